@@ -1,0 +1,1 @@
+"""What trains a pack: pure functions on arrays with a leading model axis. No Ray here, and no files."""

@@ -1,0 +1,48 @@
+"""First weights: all models of a pack in one call, each model's a function of its seed and initialisation alone.
+
+Every kind is uniform in (-bound, bound), and scales the same draws, so that trials that differ only in the kind or
+in a hyperparameter start from the same directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.engines.draws import uniform
+from jobs.engines.program import Layer, Program
+
+WEIGHTS, BIASES = 1, 2  # purposes of draws
+
+
+def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
+    """Bounds of a layer's weights and of its biases.
+
+    glorot_uniform: sqrt(6 / (fan_in + fan_out)), biases 0 (Glorot and Bengio 2010; what Keras does unasked).
+    he_uniform: sqrt(6 / fan_in), biases 0 (He et al. 2015).
+    pytorch: 1 / sqrt(fan_in) for both (what torch.nn.Linear does unasked).
+    """
+    if kind == "glorot_uniform":
+        return (6 / (layer.inputs + layer.outputs)) ** 0.5, 0.0
+    if kind == "he_uniform":
+        return (6 / layer.inputs) ** 0.5, 0.0
+    assert kind == "pytorch", kind
+    return layer.inputs**-0.5, layer.inputs**-0.5
+
+
+def initialize(program: Program, seeds: Sequence[int], kinds: Sequence[str]) -> NDArray[np.floating]:
+    """The flat first parameters of every model: [M, P], in the program's dtype."""
+    seeds_M = np.asarray(seeds, dtype=np.uint64)
+    used, kind_M = np.unique(np.asarray(kinds), return_inverse=True)
+    flat_MP = np.empty((len(seeds), program.parameters))
+    for index, layer in enumerate(program.layers):
+        bounds = np.array([_bounds(str(kind), layer) for kind in used])[kind_M]
+        for part, purpose, bound_M in (
+            (layer.weights, WEIGHTS, bounds[:, :1]),
+            (layer.bias, BIASES, bounds[:, 1:]),
+        ):
+            draws = uniform(seeds_M, purpose + 16 * index, part.stop - part.start)
+            flat_MP[:, part] = draws * bound_M
+    return flat_MP.astype(program.dtype)

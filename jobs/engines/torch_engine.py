@@ -1,0 +1,138 @@
+"""The torch engine: trains a pack as stacked tensors on a CPU or a GPU, and measures what it learnt.
+
+It gets arrays and gives arrays: no files, no Ray, no names of datasets.
+
+Suffixes: M models, N rows, I inputs, P parameters of one model; _1 is an axis of length one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jobs.engines.initialize import initialize
+from jobs.engines.network import Network
+from jobs.engines.optimizers import OPTIMIZERS, decay
+from jobs.engines.order import Rows, batches
+from jobs.engines.program import Program
+
+REPORT_STEPS = 100
+"""Steps between two calls of `on_progress`: about 0.1 s for a cache-sized pack of small networks."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What differs between the M models of a pack."""
+
+    seeds: Sequence[int]
+    inits: Sequence[str]
+    lr: Sequence[float]
+    weight_decay: Sequence[float]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a training goes on from, and the result once `step` is the last; numpy arrays on the CPU."""
+
+    step: int
+    """Optimizer steps made."""
+    parameters: NDArray[np.floating]
+    """[M, P]"""
+    slots: tuple[NDArray[np.floating], ...]
+    """The optimizer's memory, each [M, P]."""
+    finite_steps: NDArray[np.int64]
+    """[M]; fewer than `step`: the loss stopped being finite after so many steps."""
+
+
+def prepare(threads: int = 1) -> None:
+    """Sets up this process before its first tensor: threads, reproducible matrix products, denormals to zero.
+
+    MKL picks its kernel by the alignment of each matrix, so that a model's last bits would depend on its place in
+    the pack; MKL_CBWR=AVX2 stops that, and measured no slower (COMPATIBLE takes twice the time). A dead ReLU unit's
+    first moment becomes denormal after some 800 steps of Adam and slows every step from there on.
+    """
+    os.environ.setdefault("MKL_CBWR", "AVX2")
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def begin(program: Program, models: Models) -> State:
+    """The state before the first step."""
+    parameters = initialize(program, models.seeds, models.inits)
+    slots = tuple(np.zeros_like(parameters) for _ in range(OPTIMIZERS[program.optimizer].slots))
+    return State(0, parameters, slots, np.zeros(len(parameters), np.int64))
+
+
+def train(
+    program: Program,
+    models: Models,
+    rows: Rows,
+    *,
+    device: str = "cpu",
+    state: State | None = None,
+    on_progress: Callable[[int, Callable[[], State]], None] = lambda _step, _state: None,
+) -> State:
+    """Trains to the end, from the beginning or from a saved state, and returns the last state.
+
+    The loss is the mean squared error of a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps;
+    calling `state()` in it copies the state, to be saved. A model whose loss is not finite keeps being computed and
+    counts no more steps: it touches none of the others.
+    """
+    dtype = getattr(torch, program.dtype)
+    optimizer = OPTIMIZERS[program.optimizer]
+    state = state or begin(program, models)
+    step = state.step
+    network = Network(program, torch.tensor(state.parameters, device=device))
+    slots = [torch.tensor(slot, device=device) for slot in state.slots]
+    finite_M = torch.tensor(state.finite_steps, device=device)
+    lr_M1 = torch.tensor(models.lr, dtype=torch.float64, device=device)[:, None]
+    decay_M1 = torch.tensor(models.weight_decay, dtype=dtype, device=device)[:, None]
+    decays = any(models.weight_decay)
+    rate_M1 = lr_M1.to(dtype)
+    p, g, scratch = network.parameters_MP, network.gradient_MP, torch.empty_like(network.parameters_MP)
+
+    def snapshot() -> State:
+        return State(step, _copy(p), tuple(map(_copy, slots)), _copy(finite_M))
+
+    with torch.inference_mode():
+        first_epoch, skip = divmod(step, program.steps_per_epoch)
+        for epoch in range(first_epoch, program.epochs):
+            for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):
+                x_NI, y_N = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+                error_MN = network.forward(x_NI).sub_(y_N)
+                finite_M += torch.isfinite(error_MN.square().sum(1))
+                network.backward(x_NI, error_MN.mul_(2 / len(y_N)))
+                if program.schedule == "cosine":
+                    rate_M1 = (lr_M1 * cosine(step, program.steps)).to(dtype)
+                if decays:
+                    decay(optimizer, p, g, decay_M1, rate_M1)
+                step += 1
+                optimizer.update(p, g, slots, scratch, rate_M1, step)
+                if step % REPORT_STEPS == 0:
+                    on_progress(step, snapshot)
+            skip = 0
+    return snapshot()
+
+
+def cosine(step: int, steps: int) -> float:
+    """Share of the learning rate in step `step`, from 0: 1 at first, 0 after the last (Loshchilov and Hutter 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _copy(tensor: Tensor) -> NDArray[Any]:
+    return tensor.cpu().numpy().copy()
+
+
+def predict(network: Network, x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Predictions [M, N] in float64, normalised as the inputs are."""
+    device = network.parameters_MP.device
+    with torch.inference_mode():
+        return network.forward(torch.from_numpy(x_NI).to(device)).double().cpu().numpy()

@@ -1,0 +1,62 @@
+"""Errors of predictions against plain Python's arithmetic."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.engines.metrics import measure
+
+
+def measured(answers_MN, target_N, pieces):
+    """Measures predictions that are looked up by row number, with the rows cut into pieces."""
+    rows = np.arange(len(target_N))[:, None].astype(np.float64)
+    cuts = np.array_split(np.arange(len(target_N)), pieces)
+    return measure(
+        lambda x_NI: answers_MN[:, x_NI[:, 0].astype(int)],
+        ((rows[cut], target_N[cut]) for cut in cuts if len(cut)),
+        lambda predictions: predictions,
+    )
+
+
+@given(
+    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(1, 10**6)), min_size=1, max_size=600),
+    st.integers(1, 5),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_sum_is_what_exact_arithmetic_gives(rows, pieces):
+    """For two models, with the rows in any number of pieces."""
+    answers_MN = np.array([[row[0] for row in rows], [row[1] for row in rows]])
+    target = [row[2] for row in rows]
+    errors = measured(answers_MN, np.array(target), pieces)
+    mean = Fraction(sum(target), len(target))
+    spread = float(sum((Fraction(t) - mean) ** 2 for t in target))
+    for model, answers in enumerate(answers_MN.tolist()):
+        exact = [Fraction(a) - t for a, t in zip(answers, target, strict=True)]
+        rounded = [round(a) - t for a, t in zip(answers, target, strict=True)]
+        squares = float(sum(e * e for e in exact))
+        assert errors.rmse[model] == pytest.approx(math.sqrt(squares / len(target)), rel=1e-9, abs=1e-9)
+        assert errors.rmse_rounded[model] == pytest.approx(
+            math.sqrt(sum(r * r for r in rounded) / len(target)), rel=1e-12
+        )
+        assert errors.largest_M[model] == pytest.approx(float(max(map(abs, exact))), abs=1e-9)
+        assert errors.exact_fraction[model] == sum(r == 0 for r in rounded) / len(target)
+        if spread > 1e-3:
+            assert errors.r2[model] == pytest.approx(1 - squares / spread, rel=1e-6, abs=1e-6)
+
+
+def test_one_model_that_is_not_finite_leaves_the_other_as_it_is():
+    """Its own sums say so, the other's are numbers."""
+    errors = measured(np.array([[1.0, np.nan], [1.0, 2.0]]), np.array([1, 2]), 1)
+    assert np.isnan(errors.rmse[0])
+    assert errors.rmse[1] == 0
+
+
+def test_targets_that_do_not_vary_have_no_r2():
+    """It is not a number, rather than infinite."""
+    assert np.isnan(measured(np.array([[3.0, 4.0]]), np.array([3, 3]), 1).r2[0])

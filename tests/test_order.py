@@ -1,0 +1,55 @@
+"""The order of rows: shuffled, every row once an epoch, and the same whether rows are held or streamed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.engines import order
+from jobs.engines.order import Rows, batches, in_memory
+
+
+def numbered(count):
+    return np.arange(count, dtype=np.float64)[:, None], np.arange(count, dtype=np.float64)
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 25), st.integers(0, 5), st.integers(0, 3))
+@settings(max_examples=150, deadline=None)
+def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, chunk_rows, seed, epoch):
+    """Whatever the chunks; only the last batch is smaller; any number of batches can be skipped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "CHUNK_ROWS", chunk_rows)
+        got = list(batches(in_memory(*numbered(count)), batch_size, seed, epoch))
+        assert sorted(np.concatenate([y for _, y in got])) == list(range(count))
+        assert [len(y) for _, y in got[:-1]] == [batch_size] * (len(got) - 1)
+        for skip in range(len(got)):
+            rest = list(batches(in_memory(*numbered(count)), batch_size, seed, epoch, skip))
+            assert [y.tolist() for _, y in rest] == [y.tolist() for _, y in got[skip:]]
+
+
+def test_streamed_rows_come_in_the_order_of_held_rows(monkeypatch):
+    """A chunk is asked for once an epoch, and the batches are the same."""
+    monkeypatch.setattr(order, "CHUNK_ROWS", 7)
+    held = in_memory(*numbered(30))
+    asked = []
+
+    def chunk(index):
+        asked.append(index)
+        return held.chunk(index)
+
+    streamed = list(batches(Rows(30, chunk), 4, 1, 2))
+    assert [y.tolist() for _, y in streamed] == [y.tolist() for _, y in batches(held, 4, 1, 2)]
+    assert sorted(asked) == list(range(5))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    """And the same ones every time: the first rows of one are pinned."""
+    first = {
+        (seed, epoch): tuple(next(batches(in_memory(*numbered(1000)), 5, seed, epoch))[1].astype(int).tolist())
+        for seed in range(3)
+        for epoch in range(3)
+    }
+    assert len(set(first.values())) == 9
+    assert first[0, 0] == (300, 40, 613, 417, 681)

@@ -1,0 +1,173 @@
+"""The torch engine against the same networks as torch.nn.Sequential with torch.optim, trained one at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.engines import torch_engine
+from jobs.engines.activations import ACTIVATIONS
+from jobs.engines.optimizers import OPTIMIZERS
+from jobs.engines.order import batches, in_memory
+from jobs.engines.program import Program
+from jobs.engines.sequential import sequential, state_dicts
+
+TORCH_OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "momentum": lambda p, lr, weight_decay: torch.optim.SGD(p, lr=lr, weight_decay=weight_decay, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def prepared():
+    """This process as a worker's; denormals are given back to the tests that follow."""
+    threads = torch.get_num_threads()
+    torch_engine.prepare()
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+def program(**changes):
+    return Program(
+        **{
+            "inputs": 2,
+            "hidden": (5, 3),
+            "activation": "tanh",
+            "optimizer": "adam",
+            "schedule": "constant",
+            "batch_size": 8,
+            "epochs": 4,
+            "rows": 30,
+            "dtype": "float64",
+            "shuffle_seed": 3,
+        }
+        | changes
+    )
+
+
+def rows_of(program, seed=0):
+    draws = np.random.default_rng(seed)
+    x_NI = draws.uniform(-1, 1, (program.rows, program.inputs)).astype(program.dtype)
+    return x_NI, (x_NI**2).sum(1)
+
+
+def models(count, lr=0.01, weight_decay=0.0):
+    kinds = ("glorot_uniform", "he_uniform", "pytorch")
+    return torch_engine.Models(
+        list(range(count)),
+        [kinds[i % 3] for i in range(count)],
+        [lr * (1 + i) for i in range(count)],
+        [weight_decay * i for i in range(count)],
+    )
+
+
+def some(models, chosen):
+    return torch_engine.Models(*([values[i] for i in chosen] for values in vars(models).values()))
+
+
+def train_alone(program, models, index, x_NI, y_N):
+    """The plain reference: one network, autograd, torch.optim, a loop over the same batches."""
+    first = torch_engine.begin(program, models).parameters[index : index + 1]
+    network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
+    optimizer = TORCH_OPTIMIZERS[program.optimizer](
+        network.parameters(), lr=models.lr[index], weight_decay=models.weight_decay[index]
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: torch_engine.cosine(t, program.steps) if program.schedule == "cosine" else 1.0
+    )
+    for epoch in range(program.epochs):
+        for x, y in batches(in_memory(x_NI, y_N), program.batch_size, program.shuffle_seed, epoch):
+            optimizer.zero_grad()
+            torch.nn.functional.mse_loss(network(torch.tensor(x)).squeeze(1), torch.tensor(y)).backward()
+            optimizer.step()
+            schedule.step()
+    return {name: t.detach().numpy() for name, t in network.state_dict().items()}
+
+
+def assert_equals_reference(program, models, rtol, atol):
+    x_NI, y_N = rows_of(program)
+    trained = state_dicts(program, torch_engine.train(program, models, in_memory(x_NI, y_N)).parameters)
+    for index in range(len(models.seeds)):
+        for name, expected in train_alone(program, models, index, x_NI, y_N).items():
+            np.testing.assert_allclose(trained[name][index], expected, rtol=rtol, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_model_of_a_pack_is_what_torch_trains_alone(activation, optimizer):
+    """In float64, after 16 steps with weight decay and its own learning rate, to 1e-9."""
+    lr = 0.003 if optimizer in ("adam", "adamw", "rmsprop") else 0.02
+    assert_equals_reference(program(activation=activation, optimizer=optimizer), models(3, lr, 0.1), 1e-9, 1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4)])
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+def test_any_depth_and_width_is_what_torch_trains_alone(hidden, inputs):
+    """Also without hidden layers, with layers of one unit, and with one input."""
+    assert_equals_reference(program(hidden=hidden, inputs=inputs, schedule="cosine"), models(2), 1e-9, 1e-12)
+
+
+def test_float32_stays_close_to_what_torch_trains_alone():
+    """float32 rounds in another order: 1e-4 after 16 steps."""
+    assert_equals_reference(program(dtype="float32", hidden=(16, 16)), models(3), 1e-4, 1e-5)
+
+
+@given(
+    st.sampled_from(sorted(ACTIVATIONS)),
+    st.lists(st.integers(1, 20), max_size=3),
+    st.sampled_from(["float32", "float64"]),
+    st.integers(1, 3),
+    st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs, chosen):
+    """Whatever its pack mates are, however many, in whatever order."""
+    shape = program(activation=activation, hidden=tuple(hidden), dtype=dtype, inputs=inputs)
+    rows = in_memory(*rows_of(shape))
+    everyone = models(7, 0.003, 0.1)
+    whole = torch_engine.train(shape, everyone, rows)
+    part = torch_engine.train(shape, some(everyone, chosen), rows)
+    np.testing.assert_array_equal(part.parameters, whole.parameters[chosen])
+
+
+def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch):
+    """Saved after every single step, in the middle of epochs too."""
+    shape, everyone = program(optimizer="adamw", schedule="cosine"), models(3, 0.01, 0.1)
+    rows = in_memory(*rows_of(shape))
+    monkeypatch.setattr(torch_engine, "REPORT_STEPS", 1)
+    saved = []
+    last = torch_engine.train(shape, everyone, rows, on_progress=lambda _step, state: saved.append(state()))
+    assert [state.step for state in saved] == list(range(1, shape.steps + 1))
+    for state in saved:
+        again = torch_engine.train(shape, everyone, rows, state=state)
+        np.testing.assert_array_equal(again.parameters, last.parameters)
+
+
+def test_a_diverging_model_counts_its_steps_and_touches_nobody():
+    """Its loss stops being finite early; its mates have the bits they have without it."""
+    shape = program(optimizer="sgd", activation="relu", epochs=40)
+    rows = in_memory(*rows_of(shape))
+    wild = torch_engine.Models([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
+    trained = torch_engine.train(shape, wild, rows)
+    calm = torch_engine.train(shape, some(wild, [0, 2]), rows)
+    assert 0 < trained.finite_steps[1] < shape.steps
+    assert list(trained.finite_steps[[0, 2]]) == [shape.steps] * 2
+    np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_gpu_trains_what_a_cpu_trains(activation):
+    """In float64, to 1e-7."""
+    shape = program(activation=activation, hidden=(16, 16))
+    rows = in_memory(*rows_of(shape))
+    on_cpu = torch_engine.train(shape, models(5), rows).parameters
+    on_gpu = torch_engine.train(shape, models(5), rows, device="cuda").parameters
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-7, atol=1e-9)
