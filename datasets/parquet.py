@@ -1,0 +1,101 @@
+"""Columns of bounded integers to a Parquet file of one row group: no nulls, nesting, statistics, compression.
+
+Not a general writer, and no reader: pyarrow reads what it writes. A column's range is known before its first
+row, so nothing is hashed or measured on the way, and equal rows give equal bytes with any version of pyarrow.
+Format: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+from datasets.columns import Column, Unsigned
+from datasets.pages import deltas_page, indices_page
+from datasets.tasks import Integers
+from datasets.thrift import Item, array, i32, i64, struct, text
+
+_MAGIC = b"PAR1"
+_PLAIN, _RLE, _DELTA_BINARY_PACKED, _RLE_DICTIONARY = 0, 3, 5, 8
+_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+_REQUIRED, _UNCOMPRESSED = 0, 0
+_TYPES = {4: 1, 8: 2}  # INT32, INT64
+
+
+def data_page(column: Column, offsets_N: Unsigned) -> bytes:
+    """Encode one data page with its header; the offsets are those of the column's `source`."""
+    if column.dictionary is None:
+        encoding, body = _DELTA_BINARY_PACKED, deltas_page(offsets_N, column.low, column.high)
+    else:
+        encoding, body = _RLE_DICTIONARY, indices_page(offsets_N, len(column.dictionary))
+    levels = {3: i32(_RLE), 4: i32(_RLE)}  # of a required column: none are stored
+    return _page(_DATA_PAGE, body, 5, {1: i32(len(offsets_N)), 2: i32(encoding), **levels})
+
+
+def _dictionary_page(dictionary: Integers) -> bytes:
+    little_endian = dictionary.astype(dictionary.dtype.newbyteorder("<"), copy=False)
+    return _page(_DICTIONARY_PAGE, little_endian.tobytes(), 7, {1: i32(len(dictionary)), 2: i32(_PLAIN)})
+
+
+def _page(kind: int, body: bytes, number: int, header: dict[int, Item]) -> bytes:
+    checksum = zlib.crc32(body)
+    signed = checksum - 2**32 if checksum >= 2**31 else checksum
+    size = i32(len(body))
+    return struct({1: i32(kind), 2: size, 3: size, 4: i32(signed), number: struct(header)})[1] + body
+
+
+def parquet_file(
+    columns: Sequence[Column], pages: Sequence[Sequence[bytes]], rows: int, metadata: Mapping[str, str]
+) -> bytes:
+    """Assemble the whole file.
+
+    Args:
+        columns: the columns in order.
+        pages: for each column its `data_page`s in order.
+        rows: rows of the file, the sum over the pages of a column.
+        metadata: key-value metadata, at least one pair.
+
+    """
+    parts, chunks, at = [_MAGIC], [], len(_MAGIC)
+    for column, column_pages in zip(columns, pages, strict=True):
+        dictionary = b"" if column.dictionary is None else _dictionary_page(column.dictionary)
+        size = len(dictionary) + sum(map(len, column_pages))
+        chunks.append(_chunk(column, rows, at, len(dictionary), size))
+        parts += [dictionary, *column_pages]
+        at += size
+    footer = _footer(columns, chunks, rows, at - len(_MAGIC), metadata)
+    return b"".join([*parts, footer, len(footer).to_bytes(4, "little"), _MAGIC])
+
+
+def _chunk(column: Column, rows: int, at: int, dictionary_size: int, size: int) -> Item:
+    encodings = [_PLAIN, _RLE_DICTIONARY] if dictionary_size else [_DELTA_BINARY_PACKED]
+    meta = {
+        1: i32(_TYPES[column.dtype.itemsize]),
+        2: array([i32(encoding) for encoding in encodings]),
+        3: array([text(column.name)]),
+        4: i32(_UNCOMPRESSED),
+        5: i64(rows),
+        6: i64(size),
+        7: i64(size),
+        9: i64(at + dictionary_size),
+    }
+    if dictionary_size:
+        meta[11] = i64(at)
+    return struct({2: i64(0), 3: struct(meta)})
+
+
+def _footer(
+    columns: Sequence[Column], chunks: Sequence[Item], rows: int, size: int, metadata: Mapping[str, str]
+) -> bytes:
+    root = struct({4: text("schema"), 5: i32(len(columns))})
+    leaves = [struct({1: i32(_TYPES[c.dtype.itemsize]), 3: i32(_REQUIRED), 4: text(c.name)}) for c in columns]
+    return struct(
+        {
+            1: i32(1),
+            2: array([root, *leaves]),
+            3: i64(rows),
+            4: array([struct({1: array(chunks), 2: i64(size), 3: i64(rows)})]),
+            5: array([struct({1: text(key), 2: text(value)}) for key, value in metadata.items()]),
+            6: text("sumsquares"),
+        }
+    )[1]

@@ -1,0 +1,173 @@
+"""Shards: whole Parquet files as bytes, made from a spec or checked against one. It reads and writes no files.
+
+The content digest of a shard is the sum, modulo 2**256, of the SHA-256 of each block's number and columns, and
+that of a split is the sum over its shards: the same for any shard size and any order of generation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from datasets.columns import Unsigned, arrow_schema, stored_columns
+from datasets.differences import UNREADABLE, differences, open_parquet
+from datasets.errors import DamagedShard, ForeignShard
+from datasets.parquet import data_page, parquet_file
+from datasets.rows import BLOCK_ROWS, block
+from datasets.spec import SPLITS, DatasetSpec, Split
+from datasets.tasks import Integers
+
+SHARD_ROWS = 16 * BLOCK_ROWS
+
+_CONTENT = "sumsquares.content"
+
+HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ShardEntry(BaseModel):
+    """What a manifest says of one shard."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    path: Annotated[str, Field(pattern=r"^(train|test|extrapolation)/part-[0-9]{5,7}\.parquet$")]
+    """Where it is, below the dataset's folder."""
+    rows: Annotated[int, Field(ge=1)]
+    """Its rows."""
+    bytes: Annotated[int, Field(ge=1)]
+    """The size of the file."""
+    sha256: HexDigest
+    """Digest of the file."""
+    content: HexDigest
+    """Digest of the rows, whatever the file's encoding."""
+
+
+def shard_count(spec: DatasetSpec, split: Split, shard_rows: int = SHARD_ROWS) -> int:
+    """Return the number of shards of that split, the last of which may be short."""
+    return -(-spec.rows_in(split) // shard_rows)
+
+
+def shard_path(split: Split, index: int) -> str:
+    """Return its path below the dataset's folder, such as train/part-00000.parquet."""
+    return f"{split}/part-{index:05d}.parquet"
+
+
+def encode_shard(spec: DatasetSpec, split: Split, index: int, shard_rows: int = SHARD_ROWS) -> tuple[bytes, ShardEntry]:
+    """Make the file of one shard and its manifest entry. Equal arguments give equal bytes, on any machine.
+
+    Args:
+        spec: the dataset.
+        split: one of its splits.
+        index: the shard, below `shard_count`.
+        shard_rows: rows of every shard but the last: a multiple of BLOCK_ROWS.
+
+    """
+    rows, first = _place_of(spec, split, index, shard_rows)
+    made = (block(spec, split, first + i) for i in range(-(-rows // BLOCK_ROWS)))
+    blocks = ([*inputs_NI.T, target_N] for inputs_NI, target_N in made)
+    return _assemble(spec, split, index, rows, enumerate(blocks, first))
+
+
+def decode_shard(data: bytes, spec: DatasetSpec, entry: ShardEntry) -> pa.Table:
+    """Return the rows of a shard whose digest, footer, schema and row count are found to be those expected.
+
+    Raises:
+        ForeignShard: readable Parquet that is something else; it names all that is expected against found.
+        DamagedShard: anything else that is not the file that `entry` describes.
+
+    """
+    found = hashlib.sha256(data).hexdigest()
+    split, index = _parsed(entry.path)
+    expected = {**_metadata(spec.digest, split, index), _CONTENT: entry.content}
+    try:
+        file = open_parquet(data)
+        foreign = differences(file, arrow_schema(spec), entry.rows, expected)
+        if not foreign and found == entry.sha256:
+            return file.read(use_threads=False).replace_schema_metadata(None)
+    except UNREADABLE:
+        foreign = []
+    if foreign:
+        raise ForeignShard(
+            f"{entry.path} is no shard of dataset {spec.digest}: {'; '.join(foreign)}. "
+            "Move the file away and generate the dataset again"
+        )
+    raise DamagedShard(
+        f"{entry.path} is damaged: expected {entry.bytes} bytes with sha256 {entry.sha256}, "
+        f"found {len(data)} bytes with {found}. Delete the file and generate the dataset again"
+    )
+
+
+def recover_shard(
+    data: bytes, spec: DatasetSpec, split: Split, index: int, shard_rows: int = SHARD_ROWS
+) -> ShardEntry | None:
+    """Return the entry of a shard whose manifest isn't written yet, or None if it must be generated again.
+
+    All its rows are read and encoded again and must give the same bytes, so any damage is found.
+    """
+    rows, first = _place_of(spec, split, index, shard_rows)
+    try:
+        file = open_parquet(data)
+        if differences(file, arrow_schema(spec), rows, _metadata(spec.digest, split, index)):
+            return None
+        arrays = [column.to_numpy() for column in file.read(use_threads=False).columns]
+    except UNREADABLE:
+        return None
+    blocks = ([array_N[at : at + BLOCK_ROWS] for array_N in arrays] for at in range(0, rows, BLOCK_ROWS))
+    again, entry = _assemble(spec, split, index, rows, enumerate(blocks, first))
+    return entry if again == data else None
+
+
+def _place_of(spec: DatasetSpec, split: Split, index: int, shard_rows: int) -> tuple[int, int]:
+    """Return the shard's number of rows and the number of its first block."""
+    assert shard_rows % BLOCK_ROWS == 0, f"shard_rows = {shard_rows} is no multiple of {BLOCK_ROWS}"
+    return min(shard_rows, spec.rows_in(split) - index * shard_rows), index * shard_rows // BLOCK_ROWS
+
+
+def _assemble(
+    spec: DatasetSpec, split: Split, index: int, rows: int, blocks: Iterable[tuple[int, Sequence[Integers]]]
+) -> tuple[bytes, ShardEntry]:
+    """Encode and hash numbered blocks, each an array per column."""
+    columns = stored_columns(spec, split, rows)
+    pages: list[list[bytes]] = [[] for _ in columns]
+    digests = []
+    for block_index, arrays in blocks:
+        offsets = [column.offsets(values_N) for column, values_N in zip(columns, arrays, strict=True)]
+        digests.append(_block_digest(block_index, offsets))
+        for column, column_pages in zip(columns, pages, strict=True):
+            column_pages.append(data_page(column, offsets[column.source]))
+    content = add_digests(digests)
+    metadata = {**_metadata(spec.digest, split, index), _CONTENT: content}
+    data = parquet_file(columns, pages, rows, metadata)
+    return data, _entry(data, shard_path(split, index), rows, content)
+
+
+def _parsed(path: str) -> tuple[Split, int]:
+    split, name = path.split("/")
+    index = int(name.removeprefix("part-").removesuffix(".parquet"))
+    return next(known for known in SPLITS if known == split), index
+
+
+def _metadata(dataset: str, split: Split, index: int) -> dict[str, str]:
+    """Return what a shard's footer says of itself, beside its content."""
+    return {"sumsquares.dataset": dataset, "sumsquares.split": split, "sumsquares.shard": str(index)}
+
+
+def _entry(data: bytes, path: str, rows: int, content: str) -> ShardEntry:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return ShardEntry(path=path, rows=rows, bytes=len(data), sha256=sha256, content=content)
+
+
+def _block_digest(index: int, offsets: Iterable[Unsigned]) -> str:
+    """Hash a block's number and offsets, to hex. For sums of 1..1000 offsets take 6 bytes a row, values 16."""
+    digest = hashlib.sha256(index.to_bytes(8, "little"))
+    for offsets_N in offsets:
+        digest.update(offsets_N.data)
+    return digest.hexdigest()
+
+
+def add_digests(digests: Iterable[str]) -> str:
+    """Return their sum modulo 2**256, in hex. The order doesn't matter: each block's digest covers its number."""
+    return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"

@@ -1,0 +1,43 @@
+"""The arithmetic that networks are to learn, on whole columns. The numbers come from rows.py."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Shapes: N rows, K numbers of a row.
+Task = Literal["sum", "product", "square", "sum_of_squares"]
+Integers = NDArray[np.signedinteger[Any]]
+
+
+def target(task: Task, numbers_NK: Integers) -> NDArray[np.int64]:
+    """Compute the target of each row, as int64. The caller has checked that it fits (DatasetSpec does).
+
+    >>> target("sum_of_squares", np.array([[3, 4], [1, 1]])).tolist()
+    [25, 2]
+    """
+    combine = np.multiply if task == "product" else np.add
+    total_N = _term(task, numbers_NK[:, 0])
+    for k in range(1, numbers_NK.shape[1]):
+        combine(total_N, _term(task, numbers_NK[:, k]), out=total_N)
+    return total_N
+
+
+def _term(task: Task, numbers_N: Integers) -> NDArray[np.int64]:
+    wide_N = numbers_N.astype(np.int64)
+    if task in ("square", "sum_of_squares"):
+        wide_N *= wide_N
+    return wide_N
+
+
+def target_range(task: Task, n_numbers: int, low: int, high: int) -> tuple[int, int]:
+    """Return the smallest and the largest target of numbers low..high (low >= 1), exact, however large."""
+    return _of_equal_numbers(task, n_numbers, low), _of_equal_numbers(task, n_numbers, high)
+
+
+def _of_equal_numbers(task: Task, n_numbers: int, number: int) -> int:
+    if task == "product":
+        return int(number**n_numbers)
+    return n_numbers * (number if task == "sum" else number**2)
