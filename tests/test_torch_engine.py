@@ -14,6 +14,7 @@ from jobs.engines.optimizers import OPTIMIZERS
 from jobs.engines.order import batches, in_memory
 from jobs.engines.program import Program
 from jobs.engines.sequential import sequential, state_dicts
+from jobs.engines.state import Models
 
 TORCH_OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -60,7 +61,7 @@ def rows_of(program, seed=0):
 
 def models(count, lr=0.01, weight_decay=0.0):
     kinds = ("glorot_uniform", "he_uniform", "pytorch")
-    return torch_engine.Models(
+    return Models(
         list(range(count)),
         [kinds[i % 3] for i in range(count)],
         [lr * (1 + i) for i in range(count)],
@@ -69,7 +70,7 @@ def models(count, lr=0.01, weight_decay=0.0):
 
 
 def some(models, chosen):
-    return torch_engine.Models(*([values[i] for i in chosen] for values in vars(models).values()))
+    return Models(*([values[i] for i in chosen] for values in vars(models).values()))
 
 
 def train_alone(program, models, index, x_NI, y_N):
@@ -154,7 +155,7 @@ def test_a_diverging_model_counts_its_steps_and_touches_nobody():
     """Its loss stops being finite early; its mates have the bits they have without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     rows = in_memory(*rows_of(shape))
-    wild = torch_engine.Models([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
+    wild = Models([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
     trained = torch_engine.train(shape, wild, rows)
     calm = torch_engine.train(shape, some(wild, [0, 2]), rows)
     assert 0 < trained.finite_steps[1] < shape.steps

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,33 +22,10 @@ from jobs.engines.network import Network
 from jobs.engines.optimizers import OPTIMIZERS, decay
 from jobs.engines.order import Rows, batches
 from jobs.engines.program import Program
+from jobs.engines.state import Models, State
 
 REPORT_STEPS = 100
 """Steps between two calls of `on_progress`: about 0.1 s for a cache-sized pack of small networks."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """What differs between the M models of a pack."""
-
-    seeds: Sequence[int]
-    inits: Sequence[str]
-    lr: Sequence[float]
-    weight_decay: Sequence[float]
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything a training goes on from, and the result once `step` is the last; numpy arrays on the CPU."""
-
-    step: int
-    """Optimizer steps made."""
-    parameters: NDArray[np.floating]
-    """[M, P]"""
-    slots: tuple[NDArray[np.floating], ...]
-    """The optimizer's memory, each [M, P]."""
-    finite_steps: NDArray[np.int64]
-    """[M]; fewer than `step`: the loss stopped being finite after so many steps."""
 
 
 def prepare(threads: int = 1) -> None:
@@ -131,8 +107,14 @@ def _copy(tensor: Tensor) -> NDArray[Any]:
     return tensor.cpu().numpy().copy()
 
 
-def predict(network: Network, x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Predictions [M, N] in float64, normalised as the inputs are."""
-    device = network.parameters_MP.device
-    with torch.inference_mode():
-        return network.forward(torch.from_numpy(x_NI).to(device)).double().cpu().numpy()
+def predictor(
+    program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+    """A function from normalised inputs [N, I] to the normalised predictions [M, N] of trained models, in float64."""
+    network = Network(program, torch.tensor(parameters_MP, device=device))
+
+    def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            return network.forward(torch.from_numpy(x_NI).to(device)).double().cpu().numpy()
+
+    return predict

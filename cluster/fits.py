@@ -1,0 +1,143 @@
+"""Works off a queue with Ray Train: groups of workers, one fit each, side by side. Needs a `session`.
+
+No process group and no barrier: a worker pulls the next piece when it has finished one. `DataParallelTrainer` is
+used rather than `TorchTrainer`, whose process group pieces of work don't need (5-7 s to the first step, not 12-14).
+A worker that dies restarts its own group; the queue takes back what the group's workers had.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.train import get_context
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from cluster.queue import WorkQueue, can_help, describe
+from cluster.session import ClusterError, Resources
+from cluster.work import Halve, Item, MakeWork, OnView
+
+GROUP_SIZE = 32
+"""Workers of one fit at most: a lost worker stops its whole group for 5 to 15 s, and no other."""
+RESTARTS = 100
+"""Restarts of one group before it is given up; the queue gives up a piece of work long before."""
+HUNG_SECONDS = 900.0
+"""Without a beat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
+BEAT_SECONDS = 0.5
+LOOK_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Group:
+    """The workers of one fit."""
+
+    name: str
+    workers: int
+    device: str
+    """cpu or cuda: a GPU worker has one GPU and one CPU."""
+
+
+def groups(resources: Resources, workers: int, gpu_workers: int, size: int = GROUP_SIZE) -> list[Group]:
+    """Cuts the workers of each device class into groups of at most `size`.
+
+    Raises:
+        ClusterError: when the cluster has not got them, with asked against available.
+
+    """
+    asked = f"{workers} CPU and {gpu_workers} GPU workers"
+    if workers + gpu_workers > resources.cpus or gpu_workers > resources.gpus:
+        have = f"{resources.cpus} CPUs and {resources.gpus} GPUs"
+        raise ClusterError(f"asked for {asked}, but the cluster has {have}; ask for fewer with --workers")
+    return [
+        Group(f"{device}-{start // size}", min(size, count - start), device)
+        for device, count in (("cuda", gpu_workers), ("cpu", workers))
+        for start in range(0, count, size)
+    ]
+
+
+def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, workers: Sequence[Group]) -> None:
+    """Works off all items; `on_view` is called several times a second and once at the end.
+
+    Raises:
+        ClusterError: when a group could not be kept up, once the others have finished.
+
+    """
+    queue: Any = ray.remote(num_cpus=0)(WorkQueue)
+    queue = queue.remote(items, halve)
+    attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
+        threads = [
+            threading.Thread(target=_fit, args=(group, queue, make_work, folder, attempt, failures), daemon=True)
+            for group in workers
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                on_view(ray.get(queue.view.remote()))
+                time.sleep(LOOK_SECONDS)
+        except ray.exceptions.RayError as error:
+            raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
+        last = ray.get(queue.view.remote())
+    on_view(last)
+    if failures and last.left:
+        raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
+
+
+def _fit(group: Group, queue: Any, make_work: MakeWork, folder: str, attempt: str, failures: list[str]) -> None:
+    """One fit, in a thread of the driver."""
+    gpus = {"GPU": 1.0} if group.device == "cuda" else {}
+    trainer = DataParallelTrainer(
+        _loop,
+        train_loop_config={"queue": queue, "group": group, "make_work": make_work},
+        scaling_config=ScalingConfig(
+            num_workers=group.workers, use_gpu=bool(gpus), resources_per_worker={"CPU": 1.0, **gpus}
+        ),
+        run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
+            name=f"{attempt}-{group.name}",
+            storage_path=folder,
+            failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=3),
+        ),
+    )
+    try:
+        trainer.fit()
+    except Exception as error:  # whatever ends a fit is told once the other groups have finished
+        failures.append(f"group {group.name} ended: {describe(error)}")
+
+
+def _loop(config: dict[str, Any]) -> None:
+    """What each worker of a fit runs."""
+    queue, group = config["queue"], config["group"]
+    name = f"{group.name}-{get_context().get_world_rank()}"
+    ray.get(queue.register.remote(name))
+    work = config["make_work"](group.device)
+    beaten = 0.0
+
+    def beat(share: float) -> None:
+        nonlocal beaten
+        if time.monotonic() - beaten > BEAT_SECONDS:
+            beaten = time.monotonic()
+            faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
+            queue.beat.remote(name, share)
+
+    while (taken := ray.get(queue.take.remote(name))) is not None:
+        beat(0.0)
+        try:
+            result = work(taken[1], beat)
+        except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
+            told = (describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
+            ray.get(queue.fail.remote(name, *told))
+        else:
+            ray.get(queue.done.remote(name, result))
+    faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,42 @@
+"""Runs work in this process, one piece after the other, without Ray: `--workers 0`, and small things anywhere."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from cluster.queue import WorkQueue, can_help, describe
+from cluster.work import Halve, Item, MakeWork, OnView
+
+A = TypeVar("A")
+B = TypeVar("B")
+LOOK_SECONDS = 0.2
+
+
+def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
+    """The function's results, in the order of the arguments."""
+    return map(function, arguments)
+
+
+def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView) -> None:
+    """Works off all items on the CPU; `on_view` is called several times a second and once at the end."""
+    queue = WorkQueue(items, halve)
+    work = make_work("cpu")
+    looked = 0.0
+
+    def beat(share: float) -> None:
+        nonlocal looked
+        queue.beat("inline", share)
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            on_view(queue.view())
+
+    while (taken := queue.take("inline")) is not None:
+        try:
+            queue.done("inline", work(taken[1], beat))
+        except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
+            queue.fail("inline", describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
+        beat(0.0)
+    on_view(queue.view())

@@ -1,0 +1,106 @@
+"""The queue that workers pull from: who works on what, what comes back when a worker dies, what is given up.
+
+Plain and synchronous, so that it can be tested without Ray; `fits.py` makes an actor of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+from cluster.work import Failure, Halve, Item, Payload, Result, View
+
+ATTEMPTS = 3
+"""Tries of one piece; then it is halved, and what can't be halved is given up by name."""
+
+
+class WorkQueue:
+    """Hands out the costliest piece first and takes back what a lost worker had.
+
+    `halve` gets the payload of a piece that failed or lost its worker `ATTEMPTS` times.
+    """
+
+    def __init__(self, items: Sequence[Item], halve: Halve) -> None:
+        self._pending = [(-item.cost, item.key, item) for item in items]
+        heapify(self._pending)
+        self._halve = halve
+        self._attempts: dict[str, int] = {}
+        self._held: dict[str, tuple[Item, float]] = {}  # by worker: its piece and the share done
+        self._results: list[tuple[str, Result]] = []
+        self._failures: list[Failure] = []
+        self._notes: list[str] = []
+        self._stopped = False
+
+    def register(self, worker: str) -> None:
+        """A worker has started; a predecessor of the same name is dead, and its piece goes back."""
+        held = self._held.pop(worker, None)
+        if held is not None:
+            self._again(held[0], Failure(held[0].key, "its worker died (killed, or out of memory)", ""))
+
+    def take(self, worker: str) -> tuple[str, Payload] | None:
+        """The next piece for this worker, or None when there is nothing left to take."""
+        if self._stopped or not self._pending:
+            return None
+        item = heappop(self._pending)[2]
+        self._held[worker] = (item, 0.0)
+        return item.key, item.payload
+
+    def beat(self, worker: str, share: float) -> bool:
+        """Progress of the worker's piece; False asks it to stop."""
+        if worker in self._held:
+            self._held[worker] = (self._held[worker][0], share)
+        return not self._stopped
+
+    def done(self, worker: str, result: Result) -> None:
+        """The worker finished its piece."""
+        item, _ = self._held.pop(worker)
+        self._results.append((item.key, result))
+
+    def fail(self, worker: str, reason: str, traceback: str, kind: str, retry: bool) -> None:
+        """The worker's function raised; `retry` is False where trying again can't help."""
+        item, _ = self._held.pop(worker)
+        failure = Failure(item.key, reason, traceback, kind)
+        if retry:
+            self._again(item, failure)
+        else:
+            self._failures.append(failure)
+
+    def stop(self) -> None:
+        """Hands out nothing more and asks all workers to stop at their next beat."""
+        self._stopped = True
+
+    def view(self) -> View:
+        """What has happened since the last look, and what is going on."""
+        running = {item.key: share for item, share in self._held.values()}
+        left = len(self._pending) + len(running)
+        view = View(self._results, running, list(self._failures), left, self._notes)
+        self._results, self._notes = [], []
+        return view
+
+    def _again(self, item: Item, failure: Failure) -> None:
+        attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
+        if attempts < ATTEMPTS:
+            self._push(item)
+            self._notes.append(f"{item.key}: {failure.reason}; trying again ({attempts + 1} of {ATTEMPTS})")
+            return
+        halves = self._halve(item.payload)
+        if not halves:
+            self._failures.append(failure)
+            return
+        for half in halves:
+            self._push(half)
+        self._notes.append(f"{item.key}: {failure.reason} {ATTEMPTS} times; halved")
+
+    def _push(self, item: Item) -> None:
+        heappush(self._pending, (-item.cost, item.key, item))
+
+
+def describe(error: BaseException) -> str:
+    """One line about an exception."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def can_help(error: BaseException) -> bool:
+    """Whether trying again can help: not where the input itself is wrong."""
+    return not isinstance(error, (ValueError, TypeError, AssertionError))

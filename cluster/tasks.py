@@ -1,0 +1,41 @@
+"""Runs a function over many arguments as plain Ray tasks, a bounded number at a time. Needs a `session`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import ray
+
+from cluster.session import ClusterError, resources
+
+A = TypeVar("A")
+B = TypeVar("B")
+IN_FLIGHT_PER_CPU = 2
+"""So that a CPU that finishes has the next task waiting, while the results on their way stay few."""
+
+
+def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
+    """The function's results, in the order they come; an exception of the function is raised here as it was there.
+
+    Raises:
+        ClusterError: when workers died more often than Ray tries again.
+
+    """
+    remote = ray.remote(num_cpus=1, max_retries=3)(function)
+    waiting = iter(arguments)
+    limit = IN_FLIGHT_PER_CPU * max(1, resources().cpus)
+    in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]
+    try:
+        while in_flight:
+            (ready, *_), in_flight = ray.wait(in_flight, num_returns=1)
+            yield ray.get(ready)
+            in_flight += [remote.remote(argument) for argument in islice(waiting, 1)]
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"a task was lost: {' '.join(str(error).split())}; run again to go on") from error
+    finally:
+        for reference in in_flight:
+            ray.cancel(reference, force=True)

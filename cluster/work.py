@@ -1,0 +1,63 @@
+"""The plain data that is handed to whatever runs it, here or on a cluster. No Ray, no threads.
+
+A piece of work is a key, a cost and a payload that only the caller's function understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Payload = Any
+Result = Any
+Beat = Callable[[float], None]
+"""Called while working with the share done, 0..1: it is progress for people and a sign of life for the watchdog."""
+Work = Callable[[Payload, Beat], Result]
+MakeWork = Callable[[str], Work]
+"""Called once in each worker process with its device, "cpu" or "cuda"."""
+Halve = Callable[[Payload], Sequence["Item"]]
+"""Two smaller items that together are one, or nothing where it can't be halved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of work."""
+
+    key: str
+    """Unique among the items of a run, and fit for messages."""
+    cost: float
+    """In any unit; the costliest go first."""
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A piece of work that was given up."""
+
+    key: str
+    reason: str
+    """One line."""
+    traceback: str
+    """The worker's own, or nothing when the worker died."""
+    kind: str = ""
+    """The exception's class name, or nothing when the worker died."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a run looks like at one moment."""
+
+    results: list[tuple[str, Result]]
+    """Results since the last look, with their keys."""
+    running: dict[str, float]
+    """Keys in work and the share done of each."""
+    failures: list[Failure] = field(default_factory=list)
+    """All pieces that were given up so far."""
+    left: int = 0
+    """Pieces not finished: neither results nor failures."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of, since the last look: a worker lost, a piece tried again."""
+
+
+OnView = Callable[[View], None]

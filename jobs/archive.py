@@ -1,0 +1,53 @@
+"""The spec of a run in the store, and what happens to an earlier run of the same name: it is kept, not overwritten."""
+
+from __future__ import annotations
+
+from jobs.spec import JobSpec, SpecError, parse_spec
+from jobs.spec_difference import describe_difference
+from jobs.store import Store
+
+PREVIOUS = "previous"
+
+
+def run_folder(name: str) -> str:
+    """Where a run's files lie."""
+    return f"runs/{name}"
+
+
+def stored_spec(store: Store, name: str) -> JobSpec | None:
+    """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
+
+    Raises:
+        SpecError: the stored spec is damaged.
+
+    """
+    path = f"{run_folder(name)}/job.toml"
+    try:
+        return parse_spec(store.get(path), path, max_trials=2**63)
+    except FileNotFoundError:
+        return None
+
+
+def keep_spec(store: Store, spec: JobSpec) -> list[str]:
+    """Writes the spec; an earlier run with another one is moved aside, and its differences are returned.
+
+    The earlier run's files lie in `runs/<name>/previous/<first 12 digits of its digest>/` from then on. Its trials
+    are where all trials are: those that both specs have are not trained again.
+    """
+    folder = run_folder(spec.name)
+    try:
+        earlier = stored_spec(store, spec.name)
+    except SpecError:
+        earlier = None
+    if earlier is not None and earlier.digest == spec.digest:
+        return []
+    difference = []
+    if earlier is not None:
+        aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
+        difference = [*describe_difference(earlier, spec), f"the earlier run is kept in {aside}"]
+        for path in store.list(folder):
+            if not path.startswith(f"{folder}/{PREVIOUS}/"):
+                store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
+                store.delete(path)
+    store.put(f"{folder}/job.toml", spec.source_text)
+    return difference

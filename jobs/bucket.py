@@ -1,0 +1,183 @@
+"""Bucket: the files below a prefix of an object store (S3, Google Cloud Storage, Azure), through fsspec.
+
+It is the part of `jobs.store` that speaks to a network: every call is repeated with growing, jittered pauses
+until it succeeds or a deadline has passed. All calls may be repeated safely, because a put replaces the whole
+object with the same bytes. It keeps no listing: fsspec's caches are switched off, as another worker may have
+written in the meantime. It checks no paths and words no messages for the user; `jobs.store` does.
+"""
+
+import errno
+import logging
+import random
+import time
+from collections.abc import Callable
+from importlib import import_module
+from itertools import count
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# The module that fsspec needs for each scheme, and what installs it.
+SCHEMES = {"s3": ("s3fs", "sumsquares[s3]"), "gs": ("gcsfs", "gcsfs"), "az": ("adlfs", "adlfs")}
+
+# Seconds after which a call that keeps failing is given up.
+PATIENCE = 60.0
+_LONGEST_PAUSE = 8.0
+_JITTER = random.SystemRandom()
+_PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
+_LOG = logging.getLogger(__name__)
+
+# One retry loop, ours: three nested ones (botocore's, s3fs's, this) would multiply their times. One
+# connection per object: with more, s3fs asks for its size first and fills what a short read lacks with zeros.
+_S3_OPTIONS: dict[str, Any] = {
+    "max_concurrency": 1,
+    "config_kwargs": {
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "connect_timeout": 5,
+        "read_timeout": 30,
+        "max_pool_connections": 32,
+    },
+}
+
+
+class BucketError(OSError):
+    """An object store's failure together with what to do about it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class Bucket:
+    """The objects below `bucket/prefix`. Every failure is an OSError, a missing object FileNotFoundError."""
+
+    def __init__(self, scheme: str, address: str) -> None:
+        self._filesystem = _open_filesystem(scheme)
+        self._address = address
+        self._bucket = address.partition("/")[0]
+        self._seen = False  # whether the bucket is known to exist
+
+    def get(self, path: str) -> bytes:
+        """Return an object's bytes."""
+        return bytes(self._call(lambda: self._filesystem.cat_file(self._full(path))))
+
+    def get_range(self, path: str, start: int, end: int) -> bytes:
+        """Return the bytes from start to end (exclusive) of an object that is at least that long."""
+
+        def read() -> bytes:
+            data = bytes(self._filesystem.cat_file(self._full(path), start=start, end=end))
+            if len(data) != end - start:
+                raise TimeoutError(f"{len(data)} bytes came instead of {end - start}")
+            return data
+
+        return self._call(read)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write or replace an object."""
+        self._call(lambda: self._filesystem.pipe_file(self._full(path), data))
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is an object of this name."""
+        try:
+            return bool(self._info(path)["type"] == "file")
+        except FileNotFoundError:
+            return False
+
+    def size(self, path: str) -> int:
+        """Return an object's size in bytes."""
+        return int(self._info(path)["size"])
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the paths of all objects below prefix, in no order; [] if there are none."""
+        folder = self._full(prefix) + "/" if prefix else self._address + "/"
+        try:
+            found = self._call(lambda: self._filesystem.find(folder), checked=False)
+        except FileNotFoundError:
+            found = []
+        if not found:
+            self._check_bucket()
+        names = (name[len(self._address) + 1 :] for name in found if name.startswith(folder))
+        return [name for name in names if name and not name.endswith("/")]
+
+    def delete(self, path: str) -> None:
+        """Delete an object; a missing one is fine."""
+        try:
+            self._call(lambda: self._filesystem.rm_file(self._full(path)))
+        except FileNotFoundError:
+            return
+
+    def free(self) -> int | None:
+        """Return None: an object store has no known limit."""
+        return None
+
+    def _full(self, path: str) -> str:
+        return f"{self._address}/{path}"
+
+    def _info(self, path: str) -> dict[str, Any]:
+        info: dict[str, Any] = self._call(lambda: self._filesystem.info(self._full(path)))
+        return info
+
+    def _call(self, work: Callable[[], T], checked: bool = True) -> T:
+        """Return what work returns, after as many attempts as it takes and PATIENCE allows.
+
+        With `checked`, an answer of "no such object" is believed once the bucket itself has been seen.
+        """
+        end = time.monotonic() + PATIENCE
+        for attempt in count():
+            try:
+                return work()
+            except FileNotFoundError:
+                if checked:
+                    self._check_bucket()
+                raise
+            except Exception as error:
+                pause = _JITTER.uniform(0, min(_LONGEST_PAUSE, 0.1 * 2.0**attempt))
+                if not _is_transient(error) or time.monotonic() + pause > end:
+                    raise _as_os_error(error, attempt + 1) from error
+                _LOG.warning("object store: %s; again in %.1f s", type(error).__name__, pause)
+                time.sleep(pause)
+        raise AssertionError("count() doesn't end")
+
+    def _check_bucket(self) -> None:
+        if self._seen:
+            return
+        try:
+            self._call(lambda: self._filesystem.info(self._bucket), checked=False)
+        except FileNotFoundError:
+            remedy = "create it, or correct --store (and the endpoint, AWS_ENDPOINT_URL)"
+            raise BucketError(f"there is no bucket {self._bucket!r}", remedy) from None
+        except BucketError as error:
+            if not isinstance(error.__cause__, PermissionError):
+                raise  # else a policy that allows the objects and not the bucket: the object's answer stands
+        self._seen = True
+
+
+def _open_filesystem(scheme: str) -> Any:
+    module, package = SCHEMES[scheme]
+    try:
+        import_module(module)
+    except ImportError as error:
+        reason = f"{scheme}:// needs {module}, which is not installed"
+        raise BucketError(reason, f"pip install {package}") from error
+    import fsspec
+
+    options = _S3_OPTIONS if scheme == "s3" else {}
+    filesystem = fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
+    if scheme == "s3":
+        filesystem.retries = 1
+    return filesystem
+
+
+def _is_transient(error: Exception) -> bool:
+    """Say whether a call may succeed when it is repeated; what is unknown may."""
+    if isinstance(error, PermissionError | ValueError | TypeError | AttributeError | ImportError):
+        return False
+    return "Credential" not in type(error).__name__ and getattr(error, "errno", None) not in _PERMANENT
+
+
+def _as_os_error(error: Exception, attempts: int) -> OSError:
+    if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
+        return BucketError(f"access denied ({error})", "check the credentials and what they allow")
+    tries = f" ({attempts} attempts)" if attempts > 1 else ""
+    remedy = "check the address and the network, then run again"
+    return BucketError(f"{type(error).__name__}: {error}{tries}", remedy)

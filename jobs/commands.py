@@ -1,0 +1,199 @@
+"""What the commands do: each makes its calls, prints for people or as JSON, and returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cluster.work import Failure
+from jobs import exits
+from jobs.archive import keep_spec, run_folder
+from jobs.exits import UsageError
+from jobs.plan import Plan, make_plan
+from jobs.progress import Progress
+from jobs.run import Place, Timing, generate_datasets, runners, summarize_run, train_packs
+from jobs.spec import JobSpec, load_spec
+from jobs.store import Store
+from jobs.summary import Summary
+
+WIDTH = 100
+"""Columns of what is printed where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Options of every command."""
+
+    store: str
+    json: bool
+    quiet: bool
+
+    def progress(self) -> Progress:
+        """Where people look while it runs."""
+        return Progress(self.quiet)
+
+
+def place(workers: int | None, gpu_workers: int, memory_mib: int) -> Place:
+    """Where to run, from the options; all CPUs of this machine unless told otherwise."""
+    count = len(os.sched_getaffinity(0)) if workers is None else workers
+    return Place(count, gpu_workers, memory_mib << 20)
+
+
+def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+    """The whole run."""
+    timing, progress = Timing(), shared.progress()
+    spec, store = _begin(path, max_trials, shared, progress)
+    with timing.stage("plan"):
+        plan = _planned(spec, store, place, progress)
+    with runners(place, bool(plan.packs), timing) as here:
+        with timing.stage("generate"):
+            generate_datasets(plan, store, here, progress)
+        with timing.stage("train"):
+            failures = train_packs(plan, store, place, here, progress)
+    return _finish(spec, store, timing, failures, shared, progress)
+
+
+def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+    """The datasets alone."""
+    timing, progress = Timing(), shared.progress()
+    spec, store = _begin(path, max_trials, shared, progress)
+    plan = _planned(spec, store, place, progress)
+    with runners(place, plan.rows_left > 0, timing) as here, timing.stage("generate"):
+        generate_datasets(plan, store, here, progress)
+    made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}
+    names = ", ".join(made)
+    _print(shared, {"datasets": made, "timing": timing.seconds}, f"complete in {store.root}/datasets: {names}")
+    return exits.OK
+
+
+def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+    """The missing trials alone."""
+    timing, progress = Timing(), shared.progress()
+    spec, store = _begin(path, max_trials, shared, progress)
+    plan = _planned(spec, store, place, progress)
+    if plan.rows_left and plan.packs:
+        raise UsageError(f"{plan.rows_left:,} rows of its datasets are missing: run `sumsquares generate {path}` first")
+    with runners(place, bool(plan.packs), timing) as here, timing.stage("train"):
+        failures = train_packs(plan, store, place, here, progress)
+    _tell_failures(failures, progress)
+    left = make_plan(spec, store).left
+    _print(
+        shared,
+        {"trained": plan.left - left, "left": left, "timing": timing.seconds},
+        f"trained {plan.left - left:,} trials, {left:,} are left",
+    )
+    return exits.INCOMPLETE if left else exits.OK
+
+
+def summarize(path: Path, max_trials: int, shared: Shared) -> int:
+    """The summary alone."""
+    progress = shared.progress()
+    spec, store = _begin(path, max_trials, shared, progress)
+    _tell_difference(store, spec, progress)
+    return _finish(spec, store, Timing(), (), shared, progress)
+
+
+def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+    """The plan alone, with its cost."""
+    from jobs.estimate import estimate
+    from jobs.plan_text import plan_facts, plan_text
+
+    spec, store = load_spec(path, max_trials), Store(shared.store)
+    planned = make_plan(spec, store, place.device)
+    cost = estimate(planned.packs, place.workers + place.gpu_workers)
+    _print(shared, plan_facts(planned, cost), plan_text(planned, cost, place))
+    return exits.OK
+
+
+def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
+    """Answers of trained models."""
+    from jobs.asking import ask_run
+
+    replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
+    facts = [{**asdict(reply), "samples": [asdict(s) | {"error": s.error} for s in reply.samples]} for reply in replies]
+    lines = [line for reply in replies for line in (reply.title, *(f"  {sample}" for sample in reply.samples))]
+    _print(shared, {"run": run, "answers": facts}, "\n".join(lines))
+    return exits.OK
+
+
+def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> tuple[JobSpec, Store]:
+    """The spec and the store, both found good before any work."""
+    spec, store = load_spec(path, max_trials), Store(shared.store)
+    store.probe()
+    progress.say(f"run {spec.name}: {path}, store {store.root}")
+    return spec, store
+
+
+def _planned(spec: JobSpec, store: Store, place: Place, progress: Progress) -> Plan:
+    """The plan, told to people; the spec goes into the store."""
+    plan = make_plan(spec, store, place.device)
+    _tell_difference(store, spec, progress)
+    for problem in plan.problems:
+        progress.warn(problem.message)
+    for dataset in plan.datasets:
+        for note in dataset.notes:
+            progress.warn(note)
+    done = len(plan.trials) - plan.left
+    progress.say(
+        f"{len(plan.trials):,} trials of {plan.variants:,} variants on {len(plan.datasets)} datasets; "
+        f"{done:,} trained before, {plan.left:,} to train in {len(plan.packs):,} packs"
+    )
+    return plan
+
+
+def _tell_difference(store: Store, spec: JobSpec, progress: Progress) -> None:
+    for line in keep_spec(store, spec):
+        progress.warn(f"the spec of run {spec.name} has changed: {line}")
+
+
+def _tell_failures(failures: Sequence[Failure], progress: Progress) -> None:
+    for failure in failures:
+        progress.warn(f"{failure.key} was given up: {failure.reason}")
+        if os.environ.get(exits.DEBUG):
+            progress.warn(failure.traceback)
+
+
+def _finish(
+    spec: JobSpec, store: Store, timing: Timing, failures: Sequence[Failure], shared: Shared, progress: Progress
+) -> int:
+    """Summarises, prints, and says how it went."""
+    from jobs.tables import result_tables
+
+    _tell_failures(failures, progress)
+    summary = summarize_run(spec, store, timing, progress)
+    folder = f"{store.root}/{run_folder(spec.name)}"
+    if shared.json:
+        sys.stdout.write(store.get(f"{run_folder(spec.name)}/summary.json").decode())
+    else:
+        console = _console()
+        for table in result_tables(summary):
+            console.print(table)
+        console.print(f"summary: {folder}/summary.json and summary.parquet", soft_wrap=True, highlight=False)
+        console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
+    return _judge(summary, failures, progress)
+
+
+def _judge(summary: Summary, failures: Sequence[Failure], progress: Progress) -> int:
+    """The exit code of a run that came to its end."""
+    damaged = [failure for failure in failures if failure.kind in ("DamagedShard", "ForeignShard", "DamagedManifest")]
+    counts = summary.counts
+    if counts.ok < counts.total:
+        progress.warn(f"{counts.diverged:,} trials diverged and {counts.missing:,} are missing, of {counts.total:,}")
+    if damaged:
+        return exits.DATA
+    return exits.OK if counts.ok == counts.total else exits.INCOMPLETE
+
+
+def _console() -> Console:
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
+
+
+def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
+    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")

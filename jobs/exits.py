@@ -1,0 +1,48 @@
+"""Exit codes, and what a person is told when a command fails: one message, and a traceback only with --debug."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE = range(8)
+INTERRUPTED, TERMINATED = 130, 143
+DEBUG = "SUMSQUARES_DEBUG"
+"""Environment variable that --debug sets, so that it holds in worker processes as well."""
+
+CODES = {
+    "KeyboardInterrupt": INTERRUPTED,
+    "UsageError": USAGE,
+    "SpecError": USAGE,
+    "AddressError": USAGE,
+    "DataError": DATA,
+    "StorageError": STORAGE,
+    "ClusterError": CLUSTER,
+}
+"""By the name of an exception's class or of one of its bases, so that none of their modules has to be imported."""
+
+
+class UsageError(ValueError):
+    """A command was asked for something that isn't there (exit code 2)."""
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of an exception."""
+    return next((CODES[base.__name__] for base in type(error).__mro__ if base.__name__ in CODES), INTERNAL)
+
+
+def tell(error: BaseException) -> int:
+    """Prints the message of an exception to stderr and returns its exit code."""
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    code = code_of(error)
+    if code == INTERRUPTED:
+        message = "interrupted; what was finished is kept, run again to go on"
+    elif code == INTERNAL:
+        kind = type(error).__name__
+        message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
+    else:
+        message = str(error)
+    sys.stderr.write(f"sumsquares: {message}\n")
+    return code

@@ -1,0 +1,147 @@
+"""The stage that makes datasets: plans which shards are missing, has them made, writes each manifest last.
+
+What a shard holds is in datasets/; here is only what lies in the store and what does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from datasets.errors import DamagedManifest, DamagedShard
+from datasets.manifest import Manifest, build_manifest, from_json, to_json
+from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, recover_shard, shard_count, shard_path
+from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from jobs.store import Store
+
+MapTasks = Callable[[Callable[["ShardTask"], "Made"], Iterable["ShardTask"]], Iterator["Made"]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard that the manifest does not account for."""
+
+    store: Store
+    dataset: DatasetSpec
+    split: Split
+    index: int
+    exists: bool
+    """Whether a file lies there already: left by a run that was interrupted, or damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A shard that is in the store now."""
+
+    dataset_digest: str
+    entry: ShardEntry
+    generated: bool
+    """False: the file that was there is whole, and stays."""
+
+
+@dataclass
+class DatasetPlan:
+    """What has to be done for one dataset."""
+
+    dataset: NamedDataset
+    kept: list[ShardEntry]
+    """Shards that the manifest names and that lie there in their full size."""
+    tasks: list[ShardTask]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Rows to make or to check."""
+        return sum(rows_of(task) for task in self.tasks)
+
+
+def folder_of(dataset: DatasetSpec) -> str:
+    """Where a dataset lies in the store."""
+    return f"datasets/{dataset.digest}"
+
+
+def manifest_path(dataset: DatasetSpec) -> str:
+    """Where its manifest lies."""
+    return f"{folder_of(dataset)}/manifest.json"
+
+
+def rows_of(task: ShardTask) -> int:
+    """Rows of the task's shard."""
+    return min(SHARD_ROWS, task.dataset.rows_in(task.split) - task.index * SHARD_ROWS)
+
+
+def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
+    """The manifest of a generated dataset.
+
+    Raises:
+        FileNotFoundError: it has not been generated.
+        DamagedManifest: it is not what was written.
+
+    """
+    path = manifest_path(dataset)
+    return from_json(store.get(path), path)
+
+
+def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
+    """Compares what the store has with what the spec asks for; reads the manifest and the sizes of files alone."""
+    folder = folder_of(dataset)
+    present = set(store.list(folder))
+    plan = DatasetPlan(dataset, [], [])
+    try:
+        known = {entry.path: entry for split in read_manifest(store, dataset).splits.values() for entry in split.shards}
+    except FileNotFoundError:
+        known = {}
+    except DamagedManifest as error:
+        known = {}
+        plan.notes.append(f"{error}; made anew from the shards")
+    for split in SPLITS:
+        for index in range(shard_count(dataset, split)):
+            path = shard_path(split, index)
+            exists, entry = f"{folder}/{path}" in present, known.get(path)
+            if exists and entry is not None and store.size(f"{folder}/{path}") == entry.bytes:
+                plan.kept.append(entry)
+                continue
+            plan.tasks.append(ShardTask(store, dataset, split, index, exists))
+            if entry is not None:
+                reason = "has another size than its manifest says" if exists else "is missing"
+                plan.notes.append(f"{folder}/{path} {reason}: made again")
+    return plan
+
+
+def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on_made: Callable[[Made], None]) -> None:
+    """Has all missing shards made, then writes the manifests of the datasets that were not complete.
+
+    Raises:
+        ForeignShard: a file lies in a shard's place that this project did not write; it is left as it is.
+
+    """
+    entries = {plan.dataset.digest: list(plan.kept) for plan in plans}
+    for made in map_tasks(make_shard, (task for plan in plans for task in plan.tasks)):
+        entries[made.dataset_digest].append(made.entry)
+        on_made(made)
+    for plan in plans:
+        if plan.tasks:
+            manifest = build_manifest(plan.dataset, entries[plan.dataset.digest])
+            store.put(manifest_path(plan.dataset), to_json(manifest))
+
+
+def make_shard(task: ShardTask) -> Made:
+    """Makes one shard, or keeps the file that is there if all of its rows are right.
+
+    Raises:
+        ForeignShard: the file that is there is readable and something else.
+
+    """
+    path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
+    found = task.store.get(path) if task.exists else None
+    if found is not None:
+        kept = recover_shard(found, task.dataset, task.split, task.index)
+        if kept is not None:
+            return Made(task.dataset.digest, kept, generated=False)
+    data, entry = encode_shard(task.dataset, task.split, task.index)
+    if found is not None:
+        with suppress(DamagedShard):
+            decode_shard(found, task.dataset, entry)
+    task.store.put(path, data)
+    return Made(task.dataset.digest, entry, generated=True)

@@ -1,0 +1,123 @@
+"""The axes of a job spec: what one value of each may be, and the tables [train] and [[grid]] made of them.
+
+The checks that need more than one table are in spec.py, the expansion to variants in variants.py.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+Activation = Literal["identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square"]
+Optimizer = Literal["sgd", "momentum", "adam", "adamw", "rmsprop"]
+Schedule = Literal["constant", "cosine"]
+Init = Literal["glorot_uniform", "he_uniform", "pytorch"]
+Normalize = Literal["question", "unit", "symmetric", "zscore"]
+Dtype = Literal["float32", "float64"]
+
+
+def _without_sign_of_zero(value: float) -> float:
+    return value + 0.0  # -0.0 is 0.0 in every result, so it must be in every digest
+
+
+Width = Annotated[int, Field(strict=True, ge=1, le=16_384)]
+Hidden = Annotated[tuple[Width, ...], Field(max_length=64, examples=[[64, 64]])]
+LearningRate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, examples=[0.001])]
+WeightDecay = Annotated[
+    float,
+    Field(strict=True, allow_inf_nan=False, ge=0, examples=[0.01]),
+    AfterValidator(_without_sign_of_zero),
+]
+BatchSize = Annotated[int, Field(strict=True, ge=1, le=10**12, examples=[100])]
+Epochs = Annotated[int, Field(strict=True, ge=1, le=10**7, examples=[500])]
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1, examples=[0])]
+
+
+def _as_tuple(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _networks(value: Any) -> Any:
+    """Refuse `[64, 64]`, which could mean one network or two, and `[]`."""
+    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple) for item in value):
+        return value
+    remedy = "write a list of networks: [[]] for no hidden layer, [[64, 64]] for two layers of 64 units"
+    raise PydanticCustomError("spec_networks", f"a network is itself a list of layer widths; {remedy}")
+
+
+Axis = Annotated[tuple[T, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+"""A scalar or a list in a [[grid]]; as a default, () stands for the constant of [train]."""
+
+_SeedCount = Annotated[int, Field(strict=True, ge=1, le=10**9, examples=[5]), Tag("count")]
+_SeedList = Annotated[tuple[Seed, ...], Field(min_length=1, examples=[[0, 1, 2]]), Tag("list")]
+Seeds = Annotated[_SeedCount | _SeedList, Discriminator(lambda v: "list" if isinstance(v, list | tuple) else "count")]
+
+
+class Train(BaseModel):
+    """[train]: the constants of every variant, each of which may also be an axis of a grid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: Hidden = ()
+    """Units of each hidden layer from the input side on: 0 to 64 layers of 1 to 16,384. () is linear."""
+    activation: Activation = "relu"
+    """Behind every hidden layer; the output layer is always linear."""
+    optimizer: Optimizer = "adam"
+    lr: LearningRate = 0.001
+    """Learning rate of the first step, above 0."""
+    schedule: Schedule = "constant"
+    """How the learning rate goes on: constant, or down to 0 on half a cosine over all epochs."""
+    weight_decay: WeightDecay = 0.0
+    """Of at least 0; decoupled from the gradient for adamw only."""
+    batch_size: BatchSize = 100
+    """Rows per step, from 1 to the rows of every dataset it meets."""
+    epochs: Epochs = 500
+    """Passes over the training rows, from 1 to 10,000,000."""
+    init: Init = "glorot_uniform"
+    """Distribution of the first weights."""
+    normalize: Normalize = "unit"
+    """Scale of inputs and target."""
+    dtype: Dtype = "float32"
+    """Of weights, activations and moments."""
+    shuffle_seed: Seed = 0
+    """Seed of the order of the rows, from 0 to 2**63-1."""
+
+
+AXES = tuple(Train.model_fields)
+"""The axes in the order in which variants list and vary them: the last one changes fastest."""
+
+
+class Grid(BaseModel):
+    """[[grid]]: the cartesian product of its lists. An axis that is left out has the one value of [train]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: Axis[Annotated[str, Field(strict=True, examples=["squares"])]]
+    """Names of the datasets."""
+    hidden: Annotated[tuple[Hidden, ...], BeforeValidator(_networks)] = ()
+    activation: Axis[Activation] = ()
+    optimizer: Axis[Optimizer] = ()
+    lr: Axis[LearningRate] = ()
+    schedule: Axis[Schedule] = ()
+    weight_decay: Axis[WeightDecay] = ()
+    batch_size: Axis[BatchSize] = ()
+    epochs: Axis[Epochs] = ()
+    init: Axis[Init] = ()
+    normalize: Axis[Normalize] = ()
+    dtype: Axis[Dtype] = ()
+    shuffle_seed: Axis[Seed] = ()
+    seeds: Seeds = 1
+    """One trial each: a number n up to 10**9 for seeds 0 to n-1, or a list of seeds from 0 to 2**63-1."""
+
+    @property
+    def seed_values(self) -> Sequence[int]:
+        """The seeds, each once."""
+        return range(self.seeds) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
+
+
+def axes(grid: Grid, train: Train) -> dict[str, tuple[Any, ...]]:
+    """Return the distinct values of every axis but dataset and seeds, in the order of AXES."""
+    return {name: tuple(dict.fromkeys(getattr(grid, name) or (getattr(train, name),))) for name in AXES}

@@ -1,0 +1,44 @@
+"""Trained models: any trial of the store as a plain torch.nn.Sequential, and its answers in the target's own units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.normalize import normalization
+from jobs.packs import program_of
+from jobs.results import read_weights
+from jobs.store import Store
+from jobs.variants import Trial
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_model(store: Store, pack_id: str, trial: Trial) -> nn.Sequential:
+    """The trial's network, normalised inputs [N, I] to normalised outputs [N, 1].
+
+    Raises:
+        DamagedResult: the pack's files are not those that were written.
+        FileNotFoundError: there is no such pack.
+
+    """
+    from jobs.engines.sequential import sequential
+
+    tensors, ids = read_weights(store, pack_id)
+    place = ids.index(trial.id)
+    return sequential(program_of(trial.variant), {name: stacked[place] for name, stacked in tensors.items()})
+
+
+def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> NDArray[np.float64]:
+    """What the trial's network makes of raw inputs [N, I]: predictions [N] in the target's own units, not rounded."""
+    import torch
+
+    variant = trial.variant
+    scale = normalization(variant.dataset, variant.normalize)
+    network = load_model(store, pack_id, trial)
+    with torch.inference_mode():
+        output_N1 = network(torch.from_numpy(scale.inputs(inputs_NI, variant.dtype)))
+    return scale.restore(output_N1.squeeze(1).double().numpy())

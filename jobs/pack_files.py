@@ -1,0 +1,191 @@
+"""The row of one trial, and the two files of a pack as bytes: its rows as Parquet, its weights as safetensors.
+
+Every byte of both is covered by a hash. The Parquet file names the SHA-256 of the weights, and carries its own:
+its metadata hold the SHA-256 of the file with that hash's 64 digits set to zero, so that damage is found before
+Parquet's decoder sees a byte of it. Nothing is read or written here; jobs/results.py does that.
+"""
+
+import hashlib
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from datasets.errors import DataError
+from jobs.variants import Variant
+
+FORMAT = 1
+
+METRICS = ("rmse", "rmse_rounded", "rmse_train", "rmse_extrapolation", "max_abs_error", "r2", "exact_fraction")
+"""In the target's own units, but for r2 and exact_fraction (0..1). Null where not finite or diverged."""
+
+_TEXT, _COUNT, _REAL = pa.string(), pa.int64(), pa.float64()
+_COLUMNS = {
+    "trial_id": _TEXT,
+    "variant_id": _TEXT,
+    "dataset": _TEXT,  # the name in the spec that trained it; another spec may call the same data otherwise
+    "dataset_digest": _TEXT,
+    "task": _TEXT,
+    "hidden": _TEXT,  # JSON as in the spec, "[64, 64]": a list can't be grouped by
+    "activation": _TEXT,
+    "optimizer": _TEXT,
+    "lr": _REAL,
+    "schedule": _TEXT,
+    "weight_decay": _REAL,
+    "batch_size": _COUNT,
+    "epochs": _COUNT,
+    "init": _TEXT,
+    "normalize": _TEXT,
+    "dtype": _TEXT,
+    "shuffle_seed": _COUNT,
+    "seed": _COUNT,
+    "parameters": _COUNT,
+    "status": _TEXT,  # "ok" or "diverged"
+    **dict.fromkeys(METRICS, _REAL),
+    "steps": _COUNT,  # steps of the optimizer; if diverged, the step at which the loss stopped being finite
+    "train_seconds": _REAL,  # the trial's share of its pack's wall time
+    "engine": _TEXT,
+    "device": _TEXT,
+}
+SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRICS) for name, kind in _COLUMNS.items()])
+"""One row per trial."""
+
+_BLANK = "0" * 64
+_SEAL = re.compile(rb"seal-sha256:([0-9a-f]{64})")
+_REQUIRED = [field.name for field in SCHEMA if not field.nullable]
+
+
+class DamagedResult(DataError):  # noqa: N818  its base says that it is an error
+    """A pack's file whose bytes are not those that were written (exit code 3)."""
+
+
+class ForeignResult(DataError):  # noqa: N818  the same
+    """A file among the results that this version did not write (exit code 3); never delete it unasked."""
+
+
+def variant_columns(variant: Variant) -> dict[str, Any]:
+    """Return the columns of a trial's row that its variant decides."""
+    return {
+        "variant_id": variant.id,
+        "dataset": variant.dataset.name,
+        "dataset_digest": variant.dataset.digest,
+        "task": variant.dataset.task,
+        "hidden": json.dumps(variant.hidden),
+        "activation": variant.activation,
+        "optimizer": variant.optimizer,
+        "lr": float(variant.lr),
+        "schedule": variant.schedule,
+        "weight_decay": float(variant.weight_decay),
+        "batch_size": variant.batch_size,
+        "epochs": variant.epochs,
+        "init": variant.init,
+        "normalize": variant.normalize,
+        "dtype": variant.dtype,
+        "shuffle_seed": variant.shuffle_seed,
+        "parameters": variant.parameters,
+    }
+
+
+def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
+    """Return the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
+    table = pa.Table.from_pylist([_clean(row) for row in rows], schema=SCHEMA)
+    assert not any(table[name].null_count for name in _REQUIRED)
+    about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest()}
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, SCHEMA, store_schema=False, write_statistics=False) as writer:
+        writer.write_table(table)
+        seal = f"seal-sha256:{_BLANK}"
+        writer.add_key_value_metadata({"sumsquares.results": json.dumps(about), "sumsquares.seal": seal})
+    data = sink.getvalue()
+    start, end = _seal_of(data)
+    assert start < end
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
+
+
+def decode_pack(data: bytes, path: str) -> pa.Table:
+    """Return a pack's rows as SCHEMA; `weights_digest` tells which weights belong to them.
+
+    Raises DamagedResult if any byte is not as it was written, ForeignResult if it isn't ours or is newer.
+    """
+    start, end = _seal_of(data)
+    if start == end:
+        raise _unsealed(data, path)
+    if hashlib.sha256(data[:start] + _BLANK.encode() + data[end:]).hexdigest().encode() != data[start:end]:
+        raise _damaged(path, "its bytes are not those that were written")
+    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    found = _about(table)["format"]
+    if found != FORMAT or not table.schema.equals(SCHEMA):
+        raise ForeignResult(
+            f"{path}: written in format {found}, this version reads {FORMAT}: use the version that wrote it, "
+            "or another --store"
+        )
+    return table
+
+
+def weights_digest(table: pa.Table) -> str:
+    """Return the SHA-256 of the weights file that belongs to a decoded pack."""
+    return str(_about(table)["weights"])
+
+
+def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]) -> bytes:
+    """Return the safetensors file of a pack's stacked weights.
+
+    Names are those of torch.nn.Sequential's state dict: "0.weight" [M, out, in], "0.bias" [M, out], "2.weight", ...
+    """
+    assert all(len(tensor) == len(trial_ids) for tensor in tensors.values())
+    stacked = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    # One key alone: safetensors writes several in an order that changes from run to run.
+    return bytes(safetensors.numpy.save(stacked, {"trial_ids": json.dumps(list(trial_ids))}))
+
+
+def decode_weights(data: bytes, digest: str, path: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Return the stacked tensors and the trials' ids in the order of the stack.
+
+    Raises DamagedResult if the file's SHA-256 is not `digest`.
+    """
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _damaged(path, "its SHA-256 is not the one that its .parquet file names")
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return safetensors.numpy.load(data), json.loads(header["__metadata__"]["trial_ids"])
+
+
+def _clean(row: Mapping[str, Any]) -> dict[str, Any]:
+    assert row.keys() == set(SCHEMA.names), f"a result row needs {SCHEMA.names}, got {sorted(row)}"
+    assert row["status"] in ("ok", "diverged"), row["status"]
+    known = row["status"] == "ok"
+    metrics = {name: row[name] if known and _is_finite(row[name]) else None for name in METRICS}
+    return {**row, **metrics}
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _seal_of(data: bytes) -> tuple[int, int]:
+    """Return where the seal's digits stand, in the last of its kind: the metadata are at a file's end."""
+    found = data.rfind(b"seal-sha256:")
+    match = _SEAL.match(data, max(found, 0))
+    return match.span(1) if match else (0, 0)
+
+
+def _about(table: pa.Table) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(table.schema.metadata[b"sumsquares.results"])
+    return about
+
+
+def _damaged(path: str, reason: str) -> DamagedResult:
+    return DamagedResult(f"{path}: damaged, {reason}: delete it and run again, its trials are trained anew")
+
+
+def _unsealed(data: bytes, path: str) -> DataError:
+    if len(data) > 12 and data[:4] == data[-4:] == b"PAR1":
+        return ForeignResult(f"{path}: a Parquet file, but no result of ours: move it out of the store")
+    return _damaged(path, "it is cut off or was never complete")

@@ -1,0 +1,70 @@
+"""The plan of a run: which datasets, trials and packs a spec asks for, and which of them the store has already.
+
+Making it reads the store and changes nothing; `run.py` carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from jobs.generation import DatasetPlan, plan_dataset
+from jobs.packs import Pack, plan_packs
+from jobs.results import Problem, read_results
+from jobs.spec import JobSpec
+from jobs.store import Store
+from jobs.variants import Trial, trials
+
+RETRAINED = ("damaged", "weights")
+"""Kinds of problems after which a pack's trials are trained anew: its file, or its weights, can't be used."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do."""
+
+    spec: JobSpec
+    datasets: tuple[DatasetPlan, ...]
+    trials: tuple[Trial, ...]
+    """All that the spec asks for."""
+    packs: tuple[Pack, ...]
+    """Of the trials that have no result yet, the longest first."""
+    results: pa.Table
+    """All usable rows of the store."""
+    problems: tuple[Problem, ...]
+    """What is wrong with stored results."""
+
+    @property
+    def left(self) -> int:
+        """Trials to train."""
+        return sum(len(pack.trials) for pack in self.packs)
+
+    @property
+    def variants(self) -> int:
+        """Distinct variants of all trials."""
+        return len({trial.variant.digest for trial in self.trials})
+
+    @property
+    def rows_left(self) -> int:
+        """Rows of datasets to make or to check."""
+        return sum(dataset.rows for dataset in self.datasets)
+
+
+def make_plan(spec: JobSpec, store: Store, device: str = "cpu") -> Plan:
+    """Compares what the spec asks for with what the store has."""
+    wanted = trials(spec)
+    used = {trial.variant.dataset.name for trial in wanted}
+    datasets = tuple(plan_dataset(store, dataset) for dataset in spec.datasets if dataset.name in used)
+    stored = read_results(store)
+    broken = {problem.path for problem in stored.problems if problem.kind in RETRAINED}
+    usable = _without(stored.table, broken)
+    done = set(usable["trial_id"].to_pylist())
+    packs = plan_packs((trial for trial in wanted if trial.id not in done), device)
+    return Plan(spec, datasets, tuple(wanted), tuple(packs), usable, stored.problems)
+
+
+def _without(table: pa.Table, broken: set[str]) -> pa.Table:
+    packs: Sequence[str] = table["pack"].to_pylist()
+    return table.filter(pa.array([f"trials/{pack}.parquet" not in broken for pack in packs], pa.bool_()))

@@ -1,0 +1,70 @@
+"""A plan in words and as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.estimate import Estimate
+from jobs.plan import Plan
+from jobs.progress import clock
+from jobs.run import Place
+
+SHOWN_SHAPES = 8
+
+
+def plan_facts(plan: Plan, cost: Estimate) -> dict[str, Any]:
+    """For --json."""
+    return {
+        "run": plan.spec.name,
+        "spec_digest": plan.spec.digest,
+        "datasets": {
+            dataset.dataset.name: {
+                "digest": dataset.dataset.digest,
+                "rows": dataset.dataset.rows,
+                "rows_to_generate": dataset.rows,
+            }
+            for dataset in plan.datasets
+        },
+        "variants": plan.variants,
+        "trials": {"total": len(plan.trials), "done": len(plan.trials) - plan.left, "to_train": plan.left},
+        "packs": len(plan.packs),
+        "flops": cost.flops,
+        "memory_bytes_per_worker": cost.memory,
+        "core_seconds": round(cost.core_seconds, 3),
+        "seconds": round(cost.seconds, 3),
+        "problems": [problem.message for problem in plan.problems],
+    }
+
+
+def plan_text(plan: Plan, cost: Estimate, place: Place) -> str:
+    """For people."""
+    lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
+    for dataset in plan.datasets:
+        spec = dataset.dataset
+        todo = f"{dataset.rows:,} rows to generate" if dataset.rows else "complete"
+        lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {spec.rows:,} training rows; {todo}")
+    lines.append(f"trials: {len(plan.trials):,} of {plan.variants:,} variants; {plan.left:,} to train")
+    lines += _shapes(plan)
+    workers = "in this process" if place.inline else f"on {place.workers + place.gpu_workers} workers"
+    lines += [
+        f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
+        f"time: about {clock(cost.seconds)} {workers}, measured on this machine"
+        + ("" if place.inline else " (and up to 0:15 to start Ray)"),
+        *(f"warning: {problem.message}" for problem in plan.problems),
+    ]
+    return "\n".join(lines)
+
+
+def _shapes(plan: Plan) -> list[str]:
+    """The packs by shape, the costliest shapes first."""
+    shapes: dict[str, list[int]] = {}
+    for pack in plan.packs:
+        program = pack.program
+        name = f"{list(program.hidden)} {program.activation}, {program.optimizer}, {program.steps:,} steps"
+        shapes.setdefault(f"{pack.variant.dataset.name}: {name}", []).append(len(pack.trials))
+    lines = [f"packs: {len(plan.packs):,} of {len(shapes):,} shapes"]
+    for name, sizes in list(shapes.items())[:SHOWN_SHAPES]:
+        lines.append(f"  {name}: {sum(sizes):,} trials in {len(sizes):,} packs")
+    if len(shapes) > SHOWN_SHAPES:
+        lines.append(f"  ... {len(shapes) - SHOWN_SHAPES:,} more shapes")
+    return lines

@@ -1,0 +1,149 @@
+"""How long work is shown while it runs: a live display on a terminal, a line every few seconds elsewhere.
+
+Everything goes to stderr; results are printed elsewhere, to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from cluster.work import View
+from jobs.generation import Made
+from jobs.plan import Plan
+
+LINE_SECONDS = 5.0
+"""Between two lines where there is no terminal."""
+
+
+class Progress:
+    """Shows how far a run is; quiet shows warnings alone."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        if not self._quiet:
+            self._console.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """A line that is shown even if quiet."""
+        self._console.print(f"warning: {text}", markup=False, soft_wrap=True)
+
+    @contextmanager
+    def generating(self, plan: Plan) -> Iterator[Callable[[Made], None]]:
+        """Shows rows as shards are made."""
+        done = 0
+        with self._meter("rows", plan.rows_left) as advance:
+
+            def on_made(made: Made) -> None:
+                nonlocal done
+                done += made.entry.rows
+                advance(done, "")
+
+            yield on_made
+
+    @contextmanager
+    def training(self, plan: Plan) -> Iterator[Callable[[View], None]]:
+        """Shows trials as packs are trained, with the best RMSE so far of each dataset."""
+        sizes = {f"pack {pack.id}": len(pack.trials) for pack in plan.packs}
+        best: dict[str, float] = {}
+        finished = 0.0
+        with self._meter("trials", plan.left) as advance:
+
+            def on_view(view: View) -> None:
+                nonlocal finished
+                for note in view.notes:
+                    self.warn(note)
+                for _, outcome in view.results:
+                    finished += outcome.trials
+                    if outcome.best is not None:
+                        name, rmse = outcome.best
+                        best[name] = min(rmse, best.get(name, rmse))
+                running = sum(share * sizes.get(key, 0) for key, share in view.running.items())
+                text = ", ".join(f"{name} {rmse:,.4g}" for name, rmse in sorted(best.items()))
+                advance(finished + running, f"best RMSE: {text}" if text else "")
+
+            yield on_view
+
+    @contextmanager
+    def _meter(self, unit: str, total: int) -> Iterator[Callable[[float, str], None]]:
+        """A function of (done, note)."""
+        if self._quiet:
+            yield lambda _done, _note: None
+        elif self._console.is_terminal:
+            yield from self._bar(unit, total)
+        else:
+            yield from self._lines(unit, total)
+
+    def _bar(self, unit: str, total: int) -> Iterator[Callable[[float, str], None]]:
+        rate = Rate(total)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Bar(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(unit, total=total, note="")
+
+            def advance(done: float, note: str) -> None:
+                bar.update(task, completed=int(done), note=f"{rate.describe(done, unit)}  {note}")
+
+            yield advance
+        self.say(f"{rate.finished(unit)}")
+
+    def _lines(self, unit: str, total: int) -> Iterator[Callable[[float, str], None]]:
+        rate = Rate(total)
+        printed = time.monotonic()
+
+        def advance(done: float, note: str) -> None:
+            nonlocal printed
+            told = rate.describe(done, unit)
+            if time.monotonic() - printed > LINE_SECONDS:
+                printed = time.monotonic()
+                self.say(f"{int(done):,} of {total:,} {unit}, {told}{', ' if note else ''}{note}")
+                sys.stderr.flush()
+
+        yield advance
+        self.say(rate.finished(unit))
+
+
+class Rate:
+    """How fast something goes and how long it will still take, from the first sign of progress on."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._created = time.monotonic()
+        self._first: tuple[float, float] | None = None
+        self._done = 0.0
+
+    def describe(self, done: float, unit: str) -> str:
+        """Such as `120 trials/s, 0:42 left`."""
+        now, self._done = time.monotonic(), done
+        if done and self._first is None:
+            self._first = (now, done)
+        if self._first is None or now - self._first[0] < 1 or done <= self._first[1]:
+            return "starting"
+        rate = (done - self._first[1]) / (now - self._first[0])
+        return f"{rate:,.3g} {unit}/s, {clock((self._total - done) / rate)} left"
+
+    def finished(self, unit: str) -> str:
+        """What came of it."""
+        return f"{int(self._done):,} of {self._total:,} {unit} in {clock(time.monotonic() - self._created)}"
+
+
+def clock(seconds: float) -> str:
+    """Such as 0:07, 12:30 or 3:05:00; hours once there are any."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,99 @@
+"""Rows of a generated dataset for a worker: verified as they are read, held up to a limit, beyond it streamed.
+
+One reader serves all packs of a worker process. Nothing is generated here, but for one thing: a shard of ours that
+is found damaged is made again, since equal specs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import DamagedShard
+from datasets.manifest import Manifest
+from datasets.normalize import Normalization, normalization
+from datasets.shards import SHARD_ROWS, decode_shard, encode_shard
+from datasets.spec import DatasetSpec, Split
+from jobs.engines.order import CHUNK_ROWS, Chunk, Rows
+from jobs.generation import folder_of, read_manifest
+from jobs.grid import Normalize
+from jobs.store import Store
+
+assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
+MEMORY_LIMIT = 1 << 30
+"""Bytes of rows that a worker holds unless told otherwise; 67 million rows of one number and its square."""
+TRAIN_EVALUATION_ROWS = SHARD_ROWS
+"""Training rows that rmse_train is measured on, at most: the first ones. More would cost as much as training."""
+log = logging.getLogger(__name__)
+
+RawShard = tuple[NDArray[np.signedinteger], NDArray[np.int64]]
+"""inputs [N, I] and target [N], as stored."""
+
+
+class Reader:
+    """Reads datasets of one store; holds the shards used last, up to `memory_limit` bytes."""
+
+    def __init__(self, store: Store, memory_limit: int = MEMORY_LIMIT) -> None:
+        self._store = store
+        self._limit = memory_limit
+        self._manifests: dict[str, Manifest] = {}
+        self._held: OrderedDict[tuple[str, Split, int], RawShard] = OrderedDict()
+        self._bytes = 0
+
+    def training_rows(self, dataset: DatasetSpec, kind: Normalize, dtype: str) -> Rows:
+        """The train split, normalised, a chunk at a time."""
+        scale = normalization(dataset, kind)
+
+        def chunk(index: int) -> Chunk:
+            inputs_NI, target_N = self._shard(dataset, "train", index)
+            return scale.inputs(inputs_NI, dtype), scale.target(target_N, dtype)
+
+        return Rows(dataset.rows, chunk)
+
+    def evaluation_rows(
+        self, dataset: DatasetSpec, split: Split, scale: Normalization, dtype: str
+    ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+        """Normalised inputs and raw targets of a split, in the order of the rows; of train the first ones alone."""
+        rows = dataset.rows_in(split)
+        if split == "train":
+            rows = min(rows, TRAIN_EVALUATION_ROWS)
+        for index in range(-(-rows // SHARD_ROWS)):
+            inputs_NI, target_N = self._shard(dataset, split, index)
+            yield scale.inputs(inputs_NI, dtype), target_N
+
+    def _shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+        key = (dataset.digest, split, index)
+        if key not in self._held:
+            shard = self._read(dataset, split, index)
+            self._bytes += _bytes(shard)
+            self._held[key] = shard
+            while self._bytes > self._limit and len(self._held) > 1:
+                self._bytes -= _bytes(self._held.popitem(last=False)[1])
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def _read(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+        if dataset.digest not in self._manifests:
+            self._manifests[dataset.digest] = read_manifest(self._store, dataset)
+        entry = self._manifests[dataset.digest].splits[split].shards[index]
+        path = f"{folder_of(dataset)}/{entry.path}"
+        data = self._store.get(path)
+        try:
+            table = decode_shard(data, dataset, entry)
+        except DamagedShard as error:
+            data, again = encode_shard(dataset, split, index)
+            if again != entry:
+                raise
+            log.warning("%s: %s; made again", path, error)
+            self._store.put(path, data)
+            table = decode_shard(data, dataset, entry)
+        *inputs, target = (column.to_numpy() for column in table.columns)
+        return np.column_stack(inputs), target
+
+
+def _bytes(shard: RawShard) -> int:
+    return shard[0].nbytes + shard[1].nbytes

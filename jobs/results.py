@@ -1,0 +1,171 @@
+"""Results: the packs in a store. Committing one, and reading all of them back with what is wrong with them.
+
+    trials/<pack id>.safetensors   the trained weights of all trials of the pack, stacked; written first
+    trials/<pack id>.parquet       one row per trial, and the weights' SHA-256; written last: it commits the pack
+
+The files' formats are those of jobs/pack_files.py. Nothing is trained, aggregated or deleted here: who finds a
+pack damaged trains it again.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datasets.errors import DataError
+from jobs.pack_files import (
+    METRICS,
+    SCHEMA,
+    DamagedResult,
+    ForeignResult,
+    decode_pack,
+    decode_weights,
+    encode_pack,
+    encode_weights,
+    variant_columns,
+    weights_digest,
+)
+from jobs.store import Store
+
+__all__ = [
+    "METRICS",
+    "SCHEMA",
+    "DamagedResult",
+    "ForeignResult",
+    "Problem",
+    "Results",
+    "commit_pack",
+    "decode_pack",
+    "decode_weights",
+    "encode_pack",
+    "encode_weights",
+    "read_results",
+    "read_weights",
+    "variant_columns",
+    "weights_digest",
+]
+
+_PACK = pa.field("pack", pa.string())
+_EMPTY = SCHEMA.append(_PACK).empty_table()
+_NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must agree on
+_OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
+_READERS = 16  # threads; an object store answers in 10 to 100 ms, whatever else is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the stored results."""
+
+    kind: Literal["damaged", "foreign", "doubled", "weights"]
+    """Unreadable; not ours; a trial twice with other numbers; a pack whose weights are missing."""
+    path: str
+    """The file in the store."""
+    message: str
+    """What is wrong, where, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All results of a store, each trial once, in the order of their ids, and what is wrong with them."""
+
+    table: pa.Table
+    """SCHEMA and a last column `pack`, the pack's id."""
+    problems: tuple[Problem, ...]
+
+
+def commit_pack(
+    store: Store, pack_id: str, rows: Sequence[Mapping[str, Any]], tensors: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write a pack's weights, then its rows: once this returns, its trials count as trained."""
+    weights = encode_weights(tensors, [row["trial_id"] for row in rows])
+    store.put(f"trials/{pack_id}.safetensors", weights)
+    store.put(f"trials/{pack_id}.parquet", encode_pack(rows, weights))
+
+
+def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Return a committed pack's tensors and trial ids, as decode_weights does."""
+    rows, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
+    return decode_weights(store.get(weights), weights_digest(decode_pack(store.get(rows), rows)), weights)
+
+
+def read_results(store: Store) -> Results:
+    """Return all results in the store, and the files and trials that can't be used as they are."""
+    paths = store.list("trials")
+    ours = {path for path in paths if _OURS.fullmatch(path)}
+    packs = sorted(path for path in ours if path.endswith(".parquet"))
+    with ThreadPoolExecutor(_READERS) as pool:
+        outcomes = list(pool.map(lambda path: _read_pack(store, path), packs))
+    tables = [outcome for outcome in outcomes if isinstance(outcome, pa.Table)]
+    table, problems = _each_once(pa.concat_tables([_EMPTY, *tables]))
+    problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    problems += [_foreign(path) for path in paths if path not in ours]
+    problems += [_without_weights(path) for path in packs if _weights_of(path) not in ours]
+    return Results(table, tuple(sorted(problems, key=lambda problem: (problem.path, problem.message))))
+
+
+def _read_pack(store: Store, path: str) -> pa.Table | Problem | None:
+    """Return a pack's rows with the pack's id, or what is wrong; None if it was deleted in the meantime."""
+    try:
+        table = decode_pack(store.get(path), path)
+    except FileNotFoundError:
+        return None
+    except DataError as error:
+        return Problem("foreign" if isinstance(error, ForeignResult) else "damaged", path, str(error))
+    pack = pa.array([_pack_of(path)] * len(table), pa.string())
+    return table.replace_schema_metadata(None).append_column(_PACK, pack)
+
+
+def _pack_of(path: str) -> str:
+    return path.removeprefix("trials/").removesuffix(".parquet")
+
+
+def _weights_of(path: str) -> str:
+    return f"trials/{_pack_of(path)}.safetensors"
+
+
+def _foreign(path: str) -> Problem:
+    return Problem("foreign", path, f"{path}: not a name that we give to a result: move it out of the store")
+
+
+def _without_weights(path: str) -> Problem:
+    message = f"{_weights_of(path)}: missing, the models of its pack are lost (their numbers are not)"
+    return Problem("weights", path, f"{message}: delete {path} and run again to have them back")
+
+
+def _each_once(table: pa.Table) -> tuple[pa.Table, list[Problem]]:
+    """Sort the rows and keep each trial's first; rows that contradict it are problems."""
+    table = table.sort_by([("trial_id", "ascending"), ("pack", "ascending")]).combine_chunks()
+    ids = table["trial_id"].to_numpy()
+    is_first = np.ones(len(table), bool)
+    is_first[1:] = ids[1:] != ids[:-1]
+    firsts = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+    repeated = np.flatnonzero(~is_first)
+    pairs = zip(_records(table, firsts[repeated]), _records(table, repeated), strict=True)
+    problems = [_doubled(kept, other) for kept, other in pairs if _differs(kept, other)]
+    return table.take(pa.array(np.flatnonzero(is_first))), problems
+
+
+def _records(table: pa.Table, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = table.take(pa.array(rows)).to_pylist()
+    return records
+
+
+def _differs(kept: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return any(kept[name] != other[name] for name in _NUMBERS)
+
+
+def _doubled(kept: Mapping[str, Any], other: Mapping[str, Any]) -> Problem:
+    path = f"trials/{other['pack']}.parquet"
+    names = [name for name in _NUMBERS if kept[name] != other[name]]
+    numbers = ", ".join(f"{name} {kept[name]} and {other[name]}" for name in names)
+    message = (
+        f"{path}: trial {other['trial_id']} is there twice with other numbers ({numbers}); counted is the one of "
+        f"pack {kept['pack']} ({kept['engine']} on {kept['device']}), not this one ({other['engine']} on "
+        f"{other['device']}): delete one of the two"
+    )
+    return Problem("doubled", path, message)

@@ -1,0 +1,52 @@
+"""The question's own table: expected and predicted numbers of the best trial of each dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.rows import block
+from datasets.tasks import target
+from jobs.models import answers
+from jobs.store import Store
+from jobs.variants import Trial
+
+ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of the table."""
+
+    numbers: tuple[int, ...]
+    """The numbers that the target depends on."""
+    expected: int
+    predicted: int
+    """Rounded, as the question did."""
+
+    @property
+    def error(self) -> int:
+        """Expected minus predicted, the sign that the question uses."""
+        return self.expected - self.predicted
+
+    def __str__(self) -> str:
+        """As the question printed it."""
+        return f"Expected={self.expected}, Predicted={self.predicted} (err={self.error})"
+
+
+def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
+    """The first rows of the test split."""
+    inputs_NI, _ = block(trial.variant.dataset, "test", 0)
+    return ask(store, pack_id, trial, inputs_NI[:ROWS])
+
+
+def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> list[Sample]:
+    """The trial's answers to raw inputs [N, I], unused columns included."""
+    dataset = trial.variant.dataset
+    numbers_NK = inputs_NI[:, : dataset.n_numbers]
+    expected_N = target(dataset.task, numbers_NK)
+    predicted_N = np.rint(answers(store, pack_id, trial, inputs_NI))
+    rows = zip(numbers_NK.tolist(), expected_N.tolist(), predicted_N.tolist(), strict=True)
+    return [Sample(tuple(numbers), expected, int(predicted)) for numbers, expected, predicted in rows]

@@ -1,0 +1,103 @@
+"""The job spec: a TOML file of datasets, training constants and grids, validated once and frozen.
+
+All that is wrong with one is raised as a single SpecError. It is not expanded here (variants.py).
+"""
+
+import hashlib
+import json
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from datasets.spec import NamedDataset
+from jobs.grid import Grid, Train, axes
+from jobs.spec_checks import cross_problems
+from jobs.spec_errors import MAX_PROBLEMS, SpecError, problems_of
+from jobs.spec_size import MAX_TRIALS
+from jobs.spec_text import MAX_BYTES, read_toml
+
+__all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec"]
+
+
+class JobSpec(BaseModel):
+    """What a run shall do. load_spec and parse_spec make it, and check its tables against each other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["question"])]
+    """The run's name and folder in the store: 1..64 of a-z, 0-9, _ and -, the first a letter or digit."""
+    datasets: Annotated[tuple[NamedDataset, ...], Field(alias="dataset", min_length=1)]
+    """[[dataset]]: names and rows are each different."""
+    train: Train = Train()
+    """[train]: what the grids leave open."""
+    grids: Annotated[tuple[Grid, ...], Field(alias="grid", min_length=1)]
+    """[[grid]]: they add up, equal variants count once."""
+
+    _source_text: bytes = PrivateAttr(default=b"")
+
+    @property
+    def source_text(self) -> bytes:
+        """The file as it was, comments included; no part of the digest."""
+        return self._source_text
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex of the work: datasets with their names, and the values of all grids.
+
+        The same for any order of keys, tables and lists, for constants moved from [train] to a grid, and for
+        another name of the run.
+        """
+        datasets = {dataset.name: dataset.digest for dataset in self.datasets}
+        grids = sorted({canonical_json(grid).decode() for grid in self.canonical_grids})
+        return hashlib.sha256(canonical_json({"datasets": datasets, "grids": grids})).hexdigest()
+
+    @property
+    def canonical_grids(self) -> tuple[dict[str, Any], ...]:
+        """All axes of each grid, those of [train] too: the grids in the order of the spec, values sorted."""
+        return tuple(_canonical(grid, self.train) for grid in self.grids)
+
+
+def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
+    """Read and check a spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(str(path), [f"cannot be read: {reason}; give the path of a job spec in TOML"]) from None
+    return parse_spec(text, str(path), max_trials)
+
+
+def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS) -> JobSpec:
+    """Check the bytes of a spec, which messages call `source`. Raises SpecError with all that is wrong.
+
+    A spec of more than `max_trials` trials is refused from the lengths of its lists, before it is expanded.
+    """
+    raw = read_toml(text, source)
+    try:
+        spec = JobSpec.model_validate(raw)
+        problems = tuple(islice(cross_problems(raw, max_trials), MAX_PROBLEMS + 1))
+    except ValidationError as error:
+        fields = problems_of(error, raw, JobSpec.model_json_schema())
+        raise SpecError(source, chain(fields, cross_problems(raw, max_trials))) from None
+    if problems:
+        raise SpecError(source, problems)
+    spec._source_text = text
+    return spec
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON of one form: sorted keys, no spaces, shortest float that reads back the same. Refuses NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _canonical(grid: Grid, train: Train) -> dict[str, Any]:
+    seeds = sorted(grid.seed_values) if isinstance(grid.seeds, tuple) else []
+    count = len(grid.seed_values)
+    return {
+        "dataset": sorted(set(grid.dataset)),
+        **{name: sorted(values) for name, values in axes(grid, train).items()},
+        "seeds": seeds if seeds and seeds != list(range(count)) else count,
+    }

@@ -1,0 +1,119 @@
+"""The checks of a job spec that need more than one of its tables.
+
+They read the raw TOML data and skip what is wrong by itself, so that they find everything at once, beside
+other errors too. What one value may be is the models' business (grid.py, datasets/spec.py).
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from datasets.spec import NamedDataset
+from jobs.grid import Grid, Train
+from jobs.spec_errors import path_of
+from jobs.spec_size import size_of
+from jobs.spec_words import listing, show, similar
+
+M = TypeVar("M", bound=BaseModel)
+Raw = dict[str, Any]
+Place = tuple[int | str, ...]
+
+
+def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
+    """One line for each thing that is wrong between the tables of a spec."""
+    yield from _doubled_names(raw)
+    yield from _doubled_rows(raw)
+    yield from _unknown_names(raw)
+    yield from _large_batches(raw)
+    if problem := size_of(_valid(Grid, raw, "grid")).problem(max_trials):
+        yield problem
+
+
+def _doubled_names(raw: Raw) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for index, name in _names(raw):
+        if first.setdefault(name, index) != index:
+            path = path_of(("dataset", index, "name"), raw)
+            yield f"{path}: dataset[{first[name]}] has this name too; write another name for one of them"
+
+
+def _doubled_rows(raw: Raw) -> Iterator[str]:
+    """Trials are found by what their rows are: those of a twin would be lost among those of the first."""
+    first: dict[str, tuple[int, str]] = {}
+    for index, dataset in _valid(NamedDataset, raw, "dataset"):
+        twin, name = first.setdefault(dataset.digest, (index, dataset.name))
+        if name != dataset.name:
+            same = f"has the same rows as dataset[{twin}] {show(name)}"
+            yield f"{path_of(('dataset', index), raw)}: {same}; write another seed, or remove one of them"
+
+
+def _unknown_names(raw: Raw) -> Iterator[str]:
+    defined = dict.fromkeys(name for _, name in _names(raw))
+    for index, grid in _tables(raw, "grid"):
+        for place, name in _values(grid, ("grid", index), "dataset"):
+            if isinstance(name, str) and name not in defined:
+                valid = f"write one of the defined: {listing(defined)}" if defined else "define it in a [[dataset]]"
+                yield f"{path_of(place, raw)}: no dataset {show(name)}; {similar(name, defined)}{valid}"
+
+
+def _large_batches(raw: Raw) -> Iterator[str]:
+    """Each batch size against the smallest dataset of its grid."""
+    rows = {table["name"]: table["rows"] for _, table in _tables(raw, "dataset") if _has_name_and_rows(table)}
+    seen = set()
+    for index, grid in _tables(raw, "grid"):
+        named = [name for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows]
+        least = min(named, key=lambda name: rows[name], default=None)
+        for place, size in _batch_sizes(raw, index, grid) if least is not None else ():
+            if _is_count(size) and size > rows[least] and (place, least) not in seen:
+                seen.add((place, least))
+                limit = f"the {rows[least]:_} rows of dataset {show(least)}"
+                remedy = f"write a whole number from 1 to {rows[least]:_}"
+                yield f"{path_of(place, raw)}: {show(size)} is more than {limit}; {remedy}"
+
+
+def _batch_sizes(raw: Raw, index: int, grid: Raw) -> Iterator[tuple[Place, Any]]:
+    train = raw.get("train")
+    if "batch_size" in grid or not isinstance(train, dict) or "batch_size" not in train:
+        default = {"batch_size": Train.model_fields["batch_size"].default}
+        yield from _values(default | grid, ("grid", index), "batch_size")
+    else:
+        yield ("train", "batch_size"), train["batch_size"]
+
+
+def _has_name_and_rows(table: Raw) -> bool:
+    return isinstance(table.get("name"), str) and _is_count(table.get("rows"))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= 10**12  # what is out of range has an error of its own
+
+
+def _names(raw: Raw) -> Iterator[tuple[int, str]]:
+    for index, table in _tables(raw, "dataset"):
+        if isinstance(table.get("name"), str):
+            yield index, table["name"]
+
+
+def _tables(raw: Raw, key: str) -> Iterator[tuple[int, Raw]]:
+    tables = raw.get(key)
+    for index, table in enumerate(tables if isinstance(tables, list) else ()):
+        if isinstance(table, dict):
+            yield index, table
+
+
+def _values(table: Raw, place: Place, key: str) -> Iterator[tuple[Place, Any]]:
+    """Yield the value or the values of an axis, each with its place; none if it is left out."""
+    if key in table:
+        values = table[key] if isinstance(table[key], list) else [table[key]]
+        for index, value in enumerate(values):
+            yield (*place, key, index), value
+
+
+def _valid(model: type[M], raw: Raw, key: str) -> Iterator[tuple[int, M]]:
+    """Yield the tables that are valid by themselves."""
+    for index, table in _tables(raw, key):
+        try:
+            yield index, model.model_validate(table)
+        except ValidationError:
+            continue

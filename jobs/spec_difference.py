@@ -1,0 +1,60 @@
+"""What two job specs of one name differ in, for whoever is about to run the second over the first."""
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+from jobs.grid import AXES
+from jobs.spec import JobSpec, canonical_json
+from jobs.spec_words import show
+
+
+def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
+    """Write a line per difference, `grid[0].lr: [0.001] -> [0.001, 0.01]`; none just if the digests are equal."""
+    return list(dict.fromkeys([*_datasets(old, new), *_grids(old, new)]))
+
+
+def _datasets(old: JobSpec, new: JobSpec) -> Iterator[str]:
+    before = {dataset.name: dataset.model_dump() for dataset in old.datasets}
+    after = {dataset.name: dataset.model_dump() for dataset in new.datasets}
+    for name in before | after:
+        path = f"dataset {show(name)}"
+        if name not in before or name not in after:
+            yield f"{path}: only in the {'old' if name in before else 'new'} spec"
+            continue
+        for key, value in before[name].items():
+            if value != after[name][key]:
+                yield f"{path}.{key}: {_change(value, after[name][key])}"
+
+
+def _grids(old: JobSpec, new: JobSpec) -> Iterator[str]:
+    """Leave out grids that both specs have, wherever they stand, and compare the others in pairs."""
+    before, after = _indices(old), _indices(new)
+    only_old = [index for key, index in before.items() if key not in after]
+    only_new = [index for key, index in after.items() if key not in before]
+    for one, other in zip_longest(only_old, only_new):
+        if one is None or other is None:
+            yield f"grid[{other if one is None else one}]: only in the {'new' if one is None else 'old'} spec"
+        else:
+            yield from _axes(old, one, new, other)
+
+
+def _indices(spec: JobSpec) -> dict[bytes, int]:
+    """Map each distinct grid to its place in the spec."""
+    return {canonical_json(grid): index for index, grid in reversed([*enumerate(spec.canonical_grids)])}
+
+
+def _axes(old: JobSpec, one: int, new: JobSpec, other: int) -> Iterator[str]:
+    after = new.canonical_grids[other]
+    for axis, values in old.canonical_grids[one].items():
+        constant = axis in AXES and not getattr(old.grids[one], axis) and not getattr(new.grids[other], axis)
+        if values != after[axis]:
+            path = f"train.{axis}" if constant else f"grid[{other}].{axis}"
+            yield f"{path}: {_change(values[0], after[axis][0]) if constant else _change(values, after[axis])}"
+
+
+def _change(old: Any, new: Any) -> str:
+    if isinstance(old, list) and isinstance(new, list) and max(len(old), len(new)) > 5:
+        gone, added = [v for v in old if v not in new], [v for v in new if v not in old]
+        return f"{len(old)} -> {len(new)} values; gone {show(gone)}, new {show(added)}"
+    return f"{show(old)} -> {show(new)}"

@@ -1,0 +1,121 @@
+"""What is wrong with a job spec: one error with one line per problem, each with its path and a remedy.
+
+The words for values are in spec_words.py, the rules in the models.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from jobs.spec_words import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
+
+MAX_PROBLEMS = 100
+"""Problems listed at most: a 1 MiB file can hold 100,000, and looking for a similar name costs up to 5 ms."""
+
+_ABSENT = object()
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+class SpecError(ValueError):
+    """A spec that can't be run. Its message lists all problems: "path: what is wrong; what to write"."""
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        super().__init__(source, tuple(islice(problems, MAX_PROBLEMS + 1)))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line per problem, at most 100 of them."""
+        problems: tuple[str, ...] = self.args[1]
+        return problems[:MAX_PROBLEMS]
+
+    def __str__(self) -> str:
+        source, problems = self.args
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        if len(problems) > MAX_PROBLEMS:
+            count = f"more than {MAX_PROBLEMS} problems, these are the first"
+        return "\n  ".join([f"{plain(source)}: {count}", *self.problems])
+
+
+def problems_of(error: ValidationError, raw: dict[str, Any], schema: Schema) -> Iterator[str]:
+    """One line for each error that pydantic found in `raw`; `schema` is the JSON schema of the whole spec."""
+    for detail in error.errors(include_url=False, include_input=False):
+        path, value = _place(detail["loc"], raw)
+        invalid_items = detail["type"] == "too_short" and value  # each has a line of its own
+        derived = value is _ABSENT and detail["type"] != "missing"  # a default made of a wrong value
+        if not invalid_items and not derived:
+            yield f"{path}: {_problem(detail, value, schema)}"
+
+
+def path_of(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
+    """Return a location as the user would write it: `dataset[1] "squares".largest`, `grid[0].lr[2]`."""
+    return _place(loc, raw)[0]
+
+
+def _place(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
+    """Return the path and the raw value there.
+
+    Parts of `loc` that the raw data doesn't have are left out: the index into a scalar that was read as a
+    list of one, the tag of a union.
+    """
+    path = ""
+    for part in loc:
+        if isinstance(part, int) and isinstance(raw, list):
+            raw = raw[part]
+            path += f"[{part}]" + _name_of(raw)
+        elif isinstance(part, str) and isinstance(raw, dict):
+            path += ("." if path else "") + (part if _BARE_KEY.fullmatch(part) else show(part))
+            raw = raw.get(part, _ABSENT)
+    return path, raw
+
+
+def _name_of(table: Any) -> str:
+    name = table.get("name") if isinstance(table, dict) else None
+    return f" {show(name)}" if isinstance(name, str) else ""
+
+
+def _problem(detail: ErrorDetails, value: Any, schema: Schema) -> str:
+    """Say what is wrong with one value and what to write, without its path."""
+    kind, loc = detail["type"], detail["loc"]
+    if kind == "value_error":  # raised by a model's own check, which names values and remedy
+        return str(detail["ctx"]["error"])
+    if kind == "spec_networks":
+        return detail["msg"]
+    if kind == "extra_forbidden":
+        keys = schema_at(loc[:-1], schema).get("properties", {})
+        return f"unknown key; {similar(str(loc[-1]), keys)}the valid keys here are {listing(keys)}"
+    node = schema_at(loc, schema)
+    if node.get("type") == "array" and "$ref" in node["items"]:
+        return f"{_wrong(kind, value)}; write [[{loc[-1]}]], in double brackets, for at least one table"
+    if kind == "too_short":
+        return f"the list is empty; write at least one value{such_as(node)}"
+    return f"{_wrong(kind, value)}; {_hint(kind, loc, value, node)}write {allowed(node)}{such_as(node)}"
+
+
+def _wrong(kind: str, value: Any) -> str:
+    match kind:
+        case "missing":
+            return "missing"
+        case "finite_number":
+            return f"{show(value)} is not finite"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            return f"{show(value)} is out of range"
+        case "string_pattern_mismatch":
+            return f"{show(value)} is not a valid name"
+        case "literal_error" if isinstance(value, str):
+            return f"{show(value)} is unknown"
+        case "too_long":
+            return f"a list of {len(value)} is too long"
+    return f"found {found(value)}"
+
+
+def _hint(kind: str, loc: tuple[int | str, ...], value: Any, node: Schema) -> str:
+    """Name the likely mistake, where there is one."""
+    if kind == "literal_error" and isinstance(value, str):
+        return similar(value, node.get("enum", ()))
+    if loc[0] == "train" and len(loc) > 1 and isinstance(value, list) and kind != "too_long":
+        return "a list of values belongs in [[grid]]; here "
+    return ""

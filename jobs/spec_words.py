@@ -1,0 +1,141 @@
+"""Values and allowed values of a job spec in words, short and escaped, for its error messages.
+
+The allowed values are read from the models' JSON schema, so that a limit is written down once, beside its
+field. Here is no rule about what a spec may hold.
+"""
+
+import difflib
+import json
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any
+
+_LONGEST = 60  # characters of one value that a message shows
+
+Schema = dict[str, Any]
+
+
+def show(value: Any) -> str:
+    """Write a value as TOML does, in ASCII, without control characters, and short."""
+    if isinstance(value, str):
+        cut = value if len(value) <= _LONGEST else value[:20] + "..."
+        rest = "" if len(value) <= _LONGEST else f" ({len(value)} characters)"
+        return json.dumps(cut).replace("\x7f", "\\u007f") + rest
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 200:  # str() refuses more than 4,300 digits
+        return f"0x... ({value.bit_length():_} bits)"
+    if isinstance(value, list | tuple):
+        return _show_list(value, depth=2)
+    return "a table" if isinstance(value, dict) else str(value)
+
+
+def _show_list(values: list[Any] | tuple[Any, ...], depth: int) -> str:
+    """Show the first values, three lists deep: a hostile spec may nest them 900 times."""
+    lists = (list, tuple)
+    shown = [_show_list(v, depth - 1) if isinstance(v, lists) and depth else show_leaf(v) for v in values[:5]]
+    more = [f"... {len(values)} values in all"] if len(values) > 5 else []
+    text = "[" + ", ".join(shown + more) + "]"
+    return text if len(text) <= 3 * _LONGEST else f"a list of {len(values)}"
+
+
+def show_leaf(value: Any) -> str:
+    """One item of a list; a list that is nested too deeply to be shown is cut."""
+    return "[...]" if isinstance(value, list | tuple) and value else show(value)
+
+
+def found(value: Any) -> str:
+    """Show a value together with its kind, for when the kind is what's wrong."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a table"
+    kinds = {str: "the text", bool: "the boolean", int: "the whole number", float: "the number"}
+    return f"{kinds.get(type(value), 'the date or time')} {show(value)}"
+
+
+def plain(text: str) -> str:
+    """Return a file's name as it is, or quoted and escaped if it would not print as one short line."""
+    return text if text.isprintable() and len(text) <= 1000 else show(text)
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """`did you mean "relu"? ` if a known word is close, else nothing. Costs up to 5 ms, hence the limits."""
+    near = difflib.get_close_matches(word, islice(known, 100), n=1) if len(word) <= _LONGEST else []
+    return f"did you mean {show(near[0])}? " if near else ""
+
+
+def listing(words: Collection[str]) -> str:
+    """Put the words in quotes, at most 30 of them."""
+    rest = f" and {len(words) - 30} more" if len(words) > 30 else ""
+    return ", ".join(show(word) for word in islice(words, 30)) + rest
+
+
+def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
+    """Return the part of the JSON schema for the value at a pydantic location, {} if there is none."""
+    node = root
+    for part in loc:
+        if isinstance(part, int):
+            lists = [branch for branch in _branches(node) if "items" in branch]
+            node = lists[0]["items"] if lists else {}
+        elif "oneOf" not in node:  # the tag of a union is no key
+            node = node.get("properties", {}).get(part, {})
+        node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return node
+
+
+def allowed(node: Schema) -> str:
+    """Say what the schema allows: `a whole number from 1 to 16`, `one of "sgd", "adam"`."""
+    return " or ".join(_allowed(branch) for branch in _branches(node))
+
+
+def such_as(node: Schema) -> str:
+    """`, such as 0.001`, where the allowed values are not already listed."""
+    value = _example(node)
+    return "" if value is None or "enum" in node else f", such as {json.dumps(value)}"
+
+
+def _allowed(node: Schema) -> str:
+    if "enum" in node or "const" in node:
+        return "one of " + listing(node.get("enum", [node.get("const")]))
+    match node.get("type"):
+        case "integer":
+            return "a whole number" + _range(node)
+        case "number":
+            return "a finite number" + _range(node)
+        case "string" if "pattern" in node:
+            return "1 to 64 lower-case letters, digits, - and _, the first a letter or digit"
+        case "string":
+            return "text in quotes"
+        case "array":
+            most = f" of at most {node['maxItems']} items" if "maxItems" in node else ""
+            return f"a list{most}, each {allowed(node['items'])}"
+        case "object":
+            return "a table"
+    return "another value"
+
+
+def _range(node: Schema) -> str:
+    low, high = node.get("minimum"), node.get("maximum")
+    if "exclusiveMinimum" in node:
+        return f" above {node['exclusiveMinimum']:g}"
+    if low is not None and high is not None:
+        return f" from {low:_} to {high:_}"
+    return f" of at least {low:g}" if low is not None else ""
+
+
+def _example(node: Schema) -> Any:
+    if "examples" in node:
+        return node["examples"][0]
+    if "enum" in node:
+        return node["enum"][0]
+    if node.get("type") == "array":
+        item = _example(node["items"])
+        return None if item is None else [item]
+    return None
+
+
+def _branches(node: Schema) -> list[Schema]:
+    """Return the alternatives of a union, without null, which TOML doesn't have, or the schema itself."""
+    alternatives = node.get("oneOf") or node.get("anyOf") or [node]
+    return [branch for branch in alternatives if branch.get("type") != "null"]

@@ -1,0 +1,235 @@
+"""Store: the one place through which a job reads and writes files, a local folder or an object-store prefix.
+
+It knows bytes and relative paths; it knows nothing of Parquet, packs or datasets, and it holds no locks.
+
+Commit order, for whoever writes several files that belong together: data first, and the one file that makes
+them count (a dataset's manifest.json, a pack's .parquet) last. A reader starts from that last file, so what
+was not committed is never read, and what was committed is complete.
+
+A file appears whole or not at all: in a folder it is written under a temporary name, flushed to the disk and
+renamed; on an object store it is one put. A temporary file that a killed process left behind is never listed.
+"""
+
+import errno
+import io
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol, cast
+
+from jobs.bucket import SCHEMES, Bucket
+from jobs.folder import TEMPORARY, Folder
+
+_VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_SECRET = re.compile(r"(?i)\b([\w-]*(?:sig|signature|credential|token|secret|key))=[^&\s'\"]+")
+
+
+class AddressError(ValueError):
+    """The address of a store, or a path inside it, is not a valid one (exit code 2)."""
+
+
+class StorageError(RuntimeError):
+    """The store failed (exit code 4); the message says at what, where, why, and what to do."""
+
+
+class _Files(Protocol):
+    """What a folder and a bucket both offer; every failure is an OSError."""
+
+    def get(self, path: str) -> bytes: ...
+    def put(self, path: str, data: bytes) -> None: ...
+    def exists(self, path: str) -> bool: ...
+    def list(self, prefix: str) -> list[str]: ...
+    def delete(self, path: str) -> None: ...
+    def size(self, path: str) -> int: ...
+    def free(self) -> int | None: ...
+
+
+class Store:
+    """The files below one root, a local folder or `s3://`, `gs://`, `az://` with a bucket and a prefix.
+
+    Paths are relative and posix ("trials/ab12.parquet"). A store holds its root alone and opens the
+    connection when it is first used, so that it can be pickled and sent to a worker.
+
+    Raises AddressError for a root or path that is not valid, StorageError for whatever goes wrong in use.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = _checked_root(root)
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        return Store, (self.root,)
+
+    def get(self, path: str) -> bytes:
+        """Return a file's bytes; FileNotFoundError if there is no such file."""
+        with self._errors("read", _checked(path)):
+            return self._files.get(path)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
+        with self._errors("write", _checked(path)):
+            self._files.put(path, data)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file (not a folder) of this name."""
+        with self._errors("look for", _checked(path)):
+            return self._files.exists(path)
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Return the paths of all files below a folder, sorted; [] if there is no such folder."""
+        with self._errors("list", prefix and _checked(prefix)):
+            found = self._files.list(prefix)
+        return sorted(path for path in found if not PurePosixPath(path).name.startswith(TEMPORARY))
+
+    def delete(self, path: str) -> None:
+        """Delete a file; a missing one is fine."""
+        with self._errors("delete", _checked(path)):
+            self._files.delete(path)
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes; FileNotFoundError if there is no such file."""
+        with self._errors("read", _checked(path)):
+            return self._files.size(path)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading parts of it; FileNotFoundError if there is no such file."""
+        local = self.local_path(path)
+        if local is not None:
+            with self._errors("read", path):
+                return local.open("rb")
+        reader = _RangeReader(lambda start, end: self._read_range(path, start, end), self.size(path))
+        return cast(BinaryIO, io.BufferedReader(reader, buffer_size=1 << 20))
+
+    def local_path(self, path: str) -> Path | None:
+        """Return where a file lies on this machine's disk, or None for an object store."""
+        _checked(path)
+        return self._files.root / path if isinstance(self._files, Folder) else None
+
+    def probe(self, needed_bytes: int = 0) -> None:
+        """Write and delete a small file, before any work is begun.
+
+        Raises StorageError when it can't be written, or when fewer than `needed_bytes` are free; an object
+        store has no known limit.
+        """
+        with self._errors("write to", ""):
+            free = self._files.free()
+        room = "" if free is None else f" ({free:,} bytes free, {needed_bytes:,} needed)"
+        if free is not None and free < needed_bytes:
+            raise StorageError(f"cannot write to {self.describe()}: not enough room{room}; {_NO_ROOM}")
+        path = f"probe-{secrets.token_hex(8)}"
+        with self._errors("write to", "", note=room):
+            self._files.put(path, b"sumsquares")
+            self._files.delete(path)
+
+    def describe(self) -> str:
+        """Return the root as a message shows it."""
+        return self.root if _SCHEME.match(self.root) else f"the folder {self.root}"
+
+    @cached_property
+    def _files(self) -> _Files:
+        scheme, separator, address = self.root.partition("://")
+        if not separator:
+            return Folder(Path(self.root))
+        with self._errors("open", ""):
+            return Bucket(scheme, address)
+
+    def _read_range(self, path: str, start: int, end: int) -> bytes:
+        assert isinstance(self._files, Bucket)
+        with self._errors("read", path):
+            return self._files.get_range(path, start, end)
+
+    @contextmanager
+    def _errors(self, action: str, path: str, note: str = "") -> Iterator[None]:
+        """Translate the operating system's and the object store's errors into ours."""
+        where = f"{self.root}/{path}" if path else self.describe()
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and action == "read":
+                raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
+            reason = _SECRET.sub(r"\1=***", error.strerror or str(error) or type(error).__name__)
+            raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
+
+
+class _RangeReader(io.RawIOBase):
+    """A seekable, read-only file over a function that returns the bytes from start to end."""
+
+    def __init__(self, read_range: Callable[[int, int], bytes], size: int) -> None:
+        super().__init__()
+        self._read_range, self._size, self._position = read_range, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        end = min(self._position + len(buffer), self._size)
+        if end <= self._position:
+            return 0
+        data = self._read_range(self._position, end)
+        buffer[: len(data)] = data
+        self._position = end
+        return len(data)
+
+
+def _checked(path: str) -> str:
+    """Return the path if it stays inside the store, else raise AddressError."""
+    if not path.isprintable() or "\\" in path or any(_is_odd(part) for part in path.split("/")):
+        example = "write a relative one such as 'trials/a.parquet'"
+        raise AddressError(f"{path[:200]!r} is no path inside a store: {example}")
+    return path
+
+
+def _is_odd(part: str) -> bool:
+    return part in ("", ".", "..") or part.startswith(TEMPORARY)
+
+
+def _checked_root(address: str) -> str:
+    """Return a store's address in its normal form, else raise AddressError, which never repeats a secret."""
+    scheme = _SCHEME.match(address)
+    if re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]", address)):
+        raise AddressError(
+            "the store's address seems to hold credentials: leave them out, and give them through the "
+            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...)"
+        )
+    if not address.strip() or not address.isprintable():
+        raise AddressError(f"the store's address is empty or holds control characters: {_VALID}")
+    if not scheme:
+        return str(Path(address).expanduser().absolute())
+    name = scheme[1].lower()
+    if name not in SCHEMES or not scheme[2]:
+        raise AddressError(f"a store's address can't begin with {scheme[0]!r}: {_VALID}")
+    bucket, *prefix = address[scheme.end() :].rstrip("/").split("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise AddressError(f"the {name}:// address of the store has no valid bucket name: {_VALID}")
+    return f"{name}://{bucket}" + (f"/{_checked('/'.join(prefix))}" if prefix else "")
+
+
+_NO_ROOM = "free some space, or choose another --store"
+_REMEDIES = {
+    _NO_ROOM: {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
+    "mend its permissions, or choose another --store": {errno.EACCES, errno.EPERM, errno.EROFS},
+    "a file stands where a folder is needed, or the reverse: move it away, or choose another --store": {
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+    },
+}
+
+
+def _remedy(error: OSError) -> str:
+    own = getattr(error, "remedy", None)
+    fitting = (remedy for remedy, numbers in _REMEDIES.items() if error.errno in numbers)
+    return own or next(fitting, "look at the store, then run again: what was committed is kept")

@@ -1,0 +1,236 @@
+"""Summary: what a run found, one row per variant over its seeds, and the best variant of each dataset.
+
+Pure: expected trials and stored rows in, tables and JSON out. It reads and writes no files, and whatever is not
+among the expected trials does not count: a store holds the results of many specs. No trial is dropped:
+total = ok + diverged + missing, over everything and for each dataset.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from jobs.grouped import Grouped, Indices, Reals
+from jobs.results import METRICS, SCHEMA, variant_columns
+from jobs.variants import Trial, Variant
+
+FORMAT = 1
+_NAMED = 1_000  # missing trials named in the JSON; all are counted
+
+_STATISTICS = (
+    "rmse_mean",
+    "rmse_median",
+    "rmse_std",
+    "rmse_ci95_low",
+    "rmse_ci95_high",
+    "rmse_best",
+    "rmse_rounded_best",
+    "rmse_extrapolation_median",
+    "exact_fraction_best",
+)
+_TABLE = pa.schema(
+    [
+        *list(SCHEMA)[SCHEMA.get_field_index("variant_id") : SCHEMA.get_field_index("seed")],
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("n_diverged", pa.int64(), nullable=False),
+        *(pa.field(name, pa.float64()) for name in _STATISTICS),
+        SCHEMA.field("parameters"),
+        SCHEMA.field("train_seconds"),
+    ]
+)
+_OWN = pa.schema([field for field in _TABLE if field.name in SCHEMA.names and field.name != "train_seconds"])
+_OF_TRIAL = ("trial_id", "seed", *METRICS, "steps", "train_seconds", "engine", "device")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many trials were expected, and what became of them."""
+
+    total: int
+    ok: int
+    diverged: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run found; see `summarize`."""
+
+    table: pa.Table
+    """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
+
+    The confidence interval is Student's, of the mean over seeds, and may reach below 0. A statistic that has
+    too few trials is null. `train_seconds` sums over all trials, diverged ones included.
+    """
+    counts: Counts
+    """Of all trials."""
+    missing: tuple[str, ...]
+    """Ids of the expected trials that have no result, in the order of the spec."""
+    datasets: dict[str, dict[str, Any]]
+    """By the name in the spec: the dataset's fields, digest, number of variants and Counts."""
+    best: dict[str, dict[str, Any] | None]
+    """By dataset: the table's row of the variant with the lowest median RMSE, and under `trial` its best trial.
+
+    Ties go to the fewer parameters, then to the lower id. None where no trial is ok.
+    """
+    engines: dict[str, int]
+    """Trials by the engine that trained them."""
+    devices: dict[str, int]
+    """Trials by the device that trained them."""
+
+    @property
+    def mixed(self) -> bool:
+        """Whether several engines or devices trained these trials: their numbers may differ in the last digits."""
+        return len(self.engines) > 1 or len(self.devices) > 1
+
+    def to_parquet(self) -> bytes:
+        """Return summary.parquet."""
+        sink = io.BytesIO()
+        pq.write_table(self.table, sink)
+        return sink.getvalue()
+
+    def to_json(self, run: str, spec_digest: str, environment: Mapping[str, Any], timing: Mapping[str, Any]) -> bytes:
+        """Return summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
+        content = {
+            "format": FORMAT,
+            "run": run,
+            "spec_digest": spec_digest,
+            "trials": {**asdict(self.counts), "missing_ids": self.missing[:_NAMED]},
+            "datasets": self.datasets,
+            "best": self.best,
+            "mixed": self.mixed,
+            "engines": self.engines,
+            "devices": self.devices,
+            "environment": dict(environment),
+            "timing": dict(timing),
+        }
+        return (json.dumps(content, allow_nan=False, indent=1) + "\n").encode()
+
+
+def summarize(expected: Sequence[Trial], results: pa.Table) -> Summary:
+    """Aggregate the rows (jobs.results.SCHEMA, each trial once, any order) of the expected trials."""
+    variants, variant_T = _variants(expected)
+    ids = pa.array([trial.id for trial in expected], pa.string())
+    row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
+    found = row_T >= 0
+    rows = results.take(pa.array(row_T[found]))
+    table = _table(variants, rows, variant_T[found])
+    status_T = np.full(len(expected), "missing", dtype=object)
+    status_T[found] = rows["status"].to_numpy()
+    datasets = _datasets(variants, variant_T, status_T)
+    return Summary(
+        table=table,
+        counts=_count(status_T),
+        missing=tuple(ids.filter(pa.array(~found)).to_pylist()),
+        datasets=datasets,
+        best=_best(datasets, table, rows, variant_T[found]),
+        engines=_tally(rows["engine"]),
+        devices=_tally(rows["device"]),
+    )
+
+
+def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
+    """Return the variants in the order of their first trials, and for each trial its variant's position."""
+    positions: dict[str, int] = {}
+    variants: list[Variant] = []
+    variant_T = []
+    for trial in expected:
+        position = positions.setdefault(trial.variant.digest, len(variants))
+        if position == len(variants):
+            variants.append(trial.variant)
+        variant_T.append(position)
+    return variants, np.array(variant_T, dtype=np.intp)
+
+
+def _table(variants: Sequence[Variant], rows: pa.Table, variant_R: Indices) -> pa.Table:
+    """Return one row per variant; `rows` are the stored results, `variant_R` the variant of each."""
+    diverged_R = rows["status"].to_numpy() == "diverged"
+    grouped = {name: Grouped.of(rows[name].to_numpy(), variant_R, len(variants)) for name in METRICS}
+    seconds = np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=len(variants))
+    columns = {
+        "n": np.bincount(variant_R[~diverged_R], minlength=len(variants)),
+        "n_diverged": np.bincount(variant_R[diverged_R], minlength=len(variants)),
+        **{name: _nullable(values) for name, values in _statistics(grouped).items()},
+        "train_seconds": seconds,
+    }
+    own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
+    columns |= {name: own[name] for name in _OWN.names}
+    return pa.table(columns).select(_TABLE.names).cast(_TABLE)
+
+
+def _statistics(grouped: Mapping[str, Grouped]) -> dict[str, Reals]:
+    rmse = grouped["rmse"]
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, of numbers whose squares overflow
+        low, high = rmse.mean - rmse.ci95_half, rmse.mean + rmse.ci95_half
+    return {
+        "rmse_mean": rmse.mean,
+        "rmse_median": rmse.median,
+        "rmse_std": rmse.std,
+        "rmse_ci95_low": low,
+        "rmse_ci95_high": high,
+        "rmse_best": rmse.min,
+        "rmse_rounded_best": grouped["rmse_rounded"].min,
+        "rmse_extrapolation_median": grouped["rmse_extrapolation"].median,
+        "exact_fraction_best": grouped["exact_fraction"].max,
+    }
+
+
+def _nullable(values: Reals) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=~np.isfinite(values))
+
+
+def _count(status_T: NDArray[np.object_]) -> Counts:
+    found = Counter(status_T.tolist())
+    return Counts(len(status_T), found["ok"], found["diverged"], found["missing"])
+
+
+def _tally(column: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted(Counter(column.to_pylist()).items()))
+
+
+def _datasets(
+    variants: Sequence[Variant], variant_T: Indices, status_T: NDArray[np.object_]
+) -> dict[str, dict[str, Any]]:
+    """Return what is known of each dataset, by name, in the order of the spec."""
+    described = {}
+    name_V = np.array([variant.dataset.name for variant in variants], dtype=object)
+    for dataset in {variant.dataset.name: variant.dataset for variant in variants}.values():
+        of_dataset_V = name_V == dataset.name
+        described[dataset.name] = {
+            "digest": dataset.digest,
+            **dataset.model_dump(mode="json", exclude={"name"}),
+            "variants": int(of_dataset_V.sum()),
+            "trials": asdict(_count(status_T[of_dataset_V[variant_T]])),
+        }
+    return described
+
+
+def _best(
+    datasets: Iterable[str], table: pa.Table, rows: pa.Table, variant_R: Indices
+) -> dict[str, dict[str, Any] | None]:
+    """Return the winning row of the table for each dataset, with the winning trial of its variant."""
+    best: dict[str, dict[str, Any] | None] = dict.fromkeys(datasets)
+    keys = ("rmse_median", "parameters", "variant_id")
+    ranked = table.append_column("position", pa.array(range(len(table)), pa.int64()))
+    ranked = ranked.filter(pc.is_valid(ranked["rmse_median"])).sort_by([(key, "ascending") for key in keys])
+    for name in best:
+        candidates = ranked.filter(pc.equal(ranked["dataset"], name))
+        if len(candidates):
+            [winner] = candidates.slice(0, 1).to_pylist()
+            trials = rows.filter(pa.array(variant_R == winner.pop("position")))
+            best[name] = {**winner, "trial": _best_trial(trials)}
+    return best
+
+
+def _best_trial(rows: pa.Table) -> dict[str, Any]:
+    known = rows.filter(pc.is_valid(rows["rmse"])).select(_OF_TRIAL)
+    winner: dict[str, Any] = known.sort_by([("rmse", "ascending"), ("seed", "ascending")]).to_pylist()[0]
+    return winner

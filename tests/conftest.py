@@ -1,0 +1,45 @@
+"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from s3_server import S3Server
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def _s3_process_wide() -> "Iterator[S3Server]":
+    from s3_server import S3Server  # half a second to import, for those who ask alone
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_server(_s3_process_wide: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
+    """The server, with an environment that leads here and nowhere else, in child processes too."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3_process_wide.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key-that-is-not-to-be-shown")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-is-not-to-be-shown")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    _s3_process_wide.faults.clear()
+    _s3_process_wide.requests.clear()
+    return _s3_process_wide
+
+
+@pytest.fixture
+def s3_root(s3_server: "S3Server") -> str:
+    """The address of an empty prefix in a bucket of its own."""
+    bucket = f"bucket-{next(_numbers)}"
+    s3_server.send("PUT", bucket)
+    s3_server.requests.clear()
+    return f"s3://{bucket}/some/prefix"

@@ -1,0 +1,55 @@
+"""Trials and result rows for tests: made up, as if some engine had trained them."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from datasets.spec import NamedDataset
+from jobs.results import METRICS, SCHEMA, variant_columns
+from jobs.variants import Trial, Variant
+
+SUMS = NamedDataset(name="sums", task="sum", largest=1000, rows=1000)
+SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)
+
+
+def variant(dataset: NamedDataset = SUMS, **changes: Any) -> Variant:
+    """A variant of ordinary fields, but for those given."""
+    fields: dict[str, Any] = {
+        "hidden": (16,),
+        "activation": "relu",
+        "optimizer": "adam",
+        "lr": 0.001,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "batch_size": 100,
+        "epochs": 500,
+        "init": "glorot_uniform",
+        "normalize": "unit",
+        "dtype": "float32",
+        "shuffle_seed": 0,
+    }
+    return Variant(dataset=dataset, **{**fields, **changes})
+
+
+def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
+    """A result of the trial with metrics drawn from its id, but for the columns given."""
+    draw = random.Random(trial.id).random  # noqa: S311  no secret
+    return {
+        **variant_columns(trial.variant),
+        "trial_id": trial.id,
+        "seed": trial.seed,
+        "status": "ok",
+        **{name: draw() for name in METRICS},
+        "steps": 5000,
+        "train_seconds": 0.25,
+        "engine": "torch",
+        "device": "cpu",
+        **changes,
+    }
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """What read_results returns for these rows, but for the column `pack`."""
+    return pa.Table.from_pylist(list(rows), schema=SCHEMA)

@@ -1,0 +1,189 @@
+"""A job spec as it is read: defaults, overriding, what its digest depends on, and how two specs differ."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.grid import AXES, Grid
+from jobs.spec import JobSpec, SpecError, load_spec, parse_spec
+from jobs.spec_difference import describe_difference
+
+DESIGN = """
+name = "question"
+[[dataset]]
+name = "sums"
+task = "sum"
+n_numbers = 2
+largest = 1000
+rows = 1_000_000
+seed = 1
+[[dataset]]
+name = "squares"
+task = "square"
+largest = 1000
+rows = 1_000_000
+seed = 1
+unused = 0            # extra random input columns that the target does not depend on
+[train]               # constants of every variant, each of which may also be an axis of a grid
+epochs = 500
+batch_size = 100
+[[grid]]              # cartesian product of the lists; several grids add up; equal variants count once
+dataset = ["sums", "squares"]
+hidden = [[], [64], [64, 64]]
+activation = ["identity", "relu", "tanh"]
+optimizer = ["adam"]
+lr = [0.001, 0.01]
+normalize = ["unit"]  # question | unit | symmetric | zscore
+seeds = 5
+"""
+
+TINY = 'name = "tiny"\n[[dataset]]\nname = "sums"\ntask = "sum"\nlargest = 10\nrows = 1000\n'
+
+
+def parse(text: str) -> JobSpec:
+    """A spec from its text."""
+    return parse_spec(text.encode(), "spec.toml")
+
+
+def axes_of(text: str) -> dict[str, object]:
+    """The axes of the first grid of a spec."""
+    return parse(text).canonical_grids[0]
+
+
+def test_the_spec_of_the_design_is_read_as_it_stands() -> None:
+    """Names, datasets and axes are those of the file, and the file is kept to the byte."""
+    spec = parse(DESIGN)
+    assert spec.name == "question"
+    assert [dataset.name for dataset in spec.datasets] == ["sums", "squares"]
+    assert spec.grids[0].hidden == ((), (64,), (64, 64))
+    assert spec.source_text == DESIGN.encode()
+
+
+def test_what_is_left_out_has_the_documented_default() -> None:
+    """A grid of a dataset alone has one value on each axis."""
+    assert axes_of(TINY + '[[grid]]\ndataset = "sums"\n') == {
+        "dataset": ["sums"], "hidden": [()], "activation": ["relu"], "optimizer": ["adam"], "lr": [0.001],
+        "schedule": ["constant"], "weight_decay": [0.0], "batch_size": [100], "epochs": [500],
+        "init": ["glorot_uniform"], "normalize": ["unit"], "dtype": ["float32"], "shuffle_seed": [0], "seeds": 1,
+    }  # fmt: skip
+
+
+OTHER = {
+    "hidden": "[[8]]", "activation": '"tanh"', "optimizer": '"sgd"', "lr": "0.5", "schedule": '"cosine"',
+    "weight_decay": "0.1", "batch_size": "7", "epochs": "3", "init": '"pytorch"', "normalize": '"zscore"',
+    "dtype": '"float64"', "shuffle_seed": "9",
+}  # fmt: skip
+
+
+def test_the_table_of_other_values_covers_every_axis() -> None:
+    """No axis can be added without the tests below."""
+    assert tuple(OTHER) == AXES
+    assert set(Grid.model_fields) == {"dataset", *AXES, "seeds"}
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_grid_overrides_train_which_overrides_the_default(axis: str) -> None:
+    """Each axis may be a constant of [train], and a scalar or a list of a grid."""
+    in_grid = f"{axis} = {OTHER[axis]}\n"
+    in_train = f"[train]\n{axis} = {OTHER[axis].replace('[[8]]', '[8]')}\n"
+    grid = '[[grid]]\ndataset = "sums"\n'
+    default, train, both = axes_of(TINY + grid), axes_of(TINY + in_train + grid), axes_of(TINY + grid + in_grid)
+    assert train == both != default
+    constant = {"hidden": "[[]]", "activation": '["relu"]'}.get(axis) or str(default[axis]).replace("'", '"')
+    assert axes_of(TINY + in_train + grid + f"{axis} = {constant}\n") == default
+
+
+def test_an_integer_is_read_as_a_float_where_a_float_is_meant() -> None:
+    """`lr = 1` is `lr = 1.0`, and `weight_decay = -0.0` is 0.0."""
+    axes = axes_of(TINY + '[[grid]]\ndataset = "sums"\nlr = [1, 1.0]\nweight_decay = -0.0\n')
+    assert axes["lr"] == [1.0]
+    assert str(axes["weight_decay"]) == "[0.0]"
+
+
+def test_seeds_are_a_number_or_a_list() -> None:
+    """`seeds = 3` stands for 0, 1, 2; a seed that is listed twice counts once."""
+    of = {text: Grid.model_validate({"dataset": ["d"], "seeds": text}).seed_values for text in (3, (7, 5, 7))}
+    assert list(of[3]) == [0, 1, 2]
+    assert of[(7, 5, 7)] == (7, 5)
+    grid = TINY + '[[grid]]\ndataset = "sums"\nseeds = '
+    assert parse(grid + "3").digest == parse(grid + "[2, 0, 1]").digest != parse(grid + "[1, 2, 3]").digest
+
+
+def test_the_digest_leaves_out_the_runs_name_and_the_text() -> None:
+    """Comments, spaces and the name of the run change nothing; the name of a dataset is in the results."""
+    spec = parse(DESIGN)
+    assert parse(DESIGN.replace('name = "question"', 'name = "other"')).digest == spec.digest
+    assert parse(DESIGN + "# a comment\n\n").digest == spec.digest
+    assert parse(DESIGN.replace('"sums"', '"adds"')).digest != spec.digest
+
+
+@pytest.mark.parametrize(
+    "text", [DESIGN, "\ufeff" + DESIGN, DESIGN.replace("\n", "\r\n")], ids=["plain", "bom", "crlf"]
+)
+def test_a_spec_is_read_from_its_file(text: str, tmp_path: Path) -> None:
+    """With a byte order mark or the line ends of Windows it is the same spec."""
+    (tmp_path / "spec.toml").write_bytes(text.encode())
+    assert load_spec(tmp_path / "spec.toml").digest == parse(DESIGN).digest
+
+
+def test_a_spec_is_frozen_and_survives_pickling() -> None:
+    """It travels to workers as it is, its text with it."""
+    spec = parse(DESIGN)
+    copy = pickle.loads(pickle.dumps(spec))  # noqa: S301 - our own bytes
+    assert (copy.digest, copy.source_text) == (spec.digest, spec.source_text)
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.name = "other"  # type: ignore[misc]
+    error = pickle.loads(pickle.dumps(SpecError("s", ["a: b; c"])))  # noqa: S301
+    assert str(error) == "s: 1 problem\n  a: b; c"
+
+
+def test_equal_specs_have_no_difference() -> None:
+    """Neither has one that is only written in another way."""
+    assert describe_difference(parse(DESIGN), parse(DESIGN)) == []
+    moved = DESIGN.replace("epochs = 500\n", "") + "epochs = 500\n"
+    assert describe_difference(parse(DESIGN), parse(moved.replace("[0.001, 0.01]", "[1e-2, 1e-3]"))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("epochs = 500", "epochs = 900", ["train.epochs: 500 -> 900"]),
+        ("lr = [0.001, 0.01]", "lr = 0.1", ["grid[0].lr: [0.001, 0.01] -> [0.1]"]),
+        ("hidden = [[], [64], [64, 64]]", "hidden = [[]]", ["grid[0].hidden: [[], [64], [64, 64]] -> [[]]"]),
+        ("seeds = 5", "seeds = [1]", ["grid[0].seeds: 5 -> [1]"]),
+        ("seeds = 5", "seeds = 5\nepochs = [500, 900]", ["grid[0].epochs: [500] -> [500, 900]"]),
+        ("lr = [0.001, 0.01]", "lr = [1, 2, 3, 4, 5, 6]",
+         ["grid[0].lr: 2 -> 6 values; gone [0.001, 0.01], new [1.0, 2.0, 3.0, 4.0, 5.0, ... 6 values in all]"]),
+        ("rows = 1_000_000\nseed = 1\n[[", "rows = 1000\nseed = 1\n[[",
+         ['dataset "sums".rows: 1000000 -> 1000', 'dataset "sums".test_rows: 10000 -> 1000']),
+        ("seeds = 5", 'seeds = 5\n[[grid]]\ndataset = "sums"', ["grid[1]: only in the new spec"]),
+        ("[train]", '[[dataset]]\nname = "more"\ntask = "sum"\nlargest = 9\nrows = 9\n[train]',
+         ['dataset "more": only in the new spec']),
+    ],
+)  # fmt: skip
+def test_a_difference_is_named_by_path_with_both_values(old: str, new: str, lines: list[str]) -> None:
+    """What differs is said as it would be found in the file, and backwards with the values changed over."""
+    one, other = parse(DESIGN), parse(DESIGN.replace(old, new))
+    assert describe_difference(one, other) == lines
+    back = describe_difference(other, one)
+    assert [line.split(":")[0] for line in back] == [line.split(":")[0] for line in lines]
+
+
+def test_only_grids_that_differ_are_compared() -> None:
+    """A grid that moves to another place is no difference."""
+    head, first, second = TINY, '[[grid]]\ndataset = "sums"\n', '[[grid]]\ndataset = "sums"\nlr = 0.5\n'
+    third = second.replace("0.5", "0.7")
+    assert describe_difference(parse(head + first + second), parse(head + third + first)) == [
+        "grid[0].lr: [0.5] -> [0.7]"
+    ]
+
+
+def test_reading_a_spec_imports_neither_ray_nor_torch() -> None:
+    """A spec is checked in a fraction of a second, on a machine that has neither."""
+    code = "import sys, jobs.spec_difference, jobs.variants; print({'ray', 'torch', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,235 @@
+import io
+import json
+import math
+import random
+import statistics
+import time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from result_rows import SQUARES, SUMS, row_of, table_of, variant
+
+from datasets.spec import NamedDataset
+from jobs.results import METRICS
+from jobs.summary import summarize
+from jobs.variants import Trial
+
+COLUMNS = (
+    "variant_id dataset dataset_digest task hidden activation optimizer lr schedule weight_decay batch_size epochs "
+    "init normalize dtype shuffle_seed n n_diverged rmse_mean rmse_median rmse_std rmse_ci95_low rmse_ci95_high "
+    "rmse_best rmse_rounded_best rmse_extrapolation_median exact_fraction_best parameters train_seconds"
+)
+VARIANTS = [
+    variant(dataset, hidden=hidden, lr=lr)
+    for dataset in (SUMS, SQUARES)
+    for hidden in ((), (8, 8))
+    for lr in (0.01, 0.1)
+]
+NO_METRICS = dict.fromkeys(METRICS)
+
+outcomes = st.lists(
+    st.lists(st.sampled_from(["ok", "diverged", "missing"]), min_size=1, max_size=4),
+    min_size=len(VARIANTS),
+    max_size=len(VARIANTS),
+)
+
+
+def run_of(fates: list[list[str]]) -> tuple[list[Trial], list[dict[str, Any]]]:
+    """Trials, one per fate, and the rows that are stored of them."""
+    trials = [Trial(v, seed) for v, of_variant in zip(VARIANTS, fates, strict=True) for seed in range(len(of_variant))]
+    flat = [fate for of_variant in fates for fate in of_variant]
+    rows = [
+        row_of(trial, status=fate, **(NO_METRICS if fate == "diverged" else {}))
+        for trial, fate in zip(trials, flat, strict=True)
+        if fate != "missing"
+    ]
+    return trials, rows
+
+
+def to_dict(trials: list[Trial], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    summary = summarize(trials, table_of(rows))
+    document: dict[str, Any] = json.loads(summary.to_json("r", "d", {}, {}))
+    return {**document, "table": summary.table.to_pylist()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(fates=outcomes)
+def test_every_trial_is_ok_diverged_or_missing(fates: list[list[str]]) -> None:
+    """Nothing is dropped: the counts add up over everything, in each dataset and in each variant."""
+    trials, rows = run_of(fates)
+    summary = summarize(trials, table_of(rows))
+    flat = [fate for of_variant in fates for fate in of_variant]
+    counts = summary.counts
+    assert (counts.ok, counts.diverged, counts.missing) == tuple(map(flat.count, ("ok", "diverged", "missing")))
+    assert counts.total == counts.ok + counts.diverged + counts.missing == len(trials)
+    assert summary.missing == tuple(t.id for t, fate in zip(trials, flat, strict=True) if fate == "missing")
+    parts = [dataset["trials"] for dataset in summary.datasets.values()]
+    assert all(part["total"] == part["ok"] + part["diverged"] + part["missing"] for part in parts)
+    assert [sum(part[key] for part in parts) for key in ("total", "ok")] == [counts.total, counts.ok]
+    for row, of_variant in zip(summary.table.to_pylist(), fates, strict=True):
+        assert (row["n"], row["n_diverged"]) == (of_variant.count("ok"), of_variant.count("diverged"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(fates=outcomes)
+def test_a_variants_row_is_what_plain_python_computes(fates: list[list[str]]) -> None:
+    """Mean, median, deviation, best and seconds over its seeds; null where too few of them are ok."""
+    trials, rows = run_of(fates)
+    for row, of_variant in zip(summarize(trials, table_of(rows)).table.to_pylist(), VARIANTS, strict=True):
+        mine = [r for r in rows if r["variant_id"] == of_variant.id]
+        known = [r for r in mine if r["status"] == "ok"]
+        rmse = [r["rmse"] for r in known]
+        expected = {
+            "rmse_mean": statistics.fmean(rmse) if rmse else None,
+            "rmse_median": statistics.median(rmse) if rmse else None,
+            "rmse_std": statistics.stdev(rmse) if len(rmse) > 1 else None,
+            "rmse_best": min(rmse, default=None),
+            "rmse_rounded_best": min((r["rmse_rounded"] for r in known), default=None),
+            "rmse_extrapolation_median": statistics.median(r["rmse_extrapolation"] for r in known) if known else None,
+            "exact_fraction_best": max((r["exact_fraction"] for r in known), default=None),
+            "train_seconds": sum(r["train_seconds"] for r in mine),
+        }
+        assert {name: row[name] for name in expected} == {name: pytest.approx(v) for name, v in expected.items()}
+        assert (row["variant_id"], row["parameters"]) == (of_variant.id, of_variant.parameters)
+        assert (row["rmse_ci95_low"] is None) == (row["rmse_ci95_high"] is None) == (len(rmse) < 2)
+
+
+def test_the_confidence_interval_is_students() -> None:
+    """Five seeds: the mean plus and minus 2.776 standard deviations by the root of five."""
+    trials = [Trial(VARIANTS[0], seed) for seed in range(5)]
+    rows = [row_of(trial, rmse=float(trial.seed)) for trial in trials]
+    [row] = summarize(trials, table_of(rows)).table.to_pylist()
+    half = 2.776445105 * math.sqrt(2.5) / math.sqrt(5)
+    assert (row["rmse_ci95_low"], row["rmse_ci95_high"]) == (pytest.approx(2 - half), pytest.approx(2 + half))
+
+
+@settings(max_examples=30, deadline=None)
+@given(fates=outcomes, seed=st.integers(0, 2**32))
+def test_the_order_of_the_stored_rows_changes_nothing(fates: list[list[str]], seed: int) -> None:
+    """Neither their order nor results of other specs in the same store change a byte of a summary."""
+    trials, rows = run_of(fates)
+    others = [row_of(Trial(variant(epochs=7), number)) for number in range(3)]
+    shuffled = [*rows, *others]
+    random.Random(seed).shuffle(shuffled)  # noqa: S311  no secret
+    one, other = summarize(trials, table_of(rows)), summarize(trials, table_of(shuffled))
+    assert one.table.equals(other.table)
+    assert one.to_json("r", "d", {}, {}) == other.to_json("r", "d", {}, {})
+    assert one.to_parquet() == other.to_parquet()
+
+
+@settings(max_examples=40, deadline=None)
+@given(fates=outcomes)
+def test_the_best_variant_has_the_lowest_median(fates: list[list[str]]) -> None:
+    """Per dataset, of the variants with a trial that is ok; its best trial has its lowest RMSE; else there is none."""
+    trials, rows = run_of(fates)
+    document = to_dict(trials, rows)
+    assert list(document["best"]) == ["sums", "squares"]
+    for name, best in document["best"].items():
+        candidates = [row for row in document["table"] if row["dataset"] == name and row["n"] > 0]
+        if not candidates:
+            assert best is None
+            continue
+        trial = best.pop("trial")
+        assert best == min(candidates, key=lambda row: row["rmse_median"])
+        known = [row for row in rows if row["variant_id"] == best["variant_id"] and row["status"] == "ok"]
+        winner = min(known, key=lambda row: row["rmse"])
+        assert trial == {name: winner[name] for name in trial}
+        assert {"trial_id", "seed", "rmse", "exact_fraction"} <= trial.keys()
+
+
+def test_a_tie_goes_to_the_smaller_network_then_to_the_lower_id() -> None:
+    """Equal medians: fewer parameters win, then the lower id, whatever the order of the trials."""
+    small, twin, large = variant(hidden=(2,)), variant(hidden=(2,), lr=0.5), variant(hidden=(9,))
+    trials = [Trial(v, seed) for v in (large, twin, small) for seed in range(2)]
+    rows = table_of([row_of(trial, rmse=1.0) for trial in trials])
+    for order in (trials, trials[::-1]):
+        best = summarize(order, rows).best["sums"]
+        assert best is not None
+        assert best["variant_id"] == min(small.id, twin.id)
+        assert best["trial"]["seed"] == 0
+
+
+def test_when_all_diverge_there_is_no_best() -> None:
+    """A run without a single usable trial names no winner and has no statistics."""
+    trials, rows = run_of([["diverged"]] * len(VARIANTS))
+    document = to_dict(trials, rows)
+    assert document["best"] == {"sums": None, "squares": None}
+    assert all(row["rmse_median"] is None and row["n"] == 0 for row in document["table"])
+
+
+@pytest.mark.parametrize("rows", [[], [row_of(Trial(variant(epochs=3), 0))]])
+def test_a_run_that_has_nothing_yet_is_summarised(rows: list[dict[str, Any]]) -> None:
+    """No results, or those of other specs alone: every trial is missing and named."""
+    trials, _ = run_of([["ok"] * 2] * len(VARIANTS))
+    document = to_dict(trials, rows)
+    assert document["trials"] == {
+        "total": 16,
+        "ok": 0,
+        "diverged": 0,
+        "missing": 16,
+        "missing_ids": [t.id for t in trials],
+    }
+    assert (document["engines"], document["mixed"]) == ({}, False)
+
+
+def test_a_dataset_has_the_name_that_this_spec_gives_it() -> None:
+    """Rows trained under another name of the same data count, and appear under today's name."""
+    renamed = NamedDataset(**{**SUMS.model_dump(), "name": "additions"})
+    stored = table_of([row_of(Trial(variant(SUMS), 0))])
+    summary = summarize([Trial(variant(renamed), 0)], stored)
+    assert summary.counts.ok == 1
+    assert summary.table["dataset"].to_pylist() == ["additions"]
+    assert list(summary.datasets) == list(summary.best) == ["additions"]
+    assert summary.best["additions"] is not None
+
+
+def test_mixed_engines_and_devices_are_reported() -> None:
+    """A summary says by what and where its trials were trained, and whether that differs."""
+    trials = [Trial(VARIANTS[0], seed) for seed in range(3)]
+    rows = [row_of(trials[0]), row_of(trials[1], engine="lanes"), row_of(trials[2])]
+    mixed, uniform = to_dict(trials, rows), to_dict(trials, rows[:1])
+    assert (mixed["mixed"], mixed["engines"], mixed["devices"]) == (True, {"lanes": 1, "torch": 2}, {"cpu": 3})
+    assert (uniform["mixed"], uniform["engines"]) == (False, {"torch": 1})
+
+
+def test_the_table_has_the_columns_of_the_design_in_the_order_of_the_spec() -> None:
+    """One row per variant, as the spec orders them, and it reads back from its Parquet file."""
+    trials, rows = run_of([["ok"]] * len(VARIANTS))
+    summary = summarize(trials, table_of(rows))
+    assert " ".join(summary.table.column_names) == COLUMNS
+    assert summary.table["variant_id"].to_pylist() == [v.id for v in VARIANTS]
+    assert summary.table["hidden"].to_pylist()[:3:2] == ["[]", "[8, 8]"]
+    assert pq.read_table(io.BytesIO(summary.to_parquet())).equals(summary.table)
+
+
+def test_the_json_is_strict_and_has_the_keys_of_the_design() -> None:
+    """Keys as documented; numbers too large to be squared are null; a NaN handed in is refused."""
+    trials = [Trial(VARIANTS[0], seed) for seed in range(2)]
+    rows = table_of([row_of(trial, rmse=1e300 * (trial.seed + 1), rmse_rounded=None) for trial in trials])
+    summary = summarize(trials, rows)
+    text = summary.to_json("question", "abc", {"python": "3.11"}, {"seconds": 1.5})
+    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert {"format", "run", "spec_digest", "trials", "datasets", "best", "environment", "timing"} <= document.keys()
+    assert (document["format"], document["run"], document["spec_digest"]) == (1, "question", "abc")
+    assert (document["environment"], document["timing"]) == ({"python": "3.11"}, {"seconds": 1.5})
+    assert document["best"]["sums"]["rmse_std"] is document["best"]["sums"]["rmse_rounded_best"] is None
+    assert document["datasets"]["sums"]["digest"] == SUMS.digest
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        summary.to_json("question", "abc", {}, {"seconds": math.nan})
+
+
+def test_100000_trials_are_summarised_in_seconds() -> None:
+    """20,000 variants of 5 seeds each (measured: 0.7 s)."""
+    trials = [Trial(variant(hidden=(8,), lr=1e-6 * number), seed) for number in range(1, 20_001) for seed in range(5)]
+    one = row_of(trials[0])
+    ids = pa.array([trial.id for trial in trials])
+    results = table_of([one]).take(pa.array([0] * len(trials))).set_column(0, "trial_id", ids)
+    start = time.perf_counter()
+    summary = summarize(trials, results)
+    summary.to_json("r", "d", {}, {})
+    assert time.perf_counter() - start < 10
+    assert (summary.counts.ok, summary.table.num_rows) == (100_000, 20_000)
