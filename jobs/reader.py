@@ -49,7 +49,7 @@ class Reader:
         scale = normalization(dataset, kind)
 
         def chunk(index: int) -> Chunk:
-            inputs_NI, target_N = self._shard(dataset, "train", index)
+            inputs_NI, target_N = self.shard(dataset, "train", index)
             return scale.inputs(inputs_NI, dtype), scale.target(target_N, dtype)
 
         return Rows(dataset.rows, chunk)
@@ -62,10 +62,17 @@ class Reader:
         if split == "train":
             rows = min(rows, TRAIN_EVALUATION_ROWS)
         for index in range(-(-rows // SHARD_ROWS)):
-            inputs_NI, target_N = self._shard(dataset, split, index)
+            inputs_NI, target_N = self.shard(dataset, split, index)
             yield scale.inputs(inputs_NI, dtype), target_N
 
-    def _shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+    def shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+        """The rows of one shard as they are stored, verified.
+
+        Raises:
+            DamagedShard: its bytes are not those that were written, and can't be made again by this version.
+            ForeignShard: something else lies in its place.
+
+        """
         key = (dataset.digest, split, index)
         if key not in self._held:
             shard = self._read(dataset, split, index)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-EVALUATION_ROWS = 256
+EVALUATION_ROWS = 1024
 """Rows of one forward pass: a constant, since a row's last bits may depend on how many rows go with it."""
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,52 @@
+# What a newcomer types: `make run`, `make test`. What CI runs: `make check`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
+
+.PHONY: install run test lint check fmt bench lock clean
+
+install: .venv/installed  ## what running needs, into .venv
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	touch $@
+
+run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
+	$(BIN)/sumsquares run examples/question.toml
+
+test: .venv/installed-dev  ## all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev  ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## what CI runs
+
+fmt: .venv/installed-dev  ## formats, and mends what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
+	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/training.py
+
+lock:  ## writes both lock files anew from pyproject.toml, with the newest versions it allows
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet torch==2.13.0 && build/lock/bin/pip install --quiet ".[s3]" "setuptools>=77"
+	build/lock/bin/pip freeze --all --exclude sumsquares --exclude pip | grep -v '^nvidia-\|^triton' \
+	  | sed '$(TORCH_BUILD)' > requirements.lock
+	build/lock/bin/pip install --quiet -c requirements.lock ".[s3,dev]"
+	build/lock/bin/pip freeze --all --exclude sumsquares --exclude pip | grep -v '^nvidia-\|^triton' \
+	  | sed '$(TORCH_BUILD)' | grep -vxFf requirements.lock > requirements-dev.lock
+	rm -rf build/lock
+
+clean:  ## all that was made, the store too
+	rm -rf .venv store build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,120 @@
+"""Ray Train works off a queue: with real workers, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def resources():
+    """A local Ray with three CPUs, for all tests of this file."""
+    from cluster.session import session
+
+    with session(workers=3) as found:
+        from ray import cloudpickle
+
+        cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers can't import the tests
+        yield found
+
+
+def make_work(device):
+    """Squares its number; number 0 kills its worker once, told by a file."""
+
+    def work(payload, beat):
+        number, folder = payload
+        beat(0.0)
+        marker = os.path.join(folder, "killed")
+        if number == 0 and not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number < 0:
+            raise ValueError(f"{number} is negative")
+        time.sleep(0.05)
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def inverse(number):
+    return 1 / number
+
+
+def no_halves(_payload):
+    return []
+
+
+def pulled(numbers, folder, groups):
+    from cluster import fits
+    from cluster.work import Item
+
+    views = []
+    items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
+    fits.pull(make_work, items, no_halves, views.append, groups)
+    return views
+
+
+def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
+    """Two groups of one and two workers; all results come, each once, and the loss is told."""
+    from cluster.fits import Group
+
+    views = pulled(range(20), tmp_path, [Group("cpu-0", 2, "cpu"), Group("cpu-1", 1, "cpu")])
+    results = [result for view in views for result in view.results]
+    assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
+    assert len({value[2] for _, value in results}) >= 3
+    assert any("0: its worker died" in note for view in views for note in view.notes)
+    assert views[-1].left == 0
+    assert not views[-1].failures
+
+
+def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
+    """The worker that raised stays."""
+    from cluster.fits import Group
+
+    views = pulled([1, -2, 3], tmp_path, [Group("cpu-0", 1, "cpu")])
+    (failure,) = views[-1].failures
+    assert failure.key == "-2"
+    assert "-2 is negative" in failure.reason
+    assert "make_work" in failure.traceback or "in work" in failure.traceback
+    assert {key for view in views for key, _ in view.results} == {"1", "3"}
+
+
+def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
+    """As if it had been called here."""
+    from cluster.tasks import map_tasks
+
+    assert sorted(map_tasks(inverse, [1, 2, 4])) == [0.25, 0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        list(map_tasks(inverse, [1, 0]))
+
+
+def test_more_than_the_cluster_has_is_refused_with_asked_and_available(resources):
+    """No pending without end."""
+    from cluster.fits import groups
+    from cluster.session import ClusterError
+
+    assert (resources.cpus, resources.gpus) == (3, 0)
+    with pytest.raises(ClusterError, match="asked for 4 CPU and 0 GPU workers, but the cluster has 3 CPUs and 0 GPUs"):
+        groups(resources, 4, 0)
+    with pytest.raises(ClusterError, match="1 GPU workers"):
+        groups(resources, 1, 1)
+
+
+def test_workers_are_cut_into_groups_by_device():
+    """Of at most the given size; a GPU worker takes a CPU as well."""
+    from cluster.fits import Group, groups
+    from cluster.session import Resources
+
+    cut = groups(Resources(cpus=80, gpus=3), workers=70, gpu_workers=3, size=32)
+    assert cut == [
+        Group("cuda-0", 3, "cuda"),
+        Group("cpu-0", 32, "cpu"),
+        Group("cpu-1", 32, "cpu"),
+        Group("cpu-2", 6, "cpu"),
+    ]

@@ -1,0 +1,118 @@
+"""Datasets in the store: what is missing is made, what is whole is kept, what is damaged is found and mended."""
+
+from __future__ import annotations
+
+import pytest
+from specs import small
+
+from cluster.inline import map_tasks
+from datasets.errors import ForeignShard
+from datasets.shards import decode_shard
+from jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
+from jobs.reader import Reader
+from jobs.store import Store
+
+DATASET = small().datasets[1]
+FOLDER = folder_of(DATASET)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with the dataset of squares in it."""
+    store = Store(str(tmp_path / "store"))
+    complete(store)
+    return store
+
+
+def complete(store):
+    """Makes what is missing, and returns what was made and what was kept."""
+    made = []
+    generate(store, [plan_dataset(store, DATASET)], map_tasks, made.append)
+    return [each.entry.path for each in made if each.generated], [e.entry.path for e in made if not e.generated]
+
+
+def contents(store):
+    return {path: store.get(path) for path in store.list(FOLDER)}
+
+
+def rows(store):
+    reader = Reader(store)
+    return [reader.shard(DATASET, split, 0) for split in ("train", "test", "extrapolation")]
+
+
+def test_a_complete_dataset_is_not_touched(store):
+    """Nothing is planned, nothing is written."""
+    before = contents(store)
+    assert plan_dataset(store, DATASET).tasks == []
+    assert complete(store) == ([], [])
+    assert contents(store) == before
+
+
+def test_a_half_written_dataset_is_completed_from_what_is_there(store):
+    """Without its manifest, shards that are whole are kept and only the missing one is made."""
+    before = contents(store)
+    store.delete(manifest_path(DATASET))
+    store.delete(f"{FOLDER}/test/part-00000.parquet")
+    made, kept = complete(store)
+    assert made == ["test/part-00000.parquet"]
+    assert sorted(kept) == ["extrapolation/part-00000.parquet", "train/part-00000.parquet"]
+    assert contents(store) == before
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "train/part-00000.parquet"])
+@pytest.mark.parametrize("harm", ["truncated", "flipped", "emptied"])
+def test_whatever_is_damaged_is_made_again(store, name, harm):
+    """Found by its size, by its hash when it is read, or by the manifest's own; the end is as if nothing had been."""
+    before, path = contents(store), f"{FOLDER}/{name}"
+    data = before[path]
+    bad = {"truncated": data[:-7], "flipped": data[:40] + bytes([data[40] ^ 1]) + data[41:], "emptied": b""}[harm]
+    store.put(path, bad)
+    complete(store)
+    rows(store)
+    assert contents(store) == before
+
+
+def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
+    """The reader finds it, says so, and has the shard made again."""
+    path = f"{FOLDER}/train/part-00000.parquet"
+    data = store.get(path)
+    store.put(path, data[:60] + bytes([data[60] ^ 4]) + data[61:])
+    clean = Reader(store).shard(DATASET, "test", 0)
+    rows(store)
+    assert "train/part-00000.parquet is damaged" in caplog.text
+    assert store.get(path) == data
+    assert len(clean[1]) == DATASET.test_rows
+
+
+def test_a_foreign_file_is_left_alone_and_stops_the_run(store):
+    """It is somebody's data: what was expected and what was found is said."""
+    other = small(largest=60).datasets[1]
+    generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
+    foreign = store.get(f"{folder_of(other)}/train/part-00000.parquet")
+    path = f"{FOLDER}/train/part-00000.parquet"
+    store.put(path, foreign)
+    store.delete(manifest_path(DATASET))
+    with pytest.raises(ForeignShard, match="expected"):
+        complete(store)
+    assert store.get(path) == foreign
+
+
+def test_any_shard_can_be_made_anywhere_in_any_order(store, tmp_path):
+    """The store ends up the same, manifest included."""
+    other = Store(str(tmp_path / "other"))
+    plan = plan_dataset(other, DATASET)
+    for task in reversed(plan.tasks):
+        make_shard(task)
+    complete(other)
+    assert contents(other) == contents(store)
+
+
+def test_a_reader_holds_no_more_than_its_limit(store):
+    """Beyond it shards are read again, to the same rows."""
+    reader = Reader(store, memory_limit=1)
+    for split in ("train", "test", "train"):
+        manifest = read_manifest(store, DATASET)
+        entry = manifest.splits[split].shards[0]
+        table = decode_shard(store.get(f"{FOLDER}/{entry.path}"), DATASET, entry)
+        assert reader.shard(DATASET, split, 0)[1].tolist() == table["target"].to_pylist()
+        assert len(reader._held) == 1

@@ -1,0 +1,70 @@
+"""Packs: every trial in one of them, of one shape each, and of a size that suits the machine."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from specs import small
+
+from jobs.engines.program import Program
+from jobs.packs import MAX_MODELS, PACK_BYTES, pack_size, plan_packs
+from jobs.variants import trials
+
+
+@given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))
+@settings(max_examples=30, deadline=None)
+def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
+    """Whichever trials are left to train; what a pack's trials share they share in full."""
+    wanted = [trial for index, trial in enumerate(trials(small())) if index not in left_out]
+    packs = plan_packs(wanted, device)
+    assert sorted(trial.id for pack in packs for trial in pack.trials) == sorted(trial.id for trial in wanted)
+    for pack in packs:
+        for trial in pack.trials:
+            assert trial.variant.dataset == pack.variant.dataset
+            assert trial.variant.normalize == pack.variant.normalize
+            assert trial.variant.hidden == pack.program.hidden
+            assert trial.variant.activation == pack.program.activation
+
+
+def test_the_longest_pack_is_first_and_the_order_is_that_of_no_input():
+    """So that the last worker is not left with the longest."""
+    wanted = trials(small())
+    packs = plan_packs(wanted)
+    assert [pack.seconds for pack in packs] == sorted((pack.seconds for pack in packs), reverse=True)
+    assert [pack.id for pack in plan_packs(wanted[::-1])] == [pack.id for pack in packs]
+
+
+def test_halves_are_the_whole():
+    """A pack of one trial has none."""
+    for pack in plan_packs(trials(small())):
+        halves = pack.halves()
+        assert sum((half.trials for half in halves), ()) == (pack.trials if len(pack.trials) > 1 else ())
+        assert pack.id not in {half.id for half in halves}
+
+
+def test_many_trials_of_a_shape_are_cut_evenly():
+    """Into as few packs as the size allows, none larger than another by more than one."""
+    packs = plan_packs(trials(small(seeds=200, hidden="[[16, 16]]", activation='["tanh"]', lr="[0.01]")))
+    sizes = [len(pack.trials) for pack in packs]
+    assert sum(sizes) == 400
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= pack_size(packs[0].program, "cpu")
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1, 256), (16, 70), (64, 14), (512, 1)])
+def test_a_pack_fits_the_cache(width, expected):
+    """As many models as the measured best, never none: 64 of 16 units, 16 of 64 units."""
+    program = Program(1, (width, width), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
+    size = pack_size(program, "cpu")
+    assert size == expected
+    assert size == 1 or size * program.model_bytes <= PACK_BYTES["cpu"]
+    assert size <= MAX_MODELS["cpu"]
+
+
+def test_operations_are_those_of_the_question():
+    """1-16-16-1 on 1,000 rows in batches of 100: 6 * 16 * 16 * 100 + 10 * 16 * 100 per step, 5,000 steps."""
+    program = Program(1, (16, 16), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
+    assert program.steps == 5000
+    assert program.parameters == 321
+    assert program.flops == 5000 * (6 * 16 * 16 * 100 + (4 + 6) * 16 * 100)

@@ -1,0 +1,269 @@
+"""Whole runs, here in this process: what is trained, what is not trained again, what is summarised."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from specs import SMALL, small
+
+from datasets.rows import block
+from jobs import commands
+from jobs.commands import Shared
+from jobs.models import answers, load_model
+from jobs.packs import Pack, plan_packs
+from jobs.plan import make_plan
+from jobs.reader import Reader
+from jobs.results import read_results
+from jobs.run import Place
+from jobs.store import Store
+from jobs.training import train_pack
+from jobs.variants import trials
+
+HERE = Place(workers=0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def prepared():
+    """Workers flush denormals; the tests that follow want them back."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+def run(folder, text=SMALL, place=HERE):
+    """Runs a spec; the store, the exit code."""
+    path = folder / "spec.toml"
+    path.write_text(text)
+    store = Store(str(folder / "store"))
+    return store, commands.run(path, 10**6, place, Shared(store.root, json=True, quiet=True))
+
+
+def summary_of(store, name="small"):
+    """What must not depend on how a run came about."""
+    facts = json.loads(store.get(f"runs/{name}/summary.json"))
+    for volatile in ("timing", "environment"):
+        del facts[volatile]
+    text = json.loads(json.dumps(facts), object_hook=lambda d: {k: v for k, v in d.items() if k != "train_seconds"})
+    table = pq.read_table(store.local_path(f"runs/{name}/summary.parquet")).drop_columns(["train_seconds"])
+    return text, table.to_pylist()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the small spec: its store; not to be changed."""
+    store, code = run(tmp_path_factory.mktemp("finished"))
+    assert code == 0
+    return store
+
+
+def test_every_trial_has_a_result_and_the_counts_add_up(finished):
+    """30 trials of 10 variants: without hidden layers the activation does not count."""
+    facts, table = summary_of(finished)
+    assert facts["trials"] == {"total": 60, "ok": 60, "diverged": 0, "missing": 0, "missing_ids": []}
+    assert len(table) == 20
+    assert sum(row["n"] for row in table) == 60
+    assert {row["hidden"] for row in table} == {"[]", "[6]", "[5, 4]"}
+
+
+def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monkeypatch):
+    """Nothing is planned, and no pack is trained."""
+    before = summary_of(finished)
+    assert make_plan(small(), finished).packs == ()
+    monkeypatch.setattr("jobs.training.train_pack", None)
+    assert run(finished.local_path(".").parent)[1] == 0
+    assert summary_of(finished) == before
+
+
+def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):
+    """One more learning rate: the difference is told, and the summary is that of a fresh store."""
+    store, _ = run(tmp_path)
+    old = {path for path in store.list("trials")}
+    earlier = store.get("runs/small/summary.json")
+    larger = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]")
+    store, code = run(tmp_path, larger)
+    assert code == 0
+    new = [path for path in store.list("trials") if path not in old and path.endswith(".parquet")]
+    trained = sum(pq.read_metadata(store.local_path(path)).num_rows for path in new)
+    assert trained == 30
+    assert "grid[0].lr: [0.001, 0.01] -> [0.001, 0.01, 0.02]" in capfd.readouterr().err
+    (kept,) = [path for path in store.list("runs/small/previous") if path.endswith("summary.json")]
+    assert store.get(kept) == earlier
+    other = tmp_path / "fresh"
+    other.mkdir()
+    assert summary_of(run(other, larger)[0]) == summary_of(store)
+
+
+def test_a_trial_has_the_same_numbers_in_any_pack(finished, tmp_path):
+    """Trained alone in a store of its own, it gives what it gave among its mates."""
+    spec = small()
+    table = read_results(finished).table
+    kept = {row["trial_id"]: row for row in table.to_pylist()}
+    for trial in trials(spec)[::7]:
+        rows = train_alone(finished, tmp_path / trial.id, trial)
+        assert {k: v for k, v in rows.items() if k not in ("train_seconds", "pack")} == {
+            k: v for k, v in kept[trial.id].items() if k not in ("train_seconds", "pack")
+        }
+
+
+def train_alone(finished, folder, trial):
+    alone = Store(str(folder))
+    for path in finished.list("datasets"):
+        alone.put(path, finished.get(path))
+    train_pack(alone, Reader(alone), Pack((trial,)), "cpu", lambda _share: None)
+    return read_results(alone).table.to_pylist()[0]
+
+
+def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
+    """The committed weights, loaded as a torch.nn.Sequential, reproduce the row; the plain formulas are the reference."""
+    packs = {row["trial_id"]: row for row in read_results(finished).table.to_pylist()}
+    for trial in trials(small())[::11]:
+        row = packs[trial.id]
+        assert isinstance(load_model(finished, row["pack"], trial), torch.nn.Sequential)
+        inputs, expected = block(trial.variant.dataset, "test", 0)
+        got = answers(finished, row["pack"], trial, inputs)
+        errors = [float(a) - int(b) for a, b in zip(got, expected, strict=True)]
+        assert row["rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / len(errors)), rel=1e-5)
+        assert row["max_abs_error"] == pytest.approx(max(map(abs, errors)), rel=1e-5)
+        rounded = [round(float(a)) - int(b) for a, b in zip(got, expected, strict=True)]
+        assert row["exact_fraction"] == pytest.approx(sum(r == 0 for r in rounded) / len(rounded), abs=0.03)
+
+
+def test_a_diverging_trial_is_told_and_its_mates_are_the_same_to_the_bit(finished, tmp_path, capfd):
+    """Exit code 7; the others have the numbers they have without it."""
+    wild = SMALL.replace("[0.001, 0.01]", "[0.001, 0.01, 1e30]").replace("[train]", '[train]\noptimizer = "sgd"')
+    calm = SMALL.replace("[train]", '[train]\noptimizer = "sgd"')
+    for name in ("wild", "calm"):
+        (tmp_path / name).mkdir()
+    (one, code), (other, _) = run(tmp_path / "wild", wild), run(tmp_path / "calm", calm)
+    assert code == 7
+    assert "diverged" in capfd.readouterr().err
+    rows = {row["trial_id"]: row for row in read_results(one).table.to_pylist()}
+    diverged = [row for row in rows.values() if row["status"] == "diverged"]
+    assert diverged
+    assert all(row["rmse"] is None and row["steps"] < 24 for row in diverged)
+    for row in read_results(other).table.to_pylist():
+        assert rows[row["trial_id"]]["rmse"] == row["rmse"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "safetensors"])
+def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, kind):
+    """The summary is as if nothing had been."""
+    store, _ = run(tmp_path)
+    path = next(path for path in store.list("trials") if path.endswith(kind))
+    if kind == "parquet":
+        store.put(path, store.get(path)[:-30])
+    else:
+        store.delete(path)
+    capfd.readouterr()
+    store, code = run(tmp_path)
+    assert code == 0
+    assert path in capfd.readouterr().err
+    assert summary_of(store) == summary_of(finished)
+    assert not read_results(store).problems
+
+
+def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):
+    """Interrupted after a saved state, a pack ends with the same numbers; with a flipped byte it begins anew."""
+    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
+    pack = plan_packs(trials(small()))[0]
+    for harm in (False, True):
+        store = Store(str(tmp_path / str(harm)))
+        for path in finished.list("datasets"):
+            store.put(path, finished.get(path))
+        interrupt_at(store, pack, 0.6)
+        (saved,) = store.list("states")
+        if harm:
+            data = store.get(saved)
+            store.put(saved, data[:100] + bytes([data[100] ^ 1]) + data[101:])
+        began = []
+        train_pack(store, Reader(store), pack, "cpu", began.append)
+        assert (began[0] < 0.4) == harm
+        assert store.list("states") == []
+        assert {r["trial_id"]: r["rmse"] for r in read_results(store).table.to_pylist()} == {
+            trial.id: expected[trial.id] for trial in pack.trials
+        }
+    assert "is damaged" in caplog.text
+
+
+def interrupt_at(store, pack, share):
+    def beat(done):
+        if done >= share:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_pack(store, Reader(store), pack, "cpu", beat)
+
+
+def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
+    """Its trials are counted as missing: exit code 7, and running again trains them."""
+    bad = plan_packs(trials(small()))[0]
+    real = train_pack
+
+    def failing(store, reader, pack, device, beat):
+        if pack.id == bad.id:
+            raise ValueError("no luck")
+        return real(store, reader, pack, device, beat)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.training.train_pack", failing)
+        store, code = run(tmp_path)
+    assert code == 7
+    err = capfd.readouterr().err
+    assert bad.id in err
+    assert "no luck" in err
+    assert summary_of(store)[0]["trials"]["missing"] == len(bad.trials)
+    assert run(tmp_path)[1] == 0
+
+
+def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
+    """Streamed shard by shard: three shards, of which one is held."""
+    text = SMALL.replace("rows = 60", "rows = 2_200_000").replace("epochs = 8", "epochs = 1")
+    text = text.replace("batch_size = 20", "batch_size = 20_000").replace("[[], [6], [5, 4]]", "[[6]]")
+    text = text.replace('["sums", "squares"]', '"squares"').replace('["identity", "tanh"]', '"tanh"')
+    stores = []
+    for limit in (1, 1 << 30):
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        stores.append(run(folder, text, Place(workers=0, memory_limit=limit))[0])
+    assert summary_of(stores[0]) == summary_of(stores[1])
+
+
+def test_float64_and_products_of_three_numbers_are_right(tmp_path):
+    """A linear model of a product is the least-squares plane, as numpy finds it on the same rows."""
+    text = """
+name = "unseen"
+[[dataset]]
+name = "products"
+task = "product"
+n_numbers = 3
+largest = 777
+rows = 500
+[train]
+dtype = "float64"
+optimizer = "adam"
+lr = 0.02
+epochs = 300
+batch_size = 500
+normalize = "zscore"
+[[grid]]
+dataset = "products"
+"""
+    store, code = run(tmp_path, text)
+    assert code == 0
+    facts, _ = summary_of(store, "unseen")
+    row = facts["best"]["products"]["trial"]
+    dataset = small().datasets[0].model_copy(update={"task": "product", "n_numbers": 3, "largest": 777, "rows": 500})
+    assert row["rmse_train"] == pytest.approx(least_squares(dataset.model_copy(update={"seed": 0})), rel=1e-3)
+
+
+def least_squares(dataset):
+    inputs, target = block(dataset, "train", 0)
+    columns = np.column_stack([inputs, np.ones(len(inputs))]).astype(float)
+    solution, *_ = np.linalg.lstsq(columns, target.astype(float), rcond=None)
+    return math.sqrt(np.mean((columns @ solution - target) ** 2))
