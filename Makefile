@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
-.PHONY: install run test lint check fmt bench lock clean
+.PHONY: install run test chaos lint check fmt bench lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
@@ -20,15 +20,18 @@ install: .venv/installed  ## what running needs, into .venv
 run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
 	$(BIN)/sumsquares run examples/question.toml
 
-test: .venv/installed-dev  ## all tests
-	$(BIN)/python -m pytest
+test: .venv/installed-dev  ## all tests but the long ones
+	$(BIN)/python -m pytest -m "not chaos"
+
+chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with the quiet run
+	$(BIN)/python -m pytest -m chaos
 
 lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test  ## what CI runs
+check: lint test chaos  ## what CI runs
 
 fmt: .venv/installed-dev  ## formats, and mends what can be mended
 	$(BIN)/ruff format .

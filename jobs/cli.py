@@ -6,7 +6,6 @@ Exit codes are in `jobs/exits.py`.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -162,9 +161,9 @@ def _shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:
 
 def main() -> NoReturn:
     """Runs a command; whatever goes wrong ends in one message and an exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(exits.TERMINATED))
+    exits.stop_on_signals()
     try:
         app(prog_name="sumsquares")
-    except (Exception, KeyboardInterrupt) as error:  # the outermost edge
+    except (Exception, exits.Stopped) as error:  # the outermost edge
         sys.exit(exits.tell(error))
     sys.exit(0)

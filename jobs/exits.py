@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 
 OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE = range(8)
-INTERRUPTED, TERMINATED = 130, 143
 DEBUG = "SUMSQUARES_DEBUG"
 """Environment variable that --debug sets, so that it holds in worker processes as well."""
 
 CODES = {
-    "KeyboardInterrupt": INTERRUPTED,
     "UsageError": USAGE,
     "SpecError": USAGE,
     "AddressError": USAGE,
@@ -21,6 +20,29 @@ CODES = {
     "ClusterError": CLUSTER,
 }
 """By the name of an exception's class or of one of its bases, so that none of their modules has to be imported."""
+
+
+class Stopped(BaseException):
+    """A signal asked this process to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; what was finished is kept, run again to go on")
+        self.code = 128 + number
+
+
+def stop_on_signals() -> None:
+    """SIGINT and SIGTERM raise `Stopped` here, once; a second one ends the process at once.
+
+    To be called again after Ray has started, which sets handlers of its own.
+    """
+
+    def stop(number: int, _frame: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise Stopped(number)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
 
 
 class UsageError(ValueError):
@@ -36,10 +58,8 @@ def tell(error: BaseException) -> int:
     """Prints the message of an exception to stderr and returns its exit code."""
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
-    code = code_of(error)
-    if code == INTERRUPTED:
-        message = "interrupted; what was finished is kept, run again to go on"
-    elif code == INTERNAL:
+    code = error.code if isinstance(error, Stopped) else code_of(error)
+    if code == INTERNAL:
         kind = type(error).__name__
         message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
     else:

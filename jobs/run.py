@@ -18,6 +18,7 @@ from cluster.work import Failure, Item, View
 from datasets.shards import SHARD_ROWS
 from jobs.archive import run_folder
 from jobs.environment import environment
+from jobs.exits import stop_on_signals
 from jobs.generation import MapTasks, generate
 from jobs.packs import Pack
 from jobs.plan import RETRAINED, Plan
@@ -92,6 +93,7 @@ def runners(place: Place, needed: bool, timing: Timing) -> Iterator[Runners]:
             from cluster import fits, session, tasks
 
             resources = stack.enter_context(session.session(place.workers + place.gpu_workers))
+            stop_on_signals()
             groups = fits.groups(resources, place.workers, place.gpu_workers)
         yield Runners(tasks.map_tasks, partial(fits.pull, workers=groups))
 

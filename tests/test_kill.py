@@ -1,0 +1,118 @@
+"""kill -9 of the launcher and of a worker, in real processes: what was committed is kept, the end is the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from specs import SMALL
+from test_run import run, summary_of
+
+from jobs.results import read_results
+from jobs.store import Store
+
+pytestmark = pytest.mark.chaos
+LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
+"""Some ten seconds of training."""
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """The summary of an undisturbed run in this process."""
+    store, code = run(tmp_path_factory.mktemp("quiet"), LONGER)
+    assert code == 0
+    return summary_of(store)
+
+
+def start(folder, workers):
+    """`sumsquares run` as a process."""
+    (folder / "spec.toml").write_text(LONGER)
+    command = [sys.executable, "-m", "jobs", "run", "spec.toml", "--store", "store", "--workers", str(workers)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def committed(store):
+    return {path: store.get(path) for path in store.list("trials") if path.endswith(".parquet")}
+
+
+def test_a_launcher_that_is_killed_again_and_again_ends_where_a_quiet_one_does(tmp_path, quiet):
+    """Every pack that was committed before a kill is kept as it is; nothing is trained twice."""
+    store = Store(str(tmp_path / "store"))
+    chance = random.Random(1)
+    kept: dict[str, bytes] = {}
+    for _ in range(3):
+        launcher = start(tmp_path, workers=0)
+        before = len(committed(store))
+        while launcher.poll() is None and len(committed(store)) < before + chance.randint(1, 4):
+            time.sleep(0.02)
+        launcher.kill()
+        launcher.wait()
+        now = committed(store)
+        assert kept.items() <= now.items()
+        kept = now
+    assert 0 < len(kept)
+    assert start(tmp_path, workers=0).wait(timeout=120) == 0
+    assert kept.items() <= committed(store).items()
+    assert summary_of(store) == quiet
+
+
+@pytest.mark.ray
+def test_two_workers_of_which_one_is_killed_give_the_summary_of_a_quiet_run(tmp_path, quiet):
+    """The run goes on by itself, says so, and ends with exit code 0."""
+    launcher = start(tmp_path, workers=2)
+    store = Store(str(tmp_path / "store"))
+    try:
+        deadline = time.monotonic() + 90
+        while not committed(store) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = train_workers(launcher.pid)
+        assert len(workers) == 2, (tmp_path / "log").read_text()
+        os.kill(workers[0], signal.SIGKILL)
+        assert launcher.wait(timeout=120) == 0, (tmp_path / "log").read_text()
+    finally:
+        launcher.kill()
+    assert "its worker died" in (tmp_path / "log").read_text()
+    assert summary_of(store) == quiet
+    assert not read_results(store).problems
+
+
+def train_workers(launcher):
+    """Process ids of the Ray Train workers that descend from the launcher."""
+    parents, names = {}, {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                stat = (path / "stat").read_text()
+                names[int(path.name)] = (path / "cmdline").read_text()
+            except OSError:
+                continue
+            parents[int(path.name)] = int(stat.rpartition(")")[2].split()[1])
+
+    def descends(pid):
+        return pid == launcher or (pid in parents and descends(parents[pid]))
+
+    return sorted(pid for pid, name in names.items() if name.startswith("ray::RayTrainWorker") and descends(pid))
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray)])
+def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_what_is_done(tmp_path, sent, code, workers):
+    """One line says so, without a traceback, with Ray and without."""
+    launcher = start(tmp_path, workers)
+    store = Store(str(tmp_path / "store"))
+    while not committed(store) and launcher.poll() is None:
+        time.sleep(0.05)
+    launcher.send_signal(sent)
+    assert launcher.wait(timeout=30) == code
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+    assert "run again to go on" in log
+    assert not read_results(store).problems
