@@ -43,9 +43,9 @@ def main() -> None:
         return
     print(f"{'network':>12} {'models':>7} {'loop us':>9} {'pack us':>9} {'ratio':>7}  (median, min..max of the ratio)")
     for row in found:
-        spread = f"{row['ratio_min']:.1f}..{row['ratio_max']:.1f}"
         name = f"1-{row['units']}-{row['units']}-1"
-        print(f"{name:>12} {row['models']:>7} {row['loop_us']:>9.1f} {row['pack_us']:>9.2f} {row['ratio']:>7.1f}  {spread}")
+        times = f"{row['loop_us']:>9.1f} {row['pack_us']:>9.2f} {row['ratio']:>7.1f}"
+        print(f"{name:>12} {row['models']:>7} {times}  {row['ratio_min']:.1f}..{row['ratio_max']:.1f}")
 
 
 def compare(units: int, repeats: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,9 +31,9 @@ def make_work(device):
     def work(payload, beat):
         number, folder = payload
         beat(0.0)
-        marker = os.path.join(folder, "killed")
-        if number == 0 and not os.path.exists(marker):
-            open(marker, "w").close()
+        marker = Path(folder) / "killed"
+        if number == 0 and not marker.exists():
+            marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if number < 0:
             raise ValueError(f"{number} is negative")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,5 +124,3 @@ def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
 
     with pytest.raises(KeyboardInterrupt):
         pull(lambda _device: work, [item((1,))], halve, lambda _view: None)
-
-

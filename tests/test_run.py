@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -74,14 +75,14 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
     before = summary_of(finished)
     assert make_plan(small(), finished).packs == ()
     monkeypatch.setattr("jobs.training.train_pack", None)
-    assert run(finished.local_path(".").parent)[1] == 0
+    assert run(Path(finished.root).parent)[1] == 0
     assert summary_of(finished) == before
 
 
 def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):
     """One more learning rate: the difference is told, and the summary is that of a fresh store."""
     store, _ = run(tmp_path)
-    old = {path for path in store.list("trials")}
+    old = set(store.list("trials"))
     earlier = store.get("runs/small/summary.json")
     larger = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]")
     store, code = run(tmp_path, larger)
@@ -118,7 +119,7 @@ def train_alone(finished, folder, trial):
 
 
 def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
-    """The committed weights, loaded as a torch.nn.Sequential, reproduce the row; the plain formulas are the reference."""
+    """The committed weights, loaded as a torch.nn.Sequential, give the row again by the plain formulas."""
     packs = {row["trial_id"]: row for row in read_results(finished).table.to_pylist()}
     for trial in trials(small())[::11]:
         row = packs[trial.id]

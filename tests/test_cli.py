@@ -1,0 +1,196 @@
+"""The command line as a user meets it: exit codes, messages, JSON, help."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+import torch
+from specs import SMALL
+
+from jobs import exits
+from jobs.cli import app, main
+
+COMMANDS = [command.callback.__name__ for command in app.registered_commands]
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch, capfd, tmp_path):
+    """Runs the command line in this process, in an empty folder with the small spec as spec.toml."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SUMSQUARES_STORE", raising=False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
+        monkeypatch.delenv(exits.DEBUG, raising=False)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Ended(ended.value.code or 0, captured.out, captured.err)
+
+    yield call
+    torch.set_flush_denormal(False)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_a_run_prints_tables_of_at_most_100_columns_and_names_its_summary_and_report(cli, tmp_path):
+    """The question's own lines among them; both files are there."""
+    ended = cli("run", "spec.toml", "--workers", "0")
+    assert ended.code == 0
+    tables, _, names = ended.out.rpartition("summary:")
+    assert max(map(len, tables.splitlines())) <= 100
+    assert "Expected=" in tables
+    assert "(err=" in tables
+    assert str(tmp_path / "store/runs/small/summary.json") in names
+    assert (tmp_path / "store/runs/small/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_json_is_one_object_on_stdout_and_quiet_says_nothing_else(cli):
+    """For run, plan, generate, train, summarize and predict."""
+    for command in ("plan", "generate", "train", "run", "summarize"):
+        place = [] if command == "summarize" else ["--workers", "0"]
+        ended = cli(command, "spec.toml", "--json", "--quiet", *place)
+        assert ended.code == 0, ended.err
+        assert isinstance(json.loads(ended.out), dict)
+        assert ended.err == ""
+    answers = json.loads(cli("predict", "small", "3", "17", "--json").out)["answers"]
+    assert {answer["dataset"] for answer in answers} == {"sums", "squares"}
+    assert [sample["expected"] for sample in answers[-1]["samples"]] == [9, 289]
+
+
+def test_the_stages_one_at_a_time_are_the_run(cli):
+    """train refuses to begin before its datasets are there, and says what to do."""
+    refused = cli("train", "spec.toml", "--workers", "0")
+    assert refused.code == 2
+    assert "sumsquares generate spec.toml" in refused.err
+    for command in ("generate", "train"):
+        assert cli(command, "spec.toml", "--workers", "0").code == 0
+    assert json.loads(cli("summarize", "spec.toml", "--json").out)["trials"]["ok"] == 60
+
+
+def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
+    """Operations, memory and time; no store appears."""
+    facts = json.loads(cli("plan", "spec.toml", "--workers", "2", "--json").out)
+    assert facts["trials"] == {"total": 60, "done": 0, "to_train": 60}
+    assert facts["flops"] > 0
+    assert 0 < facts["seconds"] < 60
+    assert not (tmp_path / "store").exists()
+    text = cli("plan", "spec.toml", "--workers", "0").out
+    assert "floating-point operations" in text
+    assert "in this process" in text
+
+
+def test_predict_answers_in_the_questions_words(cli):
+    """For every dataset that takes so many numbers, for one dataset, or for one trial."""
+    cli("run", "spec.toml", "--workers", "0")
+    assert "Expected=9, Predicted=" in cli("predict", "small", "3").out
+    both = cli("predict", "small", "3", "4").out
+    assert "Expected=7" in both
+    assert "Expected=16" in both
+    assert "Expected=7" not in cli("predict", "small", "3", "4", "--dataset", "squares").out
+    trial = json.loads(cli("summarize", "spec.toml", "--json").out)["best"]["sums"]["trial"]["trial_id"]
+    assert trial in cli("predict", "small", "1", "2", "--trial", trial).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "other", "3"], "no run 'other'"),
+        (["predict", "small", "3", "--dataset", "cubes"], "it has: sums, squares"),
+        (["predict", "small", "3", "--trial", "ffff"], "no trial 'ffff'"),
+        (["predict", "small", "3", "--dataset", "sums"], "1 numbers don't fit"),
+        (["predict", "small", "99999"], "takes 0..100"),
+        (["run", "missing.toml"], "missing.toml"),
+        (["run", "spec.toml", "--store", "s3://key:secret@bucket"], "credentials"),
+        (["run", "spec.toml", "--store", "ftp://bucket/x"], "s3://"),
+        (["run", "spec.toml", "--max-trials", "10"], "--max-trials 72"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, arguments, words):
+    """One message, no traceback, no secret."""
+    cli("run", "spec.toml", "--workers", "0")
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert words in ended.err
+    assert "Traceback" not in ended.err
+    assert "secret" not in ended.err.replace("SECRET", "")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc", "a" * 300, "$(id)", "a\\u0007b", "<script>"])
+def test_a_name_that_could_leave_the_store_is_refused_and_nothing_is_created(cli, tmp_path, name):
+    """Exit code 2."""
+    (tmp_path / "spec.toml").write_text(SMALL.replace('"small"', f'"{name}"'))
+    ended = cli("run", "spec.toml", "--workers", "0")
+    assert ended.code == 2
+    assert "name" in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.toml"]
+
+
+def test_a_store_that_can_not_be_written_is_exit_4_before_any_work(cli, tmp_path):
+    """Here a file stands in its place."""
+    (tmp_path / "store").write_text("not a folder")
+    ended = cli("run", "spec.toml", "--workers", "0")
+    assert ended.code == 4
+    assert "choose another --store" in ended.err
+    assert (tmp_path / "store").read_text() == "not a folder"
+
+
+def test_a_foreign_file_in_a_datasets_place_is_exit_3(cli, tmp_path):
+    """It is named and left alone."""
+    cli("generate", "spec.toml", "--workers", "0")
+    (shard,) = (tmp_path / "store/datasets").glob("*/test/part-00000.parquet".replace("*", json_digest(cli)))
+    other = next(
+        p for p in (tmp_path / "store/datasets").glob("*/train/*.parquet") if p.parent.parent != shard.parent.parent
+    )
+    (shard.parent.parent / "manifest.json").unlink()
+    shard.write_bytes(other.read_bytes())
+    ended = cli("run", "spec.toml", "--workers", "0")
+    assert ended.code == 3
+    assert "expected" in ended.err
+    assert shard.read_bytes() == other.read_bytes()
+
+
+def json_digest(cli):
+    return json.loads(cli("plan", "spec.toml", "--json").out)["datasets"]["squares"]["digest"]
+
+
+def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):
+    """The message says how to get it."""
+    monkeypatch.setattr("jobs.commands.make_plan", None)
+    ended = cli("run", "spec.toml", "--workers", "0")
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    assert "--debug" in ended.err
+    assert "Traceback" in cli("run", "spec.toml", "--workers", "0", "--debug").err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_every_option_has_help(cli, command):
+    """And the common options."""
+    ended = cli(command, "--help")
+    assert ended.code == 0
+    for option in ("--store", "--json", "--quiet", "--debug"):
+        assert option in ended.out
+    lines = [line for line in ended.out.splitlines() if line.strip().startswith("--") and "--help" not in line]
+    assert all(len(line.split()) > 2 for line in lines), lines
+
+
+def test_a_misspelt_command_is_exit_2(cli):
+    """With what there is."""
+    assert cli("rnu").code == 2
+    assert set(COMMANDS) >= {"run", "plan", "generate", "train", "summarize", "predict"}

@@ -1,0 +1,82 @@
+"""What examples/question.toml must show: the question, its answer, and nothing below what is possible."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_run import run
+
+from datasets.rows import block
+from jobs.results import read_results
+from jobs.spec import load_spec
+from jobs.variants import trials
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """All trials of the example with one seed instead of five: its trials and their results."""
+    folder = tmp_path_factory.mktemp("question")
+    text = EXAMPLE.read_text().replace("seeds = 5", "seeds = 1")
+    store, code = run(folder, text)
+    torch.set_flush_denormal(False)
+    assert code == 0
+    found = {row["trial_id"]: row for row in read_results(store).table.to_pylist()}
+    return [(trial, found[trial.id]) for trial in trials(load_spec(folder / "spec.toml"))]
+
+
+def least_squares_rmse(dataset):
+    """The RMSE of the best straight line (or plane) on the training rows."""
+    inputs, target = block(dataset, "train", 0)
+    columns = np.column_stack([inputs, np.ones(len(inputs))]).astype(float)
+    solution, *_ = np.linalg.lstsq(columns, target.astype(float), rcond=None)
+    return math.sqrt(np.mean((columns @ solution - target) ** 2))
+
+
+def test_a_linear_network_learns_sums_exactly(rows):
+    """Its rounded RMSE is 0 on rows it has not seen, as deep as it may be."""
+    linear = [row for trial, row in rows if trial.variant.dataset.name == "sums" and row["activation"] == "identity"]
+    assert len(linear) == 3
+    assert all(row["rmse_rounded"] == 0 and row["exact_fraction"] == 1 for row in linear)
+
+
+def test_no_linear_network_does_better_than_the_least_squares_line_on_squares(rows):
+    """Each comes within 3 % of it on the rows it was trained on, and never below it."""
+    for name in ("squares", "squares-unused"):
+        linear = [(t, row) for t, row in rows if t.variant.dataset.name == name and row["activation"] == "identity"]
+        assert len(linear) == 3
+        for trial, row in linear:
+            line = least_squares_rmse(trial.variant.dataset)
+            assert line == pytest.approx(1000**2 / (6 * math.sqrt(5)), rel=0.03)
+            assert line * (1 - 1e-6) <= row["rmse_train"] <= 1.03 * line
+
+
+def test_relu_is_more_than_ten_times_better_on_squares_and_no_better_beyond_the_range(rows):
+    """With inputs in 0..1; on numbers up to twice as large it fails like the line does."""
+    line = 1000**2 / (6 * math.sqrt(5))
+    relu = [
+        row
+        for trial, row in rows
+        if trial.variant.dataset.name == "squares" and row["activation"] == "relu" and row["normalize"] == "unit"
+    ]
+    assert len(relu) == 3
+    assert all(row["rmse"] < line / 10 for row in relu)
+    assert all(row["rmse_extrapolation"] > line for row in relu)
+
+
+def test_no_relu_network_is_below_its_floor(rows):
+    """16 units make at most 17 straight pieces, and k pieces have an RMSE of L^2 / (6 sqrt(5) k^2) at best: 258."""
+    floor = 1000**2 / (6 * math.sqrt(5) * 17**2)
+    small = [row for t, row in rows if t.variant.dataset.name == "squares" and row["hidden"] == "[16]"]
+    assert min(row["rmse"] for row in small if row["activation"] == "relu") > floor
+
+
+def test_a_network_that_squares_learns_squares_exactly(rows):
+    """Also beyond the range: the right building block extrapolates."""
+    square = [row for t, row in rows if t.variant.dataset.name == "squares" and row["activation"] == "square"]
+    assert min(row["rmse_rounded"] for row in square) == 0
