@@ -36,8 +36,8 @@ class Resources:
 
 
 @contextmanager
-def session(workers: int, address: str | None = None) -> Iterator[Resources]:
-    """Connects, or starts a local Ray with `workers` CPUs, and gives what there is; on leaving, ends what it began.
+def session(cpus: int, gpus: int = 0, address: str | None = None) -> Iterator[Resources]:
+    """Connects, or starts a local Ray of so many CPUs and GPUs, and gives what there is; on leaving, ends what it began.
 
     Raises:
         ClusterError: when Ray does not start or answer.
@@ -45,9 +45,9 @@ def session(workers: int, address: str | None = None) -> Iterator[Resources]:
     """
     for name, value in LOCAL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    local = {"num_cpus": workers, "include_dashboard": False} if address is None else {"address": address}
+    local = {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False}
     try:
-        ray.init(**local, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(**({"address": address} if address else local), log_to_driver=False, logging_level=logging.ERROR)
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
         where = address or "a local Ray"
         raise ClusterError(f"no connection to {where}: {' '.join(str(error).split())}; try --workers 0") from error

@@ -39,7 +39,9 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=0, help="CPU workers of a local Ray; 0 runs in this process. Default: all CPUs."),
 ]
-GpuWorkers = Annotated[int, typer.Option("--gpu-workers", min=0, help="Workers with one GPU and one CPU each.")]
+GpuWorkers = Annotated[
+    int | None, typer.Option("--gpu-workers", min=0, help="Workers with one GPU and one CPU each. Default: all GPUs.")
+]
 MemoryLimit = Annotated[
     int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
 ]
@@ -51,7 +53,7 @@ def run(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
-    gpu_workers: GpuWorkers = 0,
+    gpu_workers: GpuWorkers = None,
     memory_limit: MemoryLimit = DEFAULT_MEMORY_MIB,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
@@ -70,7 +72,7 @@ def plan(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
-    gpu_workers: GpuWorkers = 0,
+    gpu_workers: GpuWorkers = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
     quiet: Quiet = False,
@@ -105,7 +107,7 @@ def train(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
-    gpu_workers: GpuWorkers = 0,
+    gpu_workers: GpuWorkers = None,
     memory_limit: MemoryLimit = DEFAULT_MEMORY_MIB,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,

@@ -40,10 +40,22 @@ class Shared:
         return Progress(self.quiet)
 
 
-def place(workers: int | None, gpu_workers: int, memory_mib: int) -> Place:
-    """Where to run, from the options; all CPUs of this machine unless told otherwise."""
-    count = len(os.sched_getaffinity(0)) if workers is None else workers
-    return Place(count, gpu_workers, memory_mib << 20)
+def place(workers: int | None, gpu_workers: int | None, memory_mib: int) -> Place:
+    """Where to run, from the options; all CPUs and GPUs of this machine unless told otherwise.
+
+    A GPU worker has a CPU as well, which is one CPU worker less.
+    """
+    inline = workers == 0 and gpu_workers is None
+    gpus = (0 if inline else gpus_here()) if gpu_workers is None else gpu_workers
+    cpus = max(0, len(os.sched_getaffinity(0)) - gpus) if workers is None else workers
+    return Place(cpus, gpus, memory_mib << 20)
+
+
+def gpus_here() -> int:
+    """NVIDIA GPUs that this process may use; 0 where there is no driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
 
 
 def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:

@@ -92,7 +92,7 @@ def runners(place: Place, needed: bool, timing: Timing) -> Iterator[Runners]:
         with timing.stage("ray"):
             from cluster import fits, session, tasks
 
-            resources = stack.enter_context(session.session(place.workers + place.gpu_workers))
+            resources = stack.enter_context(session.session(place.workers + place.gpu_workers, place.gpu_workers))
             stop_on_signals()
             groups = fits.groups(resources, place.workers, place.gpu_workers)
         yield Runners(tasks.map_tasks, partial(fits.pull, workers=groups))

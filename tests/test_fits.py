@@ -15,10 +15,10 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def resources():
-    """A local Ray with three CPUs, for all tests of this file."""
+    """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
     from cluster.session import session
 
-    with session(workers=3) as found:
+    with session(cpus=3, gpus=1) as found:
         from ray import cloudpickle
 
         cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers can't import the tests
@@ -74,6 +74,16 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
     assert not views[-1].failures
 
 
+def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
+    """Off one queue, each told its device."""
+    from cluster.fits import groups
+
+    views = pulled(range(1, 30), tmp_path, groups(resources, 2, 1))
+    results = [value for view in views for _, value in view.results]
+    assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
+    assert {value[1] for value in results} == {"cpu", "cuda"}
+
+
 def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
     """The worker that raised stays."""
     from cluster.fits import Group
@@ -100,11 +110,11 @@ def test_more_than_the_cluster_has_is_refused_with_asked_and_available(resources
     from cluster.fits import groups
     from cluster.session import ClusterError
 
-    assert (resources.cpus, resources.gpus) == (3, 0)
-    with pytest.raises(ClusterError, match="asked for 4 CPU and 0 GPU workers, but the cluster has 3 CPUs and 0 GPUs"):
+    assert (resources.cpus, resources.gpus) == (3, 1)
+    with pytest.raises(ClusterError, match="asked for 4 CPU and 0 GPU workers, but the cluster has 3 CPUs and 1 GPUs"):
         groups(resources, 4, 0)
-    with pytest.raises(ClusterError, match="1 GPU workers"):
-        groups(resources, 1, 1)
+    with pytest.raises(ClusterError, match="2 GPU workers"):
+        groups(resources, 1, 2)
 
 
 def test_workers_are_cut_into_groups_by_device():

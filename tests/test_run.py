@@ -268,3 +268,15 @@ def least_squares(dataset):
     columns = np.column_stack([inputs, np.ones(len(inputs))]).astype(float)
     solution, *_ = np.linalg.lstsq(columns, target.astype(float), rcond=None)
     return math.sqrt(np.mean((columns @ solution - target) ** 2))
+
+
+def test_a_run_in_a_bucket_is_a_run_in_a_folder(finished, tmp_path, s3_root, capfd):
+    """Over the network's interface, on a server on loopback: the same summary, and resumed the same way."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    for _ in range(2):
+        assert commands.run(tmp_path / "spec.toml", 10**6, HERE, Shared(s3_root, json=True, quiet=True)) == 0
+        facts = json.loads(capfd.readouterr().out)
+        assert facts["trials"] == summary_of(finished)[0]["trials"]
+        trained = {name: found["trial"] for name, found in facts["best"].items()}
+    for name, trial in summary_of(finished)[0]["best"].items():
+        assert trained[name]["rmse"] == trial["trial"]["rmse"]
