@@ -61,17 +61,6 @@ class Bucket:
         """Return an object's bytes."""
         return bytes(self._call(lambda: self._filesystem.cat_file(self._full(path))))
 
-    def get_range(self, path: str, start: int, end: int) -> bytes:
-        """Return the bytes from start to end (exclusive) of an object that is at least that long."""
-
-        def read() -> bytes:
-            data = bytes(self._filesystem.cat_file(self._full(path), start=start, end=end))
-            if len(data) != end - start:
-                raise TimeoutError(f"{len(data)} bytes came instead of {end - start}")
-            return data
-
-        return self._call(read)
-
     def put(self, path: str, data: bytes) -> None:
         """Write or replace an object."""
         self._call(lambda: self._filesystem.pipe_file(self._full(path), data))
@@ -83,21 +72,18 @@ class Bucket:
         except FileNotFoundError:
             return False
 
-    def size(self, path: str) -> int:
-        """Return an object's size in bytes."""
-        return int(self._info(path)["size"])
-
-    def list(self, prefix: str) -> list[str]:
-        """Return the paths of all objects below prefix, in no order; [] if there are none."""
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes of all objects below prefix by path, in no order; none if there are none."""
         folder = self._full(prefix) + "/" if prefix else self._address + "/"
         try:
-            found = self._call(lambda: self._filesystem.find(folder), checked=False)
+            found = self._call(lambda: self._filesystem.find(folder, detail=True), checked=False)
         except FileNotFoundError:
-            found = []
+            found = {}
         if not found:
             self._check_bucket()
-        names = (name[len(self._address) + 1 :] for name in found if name.startswith(folder))
-        return [name for name in names if name and not name.endswith("/")]
+        start = len(self._address) + 1
+        ours = {name[start:]: int(about["size"]) for name, about in found.items() if name.startswith(folder)}
+        return {name: size for name, size in ours.items() if name and not name.endswith("/")}
 
     def delete(self, path: str) -> None:
         """Delete an object; a missing one is fine."""

@@ -41,19 +41,16 @@ class Folder:
         """Say whether there is a file of this name."""
         return (self.root / path).is_file()
 
-    def list(self, prefix: str) -> list[str]:
-        """Return the paths of all files below prefix, in no order; [] if there is no such folder."""
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes of all files below prefix by path, in no order; none if there is no such folder."""
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
+        paths = (f"{folder}/{name}" for folder, _, names in walk for name in names)
         start = len(str(self.root)) + 1
-        return [f"{folder}/{name}"[start:] for folder, _, names in walk for name in names]
+        return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
     def delete(self, path: str) -> None:
         """Delete a file; a missing one is fine."""
         (self.root / path).unlink(missing_ok=True)
-
-    def size(self, path: str) -> int:
-        """Return a file's size in bytes."""
-        return (self.root / path).stat().st_size
 
     def free(self) -> int | None:
         """Return the bytes that this user may still write, also while the folder doesn't exist yet."""
@@ -84,6 +81,14 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _size(path: str) -> int | None:
+    """Return a file's size, or None if it was deleted or renamed since it was listed."""
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _raise_unless_missing(error: OSError) -> None:

@@ -86,7 +86,7 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
 def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
     """Compares what the store has with what the spec asks for; reads the manifest and the sizes of files alone."""
     folder = folder_of(dataset)
-    present = set(store.list(folder))
+    present = store.sizes(folder)
     plan = DatasetPlan(dataset, [], [])
     try:
         known = {entry.path: entry for split in read_manifest(store, dataset).splits.values() for entry in split.shards}
@@ -98,13 +98,13 @@ def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
     for split in SPLITS:
         for index in range(shard_count(dataset, split)):
             path = shard_path(split, index)
-            exists, entry = f"{folder}/{path}" in present, known.get(path)
-            if exists and entry is not None and store.size(f"{folder}/{path}") == entry.bytes:
+            size, entry = present.get(f"{folder}/{path}"), known.get(path)
+            if entry is not None and size == entry.bytes:
                 plan.kept.append(entry)
                 continue
-            plan.tasks.append(ShardTask(store, dataset, split, index, exists))
+            plan.tasks.append(ShardTask(store, dataset, split, index, size is not None))
             if entry is not None:
-                reason = "has another size than its manifest says" if exists else "is missing"
+                reason = "has another size than its manifest says" if size is not None else "is missing"
                 plan.notes.append(f"{folder}/{path} {reason}: made again")
     return plan
 

@@ -11,15 +11,13 @@ renamed; on an object store it is one put. A temporary file that a killed proces
 """
 
 import errno
-import io
-import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
 
 from jobs.bucket import SCHEMES, Bucket
 from jobs.folder import TEMPORARY, Folder
@@ -44,9 +42,8 @@ class _Files(Protocol):
     def get(self, path: str) -> bytes: ...
     def put(self, path: str, data: bytes) -> None: ...
     def exists(self, path: str) -> bool: ...
-    def list(self, prefix: str) -> list[str]: ...
+    def sizes(self, prefix: str) -> dict[str, int]: ...
     def delete(self, path: str) -> None: ...
-    def size(self, path: str) -> int: ...
     def free(self) -> int | None: ...
 
 
@@ -82,33 +79,18 @@ class Store:
 
     def list(self, prefix: str = "") -> list[str]:
         """Return the paths of all files below a folder, sorted; [] if there is no such folder."""
+        return [*self.sizes(prefix)]
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """Return the paths of all files below a folder with their sizes in bytes, sorted by path."""
         with self._errors("list", prefix and _checked(prefix)):
-            found = self._files.list(prefix)
-        return sorted(path for path in found if not PurePosixPath(path).name.startswith(TEMPORARY))
+            found = sorted(self._files.sizes(prefix).items())
+        return {path: size for path, size in found if not PurePosixPath(path).name.startswith(TEMPORARY)}
 
     def delete(self, path: str) -> None:
         """Delete a file; a missing one is fine."""
         with self._errors("delete", _checked(path)):
             self._files.delete(path)
-
-    def size(self, path: str) -> int:
-        """Return a file's size in bytes; FileNotFoundError if there is no such file."""
-        with self._errors("read", _checked(path)):
-            return self._files.size(path)
-
-    def open(self, path: str) -> BinaryIO:
-        """Open a file for reading parts of it; FileNotFoundError if there is no such file."""
-        local = self.local_path(path)
-        if local is not None:
-            with self._errors("read", path):
-                return local.open("rb")
-        reader = _RangeReader(lambda start, end: self._read_range(path, start, end), self.size(path))
-        return cast(BinaryIO, io.BufferedReader(reader, buffer_size=1 << 20))
-
-    def local_path(self, path: str) -> Path | None:
-        """Return where a file lies on this machine's disk, or None for an object store."""
-        _checked(path)
-        return self._files.root / path if isinstance(self._files, Folder) else None
 
     def probe(self, needed_bytes: int = 0) -> None:
         """Write and delete a small file, before any work is begun.
@@ -138,11 +120,6 @@ class Store:
         with self._errors("open", ""):
             return Bucket(scheme, address)
 
-    def _read_range(self, path: str, start: int, end: int) -> bytes:
-        assert isinstance(self._files, Bucket)
-        with self._errors("read", path):
-            return self._files.get_range(path, start, end)
-
     @contextmanager
     def _errors(self, action: str, path: str, note: str = "") -> Iterator[None]:
         """Translate the operating system's and the object store's errors into ours."""
@@ -154,34 +131,6 @@ class Store:
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
             reason = _SECRET.sub(r"\1=***", error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
-
-
-class _RangeReader(io.RawIOBase):
-    """A seekable, read-only file over a function that returns the bytes from start to end."""
-
-    def __init__(self, read_range: Callable[[int, int], bytes], size: int) -> None:
-        super().__init__()
-        self._read_range, self._size, self._position = read_range, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        end = min(self._position + len(buffer), self._size)
-        if end <= self._position:
-            return 0
-        data = self._read_range(self._position, end)
-        buffer[: len(data)] = data
-        self._position = end
-        return len(data)
 
 
 def _checked(path: str) -> str:

@@ -49,7 +49,7 @@ def summary_of(store, name="small"):
     for volatile in ("timing", "environment"):
         del facts[volatile]
     text = json.loads(json.dumps(facts), object_hook=lambda d: {k: v for k, v in d.items() if k != "train_seconds"})
-    table = pq.read_table(store.local_path(f"runs/{name}/summary.parquet")).drop_columns(["train_seconds"])
+    table = pq.read_table(Path(store.root) / f"runs/{name}/summary.parquet").drop_columns(["train_seconds"])
     return text, table.to_pylist()
 
 
@@ -88,7 +88,7 @@ def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_pat
     store, code = run(tmp_path, larger)
     assert code == 0
     new = [path for path in store.list("trials") if path not in old and path.endswith(".parquet")]
-    trained = sum(pq.read_metadata(store.local_path(path)).num_rows for path in new)
+    trained = sum(pq.read_metadata(Path(store.root) / path).num_rows for path in new)
     assert trained == 30
     assert "grid[0].lr: [0.001, 0.01] -> [0.001, 0.01, 0.02]" in capfd.readouterr().err
     (kept,) = [path for path in store.list("runs/small/previous") if path.endswith("summary.json")]

@@ -1,10 +1,6 @@
-import io
 import pickle
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from s3_server import S3Server
 
@@ -33,19 +29,18 @@ def test_what_is_put_is_what_is_read_listed_and_measured(s3_root: str) -> None:
     assert store.list("x") == ["x/a", "x/y/b"]
     assert store.list("none") == []
     assert {path: store.get(path) for path in store.list()} == FILES
-    assert all(store.exists(path) and store.size(path) == len(data) for path, data in FILES.items())
+    assert all(store.exists(path) for path in FILES)
+    assert store.sizes() == {path: len(data) for path, data in FILES.items()}
     assert not store.exists("x")
     store.probe(10**15)
     assert store.list() == sorted(FILES)
-    assert store.local_path("a") is None
 
 
 def test_a_missing_object_is_not_a_missing_bucket(s3_root: str) -> None:
     """Reading or deleting what isn't there is told apart from a bucket that isn't there."""
     store = Store(s3_root)
-    for read in (store.get, store.size, store.open):
-        with pytest.raises(FileNotFoundError, match="some/prefix/x"):
-            read("x")
+    with pytest.raises(FileNotFoundError, match="some/prefix/x"):
+        store.get("x")
     store.delete("x")
     assert not store.exists("x")
 
@@ -59,7 +54,7 @@ def test_a_missing_bucket_is_an_error_of_every_use(s3_server: S3Server) -> None:
         lambda: store.get("a"),
         lambda: store.put("a", b""),
         lambda: store.exists("a"),
-        lambda: store.size("a"),
+        lambda: store.sizes("a"),
         lambda: store.delete("a"),
     ]
     for use in uses:
@@ -75,26 +70,11 @@ def test_a_listing_is_never_stale(s3_root: str, s3_server: S3Server) -> None:
         for content in (b"1", b"22"):
             s3_server.send("PUT", f"{folder}/{path}", content)
             for store in stores * 2:
-                assert (store.list("x"), store.exists(path), store.size(path)) == ([path], True, len(content))
+                assert (store.sizes("x"), store.exists(path)) == ({path: len(content)}, True)
                 assert store.get(path) == content
         s3_server.send("DELETE", f"{folder}/{path}")
         for store in stores * 2:
             assert (store.list("x"), store.exists(path)) == ([], False)
-
-
-def test_an_opened_object_is_read_by_ranges(s3_root: str, s3_server: S3Server) -> None:
-    """A Parquet file's one row group is read without fetching the whole object."""
-    table = pa.table({"a": np.random.default_rng(0).integers(0, 2**62, 100_000)})
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=25_000, compression="none", use_dictionary=False)
-    store = Store(s3_root)
-    store.put("t.parquet", sink.getvalue())
-    with store.open("t.parquet") as file:
-        assert pq.ParquetFile(file).read_row_group(1).equals(table.slice(25_000, 25_000))
-    with store.open("t.parquet") as file:
-        assert file.read() == sink.getvalue()
-        assert file.seek(-4, io.SEEK_END) == len(sink.getvalue()) - 4
-        assert (file.read(), file.read()) == (b"PAR1", b"")
 
 
 def test_a_burst_of_faults_is_outlasted(s3_root: str, s3_server: S3Server) -> None:
@@ -102,11 +82,10 @@ def test_a_burst_of_faults_is_outlasted(s3_root: str, s3_server: S3Server) -> No
     store = filled(s3_root)
     reads: list[Any] = [
         lambda: store.get("x/y/b") == FILES["x/y/b"],
-        lambda: store.open("x/y/b").read() == FILES["x/y/b"],
         lambda: store.list() == sorted(FILES),
     ]
     bodiless: list[Any] = [
-        lambda: store.size("x/y/b") == len(FILES["x/y/b"]),
+        lambda: store.sizes("x/y") == {"x/y/b": len(FILES["x/y/b"])},
         lambda: store.put("new", b"new" * 1000) is None,
         lambda: store.delete("new") is None,
     ]
