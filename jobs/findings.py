@@ -28,7 +28,7 @@ class Finding:
 
 def is_linear(row: Row) -> bool:
     """Whether a variant is one linear function, however many layers it has."""
-    return row["hidden"] == "[]" or row["activation"] == "identity"
+    return bool(row["hidden"] == "[]" or row["activation"] == "identity")
 
 
 def finding(facts: Row, rows: Sequence[Row]) -> Finding:
@@ -49,10 +49,12 @@ def _exact(facts: Row, rows: Sequence[Row], linear: Sequence[Row], others: Seque
     exact_other = next(filter(_is_exact, others), None)
     if not any(map(_is_exact, linear)):
         assert exact_other is not None
-        return f"Learnt exactly with {exact_other['activation']}: {proof}. {_limit(rows, linear)}."
+        learnt = f"Learnt exactly with the activation {exact_other['activation']}: {proof}."
+        next_best = next((row for row in others if row["activation"] != exact_other["activation"]), None)
+        return f"{learnt} {_limit(rows, linear)}{f'; with {_reached(next_best)}' if next_best else ''}."
     learnt = f"Learnt exactly by a linear model: {proof}."
     if exact_other:
-        return f"{learnt} A network with {exact_other['activation']} learns it exactly as well."
+        return f"{learnt} A network with the activation {exact_other['activation']} learns it exactly as well."
     remains = [row for row in others if row["rmse_rounded_best"] is not None]
     if not remains:
         return learnt

@@ -1,0 +1,201 @@
+"""The report of a run: one HTML file that stands alone, for people who ask why and never saw this project.
+
+What it shows is chosen here, how it looks is in report.html.jinja. It computes no statistics and reads no files
+but its template: a summary comes in, text comes out, the same for the same input.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+
+from datasets.tasks import target_range
+from jobs.charts import Axis, Dot, axis_svg, dot_svg
+from jobs.findings import Finding, Row, finding, is_linear
+from jobs.grid import AXES
+from jobs.spec import JobSpec
+from jobs.summary import Summary
+from jobs.tables import describe_variant, number
+from jobs.variants import trials
+
+IN_CHART = (20, 10)
+"""So many of the best and of the worst variants of a dataset are drawn."""
+IN_TABLE = (180, 20)
+"""So many of the best and of the worst are listed; all are in summary.parquet."""
+_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
+
+
+class Ends(NamedTuple):
+    """A long list without its middle."""
+
+    best: Sequence[Any]
+    left_out: int
+    worst: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The variants that have an RMSE, as dots."""
+
+    axis: str
+    """SVG."""
+    dots: Ends
+    """Of (label, SVG, median, whether it is linear)."""
+    without_result: int
+    """Variants that have no RMSE, so they are not drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The table of variants."""
+
+    axes: tuple[str, ...]
+    """Those that vary: each is a column."""
+    constants: str
+    """The others, with their values."""
+    rows: Ends
+    """Of (rank, whether it is linear, values of the axes, fate of its trials, metrics)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """All that is said of one dataset."""
+
+    name: str
+    facts: Row
+    about: str
+    finding: Finding
+    chart: Chart | None
+    listing: Listing
+    best: Row | None
+    best_is: str
+    """The best variant in words; empty if there is none."""
+    samples: Sequence[Row]
+    """What its best trial answers; empty if it was not asked."""
+
+
+def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
+    """The page, from the spec, what was found, and the environment that it was run in."""
+    rows = sorted(summary.table.to_pylist(), key=_rank)
+    asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
+    sections = [
+        _section(name, about, [row for row in rows if row["dataset"] == name], summary.best[name], asked)
+        for name, about in summary.datasets.items()
+    ]
+    text = files("jobs").joinpath("report.html.jinja").read_text("utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return page.from_string(text).render(
+        spec=spec,
+        source=spec.source_text.decode("utf-8-sig"),
+        summary=summary,
+        counts=asdict(summary.counts),
+        seconds=sum(row["train_seconds"] for row in rows),
+        environment=facts,
+        sections=sections,
+    )
+
+
+def _rank(row: Row) -> tuple[bool, float, int, str]:
+    """Best first, in the order of Summary.best; variants without a result last."""
+    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
+
+
+def _section(name: str, facts: Row, rows: Sequence[Row], best: Row | None, asked: Counter[str]) -> Section:
+    return Section(
+        name=name,
+        facts=facts,
+        about=_about(facts),
+        finding=finding(facts, rows),
+        chart=_chart(rows),
+        listing=_listing(rows, asked),
+        best=best,
+        best_is=describe_variant(dict(best)) if best else "",
+        samples=(best or {}).get("samples", ()),
+    )
+
+
+def _about(facts: Row) -> str:
+    """A dataset in words."""
+    n, largest = facts["n_numbers"], facts["largest"]
+    numbers = "a number" if n == 1 else f"{n} numbers"
+    task = "sum of the squares" if facts["task"] == "sum_of_squares" else facts["task"]
+    _, top = target_range(facts["task"], n, 1, largest)
+    count = facts["unused"]
+    unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
+    return f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}."
+
+
+def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
+    if len(items) <= best + worst:
+        return Ends(items, 0, ())
+    return Ends(items[:best], len(items) - best - worst, items[-worst:])
+
+
+def _varying(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
+
+
+def _chart(rows: Sequence[Row]) -> Chart | None:
+    measured = [row for row in rows if row["rmse_median"] is not None]
+    if not measured:
+        return None
+    best, left_out, worst = _ends(measured, *IN_CHART)
+    axis = Axis.of(row[name] for row in (*best, *worst) for name in ("rmse_median", "rmse_best"))
+    varying = _varying(rows)
+    dots = Ends([_dot(axis, row, varying) for row in best], left_out, [_dot(axis, row, varying) for row in worst])
+    return Chart(axis_svg(axis), dots, len(rows) - len(measured))
+
+
+def _dot(axis: Axis, row: Row, varying: Sequence[str]) -> tuple[str, str, str, bool]:
+    label = ", ".join(_named(name, row[name]) for name in varying) or describe_variant(dict(row))
+    dot = Dot(row["rmse_median"], row["rmse_best"], is_linear(row))
+    return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
+
+
+def _listing(rows: Sequence[Row], asked: Counter[str]) -> Listing:
+    varying = _varying(rows)
+    constants = [_named(name, rows[0][name]) for name in AXES if name not in varying]
+    best, left_out, worst = _ends(list(enumerate(rows, 1)), *IN_TABLE)
+    shown = Ends(
+        [_line(rank, row, varying, asked) for rank, row in best],
+        left_out,
+        [_line(rank, row, varying, asked) for rank, row in worst],
+    )
+    return Listing(varying, ", ".join(constants), shown)
+
+
+def _line(rank: int, row: Row, varying: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
+    return rank, is_linear(row), [_value(row[axis]) for axis in varying], _fate(row, asked), _metrics(row)
+
+
+def _metrics(row: Row) -> list[str]:
+    names = ("rmse_median", "rmse_best", "rmse_rounded_best", "rmse_extrapolation_median")
+    return [*(number(row[name]) for name in names), _share(row["exact_fraction_best"])]
+
+
+def _fate(row: Row, asked: Counter[str]) -> str:
+    """How many trials the numbers are of, and what became of the others."""
+    total = max(asked[row["variant_id"]], row["n"] + row["n_diverged"])
+    missing = total - row["n"] - row["n_diverged"]
+    lost = [f"{count} {what}" for count, what in ((row["n_diverged"], "diverged"), (missing, "missing")) if count]
+    return f"{row['n']} of {total}: {', '.join(lost)}" if lost else str(total)
+
+
+def _share(fraction: float | None) -> str:
+    """A percentage; 0 and 100 are said of nothing that is not so."""
+    if fraction is None or fraction in (0.0, 1.0):
+        return "-" if fraction is None else f"{100 * fraction:.0f}%"
+    return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"
+
+
+def _named(axis: str, value: Any) -> str:
+    return _value(value) if axis in _IN_WORDS else f"{axis} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,113 @@
+"""The report: one page that stands alone, drops no variant silently, and runs nothing that a spec brings along."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pytest
+from result_rows import row_of
+from specs import SMALL
+
+from jobs.charts import Axis
+from jobs.report import report
+from jobs.results import SCHEMA
+from jobs.spec import parse_spec
+from jobs.summary import summarize
+from jobs.variants import trials
+
+WIDE = SMALL.replace("lr = [0.001, 0.01]", f"lr = {[round(0.001 + 0.0001 * i, 6) for i in range(80)]}")
+
+
+def page_of(text, changes=lambda _index, _trial: {}):
+    """The report on made-up results; `changes` gives columns to set, or None for a trial without a result."""
+    spec = parse_spec(text.encode(), "spec.toml")
+    expected = trials(spec)
+    changed = [(trial, changes(index, trial)) for index, trial in enumerate(expected)]
+    rows = [row_of(trial, **change) for trial, change in changed if change is not None]
+    summary = summarize(expected, pa.Table.from_pylist(rows, schema=SCHEMA))
+    return report(spec, summary, {"python": "3.11", "git_commit": None}), summary
+
+
+def test_markup_in_a_spec_is_text_in_the_page():
+    """A comment of the TOML file is shown and not run; there is no script at all."""
+    page, _ = page_of("# <script>alert(1)</script> & more\n" + SMALL)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page
+    assert "<script" not in page
+
+
+def test_the_page_loads_nothing_from_anywhere():
+    """No address of another place stands in it."""
+    page, _ = page_of(SMALL)
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!#)""", page)
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", page)
+
+
+def test_every_variant_is_shown_or_counted_as_left_out():
+    """In the table and in the chart, with many variants too."""
+    for text in (SMALL, WIDE):
+        page, summary = page_of(text)
+        shown = len(re.findall(r'<th scope="row" class="rank">', page))
+        left_out = sum(
+            int(n.replace(",", "")) for n in re.findall(r"⋮\s+([\d,]+) variants between these are left", page)
+        )
+        drawn = len(re.findall(r'<span class="label">', page))
+        not_drawn = sum(int(n.replace(",", "")) for n in re.findall(r"⋮ ([\d,]+) variants between these are not", page))
+        assert shown + left_out == drawn + not_drawn == len(summary.table)
+
+
+def test_charts_are_valid_and_dots_lie_inside():
+    """Each SVG is XML; a zero has its own place on the logarithmic axis."""
+    page, _ = page_of(SMALL, lambda index, _trial: {"rmse": 0.0} if index % 5 == 0 else {})
+    found = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(found) > 10
+    for svg in found:
+        ElementTree.fromstring(svg)  # noqa: S314  our own
+    axis = Axis.of([0.0, 0.02, 3000.0])
+    places = [axis.percent(value) for value in (0.0, 0.02, 1.0, 3000.0)]
+    assert places == sorted(places)
+    assert 0 < places[0] < places[-1] < 100
+
+
+def test_the_first_sentence_follows_from_the_numbers():
+    """A linear model that is right everywhere is said to be; one that is not is said to be limited."""
+
+    def perfect_sums(_index, trial):
+        exact = trial.variant.dataset.name == "sums" and not trial.variant.hidden
+        return (
+            {"rmse_rounded": 0.0, "exact_fraction": 1.0, "rmse": 0.1} if exact else {"rmse_rounded": 7.0, "rmse": 7.0}
+        )
+
+    page, _ = page_of(SMALL, perfect_sums)
+    assert "Learnt exactly by a linear model" in page
+    assert "No linear model gets below an RMSE of 7" in page or "A linear model comes closest" in page
+
+
+@pytest.mark.parametrize("fate", [{"status": "diverged"}, None])
+def test_where_nothing_gave_a_result_the_page_says_so(fate):
+    """All diverged, or none trained yet: no best, no chart, and no crash."""
+    page, summary = page_of(SMALL, lambda _index, _trial: fate)
+    assert summary.best == {"sums": None, "squares": None}
+    assert "No trial gave a result" in page
+    assert ("diverged" if fate else "have no result yet") in page
+
+
+def test_samples_are_the_questions_table():
+    """Numbers, expected, predicted and err of the best trial."""
+    spec = parse_spec(SMALL.encode(), "spec.toml")
+    expected = trials(spec)
+    table = pa.Table.from_pylist([row_of(trial) for trial in expected], schema=SCHEMA)
+    summary = summarize(expected, table)
+    sample = {"numbers": (3, 4), "expected": 7, "predicted": 9, "error": -2}
+    best = {name: {**found, "samples": [sample]} for name, found in summary.best.items()}
+    page = report(spec, replace(summary, best=best), {})
+    assert re.search(
+        r"3, 4</td><td class=\"right\">7</td>\s*<td class=\"right\">9</td><td class=\"right off\">-2", page
+    )
+
+
+def test_the_same_run_gives_the_same_page():
+    """To the byte."""
+    assert page_of(SMALL)[0] == page_of(SMALL)[0]
