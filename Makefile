@@ -49,7 +49,7 @@ lock:  ## writes both lock files anew from pyproject.toml, with the newest versi
 	build/lock/bin/pip install --quiet -c requirements.lock ".[s3,dev]"
 	build/lock/bin/pip freeze --all --exclude sumsquares --exclude pip | grep -v '^nvidia-\|^triton' \
 	  | sed '$(TORCH_BUILD)' | grep -vxFf requirements.lock > requirements-dev.lock
-	rm -rf build/lock
+	rm -rf build *.egg-info
 
 clean:  ## all that was made, the store too
 	rm -rf .venv store build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -37,7 +37,7 @@ class Resources:
 
 @contextmanager
 def session(cpus: int, gpus: int = 0, address: str | None = None) -> Iterator[Resources]:
-    """Connects, or starts a local Ray of so many CPUs and GPUs, and gives what there is; on leaving, ends what it began.
+    """Connects, or starts a local Ray, and gives what there is; on leaving, ends what it began.
 
     Raises:
         ClusterError: when Ray does not start or answer.

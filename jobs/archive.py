@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.spec import JobSpec, SpecError, parse_spec
-from jobs.spec_difference import describe_difference
-from jobs.store import Store
+from jobs.spec.difference import describe_difference
+from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.storage.store import Store
 
 PREVIOUS = "previous"
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from datasets.spec import NamedDataset
 from jobs.archive import run_folder, stored_spec
 from jobs.exits import UsageError
-from jobs.results import read_results
-from jobs.samples import Sample, ask
-from jobs.store import Store
-from jobs.variants import Trial, trials
+from jobs.results.samples import Sample, ask
+from jobs.results.stored import read_results
+from jobs.spec.variants import Trial, trials
+from jobs.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from jobs import exits
 from jobs.archive import keep_spec, run_folder
 from jobs.exits import UsageError
 from jobs.plan import Plan, make_plan
-from jobs.progress import Progress
+from jobs.results.summary import Summary
 from jobs.run import Place, Timing, generate_datasets, runners, summarize_run, train_packs
-from jobs.spec import JobSpec, load_spec
-from jobs.store import Store
-from jobs.summary import Summary
+from jobs.show.progress import Progress
+from jobs.spec.job_spec import JobSpec, load_spec
+from jobs.storage.store import Store
 
 WIDTH = 100
 """Columns of what is printed where there is no terminal."""
@@ -115,7 +115,7 @@ def summarize(path: Path, max_trials: int, shared: Shared) -> int:
 def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     """The plan alone, with its cost."""
     from jobs.estimate import estimate
-    from jobs.plan_text import plan_facts, plan_text
+    from jobs.show.plan_text import plan_facts, plan_text
 
     spec, store = load_spec(path, max_trials), Store(shared.store)
     planned = make_plan(spec, store, place.device)
@@ -176,7 +176,7 @@ def _finish(
     spec: JobSpec, store: Store, timing: Timing, failures: Sequence[Failure], shared: Shared, progress: Progress
 ) -> int:
     """Summarises, prints, and says how it went."""
-    from jobs.tables import result_tables
+    from jobs.show.tables import result_tables
 
     _tell_failures(failures, progress)
     summary = summarize_run(spec, store, timing, progress)

@@ -13,7 +13,7 @@ from datasets.errors import DamagedManifest, DamagedShard
 from datasets.manifest import Manifest, build_manifest, from_json, to_json
 from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, recover_shard, shard_count, shard_path
 from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
-from jobs.store import Store
+from jobs.storage.store import Store
 
 MapTasks = Callable[[Callable[["ShardTask"], "Made"], Iterable["ShardTask"]], Iterator["Made"]]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.engines.program import Program
-from jobs.variants import Trial, Variant
+from jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
 """What the models of a pack take together. On a CPU the best packs are those that stay in the cache: measured 64

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from jobs.generation import DatasetPlan, plan_dataset
 from jobs.packs import Pack, plan_packs
-from jobs.results import Problem, read_results
-from jobs.spec import JobSpec
-from jobs.store import Store
-from jobs.variants import Trial, trials
+from jobs.results.stored import Problem, read_results
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.variants import Trial, trials
+from jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
 """Kinds of problems after which a pack's trials are trained anew: its file, or its weights, can't be used."""

@@ -20,8 +20,8 @@ from datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from datasets.spec import DatasetSpec, Split
 from jobs.engines.order import CHUNK_ROWS, Chunk, Rows
 from jobs.generation import folder_of, read_manifest
-from jobs.grid import Normalize
-from jobs.store import Store
+from jobs.spec.grid import Normalize
+from jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
 MEMORY_LIMIT = 1 << 30

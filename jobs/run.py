@@ -22,16 +22,16 @@ from jobs.exits import stop_on_signals
 from jobs.generation import MapTasks, generate
 from jobs.packs import Pack
 from jobs.plan import RETRAINED, Plan
-from jobs.progress import Progress
 from jobs.reader import MEMORY_LIMIT
-from jobs.report import report
-from jobs.results import read_results
-from jobs.samples import samples
-from jobs.spec import JobSpec
-from jobs.store import Store
-from jobs.summary import Summary, summarize
+from jobs.results.samples import samples
+from jobs.results.stored import read_results
+from jobs.results.summary import Summary, summarize
+from jobs.show.progress import Progress
+from jobs.show.report import report
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
 from jobs.training import worker
-from jobs.variants import trials
 
 INLINE_ROWS = 4 * SHARD_ROWS
 """So many rows are generated in this process: they take a second, and a Ray task's worker takes two to start."""

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 from jobs.engines.state import State
-from jobs.store import Store
+from jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
 _DIGEST_BYTES = hashlib.sha256().digest_size

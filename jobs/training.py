@@ -19,9 +19,9 @@ from jobs.engines.metrics import Errors, measure
 from jobs.engines.state import Models, State
 from jobs.packs import Pack
 from jobs.reader import Reader
-from jobs.results import commit_pack, variant_columns
+from jobs.results.stored import commit_pack, variant_columns
 from jobs.states import load_state, save_state, state_path
-from jobs.store import Store
+from jobs.storage.store import Store
 
 SAVE_SECONDS = 60.0
 """Between two saved states of a pack; one is a few MB."""

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from datasets.spec import NamedDataset
-from jobs.results import METRICS, SCHEMA, variant_columns
-from jobs.variants import Trial, Variant
+from jobs.results.stored import METRICS, SCHEMA, variant_columns
+from jobs.spec.variants import Trial, Variant
 
 SUMS = NamedDataset(name="sums", task="sum", largest=1000, rows=1000)
 SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)

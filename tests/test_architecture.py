@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("jobs", "cluster", "datasets")
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 ARROWS = {"jobs": {"jobs", "datasets", "cluster"}, "cluster": {"cluster"}, "datasets": {"datasets"}}
-TORCH = {"jobs/models.py"}
+TORCH = {"jobs/results/models.py"}
 """Beside the engines: it loads a trained model as a torch.nn.Sequential."""
 
 

@@ -10,7 +10,7 @@ from datasets.errors import ForeignShard
 from datasets.shards import decode_shard
 from jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
 from jobs.reader import Reader
-from jobs.store import Store
+from jobs.storage.store import Store
 
 DATASET = small().datasets[1]
 FOLDER = folder_of(DATASET)

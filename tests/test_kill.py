@@ -14,8 +14,8 @@ import pytest
 from specs import SMALL
 from test_run import run, summary_of
 
-from jobs.results import read_results
-from jobs.store import Store
+from jobs.results.stored import read_results
+from jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 LONGER = SMALL.replace("epochs = 8", "epochs = 1500")

@@ -9,7 +9,7 @@ from specs import small
 
 from jobs.engines.program import Program
 from jobs.packs import MAX_MODELS, PACK_BYTES, pack_size, plan_packs
-from jobs.variants import trials
+from jobs.spec.variants import trials
 
 
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))

@@ -11,9 +11,9 @@ import torch
 from test_run import run
 
 from datasets.rows import block
-from jobs.results import read_results
-from jobs.spec import load_spec
-from jobs.variants import trials
+from jobs.results.stored import read_results
+from jobs.spec.job_spec import load_spec
+from jobs.spec.variants import trials
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"
 

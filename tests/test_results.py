@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from result_rows import row_of, variant
 
 from datasets.errors import DataError
-from jobs import pack_files
-from jobs.results import (
+from jobs.results import pack_files
+from jobs.results.stored import (
     METRICS,
     SCHEMA,
     DamagedResult,
@@ -31,8 +31,8 @@ from jobs.results import (
     read_weights,
     weights_digest,
 )
-from jobs.store import Store
-from jobs.variants import Trial
+from jobs.spec.variants import Trial
+from jobs.storage.store import Store
 
 PATH = "trials/ab.parquet"
 

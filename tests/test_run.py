@@ -15,15 +15,15 @@ from specs import SMALL, small
 from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
-from jobs.models import answers, load_model
 from jobs.packs import Pack, plan_packs
 from jobs.plan import make_plan
 from jobs.reader import Reader
-from jobs.results import read_results
+from jobs.results.models import answers, load_model
+from jobs.results.stored import read_results
 from jobs.run import Place
-from jobs.store import Store
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
 from jobs.training import train_pack
-from jobs.variants import trials
 
 HERE = Place(workers=0)
 

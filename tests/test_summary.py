@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from result_rows import SQUARES, SUMS, row_of, table_of, variant
 
 from datasets.spec import NamedDataset
-from jobs.results import METRICS
-from jobs.summary import summarize
-from jobs.variants import Trial
+from jobs.results.stored import METRICS
+from jobs.results.summary import summarize
+from jobs.spec.variants import Trial
 
 COLUMNS = (
     "variant_id dataset dataset_digest task hidden activation optimizer lr schedule weight_decay batch_size epochs "

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.spec import NamedDataset
-from jobs.grid import AXES
-from jobs.spec import JobSpec, parse_spec
-from jobs.spec_difference import describe_difference
-from jobs.variants import TRAINING_VERSION, Trial, Variant, count_trials, trials, variants
+from jobs.spec.difference import describe_difference
+from jobs.spec.grid import AXES
+from jobs.spec.job_spec import JobSpec, parse_spec
+from jobs.spec.variants import TRAINING_VERSION, Trial, Variant, count_trials, trials, variants
 
 VALUES: dict[str, list[Any]] = {
     "hidden": [[], [8], [16, 4]],

@@ -20,7 +20,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from datasets.errors import DataError
-from jobs.variants import Variant
+from jobs.spec.variants import Variant
 
 FORMAT = 1
 

@@ -1,9 +1,9 @@
 """Bucket: the files below a prefix of an object store (S3, Google Cloud Storage, Azure), through fsspec.
 
-It is the part of `jobs.store` that speaks to a network: every call is repeated with growing, jittered pauses
+It is the part of `jobs.storage.store` that speaks to a network: every call is repeated with growing, jittered pauses
 until it succeeds or a deadline has passed. All calls may be repeated safely, because a put replaces the whole
 object with the same bytes. It keeps no listing: fsspec's caches are switched off, as another worker may have
-written in the meantime. It checks no paths and words no messages for the user; `jobs.store` does.
+written in the meantime. It checks no paths and words no messages for the user; `jobs.storage.store` does.
 """
 
 import errno

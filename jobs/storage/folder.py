@@ -1,7 +1,7 @@
 """Folder: the files below a folder of this machine, each written whole or not at all.
 
-It is the part of `jobs.store` that speaks to the operating system. It checks no paths and words no messages
-for the user; `jobs.store` does.
+It is the part of `jobs.storage.store` that speaks to the operating system. It checks no paths and words no messages
+for the user; `jobs.storage.store` does.
 """
 
 import os

@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import pairwise, product, starmap
 
 from datasets.spec import NamedDataset
-from jobs.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
-from jobs.spec import JobSpec
-from jobs.spec_size import SizeReport, size_of
+from jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.size import SizeReport, size_of
 
 TRAINING_VERSION = 1  # part of every digest: raise it with any change of what a trial's numbers are
 
@@ -22,7 +22,7 @@ _dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # 10 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One point of a grid without a seed. Units and ranges of the fields are those of jobs.grid.Train."""
+    """One point of a grid without a seed. Units and ranges of the fields are those of jobs.spec.grid.Train."""
 
     dataset: NamedDataset
     hidden: tuple[int, ...]

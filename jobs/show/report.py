@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from datasets.tasks import target_range
-from jobs.charts import Axis, Dot, axis_svg, dot_svg
-from jobs.findings import Finding, Row, finding, is_linear
-from jobs.grid import AXES
-from jobs.spec import JobSpec
-from jobs.summary import Summary
-from jobs.tables import describe_variant, number
-from jobs.variants import trials
+from jobs.results.summary import Summary
+from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
+from jobs.show.findings import Finding, Row, finding, is_linear
+from jobs.show.tables import describe_variant, number
+from jobs.spec.grid import AXES
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.variants import trials
 
 IN_CHART = (20, 10)
 """So many of the best and of the worst variants of a dataset are drawn."""
@@ -87,7 +87,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         _section(name, about, [row for row in rows if row["dataset"] == name], summary.best[name], asked)
         for name, about in summary.datasets.items()
     ]
-    text = files("jobs").joinpath("report.html.jinja").read_text("utf-8")
+    text = files("jobs.show").joinpath("report.html.jinja").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(text).render(
         spec=spec,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from jobs.grid import AXES, Grid
+from jobs.spec.grid import AXES, Grid
 
 MAX_TRIALS = 1_000_000
 """A larger spec is refused unless the caller allows it: expanding 1,000,000 trials takes 11 s and 460 MB."""

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from datasets.spec import NamedDataset
-from jobs.grid import Grid, Train
-from jobs.spec_errors import path_of
-from jobs.spec_size import size_of
-from jobs.spec_words import listing, show, similar
+from jobs.spec.errors import path_of
+from jobs.spec.grid import Grid, Train
+from jobs.spec.size import size_of
+from jobs.spec.words import listing, show, similar
 
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]

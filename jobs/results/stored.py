@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from datasets.errors import DataError
-from jobs.pack_files import (
+from jobs.results.pack_files import (
     METRICS,
     SCHEMA,
     DamagedResult,
@@ -30,7 +30,7 @@ from jobs.pack_files import (
     variant_columns,
     weights_digest,
 )
-from jobs.store import Store
+from jobs.storage.store import Store
 
 __all__ = [
     "METRICS",

@@ -6,8 +6,8 @@ from typing import Any
 
 from jobs.estimate import Estimate
 from jobs.plan import Plan
-from jobs.progress import clock
 from jobs.run import Place
+from jobs.show.progress import clock
 
 SHOWN_SHAPES = 8
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from datasets.normalize import normalization
 from jobs.packs import program_of
-from jobs.results import read_weights
-from jobs.store import Store
-from jobs.variants import Trial
+from jobs.results.stored import read_weights
+from jobs.spec.variants import Trial
+from jobs.storage.store import Store
 
 if TYPE_CHECKING:
     from torch import nn

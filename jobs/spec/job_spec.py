@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from datasets.spec import NamedDataset
-from jobs.grid import Grid, Train, axes
-from jobs.spec_checks import cross_problems
-from jobs.spec_errors import MAX_PROBLEMS, SpecError, problems_of
-from jobs.spec_size import MAX_TRIALS
-from jobs.spec_text import MAX_BYTES, read_toml
+from jobs.spec.checks import cross_problems
+from jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
+from jobs.spec.grid import Grid, Train, axes
+from jobs.spec.size import MAX_TRIALS
+from jobs.spec.text import MAX_BYTES, read_toml
 
 __all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from jobs.grid import AXES
-from jobs.samples import ROWS
-from jobs.summary import Summary
+from jobs.results.samples import ROWS
+from jobs.results.summary import Summary
+from jobs.spec.grid import AXES
 
 BEST, WORST = 12, 3
 """Variants shown per dataset; all are in summary.parquet."""

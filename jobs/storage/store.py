@@ -19,8 +19,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from jobs.bucket import SCHEMES, Bucket
-from jobs.folder import TEMPORARY, Folder
+from jobs.storage.bucket import SCHEMES, Bucket
+from jobs.storage.folder import TEMPORARY, Folder
 
 _VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")

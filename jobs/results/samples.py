@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from datasets.rows import block
 from datasets.tasks import target
-from jobs.models import answers
-from jobs.store import Store
-from jobs.variants import Trial
+from jobs.results.models import answers
+from jobs.spec.variants import Trial
+from jobs.storage.store import Store
 
 ROWS = 10
 

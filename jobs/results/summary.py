@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from jobs.grouped import Grouped, Indices, Reals
-from jobs.results import METRICS, SCHEMA, variant_columns
-from jobs.variants import Trial, Variant
+from jobs.results.grouped import Grouped, Indices, Reals
+from jobs.results.stored import METRICS, SCHEMA, variant_columns
+from jobs.spec.variants import Trial, Variant
 
 FORMAT = 1
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
@@ -116,7 +116,7 @@ class Summary:
 
 
 def summarize(expected: Sequence[Trial], results: pa.Table) -> Summary:
-    """Aggregate the rows (jobs.results.SCHEMA, each trial once, any order) of the expected trials."""
+    """Aggregate the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
     variants, variant_T = _variants(expected)
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()

@@ -1,0 +1,1 @@
+"""What people see: tables, progress, the plan in words, the HTML report. Nothing is computed or stored here."""
