@@ -1,0 +1,74 @@
+"""The docs are tested: commands, files, links and examples that they name are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs import exits
+from jobs.cli import app
+from jobs.spec.job_spec import load_spec, parse_spec
+from jobs.spec.variants import count_trials, trials
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+COMMANDS = {command.callback.__name__ for command in app.registered_commands}
+
+
+def test_every_command_is_in_the_readme_and_no_other():
+    """In the table of commands."""
+    assert set(re.findall(r"^\| `sumsquares (\w+)", README, re.MULTILINE)) == COMMANDS
+
+
+def test_every_make_target_that_is_shown_exists():
+    """In README and CONTRIBUTING."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = {name for page in PAGES for name in re.findall(r"\bmake (\w+)", page.read_text())}
+    assert {"run", "test", "check"} <= shown & targets
+    assert {name for name in shown if name in ("run", "test", "check", "fmt", "bench", "lock", "chaos")} <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_hold(page):
+    """Relative ones; and every path in backticks that looks like one of ours."""
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for path in re.findall(r"`((?:benchmarks|examples|tests|docs|jobs|cluster|datasets)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    """Every folder of the three packages is in it, and whatever is in it exists."""
+    tree = README.split("## The tree is the architecture")[1].split("```")[1]
+    named = set(re.findall(r"^\s*([\w.]+)/", tree, re.MULTILINE))
+    packages = {p.parent.name for name in ("jobs", "cluster", "datasets") for p in (ROOT / name).rglob("__init__.py")}
+    assert packages <= named
+    assert all((ROOT / name).is_dir() or (ROOT / "jobs" / name).is_dir() for name in named)
+
+
+def test_the_spec_in_the_readme_is_valid():
+    """As it stands there."""
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert count_trials(parse_spec(text.encode(), "README.md")).trials == 1 * 3 * 3 * 2 * 5
+
+
+def test_every_exit_code_is_in_the_readme():
+    """In its table."""
+    codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
+    assert codes == {0, exits.INTERNAL, *exits.CODES.values(), exits.INCOMPLETE, 130, 143}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_every_example_opens_with_its_command_time_and_result_and_is_valid(example):
+    """And its name is that of its file."""
+    head = example.read_text().split("\nname =")[0]
+    assert f"sumsquares run examples/{example.name}" in head
+    assert re.search(r"^# Time: .*(second|minute)", head, re.MULTILINE)
+    assert "# Result:" in head
+    assert f"{len(trials(load_spec(example))):,} trials" in head
+    assert load_spec(example).name == example.stem
