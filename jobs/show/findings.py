@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jobs.show.tables import number
+from jobs.show.words import number
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""

@@ -18,7 +18,7 @@ from datasets.tasks import target_range
 from jobs.results.summary import Summary
 from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
 from jobs.show.findings import Finding, Row, finding, is_linear
-from jobs.show.tables import describe_variant, number
+from jobs.show.words import describe_variant, number
 from jobs.spec.grid import AXES
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import trials
@@ -114,7 +114,7 @@ def _section(name: str, facts: Row, rows: Sequence[Row], best: Row | None, asked
         chart=_chart(rows),
         listing=_listing(rows, asked),
         best=best,
-        best_is=describe_variant(dict(best)) if best else "",
+        best_is=describe_variant(best) if best else "",
         samples=(best or {}).get("samples", ()),
     )
 
@@ -152,7 +152,7 @@ def _chart(rows: Sequence[Row]) -> Chart | None:
 
 
 def _dot(axis: Axis, row: Row, varying: Sequence[str]) -> tuple[str, str, str, bool]:
-    label = ", ".join(_named(name, row[name]) for name in varying) or describe_variant(dict(row))
+    label = ", ".join(_named(name, row[name]) for name in varying) or describe_variant(row)
     dot = Dot(row["rmse_median"], row["rmse_best"], is_linear(row))
     return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +10,8 @@ from rich.text import Text
 
 from jobs.results.samples import ROWS
 from jobs.results.summary import Summary
+from jobs.show.findings import finding
+from jobs.show.words import describe_variant, number
 from jobs.spec.grid import AXES
 
 BEST, WORST = 12, 3
@@ -17,29 +19,25 @@ BEST, WORST = 12, 3
 
 
 def result_tables(summary: Summary) -> Iterator[Table | Text]:
-    """For each dataset its variants, best first, and the question's own table for the best of them."""
-    rows = summary.table.to_pylist()
+    """For each dataset its variants, best first, and the question's own table for the best; what was found, last."""
+    found = []
+    rows = sorted(summary.table.to_pylist(), key=_rank)
     for name, facts in summary.datasets.items():
-        mine = sorted((row for row in rows if row["dataset"] == name), key=_rank)
+        mine = [row for row in rows if row["dataset"] == name]
+        known = finding(facts, mine)
+        found.append(Text(f"{name}: {known.sentence} {known.caveat}".rstrip(), style="bold"))
         yield _variants_table(name, facts, mine)
         best = summary.best[name]
-        if best is None:
-            yield Text(f"{name}: no trial gave a result, so there is no best.", style="bold")
-            continue
-        yield Text(f"{name}: the best is {describe_variant(best)}", style="bold")
-        for sample in best["samples"][:ROWS]:
-            yield Text(f"  Expected={sample['expected']}, Predicted={sample['predicted']} (err={sample['error']})")
+        if best is not None:
+            yield Text(f"{name}: the best is {describe_variant(best)}", style="bold")
+            for sample in best["samples"][:ROWS]:
+                expected, predicted, error = sample["expected"], sample["predicted"], sample["error"]
+                yield Text(f"  Expected={expected}, Predicted={predicted} (err={error})")
         yield Text()
+    yield from found
 
 
-def describe_variant(row: dict[str, Any]) -> str:
-    """A variant in words: its layers, activation and optimizer."""
-    hidden = row["hidden"]
-    network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
-    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {row['epochs']} epochs"
-
-
-def _rank(row: dict[str, Any]) -> tuple[bool, float, str]:
+def _rank(row: Mapping[str, Any]) -> tuple[bool, float, str]:
     return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["variant_id"]
 
 
@@ -72,10 +70,3 @@ def _metrics(row: dict[str, Any]) -> list[str]:
 
 def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def number(value: float | None) -> str:
-    """Four significant digits, without an exponent where that is readable."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
