@@ -15,7 +15,6 @@ import time
 import traceback
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -24,45 +23,15 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from cluster.queue import WorkQueue, can_help, describe
-from cluster.session import ClusterError, Resources
 from cluster.work import Halve, Item, MakeWork, OnView
+from cluster.workers import ClusterError, Group
 
-GROUP_SIZE = 32
-"""Workers of one fit at most: a lost worker stops its whole group for 5 to 15 s, and no other."""
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up a piece of work long before."""
 HUNG_SECONDS = 900.0
 """Without a beat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class Group:
-    """The workers of one fit."""
-
-    name: str
-    workers: int
-    device: str
-    """cpu or cuda: a GPU worker has one GPU and one CPU."""
-
-
-def groups(resources: Resources, workers: int, gpu_workers: int, size: int = GROUP_SIZE) -> list[Group]:
-    """Cuts the workers of each device class into groups of at most `size`.
-
-    Raises:
-        ClusterError: when the cluster has not got them, with asked against available.
-
-    """
-    asked = f"{workers} CPU and {gpu_workers} GPU workers"
-    if workers + gpu_workers > resources.cpus or gpu_workers > resources.gpus:
-        have = f"{resources.cpus} CPUs and {resources.gpus} GPUs"
-        raise ClusterError(f"asked for {asked}, but the cluster has {have}; ask for fewer with --workers")
-    return [
-        Group(f"{device}-{start // size}", min(size, count - start), device)
-        for device, count in (("cuda", gpu_workers), ("cpu", workers))
-        for start in range(0, count, size)
-    ]
 
 
 def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, workers: Sequence[Group]) -> None:
@@ -97,12 +66,15 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
 
 def _fit(group: Group, queue: Any, make_work: MakeWork, folder: str, attempt: str, failures: list[str]) -> None:
     """One fit, in a thread of the driver."""
-    gpus = {"GPU": 1.0} if group.device == "cuda" else {}
+    elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
         _loop,
         train_loop_config={"queue": queue, "group": group, "make_work": make_work},
         scaling_config=ScalingConfig(
-            num_workers=group.workers, use_gpu=bool(gpus), resources_per_worker={"CPU": 1.0, **gpus}
+            num_workers=(group.at_least, group.workers) if elastic else group.workers,
+            use_gpu=group.device == "cuda",
+            resources_per_worker=dict(group.resources),
+            label_selector=dict(group.labels) or None,
         ),
         run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
             name=f"{attempt}-{group.name}",
@@ -119,8 +91,9 @@ def _fit(group: Group, queue: Any, make_work: MakeWork, folder: str, attempt: st
 def _loop(config: dict[str, Any]) -> None:
     """What each worker of a fit runs."""
     queue, group = config["queue"], config["group"]
-    name = f"{group.name}-{get_context().get_world_rank()}"
-    ray.get(queue.register.remote(name))
+    context = get_context()
+    name = f"{group.name}-{context.get_world_rank()}"
+    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size()))
     work = config["make_work"](group.device)
     beaten = 0.0
 

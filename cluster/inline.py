@@ -28,15 +28,15 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
 
     def beat(share: float) -> None:
         nonlocal looked
-        queue.beat("inline", share)
+        queue.beat("inline-0", share)
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
             on_view(queue.view())
 
-    while (taken := queue.take("inline")) is not None:
+    while (taken := queue.take("inline-0")) is not None:
         try:
-            queue.done("inline", work(taken[1], beat))
+            queue.done("inline-0", work(taken[1], beat))
         except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-            queue.fail("inline", describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
+            queue.fail("inline-0", describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
         beat(0.0)
     on_view(queue.view())

@@ -31,11 +31,14 @@ class WorkQueue:
         self._notes: list[str] = []
         self._stopped = False
 
-    def register(self, worker: str) -> None:
-        """A worker has started; a predecessor of the same name is dead, and its piece goes back."""
-        held = self._held.pop(worker, None)
-        if held is not None:
-            self._again(held[0], Failure(held[0].key, "its worker died (killed, or out of memory)", ""))
+    def register(self, group: str, rank: int, size: int) -> None:
+        """Worker `rank` of a group of `size` has started, in place of a dead one: what that one had goes back.
+
+        A group that restarts smaller has lost all workers from its size on as well.
+        """
+        for worker in [worker for worker in self._held if _is_lost(worker, group, rank, size)]:
+            item, _ = self._held.pop(worker)
+            self._again(item, Failure(item.key, "its worker died (killed, or out of memory)", ""))
 
     def take(self, worker: str) -> tuple[str, Payload] | None:
         """The next piece for this worker, or None when there is nothing left to take."""
@@ -93,6 +96,11 @@ class WorkQueue:
 
     def _push(self, item: Item) -> None:
         heappush(self._pending, (-item.cost, item.key, item))
+
+
+def _is_lost(worker: str, group: str, rank: int, size: int) -> bool:
+    name, _, number = worker.rpartition("-")
+    return name == group and (int(number) == rank or int(number) >= size)
 
 
 def describe(error: BaseException) -> str:

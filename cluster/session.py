@@ -9,48 +9,59 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import ray
 
-LOCAL_ENVIRONMENT: Mapping[str, str] = {
-    "RAY_AUTH_MODE": "disabled",  # a local Ray listens on loopback alone; unset, ray.init writes a token into HOME
+from cluster.workers import ClusterError, Resources
+
+ENVIRONMENT: Mapping[str, str] = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a relative --store means the same folder in the workers
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # a lost worker is seen after 0.5 s rather than 2 s
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-
-
-class ClusterError(RuntimeError):
-    """Ray can't be started or reached, or has not got what is asked for (exit code 5)."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a cluster has in all."""
-
-    cpus: int
-    gpus: int
+_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 
 
 @contextmanager
-def session(cpus: int, gpus: int = 0, address: str | None = None) -> Iterator[Resources]:
-    """Connects, or starts a local Ray, and gives what there is; on leaving, ends what it began.
+def local(cpus: int, gpus: int) -> Iterator[Resources]:
+    """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving.
 
     Raises:
-        ClusterError: when Ray does not start or answer.
+        ClusterError: it does not start.
 
     """
-    for name, value in LOCAL_ENVIRONMENT.items():
+    # It listens on loopback alone; with the variable unset, ray.init writes a token into HOME.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    remedy = "--workers 0 runs without Ray"
+    with _connected("a local Ray", remedy, num_cpus=cpus, num_gpus=gpus, include_dashboard=False) as found:
+        yield found
+
+
+@contextmanager
+def remote(address: str) -> Iterator[Resources]:
+    """Connects to the cluster at `auto` or `host:port`, and leaves it running.
+
+    Raises:
+        ClusterError: it does not answer, or has another version of Ray or Python, or refuses the token.
+
+    """
+    remedy = "check the address, RAY_AUTH_MODE and RAY_AUTH_TOKEN, and that this Ray and Python are the cluster's"
+    environment = {"env_vars": dict(ENVIRONMENT)}
+    with _connected(f"the cluster at {address}", remedy, address=address, runtime_env=environment) as found:
+        yield found
+
+
+@contextmanager
+def _connected(what: str, remedy: str, **options: Any) -> Iterator[Resources]:
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    local = {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False}
     try:
-        ray.init(**({"address": address} if address else local), log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (RuntimeError, ConnectionError, ValueError, OSError) as error:
-        where = address or "a local Ray"
-        raise ClusterError(f"no connection to {where}: {' '.join(str(error).split())}; try --workers 0") from error
+        raise ClusterError(f"no connection to {what}: {' '.join(str(error).split())}; {remedy}") from error
     try:
         yield resources()
     finally:
@@ -60,4 +71,9 @@ def session(cpus: int, gpus: int = 0, address: str | None = None) -> Iterator[Re
 def resources() -> Resources:
     """What the connected cluster has now."""
     total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return Resources(int(total.get("CPU", 0)), int(total.get("GPU", 0)))
+    others = {
+        name: amount
+        for name, amount in total.items()
+        if name not in _OWN and not name.startswith(("node:", "accelerator_type:"))
+    }
+    return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), others)

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import ray
 
-from cluster.session import ClusterError, resources
+from cluster.session import resources
+from cluster.workers import ClusterError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -25,7 +26,7 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
     """
     remote = ray.remote(num_cpus=1, max_retries=3)(function)
     waiting = iter(arguments)
-    limit = IN_FLIGHT_PER_CPU * max(1, resources().cpus)
+    limit = IN_FLIGHT_PER_CPU * max(1, int(resources().cpus))
     in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]
     try:
         while in_flight:

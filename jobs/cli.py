@@ -36,16 +36,32 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, warnings alon
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a spec of more trials.")]
 Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=0, help="CPU workers of a local Ray; 0 runs in this process. Default: all CPUs."),
+    str | None,
+    typer.Option(
+        "--workers", help="CPU workers: 4, or 2:8 to grow; 0 runs without Ray. Default: all CPUs.", metavar="N"
+    ),
 ]
 GpuWorkers = Annotated[
-    int | None, typer.Option("--gpu-workers", min=0, help="Workers with one GPU and one CPU each. Default: all GPUs.")
+    int | None, typer.Option("--gpu-workers", min=0, help="Workers with a GPU and a CPU each. Default: all GPUs.")
 ]
+GpusPerWorker = Annotated[
+    float, typer.Option("--gpus-per-worker", min=0.01, help="GPUs of a GPU worker; 0.25 lets four share one.")
+]
+Resource = Annotated[
+    list[str], typer.Option("--resource", help="Custom resource of every worker, NAME=AMOUNT.", metavar="NAME=AMOUNT")
+]
+Label = Annotated[
+    list[str], typer.Option("--label", help="Label that every worker's node must carry.", metavar="NAME=VALUE")
+]
+GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers that a lost one stops with it, at most.")]
 MemoryLimit = Annotated[
     int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
 ]
-DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_MEMORY_MIB = "store", 1_000_000, 1024
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
+]
+DEFAULT_STORE, DEFAULT_MAX_TRIALS = "store", 1_000_000
 
 
 @app.command()
@@ -54,7 +70,12 @@ def run(
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
     gpu_workers: GpuWorkers = None,
-    memory_limit: MemoryLimit = DEFAULT_MEMORY_MIB,
+    gpus_per_worker: GpusPerWorker = 1.0,
+    resource: Resource = [],  # noqa: B006  Typer copies it
+    label: Label = [],  # noqa: B006
+    group_size: GroupSize = 32,
+    memory_limit: MemoryLimit = 1024,
+    address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
     quiet: Quiet = False,
@@ -62,9 +83,10 @@ def run(
 ) -> None:
     """Plan, generate, train what is missing, summarise; prints the result tables."""
     from jobs import commands
+    from jobs.place import PlaceOptions
 
-    place = commands.place(workers, gpu_workers, memory_limit)
-    raise typer.Exit(commands.run(spec, max_trials, place, _shared(store, json, quiet, debug)))
+    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
+    raise typer.Exit(commands.run(spec, max_trials, options.place(address), _shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -80,8 +102,9 @@ def plan(
 ) -> None:
     """Show what would run, with operations, memory and time; changes nothing."""
     from jobs import commands
+    from jobs.place import PlaceOptions
 
-    place = commands.place(workers, gpu_workers, DEFAULT_MEMORY_MIB)
+    place = PlaceOptions(workers, gpu_workers).place(None)
     raise typer.Exit(commands.plan(spec, max_trials, place, _shared(store, json, quiet, debug)))
 
 
@@ -90,6 +113,7 @@ def generate(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
+    address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
     quiet: Quiet = False,
@@ -97,8 +121,9 @@ def generate(
 ) -> None:
     """Make the datasets that are missing."""
     from jobs import commands
+    from jobs.place import PlaceOptions
 
-    place = commands.place(workers, 0, DEFAULT_MEMORY_MIB)
+    place = PlaceOptions(workers, gpu_workers=0).place(address)
     raise typer.Exit(commands.generate(spec, max_trials, place, _shared(store, json, quiet, debug)))
 
 
@@ -108,7 +133,12 @@ def train(
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
     gpu_workers: GpuWorkers = None,
-    memory_limit: MemoryLimit = DEFAULT_MEMORY_MIB,
+    gpus_per_worker: GpusPerWorker = 1.0,
+    resource: Resource = [],  # noqa: B006  Typer copies it
+    label: Label = [],  # noqa: B006
+    group_size: GroupSize = 32,
+    memory_limit: MemoryLimit = 1024,
+    address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
     quiet: Quiet = False,
@@ -116,9 +146,10 @@ def train(
 ) -> None:
     """Train the trials that are missing; their datasets must have been generated."""
     from jobs import commands
+    from jobs.place import PlaceOptions
 
-    place = commands.place(workers, gpu_workers, memory_limit)
-    raise typer.Exit(commands.train(spec, max_trials, place, _shared(store, json, quiet, debug)))
+    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
+    raise typer.Exit(commands.train(spec, max_trials, options.place(address), _shared(store, json, quiet, debug)))
 
 
 @app.command()

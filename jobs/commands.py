@@ -16,9 +16,10 @@ from cluster.work import Failure
 from jobs import exits
 from jobs.archive import keep_spec, run_folder
 from jobs.exits import UsageError
+from jobs.place import Place
 from jobs.plan import Plan, make_plan
 from jobs.results.summary import Summary
-from jobs.run import Place, Timing, generate_datasets, runners, summarize_run, train_packs
+from jobs.run import Timing, generate_datasets, runners, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.spec.job_spec import JobSpec, load_spec
 from jobs.storage.store import Store
@@ -40,35 +41,17 @@ class Shared:
         return Progress(self.quiet)
 
 
-def place(workers: int | None, gpu_workers: int | None, memory_mib: int) -> Place:
-    """Where to run, from the options; all CPUs and GPUs of this machine unless told otherwise.
-
-    A GPU worker has a CPU as well, which is one CPU worker less.
-    """
-    inline = workers == 0 and gpu_workers is None
-    gpus = (0 if inline else gpus_here()) if gpu_workers is None else gpu_workers
-    cpus = max(0, len(os.sched_getaffinity(0)) - gpus) if workers is None else workers
-    return Place(cpus, gpus, memory_mib << 20)
-
-
-def gpus_here() -> int:
-    """NVIDIA GPUs that this process may use; 0 where there is no driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
-
-
 def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     """The whole run."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     with timing.stage("plan"):
-        plan = _planned(spec, store, place, progress)
-    with runners(place, bool(plan.packs), timing) as here:
+        plan = _planned(spec, store, progress)
+    with runners(place, store, bool(plan.todo), timing) as here:
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
         with timing.stage("train"):
-            failures = train_packs(plan, store, place, here, progress)
+            failures = train_packs(plan, store, place.memory_limit, here, progress)
     return _finish(spec, store, timing, failures, shared, progress)
 
 
@@ -76,8 +59,8 @@ def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     """The datasets alone."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
-    plan = _planned(spec, store, place, progress)
-    with runners(place, plan.rows_left > 0, timing) as here, timing.stage("generate"):
+    plan = _planned(spec, store, progress)
+    with runners(place, store, plan.rows_left > 0, timing) as here, timing.stage("generate"):
         generate_datasets(plan, store, here, progress)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}
     names = ", ".join(made)
@@ -89,11 +72,11 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     """The missing trials alone."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
-    plan = _planned(spec, store, place, progress)
-    if plan.rows_left and plan.packs:
+    plan = _planned(spec, store, progress)
+    if plan.rows_left and plan.todo:
         raise UsageError(f"{plan.rows_left:,} rows of its datasets are missing: run `sumsquares generate {path}` first")
-    with runners(place, bool(plan.packs), timing) as here, timing.stage("train"):
-        failures = train_packs(plan, store, place, here, progress)
+    with runners(place, store, bool(plan.todo), timing) as here, timing.stage("train"):
+        failures = train_packs(plan, store, place.memory_limit, here, progress)
     _tell_failures(failures, progress)
     left = make_plan(spec, store).left
     _print(
@@ -118,9 +101,11 @@ def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     from jobs.show.plan_text import plan_facts, plan_text
 
     spec, store = load_spec(path, max_trials), Store(shared.store)
-    planned = make_plan(spec, store, place.device)
-    cost = estimate(planned.packs, place.workers + place.gpu_workers)
-    _print(shared, plan_facts(planned, cost), plan_text(planned, cost, place))
+    planned = make_plan(spec, store)
+    packs = planned.packs("cuda" if place.wanted.gpu_workers else "cpu")
+    workers = (place.wanted.workers or 0) + (place.wanted.gpu_workers or 0)
+    cost = estimate(packs, workers)
+    _print(shared, plan_facts(planned, packs, cost), plan_text(planned, packs, cost, workers))
     return exits.OK
 
 
@@ -143,9 +128,9 @@ def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> t
     return spec, store
 
 
-def _planned(spec: JobSpec, store: Store, place: Place, progress: Progress) -> Plan:
+def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
     """The plan, told to people; the spec goes into the store."""
-    plan = make_plan(spec, store, place.device)
+    plan = make_plan(spec, store)
     _tell_difference(store, spec, progress)
     for problem in plan.problems:
         progress.warn(problem.message)
@@ -155,7 +140,7 @@ def _planned(spec: JobSpec, store: Store, place: Place, progress: Progress) -> P
     done = len(plan.trials) - plan.left
     progress.say(
         f"{len(plan.trials):,} trials of {plan.variants:,} variants on {len(plan.datasets)} datasets; "
-        f"{done:,} trained before, {plan.left:,} to train in {len(plan.packs):,} packs"
+        f"{done:,} trained before, {plan.left:,} to train"
     )
     return plan
 

@@ -29,8 +29,8 @@ class Plan:
     datasets: tuple[DatasetPlan, ...]
     trials: tuple[Trial, ...]
     """All that the spec asks for."""
-    packs: tuple[Pack, ...]
-    """Of the trials that have no result yet, the longest first."""
+    todo: tuple[Trial, ...]
+    """Those that have no result yet."""
     results: pa.Table
     """All usable rows of the store."""
     problems: tuple[Problem, ...]
@@ -39,7 +39,11 @@ class Plan:
     @property
     def left(self) -> int:
         """Trials to train."""
-        return sum(len(pack.trials) for pack in self.packs)
+        return len(self.todo)
+
+    def packs(self, device: str) -> list[Pack]:
+        """The trials to train in packs that suit the device, the longest first."""
+        return plan_packs(self.todo, device)
 
     @property
     def variants(self) -> int:
@@ -52,7 +56,7 @@ class Plan:
         return sum(dataset.rows for dataset in self.datasets)
 
 
-def make_plan(spec: JobSpec, store: Store, device: str = "cpu") -> Plan:
+def make_plan(spec: JobSpec, store: Store) -> Plan:
     """Compares what the spec asks for with what the store has."""
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
@@ -61,8 +65,8 @@ def make_plan(spec: JobSpec, store: Store, device: str = "cpu") -> Plan:
     broken = {problem.path for problem in stored.problems if problem.kind in RETRAINED}
     usable = _without(stored.table, broken)
     done = set(usable["trial_id"].to_pylist())
-    packs = plan_packs((trial for trial in wanted if trial.id not in done), device)
-    return Plan(spec, datasets, tuple(wanted), tuple(packs), usable, stored.problems)
+    todo = tuple(trial for trial in wanted if trial.id not in done)
+    return Plan(spec, datasets, tuple(wanted), todo, usable, stored.problems)
 
 
 def _without(table: pa.Table, broken: set[str]) -> pa.Table:

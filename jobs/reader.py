@@ -24,8 +24,6 @@ from jobs.spec.grid import Normalize
 from jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
-MEMORY_LIMIT = 1 << 30
-"""Bytes of rows that a worker holds unless told otherwise; 67 million rows of one number and its square."""
 TRAIN_EVALUATION_ROWS = SHARD_ROWS
 """Training rows that rmse_train is measured on, at most: the first ones. More would cost as much as training."""
 log = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ RawShard = tuple[NDArray[np.signedinteger], NDArray[np.int64]]
 class Reader:
     """Reads datasets of one store; holds the shards used last, up to `memory_limit` bytes."""
 
-    def __init__(self, store: Store, memory_limit: int = MEMORY_LIMIT) -> None:
+    def __init__(self, store: Store, memory_limit: int = 1 << 30) -> None:
         self._store = store
         self._limit = memory_limit
         self._manifests: dict[str, Manifest] = {}

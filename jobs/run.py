@@ -6,6 +6,8 @@ summary.parquet, report.html and summary.json.
 
 from __future__ import annotations
 
+import math
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,14 +17,15 @@ from typing import Any, NamedTuple
 
 from cluster import inline
 from cluster.work import Failure, Item, View
+from cluster.workers import ClusterError, groups
 from datasets.shards import SHARD_ROWS
 from jobs.archive import run_folder
 from jobs.environment import environment
 from jobs.exits import stop_on_signals
 from jobs.generation import MapTasks, generate
 from jobs.packs import Pack
+from jobs.place import Place
 from jobs.plan import RETRAINED, Plan
-from jobs.reader import MEMORY_LIMIT
 from jobs.results.samples import samples
 from jobs.results.stored import read_results
 from jobs.results.summary import Summary, summarize
@@ -37,33 +40,13 @@ INLINE_ROWS = 4 * SHARD_ROWS
 """So many rows are generated in this process: they take a second, and a Ray task's worker takes two to start."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where to run."""
-
-    workers: int
-    """CPU workers; none, and no GPU workers: in this process, without Ray."""
-    gpu_workers: int = 0
-    """Workers with one GPU and one CPU each."""
-    memory_limit: int = MEMORY_LIMIT
-    """Bytes of rows that each worker holds."""
-
-    @property
-    def inline(self) -> bool:
-        """Whether there is no Ray."""
-        return self.workers + self.gpu_workers == 0
-
-    @property
-    def device(self) -> str:
-        """The device that packs are cut for."""
-        return "cuda" if self.gpu_workers else "cpu"
-
-
 class Runners(NamedTuple):
     """How work is done in a place: many small tasks, and packs that workers pull."""
 
     map_tasks: MapTasks
     pull: Callable[..., None]
+    device: str
+    """The device that packs are cut for: cuda if there are GPU workers."""
 
 
 @dataclass
@@ -83,19 +66,60 @@ class Timing:
 
 
 @contextmanager
-def runners(place: Place, needed: bool, timing: Timing) -> Iterator[Runners]:
-    """The runners of a place; Ray is started only where it is needed, and stopped on leaving."""
+def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterator[Runners]:
+    """The runners of a place; Ray is started only where it is needed, and stopped on leaving.
+
+    Raises:
+        ClusterError: there is no such cluster, it has not got the workers, or they can't see the store.
+
+    """
     if place.inline or not needed:
-        yield Runners(inline.map_tasks, inline.pull)
+        yield Runners(inline.map_tasks, inline.pull, "cpu")
         return
     with ExitStack() as stack:
         with timing.stage("ray"):
             from cluster import fits, session, tasks
 
-            resources = stack.enter_context(session.session(place.workers + place.gpu_workers, place.gpu_workers))
+            wanted = place.wanted
+            if place.address is None:
+                workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
+                connection = session.local(workers + gpu_workers, math.ceil(gpu_workers * wanted.gpus_per_worker))
+            else:
+                connection = session.remote(place.address)
+            resources = stack.enter_context(connection)
             stop_on_signals()
-            groups = fits.groups(resources, place.workers, place.gpu_workers)
-        yield Runners(tasks.map_tasks, partial(fits.pull, workers=groups))
+            cut = groups(resources, wanted)
+            if place.address is not None:
+                check_store_everywhere(store)
+        device = "cuda" if any(group.device == "cuda" for group in cut) else "cpu"
+        yield Runners(tasks.map_tasks, partial(fits.pull, workers=cut), device)
+
+
+def check_store_everywhere(store: Store) -> None:
+    """Finds a file of ours from every node.
+
+    Raises:
+        ClusterError: a node can't see it; which one, and what to do.
+
+    """
+    from cluster.nodes import on_every_node
+
+    path = f"visible-{secrets.token_hex(8)}"
+    store.put(path, b"sumsquares")
+    try:
+        blind = [node for node, seen in on_every_node(partial(sees, store.root), path).items() if not seen]
+    finally:
+        store.delete(path)
+    if blind:
+        raise ClusterError(
+            f"the workers on {', '.join(blind)} can't see {store.describe()}; "
+            "use a folder that all nodes share, or an object store: --store s3://bucket/prefix"
+        )
+
+
+def sees(root: str, path: str) -> bool:
+    """Whether a store has a file, asked from where this runs."""
+    return Store(root).exists(path)
 
 
 def generate_datasets(plan: Plan, store: Store, here: Runners, progress: Progress) -> None:
@@ -106,23 +130,24 @@ def generate_datasets(plan: Plan, store: Store, here: Runners, progress: Progres
             generate(store, plan.datasets, map_tasks, on_made)
 
 
-def train_packs(plan: Plan, store: Store, place: Place, here: Runners, progress: Progress) -> tuple[Failure, ...]:
+def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, progress: Progress) -> tuple[Failure, ...]:
     """Trains all packs of the plan and returns those that were given up; what can't be used any more is deleted."""
     for problem in plan.problems:
         if problem.kind in RETRAINED:
             store.delete(problem.path)
-    if not plan.packs:
+    packs = plan.packs(here.device)
+    if not packs:
         return ()
     failures: tuple[Failure, ...] = ()
-    make_work = partial(worker, store.root, place.memory_limit)
-    with progress.training(plan) as show:
+    make_work = partial(worker, store.root, memory_limit)
+    with progress.training(packs) as show:
 
         def on_view(view: View) -> None:
             nonlocal failures
             failures = tuple(view.failures)
             show(view)
 
-        here.pull(make_work, [item_of(pack) for pack in plan.packs], halves, on_view)
+        here.pull(make_work, [item_of(pack) for pack in packs], halves, on_view)
     return failures
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from cluster.workers import Wanted, groups
+
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
 def resources():
     """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
-    from cluster.session import session
+    from cluster.session import local
 
-    with session(cpus=3, gpus=1) as found:
+    with local(cpus=3, gpus=1) as found:
         from ray import cloudpickle
 
         cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers can't import the tests
@@ -51,21 +53,19 @@ def no_halves(_payload):
     return []
 
 
-def pulled(numbers, folder, groups):
+def pulled(numbers, folder, cut):
     from cluster import fits
     from cluster.work import Item
 
     views = []
     items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
-    fits.pull(make_work, items, no_halves, views.append, groups)
+    fits.pull(make_work, items, no_halves, views.append, cut)
     return views
 
 
 def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
     """Two groups of one and two workers; all results come, each once, and the loss is told."""
-    from cluster.fits import Group
-
-    views = pulled(range(20), tmp_path, [Group("cpu-0", 2, "cpu"), Group("cpu-1", 1, "cpu")])
+    views = pulled(range(20), tmp_path, groups(resources, Wanted(workers=3, gpu_workers=0, group_size=2)))
     results = [result for view in views for result in view.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
     assert len({value[2] for _, value in results}) >= 3
@@ -76,9 +76,7 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
 
 def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
     """Off one queue, each told its device."""
-    from cluster.fits import groups
-
-    views = pulled(range(1, 30), tmp_path, groups(resources, 2, 1))
+    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=2, gpu_workers=1)))
     results = [value for view in views for _, value in view.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
@@ -86,9 +84,7 @@ def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
 
 def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
     """The worker that raised stays."""
-    from cluster.fits import Group
-
-    views = pulled([1, -2, 3], tmp_path, [Group("cpu-0", 1, "cpu")])
+    views = pulled([1, -2, 3], tmp_path, groups(resources, Wanted(workers=1, gpu_workers=0)))
     (failure,) = views[-1].failures
     assert failure.key == "-2"
     assert "-2 is negative" in failure.reason
@@ -105,27 +101,9 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
         list(map_tasks(inverse, [1, 0]))
 
 
-def test_more_than_the_cluster_has_is_refused_with_asked_and_available(resources):
-    """No pending without end."""
-    from cluster.fits import groups
-    from cluster.session import ClusterError
+def test_every_node_is_asked(resources):
+    """Each answers from where it runs."""
+    from cluster.nodes import on_every_node
 
-    assert (resources.cpus, resources.gpus) == (3, 1)
-    with pytest.raises(ClusterError, match="asked for 4 CPU and 0 GPU workers, but the cluster has 3 CPUs and 1 GPUs"):
-        groups(resources, 4, 0)
-    with pytest.raises(ClusterError, match="2 GPU workers"):
-        groups(resources, 1, 2)
-
-
-def test_workers_are_cut_into_groups_by_device():
-    """Of at most the given size; a GPU worker takes a CPU as well."""
-    from cluster.fits import Group, groups
-    from cluster.session import Resources
-
-    cut = groups(Resources(cpus=80, gpus=3), workers=70, gpu_workers=3, size=32)
-    assert cut == [
-        Group("cuda-0", 3, "cuda"),
-        Group("cpu-0", 32, "cpu"),
-        Group("cpu-1", 32, "cpu"),
-        Group("cpu-2", 6, "cpu"),
-    ]
+    (answer,) = on_every_node(inverse, 4).values()
+    assert answer == 0.25

@@ -32,12 +32,23 @@ def test_the_costliest_piece_goes_first():
 def test_a_dead_workers_piece_goes_to_the_next():
     """Its successor registers under the same name, and what the dead one had is handed out again."""
     queue = WorkQueue([item((1, 2))], halve)
-    queue.register("a")
-    queue.take("a")
-    assert queue.take("b") is None
-    queue.register("a")
-    assert queue.take("b") == ("1-2", (1, 2))
+    queue.register("a", 0, 2)
+    queue.take("a-0")
+    assert queue.take("a-1") is None
+    queue.register("a", 1, 2)
+    queue.register("other", 0, 2)
+    assert queue.take("a-1") is None
+    queue.register("a", 0, 2)
+    assert queue.take("a-1") == ("1-2", (1, 2))
     assert "trying again (2 of 3)" in queue.view().notes[0]
+
+
+def test_a_group_that_restarts_smaller_gives_back_what_its_lost_workers_had():
+    """They have no successor to register under their names."""
+    queue = WorkQueue([item((1,)), item((2,)), item((3,))], halve)
+    held = [queue.take(f"a-{rank}")[1] for rank in range(3)]
+    queue.register("a", 0, 1)
+    assert sorted(queue.take("a-0")[1] + queue.take("b-0")[1] + queue.take("c-0")[1]) == sorted(sum(held, ()))
 
 
 def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
@@ -45,14 +56,14 @@ def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
     queue = WorkQueue([item((1, 2, 3, 4))], halve)
     done = set()
     for _ in range(100):
-        taken = queue.take("a")
+        taken = queue.take("a-0")
         if taken is None:
             break
         if 3 in taken[1]:
-            queue.register("a")  # the worker died and came back
+            queue.register("a", 0, 1)  # the worker died and came back
         else:
             done |= set(taken[1])
-            queue.done("a", len(taken[1]))
+            queue.done("a-0", len(taken[1]))
     assert done == {1, 2, 4}
     assert [failure.key for failure in queue.view().failures] == ["3"]
 
@@ -84,13 +95,14 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
     queue = WorkQueue([item(piece) for piece in pieces], halve)
     held, done, failed = {}, [], []
     for _ in range(5000):
-        name = f"worker-{chance.randrange(workers)}"
+        rank = chance.randrange(workers)
+        name = f"worker-{rank}"
         if name not in held:
             taken = queue.take(name)
             if taken is not None:
                 held[name] = taken[1]
         elif poisoned & set(held[name]) or chance.random() < 0.1:
-            queue.register(name)
+            queue.register("worker", rank, workers)
             del held[name]
         else:
             done += held.pop(name)

@@ -16,16 +16,14 @@ from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
 from jobs.packs import Pack, plan_packs
+from jobs.place import HERE, Place
 from jobs.plan import make_plan
 from jobs.reader import Reader
 from jobs.results.models import answers, load_model
 from jobs.results.stored import read_results
-from jobs.run import Place
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
 from jobs.training import train_pack
-
-HERE = Place(workers=0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -73,7 +71,7 @@ def test_every_trial_has_a_result_and_the_counts_add_up(finished):
 def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monkeypatch):
     """Nothing is planned, and no pack is trained."""
     before = summary_of(finished)
-    assert make_plan(small(), finished).packs == ()
+    assert make_plan(small(), finished).todo == ()
     monkeypatch.setattr("jobs.training.train_pack", None)
     assert run(Path(finished.root).parent)[1] == 0
     assert summary_of(finished) == before
@@ -231,7 +229,7 @@ def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
     for limit in (1, 1 << 30):
         folder = tmp_path / str(limit)
         folder.mkdir()
-        stores.append(run(folder, text, Place(workers=0, memory_limit=limit))[0])
+        stores.append(run(folder, text, Place(HERE.wanted, memory_limit=limit))[0])
     assert summary_of(stores[0]) == summary_of(stores[1])
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.estimate import Estimate
+from jobs.packs import Pack
 from jobs.plan import Plan
-from jobs.run import Place
 from jobs.show.progress import clock
 
 SHOWN_SHAPES = 8
 
 
-def plan_facts(plan: Plan, cost: Estimate) -> dict[str, Any]:
+def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate) -> dict[str, Any]:
     """For --json."""
     return {
         "run": plan.spec.name,
@@ -27,7 +28,7 @@ def plan_facts(plan: Plan, cost: Estimate) -> dict[str, Any]:
         },
         "variants": plan.variants,
         "trials": {"total": len(plan.trials), "done": len(plan.trials) - plan.left, "to_train": plan.left},
-        "packs": len(plan.packs),
+        "packs": len(packs),
         "flops": cost.flops,
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
@@ -36,7 +37,7 @@ def plan_facts(plan: Plan, cost: Estimate) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: Plan, cost: Estimate, place: Place) -> str:
+def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -> str:
     """For people."""
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
@@ -44,25 +45,25 @@ def plan_text(plan: Plan, cost: Estimate, place: Place) -> str:
         todo = f"{dataset.rows:,} rows to generate" if dataset.rows else "complete"
         lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {spec.rows:,} training rows; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {plan.variants:,} variants; {plan.left:,} to train")
-    lines += _shapes(plan)
-    workers = "in this process" if place.inline else f"on {place.workers + place.gpu_workers} workers"
+    lines += _shapes(packs)
+    where = f"on {workers} workers" if workers else "in this process"
     lines += [
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
-        f"time: about {clock(cost.seconds)} {workers}, measured on this machine"
-        + ("" if place.inline else " (and up to 0:15 to start Ray)"),
+        f"time: about {clock(cost.seconds)} {where}, measured on this machine"
+        + (" (and up to 0:15 to start Ray)" if workers else ""),
         *(f"warning: {problem.message}" for problem in plan.problems),
     ]
     return "\n".join(lines)
 
 
-def _shapes(plan: Plan) -> list[str]:
+def _shapes(packs: Sequence[Pack]) -> list[str]:
     """The packs by shape, the costliest shapes first."""
     shapes: dict[str, list[int]] = {}
-    for pack in plan.packs:
+    for pack in packs:
         program = pack.program
         name = f"{list(program.hidden)} {program.activation}, {program.optimizer}, {program.steps:,} steps"
         shapes.setdefault(f"{pack.variant.dataset.name}: {name}", []).append(len(pack.trials))
-    lines = [f"packs: {len(plan.packs):,} of {len(shapes):,} shapes"]
+    lines = [f"packs: {len(packs):,} of {len(shapes):,} shapes"]
     for name, sizes in list(shapes.items())[:SHOWN_SHAPES]:
         lines.append(f"  {name}: {sum(sizes):,} trials in {len(sizes):,} packs")
     if len(shapes) > SHOWN_SHAPES:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Column
 
 from cluster.work import View
 from jobs.generation import Made
+from jobs.packs import Pack
 from jobs.plan import Plan
 
 LINE_SECONDS = 5.0
@@ -53,12 +54,12 @@ class Progress:
             yield on_made
 
     @contextmanager
-    def training(self, plan: Plan) -> Iterator[Callable[[View], None]]:
+    def training(self, packs: Sequence[Pack]) -> Iterator[Callable[[View], None]]:
         """Shows trials as packs are trained, with the best RMSE so far of each dataset."""
-        sizes = {f"pack {pack.id}": len(pack.trials) for pack in plan.packs}
+        sizes = {f"pack {pack.id}": len(pack.trials) for pack in packs}
         best: dict[str, float] = {}
         finished = 0.0
-        with self._meter("trials", plan.left) as advance:
+        with self._meter("trials", sum(sizes.values())) as advance:
 
             def on_view(view: View) -> None:
                 nonlocal finished

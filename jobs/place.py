@@ -1,0 +1,114 @@
+"""Where a run happens: in this process, on a local Ray or on a cluster, with which workers. From options and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.workers import Wanted
+from jobs.exits import UsageError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to run."""
+
+    wanted: Wanted
+    """Workers; no CPU and no GPU workers: in this process, without Ray."""
+    address: str | None = None
+    """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
+    memory_limit: int = 1 << 30
+    """Bytes of rows that each worker holds."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether there is no Ray."""
+        return self.address is None and not self.wanted.workers and not self.wanted.gpu_workers
+
+
+HERE = Place(Wanted(workers=0, gpu_workers=0))
+"""In this process, without Ray."""
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """The options of the command line that say where, as they were given; None and () are their defaults."""
+
+    workers: str | None = None
+    gpu_workers: int | None = None
+    gpus_per_worker: float = 1.0
+    resource: Sequence[str] = ()
+    label: Sequence[str] = ()
+    group_size: int = 32
+    memory_limit: int = 1024
+    """MiB."""
+
+    def place(self, address: str | None) -> Place:
+        """The place; on this machine what is left open is what it has, on a cluster what that has.
+
+        Raises:
+            UsageError: an option that can't be read.
+
+        """
+        at_least, workers = _range(self.workers)
+        gpu_workers = self.gpu_workers
+        if address is None:
+            if gpu_workers is None:
+                gpu_workers = 0 if workers == 0 else int(gpus_here() / self.gpus_per_worker)
+            if workers is None:
+                workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
+        wanted = Wanted(
+            workers=workers,
+            at_least=at_least,
+            gpu_workers=gpu_workers,
+            gpus_per_worker=self.gpus_per_worker,
+            resources={name: _amount(name, amount) for name, amount in _pairs("--resource", self.resource).items()},
+            labels=_pairs("--label", self.label),
+            group_size=self.group_size,
+        )
+        return Place(wanted, address, self.memory_limit << 20)
+
+    def arguments(self) -> list[str]:
+        """The options again, for a command line somewhere else; defaults are left out."""
+        known = PlaceOptions()
+        single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit")
+        given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
+        given += [(name, value) for name in ("resource", "label") for value in getattr(self, name)]
+        return [text for name, value in given for text in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def gpus_here() -> int:
+    """NVIDIA GPUs that this process may use; 0 where there is no driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
+
+
+def _range(text: str | None) -> tuple[int | None, int | None]:
+    """`4` is exactly four, `2:8` begins with two and grows to eight."""
+    if text is None:
+        return None, None
+    low, colon, high = text.partition(":")
+    if not low.isdecimal() or (colon and not high.isdecimal()) or (colon and not 1 <= int(low) <= int(high)):
+        raise UsageError(f"--workers {text!r} is no number of workers; write 4, or 2:8 for two and up to eight")
+    return (int(low), int(high)) if colon else (None, int(low))
+
+
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    wrong = [name for name, value in pairs.items() if not name or not value]
+    if wrong:
+        raise UsageError(f"{option} {wrong[0]!r} has no value; write {option} name=value")
+    return pairs
+
+
+def _amount(name: str, text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < float("inf"):
+        raise UsageError(f"--resource {name}={text} is no amount; write a number above 0, such as {name}=1")
+    return amount

@@ -1,0 +1,59 @@
+"""Workers: what is asked for is cut into groups, and what is not there is refused with asked and available."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.workers import ClusterError, Resources, Wanted, groups
+
+
+@given(st.integers(0, 200), st.integers(0, 40), st.integers(1, 50))
+def test_groups_add_up_to_what_is_asked_for(workers, gpu_workers, size):
+    """By device class, none larger than the group size, each with a name of its own."""
+    if workers + gpu_workers == 0:
+        return
+    cut = groups(Resources(1000, 1000), Wanted(workers, gpu_workers=gpu_workers, group_size=size))
+    for device, count in (("cpu", workers), ("cuda", gpu_workers)):
+        assert sum(group.workers for group in cut if group.device == device) == count
+    assert all(1 <= group.at_least == group.workers <= size for group in cut)
+    assert len({group.name for group in cut}) == len(cut)
+
+
+def test_what_is_left_open_is_all_that_the_cluster_has():
+    """A GPU worker takes a CPU as well; two share a GPU if each takes half of it."""
+    cut = groups(Resources(cpus=10, gpus=2), Wanted(gpus_per_worker=0.5))
+    assert [(group.device, group.workers) for group in cut] == [("cuda", 4), ("cpu", 6)]
+    assert cut[0].resources == {"CPU": 1.0, "GPU": 0.5}
+    assert groups(Resources(4, 0), Wanted()) == groups(Resources(4, 0), Wanted(workers=4, gpu_workers=0))
+
+
+@given(st.integers(1, 60), st.integers(1, 100), st.integers(1, 40))
+def test_a_range_of_workers_begins_with_what_is_there(at_least, more, size):
+    """Only the least has to be there; every group can begin with one worker at least."""
+    wanted = Wanted(workers=at_least + more, at_least=at_least, gpu_workers=0, group_size=size)
+    cut = groups(Resources(at_least, 0), wanted)
+    assert sum(group.workers for group in cut) == at_least + more
+    assert sum(group.at_least for group in cut) <= max(at_least, len(cut))
+    assert all(1 <= group.at_least <= group.workers for group in cut)
+
+
+def test_custom_resources_and_labels_are_every_workers():
+    """And counted against what the cluster has."""
+    have = Resources(8, 0, {"fast_disk": 4.0})
+    cut = groups(have, Wanted(workers=2, gpu_workers=0, resources={"fast_disk": 2.0}, labels={"zone": "a"}))
+    assert cut[0].resources == {"CPU": 1.0, "fast_disk": 2.0}
+    assert cut[0].labels == {"zone": "a"}
+    with pytest.raises(ClusterError, match="fast_disk: 6 asked, 4 there"):
+        groups(have, Wanted(workers=3, gpu_workers=0, resources={"fast_disk": 2.0}))
+
+
+def test_more_than_the_cluster_has_is_refused_with_asked_and_available():
+    """No pending without end."""
+    with pytest.raises(ClusterError, match="CPU: 4 asked, 3 there"):
+        groups(Resources(3, 1), Wanted(workers=4, gpu_workers=0))
+    with pytest.raises(ClusterError, match="GPU: 2 asked, 1 there"):
+        groups(Resources(3, 1), Wanted(workers=1, gpu_workers=2))
+    with pytest.raises(ClusterError, match="no worker is asked for"):
+        groups(Resources(0, 0), Wanted())
