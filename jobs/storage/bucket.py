@@ -2,8 +2,9 @@
 
 It is the part of `jobs.storage.store` that speaks to a network: every call is repeated with growing, jittered pauses
 until it succeeds or a deadline has passed. All calls may be repeated safely, because a put replaces the whole
-object with the same bytes. It keeps no listing: fsspec's caches are switched off, as another worker may have
-written in the meantime. It checks no paths and words no messages for the user; `jobs.storage.store` does.
+object with the same bytes, and a conditional put that finds its own bytes there has succeeded. It keeps no listing:
+fsspec's caches are switched off, as another worker may have written in the meantime. It checks no paths and words no
+messages for the user; `jobs.storage.store` does.
 """
 
 import errno
@@ -52,6 +53,7 @@ class Bucket:
     """The objects below `bucket/prefix`. Every failure is an OSError, a missing object FileNotFoundError."""
 
     def __init__(self, scheme: str, address: str) -> None:
+        self._scheme = scheme
         self._filesystem = _open_filesystem(scheme)
         self._address = address
         self._bucket = address.partition("/")[0]
@@ -64,6 +66,42 @@ class Bucket:
     def put(self, path: str, data: bytes) -> None:
         """Write or replace an object."""
         self._call(lambda: self._filesystem.pipe_file(self._full(path), data))
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write an object that isn't there yet; False, and nothing is changed, if it is."""
+        return self._put_if(path, data, IfNoneMatch="*")
+
+    def get_versioned(self, path: str) -> tuple[bytes, str]:
+        """Return an object's bytes and its ETag, which is asked for first: it is never newer than the bytes."""
+        tag = str(self._info(path).get("ETag", ""))
+        return self.get(path), tag
+
+    def replace(self, path: str, data: bytes, version: str) -> bool:
+        """Write an object in place of that version; False, and nothing is changed, if it is another or none."""
+        return self._put_if(path, data, IfMatch=version)
+
+    def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
+        """Put on a condition. An answer may have been lost on the way: our own bytes there are a success."""
+        if self._scheme != "s3":
+            remedy = "use a folder or s3://; Google's buckets have an S3 address as well (AWS_ENDPOINT_URL)"
+            raise BucketError(f"{self._scheme}:// has no conditional writes here", remedy)
+        bucket, _, key = self._full(path).partition("/")
+
+        def put() -> bool:
+            try:
+                self._filesystem.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+            except FileNotFoundError:  # replace what isn't there
+                return False
+            except OSError as error:
+                if not _is_refused(error):
+                    raise
+                return False
+            return True
+
+        try:
+            return self._call(put) or self.get(path) == data
+        except FileNotFoundError:
+            return False
 
     def exists(self, path: str) -> bool:
         """Say whether there is an object of this name."""
@@ -152,6 +190,12 @@ def _open_filesystem(scheme: str) -> Any:
     if scheme == "s3":
         filesystem.retries = 1
     return filesystem
+
+
+def _is_refused(error: OSError) -> bool:
+    """Say whether the store answered that a condition doesn't hold; 409, two at once, is repeated."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
 
 
 def _is_transient(error: Exception) -> bool:

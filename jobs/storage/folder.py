@@ -1,13 +1,18 @@
 """Folder: the files below a folder of this machine, each written whole or not at all.
 
-It is the part of `jobs.storage.store` that speaks to the operating system. It checks no paths and words no messages
-for the user; `jobs.storage.store` does.
+`create` is a hard link, which one process alone can make, on this host or another. `replace` compares and renames
+under an advisory lock (flock) on a file beside it: the kernel drops it with its process, so it is never stale. Between
+hosts that is as good as the file system's flock: NFS 4, CephFS and EFS have it. It is the part of
+`jobs.storage.store` that speaks to the operating system. It checks no paths and words no messages for the user.
 """
 
+import fcntl
+import hashlib
 import os
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -26,16 +31,36 @@ class Folder:
     def put(self, path: str, data: bytes) -> None:
         """Write or replace a file: under a temporary name, flushed to the disk, then renamed."""
         target = self.root / path
-        _make_folders(target.parent)
-        temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            _write_through(temporary, data)
+        with _temporary(target, data) as temporary:
             temporary.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
         _sync_folder(target.parent)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file that isn't there yet; False, and nothing is changed, if it is."""
+        target = self.root / path
+        with _temporary(target, data) as temporary:
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+        _sync_folder(target.parent)
+        return True
+
+    def get_versioned(self, path: str) -> tuple[bytes, str]:
+        """Return a file's bytes and their SHA-256."""
+        data = self.get(path)
+        return data, hashlib.sha256(data).hexdigest()
+
+    def replace(self, path: str, data: bytes, version: str) -> bool:
+        """Write a file in place of that version; False, and nothing is changed, if it is another or none."""
+        with _alone(self.root / path):
+            try:
+                found = self.get_versioned(path)[1]
+            except FileNotFoundError:
+                return False
+            if found == version:
+                self.put(path, data)
+            return found == version
 
     def exists(self, path: str) -> bool:
         """Say whether there is a file of this name."""
@@ -56,6 +81,31 @@ class Folder:
         """Return the bytes that this user may still write, also while the folder doesn't exist yet."""
         existing = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
         return shutil.disk_usage(existing).free
+
+
+@contextmanager
+def _temporary(target: Path, data: bytes) -> Iterator[Path]:
+    """A flushed file beside the target, to be renamed or linked; on leaving it is gone."""
+    _make_folders(target.parent)
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        _write_through(temporary, data)
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One process and thread at a time, among those that replace this file."""
+    _make_folders(target.parent)
+    descriptor = os.open(target.parent / f"{TEMPORARY}lock-{target.name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_folders(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Store: the one place through which a job reads and writes files, a local folder or an object-store prefix.
 
-It knows bytes and relative paths; it knows nothing of Parquet, packs or datasets, and it holds no locks.
+It knows bytes and relative paths; it knows nothing of Parquet, packs or datasets, and it holds no locks: those are
+made of its two conditional writes, `create` and `replace`.
 
 Commit order, for whoever writes several files that belong together: data first, and the one file that makes
 them count (a dataset's manifest.json, a pack's .parquet) last. A reader starts from that last file, so what
@@ -41,6 +42,9 @@ class _Files(Protocol):
 
     def get(self, path: str) -> bytes: ...
     def put(self, path: str, data: bytes) -> None: ...
+    def create(self, path: str, data: bytes) -> bool: ...
+    def get_versioned(self, path: str) -> tuple[bytes, str]: ...
+    def replace(self, path: str, data: bytes, version: str) -> bool: ...
     def exists(self, path: str) -> bool: ...
     def sizes(self, prefix: str) -> dict[str, int]: ...
     def delete(self, path: str) -> None: ...
@@ -71,6 +75,27 @@ class Store:
         """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
         with self._errors("write", _checked(path)):
             self._files.put(path, data)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file that isn't there yet and say True; of many at once, one does. False if it is there.
+
+        `data` must be the writer's own (hold a random word), so that one whose answer was lost knows it again.
+        """
+        with self._errors("create", _checked(path)):
+            return self._files.create(path, data)
+
+    def get_versioned(self, path: str) -> tuple[bytes, str]:
+        """Return a file's bytes and a name for this version of it; FileNotFoundError if there is none."""
+        with self._errors("read", _checked(path)):
+            return self._files.get_versioned(path)
+
+    def replace(self, path: str, data: bytes, version: str) -> bool:
+        """Write a file in place of that version of it and say True; False if it is another one by now, or gone.
+
+        `data` must be the writer's own, as in `create`.
+        """
+        with self._errors("replace", _checked(path)):
+            return self._files.replace(path, data, version)
 
     def exists(self, path: str) -> bool:
         """Say whether there is a file (not a folder) of this name."""
