@@ -1,0 +1,196 @@
+"""The Kubernetes manifests: every deployment is valid to the last field, restricted, and says the same to kustomize."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_laws import containers, faults
+from kustomize import Document, load, patched, render, render_components
+
+from jobs.spec.job_spec import load_spec
+
+ROOT = Path(__file__).parent.parent
+KUBERAY = ROOT / "cluster" / "kuberay"
+CRDS = ROOT.parent / "shared" / "kuberay"
+OVERLAYS = sorted(path.parent for path in KUBERAY.glob("overlays/*/kustomization.yaml"))
+COMPONENTS = {path.parent.name: path.parent for path in KUBERAY.glob("components/*/kustomization.yaml")}
+OLDEST, NEWEST = "1.32", kubernetes_validate.latest_version()
+"""Kubernetes versions whose schemas the manifests must meet."""
+RAY_KINDS = {"RayCluster": "rayclusters", "RayJob": "rayjobs", "RayCronJob": "raycronjobs"}
+JOB = "/spec/rayClusterSpec/workerGroupSpecs/0/template/spec"
+PLANTED = {
+    "securityContext differs in ['privileged']": ("add", f"{JOB}/containers/0/securityContext/privileged", True),
+    "shares the node's namespaces": ("add", f"{JOB}/hostNetwork", True),
+    "volume host: ['hostPath', 'name']": ("add", f"{JOB}/volumes/-", {"name": "host", "hostPath": {"path": "/"}}),
+    "no limits of CPU and memory": ("remove", f"{JOB}/containers/0/resources/limits/memory", None),
+    "image other:1 is none of": ("replace", f"{JOB}/containers/0/image", "other:1"),
+    "MY_SECRET has its value here": ("add", f"{JOB}/containers/0/env/-", {"name": "MY_SECRET", "value": "x"}),
+    "gets a token of the Kubernetes API": ("replace", f"{JOB}/automountServiceAccountToken", True),
+    "publishes a port of the node": ("add", f"{JOB}/containers/0/ports/0/hostPort", 8080),
+    "authOptions": ("replace", "/spec/rayClusterSpec/authOptions/secretName", "another"),
+    "work runs on the head": ("replace", "/spec/rayClusterSpec/headGroupSpec/rayStartParams/num-cpus", "4"),
+    "one of shutdownAfterJobFinishes and": ("add", "/spec/deletionStrategy", {"onSuccess": {"policy": "DeleteSelf"}}),
+    "characters": ("replace", "/metadata/name", "s" * 48),
+    "published beyond": ("replace", "/spec/rayClusterSpec/headGroupSpec/serviceType", "NodePort"),
+    "is smaller than the object store": ("replace", f"{JOB}/volumes/2/emptyDir/sizeLimit", "400Mi"),
+    "there is no ConfigMap elsewhere": ("replace", f"{JOB}/containers/0/envFrom/0/configMapRef/name", "elsewhere"),
+}
+
+
+def _names(overlay: Path) -> set[str]:
+    """The images that a kustomization sets."""
+    (about,) = load(overlay / "kustomization.yaml")
+    return {f"{image['newName']}:{image['newTag']}" for image in about["images"]}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_an_overlay_says_the_same_to_kustomize_and_to_the_tests(overlay):
+    """So that what is tested here is what `kubectl apply -k` gives to a cluster."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("there is no kubectl to compare with")
+    told = subprocess.run([kubectl, "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
+    assert _sorted(render(overlay)) == _sorted(list(yaml.safe_load_all(told)))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_an_overlay_is_valid_to_the_last_field(overlay):
+    """Core kinds by the schemas of an old and a new Kubernetes."""
+    for document in render(overlay):
+        if document["kind"] not in RAY_KINDS:
+            for version in (OLDEST, NEWEST):
+                _check_core(json.dumps(document, sort_keys=True), version)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_a_ray_object_is_valid_to_the_last_field(overlay):
+    """By KubeRay's own definitions; a field that they don't have is refused."""
+    for document in render(overlay):
+        if document["kind"] in RAY_KINDS:
+            _ray_validator(document["kind"]).validate(document)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_an_overlay_is_restricted_and_whole(overlay):
+    """Every law of kubernetes_laws.py holds."""
+    assert faults(render(overlay), _names(overlay)) == []
+
+
+@pytest.mark.parametrize("store", ["pvc", "s3"])
+@pytest.mark.parametrize("use", [[], ["job"], ["job", "nightly-ray"]], ids=lambda use: "-".join(use) or "cluster")
+@pytest.mark.parametrize("gpu", [[], ["gpu"]], ids=lambda gpu: "".join(gpu) or "cpu")
+def test_the_components_can_be_combined(store, use, gpu):
+    """Any store with any use, with a GPU or without, is restricted and has its Ray object valid."""
+    parts = [COMPONENTS[name] for name in [store, *gpu, *use]]
+    documents = render_components(KUBERAY / "cluster", parts)
+    documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sumsquares-store"}, "data": {}})
+    assert faults(documents, {"sumsquares", "sumsquares-gpu"}) == []
+    (ray,) = [document for document in documents if document["kind"] in RAY_KINDS]
+    assert [group["replicas"] for group in _cluster_of(ray)["workerGroupSpecs"]] == [2, len(gpu)]
+    _ray_validator(ray["kind"]).validate(ray)
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_found(fault):
+    """Each law can fail, and names what is wrong."""
+    kind, path, value = PLANTED[fault]
+    overlay = KUBERAY / "overlays" / "job-s3"
+    patch = [{"op": kind, "path": path, "value": value}]
+    documents = [patched(each, patch) if each["kind"] == "RayJob" else each for each in render(overlay)]
+    assert any(fault in found for found in faults(documents, _names(overlay)))
+
+
+def test_an_unknown_field_is_refused_wherever_it_is():
+    """At the top, deep inside a pod of a Ray object, and in a core kind."""
+    documents = {document["kind"]: document for document in render(KUBERAY / "overlays" / "job-s3")}
+    for path in ("/spec/entrypont", f"{JOB}/containers/0/securityContext/runAsNonroot"):
+        with pytest.raises(jsonschema.ValidationError, match="unexpected"):
+            _ray_validator("RayJob").validate(patched(documents["RayJob"], [{"op": "add", "path": path, "value": "x"}]))
+    policy = patched(documents["NetworkPolicy"], [{"op": "add", "path": "/spec/podselector", "value": {}}])
+    with pytest.raises(jsonschema.ValidationError, match="unexpected"):
+        _check_core(json.dumps(policy), NEWEST)
+
+
+def test_every_container_of_ray_has_the_settings_of_a_session():
+    """Those of cluster/session.py: what reads them is started by the pod, not by the job."""
+    from cluster.session import ENVIRONMENT
+
+    (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
+    for place, container, _ in containers(cluster):
+        given = {variable["name"]: variable["value"] for variable in container["env"]}
+        assert ENVIRONMENT.items() <= given.items(), place
+
+
+def test_the_versions_are_those_that_are_installed():
+    """KubeRay chooses health checks and authentication by the version that the manifest names."""
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
+    assert f"ray=={cluster['spec']['rayVersion']}" in lock
+
+
+def test_the_spec_beside_the_manifests_is_the_example():
+    """kustomize reads no file outside its folder, so it is a copy."""
+    spec = KUBERAY / "base" / "spec.toml"
+    assert load_spec(spec).digest == load_spec(ROOT / "examples" / "sweep.toml").digest
+
+
+def test_a_night_is_started_once_at_a_time_and_not_long_after_its_time():
+    """And a retry never runs into an exit code that it can't mend."""
+    (night,) = load(KUBERAY / "nightly" / "cron-job.yaml")
+    spec = night["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["startingDeadlineSeconds"] > 100  # Kubernetes looks every 10 s, and below that may miss it
+    assert spec["successfulJobsHistoryLimit"] > 0
+    assert spec["failedJobsHistoryLimit"] > 0
+    (codes,) = [rule["onExitCodes"] for rule in spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][1:]]
+    assert set(codes["values"]).isdisjoint({0, 1, 4, 5, 130, 143})
+
+
+def _sorted(documents: list[Document]) -> list[Document]:
+    return sorted(documents, key=lambda each: (each["kind"], each["metadata"]["name"]))
+
+
+def _cluster_of(ray: Document) -> Document:
+    """The cluster in a RayCluster, RayJob or RayCronJob."""
+    spec = ray["spec"].get("jobTemplate", ray["spec"])
+    return spec.get("rayClusterSpec", spec)
+
+
+@cache
+def _check_core(document: str, version: str) -> None:
+    kubernetes_validate.validate(json.loads(document), version, strict=True)
+
+
+@cache
+def _ray_validator(kind: str) -> jsonschema.Draft202012Validator:
+    """A validator of a custom resource that refuses what a cluster would silently drop."""
+    path = CRDS / f"ray.io_{RAY_KINDS[kind]}.yaml"
+    if not path.exists():
+        pytest.skip(f"KubeRay's definitions are not at {path}")
+    about = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]  # 0.2 s; the Python loader takes 5
+    (schema,) = [version["schema"]["openAPIV3Schema"] for version in about["versions"] if version["name"] == "v1"]
+    return jsonschema.Draft202012Validator(_strict(schema) | {"required": ["apiVersion", "kind", "metadata", "spec"]})
+
+
+def _strict(schema: Any) -> Any:
+    """The schema with every object closed, unless it says that it keeps what it doesn't know."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _strict(each) for key, each in schema.items()}
+    if schema.get("x-kubernetes-int-or-string"):
+        return {"type": ["integer", "string"]}
+    keeps = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
+    if schema.get("type") == "object" and not keeps and "properties" in schema:
+        made["additionalProperties"] = False
+    return made
