@@ -25,7 +25,7 @@ def on_every_node(function: Callable[[A], B], argument: A) -> dict[str, B]:
     """
     found = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in found if node["Alive"]}
-    remote = ray.remote(num_cpus=0)(function)
+    remote = ray.remote(num_cpus=0)(lambda asked: function(asked))  # Ray takes a function, and no other callable
     asked = {
         remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(argument): name
         for node, name in nodes.items()

@@ -51,7 +51,11 @@ def remote(address: str) -> Iterator[Resources]:
     remedy = "check the address, RAY_AUTH_MODE and RAY_AUTH_TOKEN, and that this Ray and Python are the cluster's"
     environment = {"env_vars": dict(ENVIRONMENT)}
     with _connected(f"the cluster at {address}", remedy, address=address, runtime_env=environment) as found:
-        yield found
+        try:
+            yield found
+        finally:
+            # A job's working directory goes with its connection, and MKL ends a process that stands in none.
+            os.chdir(os.sep)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
         ClusterError: when workers died more often than Ray tries again.
 
     """
-    remote = ray.remote(num_cpus=1, max_retries=3)(function)
+    remote = ray.remote(num_cpus=1, max_retries=3)(lambda argument: function(argument))  # Ray takes plain functions
     waiting = iter(arguments)
     limit = IN_FLIGHT_PER_CPU * max(1, int(resources().cpus))
     in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]

@@ -5,17 +5,34 @@ Exit codes are in `jobs/exits.py`.
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from jobs import exits
-
-if TYPE_CHECKING:
-    from jobs.commands import Shared
+from jobs.cli_cluster import cluster_app
+from jobs.night.cli import nightly_app
+from jobs.options import (
+    DEFAULT_MAX_TRIALS,
+    DEFAULT_STORE,
+    Address,
+    Debug,
+    GpusPerWorker,
+    GpuWorkers,
+    GroupSize,
+    Json,
+    Label,
+    MaxTrials,
+    MemoryLimit,
+    Quiet,
+    Resource,
+    Run,
+    Spec,
+    StoreRoot,
+    Workers,
+    shared,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,44 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
 )
-
-Spec = Annotated[Path, typer.Argument(help="Job spec, a TOML file.", show_default=False)]
-Run = Annotated[str, typer.Argument(help="Name of a run, as in its spec.", show_default=False)]
-StoreRoot = Annotated[
-    str,
-    typer.Option("--store", envvar="SUMSQUARES_STORE", help="A folder, or s3://, gs://, az:// with bucket and prefix."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, warnings alone.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a spec of more trials.")]
-Workers = Annotated[
-    str | None,
-    typer.Option(
-        "--workers", help="CPU workers: 4, or 2:8 to grow; 0 runs without Ray. Default: all CPUs.", metavar="N"
-    ),
-]
-GpuWorkers = Annotated[
-    int | None, typer.Option("--gpu-workers", min=0, help="Workers with a GPU and a CPU each. Default: all GPUs.")
-]
-GpusPerWorker = Annotated[
-    float, typer.Option("--gpus-per-worker", min=0.01, help="GPUs of a GPU worker; 0.25 lets four share one.")
-]
-Resource = Annotated[
-    list[str], typer.Option("--resource", help="Custom resource of every worker, NAME=AMOUNT.", metavar="NAME=AMOUNT")
-]
-Label = Annotated[
-    list[str], typer.Option("--label", help="Label that every worker's node must carry.", metavar="NAME=VALUE")
-]
-GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers that a lost one stops with it, at most.")]
-MemoryLimit = Annotated[
-    int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
-]
-DEFAULT_STORE, DEFAULT_MAX_TRIALS = "store", 1_000_000
 
 
 @app.command()
@@ -86,7 +65,7 @@ def run(
     from jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
-    raise typer.Exit(commands.run(spec, max_trials, options.place(address), _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.run(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -105,7 +84,7 @@ def plan(
     from jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers).place(None)
-    raise typer.Exit(commands.plan(spec, max_trials, place, _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.plan(spec, max_trials, place, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -124,7 +103,7 @@ def generate(
     from jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers=0).place(address)
-    raise typer.Exit(commands.generate(spec, max_trials, place, _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.generate(spec, max_trials, place, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -149,7 +128,7 @@ def train(
     from jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
-    raise typer.Exit(commands.train(spec, max_trials, options.place(address), _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.train(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -164,7 +143,7 @@ def summarize(
     """Aggregate what has been trained; prints the result tables."""
     from jobs import commands
 
-    raise typer.Exit(commands.summarize(spec, max_trials, _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -181,15 +160,11 @@ def predict(
     """Ask the best trial of a run, or a named one: Expected, Predicted, err."""
     from jobs import commands
 
-    raise typer.Exit(commands.predict(run, numbers, dataset, trial, _shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.predict(run, numbers, dataset, trial, shared(store, json, quiet, debug)))
 
 
-def _shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:
-    from jobs.commands import Shared
-
-    if debug:
-        os.environ[exits.DEBUG] = "1"
-    return Shared(store, json, quiet)
+app.add_typer(cluster_app)
+app.add_typer(nightly_app, name="nightly")
 
 
 def main() -> NoReturn:

@@ -1,0 +1,61 @@
+"""The options that several commands share, as Typer reads them. Nothing is parsed further here, nothing done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs import exits
+
+if TYPE_CHECKING:
+    from jobs.commands import Shared
+
+Spec = Annotated[Path, typer.Argument(help="Job spec, a TOML file.", show_default=False)]
+Run = Annotated[str, typer.Argument(help="Name of a run, as in its spec.", show_default=False)]
+StoreRoot = Annotated[
+    str,
+    typer.Option("--store", envvar="SUMSQUARES_STORE", help="A folder, or s3://, gs://, az:// with bucket and prefix."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, warnings alone.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a spec of more trials.")]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers", help="CPU workers: 4, or 2:8 to grow; 0 runs without Ray. Default: all CPUs.", metavar="N"
+    ),
+]
+GpuWorkers = Annotated[
+    int | None, typer.Option("--gpu-workers", min=0, help="Workers with a GPU and a CPU each. Default: all GPUs.")
+]
+GpusPerWorker = Annotated[
+    float, typer.Option("--gpus-per-worker", min=0.01, help="GPUs of a GPU worker; 0.25 lets four share one.")
+]
+Resource = Annotated[
+    list[str], typer.Option("--resource", help="Custom resource of every worker, NAME=AMOUNT.", metavar="NAME=AMOUNT")
+]
+Label = Annotated[
+    list[str], typer.Option("--label", help="Label that every worker's node must carry.", metavar="NAME=VALUE")
+]
+GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers that a lost one stops with it, at most.")]
+MemoryLimit = Annotated[
+    int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
+]
+DEFAULT_STORE, DEFAULT_MAX_TRIALS = "store", 1_000_000
+
+
+def shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:
+    """The options of every command."""
+    from jobs.commands import Shared
+
+    if debug:
+        os.environ[exits.DEBUG] = "1"
+    return Shared(store, json, quiet)

@@ -1,0 +1,82 @@
+"""Sends a run to a cluster: the same command on the same spec, as a Ray job. What that job then does is `run.py`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cluster.submission import Endpoint, Job, Jobs
+from jobs import exits
+from jobs.exits import UsageError
+from jobs.place import PlaceOptions
+from jobs.spec.job_spec import JobSpec
+from jobs.storage.store import Store
+
+ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+"""Environment variables that are asked in this order where no --address is given."""
+
+
+def endpoint(
+    address: str | None, headers: Sequence[str], verify: str | None, environment: Mapping[str, str]
+) -> Endpoint:
+    """Where the Jobs API is, from the options and the environment.
+
+    Raises:
+        UsageError: no address, one that is not http or https, or a header without a value.
+
+    """
+    found = address or next((environment[name] for name in ADDRESSES if environment.get(name)), None)
+    if not found:
+        raise UsageError(f"no cluster is named: give --address http://head:8265, or set {ADDRESSES[0]}")
+    try:
+        parts = urlsplit(found)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError("the address of a cluster begins with http:// or https://, such as http://head:8265")
+    if parts.username or parts.password or parts.query:
+        raise UsageError("the address seems to hold credentials: leave them out, and set RAY_AUTH_TOKEN instead")
+    pairs = [header.partition(":") for header in headers]
+    if any(not name.strip() or not value.strip() for name, _, value in pairs):
+        raise UsageError("a --header has no value; write --header 'Name: value'")
+    checked: bool | str = {"true": True, "false": False}.get((verify or "true").lower(), verify or True)
+    if isinstance(checked, str) and not Path(checked).exists():
+        raise UsageError(f"--verify {checked!r} is no file of certificates; write true, false or its path")
+    return Endpoint(found.rstrip("/"), {name.strip(): value.strip() for name, _, value in pairs}, checked)
+
+
+def job_name(spec: JobSpec, store: Store) -> str:
+    """The same spec on the same store has the same name, and so one job at a time."""
+    return f"{spec.name}-{spec.digest[:12]}-{hashlib.sha256(store.root.encode()).hexdigest()[:8]}"
+
+
+def entrypoint(store: Store, options: PlaceOptions, max_trials: int) -> str:
+    """The command line of the job; Ray gives it to a shell, so every word is quoted."""
+    words = ["sumsquares", "run", "spec.toml", "--address", "auto", "--store", store.root, *options.arguments()]
+    return shlex.join([*words, "--max-trials", str(max_trials)])
+
+
+def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlaceOptions, max_trials: int) -> tuple[str, bool]:
+    """Starts the run, or attaches to the job that does the same; its id, and whether it is a new one."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "spec.toml").write_bytes(spec.source_text)
+        metadata = {"run": spec.name, "spec_digest": spec.digest}
+        return jobs.submit(job_name(spec, store), entrypoint(store, options, max_trials), folder, metadata)
+
+
+def exit_code_of(job: Job) -> int:
+    """The job's own exit code; where Ray has none, that of what happened."""
+    if job.exit_code is not None:
+        return job.exit_code if job.exit_code >= 0 else 128 - job.exit_code
+    by_message = re.search(r"exit code (\d+)", job.message)
+    if by_message:
+        return int(by_message.group(1))
+    codes: dict[str, int] = {"SUCCEEDED": exits.OK, "STOPPED": 128 + signal.SIGTERM}
+    return codes.get(job.status, exits.CLUSTER)

@@ -1,0 +1,94 @@
+"""A real Ray cluster on this machine for tests: a head and two workers, each a raylet, with token authentication."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 60.0
+
+
+class RayCluster:
+    """Three raylets of one CPU each; the head has the Jobs API."""
+
+    def __init__(self) -> None:
+        # Ray's sockets lie in its folder, and their paths may have 107 characters at most.
+        self._folder = tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
+        self.token = secrets.token_hex(32)
+        self.gcs, self.dashboard = _free_port(), _free_port()
+        self.address = f"http://127.0.0.1:{self.dashboard}"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{self._commands()}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+            "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+        }
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        head = ["--head", f"--port={self.gcs}", f"--dashboard-port={self.dashboard}", "--dashboard-host=127.0.0.1"]
+        self._start(*head, f"--temp-dir={self._folder.name}/s", "--include-dashboard=true")
+        self._wait_for_head()
+        for _ in range(2):
+            self._start(f"--address=127.0.0.1:{self.gcs}")
+        time.sleep(5)
+
+    def stop(self) -> None:
+        """Ends the processes that were started here, and no others."""
+        for node in reversed(self._nodes):
+            with suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGTERM)
+        for node in self._nodes:
+            try:
+                node.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(node.pid, signal.SIGKILL)
+                node.wait()
+        self._folder.cleanup()
+
+    def _commands(self) -> str:
+        """A folder with the command `sumsquares`, for a checkout that is not installed."""
+        folder = Path(self._folder.name) / "bin"
+        folder.mkdir()
+        command = folder / "sumsquares"
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jobs "$@"\n')
+        command.chmod(0o755)
+        return str(folder)
+
+    def _start(self, *arguments: str) -> None:
+        ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", "--num-cpus=1"]
+        arguments = (*arguments, f"--dashboard-agent-listen-port={_free_port()}")  # each node has one, on this host
+        log = (Path(self._folder.name) / f"node-{len(self._nodes)}.log").open("wb")
+        self._nodes.append(
+            subprocess.Popen([*ray, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True)
+        )
+
+    def _wait_for_head(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            with suppress(requests.RequestException):
+                if requests.get(f"{self.address}/api/gcs_healthz", timeout=2).ok:
+                    return
+            time.sleep(0.3)
+        logs = "\n".join(path.read_text() for path in Path(self._folder.name).glob("node-*.log"))
+        self.stop()
+        raise RuntimeError(f"no head after {START_SECONDS} s: {logs}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
