@@ -46,14 +46,18 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -
         lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {spec.rows:,} training rows; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {plan.variants:,} variants; {plan.left:,} to train")
     lines += _shapes(packs)
-    where = f"on {workers} workers" if workers else "in this process"
-    lines += [
-        f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
-        f"time: about {clock(cost.seconds)} {where}, measured on this machine"
-        + (" (and up to 0:15 to start Ray)" if workers else ""),
-        *(f"warning: {problem.message}" for problem in plan.problems),
-    ]
+    lines += _cost(cost, workers) if packs else ["cost: none, everything has been trained"]
+    lines += [f"warning: {problem.message}" for problem in plan.problems]
     return "\n".join(lines)
+
+
+def _cost(cost: Estimate, workers: int) -> list[str]:
+    where = f"on {workers} workers (and up to 0:15 to start Ray)" if workers else "in this process"
+    how = "measured on this machine" if cost.measured else "a rough guess, by operations"
+    return [
+        f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
+        f"time: about {clock(cost.seconds)} {where}, {how}",
+    ]
 
 
 def _shapes(packs: Sequence[Pack]) -> list[str]:

@@ -1,0 +1,109 @@
+"""What a plan costs: the measurement is short, whatever the spec."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from specs import SMALL, small
+
+from jobs import estimate as module
+from jobs.estimate import (
+    LEAST_STEPS,
+    MEASURED_BYTES,
+    MEASURED_FLOPS,
+    MEASURED_ROWS,
+    MEASURED_STEPS,
+    estimate,
+    measurable,
+)
+from jobs.packs import plan_packs
+from jobs.spec.job_spec import parse_spec
+from jobs.spec.variants import trials
+
+WIDE = "[[2048, 2048]]"
+
+
+def packs_of(rows=60, batch=20, epochs=8, hidden="[[], [6], [5, 4]]", device="cpu"):
+    """Packs of the small spec with other sizes."""
+    text = SMALL.replace("\nrows = 60", f"\nrows = {rows}").replace("batch_size = 20", f"batch_size = {batch}")
+    text = text.replace("epochs = 8", f"epochs = {epochs}").replace("[[], [6], [5, 4]]", hidden)
+    return plan_packs(trials(parse_spec(text.encode(), "spec.toml")), device)
+
+
+@pytest.fixture(autouse=True)
+def _denormals():
+    """As they were: the engine sets denormals to zero in its process."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+SIZES = [
+    {},
+    {"epochs": 1},
+    {"epochs": 1, "batch": 60},
+    {"rows": 10**6, "batch": 100_000, "epochs": 1, "hidden": WIDE},
+    {"rows": 10**6, "batch": 100, "hidden": WIDE, "device": "cuda"},
+    {"rows": 10**6, "batch": 10, "hidden": "[[16, 16]]", "device": "cuda"},
+    {"rows": 10**9, "batch": 10**9, "epochs": 10},
+    {"rows": 10**12, "batch": 10**12, "epochs": 1},
+    {"rows": 10**6, "hidden": f"[{[16_384] * 64}]"},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_what_is_measured_is_no_more_than_the_pack_and_within_the_limits(sizes):
+    """In steps, rows of a batch, operations and memory."""
+    for pack in packs_of(**sizes):
+        sample = measurable(pack)
+        if sample is None:
+            continue
+        assert sample.program.steps <= min(MEASURED_STEPS, pack.program.steps)
+        assert sample.program.batch_size <= pack.program.batch_size
+        assert sample.program.epochs * sample.program.rows <= MEASURED_ROWS
+        assert sample.flops <= min(MEASURED_FLOPS, pack.flops)
+        assert sample.program.model_bytes * len(sample.trials) <= MEASURED_BYTES
+
+
+def test_small_packs_are_measured_as_they_are():
+    """Their batches are not cut, and half of the steps warm up."""
+    for pack in packs_of(epochs=1000):
+        sample = measurable(pack)
+        assert sample.program.steps == MEASURED_STEPS
+        assert sample.program.batch_size == pack.program.batch_size
+        assert sample.program.epochs == 2
+        assert sample.program.layers == pack.program.layers
+
+
+def test_wide_networks_are_measured_with_smaller_batches():
+    """In as few steps as can be."""
+    (pack, *_) = packs_of(rows=10**6, batch=100_000, epochs=1, hidden=WIDE)
+    sample = measurable(pack)
+    assert sample.program.steps == LEAST_STEPS
+    assert sample.program.batch_size < 1000
+
+
+@pytest.mark.parametrize("sizes", [SIZES[6], {**SIZES[3], "hidden": "[[512, 512]]"}])
+def test_a_large_spec_is_estimated_in_little_time_and_memory(sizes):
+    """Seconds and megabytes, where its own steps would take minutes and 149 GiB; more work has a higher estimate."""
+    cost = estimate(packs_of(**sizes)[:1], workers=0)
+    assert cost.measured
+    assert cost.seconds > 10 * estimate(packs_of()[:1], workers=0).seconds
+
+
+def test_what_can_not_be_measured_is_estimated_by_the_model(monkeypatch):
+    """Here a pack of one step, and one whose parameters alone are too many."""
+    monkeypatch.setattr(module, "_measured_factor", None)
+    for sizes in ({"epochs": 1, "batch": 60}, SIZES[8]):
+        packs = packs_of(**sizes)
+        cost = estimate(packs, workers=0)
+        assert not cost.measured
+        assert cost.seconds == pytest.approx(sum(pack.seconds for pack in packs))
+
+
+def test_workers_share_the_time_but_not_the_longest_pack():
+    """Two take half as long, a thousand as long as one pack."""
+    packs = plan_packs(trials(small()))
+    one, two, many = (estimate(packs, workers) for workers in (1, 2, 1000))
+    assert one.core_seconds == one.seconds
+    assert two.seconds < two.core_seconds
+    assert 0 < many.seconds < many.core_seconds
