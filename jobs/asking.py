@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from datasets.spec import NamedDataset
 from jobs.archive import run_folder, stored_spec
 from jobs.exits import UsageError
+from jobs.night.champion import champion_run
 from jobs.results.samples import Sample, ask
 from jobs.results.stored import read_results
 from jobs.spec.variants import Trial, trials
 from jobs.storage.store import Store
+
+CHAMPION = "champion"
+"""In place of a run's name: the night that jobs.night has promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ def ask_run(
         UsageError: there is no such run, dataset or trial, or the numbers don't fit.
 
     """
+    run = (champion_run(store) or run) if run == CHAMPION else run
     spec = stored_spec(store, run)
     if spec is None:
         known = sorted({path.split("/")[1] for path in store.list("runs")})

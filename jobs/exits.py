@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 
-OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE = range(8)
+OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range(9)
 DEBUG = "SUMSQUARES_DEBUG"
 """Environment variable that --debug sets, so that it holds in worker processes as well."""
 
@@ -18,6 +18,8 @@ CODES = {
     "DataError": DATA,
     "StorageError": STORAGE,
     "ClusterError": CLUSTER,
+    "BusyError": BUSY,
+    "RegressedError": REGRESSED,
 }
 """By the name of an exception's class or of one of its bases, so that none of their modules has to be imported."""
 
@@ -47,6 +49,10 @@ def stop_on_signals() -> None:
 
 class UsageError(ValueError):
     """A command was asked for something that isn't there (exit code 2)."""
+
+
+class BusyError(RuntimeError):
+    """Another process does this work, or has taken it over (exit code 6)."""
 
 
 def code_of(error: BaseException) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,20 +26,32 @@ def load_model(store: Store, pack_id: str, trial: Trial) -> nn.Sequential:
         FileNotFoundError: there is no such pack.
 
     """
+    ((_, network),) = networks(store, pack_id, [trial])
+    return network
+
+
+def networks(store: Store, pack_id: str, trials: Iterable[Trial]) -> Iterator[tuple[Trial, nn.Sequential]]:
+    """The networks of several trials of one pack, whose files are read once; errors as in `load_model`."""
     from jobs.engines.sequential import sequential
 
     tensors, ids = read_weights(store, pack_id)
-    place = ids.index(trial.id)
-    return sequential(program_of(trial.variant), {name: stacked[place] for name, stacked in tensors.items()})
+    places = {trial_id: place for place, trial_id in enumerate(ids)}
+    for trial in trials:
+        own = {name: stacked[places[trial.id]] for name, stacked in tensors.items()}
+        yield trial, sequential(program_of(trial.variant), own)
 
 
 def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> NDArray[np.float64]:
     """What the trial's network makes of raw inputs [N, I]: predictions [N] in the target's own units, not rounded."""
+    return network_answers(load_model(store, pack_id, trial), trial, inputs_NI)
+
+
+def network_answers(network: nn.Sequential, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> NDArray[np.float64]:
+    """The same of a network that is loaded."""
     import torch
 
     variant = trial.variant
     scale = normalization(variant.dataset, variant.normalize)
-    network = load_model(store, pack_id, trial)
     with torch.inference_mode():
         output_N1 = network(torch.from_numpy(scale.inputs(inputs_NI, variant.dtype)))
     return scale.restore(output_N1.squeeze(1).double().numpy())

@@ -1,0 +1,143 @@
+"""The champion: one file that names the night whose models are used, and every move that has been made.
+
+`nightly/champion.json` is moved by compare and swap alone. It carries the largest token of a lock under which it was
+moved, and takes no smaller one: a night that has lost its lock without knowing can't move it (fencing).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from jobs.exits import BusyError, UsageError
+from jobs.night.nights import GOOD, list_nights, read_night, run_files, run_name
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.storage.store import Store
+
+PATH = "nightly/champion.json"
+_REMEDY = "name the night that it shall be: `sumsquares nightly rollback --to NIGHT`"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One change of the champion."""
+
+    kind: str
+    """promoted or rollback."""
+    night: str
+    """The champion from then on."""
+    at: str
+    """When."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What the file says."""
+
+    night: str
+    spec: str
+    """Name of the spec whose nights these are."""
+    token: int
+    moves: tuple[Move, ...]
+    """All of them, the last one last."""
+
+    @property
+    def line(self) -> list[str]:
+        """The champions that were not taken back, the present one last."""
+        line: list[str] = []
+        for move in self.moves:
+            if move.kind == "rollback" and move.night in line:
+                del line[line.index(move.night) + 1 :]
+            else:
+                line.append(move.night)
+        return line
+
+    @property
+    def taken_back(self) -> set[str]:
+        """Nights that were champion and are not any more because of a rollback."""
+        return {move.night for move in self.moves} - set(self.line)
+
+    def encode(self) -> bytes:
+        """The file's bytes, unlike those of any other writer."""
+        return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
+
+
+def read_champion(store: Store) -> tuple[Champion | None, str]:
+    """The champion and the version of its file; None if there is none yet.
+
+    Raises:
+        DamagedRecord: the file is not what was written.
+
+    """
+    try:
+        data, version = store.get_versioned(PATH)
+    except FileNotFoundError:
+        return None, ""
+    body = unseal(data, PATH, _REMEDY)
+    moves = tuple(Move(**move) for move in body["moves"])
+    return Champion(body["night"], body["spec"], body["token"], moves), version
+
+
+def promote(store: Store, night: str, spec: str, token: int, at: str, against: str | None) -> bool:
+    """Makes a night the champion if the champion is still the one it was judged against; False if it isn't.
+
+    Raises:
+        BusyError: a later holder of the lock has moved it.
+
+    """
+    found, version = read_champion(store)
+    if found is not None and found.night == night:
+        return True
+    if found is not None and found.token > token:
+        raise BusyError(f"night {night} has lost its lock to another that moved {PATH}; start it again")
+    if (found and found.night) != against:
+        return False
+    moves = (*(found.moves if found else ()), Move("promoted", night, at))
+    data = Champion(night, spec, token, moves).encode()
+    return store.replace(PATH, data, version) if found else store.create(PATH, data)
+
+
+def rollback(store: Store, at: str, to: str | None = None) -> Champion:
+    """Makes the champion before this one, or any good night, the champion again.
+
+    Raises:
+        UsageError: there is none, or its files are gone.
+        BusyError: somebody else moves it at this moment.
+
+    """
+    found, version = _readable(store, to)
+    if to is None:
+        if found is None or len(found.line) < 2:
+            raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
+        to = found.line[-2]
+    record = read_night(store, to)
+    if record is None or record["result"] not in GOOD or not run_files(store, to):
+        raise UsageError(f"{to} is no good night of {store.describe()}; there are: {', '.join(_good(store)) or 'none'}")
+    if found is None:
+        found = Champion(to, record["spec_name"], record["token"], ())
+    moved = replace(found, night=to, moves=(*found.moves, Move("rollback", to, at)))
+    if not (store.replace(PATH, moved.encode(), version) if version else store.create(PATH, moved.encode())):
+        raise BusyError(f"{PATH} was moved at this moment: look with `sumsquares nightly status`, then try again")
+    return moved
+
+
+def champion_run(store: Store) -> str | None:
+    """Name of the run whose models are the champion's, or None."""
+    found, _ = read_champion(store)
+    return run_name(found.night) if found else None
+
+
+def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
+    """The champion; a damaged file counts as none where the night is named."""
+    try:
+        return read_champion(store)
+    except DamagedRecord:
+        if to is None:
+            raise
+        return None, store.get_versioned(PATH)[1]
+
+
+def _good(store: Store) -> Sequence[str]:
+    records = (read_night(store, night) for night in list_nights(store))
+    return [record["night"] for record in records if record and record["result"] in GOOD]

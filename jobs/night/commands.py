@@ -1,0 +1,137 @@
+"""What `sumsquares nightly` does: each command makes its calls, prints for people or as JSON, returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jobs import exits
+from jobs.commands import Shared
+from jobs.exits import UsageError
+from jobs.night.champion import rollback
+from jobs.night.clock import Clock
+from jobs.night.hooks import check_hook
+from jobs.night.lock import holding, unlock
+from jobs.night.nightly import Here, Options, run_night
+from jobs.night.nights import Night
+from jobs.night.retention import Keep, plan_pruning, prune, text_of
+from jobs.night.status import status_facts, status_text
+from jobs.place import Place
+from jobs.spec.job_spec import load_spec
+from jobs.storage.store import Store
+
+LONGEST = 366
+"""Nights that one command makes at most."""
+
+
+class RegressedError(RuntimeError):
+    """A night is worse than its champion (exit code 8)."""
+
+
+def start(
+    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
+) -> int:
+    """The nights of these dates, one after the other; a regression of one doesn't stop the next.
+
+    Raises:
+        RegressedError: one of them is worse than its champion; says which and by how much.
+
+    """
+    spec, store = load_spec(path, max_trials), Store(shared.store)
+    store.probe()
+    here = Here(store, place, shared.progress())
+    records = [run_night(Night(day, spec, fresh), options, here) for day in days]
+    text = "\n".join(f"night {record['night']}: {record['message']}" for record in records)
+    _print(shared, records[0] if len(records) == 1 else {"nights": records}, text)
+    worse = [f"night {each['night']} {each['message']}" for each in records if each["result"] == "worse"]
+    if worse:
+        raise RegressedError("; ".join(worse))
+    return max(int(record["exit_code"]) for record in records)
+
+
+def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:
+    """The logical dates that the options ask for; today's in UTC if they ask for none.
+
+    Raises:
+        UsageError: they contradict each other, are no dates, or lie in the future.
+
+    """
+    if day and (first or last):
+        raise UsageError("--date is one night, --from and --to are a range: give one or the other")
+    today = clock.today()
+    begin = _date("--from", first) if first else _date("--date", day) if day else today
+    end = _date("--to", last) if last else today if first else begin
+    if last and not first:
+        raise UsageError("--to needs --from, the first night of the range")
+    if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
+        raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
+    if not 0 <= (end - begin).days < LONGEST:
+        raise UsageError(f"{begin} to {end} is no range of 1 to {LONGEST} nights: give the earlier date as --from")
+    return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+
+
+def checked_hook(command: str | None) -> str | None:
+    """The hook.
+
+    Raises:
+        UsageError: it can't be taken apart into words.
+
+    """
+    try:
+        check_hook(command)
+    except ValueError as error:
+        raise UsageError(f"--hook {command!r}: {error}; write a program and its arguments as in a shell") from None
+    return command
+
+
+def status(nights: int, shared: Shared) -> int:
+    """The last nights."""
+    facts = status_facts(Store(shared.store), Clock(), nights)
+    _print(shared, facts, status_text(facts))
+    return exits.OK
+
+
+def roll_back(to: str | None, shared: Shared) -> int:
+    """The champion before."""
+    champion = rollback(Store(shared.store), Clock().stamp(), to)
+    _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
+    return exits.OK
+
+
+def free(shared: Shared) -> int:
+    """The lock."""
+    owner = unlock(Store(shared.store), Clock())
+    who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
+    said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
+    _print(shared, {"unlocked": who is not None, "owner": asdict(owner) if owner else None}, said)
+    return exits.OK
+
+
+def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
+    """What retention deletes, and with no dry run its deletion."""
+    store, clock = Store(shared.store), Clock()
+    if dry_run:
+        plan = plan_pruning(store, keep, clock.today())
+    else:
+        with holding(store, "prune", clock):
+            plan = plan_pruning(store, keep, clock.today())
+            prune(store, plan)
+    facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
+    _print(shared, facts, text_of(store, plan, deleted=not dry_run))
+    return exits.OK
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is no date: write it as 2026-11-22") from None
+
+
+def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
+    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")

@@ -1,0 +1,200 @@
+"""The gate: is a night better than its champion, the same, or worse? Pure numbers, no files.
+
+Each variant is tested by itself, on its trials that both nights have. What is compared is the natural logarithm of the
+RMSE on the same evaluation rows, so that an effect is a ratio, and a trial's partner is the one of the same seed.
+
+1.  *Over seeds.* A one-sided paired t test of whether the mean difference is beyond the least effect (Student, The
+    probable error of a mean, 1908). Seeds are the replicates; it assumes differences that are about normal.
+2.  *Over nights.* With fresh data all seeds of a night share its training rows, and a lucky draw moves all of them:
+    seeds alone would take luck for progress, however small their spread (Bouthillier et al., Accounting for variance
+    in machine learning benchmarks, MLSys 2021). So the night's mean must also be out of line with those of the
+    champion and of the nights that were the same as it, by the t test for one new observation. Before there are
+    NIGHTS of them, an effect must be a factor of GROSS at least.
+
+A variant is worse (better) if both say so: such a test is as rare an error as the stricter of its parts (Berger,
+Multiparameter hypothesis testing, Technometrics 1982). Over the variants Holm's correction holds for any dependence.
+So of nights with nothing changed at most a share of alpha is called worse, and at most a share of alpha better.
+
+Suffixes: T trials, V variants, H nights of the history.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.night.student import holm, t_tail
+from jobs.results.grouped import student_t975
+
+NIGHTS = 5
+"""Nights of one champion, itself included, from which on their spread is used."""
+GROSS = 2.0
+"""Factor of the RMSE that counts before, where the luck of the night's rows is not known."""
+TRIMMED = 2.0
+"""Factor of the p-value over nights. Nights that were called worse or better are not in the history, which trims the
+tails of its spread: with no factor, 1,000 unchanged nights of one variant gave 79 false alarms at alpha = 0.05."""
+RESOLUTION = 0.1
+"""Added to each RMSE as a hypotenuse: a model whose RMSE is below it answers with the right integer (an error of 0.5
+is five of them), so that below it there is no better or worse."""
+
+Floats = NDArray[np.float64]
+Luck = tuple[float, float, int]
+"""Of a variant: the night's mean less that of the history, the history's spread, and its number of nights."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What counts as a change."""
+
+    alpha: float = 0.01
+    """Share of nights with nothing changed that may be called worse; likewise better."""
+    least_effect: float = 0.02
+    """Change of the RMSE that doesn't count yet: 0.02 is 2 %."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The trials of one night, measured on the evaluation rows."""
+
+    trial_T: NDArray[np.str_]
+    """Names of the trials, the same for the same variant and seed of any night; each once."""
+    variant_T: NDArray[np.str_]
+    """Names of their variants."""
+    rmse_T: Floats
+    """In the target's own units, finite."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the gate finds of one variant; +0.1 is an RMSE 10 % higher than the champion's."""
+
+    variant: str
+    verdict: str
+    """better, same, worse, or untested: fewer than two common seeds."""
+    seeds: int
+    effect: float
+    low: float
+    """Lower end of the effect's 95 % confidence interval over seeds."""
+    high: float | None
+    """Its upper end; None where one seed has no interval, whose lower end is then -1."""
+    p: float
+    """P-value of the verdict after Holm's correction; of `same` the smaller one."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate finds of a night."""
+
+    verdict: str
+    """worse: some variant is; better: some is and none is worse; same; or apart: no trial in common."""
+    changes: tuple[Change, ...]
+    """Of each variant in common, in the order of their names."""
+
+
+def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Policy) -> Judgement:
+    """Compares a night with its champion.
+
+    `history` are the nights whose spread says what luck with the data can do, the champion among them; it is empty
+    where both were trained on the same rows.
+    """
+    _, ours_T, theirs_T = np.intersect1d(night.trial_T, champion.trial_T, return_indices=True)
+    names_V, variant_T = np.unique(night.variant_T[ours_T], return_inverse=True)
+    if not len(names_V):
+        return Judgement("apart", ())
+    difference_T = _log(night.rmse_T[ours_T]) - _log(champion.rmse_T[theirs_T])
+    n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error_V = std_V / np.sqrt(n_V)
+    luck_V = _luck(night, history, names_V) if history else [None] * len(names_V)
+    half_V = student_t975(n_V - 1) * error_V
+    worse_V, better_V = (_corrected(sign, policy, n_V, mean_V, error_V, luck_V) for sign in (1, -1))
+    changes = tuple(
+        Change(
+            variant=str(name),
+            verdict=_verdict(worse_V[v], better_V[v], policy.alpha) if n_V[v] > 1 else "untested",
+            seeds=int(n_V[v]),
+            effect=math.expm1(mean_V[v]),
+            low=math.expm1(mean_V[v] - half_V[v]) if n_V[v] > 1 else -1.0,
+            high=math.expm1(mean_V[v] + half_V[v]) if n_V[v] > 1 else None,
+            p=min(worse_V[v], better_V[v]),
+        )
+        for v, name in enumerate(names_V)
+    )
+    found = {change.verdict for change in changes}
+    return Judgement(next((word for word in ("worse", "better") if word in found), "same"), changes)
+
+
+def _corrected(
+    sign: int, policy: Policy, n_V: NDArray[np.int64], mean_V: Floats, error_V: Floats, luck_V: Sequence[Luck | None]
+) -> list[float]:
+    """P-values of being worse (sign 1) or better (-1) after Holm's correction; 1 for what can't be tested."""
+    least = math.log1p(policy.least_effect)
+    tested = [v for v in range(len(n_V)) if n_V[v] > 1]
+    p = holm([_p(sign, least, int(n_V[v]), float(mean_V[v]), float(error_V[v]), luck_V[v]) for v in tested])
+    corrected = dict(zip(tested, p, strict=True))
+    return [corrected.get(v, 1.0) for v in range(len(n_V))]
+
+
+def _verdict(worse: float, better: float, alpha: float) -> str:
+    if worse <= alpha:
+        return "worse"
+    return "better" if better <= alpha else "same"
+
+
+def _p(sign: int, least: float, n: int, mean: float, error: float, luck: Luck | None) -> float:
+    """P-value of one variant's being worse (sign 1) or better (-1): the larger one of both tests."""
+    over_seeds = _t_test(sign * mean - least, error, n - 1)
+    if luck is None:
+        return over_seeds
+    offset, spread, nights = luck
+    if nights < NIGHTS:
+        return over_seeds if sign * mean >= math.log(GROSS) else 1.0
+    return max(over_seeds, TRIMMED * _t_test(sign * offset, spread * math.sqrt(1 + 1 / nights), nights - 1))
+
+
+def _t_test(excess: float, error: float, freedom: int) -> float:
+    """The tail beyond excess / error; where nothing varies, a difference is certain and none is none."""
+    if error == 0:
+        return 0.0 if excess > 0 else 1.0
+    return t_tail(excess / error, freedom)
+
+
+def _luck(night: Scores, history: Sequence[Scores], names_V: NDArray[np.str_]) -> list[Luck]:
+    """The luck of each variant."""
+    means_HV = np.array([_night_means(each, night, names_V) for each in history])
+    own_V = _night_means(night, night, names_V)
+    known_HV = np.isfinite(means_HV)
+    count_V = known_HV.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre_V = np.where(known_HV, means_HV, 0.0).sum(0) / count_V
+        squares_V = np.where(known_HV, means_HV - centre_V, 0.0) ** 2
+        spread_V = np.sqrt(squares_V.sum(0) / (count_V - 1))
+    return list(zip((own_V - centre_V).tolist(), spread_V.tolist(), count_V.tolist(), strict=True))
+
+
+def _night_means(scores: Scores, like: Scores, names_V: NDArray[np.str_]) -> Floats:
+    """Mean log RMSE of each variant in one night; NaN unless it has all the trials that `like` has of it."""
+    _, theirs_T, ours_T = np.intersect1d(scores.trial_T, like.trial_T, return_indices=True)
+    wanted_T = np.searchsorted(names_V, like.variant_T[np.isin(like.variant_T, names_V)])
+    keep_T = np.isin(like.variant_T[ours_T], names_V)
+    variant_T = np.searchsorted(names_V, like.variant_T[ours_T][keep_T])
+    n_V, mean_V, _ = _moments(_log(scores.rmse_T[theirs_T][keep_T]), variant_T, len(names_V))
+    return np.where(n_V == np.bincount(wanted_T, minlength=len(names_V)), mean_V, np.nan)
+
+
+def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Number, mean and standard deviation (of n - 1) of each variant's values; NaN where there are too few."""
+    n_V = np.bincount(variant_T, minlength=variants)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_V = np.bincount(variant_T, values_T, minlength=variants) / n_V
+        squares_T = (values_T - mean_V[variant_T]) ** 2
+        std_V = np.sqrt(np.bincount(variant_T, squares_T, minlength=variants) / (n_V - 1))
+    return n_V, mean_V, std_V
+
+
+def _log(rmse_T: Floats) -> Floats:
+    return np.log(np.hypot(rmse_T, RESOLUTION))

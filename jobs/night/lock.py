@@ -1,0 +1,256 @@
+"""The lock of the nights of a store: one file, moved by conditional writes alone, in a folder or a bucket.
+
+`nightly/lock.json` says who holds it and until when. Its holder renews it from a thread; whoever finds it expired, or
+its process dead, takes it over by compare and swap, so that of many one succeeds. A lease is no proof that its old
+holder has stopped: each holder has a larger token than the one before, and `jobs.night.champion` refuses a smaller
+one (fencing: Kleppmann, How to do distributed locking, 2016; Gray and Cheriton, Leases, SOSP 1989).
+
+Clocks may jump. A holder counts its lease on its monotonic clock. One who finds a lease that ends later than any
+holder could have promised doesn't believe the clocks: it watches the file for one lease instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from jobs.exits import BusyError
+from jobs.night.clock import Clock, stamp
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.storage.store import StorageError, Store
+
+PATH = "nightly/lock.json"
+LEASE = 300.0
+"""Seconds that a holder may be silent for; it renews three times as often."""
+_WATCHES = 20
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock."""
+
+    host: str
+    pid: int
+    process: str
+    """Boot, PID namespace and start of the process, or nothing where the system doesn't tell."""
+    night: str
+    since: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What the lock's file says."""
+
+    token: int
+    """Grows by one with each holder."""
+    owner: Owner | None
+    """None: it is free."""
+    expires: float
+    """Seconds since 1970."""
+    seconds: float
+    """Length of the lease."""
+
+    def encode(self) -> bytes:
+        """The file's bytes, unlike those of any other writer."""
+        return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
+
+
+def read_lease(store: Store) -> tuple[Lease | None, str]:
+    """What the file says, with its version; None if there is none.
+
+    Raises:
+        DamagedRecord: it is not what was written.
+
+    """
+    try:
+        data, version = store.get_versioned(PATH)
+    except FileNotFoundError:
+        return None, ""
+    body = unseal(data, PATH, "make sure that no night runs, then `sumsquares nightly unlock`")
+    owner = body["owner"] and Owner(**body["owner"])
+    return Lease(body["token"], owner, body["expires"], body["seconds"]), version
+
+
+class Lock:
+    """A lock that is held; `holding` makes it."""
+
+    def __init__(self, store: Store, lease: Lease, clock: Clock) -> None:
+        self._store, self._lease, self._clock = store, lease, clock
+        self._began = (clock.now(), clock.monotonic())
+        self._sure_until = clock.monotonic() + lease.seconds
+        self._guard = threading.Lock()
+
+    @property
+    def token(self) -> int:
+        """The fencing token."""
+        return self._lease.token
+
+    def renew(self) -> bool:
+        """Promises to be silent no longer than one more lease; False if the lock is another's by now."""
+        with self._guard:
+            found, version = read_lease(self._store)
+            if not self._is_ours(found):
+                return False
+            wall, monotonic = self._began
+            asked = self._clock.monotonic()
+            now = max(self._clock.now(), wall + asked - monotonic)
+            renewed = replace(self._lease, expires=max(self._lease.expires, now + self._lease.seconds))
+            if not self._store.replace(PATH, renewed.encode(), version):
+                return False
+            self._lease, self._sure_until = renewed, asked + renewed.seconds
+            return True
+
+    def check(self) -> None:
+        """Makes sure that the lock is still held; to be called right before what only its holder may do.
+
+        Raises:
+            BusyError: it was taken over or unlocked, or couldn't be renewed in time.
+
+        """
+        if self._clock.monotonic() > self._sure_until and not self.renew():
+            self._lost()
+        if not self._is_ours(read_lease(self._store)[0]):
+            self._lost()
+
+    def release(self) -> None:
+        """Frees it if it is still ours."""
+        with self._guard:
+            found, version = read_lease(self._store)
+            if self._is_ours(found):
+                self._store.replace(PATH, replace(self._lease, owner=None).encode(), version)
+
+    def _is_ours(self, found: Lease | None) -> bool:
+        return found is not None and (found.token, found.owner) == (self._lease.token, self._lease.owner)
+
+    def _lost(self) -> None:
+        raise BusyError(
+            f"this night has lost its lock ({PATH}, token {self.token}): it was unlocked, or was silent for more than "
+            f"{self._lease.seconds:.0f} s and another took over; nothing was promoted, start it again"
+        )
+
+
+@contextmanager
+def holding(store: Store, night: str, clock: Clock, above: int = 0, seconds: float = LEASE) -> Iterator[Lock]:
+    """Holds the lock with a token above the one given, renews it meanwhile, and frees it on leaving.
+
+    Raises:
+        BusyError: another holds it; who, where and since when.
+
+    """
+    lock = _acquire(store, night, clock, above, seconds)
+    done = threading.Event()
+    thread = threading.Thread(target=keep_alive, args=(lock, done, seconds / 3), name="nightly-lock", daemon=True)
+    thread.start()
+    try:
+        yield lock
+    finally:
+        done.set()
+        try:
+            lock.release()
+        except (StorageError, DamagedRecord) as error:  # it expires by itself, and must not hide what went wrong
+            log.warning("the lock was not freed: %s", error)
+        thread.join(timeout=5)
+
+
+def unlock(store: Store, clock: Clock) -> Owner | None:
+    """Frees the lock whoever holds it, and returns who did; that one can't promote any more.
+
+    Raises:
+        BusyError: somebody moved it in the meantime.
+
+    """
+    try:
+        found, version = read_lease(store)
+    except DamagedRecord:
+        found, version = Lease(int(clock.now()), None, 0.0, LEASE), store.get_versioned(PATH)[1]
+        store.replace(PATH, replace(found, token=found.token + 1).encode(), version)
+        return None
+    if found is None or found.owner is None:
+        return None
+    if not store.replace(PATH, replace(found, token=found.token + 1, owner=None).encode(), version):
+        raise BusyError("the lock was moved while it was being unlocked: look again with `sumsquares nightly status`")
+    return found.owner
+
+
+def _acquire(store: Store, night: str, clock: Clock, above: int, seconds: float) -> Lock:
+    found, version = read_lease(store)
+    if found is not None and found.owner is not None and not _is_abandoned(store, found, version, clock):
+        raise _busy(found)
+    owner = Owner(socket.gethostname(), os.getpid(), process_name(os.getpid()), night, clock.now())
+    token = max(above, found.token if found else 0) + 1
+    lease = Lease(token, owner, clock.now() + seconds, seconds)
+    won = store.replace(PATH, lease.encode(), version) if found else store.create(PATH, lease.encode())
+    if not won:
+        raise _busy(read_lease(store)[0])
+    return Lock(store, lease, clock)
+
+
+def _is_abandoned(store: Store, found: Lease, version: str, clock: Clock) -> bool:
+    """Whether a lock that has an owner may be taken over."""
+    assert found.owner is not None
+    left = found.expires - clock.now()
+    if left < 0 or _is_dead(found.owner):
+        return True
+    if left <= found.seconds:
+        return False
+    log.warning("%s ends later than it can: a clock was set back; watching it for %.0f s", PATH, found.seconds)
+    for _ in range(_WATCHES):
+        clock.sleep(found.seconds / _WATCHES)
+        if read_lease(store)[1] != version:
+            return False
+    return True
+
+
+def _is_dead(owner: Owner) -> bool:
+    """Whether its process is known to be gone: it is of this boot and this PID namespace, and is not there."""
+    here = process_name(os.getpid())
+    same_place = owner.process.rpartition("/")[0] == here.rpartition("/")[0] != ""
+    if not same_place or owner.host != socket.gethostname():
+        return False
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # somebody's, and its start may be hidden
+        return False
+    return process_name(owner.pid) != owner.process
+
+
+def process_name(pid: int) -> str:
+    """A process of this machine beyond its number, which is used again; empty if there is none, or no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = Path("/proc/self/ns/pid").readlink()
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return f"{boot}/{space}/{fields[18]}" if state not in "ZX" else ""
+
+
+def _busy(found: Lease | None) -> BusyError:
+    if found is None or found.owner is None:
+        return BusyError("another night began or ended at this moment: start again")
+    owner = found.owner
+    return BusyError(
+        f"night {owner.night} runs on {owner.host}, process {owner.pid}, since {stamp(owner.since)}; its lock {PATH} "
+        f"ends {stamp(found.expires)} unless renewed. Wait for it; if it is dead, `sumsquares nightly unlock`"
+    )
+
+
+def keep_alive(lock: Lock, done: threading.Event, pause: float) -> None:
+    """Renews until done, or until the lock is lost; a store that doesn't answer is asked again."""
+    while not done.wait(pause):
+        try:
+            if not lock.renew():
+                return
+        except (StorageError, DamagedRecord) as error:
+            log.warning("the lock was not renewed: %s", error)

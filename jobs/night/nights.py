@@ -1,0 +1,150 @@
+"""A night: its logical date and its spec, the names that follow from them, and its files in the store.
+
+    nightly/<date>-<digest>/spec.toml     the spec as it was given
+    nightly/<date>-<digest>/state.json    how far it has come; written at each start and when it fails
+    nightly/<date>-<digest>/scores.parquet, verdict.json   see jobs.night.scores and jobs.night.nightly
+    nightly/<date>-<digest>/night.json    how it ended; written last, and once it is there the night is finished
+    runs/night-<date>-<digest>/           the run that trained it, an ordinary one
+
+Nothing is trained or decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from jobs.archive import run_folder
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.spec.job_spec import JobSpec, parse_spec
+from jobs.storage.store import Store
+
+FOLDER = "nightly"
+GOOD = ("first", "better", "same")
+"""Results of a night that is at least as good as its champion."""
+_ID = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{12}")
+_NO_LIMIT = 2**63
+
+
+@dataclass(frozen=True)
+class Night:
+    """One night of a spec."""
+
+    date: date
+    """Logical, in UTC: the night's name, whenever it is started."""
+    spec: JobSpec
+    """As it was given; its datasets' test splits are what all its nights are measured on."""
+    fresh: bool = False
+    """Whether it trains on rows of its own."""
+
+    @property
+    def id(self) -> str:
+        """Such as 2026-11-22-0123456789ab."""
+        return f"{self.date.isoformat()}-{self.spec.digest[:12]}"
+
+    @property
+    def run(self) -> str:
+        """The name of the run that trains it."""
+        return run_name(self.id)
+
+    @cached_property
+    def trained(self) -> JobSpec:
+        """What is trained: the spec under the run's name; of a fresh night with the dates' own training rows."""
+        raw = self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        raw["name"] = self.run
+        if self.fresh:
+            for dataset in raw["dataset"]:
+                dataset["seed"] = fresh_seed(self.date, dataset.get("seed", 0))
+        return parse_spec(_toml(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
+
+
+def fresh_seed(day: date, seed: int) -> int:
+    """The seed of a dataset's rows on that day. Datasets of one seed still draw from one stream."""
+    digest = hashlib.sha256(f"sumsquares night {day.isoformat()} seed {seed}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1
+
+
+def run_name(night: str) -> str:
+    """The run of a night."""
+    return f"night-{night}"
+
+
+def folder_of(night: str) -> str:
+    """Where a night's files lie."""
+    return f"{FOLDER}/{night}"
+
+
+def list_nights(store: Store) -> list[str]:
+    """Ids of all nights in the store, finished or not, in the order of their dates."""
+    names = {path.split("/")[1] for path in store.list(FOLDER)}
+    return sorted(name for name in names if _ID.fullmatch(name))
+
+
+def date_of(night: str) -> date:
+    """The logical date in an id."""
+    return date.fromisoformat(night[:10])
+
+
+def read_night(store: Store, night: str) -> dict[str, Any] | None:
+    """How a night ended; None if it hasn't, or if the file that says so is damaged: it is then made anew."""
+    return _read(store, f"{folder_of(night)}/night.json")
+
+
+def read_state(store: Store, night: str) -> dict[str, Any] | None:
+    """How far a night has come; None if it was never started."""
+    return _read(store, f"{folder_of(night)}/state.json")
+
+
+def read_verdict(store: Store, night: str) -> dict[str, Any] | None:
+    """What the gate said of a night, or None."""
+    return _read(store, f"{folder_of(night)}/verdict.json")
+
+
+def write_record(store: Store, night: str, kind: str, body: Mapping[str, Any]) -> None:
+    """Writes night.json, state.json or verdict.json."""
+    store.put(f"{folder_of(night)}/{kind}.json", seal({"format": 1, **body}))
+
+
+def keep_source(store: Store, night: Night) -> None:
+    """Keeps the spec as it was given."""
+    store.put(f"{folder_of(night.id)}/spec.toml", night.spec.source_text)
+
+
+def stored_night(store: Store, night: str) -> Night | None:
+    """A night of the store, or None if it is gone."""
+    path = f"{folder_of(night)}/spec.toml"
+    state = read_state(store, night)
+    try:
+        return Night(date_of(night), parse_spec(store.get(path), path, _NO_LIMIT), bool(state and state["fresh"]))
+    except FileNotFoundError:
+        return None
+
+
+def run_files(store: Store, night: str) -> list[str]:
+    """The files of its run, the spec last: it says which trials are the night's."""
+    folder = run_folder(run_name(night))
+    return sorted(store.list(folder), key=lambda path: path.endswith("job.toml"))
+
+
+def _read(store: Store, path: str) -> dict[str, Any] | None:
+    try:
+        return unseal(store.get(path), path, "")
+    except (FileNotFoundError, DamagedRecord):
+        return None
+
+
+def _toml(raw: Mapping[str, Any]) -> str:
+    """A spec as TOML: JSON's strings, numbers and lists are TOML's as well."""
+    lines = [f"name = {json.dumps(raw['name'])}"]
+    tables = [("[[dataset]]", each) for each in raw["dataset"]]
+    tables += [("[train]", raw["train"])] if "train" in raw else []
+    tables += [("[[grid]]", each) for each in raw["grid"]]
+    for head, table in tables:
+        lines += [head, *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,167 @@
+"""Retention: which nights are kept, and what goes with those that aren't.
+
+Trials and datasets are found by what they are, so that several nights and runs may share them: they go with the last
+one that needs them. The plan is made first and can be shown; nothing is deleted while it is made.
+
+A night is deleted in this order: its trials and datasets, its run with the spec that names them last, and its
+night.json at the very end. Whoever is interrupted goes on at the next night.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import PurePosixPath
+
+from jobs.generation import folder_of as dataset_folder
+from jobs.night.champion import read_champion
+from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.results.stored import read_results
+from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
+
+_THROUGH = "nightly/pruned.json"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """A night is deleted when it is beyond both."""
+
+    nights: int = 30
+    """So many of the newest."""
+    days: int = 30
+    """Those of so many days."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What retention would delete."""
+
+    nights: tuple[str, ...]
+    trials: tuple[str, ...]
+    """Files of packs, each one's .parquet last: while it is there the pack is found."""
+    datasets: tuple[str, ...]
+    """Files of datasets, the manifest first."""
+    records: tuple[str, ...]
+    """Files of the nights and their runs, night.json last."""
+    bytes: int
+    """Of all files."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files, in the order in which they go."""
+        return self.trials + self.datasets + self.records
+
+
+def plan_pruning(store: Store, keep: Keep, today: date, running: str | None = None) -> Pruning:
+    """What goes: nights beyond count and age, but for the last two champions, the last good and the running night."""
+    doomed = _doomed(store, keep, today, running)
+    if not doomed:
+        return Pruning((), (), (), (), 0)
+    going = {run_name(night) for night in doomed}
+    specs, unknown = _specs(store)
+    sizes = store.sizes()
+    packs: list[str] = []
+    folders: set[str] = set()
+    if not unknown:  # a spec that can't be read may need anything
+        old, kept = (
+            _needs(specs[run] for run in going & specs.keys()),
+            _needs(specs[run] for run in specs.keys() - going),
+        )
+        packs = _packs(store, old[0] - kept[0], kept[0])
+        folders = old[1] - kept[1]
+    trial_files = [path for pack in packs for path in (f"{pack}.safetensors", f"{pack}.parquet") if path in sizes]
+    dataset_files = [path for path in sizes if str(PurePosixPath(path).parent.parent) in folders]
+    manifests = [f"{folder}/manifest.json" for folder in sorted(folders) if f"{folder}/manifest.json" in sizes]
+    records = [path for night in doomed for path in (*run_files(store, night), *_night_files(store, night))]
+    files = [*trial_files, *manifests, *dataset_files, *records]
+    return Pruning(
+        tuple(doomed),
+        tuple(trial_files),
+        (*manifests, *dataset_files),
+        tuple(records),
+        sum(sizes.get(path, 0) for path in files),
+    )
+
+
+def prune(store: Store, plan: Pruning) -> None:
+    """Deletes what the plan says, and notes up to which date, so that these nights are not taken for missing ones."""
+    if plan.nights:
+        through = max(date_of(plan.nights[-1]), pruned_through(store) or date.min)
+        store.put(_THROUGH, seal({"format": 1, "through": through.isoformat()}))
+    for path in plan.files:
+        store.delete(path)
+
+
+def pruned_through(store: Store) -> date | None:
+    """The latest date of which a night was deleted, or None."""
+    try:
+        return date.fromisoformat(unseal(store.get(_THROUGH), _THROUGH, "")["through"])
+    except (FileNotFoundError, DamagedRecord):
+        return None
+
+
+def _doomed(store: Store, keep: Keep, today: date, running: str | None) -> list[str]:
+    nights = list_nights(store)
+    champion, _ = read_champion(store)
+    protected = {running, *(champion.line[-2:] if champion else ()), *nights[len(nights) - keep.nights :]}
+    oldest = today - timedelta(days=keep.days)
+    old = [night for night in nights if night not in protected and date_of(night) <= oldest]
+    last_good = next((night for night in reversed(nights) if _is_good(store, night)), None) if old else None
+    return [night for night in old if night != last_good]
+
+
+def _is_good(store: Store, night: str) -> bool:
+    record = read_night(store, night)
+    return record is not None and record["result"] in GOOD
+
+
+def _specs(store: Store) -> tuple[dict[str, JobSpec], bool]:
+    """The specs of all runs by their folder below runs/, and whether one can't be read."""
+    specs, unknown = {}, False
+    for path in store.list("runs"):
+        if path.endswith("/job.toml"):
+            try:
+                specs[str(PurePosixPath(path).parent.relative_to("runs"))] = parse_spec(store.get(path), path, 2**63)
+            except FileNotFoundError:
+                continue
+            except SpecError:
+                unknown = True
+    return specs, unknown
+
+
+def _needs(specs: Iterable[JobSpec]) -> tuple[set[str], set[str]]:
+    """Ids of the trials and folders of the datasets that specs ask for."""
+    ids, folders = set(), set()
+    for spec in specs:
+        ids |= {trial.id for trial in trials(spec)}
+        folders |= {dataset_folder(dataset) for dataset in spec.datasets}
+    return ids, folders
+
+
+def _packs(store: Store, old: set[str], kept: set[str]) -> list[str]:
+    """Packs that hold trials of the old nights, and none that is kept or that nobody is known to want."""
+    table = read_results(store).table
+    mates = defaultdict(set)
+    for trial, pack in zip(table["trial_id"].to_pylist(), table["pack"].to_pylist(), strict=True):
+        mates[pack].add(trial)
+    return sorted(f"trials/{pack}" for pack, ids in mates.items() if ids <= old and not ids & kept)
+
+
+def _night_files(store: Store, night: str) -> Sequence[str]:
+    return sorted(store.list(folder_of(night)), key=lambda path: path.endswith("/night.json"))
+
+
+def text_of(store: Store, plan: Pruning, deleted: bool) -> str:
+    """The plan in words."""
+    if not plan.nights:
+        return f"nothing to prune in {store.describe()}"
+    verb = "deleted" if deleted else "would delete"
+    return (
+        f"{verb} {len(plan.nights)} nights, {plan.nights[0]} to {plan.nights[-1]}: {len(plan.trials)} files of trials, "
+        f"{len(plan.datasets)} of datasets, {len(plan.records)} of summaries, {plan.bytes:,} bytes"
+    )

@@ -1,0 +1,117 @@
+"""Scores: all trials of a night, measured on the evaluation rows that every night of its spec shares.
+
+Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured there
+when it was trained; one with fresh data is measured here. They are kept in nightly/<night>/scores.parquet and made
+anew when that is damaged. What they mean is for jobs.night.gate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets.rows import block, block_count
+from datasets.spec import DatasetSpec
+from jobs.archive import run_folder
+from jobs.night.gate import Scores
+from jobs.night.nights import Night, folder_of
+from jobs.night.sealed import DamagedRecord
+from jobs.results.models import network_answers, networks
+from jobs.results.stored import read_results, variant_columns
+from jobs.spec.variants import Trial, Variant, trials
+from jobs.storage.store import Store
+
+
+def scores_path(night: str) -> str:
+    """Where a night's scores lie."""
+    return f"{folder_of(night)}/scores.parquet"
+
+
+def make_scores(store: Store, night: Night) -> tuple[Scores, str]:
+    """Measures a night and keeps the result; returns it with its SHA-256.
+
+    Raises:
+        DamagedRecord: some of its trials are not in the store.
+
+    """
+    pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
+    found = {row["trial_id"]: row for row in read_results(store).table.to_pylist()}
+    if lost := [trained.id for _, trained in pairs if trained.id not in found]:
+        again = f"sumsquares train {store.root}/{run_folder(night.run)}/job.toml"
+        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: train them with `{again}`")
+    named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
+    if night.fresh:
+        rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], [own for own, _ in pairs])
+    else:
+        rmse = {trained.id: found[trained.id]["rmse"] for _, trained in pairs}
+    table = pa.table(
+        {
+            "trial": [f"{named[own.variant]}-{own.seed}" for own, _ in pairs],
+            "variant": [named[own.variant] for own, _ in pairs],
+            "rmse": pa.array([_counted(rmse[trained.id], own) for own, trained in pairs], pa.float64()),
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    store.put(scores_path(night.id), sink.getvalue())
+    return _scores(table), hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
+    """The kept scores of a night; None if they are gone or damaged."""
+    try:
+        data = store.get(scores_path(night))
+    except FileNotFoundError:
+        return None
+    return _scores(pq.read_table(pa.BufferReader(data))) if hashlib.sha256(data).hexdigest() == sha256 else None
+
+
+def variant_name(variant: Variant) -> str:
+    """A name for what is trained and the rows it is measured on; unlike the id, the same in any version of ours."""
+    columns = variant_columns(variant)
+    kept = {name: value for name, value in columns.items() if name not in ("variant_id", "dataset", "parameters")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _scores(table: pa.Table) -> Scores:
+    trial_T, variant_T = (np.array(table[name].to_pylist(), np.str_) for name in ("trial", "variant"))
+    return Scores(trial_T, variant_T, table["rmse"].to_numpy())
+
+
+def _measured(
+    store: Store, trained: Sequence[tuple[Trial, dict[str, object]]], own: Sequence[Trial]
+) -> dict[str, float | None]:
+    """RMSE of each trained trial on the test split of its own trial; None of one that diverged."""
+    rmse: dict[str, float | None] = {trial.id: None for trial, _ in trained}
+    rows_of = {trial.id: each.variant.dataset for (trial, _), each in zip(trained, own, strict=True)}
+    by_pack: dict[str, list[Trial]] = {}
+    for trial, row in trained:
+        if row["status"] == "ok":
+            by_pack.setdefault(str(row["pack"]), []).append(trial)
+    for pack, mates in by_pack.items():
+        for trial, network in networks(store, pack, mates):
+            dataset = rows_of[trial.id]
+            parts = ((network_answers(network, trial, x_NI), y_N) for x_NI, y_N in _test_rows(dataset))
+            squares = sum(float(np.square(answer_N - y_N).sum()) for answer_N, y_N in parts)
+            rmse[trial.id] = math.sqrt(squares / dataset.test_rows)
+    return rmse
+
+
+def _test_rows(dataset: DatasetSpec) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    return (block(dataset, "test", index) for index in range(block_count(dataset, "test")))
+
+
+def _counted(rmse: float | None, trial: Trial) -> float:
+    """The RMSE; of a trial that diverged, or whose answers overflow, that of the answer 0: it has learnt nothing."""
+    if rmse is not None and math.isfinite(rmse):
+        return rmse
+    dataset = trial.variant.dataset
+    squares = sum(float(np.square(target_N.astype(np.float64)).sum()) for _, target_N in _test_rows(dataset))
+    return math.sqrt(squares / dataset.test_rows)

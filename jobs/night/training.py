@@ -1,0 +1,60 @@
+"""Trains a night: the same stages as `sumsquares run`, on the night's own run. Nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cluster.work import Failure
+from jobs.archive import keep_spec
+from jobs.place import Place
+from jobs.plan import RETRAINED, Plan, make_plan
+from jobs.results.summary import Summary
+from jobs.run import Timing, generate_datasets, runners, summarize_run, train_packs
+from jobs.show.progress import Progress
+from jobs.spec.job_spec import JobSpec
+from jobs.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What there is in the store of a night, and what could not be made."""
+
+    summary: Summary
+    seconds: dict[str, float]
+    """Wall time of each stage."""
+    failures: Sequence[Failure]
+
+
+def train_spec(spec: JobSpec, store: Store, place: Place, progress: Progress, check: Callable[[], None]) -> Trained:
+    """Plans, generates, trains what is missing and summarises; `check` is called between the stages."""
+    timing = Timing()
+    with timing.stage("plan"):
+        plan = make_plan(spec, store)
+        keep_spec(store, spec)
+        _tell(plan, progress)
+    with runners(place, store, bool(plan.todo), timing) as here:
+        with timing.stage("generate"):
+            generate_datasets(plan, store, here, progress)
+        check()
+        with timing.stage("train"):
+            failures = train_packs(plan, store, place.memory_limit, here, progress)
+    for failure in failures:
+        progress.warn(f"{failure.key} was given up: {failure.reason}")
+    check()
+    return Trained(summarize_run(spec, store, timing, progress), timing.seconds, failures)
+
+
+def is_damaged(spec: JobSpec, store: Store) -> bool:
+    """Whether a spec that was trained has lost results since: a file was damaged, or deleted by hand."""
+    return bool(make_plan(spec, store).todo)
+
+
+def _tell(plan: Plan, progress: Progress) -> None:
+    for problem in plan.problems:
+        again = "; trained anew" if problem.kind in RETRAINED else ""
+        progress.warn(f"{problem.message}{again}")
+    for dataset in plan.datasets:
+        for note in dataset.notes:
+            progress.warn(note)
+    progress.say(f"{len(plan.trials):,} trials of {plan.variants:,} variants, {plan.left:,} of them to train")

@@ -1,0 +1,45 @@
+"""Sixteen processes that ask for one lock at the same moment, again and again. It imports little: each of them pays."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import ExitStack, suppress
+
+from jobs.exits import BusyError
+from jobs.night.clock import Clock
+from jobs.night.lock import holding
+from jobs.storage.store import Store
+
+PROCESSES = 16
+
+
+def race(root, environment, rounds, barrier, won):
+    """Asks in every round when all others do; puts the rounds in which it had the lock, with its tokens."""
+    os.environ.update(environment)
+    store, had = Store(root), []
+    store.exists("warm")
+    for number in range(rounds):
+        barrier.wait(timeout=60)
+        with ExitStack() as stack:
+            with suppress(BusyError):
+                held = stack.enter_context(holding(store, f"round {number}", Clock()))
+                had.append((number, held.token))
+            barrier.wait(timeout=60)  # nobody lets go before all have asked
+    won.put(had)
+
+
+def winners(root, rounds):
+    """Rounds and tokens of all who had the lock."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["s3fs"])  # a second to import, once
+    barrier, won = context.Barrier(PROCESSES), context.Queue()
+    arguments = (root, dict(os.environ), rounds, barrier, won)
+    processes = [context.Process(target=race, args=arguments) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    had = [each for _ in processes for each in won.get(timeout=100)]
+    for process in processes:
+        process.join(timeout=20)
+        assert process.exitcode == 0
+    return sorted(had)

@@ -1,0 +1,75 @@
+"""What tests of nights share: a clock that can be moved, a tiny spec, and nights that nobody had to train."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+from result_rows import row_of
+
+from jobs.archive import run_folder
+from jobs.generation import folder_of as dataset_folder
+from jobs.night.clock import Clock
+from jobs.night.nights import Night, write_record
+from jobs.results.stored import commit_pack
+from jobs.spec.job_spec import parse_spec
+from jobs.spec.variants import trials
+
+TINY = """
+name = "tiny"
+[[dataset]]
+name = "sums"
+task = "sum"
+largest = 50
+rows = 200
+test_rows = 100
+[train]
+epochs = 4
+batch_size = 20
+lr = 0.01
+[[grid]]
+dataset = "sums"
+hidden = [[], [6]]
+activation = "tanh"
+seeds = 4
+"""
+START = datetime(2026, 11, 1, 3, tzinfo=UTC).timestamp()
+DAY = 86_400.0
+
+
+class Moved:
+    """Time that passes when it is told to."""
+
+    def __init__(self, now=START):
+        self.wall, self.ticks = now, 0.0
+        self.clock = Clock(lambda: self.wall, lambda: self.ticks, self.pass_)
+
+    def pass_(self, seconds):
+        """Both clocks go on."""
+        self.wall += seconds
+        self.ticks += seconds
+
+
+def spec_of(text=TINY):
+    return parse_spec(text.encode(), "tiny.toml")
+
+
+def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY):
+    """A finished night with results that were never trained; its id."""
+    night = Night(date.fromisoformat(day), spec_of(text), fresh)
+    wanted = trials(night.trained)
+    pack = wanted[0].id
+    commit_pack(store, pack, [row_of(trial) for trial in wanted], {"0.weight": np.zeros((len(wanted), 1, 1))})
+    for dataset in night.trained.datasets:
+        for name in ("train/part-00000.parquet", "manifest.json"):
+            store.put(f"{dataset_folder(dataset)}/{name}", b"made up")
+    store.put(f"{run_folder(night.run)}/job.toml", night.trained.source_text)
+    store.put(f"{run_folder(night.run)}/summary.json", b"{}")
+    store.put(f"nightly/{night.id}/spec.toml", night.spec.source_text)
+    facts = {"night": night.id, "date": day, "spec_name": night.spec.name, "fresh": fresh, "attempt": 1}
+    write_record(store, night.id, "state", {**facts, "state": "running"})
+    ended = {"result": result, "exit_code": 8 if result == "worse" else 0, "against": against, "message": result}
+    best = {"sums": {"rmse_median": 1.5}}
+    more = {"trained_digest": night.trained.digest, "scores_sha256": scores, "token": 1, "seconds": 61.0, "best": best}
+    write_record(store, night.id, "night", {**facts, **ended, **more, "ended": day})
+    return night.id

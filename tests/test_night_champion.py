@@ -1,0 +1,109 @@
+"""The champion's file: who may move it, and back."""
+
+from __future__ import annotations
+
+import pytest
+from night_world import made_up
+
+from jobs.exits import BusyError, UsageError
+from jobs.night.champion import PATH, champion_run, promote, read_champion, rollback
+from jobs.night.sealed import DamagedRecord
+from jobs.storage.store import Store
+
+DAYS = [f"2026-11-0{day}" for day in range(1, 6)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+def promoted(store, days):
+    """Nights that became champion one after the other."""
+    against = None
+    ids = []
+    for token, day in enumerate(days, 1):
+        ids.append(made_up(store, day, "better"))
+        assert promote(store, ids[-1], "tiny", token, "now", against)
+        against = ids[-1]
+    return ids
+
+
+def test_a_promotion_moves_the_champion_and_keeps_every_move(store):
+    """From none; the models asked are those of its run."""
+    assert read_champion(store) == (None, "")
+    assert champion_run(store) is None
+    ids = promoted(store, DAYS[:3])
+    champion, _ = read_champion(store)
+    assert (champion.night, champion.token) == (ids[-1], 3)
+    assert [move.night for move in champion.moves] == champion.line == ids
+    assert champion_run(store) == f"night-{ids[-1]}"
+
+
+def test_a_night_that_was_judged_against_another_champion_is_not_promoted(store):
+    """It has to be judged again; a promotion that is repeated is no second move."""
+    ids = promoted(store, DAYS[:2])
+    assert not promote(store, "late", "tiny", 3, "now", ids[0])
+    assert not promote(store, "late", "tiny", 3, "now", None)
+    assert promote(store, ids[1], "tiny", 3, "now", ids[0])
+    assert len(read_champion(store)[0].moves) == 2
+
+
+def test_a_smaller_token_can_not_move_it(store):
+    """The lock was another's in the meantime."""
+    ids = promoted(store, DAYS[:2])
+    with pytest.raises(BusyError, match="lost its lock"):
+        promote(store, "late", "tiny", 1, "now", ids[1])
+
+
+def test_of_two_promotions_at_once_one_succeeds(store, monkeypatch):
+    """Whoever was slower than another is told so."""
+    ids = promoted(store, DAYS[:1])
+    replace = store.replace
+
+    def interrupted(path, data, version):
+        monkeypatch.setattr(store, "replace", replace)
+        assert promote(store, "other", "tiny", 2, "now", ids[0])
+        return replace(path, data, version)
+
+    monkeypatch.setattr(store, "replace", interrupted)
+    assert not promote(store, "mine", "tiny", 2, "now", ids[0])
+    assert read_champion(store)[0].night == "other"
+
+
+def test_rollback_goes_back_one_champion_at_a_time(store):
+    """Taken back nights are known as such; before the first there is none; a night after it goes on from there."""
+    ids = promoted(store, DAYS[:3])
+    assert rollback(store, "now").night == ids[1]
+    assert rollback(store, "now").night == ids[0]
+    assert read_champion(store)[0].taken_back == set(ids[1:])
+    with pytest.raises(UsageError, match="no earlier champion"):
+        rollback(store, "now")
+    new = made_up(store, DAYS[4], "better")
+    assert promote(store, new, "tiny", 9, "now", ids[0])
+    assert read_champion(store)[0].line == [ids[0], new]
+    assert rollback(store, "now").night == ids[0]
+    assert len(read_champion(store)[0].moves) == 7
+
+
+def test_rollback_to_a_named_night_takes_good_ones_alone(store):
+    """And lists them; a regressed or unknown one is refused and nothing moves."""
+    ids = promoted(store, DAYS[:2])
+    same, worse = made_up(store, DAYS[2], "same"), made_up(store, DAYS[3], "worse")
+    before = store.get(PATH)
+    for wrong in (worse, "2026-01-01-0123456789ab"):
+        with pytest.raises(UsageError, match=f"no good night.*{ids[0]}, {ids[1]}, {same}"):
+            rollback(store, "now", wrong)
+    assert store.get(PATH) == before
+    assert rollback(store, "now", same).night == same
+
+
+def test_a_damaged_champion_is_named_and_a_named_night_mends_it(store):
+    """Its token is at least that of the night."""
+    ids = promoted(store, DAYS[:2])
+    store.put(PATH, store.get(PATH).replace(b"tiny", b"tinx"))
+    for use in (lambda: read_champion(store), lambda: rollback(store, "now")):
+        with pytest.raises(DamagedRecord, match="nightly rollback --to NIGHT"):
+            use()
+    assert rollback(store, "now", ids[0]).night == ids[0]
+    assert read_champion(store)[0].spec == "tiny"

@@ -1,0 +1,185 @@
+"""The gate: what it calls better, the same and worse, and how rarely it errs."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.night.gate import NIGHTS, Policy, Scores, judge
+from jobs.night.student import holm, t_tail
+from jobs.results.grouped import student_t975
+
+STRICT = Policy(alpha=0.01, least_effect=0.02)
+
+
+def scores(rmse_VS, skip=()):
+    """Scores of variants with seeds; RMSE [V, S]."""
+    rmse_VS = np.asarray(rmse_VS, float)
+    places = [(v, s) for v in range(rmse_VS.shape[0]) for s in range(rmse_VS.shape[1]) if (v, s) not in skip]
+    trials = np.array([f"v{v:02}-{s}" for v, s in places])
+    return Scores(trials, np.array([f"v{v:02}" for v, _ in places]), np.array([rmse_VS[place] for place in places]))
+
+
+class World:
+    """Nights of one process: RMSEs with luck of the night's rows and luck of each seed, drawn from a seed."""
+
+    def __init__(self, seed, variants, seeds, night_luck, seed_luck, tail=None):
+        self.draw = np.random.default_rng(seed)
+        self.shape, self.night_luck, self.seed_luck, self.tail = (variants, seeds), night_luck, seed_luck, tail
+        self.base_VS = self.draw.normal(5, 2, (variants, 1)) + self.draw.normal(0, 0.3, self.shape)
+
+    def night(self, worse_V=0.0):
+        """One night; worse_V is added to the logarithm of the RMSE."""
+        luck_VS = self.draw.normal(0, self.night_luck, (self.shape[0], 1))
+        noise_VS = self.draw.standard_t(self.tail, self.shape) if self.tail else self.draw.normal(size=self.shape)
+        return scores(np.exp(self.base_VS + luck_VS + self.seed_luck * noise_VS + np.reshape(worse_V, (-1, 1))))
+
+
+def live(world, nights, policy):
+    """Verdicts of that many nights, each judged against the champion that the ones before have left."""
+    champion = world.night()
+    history, verdicts = [champion], []
+    for _ in range(nights):
+        night = world.night()
+        verdict = judge(night, champion, history, policy).verdict
+        verdicts.append(verdict)
+        if verdict == "better":
+            champion, history = night, [night]
+        elif verdict == "same":
+            history = [champion, *history[1:], night][-20:]
+    return verdicts
+
+
+def at_most(share, of):
+    """The number of events that a share is below but for one time in 10,000."""
+    chances = [math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(of + 1)]
+    return next(k for k in range(of + 1) if sum(chances[: k + 1]) >= 0.9999)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "world"),
+    [
+        (0.05, (1, 5, 0.05, 0.05)),  # one variant: nothing is lost to Holm's correction
+        (0.05, (6, 5, 0.1, 0.01)),  # the luck of the rows far above that of the seeds
+        (0.01, (6, 3, 0.0, 0.1)),  # no luck but that of the seeds
+        (0.05, (2, 5, 0.05, 0.1, 3)),  # heavy tails
+    ],
+)
+def test_of_1000_unchanged_nights_no_more_than_the_stated_rate_are_called_worse_or_better(alpha, world):
+    """In a life in which champions follow each other, lucky ones among them."""
+    verdicts = live(World(1, *world), 1000, Policy(alpha=alpha))
+    assert verdicts.count("worse") <= at_most(alpha, 1000)
+    assert verdicts.count("better") <= at_most(alpha, 1000)
+    assert verdicts.count("same") == 1000 - verdicts.count("worse") - verdicts.count("better")
+
+
+def test_a_real_regression_of_one_variant_is_found_and_named():
+    """30 % in one of six variants, after ten nights with luck of 3 %; and an improvement likewise."""
+    world = World(2, 6, 5, 0.03, 0.03)
+    champion, *others = [world.night() for _ in range(10)]
+    for sign, verdict in ((1, "worse"), (-1, "better")):
+        change_V = [0, 0, sign * math.log(1.3), 0, 0, 0]
+        found = judge(world.night(change_V), champion, [champion, *others], STRICT)
+        assert found.verdict == verdict
+        (named,) = [change for change in found.changes if change.verdict != "same"]
+        assert named.variant == "v02"
+        assert (named.effect > 0.15) == (sign == 1)
+        assert named.low < named.effect < named.high
+        assert named.p <= STRICT.alpha
+
+
+def test_one_variant_worse_outweighs_others_better():
+    """Such a night is worse."""
+    world = World(3, 3, 8, 0.0, 0.01)
+    champion = world.night()
+    found = judge(world.night([0.5, -0.5, -0.5]), champion, (), STRICT)
+    assert [change.verdict for change in found.changes] == ["worse", "better", "better"]
+    assert found.verdict == "worse"
+
+
+def test_equal_nights_are_the_same():
+    """To the bit, with whatever alpha and least effect: also RMSEs of 0, and one seed."""
+    for rmse in ([[0.0, 0.0, 0.0]], [[3.0, 5.0], [0.0, 1e-9]], [[7.0]]):
+        same = scores(rmse)
+        for history in ((), [same] * NIGHTS):
+            found = judge(same, same, history, Policy(alpha=0.5, least_effect=0.0))
+            assert found.verdict == "same"
+            assert all(change.effect == 0 for change in found.changes)
+
+
+def test_a_difference_without_any_spread_is_certain_beyond_the_least_effect_alone():
+    """Every seed 1.9 % worse is the same, 2.1 % is worse."""
+    champion = scores([[100.0, 100.0, 100.0]])
+    assert judge(scores([[101.9] * 3]), champion, (), STRICT).verdict == "same"
+    assert judge(scores([[102.1] * 3]), champion, (), STRICT).verdict == "worse"
+
+
+def test_what_rounds_to_the_right_integer_has_no_better_or_worse():
+    """RMSEs of 1e-6 and 1e-3 are both exact answers."""
+    assert judge(scores([[1e-3] * 5]), scores([[1e-6] * 5]), (), STRICT).verdict == "same"
+    assert judge(scores([[1.0] * 5]), scores([[1e-6] * 5]), (), STRICT).verdict == "worse"
+
+
+def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
+    """With rows of their own and a short history, all seeds 30 % worse is not enough; twice is."""
+    champion = scores([[100.0, 101, 99, 100.5]])
+    history = [champion] * (NIGHTS - 1)
+    assert judge(scores([[130.0, 131, 129, 130]]), champion, (), STRICT).verdict == "worse"
+    assert judge(scores([[130.0, 131, 129, 130]]), champion, history, STRICT).verdict == "same"
+    assert judge(scores([[210.0, 211, 209, 210]]), champion, history, STRICT).verdict == "worse"
+
+
+def test_only_common_trials_are_compared():
+    """A variant with fewer than two is untested; without any, the nights are apart."""
+    champion = scores([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], skip={(1, 0), (1, 1)})
+    found = judge(scores([[1.0, 1.0, 1.0], [9.0, 9.0, 9.0]]), champion, (), STRICT)
+    assert [(change.verdict, change.seeds) for change in found.changes] == [("same", 3), ("untested", 1)]
+    other = Scores(np.array(["x-0", "x-1"]), np.array(["x", "x"]), np.array([1.0, 1.0]))
+    assert judge(other, champion, (), STRICT).verdict == "apart"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_swapping_the_nights_swaps_better_and_worse(seed):
+    """On the same rows, where there is no history."""
+    world = World(seed, 4, 4, 0.0, 0.05)
+    a, b = world.night(), world.night([0.3, -0.3, 0.0, 1.0])
+    swapped = {"better": "worse", "worse": "better"}
+    ahead, back = judge(b, a, (), STRICT), judge(a, b, (), STRICT)
+    assert [swapped.get(c.verdict, c.verdict) for c in ahead.changes] == [c.verdict for c in back.changes]
+    assert [c.p for c in ahead.changes] == pytest.approx([c.p for c in back.changes])
+
+
+def test_the_tail_of_t_is_its_density_summed_up():
+    """And the quantiles that tables have; exact at 0, for one degree (Cauchy) and far out."""
+    for freedom in (1, 2, 3, 4, 7, 30, 101):
+        assert t_tail(0.0, freedom) == pytest.approx(0.5)
+        assert t_tail(float(student_t975(np.array([freedom]))[0]), freedom) == pytest.approx(0.025, rel=1e-4)
+        t = np.linspace(1, 400, 400_001)
+        density = (1 + t**2 / freedom) ** (-(freedom + 1) / 2)
+        density *= math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+        inside = float(((density[1:] + density[:-1]) / 2 * np.diff(t)).sum())
+        assert t_tail(1.0, freedom) - t_tail(400.0, freedom) == pytest.approx(inside, rel=1e-5)
+        assert t_tail(-2.0, freedom) == pytest.approx(1 - t_tail(2.0, freedom))
+    assert t_tail(1.0, 1) == pytest.approx(0.25)
+    assert t_tail(math.inf, 3) == pytest.approx(0, abs=1e-15)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holms_correction_is_between_none_and_bonferronis(p):
+    """It keeps the order, and the smallest is Bonferroni's."""
+    adjusted = holm(p)
+    assert all(one <= two <= min(1, one * len(p)) for one, two in zip(p, adjusted, strict=True))
+    assert min(adjusted) == min(1, min(p) * len(p))
+    ordered = [adjusted[i] for i in sorted(range(len(p)), key=p.__getitem__)]
+    assert all(one <= two for one, two in pairwise(ordered))
+
+
+def test_holms_correction_of_a_known_example():
+    """Worked by hand."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -1,0 +1,70 @@
+"""What a night is called, what it trains on, and what it keeps."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from night_world import TINY, spec_of
+from specs import small
+
+from jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.spec.job_spec import load_spec
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))
+DAY = date(2026, 11, 22)
+
+
+@pytest.mark.parametrize("spec", [small(), spec_of(), *map(load_spec, EXAMPLES)], ids=lambda spec: spec.name)
+def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
+    """The same work under another name: every example survives being written as TOML again."""
+    night = Night(DAY, spec)
+    assert night.trained.digest == spec.digest
+    assert night.trained.name == f"night-2026-11-22-{spec.digest[:12]}" == night.run
+
+
+def test_fresh_nights_have_rows_of_their_own_and_trials_in_the_same_order():
+    """Each date its own, the same one again the same; nothing else changes."""
+    spec = small()
+    nights = [Night(date(2026, 11, day), spec, fresh=True) for day in (21, 22, 22)]
+    digests = [[dataset.digest for dataset in night.trained.datasets] for night in nights]
+    assert digests[1] == digests[2] != digests[0]
+    for base, own in zip(trials(spec), trials(nights[0].trained), strict=True):
+        assert own.seed == base.seed
+        assert own.variant.dataset.seed == fresh_seed(date(2026, 11, 21), base.variant.dataset.seed)
+        assert (own.variant.hidden, own.variant.lr) == (base.variant.hidden, base.variant.lr)
+
+
+def test_datasets_of_one_seed_still_share_it():
+    """And those of other seeds don't."""
+    assert fresh_seed(DAY, 1) == fresh_seed(DAY, 1) != fresh_seed(DAY, 2)
+    assert all(0 <= fresh_seed(DAY, seed) < 2**63 for seed in range(100))
+
+
+def test_a_night_comes_back_from_the_store(tmp_path):
+    """With its spec and whether its data were fresh."""
+    store, night = Store(str(tmp_path)), Night(DAY, spec_of(TINY), fresh=True)
+    assert stored_night(store, night.id) is None
+    keep_source(store, night)
+    write_record(store, night.id, "state", {"fresh": True})
+    assert stored_night(store, night.id).trained.digest == night.trained.digest
+
+
+def test_a_record_with_a_flipped_byte_is_none(tmp_path):
+    """Wherever it is flipped: such a night isn't finished. A sealed file that must be there is named."""
+    store = Store(str(tmp_path))
+    write_record(store, "2026-11-22-0123456789ab", "night", {"result": "same", "message": "all is well"})
+    path = "nightly/2026-11-22-0123456789ab/night.json"
+    data = store.get(path)
+    assert read_night(store, "2026-11-22-0123456789ab")["result"] == "same"
+    for place in range(0, len(data) - 1, 7):
+        store.put(path, data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        assert read_night(store, "2026-11-22-0123456789ab") is None
+    for cut in (b"", b"[]", b"null", data[:-30]):
+        with pytest.raises(DamagedRecord, match=r"night\.json: damaged.*do something"):
+            unseal(cut, "night.json", "do something")
+    assert unseal(seal({"a": [1, "x"]}), "", "") == {"a": [1, "x"]}

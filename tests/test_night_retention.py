@@ -1,0 +1,110 @@
+"""Retention: what goes, what stays, and what an interruption leaves."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from night_world import TINY, made_up, spec_of
+
+from jobs.night.calendar import missed_dates
+from jobs.night.champion import promote
+from jobs.night.nights import list_nights
+from jobs.night.retention import Keep, plan_pruning, prune
+from jobs.results.stored import read_results
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
+
+TODAY = date(2026, 11, 20)
+DAYS = [f"2026-11-{day:02}" for day in range(1, 11)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Ten nights, of which the second is the champion and the last ones are no good."""
+    store = Store(str(tmp_path))
+    for day in DAYS:
+        night = made_up(store, day, "worse" if day > "2026-11-07" else "same")
+        if day == DAYS[1]:
+            promote(store, night, "tiny", 1, "now", None)
+    return store
+
+
+def left(store):
+    return [night[8:10] for night in list_nights(store)]
+
+
+def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(store):
+    """Both limits must be passed; the running night stays too."""
+    cases = {
+        Keep(2, 1): ["02", "07", "09", "10"],
+        Keep(2, 14): ["02", "07", "08", "09", "10"],
+        Keep(9, 1): ["02", *left(store)[2:]],
+        Keep(1, 365): left(store),
+        Keep(100, 0): left(store),
+    }
+    for keep, stay in cases.items():
+        doomed = plan_pruning(store, keep, TODAY).nights
+        assert [night for night in left(store) if night not in [each[8:10] for each in doomed]] == stay
+    running = list_nights(store)[0]
+    assert running not in plan_pruning(store, Keep(2, 1), TODAY, running).nights
+
+
+def test_a_plan_deletes_nothing_and_counts_what_goes(store):
+    """Its bytes are those that are gone afterwards."""
+    before = store.sizes()
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    assert store.sizes() == before
+    prune(store, plan)
+    after = store.sizes()
+    assert left(store) == ["02", "07", "09", "10"]
+    assert sum(before.values()) - plan.bytes == sum(size for path, size in after.items() if "pruned" not in path)
+    assert plan_pruning(store, Keep(2, 1), TODAY).files == ()
+
+
+def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
+    """Trials and datasets of kept nights, of a run of the user's own, and packs that nobody knows."""
+    own = spec_of(TINY)
+    night = made_up(store, "2026-10-01", fresh=False)  # the spec itself: the run below has the same trials
+    store.put("runs/mine/job.toml", own.source_text)
+    store.put("trials/0123.parquet", b"somebody's")
+    wanted = {trial.id for trial in trials(own)}
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    assert night not in list_nights(store)
+    stored = set(read_results(store).table["trial_id"].to_pylist())
+    assert wanted <= stored
+    assert len(stored) == (4 + 1) * len(wanted)
+    assert store.exists("trials/0123.parquet")
+    assert store.exists(f"datasets/{own.datasets[0].digest}/manifest.json")
+    assert len([path for path in store.list("datasets") if path.endswith("manifest.json")]) == 5
+
+
+def test_with_a_spec_that_can_not_be_read_no_trial_goes(store):
+    """It may need any of them; the summaries go all the same."""
+    store.put("runs/odd/job.toml", b"name = ")
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    assert plan.nights
+    assert plan.trials == plan.datasets == ()
+
+
+def test_an_interrupted_pruning_is_gone_on_with(store):
+    """After any number of deletions, the next one ends where an undisturbed one does."""
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    for cut in (1, len(plan.trials), len(plan.trials) + 3, len(plan.files) - 2):
+        for path in plan.files[:cut]:
+            store.delete(path)
+        again = plan_pruning(store, Keep(2, 1), TODAY)
+        assert set(again.files) == set(plan.files[cut:])
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    assert not [path for path in plan.files if store.exists(path)]
+
+
+def test_deleted_nights_are_not_missed_and_gaps_are(store):
+    """Dates after the last that was deleted for its age."""
+    store.delete(f"nightly/{list_nights(store)[8]}/night.json")  # unfinished, so not missing
+    for path in store.list(f"nightly/{list_nights(store)[4]}"):
+        store.delete(path)
+    assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [5, 11, 12]
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [11, 12]
+    assert missed_dates(Store(store.root + "/none"), TODAY) == []
