@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from ray.train import get_context
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from cluster.queue import WorkQueue, can_help, describe
+from cluster.queue import Told, WorkQueue, describe
 from cluster.work import Halve, Item, MakeWork, OnView
 from cluster.workers import ClusterError, Group
 
@@ -31,6 +30,8 @@ RESTARTS = 100
 HUNG_SECONDS = 900.0
 """Without a beat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
 BEAT_SECONDS = 0.5
+BEATS_PER_SECOND = 400.0
+"""Of all workers together: the queue answers some 1,400 calls a second. More workers beat less often."""
 LOOK_SECONDS = 0.3
 
 
@@ -45,9 +46,12 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
     queue = queue.remote(items, halve)
     attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
     failures: list[str] = []
+    beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
         threads = [
-            threading.Thread(target=_fit, args=(group, queue, make_work, folder, attempt, failures), daemon=True)
+            threading.Thread(
+                target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, failures), daemon=True
+            )
             for group in workers
         ]
         for thread in threads:
@@ -64,12 +68,14 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
 
 
-def _fit(group: Group, queue: Any, make_work: MakeWork, folder: str, attempt: str, failures: list[str]) -> None:
+def _fit(
+    group: Group, queue: Any, make_work: MakeWork, beat_seconds: float, folder: str, attempt: str, failures: list[str]
+) -> None:
     """One fit, in a thread of the driver."""
     elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
         _loop,
-        train_loop_config={"queue": queue, "group": group, "make_work": make_work},
+        train_loop_config={"queue": queue, "group": group, "make_work": make_work, "beat_seconds": beat_seconds},
         scaling_config=ScalingConfig(
             num_workers=(group.at_least, group.workers) if elastic else group.workers,
             use_gpu=group.device == "cuda",
@@ -99,7 +105,7 @@ def _loop(config: dict[str, Any]) -> None:
 
     def beat(share: float) -> None:
         nonlocal beaten
-        if time.monotonic() - beaten > BEAT_SECONDS:
+        if time.monotonic() - beaten > config["beat_seconds"]:
             beaten = time.monotonic()
             faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
             queue.beat.remote(name, share)
@@ -109,8 +115,7 @@ def _loop(config: dict[str, Any]) -> None:
         try:
             result = work(taken[1], beat)
         except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
-            told = (describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
-            ray.get(queue.fail.remote(name, *told))
+            ray.get(queue.fail.remote(name, Told.of(error)))
         else:
             ray.get(queue.done.remote(name, result))
     faulthandler.cancel_dump_traceback_later()

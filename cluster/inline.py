@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from cluster.queue import WorkQueue, can_help, describe
+from cluster.queue import Told, WorkQueue
 from cluster.work import Halve, Item, MakeWork, OnView
 
 A = TypeVar("A")
@@ -37,6 +36,6 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
         try:
             queue.done("inline-0", work(taken[1], beat))
         except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-            queue.fail("inline-0", describe(error), traceback.format_exc(), type(error).__name__, can_help(error))
+            queue.fail("inline-0", Told.of(error))
         beat(0.0)
     on_view(queue.view())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -25,7 +25,7 @@ def on_every_node(function: Callable[[A], B], argument: A) -> dict[str, B]:
     """
     found = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in found if node["Alive"]}
-    remote = ray.remote(num_cpus=0)(lambda asked: function(asked))  # Ray takes a function, and no other callable
+    remote: Any = ray.remote(num_cpus=0)(lambda asked: function(asked))  # Ray takes a function, and no other callable
     asked = {
         remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(argument): name
         for node, name in nodes.items()

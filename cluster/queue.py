@@ -5,13 +5,41 @@ Plain and synchronous, so that it can be tested without Ray; `fits.py` makes an 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from cluster.work import Failure, Halve, Item, Payload, Result, View
 
 ATTEMPTS = 3
 """Tries of one piece; then it is halved, and what can't be halved is given up by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a worker tells of an exception."""
+
+    reason: str
+    """One line."""
+    traceback: str
+    kind: str
+    """The exception's class name."""
+    can_be_mended: bool
+    """Whether trying again can help: not where the input itself is wrong."""
+    ends_run: bool
+    """Whether the exception says that the next piece will fail as well: a class attribute `ends_run` of its own."""
+
+    @classmethod
+    def of(cls, error: Exception) -> Told:
+        """About the exception that is being handled."""
+        return cls(
+            reason=describe(error),
+            traceback=traceback.format_exc(),
+            kind=type(error).__name__,
+            can_be_mended=not isinstance(error, (ValueError, TypeError, AssertionError)),
+            ends_run=getattr(error, "ends_run", False),
+        )
 
 
 class WorkQueue:
@@ -48,29 +76,25 @@ class WorkQueue:
         self._held[worker] = (item, 0.0)
         return item.key, item.payload
 
-    def beat(self, worker: str, share: float) -> bool:
-        """Progress of the worker's piece; False asks it to stop."""
+    def beat(self, worker: str, share: float) -> None:
+        """Progress of the worker's piece."""
         if worker in self._held:
             self._held[worker] = (self._held[worker][0], share)
-        return not self._stopped
 
     def done(self, worker: str, result: Result) -> None:
         """The worker finished its piece."""
         item, _ = self._held.pop(worker)
         self._results.append((item.key, result))
 
-    def fail(self, worker: str, reason: str, traceback: str, kind: str, retry: bool) -> None:
-        """The worker's function raised; `retry` is False where trying again can't help."""
+    def fail(self, worker: str, told: Told) -> None:
+        """The worker's function raised."""
         item, _ = self._held.pop(worker)
-        failure = Failure(item.key, reason, traceback, kind)
-        if retry:
+        failure = Failure(item.key, told.reason, told.traceback, told.kind)
+        if told.can_be_mended and not told.ends_run:
             self._again(item, failure)
         else:
             self._failures.append(failure)
-
-    def stop(self) -> None:
-        """Hands out nothing more and asks all workers to stop at their next beat."""
-        self._stopped = True
+            self._stopped = self._stopped or told.ends_run
 
     def view(self) -> View:
         """What has happened since the last look, and what is going on."""
@@ -107,8 +131,3 @@ def describe(error: BaseException) -> str:
     """One line about an exception."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def can_help(error: BaseException) -> bool:
-    """Whether trying again can help: not where the input itself is wrong."""
-    return not isinstance(error, (ValueError, TypeError, AssertionError))

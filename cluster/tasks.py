@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 
@@ -24,7 +24,9 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
         ClusterError: when workers died more often than Ray tries again.
 
     """
-    remote = ray.remote(num_cpus=1, max_retries=3)(lambda argument: function(argument))  # Ray takes plain functions
+    remote: Any = ray.remote(num_cpus=1, max_retries=3)(
+        lambda argument: function(argument)
+    )  # Ray takes plain functions
     waiting = iter(arguments)
     limit = IN_FLIGHT_PER_CPU * max(1, int(resources().cpus))
     in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]

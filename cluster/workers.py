@@ -100,6 +100,6 @@ def _check(have: Resources, wanted: Wanted, workers: int, gpu_workers: int) -> N
     if short or not total:
         what = "; ".join(short) or "no worker is asked for"
         raise ClusterError(
-            f"the cluster has not got {workers} CPU and {gpu_workers} GPU workers ({what}); "
+            f"there is no room for {workers} CPU and {gpu_workers} GPU workers ({what}); "
             "ask for fewer with --workers and --gpu-workers, or add nodes"
         )

@@ -45,9 +45,12 @@ def keep_spec(store: Store, spec: JobSpec) -> list[str]:
     if earlier is not None:
         aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
         difference = [*describe_difference(earlier, spec), f"the earlier run is kept in {aside}"]
-        for path in store.list(folder):
-            if not path.startswith(f"{folder}/{PREVIOUS}/"):
-                store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
+        files = [path for path in store.list(folder) if not path.startswith(f"{folder}/{PREVIOUS}/")]
+        for path in files:
+            store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
+        # The spec is replaced last: interrupted before, the next run finds the earlier spec and does all this again.
+        for path in files:
+            if not path.endswith("/job.toml"):
                 store.delete(path)
     store.put(f"{folder}/job.toml", spec.source_text)
     return difference

@@ -47,6 +47,7 @@ def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     spec, store = _begin(path, max_trials, shared, progress)
     with timing.stage("plan"):
         plan = _planned(spec, store, progress)
+        _tell_difference(store, spec, progress)
     with runners(place, store, bool(plan.todo), timing) as here:
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
@@ -75,6 +76,7 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     plan = _planned(spec, store, progress)
     if plan.rows_left and plan.todo:
         raise UsageError(f"{plan.rows_left:,} rows of its datasets are missing: run `sumsquares generate {path}` first")
+    _tell_difference(store, spec, progress)
     with runners(place, store, bool(plan.todo), timing) as here, timing.stage("train"):
         failures = train_packs(plan, store, place.memory_limit, here, progress)
     _tell_failures(failures, progress)
@@ -129,9 +131,8 @@ def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> t
 
 
 def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
-    """The plan, told to people; the spec goes into the store."""
+    """The plan, told to people."""
     plan = make_plan(spec, store)
-    _tell_difference(store, spec, progress)
     for problem in plan.problems:
         progress.warn(problem.message)
     for dataset in plan.datasets:

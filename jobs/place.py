@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.workers import Wanted
+from cluster.workers import Resources, Wanted
 from jobs.exits import UsageError
 
 
@@ -77,6 +77,11 @@ class PlaceOptions:
         given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
         given += [(name, value) for name in ("resource", "label") for value in getattr(self, name)]
         return [text for name, value in given for text in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def resources_here() -> Resources:
+    """What this machine has for a Ray of its own."""
+    return Resources(len(os.sched_getaffinity(0)), gpus_here())
 
 
 def gpus_here() -> int:

@@ -24,16 +24,16 @@ from jobs.environment import environment
 from jobs.exits import stop_on_signals
 from jobs.generation import MapTasks, generate
 from jobs.packs import Pack
-from jobs.place import Place
-from jobs.plan import RETRAINED, Plan
+from jobs.place import Place, resources_here
+from jobs.plan import Plan
 from jobs.results.samples import samples
-from jobs.results.stored import read_results
+from jobs.results.stored import DamagedResult, read_results
 from jobs.results.summary import Summary, summarize
 from jobs.show.progress import Progress
 from jobs.show.report import report
 from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import trials
-from jobs.storage.store import Store
+from jobs.spec.variants import Trial, trials
+from jobs.storage.store import StorageError, Store
 from jobs.training import worker
 
 INLINE_ROWS = 4 * SHARD_ROWS
@@ -82,6 +82,7 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
 
             wanted = place.wanted
             if place.address is None:
+                groups(resources_here(), wanted)  # a local Ray believes whatever it is told to have
                 workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
                 connection = session.local(workers + gpu_workers, math.ceil(gpu_workers * wanted.gpus_per_worker))
             else:
@@ -123,7 +124,8 @@ def sees(root: str, path: str) -> bool:
 
 
 def generate_datasets(plan: Plan, store: Store, here: Runners, progress: Progress) -> None:
-    """Has all missing shards made."""
+    """Has all missing shards made, if there is room for them."""
+    store.probe(plan.bytes_needed)
     if plan.rows_left:
         map_tasks = inline.map_tasks if plan.rows_left <= INLINE_ROWS else here.map_tasks
         with progress.generating(plan) as on_made:
@@ -131,10 +133,12 @@ def generate_datasets(plan: Plan, store: Store, here: Runners, progress: Progres
 
 
 def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, progress: Progress) -> tuple[Failure, ...]:
-    """Trains all packs of the plan and returns those that were given up; what can't be used any more is deleted."""
-    for problem in plan.problems:
-        if problem.kind in RETRAINED:
-            store.delete(problem.path)
+    """Trains all packs of the plan and returns those that were given up; what they replace is deleted at last.
+
+    Raises:
+        StorageError: results could not be written.
+
+    """
     packs = plan.packs(here.device)
     if not packs:
         return ()
@@ -148,6 +152,12 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
             show(view)
 
         here.pull(make_work, [item_of(pack) for pack in packs], halves, on_view)
+    for failure in failures:
+        if failure.kind == StorageError.__name__:
+            raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
+    if not failures:
+        for path in set(plan.replaced) - {f"trials/{pack.id}.parquet" for pack in packs}:
+            store.delete(path)
     return failures
 
 
@@ -171,7 +181,7 @@ def summarize_run(spec: JobSpec, store: Store, timing: Timing, progress: Progres
         summary = summarize(expected, stored.table)
         by_id = {trial.id: trial for trial in expected}
         packs = dict(zip(stored.table["trial_id"].to_pylist(), stored.table["pack"].to_pylist(), strict=True))
-        best = {name: _with_samples(store, found, by_id, packs) for name, found in summary.best.items()}
+        best = {name: _with_samples(store, found, by_id, packs, progress) for name, found in summary.best.items()}
         summary = replace(summary, best=best)
     folder = run_folder(spec.name)
     facts = environment()
@@ -182,11 +192,19 @@ def summarize_run(spec: JobSpec, store: Store, timing: Timing, progress: Progres
 
 
 def _with_samples(
-    store: Store, found: dict[str, Any] | None, by_id: dict[str, Any], packs: dict[str, str]
+    store: Store, found: dict[str, Any] | None, by_id: dict[str, Trial], packs: dict[str, str], progress: Progress
 ) -> dict[str, Any] | None:
-    """The best variant of a dataset together with what its best trial makes of the first test rows."""
+    """The best variant of a dataset together with what its best trial makes of the first test rows.
+
+    Weights that are found damaged are deleted, so that the next run trains them anew; there are no samples then.
+    """
     if found is None:
         return None
     trial = found["trial"]["trial_id"]
-    table = [asdict(sample) | {"error": sample.error} for sample in samples(store, packs[trial], by_id[trial])]
+    try:
+        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, packs[trial], by_id[trial])]
+    except (DamagedResult, FileNotFoundError) as error:
+        progress.warn(f"{error}; deleted, run again to train its pack anew")
+        store.delete(f"trials/{packs[trial]}.safetensors")
+        table = []
     return {**found, "samples": table}

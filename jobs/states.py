@@ -6,7 +6,10 @@ They are worth a minute of work at most: one that is damaged is named, and the p
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -23,24 +26,43 @@ def state_path(pack_id: str) -> str:
     return f"states/{pack_id}.state"
 
 
-def save_state(store: Store, pack_id: str, state: State) -> None:
+def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], state: State) -> None:
     """Writes a state, in place of an earlier one."""
     tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
     tensors |= {f"slot{index}": slot for index, slot in enumerate(state.slots)}
-    data = bytes(safetensors.numpy.save(tensors))
+    data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids))}))
     store.put(state_path(pack_id), hashlib.sha256(data).digest() + data)
 
 
 def load_state(store: Store, pack_id: str) -> State | None:
     """The pack's saved state; None if there is none, or if it is damaged."""
-    try:
-        sealed = store.get(state_path(pack_id))
-    except FileNotFoundError:
-        return None
-    digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
-    if hashlib.sha256(data).digest() != digest:
-        log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", state_path(pack_id))
+    data = _sealed(store, state_path(pack_id))
+    if data is None:
         return None
     tensors = safetensors.numpy.load(data)
     slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
     return State(int(tensors["step"][0]), tensors["parameters"], slots, tensors["finite_steps"])
+
+
+def saved_packs(store: Store) -> list[list[str]]:
+    """The trial ids of every pack that has a state, in the order of the pack."""
+    found = [_sealed(store, path) for path in store.list("states")]
+    return [json.loads(_header(data)["__metadata__"]["trial_ids"]) for data in found if data is not None]
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header
+
+
+def _sealed(store: Store, path: str) -> bytes | None:
+    """A state's bytes without their digest; None if there is no such file, or if it is damaged."""
+    try:
+        sealed = store.get(path)
+    except FileNotFoundError:
+        return None
+    digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() == digest:
+        return data
+    log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
+    return None

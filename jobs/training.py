@@ -61,7 +61,7 @@ def train_pack(store: Store, reader: Reader, pack: Pack, device: str, beat: Beat
         nonlocal saved_at
         beat(step / program.steps)
         if time.monotonic() - saved_at > SAVE_SECONDS:
-            save_state(store, pack.id, snapshot())
+            save_state(store, pack.id, [trial.id for trial in pack.trials], snapshot())
             saved_at = time.monotonic()
 
     state = torch_engine.train(

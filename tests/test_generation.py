@@ -86,7 +86,7 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
 
 def test_a_foreign_file_is_left_alone_and_stops_the_run(store):
     """It is somebody's data: what was expected and what was found is said."""
-    other = small(largest=60).datasets[1]
+    other = small(largest=49_000).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
     foreign = store.get(f"{folder_of(other)}/train/part-00000.parquet")
     path = f"{FOLDER}/train/part-00000.parquet"

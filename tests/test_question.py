@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from test_run import run
 
 from datasets.rows import block
@@ -24,7 +23,6 @@ def rows(tmp_path_factory):
     folder = tmp_path_factory.mktemp("question")
     text = EXAMPLE.read_text().replace("seeds = 5", "seeds = 1")
     store, code = run(folder, text)
-    torch.set_flush_denormal(False)
     assert code == 0
     found = {row["trial_id"]: row for row in read_results(store).table.to_pylist()}
     return [(trial, found[trial.id]) for trial in trials(load_spec(folder / "spec.toml"))]

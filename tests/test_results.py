@@ -108,7 +108,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
     """A file that ends early, late or in the middle of another is not read, and is named with a remedy."""
     data = encode_pack(rows_of(range(3)), b"weights")
     for size in range(0, len(data), 7):
-        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*delete it and run again"):
+        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained anew by the next run"):
             decode_pack(data[:size], PATH)
     for changed in (data + b"\0", data[1:], b"\0" + data, data + data[:100], data[:4000] + data):
         with pytest.raises(DamagedResult):

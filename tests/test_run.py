@@ -22,15 +22,8 @@ from jobs.reader import Reader
 from jobs.results.models import answers, load_model
 from jobs.results.stored import read_results
 from jobs.spec.variants import trials
-from jobs.storage.store import Store
+from jobs.storage.store import StorageError, Store
 from jobs.training import train_pack
-
-
-@pytest.fixture(autouse=True, scope="module")
-def prepared():
-    """Workers flush denormals; the tests that follow want them back."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 def run(folder, text=SMALL, place=HERE):
@@ -163,6 +156,70 @@ def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, 
     assert path in capfd.readouterr().err
     assert summary_of(store) == summary_of(finished)
     assert not read_results(store).problems
+
+
+def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
+    """A pack without its weights still has its numbers: they stay for the spec that they belong to."""
+    store, _ = run(tmp_path)
+    lost = next(path for path in store.list("trials") if path.endswith("safetensors"))
+    store.delete(lost)
+    other = SMALL.replace('"small"', '"other"').replace("lr = [0.001, 0.01]", "lr = [0.1]")
+    assert run(tmp_path, other)[1] == 0
+    assert lost.replace("safetensors", "parquet") in store.list("trials")
+    assert run(tmp_path)[1] == 0
+    assert summary_of(store) == summary_of(finished)
+    assert not read_results(store).problems
+
+
+def test_damaged_weights_are_found_when_they_are_used_and_trained_anew(finished, tmp_path, capfd):
+    """A flipped byte: the summary has no samples then, says so, and the next run mends it; cut off is seen at once."""
+    store, _ = run(tmp_path)
+    for harm in (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], lambda data: data[:-5]):
+        for path in store.list("trials"):
+            if path.endswith("safetensors"):
+                store.put(path, harm(store.get(path)))
+        capfd.readouterr()
+        run(tmp_path)
+        assert "trials/" in capfd.readouterr().err
+        assert run(tmp_path)[1] == 0
+        assert summary_of(store) == summary_of(finished)
+
+
+def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
+    """With exit code 4's error, after one pack, not after all; what was committed stays."""
+    tried = []
+
+    def full(_store, _reader, pack, *_):
+        tried.append(pack.id)
+        raise StorageError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.training.train_pack", full)
+        with pytest.raises(StorageError, match="no space left"):
+            run(tmp_path)
+    assert len(tried) == 1
+    assert run(tmp_path)[1] == 0
+
+
+def test_interrupted_packs_go_on_from_their_states_although_others_are_done(finished, tmp_path, monkeypatch):
+    """The trials that are left would be cut into other packs; a pack that has a state is kept as it was."""
+    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("jobs.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes})
+    store = Store(str(tmp_path / "store"))
+    for path in finished.list("datasets"):
+        store.put(path, finished.get(path))
+    last = plan_packs(trials(small()))[-1]
+    interrupt_at(store, last, 0.6)
+    plan = make_plan(small(), store)
+    assert [pack.id for pack in plan.begun] == [last.id]
+    assert last.id in {pack.id for pack in plan.packs("cpu")}
+    assert sorted(trial.id for pack in plan.packs("cpu") for trial in pack.trials) == sorted(
+        trial.id for trial in trials(small())
+    )
+    run(tmp_path)
+    assert summary_of(store) == summary_of(finished)
+    assert store.list("states") == []
 
 
 def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):

@@ -27,11 +27,10 @@ TORCH_OPTIMIZERS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def prepared():
-    """This process as a worker's; denormals are given back to the tests that follow."""
+    """This process as a worker's."""
     threads = torch.get_num_threads()
     torch_engine.prepare()
     yield
-    torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
 
 
@@ -161,6 +160,14 @@ def test_a_diverging_model_counts_its_steps_and_touches_nobody():
     assert 0 < trained.finite_steps[1] < shape.steps
     assert list(trained.finite_steps[[0, 2]]) == [shape.steps] * 2
     np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
+
+
+def test_denormals_are_flushed_in_training_alone():
+    """Afterwards a denormal is a number again: ids of trials are made of such."""
+    shape = program()
+    torch_engine.train(shape, models(2), in_memory(*rows_of(shape)))
+    assert repr(float("1e-320")) == "1e-320"
+    assert (torch.tensor(1e-320, dtype=torch.float64) * 1.0).item() != 0.0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,26 @@ REPORT_STEPS = 100
 
 
 def prepare(threads: int = 1) -> None:
-    """Sets up this process before its first tensor: threads, reproducible matrix products, denormals to zero.
+    """Sets up this process before its first tensor: threads, and reproducible matrix products.
 
     MKL picks its kernel by the alignment of each matrix, so that a model's last bits would depend on its place in
-    the pack; MKL_CBWR=AVX2 stops that, and measured no slower (COMPATIBLE takes twice the time). A dead ReLU unit's
-    first moment becomes denormal after some 800 steps of Adam and slows every step from there on.
+    the pack; MKL_CBWR=AVX2 stops that, and measured no slower (COMPATIBLE takes twice the time).
     """
     os.environ.setdefault("MKL_CBWR", "AVX2")
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Denormals count as zero inside, in this thread, and not outside: there a learning rate may be one.
+
+    A dead ReLU unit's first moment becomes denormal after some 800 steps of Adam and slows every step from there on.
+    """
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def begin(program: Program, models: Models) -> State:
@@ -78,7 +90,7 @@ def train(
     def snapshot() -> State:
         return State(step, _copy(p), tuple(map(_copy, slots)), _copy(finite_M))
 
-    with torch.inference_mode():
+    with torch.inference_mode(), denormals_flushed():
         first_epoch, skip = divmod(step, program.steps_per_epoch)
         for epoch in range(first_epoch, program.epochs):
             for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):

@@ -98,7 +98,7 @@ def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
     """Return the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
     table = pa.Table.from_pylist([_clean(row) for row in rows], schema=SCHEMA)
     assert not any(table[name].null_count for name in _REQUIRED)
-    about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest()}
+    about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest(), "weights_bytes": len(weights)}
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, SCHEMA, store_schema=False, write_statistics=False) as writer:
         writer.write_table(table)
@@ -133,6 +133,11 @@ def decode_pack(data: bytes, path: str) -> pa.Table:
 def weights_digest(table: pa.Table) -> str:
     """Return the SHA-256 of the weights file that belongs to a decoded pack."""
     return str(_about(table)["weights"])
+
+
+def weights_bytes(table: pa.Table) -> int:
+    """Return the size of the weights file that belongs to a decoded pack."""
+    return int(_about(table)["weights_bytes"])
 
 
 def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]) -> bytes:
@@ -182,7 +187,7 @@ def _about(table: pa.Table) -> dict[str, Any]:
 
 
 def _damaged(path: str, reason: str) -> DamagedResult:
-    return DamagedResult(f"{path}: damaged, {reason}: delete it and run again, its trials are trained anew")
+    return DamagedResult(f"{path}: damaged, {reason}: its trials are trained anew by the next run of their spec")
 
 
 def _unsealed(data: bytes, path: str) -> DataError:

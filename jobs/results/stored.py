@@ -3,12 +3,12 @@
     trials/<pack id>.safetensors   the trained weights of all trials of the pack, stacked; written first
     trials/<pack id>.parquet       one row per trial, and the weights' SHA-256; written last: it commits the pack
 
-The files' formats are those of jobs/pack_files.py. Nothing is trained, aggregated or deleted here: who finds a
+The files' formats are those of pack_files.py. Nothing is trained, aggregated or deleted here: who finds a
 pack damaged trains it again.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from jobs.results.pack_files import (
     encode_pack,
     encode_weights,
     variant_columns,
+    weights_bytes,
     weights_digest,
 )
 from jobs.storage.store import Store
@@ -95,29 +96,31 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
 
 def read_results(store: Store) -> Results:
     """Return all results in the store, and the files and trials that can't be used as they are."""
-    paths = store.list("trials")
-    ours = {path for path in paths if _OURS.fullmatch(path)}
-    packs = sorted(path for path in ours if path.endswith(".parquet"))
+    sizes = store.sizes("trials")
+    packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet")]
     with ThreadPoolExecutor(_READERS) as pool:
-        outcomes = list(pool.map(lambda path: _read_pack(store, path), packs))
-    tables = [outcome for outcome in outcomes if isinstance(outcome, pa.Table)]
-    table, problems = _each_once(pa.concat_tables([_EMPTY, *tables]))
-    problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
-    problems += [_foreign(path) for path in paths if path not in ours]
-    problems += [_without_weights(path) for path in packs if _weights_of(path) not in ours]
-    return Results(table, tuple(sorted(problems, key=lambda problem: (problem.path, problem.message))))
+        outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes), packs))
+    problems = [problem for _, problem in outcomes if problem is not None]
+    problems += [_foreign(path) for path in sizes if not _OURS.fullmatch(path)]
+    tables = [table for table, _ in outcomes if table is not None]
+    table, doubled = _each_once(pa.concat_tables([_EMPTY, *tables]), {problem.path for problem in problems})
+    return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))
 
 
-def _read_pack(store: Store, path: str) -> pa.Table | Problem | None:
-    """Return a pack's rows with the pack's id, or what is wrong; None if it was deleted in the meantime."""
+def _read_pack(store: Store, path: str, sizes: Mapping[str, int]) -> tuple[pa.Table | None, Problem | None]:
+    """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
     try:
         table = decode_pack(store.get(path), path)
     except FileNotFoundError:
-        return None
+        return None, None
     except DataError as error:
-        return Problem("foreign" if isinstance(error, ForeignResult) else "damaged", path, str(error))
+        return None, Problem("foreign" if isinstance(error, ForeignResult) else "damaged", path, str(error))
+    weights = _weights_of(path)
+    # A listing is no snapshot: weights that were written while it was made may be missing in it.
+    is_whole = sizes[weights] == weights_bytes(table) if weights in sizes else store.exists(weights)
     pack = pa.array([_pack_of(path)] * len(table), pa.string())
-    return table.replace_schema_metadata(None).append_column(_PACK, pack)
+    rows = table.replace_schema_metadata(None).append_column(_PACK, pack)
+    return rows, None if is_whole else _without_weights(path)
 
 
 def _pack_of(path: str) -> str:
@@ -133,13 +136,18 @@ def _foreign(path: str) -> Problem:
 
 
 def _without_weights(path: str) -> Problem:
-    message = f"{_weights_of(path)}: missing, the models of its pack are lost (their numbers are not)"
-    return Problem("weights", path, f"{message}: delete {path} and run again to have them back")
+    message = f"{path}: its weights {_weights_of(path)} are missing or cut off, the models are lost but not the numbers"
+    return Problem("weights", path, f"{message}: run the spec that trained them again to have them back")
 
 
-def _each_once(table: pa.Table) -> tuple[pa.Table, list[Problem]]:
-    """Sort the rows and keep each trial's first; rows that contradict it are problems."""
-    table = table.sort_by([("trial_id", "ascending"), ("pack", "ascending")]).combine_chunks()
+def _each_once(table: pa.Table, broken: Set[str]) -> tuple[pa.Table, list[Problem]]:
+    """Sort the rows and keep each trial's first, of packs that have their weights first of all.
+
+    Rows that contradict the one that is kept are problems.
+    """
+    is_broken = pa.array([f"trials/{pack}.parquet" in broken for pack in table["pack"].to_pylist()], pa.bool_())
+    keys = [("trial_id", "ascending"), ("broken", "ascending"), ("pack", "ascending")]
+    table = table.append_column("broken", is_broken).sort_by(keys).drop_columns("broken").combine_chunks()
     ids = table["trial_id"].to_numpy()
     is_first = np.ones(len(table), bool)
     is_first[1:] = ids[1:] != ids[:-1]

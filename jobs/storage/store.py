@@ -36,6 +36,9 @@ class AddressError(ValueError):
 class StorageError(RuntimeError):
     """The store failed (exit code 4); the message says at what, where, why, and what to do."""
 
+    ends_run = True
+    """Whatever is tried next will fail as well: no further piece of work is begun."""
+
 
 class _Files(Protocol):
     """What a folder and a bucket both offer; every failure is an OSError."""
