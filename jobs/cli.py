@@ -6,9 +6,10 @@ Exit codes are in `jobs/exits.py`.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from jobs import exits
 from jobs.cli_cluster import cluster_app
@@ -41,6 +42,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
 )
+
+
+class TakesNumbers(TyperCommand):
+    """A command to which -5 is a number; without one, what looks like an option must be one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the command's own arguments."""
+        ctx.ignore_unknown_options = any(arg.startswith("-") and arg[1:].isdecimal() for arg in args)
+        return super().parse_args(ctx, args)
 
 
 @app.command()
@@ -146,7 +156,7 @@ def summarize(
     raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug)))
 
 
-@app.command()
+@app.command(cls=TakesNumbers)
 def predict(
     run: Run,
     numbers: Annotated[list[int], typer.Argument(help="The numbers to ask about.", show_default=False)],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -11,8 +13,13 @@ import pytest
 import torch
 from specs import SMALL
 
-from jobs import exits
+from jobs import commands, exits
 from jobs.cli import app, main
+from jobs.place import HERE
+from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
+from jobs.spec.job_spec import parse_spec
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -46,6 +53,22 @@ def cli(monkeypatch, capfd, tmp_path):
     torch.set_flush_denormal(False)
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The store of a finished run of the small spec."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "spec.toml").write_text(SMALL)
+    commands.run(folder / "spec.toml", 100, HERE, commands.Shared(str(folder / "store"), json=True, quiet=True))
+    return folder / "store"
+
+
+@pytest.fixture
+def ran(cli, finished, tmp_path):
+    """The command line after a run of the small spec."""
+    shutil.copytree(finished, tmp_path / "store")
+    return cli
 
 
 def test_a_run_prints_tables_of_at_most_100_columns_and_names_its_summary_and_report(cli, tmp_path):
@@ -95,16 +118,76 @@ def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
     assert "in this process" in text
 
 
-def test_predict_answers_in_the_questions_words(cli):
+def test_predict_answers_in_the_questions_words(ran):
     """For every dataset that takes so many numbers, for one dataset, or for one trial."""
-    cli("run", "spec.toml", "--workers", "0")
-    assert "Expected=9, Predicted=" in cli("predict", "small", "3").out
-    both = cli("predict", "small", "3", "4").out
+    assert "Expected=9, Predicted=" in ran("predict", "small", "3").out
+    both = ran("predict", "small", "3", "4").out
     assert "Expected=7" in both
     assert "Expected=16" in both
-    assert "Expected=7" not in cli("predict", "small", "3", "4", "--dataset", "squares").out
-    trial = json.loads(cli("summarize", "spec.toml", "--json").out)["best"]["sums"]["trial"]["trial_id"]
-    assert trial in cli("predict", "small", "1", "2", "--trial", trial).out
+    assert "Expected=7" not in ran("predict", "small", "3", "4", "--dataset", "squares").out
+    trial = json.loads(ran("summarize", "spec.toml", "--json").out)["best"]["sums"]["trial"]["trial_id"]
+    assert trial in ran("predict", "small", "1", "2", "--trial", trial).out
+
+
+def test_predict_leaves_out_datasets_that_do_not_take_the_numbers(cli, tmp_path):
+    """Those of a smaller range; they are an error only if they were asked for, or if none is left."""
+    (tmp_path / "spec.toml").write_text(SMALL.replace('"square"\nlargest = 50', '"square"\nlargest = 500'))
+    cli("run", "spec.toml", "--workers", "0")
+    answers = json.loads(cli("predict", "small", "500", "400", "--json").out)["answers"]
+    assert [answer["dataset"] for answer in answers] == ["squares"]
+    refused = cli("predict", "small", "500", "400", "--dataset", "sums")
+    assert (refused.code, refused.out) == (2, "")
+    assert "sums takes 0..100" in refused.err
+    assert "squares takes 0..1000" in cli("predict", "small", "5000", "1").err
+
+
+def test_predict_says_that_a_trial_diverged(cli, tmp_path):
+    """And at which step, instead of an answer; the best trial of its dataset has one."""
+    text = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 1e30]")
+    (tmp_path / "spec.toml").write_text(text)
+    assert cli("run", "spec.toml", "--workers", "0").code == 7
+    diverged = next(trial for trial in trials(parse_spec(text.encode(), "")) if trial.variant.lr == 1e30)
+    ended = cli("predict", "small", "3", "4", "--trial", diverged.id)
+    assert ended.code == 2
+    assert re.search(rf"trial {diverged.id} diverged at step \d", ended.err)
+    assert cli("predict", "small", "3", "4").code == 0
+
+
+def test_predict_says_that_a_trials_answer_is_too_large(ran):
+    """Of a network whose numbers overflow where it is asked: no internal error, no number."""
+    results = read_results(Store("store")).table
+    row = next(row for row in results.to_pylist() if row["hidden"] == "[5, 4]" and row["activation"] == "identity")
+    mates = [{name: mate[name] for name in SCHEMA.names} for mate in results.to_pylist() if mate["pack"] == row["pack"]]
+    tensors, ids = read_weights(Store("store"), row["pack"])
+    mates.sort(key=lambda mate: ids.index(mate["trial_id"]))
+    commit_pack(Store("store"), row["pack"], mates, {name: tensor * 1e30 for name, tensor in tensors.items()})
+    ended = ran("predict", "small", "3", "4", "--trial", row["trial_id"])
+    assert ended.code == 2
+    assert "overflows for [3" in ended.err
+
+
+def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
+    """Cut off, empty, something else, or with trials that the spec has not got: exit code 3, and the remedy works."""
+    path = tmp_path / "store/runs/small/summary.json"
+    whole = path.read_bytes()
+    unknown = b'{"best": {"sums": {"trial": {"trial_id": "ffff"}}}}'
+    for damaged in (whole[:500], b"", b"\xff", b"[]", b'{"best": []}', b'{"best": {"sums": 3}}', unknown):
+        path.write_bytes(damaged)
+        ended = ran("predict", "small", "3", "4")
+        assert ended.code == 3
+        assert str(path) in ended.err
+        assert "run `sumsquares summarize SPEC`" in ended.err
+    ran("summarize", "spec.toml")
+    assert ran("predict", "small", "3", "4").code == 0
+
+
+def test_predict_names_missing_weights(ran, tmp_path):
+    """Exit code 3, and the file."""
+    for path in (tmp_path / "store/trials").glob("*.safetensors"):
+        path.unlink()
+    ended = ran("predict", "small", "3", "4")
+    assert ended.code == 3
+    assert ".safetensors: missing" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -113,7 +196,12 @@ def test_predict_answers_in_the_questions_words(cli):
         (["predict", "other", "3"], "no run 'other'"),
         (["predict", "small", "3", "--dataset", "cubes"], "it has: sums, squares"),
         (["predict", "small", "3", "--trial", "ffff"], "no trial 'ffff'"),
-        (["predict", "small", "3", "--dataset", "sums"], "1 numbers don't fit"),
+        (["predict", "small", "3", "--dataset", "sums"], "1 can't be cut into rows"),
+        (["predict", "small", "-5"], "-5 is out of range: sums takes 0..100"),
+        (["predict", "small", "3", "--jsn"], "--jsn"),
+        (["predict", "../small", "3"], "no run '../small'"),
+        (["predict", "small/../small", "3"], "no run 'small/../small'"),
+        (["predict", "", "3"], "no run ''"),
         (["predict", "small", "99999"], "takes 0..100"),
         (["run", "missing.toml"], "missing.toml"),
         (["run", "spec.toml", "--store", "s3://key:secret@bucket"], "credentials"),
@@ -121,10 +209,9 @@ def test_predict_answers_in_the_questions_words(cli):
         (["run", "spec.toml", "--max-trials", "10"], "--max-trials 72"),
     ],
 )
-def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, arguments, words):
+def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(ran, arguments, words):
     """One message, no traceback, no secret."""
-    cli("run", "spec.toml", "--workers", "0")
-    ended = cli(*arguments)
+    ended = ran(*arguments)
     assert ended.code == 2
     assert words in ended.err
     assert "Traceback" not in ended.err

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from datasets.rows import block
 from datasets.tasks import target
+from jobs.exits import UsageError
 from jobs.results.models import answers
 from jobs.spec.variants import Trial
 from jobs.storage.store import Store
@@ -43,10 +44,18 @@ def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
 
 
 def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> list[Sample]:
-    """The trial's answers to raw inputs [N, I], unused columns included."""
+    """The trial's answers to raw inputs [N, I], unused columns included.
+
+    Raises:
+        UsageError: an answer is not finite, which can happen far beyond the numbers that it has learnt from.
+
+    """
     dataset = trial.variant.dataset
     numbers_NK = inputs_NI[:, : dataset.n_numbers]
     expected_N = target(dataset.task, numbers_NK)
     predicted_N = np.rint(answers(store, pack_id, trial, inputs_NI))
+    if not np.isfinite(predicted_N).all():
+        numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
+        raise UsageError(f"trial {trial.id} overflows for {numbers}; ask about numbers up to {dataset.largest}")
     rows = zip(numbers_NK.tolist(), expected_N.tolist(), predicted_N.tolist(), strict=True)
     return [Sample(tuple(numbers), expected, int(predicted)) for numbers, expected, predicted in rows]
