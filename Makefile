@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
-.PHONY: install run test chaos lint check fmt bench lock clean
+.PHONY: install run test chaos test-cluster test-containers lint check fmt bench lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
@@ -21,17 +21,23 @@ run: .venv/installed  ## the main job: trains the question's networks, prints th
 	$(BIN)/sumsquares run examples/question.toml
 
 test: .venv/installed-dev  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not chaos"
+	$(BIN)/python -m pytest -m "not (chaos or cluster or containers)"
 
 chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with the quiet run
 	$(BIN)/python -m pytest -m chaos
+
+test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three raylets with token authentication
+	$(BIN)/python -m pytest -m cluster
+
+test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
+	$(BIN)/python -m pytest -m containers
 
 lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test chaos  ## what CI runs
+check: lint test chaos test-cluster test-containers  ## what CI runs
 
 fmt: .venv/installed-dev  ## formats, and mends what can be mended
 	$(BIN)/ruff format .

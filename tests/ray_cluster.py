@@ -71,10 +71,11 @@ class RayCluster:
     def _start(self, *arguments: str) -> None:
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", "--num-cpus=1"]
         arguments = (*arguments, f"--dashboard-agent-listen-port={_free_port()}")  # each node has one, on this host
-        log = (Path(self._folder.name) / f"node-{len(self._nodes)}.log").open("wb")
-        self._nodes.append(
-            subprocess.Popen([*ray, *arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True)
-        )
+        with (Path(self._folder.name) / f"node-{len(self._nodes)}.log").open("wb") as log:
+            command = [*ray, *arguments]
+            self._nodes.append(
+                subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+            )
 
     def _wait_for_head(self) -> None:
         end = time.monotonic() + START_SECONDS
