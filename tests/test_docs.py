@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from jobs import exits
 from jobs.cli import app
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
-COMMANDS = {command.callback.__name__ for command in app.registered_commands}
+COMMANDS = set(typer.main.get_command(app).commands)
 
 
 def test_every_command_is_in_the_readme_and_no_other():
