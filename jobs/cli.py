@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from jobs import exits
+from jobs import exits, output
 from jobs.cli_cluster import cluster_app
 from jobs.night.cli import nightly_app
 from jobs.options import (
@@ -180,8 +180,12 @@ app.add_typer(nightly_app, name="nightly")
 def main() -> NoReturn:
     """Runs a command; whatever goes wrong ends in one message and an exit code."""
     exits.stop_on_signals()
-    try:
-        app(prog_name="sumsquares")
-    except (Exception, exits.Stopped) as error:  # the outermost edge
-        sys.exit(exits.tell(error))
+    with output.guarded():
+        try:
+            try:
+                app(prog_name="sumsquares")
+            finally:
+                sys.stdout.flush()
+        except (Exception, exits.Stopped) as error:  # the outermost edge
+            sys.exit(exits.tell(error))
     sys.exit(0)

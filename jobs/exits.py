@@ -17,6 +17,7 @@ CODES = {
     "AddressError": USAGE,
     "DataError": DATA,
     "StorageError": STORAGE,
+    "OutputError": STORAGE,
     "ClusterError": CLUSTER,
     "BusyError": BUSY,
     "RegressedError": REGRESSED,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -254,6 +257,38 @@ def test_a_foreign_file_in_a_datasets_place_is_exit_3(cli, tmp_path):
 
 def json_digest(cli):
     return json.loads(cli("plan", "spec.toml", "--json").out)["datasets"]["squares"]["digest"]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "words"),
+    [
+        (">&-", 7, "60 are missing"),
+        (">&- 2>&-", 7, ""),
+        ("| true", 7, "60 are missing"),
+        ("2>&1 | true", 7, ""),
+        ("> /dev/full", 4, "cannot write to stdout: No space left on device"),
+    ],
+)
+def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(tmp_path, redirection, code, words):
+    """Here nothing has been trained, so that the command itself ends with 7."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    line = f'set -o pipefail; "$0" -m jobs summarize spec.toml {redirection}'
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    ended = subprocess.run(
+        ["/bin/bash", "-c", line, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == code
+    assert words in ended.stderr
+    for unwanted in ("internal error", "Exception", "Traceback"):
+        assert unwanted not in ended.stderr
+    assert (tmp_path / "store/runs/small/summary.json").exists()
+
+
+def test_with_json_an_error_goes_to_stderr_alone(cli):
+    """Nothing is printed to stdout, and the exit code says which kind it is."""
+    ended = cli("run", "missing.toml", "--json")
+    assert (ended.code, ended.out) == (2, "")
+    assert "missing.toml" in ended.err
 
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):

@@ -1,0 +1,65 @@
+"""The standard streams of a command, for when they can't be written. What is printed is decided elsewhere.
+
+A reader that leaves (`| head -1`) and a stream that is closed (`>&-`) are no errors of the command: it goes on, ends
+with the exit code it would have, and what nobody reads is dropped. So is what stderr can't take, since there is no
+other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+STDOUT, STDERR = 1, 2  # file descriptors
+
+
+class OutputError(RuntimeError):
+    """stdout can't be written (exit code 4)."""
+
+
+class _Stream(io.FileIO):
+    """A standard stream that fails once, or never."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._lost = False
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Writes, or drops what was written once it has failed."""
+        try:
+            return len(memoryview(data)) if self._lost else super().write(data)
+        except OSError as error:
+            self._lost = True
+            if self.fileno() == STDOUT and not isinstance(error, BrokenPipeError):
+                remedy = "what was finished is kept, run again with another place for it"
+                raise OutputError(f"cannot write to stdout: {error.strerror}; {remedy}") from error
+            return len(memoryview(data))
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Puts such streams in place of sys.stdout and sys.stderr."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass  # else the next file that is opened would take the place of a closed one, and be printed into
+    os.close(number)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _text(STDOUT, sys.stdout), _text(STDERR, sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _text(number: int, like: TextIO | None) -> TextIO:
+    """A text stream with the encoding of another one, which is None if it was closed."""
+    raw = _Stream(number)
+    encoding, errors = (like.encoding, like.errors) if like else ("utf-8", "strict")
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == STDERR or raw.isatty())
