@@ -121,6 +121,18 @@ def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
     assert "in this process" in text
 
 
+def test_plan_says_what_is_wrong_with_a_dataset(ran, tmp_path):
+    """A damaged manifest and a missing shard, to people and as JSON."""
+    (manifest, other) = (tmp_path / "store/datasets").glob("*/manifest.json")
+    manifest.write_bytes(b"{")
+    (other.parent / "test/part-00000.parquet").unlink()
+    text = " ".join(ran("plan", "spec.toml").out.split())
+    problems = json.loads(ran("plan", "spec.toml", "--json").out)["problems"]
+    for words in (f"{manifest.parent.name}/manifest.json", "test/part-00000.parquet is missing"):
+        assert words in text
+        assert any(words in problem for problem in problems)
+
+
 def test_predict_answers_in_the_questions_words(ran):
     """For every dataset that takes so many numbers, for one dataset, or for one trial."""
     assert "Expected=9, Predicted=" in ran("predict", "small", "3").out

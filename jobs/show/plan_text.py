@@ -33,7 +33,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate) -> dict[str, A
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
         "seconds": round(cost.seconds, 3),
-        "problems": [problem.message for problem in plan.problems],
+        "problems": _problems(plan),
     }
 
 
@@ -47,8 +47,13 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -
     lines.append(f"trials: {len(plan.trials):,} of {plan.variants:,} variants; {plan.left:,} to train")
     lines += _shapes(packs)
     lines += _cost(cost, workers) if packs else ["cost: none, everything has been trained"]
-    lines += [f"warning: {problem.message}" for problem in plan.problems]
+    lines += [f"warning: {problem}" for problem in _problems(plan)]
     return "\n".join(lines)
+
+
+def _problems(plan: Plan) -> list[str]:
+    """What is wrong with the stored results and datasets."""
+    return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
 def _cost(cost: Estimate, workers: int) -> list[str]:
