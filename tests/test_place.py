@@ -1,0 +1,82 @@
+"""Where a run happens: what options mean, what a machine has, and what it has not got."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from specs import SMALL
+
+from cluster.workers import ClusterError
+from jobs import commands
+from jobs.commands import Shared
+from jobs.exits import UsageError
+from jobs.place import PlaceOptions, gpus_here, resources_here
+
+
+def test_what_is_left_open_is_what_this_machine_has():
+    """On a cluster it stays open, for that is not known yet."""
+    here, there = PlaceOptions().place(None).wanted, PlaceOptions().place("auto").wanted
+    assert (here.workers, here.gpu_workers) == (len(os.sched_getaffinity(0)) - gpus_here(), gpus_here())
+    assert (there.workers, there.gpu_workers) == (None, None)
+
+
+def test_no_workers_is_this_process():
+    """Unless there is an address, or a GPU is asked for."""
+    assert PlaceOptions(workers="0").place(None).inline
+    assert not PlaceOptions(workers="0").place("auto").inline
+    assert not PlaceOptions(workers="0", gpu_workers=1).place(None).inline
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": "two"}, "--workers 'two'"),
+        ({"workers": "8:2"}, "2:8"),
+        ({"workers": "0:2"}, "--workers"),
+        ({"workers": "-1"}, "--workers"),
+        ({"resource": ["disk"]}, "--resource name=value"),
+        ({"resource": ["disk=-1"]}, "disk=1"),
+        ({"resource": ["disk=nan"]}, "disk=1"),
+        ({"label": ["=a"]}, "--label"),
+    ],
+)
+def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, words):
+    """Before anything is started."""
+    with pytest.raises(UsageError, match=words):
+        PlaceOptions(**options).place(None)
+
+
+@given(
+    st.none() | st.sampled_from(["0", "3", "2:8"]),
+    st.none() | st.integers(0, 4),
+    st.sampled_from([1.0, 0.25]),
+    st.lists(st.sampled_from(["disk=2", "ssd=0.5"]), unique=True),
+    st.lists(st.sampled_from(["zone=a", "kind=b c"]), unique=True),
+    st.integers(1, 64),
+    st.integers(1, 4096),
+)
+def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory):
+    """What is passed on to a job means the same there."""
+    options = PlaceOptions(workers, gpus, share, resource, label, group, memory)
+    words = iter(options.arguments())
+    given_back: dict[str, object] = {"resource": [], "label": []}
+    for word in words:
+        name, value = word.removeprefix("--").replace("-", "_"), next(words)
+        if name in ("resource", "label"):
+            given_back[name] = [*given_back[name], value]
+        else:
+            given_back[name] = {"workers": str, "gpus_per_worker": float}.get(name, int)(value)
+    assert PlaceOptions(**given_back).place("auto") == options.place("auto")
+
+
+@pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
+@pytest.mark.parametrize("options", [PlaceOptions(workers="0", gpu_workers=1), PlaceOptions(workers="5000")])
+def test_what_this_machine_has_not_got_is_refused_before_ray_starts(options, tmp_path):
+    """Asked against available; a local Ray would believe whatever it is told to have."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
+    with pytest.raises(ClusterError, match=f"asked, {resources_here().gpus if options.gpu_workers else ''}"):
+        commands.run(tmp_path / "spec.toml", 10**6, options.place(None), shared)
