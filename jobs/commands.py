@@ -21,11 +21,12 @@ from jobs.plan import Plan, make_plan
 from jobs.results.summary import Summary
 from jobs.run import Timing, generate_datasets, runners, summarize_run, train_packs
 from jobs.show.progress import Progress
+from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec, load_spec
 from jobs.storage.store import Store
 
 WIDTH = 100
-"""Columns of what is printed where there is no terminal."""
+"""Columns of what is printed where neither a terminal nor COLUMNS says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     spec, store = _begin(path, max_trials, shared, progress)
     plan = _planned(spec, store, progress)
     if plan.rows_left and plan.todo:
-        raise UsageError(f"{plan.rows_left:,} rows of its datasets are missing: run `sumsquares generate {path}` first")
+        raise UsageError(
+            f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
+        )
     _tell_difference(store, spec, progress)
     with runners(place, store, bool(plan.todo), timing) as here, timing.stage("train"):
         failures = train_packs(plan, store, place.memory_limit, here, progress)
@@ -84,7 +87,7 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     _print(
         shared,
         {"trained": plan.left - left, "left": left, "timing": timing.seconds},
-        f"trained {plan.left - left:,} trials, {left:,} are left",
+        f"trained {counted(plan.left - left, 'trial')}, {left:,} left",
     )
     return exits.INCOMPLETE if left else exits.OK
 
@@ -140,7 +143,8 @@ def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
             progress.warn(note)
     done = len(plan.trials) - plan.left
     progress.say(
-        f"{len(plan.trials):,} trials of {plan.variants:,} variants on {len(plan.datasets)} datasets; "
+        f"{counted(len(plan.trials), 'trial')} of {counted(plan.variants, 'variant')} "
+        f"on {counted(len(plan.datasets), 'dataset')}; "
         f"{done:,} trained before, {plan.left:,} to train"
     )
     return plan
@@ -171,7 +175,7 @@ def _finish(
         sys.stdout.write(store.get(f"{run_folder(spec.name)}/summary.json").decode())
     else:
         console = _console()
-        for table in result_tables(summary):
+        for table in result_tables(summary, console.width):
             console.print(table)
         console.print(f"summary: {folder}/summary.json and summary.parquet", soft_wrap=True, highlight=False)
         console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
@@ -183,14 +187,15 @@ def _judge(summary: Summary, failures: Sequence[Failure], progress: Progress) ->
     damaged = [failure for failure in failures if failure.kind in ("DamagedShard", "ForeignShard", "DamagedManifest")]
     counts = summary.counts
     if counts.ok < counts.total:
-        progress.warn(f"{counts.diverged:,} trials diverged and {counts.missing:,} are missing, of {counts.total:,}")
+        progress.warn(f"{counted(counts.diverged, 'trial')} diverged, {counts.missing:,} missing, of {counts.total:,}")
     if damaged:
         return exits.DATA
     return exits.OK if counts.ok == counts.total else exits.INCOMPLETE
 
 
 def _console() -> Console:
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return Console(highlight=False) if told else Console(highlight=False, width=WIDTH)
 
 
 def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:

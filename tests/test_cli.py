@@ -42,6 +42,7 @@ def cli(monkeypatch, capfd, tmp_path):
     (tmp_path / "spec.toml").write_text(SMALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SUMSQUARES_STORE", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*arguments):
@@ -274,9 +275,9 @@ def json_digest(cli):
 @pytest.mark.parametrize(
     ("redirection", "code", "words"),
     [
-        (">&-", 7, "60 are missing"),
+        (">&-", 7, "60 missing"),
         (">&- 2>&-", 7, ""),
-        ("| true", 7, "60 are missing"),
+        ("| true", 7, "60 missing"),
         ("2>&1 | true", 7, ""),
         ("> /dev/full", 4, "cannot write to stdout: No space left on device"),
     ],

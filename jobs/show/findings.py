@@ -5,14 +5,11 @@ They follow from the summary's rows alone, whatever the spec; nothing is measure
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from jobs.show.words import number
-
-Row = Mapping[str, Any]
-"""A row of the summary's table: one variant."""
+from jobs.show.words import Row, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from jobs.estimate import Estimate
 from jobs.packs import Pack
 from jobs.plan import Plan
 from jobs.show.progress import clock
+from jobs.show.words import counted
 
 SHOWN_SHAPES = 8
 
@@ -42,9 +43,9 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
         spec = dataset.dataset
-        todo = f"{dataset.rows:,} rows to generate" if dataset.rows else "complete"
-        lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {spec.rows:,} training rows; {todo}")
-    lines.append(f"trials: {len(plan.trials):,} of {plan.variants:,} variants; {plan.left:,} to train")
+        todo = f"{counted(dataset.rows, 'row')} to generate" if dataset.rows else "complete"
+        lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {counted(spec.rows, 'training row')}; {todo}")
+    lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += _shapes(packs)
     lines += _cost(cost, workers) if packs else ["cost: none, everything has been trained"]
     lines += [f"warning: {problem}" for problem in _problems(plan)]
@@ -57,7 +58,7 @@ def _problems(plan: Plan) -> list[str]:
 
 
 def _cost(cost: Estimate, workers: int) -> list[str]:
-    where = f"on {workers} workers (and up to 0:15 to start Ray)" if workers else "in this process"
+    where = f"on {counted(workers, 'worker')} (and up to 0:15 to start Ray)" if workers else "in this process"
     how = "measured on this machine" if cost.measured else "a rough guess, by operations"
     return [
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
@@ -70,11 +71,11 @@ def _shapes(packs: Sequence[Pack]) -> list[str]:
     shapes: dict[str, list[int]] = {}
     for pack in packs:
         program = pack.program
-        name = f"{list(program.hidden)} {program.activation}, {program.optimizer}, {program.steps:,} steps"
+        name = f"{list(program.hidden)} {program.activation}, {program.optimizer}, {counted(program.steps, 'step')}"
         shapes.setdefault(f"{pack.variant.dataset.name}: {name}", []).append(len(pack.trials))
-    lines = [f"packs: {len(packs):,} of {len(shapes):,} shapes"]
+    lines = [f"packs: {len(packs):,} of {counted(len(shapes), 'shape')}"]
     for name, sizes in list(shapes.items())[:SHOWN_SHAPES]:
-        lines.append(f"  {name}: {sum(sizes):,} trials in {len(sizes):,} packs")
+        lines.append(f"  {name}: {counted(sum(sizes), 'trial')} in {counted(len(sizes), 'pack')}")
     if len(shapes) > SHOWN_SHAPES:
-        lines.append(f"  ... {len(shapes) - SHOWN_SHAPES:,} more shapes")
+        lines.append(f"  ... {len(shapes) - SHOWN_SHAPES:,} more")
     return lines

@@ -17,9 +17,8 @@ from jinja2 import Environment, StrictUndefined
 from datasets.tasks import target_range
 from jobs.results.summary import Summary
 from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
-from jobs.show.findings import Finding, Row, finding, is_linear
-from jobs.show.words import describe_variant, number
-from jobs.spec.grid import AXES
+from jobs.show.findings import Finding, finding, is_linear
+from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, varying
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import trials
 
@@ -27,7 +26,6 @@ IN_CHART = (20, 10)
 """So many of the best and of the worst variants of a dataset are drawn."""
 IN_TABLE = (180, 20)
 """So many of the best and of the worst are listed; all are in summary.parquet."""
-_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
 
 
 class Ends(NamedTuple):
@@ -81,7 +79,7 @@ class Section:
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     """The page, from the spec, what was found, and the environment that it was run in."""
-    rows = sorted(summary.table.to_pylist(), key=_rank)
+    rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [
         _section(name, about, [row for row in rows if row["dataset"] == name], summary.best[name], asked)
@@ -97,12 +95,8 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
         sections=sections,
+        counted=counted,
     )
-
-
-def _rank(row: Row) -> tuple[bool, float, int, str]:
-    """Best first, in the order of Summary.best; variants without a result last."""
-    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
 
 
 def _section(name: str, facts: Row, rows: Sequence[Row], best: Row | None, asked: Counter[str]) -> Section:
@@ -131,13 +125,9 @@ def _about(facts: Row) -> str:
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
-    if len(items) <= best + worst:
+    if len(items) <= best + worst + 1:
         return Ends(items, 0, ())
     return Ends(items[:best], len(items) - best - worst, items[-worst:])
-
-
-def _varying(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
 
 
 def _chart(rows: Sequence[Row]) -> Chart | None:
@@ -146,31 +136,30 @@ def _chart(rows: Sequence[Row]) -> Chart | None:
         return None
     best, left_out, worst = _ends(measured, *IN_CHART)
     axis = Axis.of(row[name] for row in (*best, *worst) for name in ("rmse_median", "rmse_best"))
-    varying = _varying(rows)
-    dots = Ends([_dot(axis, row, varying) for row in best], left_out, [_dot(axis, row, varying) for row in worst])
+    axes = varying(rows)
+    dots = Ends([_dot(axis, row, axes) for row in best], left_out, [_dot(axis, row, axes) for row in worst])
     return Chart(axis_svg(axis), dots, len(rows) - len(measured))
 
 
-def _dot(axis: Axis, row: Row, varying: Sequence[str]) -> tuple[str, str, str, bool]:
-    label = ", ".join(_named(name, row[name]) for name in varying) or describe_variant(row)
+def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool]:
+    label = ", ".join(named(name, row[name]) for name in axes) or describe_variant(row)
     dot = Dot(row["rmse_median"], row["rmse_best"], is_linear(row))
     return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
 
 
 def _listing(rows: Sequence[Row], asked: Counter[str]) -> Listing:
-    varying = _varying(rows)
-    constants = [_named(name, rows[0][name]) for name in AXES if name not in varying]
+    axes = varying(rows)
     best, left_out, worst = _ends(list(enumerate(rows, 1)), *IN_TABLE)
     shown = Ends(
-        [_line(rank, row, varying, asked) for rank, row in best],
+        [_line(rank, row, axes, asked) for rank, row in best],
         left_out,
-        [_line(rank, row, varying, asked) for rank, row in worst],
+        [_line(rank, row, axes, asked) for rank, row in worst],
     )
-    return Listing(varying, ", ".join(constants), shown)
+    return Listing(axes, constants(rows), shown)
 
 
-def _line(rank: int, row: Row, varying: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
-    return rank, is_linear(row), [_value(row[axis]) for axis in varying], _fate(row, asked), _metrics(row)
+def _line(rank: int, row: Row, axes: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
+    return rank, is_linear(row), [plain(row[axis]) for axis in axes], _fate(row, asked), _metrics(row)
 
 
 def _metrics(row: Row) -> list[str]:
@@ -191,11 +180,3 @@ def _share(fraction: float | None) -> str:
     if fraction is None or fraction in (0.0, 1.0):
         return "-" if fraction is None else f"{100 * fraction:.0f}%"
     return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"
-
-
-def _named(axis: str, value: Any) -> str:
-    return _value(value) if axis in _IN_WORDS else f"{axis} {_value(value)}"
-
-
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

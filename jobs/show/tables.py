@@ -1,9 +1,10 @@
-"""The tables that a run prints for people, each fit for a terminal of 100 columns. Nothing is computed here."""
+"""The tables that a run prints for people, fit for the width of their terminal. Nothing is computed here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -11,22 +12,47 @@ from rich.text import Text
 from jobs.results.samples import ROWS
 from jobs.results.summary import Summary
 from jobs.show.findings import finding
-from jobs.show.words import describe_variant, number
-from jobs.spec.grid import AXES
+from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, varying
 
 BEST, WORST = 12, 3
 """Variants shown per dataset; all are in summary.parquet."""
+WORDS_WIDTH = 36
+"""Columns that the words of a variant get at least, if they need them: less important numbers give way to them."""
+NUMBERS: dict[str, Callable[[Row], str]] = {
+    "n": lambda row: f"{row['n']} of {row['n'] + row['n_diverged']}" if row["n_diverged"] else str(row["n"]),
+    "RMSE\nmedian": lambda row: number(row["rmse_median"]),
+    "RMSE\nbest": lambda row: number(row["rmse_best"]),
+    "rounded\nbest": lambda row: number(row["rmse_rounded_best"]),
+    "beyond\nrange": lambda row: number(row["rmse_extrapolation_median"]),
+    "exact\nbest": lambda row: _percent(row["exact_fraction_best"]),
+}
+"""What is told of each variant: headers and cells."""
+_GIVE_WAY = ("rounded\nbest", "beyond\nrange", "RMSE\nbest")  # the first one first
+_GAP = 2  # between two columns
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def result_tables(summary: Summary) -> Iterator[Table | Text]:
+class Column(NamedTuple):
+    """A column of the table of variants."""
+
+    header: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        """Of its longest line."""
+        return max(len(line) for text in (self.header, *self.cells) for line in text.split("\n"))
+
+
+def result_tables(summary: Summary, width: int) -> Iterator[Table | Text]:
     """For each dataset its variants, best first, and the question's own table for the best; what was found, last."""
     found = []
-    rows = sorted(summary.table.to_pylist(), key=_rank)
+    rows = best_first(summary.table.to_pylist())
     for name, facts in summary.datasets.items():
         mine = [row for row in rows if row["dataset"] == name]
         known = finding(facts, mine)
         found.append(Text(f"{name}: {known.sentence} {known.caveat}".rstrip(), style="bold"))
-        yield _variants_table(name, facts, mine)
+        yield from _variants(name, facts, mine, width)
         best = summary.best[name]
         if best is not None:
             yield Text(f"{name}: the best is {describe_variant(best)}", style="bold")
@@ -37,36 +63,82 @@ def result_tables(summary: Summary) -> Iterator[Table | Text]:
     yield from found
 
 
-def _rank(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["variant_id"]
+def _variants(name: str, facts: dict[str, Any], rows: Sequence[Row], width: int) -> Iterator[Table | Text]:
+    """The best and the worst variants: a column for each axis whose values differ, or one of words if that's too wide.
+
+    In words, the axes whose values do not differ stand in the title.
+    """
+    middle = rows[BEST:-WORST]
+    shown = [*rows[:BEST], None, *rows[-WORST:]] if len(middle) > 1 else rows
+    more = f"... {len(middle):,} more"
+    axes = varying(rows)
+    columns = [
+        Column(axis.replace("_", "\n"), _cells(shown, _value_of(axis), more if axis == axes[0] else ""))
+        for axis in axes
+    ]
+    numbers = [Column(header, _cells(shown, text, "")) for header, text in NUMBERS.items()]
+    title, left_out = _title(name, facts, rows), ""
+    if axes and _width([*columns, *numbers]) > width:
+        words = _cells(shown, lambda row: _words(row, axes), more)
+        numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP)
+        columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
+        title += f"; all with {constants(rows)}"
+    yield Text(title, style="bold")
+    yield _table(columns, numbers)
+    if left_out:
+        yield Text(f"not shown for want of width: {left_out}", style="dim")
 
 
-def _variants_table(name: str, facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
-    """The best and the worst variants; an axis has a column if its values differ."""
-    axes = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
-    counted = facts["trials"]
-    lost = "".join(f", {counted[key]} {key}" for key in ("diverged", "missing") if counted[key])
-    title = f"{name}: {facts['task']} of 1..{facts['largest']}, {len(rows)} variants, {counted['ok']} trials{lost}"
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
-    for axis in axes:
-        table.add_column(axis.replace("_", "\n"), overflow="fold")
-    for header in ("n", "RMSE\nmedian", "RMSE\nbest", "rounded\nbest", "beyond\nrange", "exact\nbest"):
-        table.add_column(header, justify="right", no_wrap=True)
-    shown = list(rows) if len(rows) <= BEST + WORST + 1 else [*rows[:BEST], None, *rows[-WORST:]]
-    for row in shown:
-        if row is None:
-            table.add_row(f"... {len(rows) - BEST - WORST} more", style="dim")
-            continue
-        table.add_row(*(_value(row[axis]) for axis in axes), *_metrics(row))
+def _cells(rows: Sequence[Row | None], text: Callable[[Row], str], gap: str) -> list[str]:
+    return [gap if row is None else text(row) for row in rows]
+
+
+def _value_of(axis: str) -> Callable[[Row], str]:
+    return lambda row: plain(row[axis])
+
+
+def _title(name: str, facts: dict[str, Any], rows: Sequence[Row]) -> str:
+    trials = facts["trials"]
+    lost = "".join(f", {trials[key]:,} {key}" for key in ("diverged", "missing") if trials[key])
+    counts = f"{counted(len(rows), 'variant')}, {counted(trials['ok'], 'trial')}{lost}"
+    return f"{name}: {facts['task']} of 1..{facts['largest']}, {counts}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}%"
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return sum(column.width + _GAP for column in columns) - _GAP
+
+
+def _fitting(columns: list[Column], width: int) -> tuple[list[Column], str]:
+    """The columns without as many as have to give way, and their names."""
+    gone: list[str] = []
+    for header in _GIVE_WAY:
+        if _width(columns) > width:
+            columns = [column for column in columns if column.header != header]
+            gone.append(header.replace("\n", " "))
+    return columns, ", ".join(gone)
+
+
+def _words(row: Row, axes: Sequence[str]) -> str:
+    """What is to be said of a variant; a name and its value stay together, but for networks of very many layers."""
+    words = [named(axis, row[axis]) for axis in axes]
+    return ", ".join(text.replace(" ", _SPACE) if len(text) < WORDS_WIDTH else text for text in words)
+
+
+def _wrapped(text: str, width: int) -> str:
+    lines = textwrap.wrap(text, max(width, 10), subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines).replace(_SPACE, " ")
+
+
+def _table(axes: Sequence[Column], numbers: Sequence[Column]) -> Table:
+    table = Table(pad_edge=False, box=None)
+    for column in axes:
+        table.add_column(column.header, no_wrap=True)
+    for column in numbers:
+        table.add_column(column.header, justify="right", no_wrap=True)
+    for cells in zip(*(column.cells for column in (*axes, *numbers)), strict=True):
+        table.add_row(*cells, style="dim" if cells[0].startswith("... ") else None)
     return table
-
-
-def _metrics(row: dict[str, Any]) -> list[str]:
-    n = f"{row['n']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else "")
-    names = ("rmse_median", "rmse_best", "rmse_rounded_best", "rmse_extrapolation_median")
-    exact = row["exact_fraction_best"]
-    return [n, *(number(row[name]) for name in names), "-" if exact is None else f"{100 * exact:.1f}%"]
-
-
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,20 +1,61 @@
-"""Numbers and variants in words, the same in the terminal and in the report."""
+"""Numbers and variants in words, and the order of variants: the same in the terminal and in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jobs.spec.grid import AXES
 
-def describe_variant(row: Mapping[str, Any]) -> str:
+Row = Mapping[str, Any]
+"""A row of the summary's table: one variant."""
+_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
+
+
+def describe_variant(row: Row) -> str:
     """A variant in words: its layers, activation and optimizer."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
     return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {row['epochs']} epochs"
 
 
+def varying(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The axes in which these variants differ."""
+    return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
+
+
+def constants(rows: Sequence[Row]) -> str:
+    """The other axes, with their values."""
+    differ = varying(rows)
+    return ", ".join(named(axis, rows[0][axis]) for axis in AXES if axis not in differ)
+
+
+def named(axis: str, value: Any) -> str:
+    """The value of an axis, so that it is known which axis it is of: `relu`, `lr 0.001`."""
+    return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
+
+
+def plain(value: Any) -> str:
+    """The value of an axis by itself."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Variants in the order of Summary.best: median, parameters, id; those without a result last."""
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Row) -> tuple[bool, float, int, str]:
+    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 trial`, `1,362 trials`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def number(value: float | None) -> str:
     """Four significant digits, without an exponent where that is readable."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"

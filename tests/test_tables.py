@@ -1,0 +1,157 @@
+"""The tables in a terminal: readable whatever its width, and whatever varies."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+from result_rows import row_of
+from rich.console import Console
+from rich.table import Table
+from specs import SMALL
+
+from jobs.results.stored import METRICS, SCHEMA
+from jobs.results.summary import summarize
+from jobs.show.tables import BEST, WORST, result_tables
+from jobs.show.words import best_first, counted, named, number, varying
+from jobs.spec.job_spec import parse_spec
+from jobs.spec.variants import trials
+
+ONE = """
+name = "one"
+[[dataset]]
+name = "squares"
+task = "square"
+largest = 1000
+rows = 1000
+[[grid]]
+dataset = "squares"
+hidden = [[16]]
+"""
+EIGHT_AXES = ONE.replace(
+    "hidden = [[16]]",
+    """
+hidden = [[16], [64, 64]]
+activation = ["leaky_relu", "sigmoid"]
+optimizer = ["momentum", "rmsprop"]
+lr = [0.001, 1e-5]
+schedule = ["constant", "cosine"]
+weight_decay = [0.0, 0.0001]
+batch_size = [50, 100]
+init = ["glorot_uniform", "pytorch"]
+""",
+)
+MANY_RATES = ONE + f"lr = {[round(0.001 + 0.0001 * i, 6) for i in range(1400)]}"
+WIDTHS = (60, 80, 100)
+
+
+def summary_of(text, **changes):
+    """A summary of made-up results."""
+    expected = trials(parse_spec(text.encode(), "spec.toml"))
+    rows = [row_of(trial, **changes) for trial in expected]
+    summary = summarize(expected, pa.Table.from_pylist(rows, schema=SCHEMA))
+    for best in filter(None, summary.best.values()):
+        best["samples"] = []
+    return summary
+
+
+def printed(summary, width):
+    """The tables, and the lines that a terminal of this width shows."""
+    items = list(result_tables(summary, width))
+    console = Console(file=io.StringIO(), width=width)
+    for item in items:
+        console.print(item)
+    return [item for item in items if isinstance(item, Table)], console.file.getvalue().splitlines()
+
+
+def named_variants(summary):
+    """Every variant by the words that tell it from the others."""
+    rows = summary.table.to_pylist()
+    return {", ".join(named(axis, row[axis]) for axis in varying(rows)): row for row in rows}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("large", [False, True])
+def test_with_eight_axes_each_variant_is_told_in_whole_words_within_the_width(width, large):
+    """No value is cut or folded, no line is too long, and no variant takes more than five of them."""
+    errors = [name for name in METRICS if name.startswith("rmse")]
+    summary = summary_of(EIGHT_AXES, **(dict.fromkeys(errors, 1.23e17) if large else {}))
+    (table,), lines = printed(summary, width)
+    cells = list(table.columns[0].cells)
+    told = [" ".join(cell.split()) for cell in cells]
+    assert told.pop(BEST) == f"... {256 - BEST - WORST} more"
+    assert set(told) <= named_variants(summary).keys()
+    assert len(told) == BEST + WORST
+    assert max(map(len, lines)) <= width
+    assert max(cell.count("\n") + 1 for cell in cells) <= 5
+    text = [line.rstrip() for line in lines]
+    for line in (line for cell in cells for line in cell.split("\n")):
+        assert any(shown.startswith(line) for shown in text), line
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_does_not_vary_stands_in_the_title_and_what_is_left_out_is_named(width):
+    """Where the axes are told in words; the median is never left out."""
+    (table,), lines = printed(summary_of(EIGHT_AXES), width)
+    text = " ".join(lines)
+    assert "all with epochs 500, unit, float32, shuffle_seed 0" in " ".join(text.split())
+    headers = [str(column.header).replace("\n", " ") for column in table.columns]
+    assert "RMSE median" in headers
+    for name in ("RMSE best", "rounded best", "beyond range"):
+        assert (name in headers) != (name in text.partition("not shown for want of width: ")[2].partition("squares")[0])
+
+
+def test_axes_that_fit_have_columns():
+    """With their names as headers, and no constants in the title."""
+    tables, lines = printed(summary_of(SMALL), 100)
+    for table in tables:
+        assert [column.header for column in table.columns][:4] == ["hidden", "activation", "lr", "n"]
+    assert not any("all with" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("text", [MANY_RATES, EIGHT_AXES], ids=["one axis", "eight"])
+def test_how_many_are_left_out_stands_on_one_line(text, width):
+    """As many as are not shown."""
+    summary = summary_of(text)
+    _, lines = printed(summary, width)
+    assert [line.strip() for line in lines if "more" in line] == [f"... {len(summary.table) - BEST - WORST:,} more"]
+
+
+def test_ties_go_to_the_fewer_parameters_as_for_the_best():
+    """So that the first line of the table is the best variant."""
+    summary = summary_of(SMALL, **dict.fromkeys(METRICS, 1.0))
+    rows = best_first(summary.table.to_pylist())
+    for name, best in summary.best.items():
+        mine = [row for row in rows if row["dataset"] == name]
+        assert mine[0]["variant_id"] == best["variant_id"]
+        assert [row["parameters"] for row in mine] == sorted(row["parameters"] for row in mine)
+
+
+def test_variants_without_a_result_come_last():
+    """And are shown with dashes."""
+    _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRICS)), 60)
+    assert any(line.split() == ["0", "of", "1", *["-"] * 5] for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_one_of_a_kind_is_singular(width):
+    """In the title, which needs no axes."""
+    assert printed(summary_of(ONE), width)[1][0] == "squares: square of 1..1000, 1 variant, 1 trial"
+    assert [counted(n, "pack") for n in (0, 1, 2, 1362)] == ["0 packs", "1 pack", "2 packs", "1,362 packs"]
+
+
+def test_a_network_of_very_many_layers_stays_within_the_width():
+    """Its list of widths is what is broken, between two layers."""
+    text = ONE.replace("[[16]]", f"[{[128] * 64}, [16]]")
+    (table,), lines = printed(summary_of(text), 60)
+    assert max(map(len, lines)) <= 60
+    assert " ".join(next(cell for cell in table.columns[0].cells if "128" in cell).split()) == str([128] * 64)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1234.5, "1,234"), (123456789.0, "123,456,789")])
+def test_numbers_are_plain_where_that_is_readable(value, text):
+    """Beyond, they have an exponent."""
+    assert number(value) == text
+    assert len(number(value * 1e20)) < 12
