@@ -1,9 +1,11 @@
 # What a newcomer types: `make run`, `make test`. What CI runs: `make check`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+IMAGE ?= sumsquares
+WHEELS := $(wildcard $(PIP_FIND_LINKS))
 TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
-.PHONY: install run test chaos test-cluster test-containers lint check fmt bench lock clean
+.PHONY: install run test chaos test-cluster test-containers image lint check fmt bench lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
@@ -31,6 +33,12 @@ test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three ray
 
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
 	$(BIN)/python -m pytest -m containers
+
+image:  ## the container image IMAGE; TORCH_INDEX=URL takes torch from there; pip's own PIP_FIND_LINKS, a folder, holds here too
+	$(if $(WHEELS),printf 'FROM python:3.11-slim-bookworm\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \
+	  | docker build --quiet --tag $(IMAGE)-build --file - $(WHEELS))
+	docker build --network host --tag $(IMAGE) $(if $(WHEELS),--build-arg BUILD_BASE=$(IMAGE)-build) \
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) .
 
 lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
