@@ -70,7 +70,7 @@ def run(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Plan, generate, train what is missing, summarise; prints the result tables."""
+    """Plan, generate, train what is missing, summarise. Prints the result tables."""
     from jobs import commands
     from jobs.place import PlaceOptions
 
@@ -89,7 +89,7 @@ def plan(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Show what would run, with operations, memory and time; changes nothing."""
+    """Show what would run, its memory and time. Changes nothing."""
     from jobs import commands
     from jobs.place import PlaceOptions
 
@@ -133,7 +133,7 @@ def train(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train the trials that are missing; their datasets must have been generated."""
+    """Train the trials that are missing. Their datasets must have been generated."""
     from jobs import commands
     from jobs.place import PlaceOptions
 
@@ -167,7 +167,7 @@ def predict(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Ask the best trial of a run, or a named one: Expected, Predicted, err."""
+    """Ask the best trial of a run, or a named one. Prints Expected, Predicted and err."""
     from jobs import commands
 
     raise typer.Exit(commands.predict(run, numbers, dataset, trial, shared(store, json, quiet, debug)))

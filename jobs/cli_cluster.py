@@ -60,7 +60,7 @@ def submit(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Run a spec on a cluster, or attach to the job that does so already."""
+    """Run a spec on a cluster. Attaches to the job that does so already, if there is one."""
     from jobs import cluster_commands
     from jobs.place import PlaceOptions
 
@@ -78,7 +78,7 @@ def status(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say how a job is; exit code 0 while it runs, its own once it has ended."""
+    """Say how a job is. The exit code is 0 while it runs, its own once it has ended."""
     from jobs import cluster_commands
 
     raise typer.Exit(

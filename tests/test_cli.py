@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from specs import SMALL
 
 from jobs import commands, exits
 from jobs.cli import app, main
 from jobs.place import HERE
 from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
-from jobs.spec.job_spec import parse_spec
+from jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
 
@@ -323,6 +324,22 @@ def test_every_command_and_every_option_has_help(cli, command):
         assert option in ended.out
     lines = [line for line in ended.out.splitlines() if line.strip().startswith("--") and "--help" not in line]
     assert all(len(line.split()) > 2 for line in lines), lines
+
+
+def test_the_list_of_commands_says_in_80_columns_what_each_does(cli, monkeypatch):
+    """No text is cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = cli("--help").out.partition("Commands:")[2].splitlines()[1:]
+    assert len(listed) >= len(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+def test_the_limit_on_trials_is_the_specs_own():
+    """It is written down twice, since --help must not import what reads specs."""
+    group = typer.main.get_command(app)
+    for name in COMMANDS:
+        limits = [option.default for option in group.commands[name].params if option.name == "max_trials"]
+        assert limits == ([] if name == "predict" else [MAX_TRIALS])
 
 
 def test_a_misspelt_command_is_exit_2(cli):

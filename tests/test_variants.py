@@ -15,7 +15,8 @@ from datasets.spec import NamedDataset
 from jobs.spec.difference import describe_difference
 from jobs.spec.grid import AXES
 from jobs.spec.job_spec import JobSpec, parse_spec
-from jobs.spec.variants import TRAINING_VERSION, Trial, Variant, count_trials, trials, variants
+from jobs.spec.size import size_of
+from jobs.spec.variants import TRAINING_VERSION, Trial, Variant, trials, variants
 
 VALUES: dict[str, list[Any]] = {
     "hidden": [[], [8], [16, 4]],
@@ -146,7 +147,7 @@ def test_grids_add_up_and_equal_trials_count_once(data: Spec) -> None:
 def test_the_count_is_an_upper_bound_and_exact_if_nothing_collides(data: Spec) -> None:
     """Trials are counted before they are expanded; only a linear network's activations and two grids collide."""
     spec = parse(data)
-    bound = count_trials(spec).trials
+    bound = size_of(enumerate(spec.grids)).trials
     assert bound >= len(trials(spec))
     per_grid = [len(trials(parse({**data, "grid": [grid]}))) for grid in data["grid"]]
     linear = any(() in grid["hidden"] and len(grid["activation"]) > 1 for grid in spec.canonical_grids)
@@ -250,6 +251,7 @@ def test_a_large_count_needs_no_expansion() -> None:
     """A million trials are counted at once, with their factors."""
     many = {"lr": [i / 1e4 for i in range(1, 5001)], "hidden": [[i] for i in range(1, 101)]}
     grid = {"dataset": ["sums", "squares"], **many, "seeds": 1}
-    (size,) = count_trials(parse({"name": "law", "dataset": DATASETS, "train": {}, "grid": [grid]})).grids
+    spec = parse({"name": "law", "dataset": DATASETS, "train": {}, "grid": [grid]})
+    (size,) = size_of(enumerate(spec.grids)).grids
     assert size.factors == (("dataset", 2), ("hidden", 100), ("lr", 5000))
     assert str(size) == "grid[0]: 2 dataset x 100 hidden x 5_000 lr = 1_000_000"

@@ -1,6 +1,6 @@
 """What is wrong with a job spec: one error with one line per problem, each with its path and a remedy.
 
-The words for values are in spec_words.py, the rules in the models.
+The words for values are in words.py, the rules in the models.
 """
 
 import re

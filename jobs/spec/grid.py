@@ -1,6 +1,6 @@
 """The axes of a job spec: what one value of each may be, and the tables [train] and [[grid]] made of them.
 
-The checks that need more than one table are in spec.py, the expansion to variants in variants.py.
+The checks that need more than one table are in checks.py, the expansion to variants in variants.py.
 """
 
 from collections.abc import Sequence

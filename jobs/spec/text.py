@@ -1,6 +1,6 @@
 """The bytes of a job spec as plain TOML data: size, encoding and syntax, in bounded time and memory.
 
-What the data mean is checked elsewhere (spec.py); here is only what any hostile file could do to the parser.
+What the data mean is checked elsewhere (job_spec.py); here is only what any hostile file could do to the parser.
 """
 
 import re

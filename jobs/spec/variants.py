@@ -12,7 +12,6 @@ from itertools import pairwise, product, starmap
 from datasets.spec import NamedDataset
 from jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
 from jobs.spec.job_spec import JobSpec
-from jobs.spec.size import SizeReport, size_of
 
 TRAINING_VERSION = 1  # part of every digest: raise it with any change of what a trial's numbers are
 
@@ -83,11 +82,6 @@ class Trial:
     def id(self) -> str:
         """The digest's first 16 hex digits: the name under which the trial's result is found."""
         return self.digest[:_ID_LENGTH]
-
-
-def count_trials(spec: JobSpec) -> SizeReport:
-    """How many trials there can be at most, with the factors of each grid; nothing is expanded."""
-    return size_of(enumerate(spec.grids))
 
 
 def variants(spec: JobSpec) -> list[Variant]:
