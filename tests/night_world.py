@@ -26,10 +26,10 @@ test_rows = 100
 [train]
 epochs = 4
 batch_size = 20
-lr = 0.01
 [[grid]]
 dataset = "sums"
-hidden = [[], [6]]
+hidden = [[4]]
+lr = [0.01, 0.02]
 activation = "tanh"
 seeds = 4
 """

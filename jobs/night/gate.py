@@ -37,6 +37,8 @@ GROSS = 2.0
 TRIMMED = 2.0
 """Factor of the p-value over nights. Nights that were called worse or better are not in the history, which trims the
 tails of its spread: with no factor, 1,000 unchanged nights of one variant gave 79 false alarms at alpha = 0.05."""
+LOST = 1e30
+"""RMSE that a trial counts with that diverged: beyond that of any answer to a target of 64 bits."""
 RESOLUTION = 0.1
 """Added to each RMSE as a hypotenuse: a model whose RMSE is below it answers with the right integer (an error of 0.5
 is five of them), so that below it there is no better or worse."""
@@ -65,7 +67,7 @@ class Scores:
     variant_T: NDArray[np.str_]
     """Names of their variants."""
     rmse_T: Floats
-    """In the target's own units, finite."""
+    """In the target's own units; infinite of a trial that diverged."""
 
 
 @dataclass(frozen=True)
@@ -197,4 +199,4 @@ def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tu
 
 
 def _log(rmse_T: Floats) -> Floats:
-    return np.log(np.hypot(rmse_T, RESOLUTION))
+    return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), LOST))

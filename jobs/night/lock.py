@@ -27,8 +27,9 @@ from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
 
 PATH = "nightly/lock.json"
-LEASE = 300.0
-"""Seconds that a holder may be silent for; it renews three times as often."""
+LEASE = 60.0
+"""Seconds that a holder may be silent for; it renews three times as often. One that is silent for longer, since its
+store doesn't answer, goes on afterwards unless another has begun; one that is dead is in the way for so long."""
 _WATCHES = 20
 log = logging.getLogger(__name__)
 

@@ -55,7 +55,7 @@ def make_scores(store: Store, night: Night) -> tuple[Scores, str]:
         {
             "trial": [f"{named[own.variant]}-{own.seed}" for own, _ in pairs],
             "variant": [named[own.variant] for own, _ in pairs],
-            "rmse": pa.array([_counted(rmse[trained.id], own) for own, trained in pairs], pa.float64()),
+            "rmse": pa.array([_or_infinite(rmse[trained.id]) for _, trained in pairs], pa.float64()),
         }
     )
     sink = io.BytesIO()
@@ -108,10 +108,5 @@ def _test_rows(dataset: DatasetSpec) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     return (block(dataset, "test", index) for index in range(block_count(dataset, "test")))
 
 
-def _counted(rmse: float | None, trial: Trial) -> float:
-    """The RMSE; of a trial that diverged, or whose answers overflow, that of the answer 0: it has learnt nothing."""
-    if rmse is not None and math.isfinite(rmse):
-        return rmse
-    dataset = trial.variant.dataset
-    squares = sum(float(np.square(target_N.astype(np.float64)).sum()) for _, target_N in _test_rows(dataset))
-    return math.sqrt(squares / dataset.test_rows)
+def _or_infinite(rmse: float | None) -> float:
+    return rmse if rmse is not None and math.isfinite(rmse) else math.inf

@@ -16,6 +16,7 @@ from jobs.show.words import describe_variant
 from jobs.spec.variants import Variant
 
 _TOLD, _LISTED = 3, 100  # changes in the sentence and in night.json; all are counted
+_DIVERGED = 1e6  # no RMSE grows so much: seeds have diverged that didn't before
 
 
 def sentence(decision: Decision, names: Mapping[str, Variant], policy: Policy) -> str:
@@ -55,14 +56,15 @@ def gate_facts(judgement: Judgement, names: Mapping[str, Variant], policy: Polic
 
 
 def best_of(scores: Scores, names: Mapping[str, Variant]) -> dict[str, dict[str, Any]]:
-    """By dataset, the variant with the lowest median RMSE on the evaluation rows."""
+    """By dataset, the variant with the lowest median RMSE on the evaluation rows, unless all have diverged."""
     values = defaultdict(list)
     for name, rmse in zip(scores.variant_T.tolist(), scores.rmse_T.tolist(), strict=True):
         values[name].append(rmse)
     best: dict[str, dict[str, Any]] = {}
     for name, rmse in sorted(values.items()):
         variant, median = names[name], float(np.median(rmse))
-        if variant.dataset.name not in best or median < best[variant.dataset.name]["rmse_median"]:
+        known = best.get(variant.dataset.name, {"rmse_median": np.inf})
+        if median < known["rmse_median"]:
             best[variant.dataset.name] = {"rmse_median": median, "rmse_best": min(rmse), "words": words_of(variant)}
     return best
 
@@ -73,6 +75,8 @@ def _ranked(judgement: Judgement) -> list[Change]:
 
 def _effect(change: Change) -> str:
     assert change.high is not None, "a change was tested"
+    if change.effect > _DIVERGED:
+        return f"diverges ({change.seeds} seeds, p = {change.p:.2g})"
     interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
     return f"RMSE {_ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"
 

@@ -1,0 +1,168 @@
+"""`sumsquares nightly` as a user meets it: words, exit codes, messages, JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from night_world import TINY, made_up, spec_of
+from test_cli import cli  # noqa: F401  the fixture
+
+from jobs import training
+from jobs.night.champion import promote
+from jobs.night.clock import Clock
+from jobs.night.lock import holding
+from jobs.night.nights import list_nights
+from jobs.storage.store import Store
+
+HERE = ("--workers", "0", "--quiet")
+COMMANDS = ("start", "status", "rollback", "unlock", "prune")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The store that the command line takes by itself; the tiny spec lies beside it."""
+    (tmp_path / "spec.toml").write_text(TINY)
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def nights(cli, store):  # noqa: F811
+    """Three made-up nights, of which the second is the champion and the first was before it."""
+    ids = [made_up(store, f"2026-11-0{day}", "better") for day in (1, 2, 3)]
+    promote(store, ids[0], "tiny", 1, "now", None)
+    promote(store, ids[1], "tiny", 2, "now", ids[0])
+    return ids
+
+
+def test_a_night_then_the_same_night_then_the_champions_answer(cli, store):  # noqa: F811
+    """The first word is the spec, options may come before it, and --json is one object."""
+    first = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01", "--json")
+    assert (first.code, first.err) == (0, "")
+    record = json.loads(first.out)
+    assert (record["result"], record["date"]) == ("first", "2026-11-01")
+    again = cli("nightly", "--date", "2026-11-01", "spec.toml", *HERE)
+    assert (again.code, "promoted without a comparison" in again.out) == (0, True)
+    assert list_nights(store) == [record["night"]]
+    asked = cli("predict", "champion", "3", "17")
+    assert asked.code == 0
+    assert "Expected=20" in asked.out
+
+
+def test_a_regression_is_exit_8_and_says_which_variant_by_how_much_and_how_sure(cli, store, monkeypatch):  # noqa: F811
+    """On stderr; started again, it is still exit 8."""
+    assert cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01", "--fresh-data").code == 0
+    real = training.models_of
+    monkeypatch.setattr(training, "models_of", lambda pack: _slow(real(pack)))
+    for _ in range(2):
+        ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02", "--fresh-data", "--alpha", "0.1")
+        assert ended.code == 8
+        assert "regressed against champion 2026-11-01" in ended.err
+        assert "sums [4] tanh" in ended.err
+        assert "RMSE x " in ended.err
+        assert "95 % interval" in ended.err
+        assert "of nights with nothing changed at most 0.1 are called worse" in ended.err
+
+
+def _slow(models):
+    models.lr[:] = [1e-7] * len(models.lr)
+    return models
+
+
+def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
+    """Those that are there already are left as they are."""
+    for _ in range(2):
+        ended = cli("nightly", "spec.toml", *HERE, "--from", "2026-11-01", "--to", "2026-11-03", "--json")
+        assert ended.code == 0
+        assert [night["date"] for night in json.loads(ended.out)["nights"]] == [
+            "2026-11-01",
+            "2026-11-02",
+            "2026-11-03",
+        ]
+    assert len(list_nights(store)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--date", "22.11.2026"), "write it as 2026-11-22"),
+        (("--date", "2099-01-01"), "in the future"),
+        (("--to", "2026-11-03"), "--to needs --from"),
+        (("--from", "2026-11-03", "--to", "2026-11-01"), "no range of 1 to 366 nights"),
+        (("--from", "2020-01-01"), "no range of 1 to 366 nights"),
+        (("--date", "2026-11-01", "--from", "2026-11-01"), "one or the other"),
+        (("--hook", "'"), "--hook"),
+        (("--hook", " "), "it is empty"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, store, arguments, said):  # noqa: F811
+    """And nothing is created."""
+    ended = cli("nightly", "spec.toml", *HERE, *arguments)
+    assert ended.code == 2
+    assert said in ended.err
+    assert store.list() == []
+
+
+def test_a_night_that_runs_is_exit_6_until_it_is_unlocked(cli, store):  # noqa: F811
+    """The message says who holds the lock; unlock says whose it was."""
+    with holding(store, "somebody's", Clock()):
+        ended = cli("nightly", "spec.toml", *HERE)
+        assert ended.code == 6
+        assert "night somebody's runs on" in ended.err
+        assert "somebody's" in cli("nightly", "status").out
+        assert "somebody's" in cli("nightly", "unlock").out
+    assert "nobody held the lock" in cli("nightly", "unlock").out
+    assert cli("nightly", "spec.toml", *HERE).code == 0
+
+
+def test_status_shows_the_last_nights_the_champion_and_what_is_missing(cli, nights):  # noqa: F811
+    """For people and as JSON; an empty store says so."""
+    text = cli("nightly", "status").out
+    assert f"champion: {nights[1]}" in text
+    assert f"* {nights[1]}  better   exit 0     1:01  sums 1.5" in text
+    facts = json.loads(cli("nightly", "status", "--json", "--nights", "2").out)
+    assert [night["night"] for night in facts["nights"]] == nights[:0:-1]
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert facts["missing"][-1:] == ([yesterday.isoformat()] if f"{yesterday}" > "2026-11-03" else [])
+    assert "no night yet" in cli("nightly", "status", "--store", "empty").out
+
+
+def test_rollback_and_back_again(cli, nights):  # noqa: F811
+    """The champion before, then any good night by its name; before the first there is none."""
+    assert nights[0] in cli("nightly", "rollback").out
+    assert cli("nightly", "rollback").code == 2
+    assert json.loads(cli("nightly", "rollback", "--to", nights[2], "--json").out)["night"] == nights[2]
+
+
+def test_a_dry_run_of_prune_shows_and_keeps(cli, store, nights):  # noqa: F811
+    """What goes is the same without it."""
+    more = [made_up(store, f"2025-01-0{day}") for day in (1, 2)]
+    shown = cli("nightly", "prune", "--keep", "1", "--keep-days", "1", "--dry-run", "--json")
+    facts = json.loads(shown.out)
+    assert facts["nights"] == more
+    assert not facts["deleted"]
+    assert more[0] in list_nights(store)
+    assert "deleted 2 nights" in cli("nightly", "prune", "--keep", "1", "--keep-days", "1").out
+    assert list_nights(store) == nights
+    assert "nothing to prune" in cli("nightly", "prune").out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_every_option_has_help(cli, command):  # noqa: F811
+    """And the common options; a spec that is called like a command is written with ./ before it."""
+    ended = cli("nightly", command, "--help")
+    assert ended.code == 0
+    for option in ("--store", "--json", "--quiet", "--debug"):
+        assert option in ended.out
+    assert command in cli("nightly", "--help").out
+    assert "cannot be read" in cli("nightly", f"./{command}", *HERE).err
+
+
+def test_a_store_of_another_spec_is_refused(cli, store, nights, tmp_path):  # noqa: F811
+    """With its name and a remedy."""
+    (tmp_path / "spec.toml").write_text(TINY.replace('"tiny"', '"other"'))
+    ended = cli("nightly", "spec.toml", *HERE)
+    assert ended.code == 2
+    assert "'tiny', not of 'other'" in ended.err
+    assert spec_of(TINY).name == "tiny"

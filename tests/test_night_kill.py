@@ -1,0 +1,81 @@
+"""Nights as real processes: started twice, killed, stopped by a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from night_world import TINY
+
+from jobs.night.champion import read_champion
+from jobs.night.lock import read_lease
+from jobs.night.nights import list_nights, read_night
+from jobs.storage.store import Store
+
+pytestmark = pytest.mark.chaos
+LONGER = TINY.replace("epochs = 4", "epochs = 3000")
+"""Some seconds of training."""
+
+
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "spec.toml").write_text(LONGER)
+    return Store(str(tmp_path / "store"))
+
+
+def start(store):
+    """`sumsquares nightly` as a process."""
+    command = [sys.executable, "-m", "jobs", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    folder = Path(store.root).parent
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def begun(store, night):
+    """Waits until the night trains."""
+    while night.poll() is None and not list_nights(store):
+        time.sleep(0.02)
+    assert night.poll() is None
+    return night
+
+
+def log(store):
+    return (Path(store.root).parent / "log").read_text()
+
+
+def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
+    """And a start after the end does nothing, and is exit 0."""
+    codes = sorted(night.wait(timeout=120) for night in [start(store) for _ in range(4)])
+    assert codes == [0, 6, 6, 6]
+    assert log(store).count("begins, attempt 1") == 1
+    assert start(store).wait(timeout=60) == 0
+    assert "there is nothing to do" in log(store)
+
+
+def test_a_night_that_was_killed_is_gone_on_with_at_once(store):
+    """Its process is gone from this machine, so nobody waits for its lock to expire."""
+    night = begun(store, start(store))
+    night.kill()
+    night.wait()
+    assert read_lease(store)[0].owner is not None
+    assert start(store).wait(timeout=120) == 0
+    assert "begins, attempt 2" in log(store)
+    assert read_champion(store)[0].night == list_nights(store)[0]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
+    """With its exit code; the next start finishes it."""
+    night = begun(store, start(store))
+    night.send_signal(sent)
+    assert night.wait(timeout=30) == code
+    assert read_lease(store)[0].owner is None
+    assert "Traceback" not in log(store)
+    assert start(store).wait(timeout=120) == 0
+    assert read_night(store, list_nights(store)[0])["attempt"] == 2

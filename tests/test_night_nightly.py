@@ -1,0 +1,426 @@
+"""Whole nights, trained for real: what happens to them, and that it is the same as if nothing had."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+import torch
+from night_world import DAY, TINY, Moved, made_up, spec_of
+
+from jobs import exits, training
+from jobs.asking import ask_run
+from jobs.exits import BusyError, UsageError
+from jobs.night import nightly
+from jobs.night.champion import promote, read_champion, rollback
+from jobs.night.gate import Policy
+from jobs.night.nightly import Here, Options, run_night
+from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
+from jobs.night.retention import Keep
+from jobs.night.scores import scores_path
+from jobs.night.status import status_facts, status_text
+from jobs.place import HERE
+from jobs.results.stored import read_results
+from jobs.show.progress import Progress
+from jobs.spec.variants import trials
+from jobs.storage.store import StorageError, Store
+
+SPEC = spec_of(TINY)
+OPTIONS = Options(policy=Policy(alpha=0.05), keep=Keep(100, 100))
+FIRST = date(2026, 11, 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def prepared():
+    """Without HTML reports, which take longer than these nights; and denormals as the tests that follow want them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.run.report", lambda *_: "")
+        yield
+    torch.set_flush_denormal(False)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing can be written any more, nothing is cleaned up."""
+
+
+class Dying(Store):
+    """A store whose process is killed at its n-th operation."""
+
+    def __init__(self, root, operations):
+        super().__init__(root)
+        self.left = operations
+
+    def _count(self):
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+
+def _dying(name):
+    def method(self, *arguments):
+        self._count()
+        return getattr(Store, name)(self, *arguments)
+
+    return method
+
+
+for _name in ("get", "put", "create", "get_versioned", "replace", "exists", "sizes", "delete"):
+    setattr(Dying, _name, _dying(_name))
+
+
+def here(store, time):
+    return Here(store, HERE, Progress(quiet=True), time.clock)
+
+
+def night_of(number, spec=SPEC, fresh=True):
+    """The night of a day, counted from 0."""
+    return Night(FIRST + timedelta(days=number), spec, fresh)
+
+
+@contextmanager
+def learning_rate(factor):
+    """A slip in the code that trains: every learning rate is another by this factor."""
+    real = training.models_of
+
+    def slipped(pack):
+        models = real(pack)
+        return replace(models, lr=[lr * factor for lr in models.lr])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "models_of", slipped)
+        yield
+
+
+def code_of(night, store, time, options=OPTIONS):
+    """The exit code of one start of a night."""
+    try:
+        return run_night(night, options, here(store, time))["exit_code"]
+    except Exception as error:
+        return exits.code_of(error)
+
+
+def outcome(store):
+    """What must not depend on how the nights came about."""
+    kept = ("night", "result", "against", "exit_code", "best", "trials", "scores_sha256", "gate")
+    nights = {night: {name: read_night(store, night)[name] for name in kept} for night in list_nights(store)}
+    rows = [{k: v for k, v in row.items() if k not in ("train_seconds", "pack")} for row in rows_of(store)]
+    champion = read_champion(store)[0]
+    return nights, champion.line, rows
+
+
+def rows_of(store):
+    return read_results(store).table.to_pylist()
+
+
+NIGHTS, REGRESSED, IMPROVED = 30, 20, 12
+"""On one night the code trains badly, from one on better."""
+
+
+def rate(number):
+    return 1e-3 if number == REGRESSED else 1.0 if number >= IMPROVED else 0.02
+
+
+def a_quiet_life(store):
+    """Thirty nights, one after the other, each started once; their exit codes."""
+    time, codes = Moved(), []
+    for number in range(NIGHTS):
+        with learning_rate(rate(number)):
+            codes.append(code_of(night_of(number), store, time))
+        time.pass_(DAY)
+    return codes
+
+
+def test_thirty_nights_with_faults_end_as_thirty_quiet_ones(tmp_path):
+    """Double starts, kills in the middle, a clock that goes back, damaged results and a real regression.
+
+    The right champion, the right exit codes, every trial and every score as in the quiet life, to the bit.
+    """
+    quiet = Store(str(tmp_path / "quiet"))
+    codes = a_quiet_life(quiet)
+    store = Store(str(tmp_path / "faults"))
+    assert a_hard_life(store) == codes
+    assert codes == [exits.REGRESSED if number == REGRESSED else exits.OK for number in range(NIGHTS)]
+    assert outcome(store) == outcome(quiet)
+    champion = read_champion(store)[0]
+    assert champion.line == [night_of(0).id, night_of(IMPROVED).id]
+    assert read_night(store, night_of(REGRESSED).id)["against"] == night_of(IMPROVED).id
+    assert not read_results(store).problems
+    assert all(read_results(store).table["status"].to_numpy() == "ok")
+    assert len(read_results(store).table) == NIGHTS * len(trials(SPEC))
+    assert ask_run(store, "champion", [3, 17])[0].trial_id == ask_run(quiet, "champion", [3, 17])[0].trial_id
+
+
+def a_hard_life(store):
+    """The same thirty nights, each with a fault of its own; the exit code of each one's last start."""
+    time, codes = Moved(), []
+    chance = random.Random(4)  # noqa: S311  no secret
+    for number in range(NIGHTS):
+        night = night_of(number)
+        with learning_rate(rate(number)):
+            FAULTS[number % len(FAULTS)](night, store, time, chance)
+            codes.append(code_of(night, store, time))
+            assert code_of(night, store, time) == codes[-1]  # started twice
+        time.wall = Moved().wall + (number + 1) * DAY  # the clock is right again
+        time.ticks += DAY
+    return codes
+
+
+def nothing(night, store, time, chance):
+    """A quiet night."""
+
+
+def killed(night, store, time, chance):
+    """Killed at any moment, twice; who starts it too early is told that it is busy."""
+    for _ in range(2):
+        try:
+            run_night(night, OPTIONS, here(Dying(store.root, chance.randint(1, 70)), time))
+        except Killed:
+            time.pass_(20)
+            assert code_of(night, store, time) in (exits.BUSY, exits.OK, exits.REGRESSED)
+            time.pass_(41)
+
+
+def overtaken(night, store, time, chance):
+    """Stopped for longer than its lease while it trains, and overtaken by another start."""
+    slow = here(store, time)
+
+    def stall(*_arguments):
+        monkeypatch.undo()
+        time.pass_(61)
+        with pytest.MonkeyPatch.context() as patch:  # another machine
+            patch.setattr("jobs.night.lock.process_name", lambda pid: "")
+            run_night(night, OPTIONS, slow)
+        return real(*_arguments)
+
+    monkeypatch, real = pytest.MonkeyPatch(), nightly.make_scores
+    monkeypatch.setattr(nightly, "make_scores", stall)
+    with pytest.raises(BusyError, match="lost its lock"):
+        run_night(night, OPTIONS, slow)
+    monkeypatch.undo()
+
+
+def doubled(night, store, time, chance):
+    """Started again while it trains."""
+    started = []
+
+    def again(*_arguments):
+        started.append(code_of(night, store, time))
+        return real(*_arguments)
+
+    real = nightly.train_spec
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", again)
+        run_night(night, OPTIONS, here(store, time))
+    assert set(started) == {exits.BUSY}
+
+
+def set_back(night, store, time, chance):
+    """The clock goes back by days: the nights before are finished, and so is nothing else."""
+    time.wall -= chance.randint(2, 9) * DAY
+    before = store.sizes()
+    earlier = [each for each in list_nights(store) if each[:10] == time.clock.today().isoformat()]
+    for each in earlier:
+        assert code_of(Night(date.fromisoformat(each[:10]), SPEC, fresh=True), store, time) in (0, exits.REGRESSED)
+    assert store.sizes() == before
+
+
+def damaged(night, store, time, chance):
+    """The champion's results or weights, its scores and its record are damaged before the night begins."""
+    champion = read_champion(store)[0].night
+    holder = stored_night(store, champion)
+    ours = {trial.id for trial in trials(holder.trained)}
+    pack = next(row["pack"] for row in rows_of(store) if row["trial_id"] in ours)
+    kind = chance.choice(["parquet", "safetensors"])
+    for path in (f"trials/{pack}.{kind}", scores_path(champion), f"{folder_of(champion)}/night.json"):
+        store.put(path, store.get(path)[:-9])
+    run_night(night, OPTIONS, here(store, time))
+    with learning_rate(rate((holder.date - FIRST).days)):
+        assert code_of(holder, store, time) == exits.OK
+
+
+FAULTS = (killed, doubled, set_back, overtaken, nothing, damaged)
+
+
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.chaos)])
+def test_a_kill_at_any_operation_is_gone_on_from(tmp_path, step):
+    """Of a night that becomes champion: killed before each of its operations on the store, it ends the same."""
+    time, quiet = Moved(), Store(str(tmp_path / "quiet"))
+    with learning_rate(0.02):
+        run_night(night_of(0), OPTIONS, here(quiet, time))
+    shutil.copytree(quiet.root, tmp_path / "start")
+    counted = Dying(quiet.root, 10**6)
+    assert run_night(night_of(1), OPTIONS, here(counted, time))["result"] == "better"
+    operations = 10**6 - counted.left
+    assert operations > 40
+    for path in quiet.list("trials"):  # trained once is enough: what follows is what may be torn
+        Store(str(tmp_path / "start")).put(path, quiet.get(path))
+    for killed_at in range(0, operations, step):
+        store = Store(str(shutil.copytree(tmp_path / "start", tmp_path / str(killed_at))))
+        late = Moved(time.wall)
+        with contextlib.suppress(Killed):
+            run_night(night_of(1), OPTIONS, here(Dying(store.root, killed_at), late))
+        late.pass_(61)
+        assert code_of(night_of(1), store, late) == exits.OK
+        assert outcome(store) == outcome(quiet)
+        assert len(read_champion(store)[0].moves) == 2
+
+
+def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path):
+    """Packs that fail: exit 7, no champion, the failure told; then the recovery."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "models_of", lambda pack: 1 / 0)
+        record = run_night(night_of(0), options, here(store, time))
+    assert (record["result"], record["exit_code"], record["trials"]["missing"]) == ("partial", exits.INCOMPLETE, 8)
+    assert read_champion(store)[0] is None
+    assert read_night(store, night_of(0).id) is None
+    assert "partial" in status_text(status_facts(store, time.clock, 5))
+    assert code_of(night_of(0), store, time, options) == exits.OK
+    assert read_champion(store)[0].night == night_of(0).id
+    assert events(told) == ["failure", "recovery"]
+
+
+def events(path):
+    """What the hook has been told, one JSON object after the other."""
+    text, found, decoder = path.read_text(), [], json.JSONDecoder()
+    while text:
+        facts, end = decoder.raw_decode(text)
+        found.append(facts["event"])
+        text = text[end:].lstrip()
+    return found
+
+
+def test_the_hook_learns_of_everything_once(tmp_path):
+    """Success, regression with its variant, failure, recovery and missed; a second start tells nothing."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    for number in (0, 0, 1):
+        with learning_rate(1.0 if number == 0 else 1e-4):
+            code_of(night_of(number), store, time, options)
+    assert events(told) == ["success", "regression"]
+    assert "sums [4] tanh" in told.read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", failing)
+        assert code_of(night_of(2), store, time, options) == exits.STORAGE
+    assert read_state(store, night_of(2).id)["exit_code"] == exits.STORAGE
+    assert code_of(night_of(5), store, time, options) == exits.OK
+    assert events(told)[2:] == ["failure", "missed", "recovery"]
+    assert '"2026-11-04",' in told.read_text()
+
+
+def failing(*_arguments):
+    raise StorageError("the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [("false", "failed"), ("sleep 9", "was stopped after 0.2 s"), ("/no/such/program -x", "failed")],
+)
+def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, said):
+    """Neither the result nor the exit code."""
+    store = Store(str(tmp_path / "store"))
+    made_up(store, "2026-11-01")
+    options = replace(OPTIONS, hook=hook, hook_seconds=0.2)
+    assert code_of(night_of(1), store, Moved(), options) == exits.OK
+    assert f"the hook for success {said}" in capfd.readouterr().err
+
+
+def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp_path):
+    """To the bit, and nothing is trained twice; the message says against whom."""
+    store, time = Store(str(tmp_path)), Moved()
+    first = run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "models_of", None)
+        second = run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
+    assert (first["result"], second["result"]) == ("first", "same")
+    assert all(change["effect"] == 0 for change in second["gate"]["changes"])
+    assert first["night"] in second["message"]
+    assert second["best"] == first["best"]
+
+
+def test_a_spec_that_has_nothing_in_common_begins_anew_and_a_partly_new_one_is_compared(tmp_path):
+    """A wider grid is compared where it overlaps; other training constants have no partner in the champion."""
+    store, time = Store(str(tmp_path)), Moved()
+    run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
+    wider = spec_of(TINY.replace("[0.01, 0.02]", "[0.01, 0.02, 0.03]"))
+    record = run_night(night_of(1, wider, fresh=False), OPTIONS, here(store, time))
+    assert (record["result"], record["gate"]["variants"]) == ("same", {"same": 2})
+    record = run_night(night_of(2, spec_of(TINY.replace("epochs = 4", "epochs = 5"))), OPTIONS, here(store, time))
+    assert record["result"] == "first"
+    assert "nothing in common with champion" in record["message"]
+    assert len(read_champion(store)[0].line) == 2
+
+
+def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path):
+    """The store has one champion; a night can't be half of one kind and half of the other."""
+    store, time = Store(str(tmp_path)), Moved()
+    run_night(night_of(0), OPTIONS, here(store, time))
+    other = spec_of(TINY.replace('"tiny"', '"other"'))
+    with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
+        run_night(night_of(1, other), OPTIONS, here(store, time))
+    with pytest.raises(Killed):
+        run_night(night_of(1), OPTIONS, here(Dying(store.root, 30), time))
+    time.pass_(61)
+    with pytest.raises(UsageError, match="begun with --fresh-data"):
+        run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
+
+
+def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
+    """It counts as having learnt nothing; once it diverges where it didn't, that is a regression."""
+    text = TINY.replace("[train]", '[train]\noptimizer = "sgd"').replace("[0.01, 0.02]", "[0.01, 0.02, 1e30]")
+    store, time = Store(str(tmp_path)), Moved()
+    assert code_of(night_of(0, spec_of(text)), store, time) == exits.INCOMPLETE
+    assert read_champion(store)[0].night == night_of(0, spec_of(text)).id
+    with learning_rate(1e32):
+        record = run_night(night_of(1, spec_of(text)), OPTIONS, here(store, time))
+    assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
+    assert "sgd lr 0.01, unit, 4 epochs: diverges (4 seeds" in record["message"]
+    assert record["gate"]["variants"] == {"same": 1, "worse": 2}
+    assert record["best"] == {}
+
+
+def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
+    """Against the champion that is there in the end."""
+    store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4))
+    for number, factor in ((0, 0.02), (1, 0.25)):
+        with learning_rate(factor):
+            assert run_night(night_of(number), lenient, here(store, time))["result"] in ("first", "better")
+    real = nightly.decide
+
+    def interrupted(*arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("jobs.night.decision.promote", moved)
+            return real(*arguments)
+
+    def moved(*arguments):
+        pytest.MonkeyPatch().setattr("jobs.night.decision.promote", promote)
+        rollback(store, "now")
+        return promote(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "decide", interrupted)
+        with learning_rate(20.0):
+            record = run_night(night_of(2), lenient, here(store, time))
+    assert record["against"] == night_of(0).id
+    assert read_champion(store)[0].line == [night_of(0).id, night_of(2).id]
+
+
+def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):
+    """With five nights kept: all files of the others are gone, those of the champion are not."""
+    store, time = Store(str(tmp_path)), Moved()
+    options = replace(OPTIONS, keep=Keep(3, 2))
+    for number in range(8):
+        run_night(night_of(number), options, here(store, time))
+        time.pass_(DAY)
+    assert [night[8:10] for night in list_nights(store)] == ["01", "06", "07", "08"]
+    assert len({path.split("/")[1] for path in store.list("datasets")}) == 4
+    assert len(rows_of(store)) == 4 * 8
+    assert ask_run(store, "champion", [3, 17])
+    assert status_facts(store, time.clock, 9)["missing"] == []
