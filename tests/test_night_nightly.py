@@ -271,6 +271,15 @@ def test_a_kill_at_any_operation_is_gone_on_from(tmp_path, step):
         assert len(read_champion(store)[0].moves) == 2
 
 
+def test_nights_in_a_bucket_are_nights_in_a_folder(tmp_path, s3_root):
+    """Over the network's interface: the same scores, the same champion."""
+    stores = [Store(str(tmp_path)), Store(s3_root)]
+    for store in stores:
+        for number in range(2):
+            run_night(night_of(number), OPTIONS, here(store, Moved()))
+    assert outcome(stores[0]) == outcome(stores[1])
+
+
 def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path):
     """Packs that fail: exit 7, no champion, the failure told; then the recovery."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"

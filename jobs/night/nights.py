@@ -117,11 +117,11 @@ def keep_source(store: Store, night: Night) -> None:
 
 
 def stored_night(store: Store, night: str) -> Night | None:
-    """A night of the store, or None if it is gone."""
+    """A night of the store, or None if it is gone, or nothing whole says whether its data were fresh."""
     path = f"{folder_of(night)}/spec.toml"
-    state = read_state(store, night)
+    facts = read_state(store, night) or read_night(store, night)
     try:
-        return Night(date_of(night), parse_spec(store.get(path), path, _NO_LIMIT), bool(state and state["fresh"]))
+        return Night(date_of(night), parse_spec(store.get(path), path, _NO_LIMIT), facts["fresh"]) if facts else None
     except FileNotFoundError:
         return None
 
