@@ -22,7 +22,6 @@ SOURCES = [
     for folder in ("benchmarks", "cluster", "datasets", "jobs")
     for pattern in ("*.py", "*.jinja")
     for path in sorted((ROOT / folder).rglob(pattern))
-    if path.name != "pack_files.py"  # names jobs/results.py, which is jobs/results/stored.py now
 ]
 COMMANDS = set(typer.main.get_command(app).commands)
 

@@ -2,7 +2,7 @@
 
 Every byte of both is covered by a hash. The Parquet file names the SHA-256 of the weights, and carries its own:
 its metadata hold the SHA-256 of the file with that hash's 64 digits set to zero, so that damage is found before
-Parquet's decoder sees a byte of it. Nothing is read or written here; jobs/results.py does that.
+Parquet's decoder sees a byte of it. Nothing is read or written here; stored.py does that.
 """
 
 import hashlib
