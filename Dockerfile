@@ -1,8 +1,8 @@
 # The image for every role: a run on one machine, head and worker of a cluster, a night. Build it with `make image`.
 #
-#   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds; without it the build that
-#                pip finds, which on x86-64 is the one for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
-#   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it stays in the image
+#   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds. Without it torch is what
+#                pip finds, which on x86-64 is the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
+#   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it is kept
 #
 # All of it is wheels of exact versions: there is no compiler in any stage. It needs no BuildKit.
 ARG BASE=python:3.11-slim-bookworm
@@ -61,14 +61,15 @@ USER 10001:10001
 VOLUME /store
 STOPSIGNAL SIGTERM
 # A node of a cluster is healthy when its agent says so; a run is healthy while it lives, and tells the rest itself.
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 CMD ! tr '\0' ' ' < /proc/1/cmdline | grep -q 'ray start' \
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
+ CMD ! tr '\0' ' ' < /proc/1/cmdline | grep -q 'ray start' \
  || python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:52365/api/healthz', timeout=5)"
 ENTRYPOINT ["sumsquares"]
 CMD ["--help"]
 ARG VERSION=0.1.0
 ARG REVISION=""
 LABEL org.opencontainers.image.title="sumsquares" \
-      org.opencontainers.image.description="Why can a network learn sums but not squares? Trains every variant of a grid on Ray." \
+      org.opencontainers.image.description="Why can a network learn sums but not squares? Trains every variant." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -34,7 +34,7 @@ test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three ray
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
 	$(BIN)/python -m pytest -m containers
 
-image:  ## the container image IMAGE; TORCH_INDEX=URL takes torch from there; pip's own PIP_FIND_LINKS, a folder, holds here too
+image:  ## the container image, IMAGE; TORCH_INDEX=URL takes torch from there; wheels in PIP_FIND_LINKS are used
 	$(if $(WHEELS),printf 'FROM python:3.11-slim-bookworm\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \
 	  | docker build --quiet --tag $(IMAGE)-build --file - $(WHEELS))
 	docker build --network host --tag $(IMAGE) $(if $(WHEELS),--build-arg BUILD_BASE=$(IMAGE)-build) \

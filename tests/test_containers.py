@@ -1,0 +1,275 @@
+"""The image and the compose cluster, as real containers. What their files must say is in test_container_files."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+from specs import SMALL
+from test_run import summary_of
+
+from jobs.storage.store import Store
+
+ROOT = Path(__file__).parent.parent
+IMAGE = "sumsquares:test"
+LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
+"""Some ten seconds of training."""
+READ_ONLY = ("--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108
+WALK = """
+import os
+for folder, folders, _ in os.walk("/"):
+    if folder in ("/proc", "/sys"):
+        folders.clear()
+        continue
+    try:
+        os.close(os.open(f"{folder}/probe", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except OSError:
+        continue
+    os.unlink(f"{folder}/probe")
+    folders.clear()
+    print(folder)
+"""
+"""Prints the folders that files can be made in."""
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
+
+
+def call(*command, **options):
+    """A command that has ended."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def sh(*command, **options):
+    """What a command printed; it must succeed."""
+    ended = call(*command, **options)
+    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    return ended.stdout
+
+
+docker = partial(sh, "docker")
+
+
+@pytest.fixture(scope="module")
+def image():
+    """The image, built as a user builds it; minutes the first time, seconds from Docker's cache."""
+    if shutil.which("docker") is None or call("docker", "info").returncode:
+        pytest.skip("no Docker Engine answers: `docker info` fails")
+    sh("make", "image", f"IMAGE={IMAGE}", cwd=ROOT)
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    """A folder of specs that the containers' user can read."""
+    folder = tmp_path_factory.mktemp("specs")
+    for name, text in (("small", SMALL), ("longer", LONGER)):
+        (folder / f"{name}.toml").write_text(text)
+    for path in (folder, *folder.parents):
+        if path.stat().st_uid == os.getuid():
+            path.chmod(path.stat().st_mode | 0o055)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quiet(image, specs, tmp_path_factory):
+    """The summary of an undisturbed run of the longer spec, in one container with a local Ray."""
+    name, folder = f"sumsquares-{secrets.token_hex(4)}", tmp_path_factory.mktemp("quiet")
+    try:
+        docker("run", *READ_ONLY[1:], "--name", name, "-v", f"{specs}:/specs:ro", image, "run", "/specs/longer.toml")
+        docker("cp", f"{name}:/store", str(folder))
+    finally:
+        call("docker", "rm", "--force", "--volumes", name)
+    return summary_of(Store(str(folder / "store")))
+
+
+class Cluster:
+    """A compose project of its own, with a head and two workers of one CPU each."""
+
+    def __init__(self, image, specs):
+        has_plugin = call("docker", "compose", "version").returncode == 0
+        self.name = f"sumsquares-{secrets.token_hex(4)}"
+        command = ["docker", "compose"] if has_plugin else ["docker-compose"]
+        self.command = [*command, "-p", self.name, "-f", str(ROOT / "cluster/compose.yaml")]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.environment = os.environ | {
+            "IMAGE": image,
+            "SPECS": str(specs),
+            "WORKER_CPUS": "1",
+            "DASHBOARD_PORT": str(self.port),
+            "NOFILE": str(65536 if files == resource.RLIM_INFINITY else min(65536, files)),
+        }
+
+    def compose(self, *arguments, **options):
+        return sh(*self.command, *arguments, env=self.environment, **options)
+
+    def start(self, log, *arguments):
+        """A compose command that goes on while the test does."""
+        return subprocess.Popen([*self.command, *arguments], env=self.environment, stdout=log, stderr=log)
+
+    def up(self):
+        """The head and two workers, healthy."""
+        self.compose("up", "--detach", "--scale", "worker=2")
+        wait_until(lambda: [health(each) for each in self.containers("worker")] == ["healthy"] * 2, 90)
+
+    def containers(self, service):
+        return self.compose("ps", "--quiet", service).split()
+
+    def get(self, path, token=None):
+        """The status of an answer of the head."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10).status_code
+
+
+@pytest.fixture(scope="module")
+def cluster(image, specs):
+    """Started by one command, and taken down with its volumes."""
+    found = Cluster(image, specs)
+    try:
+        found.up()
+        yield found
+    finally:
+        found.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+def health(container):
+    return docker("inspect", "--format", "{{.State.Health.Status}}", container).strip()
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.3)
+
+
+def test_the_image_has_no_compiler_and_says_what_it_is(image, capsys):
+    """Labels of the version; its size is printed."""
+    facts = json.loads(docker("image", "inspect", image))[0]
+    with capsys.disabled():
+        sys.stdout.write(f"\n{image} has {facts['Size'] / 1e9:.2f} GB\n")
+    assert facts["Config"]["Labels"]["org.opencontainers.image.version"] == "0.1.0"
+    assert facts["Config"]["User"] == "10001:10001"
+    tools = "command -v gcc cc g++ c++ clang tcc rustc go make ld; true"
+    assert docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools) == ""
+    code = "import jobs, sys, torch; print(jobs.__file__, torch.cuda.device_count() >= 0)"
+    assert "site-packages" in docker("run", "--rm", "--entrypoint", "python", image, "-c", code)
+
+
+def test_the_main_job_needs_nothing_but_the_image(image):
+    """`docker run IMAGE run examples/question.toml`: all 165 trials; sums and squares are learnt exactly."""
+    facts = json.loads(docker("run", "--rm", image, "run", "examples/question.toml", "--json"))
+    assert facts["trials"] == {"total": 165, "ok": 165, "diverged": 0, "missing": 0, "missing_ids": []}
+    assert [facts["best"][name]["trial"]["exact_fraction"] for name in ("sums", "squares")] == [1, 1]
+
+
+def test_a_container_can_write_to_its_volumes_alone(image):
+    """As 10001, with a read-only root: the store, and what is in memory."""
+    walked = docker("run", "-i", *READ_ONLY, "--entrypoint", "python", image, "-", input=WALK)
+    assert set(walked.split()) - {"/dev/mqueue"} == {"/store", "/tmp", "/dev/shm"}  # noqa: S108
+    identity = docker("run", *READ_ONLY, "--entrypoint", "sh", image, "-c", "id -u; id -g; echo $HOME")
+    assert identity.split() == ["10001", "10001", "/home/sumsquares"]
+
+
+def test_a_store_that_can_not_be_written_is_told(image, specs):
+    """Exit code 4, before any work, in one message."""
+    container = ["docker", "run", *READ_ONLY, "-v", f"{specs}:/specs:ro", image]
+    ended = call(*container, "run", "/specs/small.toml", "--store", "/mine")
+    assert ended.returncode == 4, ended.stderr
+    assert "/mine" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_nodes_run_without_any_privilege(cluster):
+    """As the kernel sees their first process; and they write to their volumes alone."""
+    for node in cluster.containers("head") + cluster.containers("worker"):
+        status = docker("exec", node, "cat", "/proc/1/status")
+        facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert facts["Uid"].split() == facts["Gid"].split() == ["10001"] * 4
+        assert {int(facts[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapInh")} == {0}
+        assert facts["NoNewPrivs"] == "1"
+        walked = docker("exec", "-i", node, "python", "-", input=WALK)
+        assert set(walked.split()) - {"/dev/mqueue"} == {"/store", "/tmp", "/home/sumsquares", "/dev/shm"}  # noqa: S108
+
+
+def test_who_has_no_token_or_a_wrong_one_is_refused(cluster, image):
+    """401 and 403, and exit code 5; the token that `run --rm token cat` prints is let in."""
+    token = cluster.compose("run", "--rm", "token", "cat").split()[-1]
+    assert len(token) == 64
+    for path in ("/api/jobs/", "/api/version", "/nodes?view=summary"):
+        assert [cluster.get(path), cluster.get(path, "0" * 64), cluster.get(path, token)] == [401, 403, 200]
+    inside = ["docker", "run", "--rm", "--network", f"{cluster.name}_cluster", "-e", "RAY_AUTH_MODE=token"]
+    for wrong in (["-e", f"RAY_AUTH_TOKEN={'0' * 64}"], []):
+        ended = call(*inside, *wrong, image, "list", "--address", "http://head:8265")
+        assert ended.returncode == 5, ended.stderr
+        assert token not in ended.stdout + ended.stderr
+    assert token not in cluster.compose("logs")
+
+
+def test_the_token_is_made_once(cluster):
+    """Starting again changes nothing, and who else is on the machine can't read it."""
+    before = cluster.compose("run", "--rm", "token", "cat").split()[-1]
+    cluster.compose("run", "--rm", "token")
+    assert cluster.compose("run", "--rm", "token", "cat").split()[-1] == before
+    (head,) = cluster.containers("head")
+    assert docker("exec", head, "stat", "-c", "%a %u", "/run/sumsquares/auth_token").split() == ["600", "10001"]
+
+
+def test_nothing_listens_beyond_loopback(cluster):
+    """One port of one container is published, on 127.0.0.1."""
+    nodes = cluster.containers("head") + cluster.containers("worker")
+    published = [line for node in nodes for line in docker("port", node).splitlines()]
+    assert published == [f"8265/tcp -> 127.0.0.1:{cluster.port}"]
+
+
+def crash(node):
+    """All its processes at once; compose starts it again."""
+    call("docker", "exec", node, "sh", "-c", "kill -9 -1")
+
+
+def lose(node):
+    """By the engine; it doesn't come back."""
+    docker("kill", node)
+
+
+@pytest.mark.parametrize(("kill", "workers"), [(crash, ()), (lose, ("--workers", "1:2"))])
+def test_a_killed_worker_changes_nothing_in_the_summary(cluster, quiet, tmp_path, kill, workers):
+    """One of two crashes and comes back, or is gone for good: the job ends with 0, and where a quiet one ends."""
+    cluster.up()
+    (head,), (worker, _) = cluster.containers("head"), cluster.containers("worker")
+    store, log = f"/store/{kill.__name__}", tmp_path / "log"
+    with log.open("w") as file:
+        submit = cluster.start(file, "run", "--rm", "submit", "/specs/longer.toml", "--store", store, *workers)
+    try:
+        wait_until(lambda: ".parquet" in call("docker", "exec", head, "ls", f"{store}/trials").stdout, 180)
+        kill(worker)
+        assert submit.wait(timeout=300) == 0, log.read_text()
+    finally:
+        submit.kill()
+        submit.wait()
+    assert "its worker died" in log.read_text()
+    assert "FATAL" not in log.read_text()
+    docker("cp", f"{head}:{store}", str(tmp_path / "store"))
+    assert summary_of(Store(str(tmp_path / "store"))) == quiet
+
+
+def test_a_night_runs_once(cluster):
+    """By the command that cron starts; a second start of the same night finds it finished."""
+    night = ("run", "--rm", "nightly", "/specs/small.toml", "--date", "2026-01-05")
+    assert "promoted" in cluster.compose(*night)
+    again = call(*cluster.command, *night, env=cluster.environment)
+    assert again.returncode == 0
+    assert "there is nothing to do" in again.stderr
