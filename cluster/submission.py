@@ -23,6 +23,8 @@ from cluster.workers import ClusterError
 CONNECT_SECONDS = 10.0
 RECONNECTS = 30
 """Connections lost in a row, 2 s apart, before following a job is given up; the job goes on."""
+NOT_READY = "No available agent"
+"""What a head says of a job in the first seconds after its own start."""
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -98,12 +100,14 @@ class Jobs:
                     self._client.submit_job(
                         entrypoint=entrypoint, submission_id=job_id, runtime_env=environment, metadata=dict(metadata)
                     )
-            except ClusterError:
-                if not any(job.id == job_id for job in self.list()):
+            except ClusterError as error:
+                if NOT_READY in str(error):
+                    time.sleep(1.0)
+                elif not any(job.id == job_id for job in self.list()):
                     raise
-                continue  # somebody else was faster: attach to theirs
+                continue  # or somebody else was faster: attach to theirs
             return job_id, True
-        raise ClusterError(f"{name} could not be submitted: its attempts end as fast as they begin; see their logs")
+        raise ClusterError(f"{name} could not be submitted: the cluster takes no jobs, or its attempts end at once")
 
     def get(self, job_id: str) -> Job:
         """What the cluster says of one job; `NAME` without a number is its last attempt."""
