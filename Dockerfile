@@ -1,7 +1,7 @@
 # The image for every role: a run on one machine, head and worker of a cluster, a night. Build it with `make image`.
 #
-#   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds. Without it torch is what
-#                pip finds, which on x86-64 is the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
+#   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds. Without it torch is
+#                what pip finds, on x86-64 the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
 #   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it is kept
 #
 # All of it is wheels of exact versions: there is no compiler in any stage. It needs no BuildKit.
