@@ -20,6 +20,7 @@ import ray
 from ray.train import get_context
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.queue import Told, WorkQueue, describe
 from cluster.work import Halve, Item, MakeWork, OnView
@@ -42,8 +43,10 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
         ClusterError: when a group could not be kept up, once the others have finished.
 
     """
-    queue: Any = ray.remote(num_cpus=0)(WorkQueue)
-    queue = queue.remote(items, halve)
+    # On this node, whose end is the run's end in any case: elsewhere the loss of a worker's node would end it too.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(num_cpus=0)(WorkQueue)
+    queue = actor.options(scheduling_strategy=here).remote(items, halve)
     attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
     failures: list[str] = []
     beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)

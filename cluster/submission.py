@@ -136,6 +136,8 @@ class Jobs:
 
     def follow(self, job_id: str, write: Callable[[str], object]) -> Job:
         """Writes what a job prints until it has ended; lost connections are made again and nothing is written twice."""
+        from aiohttp import ClientError
+
         written = failures = 0
         while True:
             try:
@@ -146,7 +148,7 @@ class Jobs:
                 if job.is_over:
                     write(self.logs(job_id)[written:])
                     return job
-            except (ClusterError, RuntimeError, OSError) as error:
+            except (ClusterError, RuntimeError, OSError, ClientError) as error:
                 failures += 1
                 if failures > RECONNECTS:
                     raise ClusterError(f"job {job_id} can't be followed any more: {error}; it may still run") from error

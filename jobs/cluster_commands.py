@@ -39,7 +39,7 @@ def submit(jobs: Jobs, path: Path, max_trials: int, options: PlaceOptions, wait:
     if not wait:
         _print(shared, {"job": job_id, "new": is_new}, job_id)
         return exits.OK
-    job = jobs.follow(job_id, _ignore if shared.json else sys.stdout.write)
+    job = jobs.follow(job_id, _ignore if shared.json else _show)
     if shared.json:
         _print(shared, _facts(job), "")
     elif job.status != "SUCCEEDED":
@@ -59,7 +59,7 @@ def logs(jobs: Jobs, job_id: str, follow: bool) -> int:
     """What a job has printed."""
     job = jobs.get(job_id)
     if follow:
-        return submitting.exit_code_of(jobs.follow(job.id, sys.stdout.write))
+        return submitting.exit_code_of(jobs.follow(job.id, _show))
     sys.stdout.write(jobs.logs(job.id))
     return exits.OK
 
@@ -96,6 +96,12 @@ def _line(job: Job) -> str:
 
 def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
     sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")
+
+
+def _show(text: str) -> None:
+    """Shown at once, also where stdout is a pipe or a file."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _ignore(_text: str) -> None:

@@ -27,6 +27,21 @@ def resources():
         yield found
 
 
+def make_meeting(device):
+    """Says that its device is there, and waits for the other one."""
+
+    def work(payload, beat):
+        number, folder = payload
+        (Path(folder) / device).touch()
+        end = time.monotonic() + 90
+        while len(list(Path(folder).iterdir())) < 2 and time.monotonic() < end:
+            beat(0.0)
+            time.sleep(0.05)
+        return number**2, device
+
+    return work
+
+
 def make_work(device):
     """Squares its number; number 0 kills its worker once, told by a file."""
 
@@ -53,7 +68,7 @@ def no_halves(_payload):
     return []
 
 
-def pulled(numbers, folder, cut):
+def pulled(numbers, folder, cut, make_work=make_work):
     from cluster import fits
     from cluster.work import Item
 
@@ -76,7 +91,7 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
 
 def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
     """Off one queue, each told its device."""
-    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=2, gpu_workers=1)))
+    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=2, gpu_workers=1)), make_meeting)
     results = [value for view in views for _, value in view.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
