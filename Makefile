@@ -9,7 +9,7 @@ TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
 install: .venv/installed  ## what running needs, into .venv
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml setup.py $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -66,4 +66,4 @@ lock:  ## writes both lock files anew from pyproject.toml, with the newest versi
 	rm -rf build *.egg-info
 
 clean:  ## all that was made, the store too
-	rm -rf .venv store build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv store build *.egg-info jobs/engines/lanes/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from jobs.engines import torch_engine
+from jobs.engines.initialize import begin
 from jobs.engines.order import batches, in_memory
 from jobs.engines.program import Program
 from jobs.engines.sequential import sequential, state_dicts
@@ -74,7 +75,7 @@ def models(count: int) -> Models:
 
 def loop(program: Program, x_NI: np.ndarray, y_N: np.ndarray) -> float:
     """Microseconds per step of one network, trained as everyone does."""
-    first = torch_engine.begin(program, models(1)).parameters
+    first = begin(program, models(1)).parameters
     network = sequential(program, {name: stacked[0] for name, stacked in state_dicts(program, first).items()})
     optimizer, steps = torch.optim.Adam(network.parameters(), lr=0.001), 0
     began = time.perf_counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.engines import torch_engine
 from jobs.engines.activations import ACTIVATIONS
+from jobs.engines.initialize import begin
 from jobs.engines.optimizers import OPTIMIZERS
 from jobs.engines.order import batches, in_memory
 from jobs.engines.program import Program
@@ -74,13 +77,13 @@ def some(models, chosen):
 
 def train_alone(program, models, index, x_NI, y_N):
     """The plain reference: one network, autograd, torch.optim, a loop over the same batches."""
-    first = torch_engine.begin(program, models).parameters[index : index + 1]
+    first = begin(program, models).parameters[index : index + 1]
     network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
     optimizer = TORCH_OPTIMIZERS[program.optimizer](
         network.parameters(), lr=models.lr[index], weight_decay=models.weight_decay[index]
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda t: torch_engine.cosine(t, program.steps) if program.schedule == "cosine" else 1.0
+        optimizer, lambda t: (1 + math.cos(math.pi * t / program.steps)) / 2 if program.schedule == "cosine" else 1.0
     )
     for epoch in range(program.epochs):
         for x, y in batches(in_memory(x_NI, y_N), program.batch_size, program.shuffle_seed, epoch):

@@ -6,6 +6,7 @@ in a hyperparameter start from the same directions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from jobs.engines.draws import uniform
 from jobs.engines.program import Layer, Program
+from jobs.engines.state import Models, State
 
 WEIGHTS, BIASES = 1, 2  # purposes of draws
+SLOTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2, "rmsprop": 1}
+"""How many numbers an optimizer remembers per parameter."""
 
 
 def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
@@ -25,11 +29,18 @@ def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
     pytorch: 1 / sqrt(fan_in) for both (what torch.nn.Linear does unasked).
     """
     if kind == "glorot_uniform":
-        return (6 / (layer.inputs + layer.outputs)) ** 0.5, 0.0
+        return math.sqrt(6 / (layer.inputs + layer.outputs)), 0.0
     if kind == "he_uniform":
-        return (6 / layer.inputs) ** 0.5, 0.0
+        return math.sqrt(6 / layer.inputs), 0.0
     assert kind == "pytorch", kind
-    return layer.inputs**-0.5, layer.inputs**-0.5
+    return 1 / math.sqrt(layer.inputs), 1 / math.sqrt(layer.inputs)
+
+
+def begin(program: Program, models: Models) -> State:
+    """The state before the first step."""
+    parameters = initialize(program, models.seeds, models.inits)
+    slots = tuple(np.zeros_like(parameters) for _ in range(SLOTS[program.optimizer]))
+    return State(0, parameters, slots, np.zeros(len(parameters), np.int64))
 
 
 def initialize(program: Program, seeds: Sequence[int], kinds: Sequence[str]) -> NDArray[np.floating]:

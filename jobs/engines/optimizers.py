@@ -1,4 +1,4 @@
-"""Optimizers as pairs (slots, update) on flat stacked parameters [M, P]; the formulas and constants are torch.optim's.
+"""Optimizers as functions on flat stacked parameters [M, P]; the formulas and constants are torch.optim's.
 
 Learning rate and weight decay are one number per model [M, 1]. Momentum 0.9, Adam's betas 0.9 and 0.999, RMSprop's
 alpha 0.99 and eps 1e-8 are constants.
@@ -12,40 +12,43 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-MOMENTUM, BETA1, BETA2, ALPHA, EPS = 0.9, 0.9, 0.999, 0.99, 1e-8
+from jobs.engines.schedule import BETA1, BETA2
+
+MOMENTUM, ALPHA, EPS = 0.9, 0.99, 1e-8
+
+Corrections = tuple[float, float]
 
 
 class Optimizer(NamedTuple):
-    """`slots`: how many tensors it remembers; `update(p, g, slots, scratch, lr_M1, step)`: in place.
+    """`update(p, g, slots, scratch, lr_M1, corrections)`: in place; the corrections are Adam's of this step.
 
-    `step` counts from 1. Weight decay is added to the gradient, except where `decoupled` is true.
+    Weight decay is added to the gradient, except where `decoupled` is true.
     """
 
-    slots: int
-    update: Callable[[Tensor, Tensor, list[Tensor], Tensor, Tensor, int], object]
+    update: Callable[[Tensor, Tensor, list[Tensor], Tensor, Tensor, Corrections], object]
     decoupled: bool = False
 
 
-def _sgd(p: Tensor, g: Tensor, _slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _step: int) -> None:
+def _sgd(p: Tensor, g: Tensor, _slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
     p.addcmul_(g, lr_M1, value=-1)
 
 
-def _momentum(p: Tensor, g: Tensor, slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _step: int) -> None:
+def _momentum(p: Tensor, g: Tensor, slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
     (velocity,) = slots
     velocity.mul_(MOMENTUM).add_(g)
     p.addcmul_(velocity, lr_M1, value=-1)
 
 
-def _adam(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, step: int) -> None:
+def _adam(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, now: Corrections) -> None:
     first, second = slots
     first.lerp_(g, 1 - BETA1)
     second.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
-    torch.sqrt(second, out=scratch).mul_((1 - BETA2**step) ** -0.5).add_(EPS)
+    torch.sqrt(second, out=scratch).mul_(now[1]).add_(EPS)
     torch.div(first, scratch, out=scratch)
-    p.addcmul_(scratch, lr_M1, value=-1 / (1 - BETA1**step))
+    p.addcmul_(scratch, lr_M1, value=-now[0])
 
 
-def _rmsprop(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, _step: int) -> None:
+def _rmsprop(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
     (second,) = slots
     second.mul_(ALPHA).addcmul_(g, g, value=1 - ALPHA)
     torch.sqrt(second, out=scratch).add_(EPS)
@@ -54,11 +57,11 @@ def _rmsprop(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: 
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(0, _sgd),
-    "momentum": Optimizer(1, _momentum),
-    "adam": Optimizer(2, _adam),
-    "adamw": Optimizer(2, _adam, decoupled=True),
-    "rmsprop": Optimizer(1, _rmsprop),
+    "sgd": Optimizer(_sgd),
+    "momentum": Optimizer(_momentum),
+    "adam": Optimizer(_adam),
+    "adamw": Optimizer(_adam, decoupled=True),
+    "rmsprop": Optimizer(_rmsprop),
 }
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_ROWS = 1_048_576
 """Rows of a chunk; one shard of a dataset, so that streaming reads each shard once per epoch."""
+REMEMBERED_ROWS = 4096
+"""Orders of so few rows are remembered, 512 of them: up to 16 MB a process, so that packs on one dataset share them."""
 _CHUNKS, _ROWS = 1, 2  # purposes of draws
 
 Chunk = tuple[NDArray[np.floating], NDArray[np.floating]]
@@ -50,24 +53,39 @@ def _shuffled(count: int, seed: int, purpose: int, epoch: int, index: int) -> ND
     return np.argsort(words, kind="stable")
 
 
-def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
-    """The batches (x_NI, y_N) of one epoch, from batch `skip` on; all but the last have `batch_size` rows."""
+_remembered = lru_cache(maxsize=512)(_shuffled)
+
+
+def _order(count: int, seed: int, purpose: int, epoch: int, index: int) -> NDArray[np.intp]:
+    few = count <= REMEMBERED_ROWS
+    return (_remembered if few else _shuffled)(count, seed, purpose, epoch, index)
+
+
+def spans(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
+    """The rows (x_NI, y_N) of one epoch in order, from batch `skip` on: whole batches, and at the end what is left."""
     left = skip * batch_size
     rest: Chunk | None = None
-    for index in _shuffled(rows.chunks, shuffle_seed, _CHUNKS, epoch, 0):
+    for index in _order(rows.chunks, shuffle_seed, _CHUNKS, epoch, 0):
         count = min(CHUNK_ROWS, rows.count - int(index) * CHUNK_ROWS)
         if left >= count:
             left -= count
             continue
         x_NI, y_N = rows.chunk(int(index))
-        order = _shuffled(count, shuffle_seed, _ROWS, epoch, int(index))[left:]
+        order = _order(count, shuffle_seed, _ROWS, epoch, int(index))[left:]
         left = 0
         x_NI, y_N = x_NI[order], y_N[order]
         if rest is not None:
             x_NI, y_N = np.concatenate((rest[0], x_NI)), np.concatenate((rest[1], y_N))
         whole = len(y_N) - len(y_N) % batch_size
-        for start in range(0, whole, batch_size):
-            yield x_NI[start : start + batch_size], y_N[start : start + batch_size]
+        if whole:
+            yield x_NI[:whole], y_N[:whole]
         rest = (x_NI[whole:], y_N[whole:])
     if rest is not None and len(rest[1]):
         yield rest
+
+
+def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
+    """The batches (x_NI, y_N) of one epoch, from batch `skip` on; all but the last have `batch_size` rows."""
+    for x_NI, y_N in spans(rows, batch_size, shuffle_seed, epoch, skip):
+        for start in range(0, len(y_N), batch_size):
+            yield x_NI[start : start + batch_size], y_N[start : start + batch_size]

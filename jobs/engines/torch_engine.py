@@ -7,7 +7,6 @@ Suffixes: M models, N rows, I inputs, P parameters of one model; _1 is an axis o
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jobs.engines.initialize import initialize
+from jobs.engines.initialize import begin
 from jobs.engines.network import Network
 from jobs.engines.optimizers import OPTIMIZERS, decay
 from jobs.engines.order import Rows, batches
 from jobs.engines.program import Program
+from jobs.engines.schedule import corrections, shares
 from jobs.engines.state import Models, State
 
 REPORT_STEPS = 100
@@ -50,13 +50,6 @@ def denormals_flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
-
-
-def begin(program: Program, models: Models) -> State:
-    """The state before the first step."""
-    parameters = initialize(program, models.seeds, models.inits)
-    slots = tuple(np.zeros_like(parameters) for _ in range(OPTIMIZERS[program.optimizer].slots))
-    return State(0, parameters, slots, np.zeros(len(parameters), np.int64))
 
 
 def train(
@@ -93,26 +86,28 @@ def train(
     with torch.inference_mode(), denormals_flushed():
         first_epoch, skip = divmod(step, program.steps_per_epoch)
         for epoch in range(first_epoch, program.epochs):
+            end = (epoch + 1) * program.steps_per_epoch
+            rates = zip(
+                shares(program.schedule, step, end, program.steps).tolist(),
+                *corrections(step, end).tolist(),
+                strict=True,
+            )
             for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):
                 x_NI, y_N = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
                 error_MN = network.forward(x_NI).sub_(y_N)
                 finite_M += torch.isfinite(error_MN.square().sum(1))
                 network.backward(x_NI, error_MN.mul_(2 / len(y_N)))
-                if program.schedule == "cosine":
-                    rate_M1 = (lr_M1 * cosine(step, program.steps)).to(dtype)
+                share, *now = next(rates)
+                if program.schedule != "constant":
+                    rate_M1 = (lr_M1 * share).to(dtype)
                 if decays:
                     decay(optimizer, p, g, decay_M1, rate_M1)
                 step += 1
-                optimizer.update(p, g, slots, scratch, rate_M1, step)
+                optimizer.update(p, g, slots, scratch, rate_M1, (now[0], now[1]))
                 if step % REPORT_STEPS == 0:
                     on_progress(step, snapshot)
             skip = 0
     return snapshot()
-
-
-def cosine(step: int, steps: int) -> float:
-    """Share of the learning rate in step `step`, from 0: 1 at first, 0 after the last (Loshchilov and Hutter 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def _copy(tensor: Tensor) -> NDArray[Any]:

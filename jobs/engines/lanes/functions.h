@@ -1,0 +1,107 @@
+// exp, tanh, the logistic function and erf, lane by lane, from additions, multiplications, divisions and fma alone: no
+// libm decides the bits. About 1 unit in the last place (tests/test_lanes_functions.py measures); NaN stays NaN.
+#pragma once
+
+#include "polynomials.h"
+#include "vector.h"
+
+namespace lanes {
+
+template <class T>
+struct Constants;
+
+template <>
+struct Constants<float> {
+  static constexpr int MANTISSA = 23, BIAS = 127;
+  static constexpr float ROUND = 0x1.8p23f;  // adding it leaves a number's nearest integer in the last bits
+  static constexpr float LN2_HIGH = 0x1.62e4p-1f, LN2_LOW = 0x1.7f7d1cp-20f;  // HIGH has trailing zeros: n * HIGH is exact
+  static constexpr float EXP_LOW = -87.0f, EXP_HIGH = 88.0f;                  // both results are normal
+  static constexpr float TANH_ONE = 10.0f;                                    // tanh and erf are 1 from here on
+  static constexpr float ERF_MIDDLE = 2.5f, ERF_HALF = 1.5f;
+};
+
+template <>
+struct Constants<double> {
+  static constexpr int MANTISSA = 52, BIAS = 1023;
+  static constexpr double ROUND = 0x1.8p52;
+  static constexpr double LN2_HIGH = 0x1.62e42fefap-1, LN2_LOW = 0x1.cf79abc9e3b3ap-40;
+  static constexpr double EXP_LOW = -708.0, EXP_HIGH = 709.0;
+  static constexpr double TANH_ONE = 20.0;
+  static constexpr double ERF_MIDDLE = 3.5, ERF_HALF = 2.5;
+};
+
+template <class T, int N>
+inline typename Lanes<T>::V polynomial(typename Lanes<T>::V x, const T (&coefficients)[N]) {
+  typename Lanes<T>::V sum = spread<T>(coefficients[0]);
+  for (int k = 1; k < N; k++) sum = fma(sum, x, spread<T>(coefficients[k]));
+  return sum;
+}
+
+template <class V>
+inline V clamp(V x, V low, V high) {
+  x = x < low ? low : x;
+  return x > high ? high : x;
+}
+
+// e^x - 1 = scale * part + (scale - 1), where scale is the power of two near e^x and part = e^r - 1 of the rest r.
+template <class T>
+struct Exponential {
+  typename Lanes<T>::V scale, part;
+
+  explicit Exponential(typename Lanes<T>::V x) {
+    using K = Constants<T>;
+    using V = typename Lanes<T>::V;
+    using I = typename Lanes<T>::I;
+    x = clamp(x, spread<T>(K::EXP_LOW), spread<T>(K::EXP_HIGH));
+    const V shifted = fma(x, spread<T>(T(1.442695040888963407)), spread<T>(K::ROUND));
+    const V n = shifted - spread<T>(K::ROUND);
+    const V r = fma(n, spread<T>(-K::LN2_LOW), fma(n, spread<T>(-K::LN2_HIGH), x));
+    scale = (V)(((I)shifted + K::BIAS) << K::MANTISSA);  // what ROUND has above the bits of n falls out on the left
+    part = fma(r * r, polynomial<T>(r, Polynomials<T>::EXPM1), r);
+  }
+
+  typename Lanes<T>::V exp() const { return fma(scale, part, scale); }
+  typename Lanes<T>::V expm1() const { return fma(scale, part, scale - spread<T>(T(1))); }
+};
+
+template <class V>
+inline V with_sign_of(V sign, V magnitude) {
+  return sign < V{} ? -magnitude : magnitude;
+}
+
+template <class V>
+inline V absolute(V x) {
+  return x < V{} ? -x : x;
+}
+
+template <class T>
+inline typename Lanes<T>::V tanh(typename Lanes<T>::V x) {
+  using V = typename Lanes<T>::V;
+  const V one = spread<T>(Constants<T>::TANH_ONE), a = absolute(x);
+  const V e = Exponential<T>(spread<T>(T(2)) * (a > one ? one : a)).expm1();
+  return with_sign_of(x, e / (e + spread<T>(T(2))));
+}
+
+template <class T>
+inline typename Lanes<T>::V logistic(typename Lanes<T>::V x) {
+  const typename Lanes<T>::V one = spread<T>(T(1));
+  return one / (one + Exponential<T>(-x).exp());
+}
+
+// erf(x), and e^(-x^2), which comes with it.
+template <class T>
+struct ErrorFunction {
+  typename Lanes<T>::V erf, exp;
+
+  explicit ErrorFunction(typename Lanes<T>::V x) : exp(Exponential<T>(-x * x).exp()) {
+    using K = Constants<T>;
+    using V = typename Lanes<T>::V;
+    const V one = spread<T>(T(1)), a = absolute(x), last = spread<T>(K::ERF_MIDDLE + K::ERF_HALF);
+    const V small = fma(a, polynomial<T>(a * a, Polynomials<T>::ERF), a);
+    const V u = ((a > last ? last : a) - spread<T>(K::ERF_MIDDLE)) * spread<T>(1 / K::ERF_HALF);
+    const V large = fma(-exp, polynomial<T>(u, Polynomials<T>::ERFCX), one);
+    erf = with_sign_of(x, a < one ? small : large);
+  }
+};
+
+}  // namespace lanes

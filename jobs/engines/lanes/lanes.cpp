@@ -1,0 +1,275 @@
+// The engine's functions for other languages: plain C, arrays as NumPy lays them out, all models of a pack in one call.
+//
+// Every function checks its numbers and answers 0, or INVALID or MEMORY.
+#include <exception>
+
+#include "network.h"
+#include "optimizers.h"
+
+#define LANES extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+using namespace lanes;
+
+constexpr int INVALID = 1, MEMORY = 2;
+constexpr int64_t MOST = int64_t(1) << 40;  // of any count, and of numbers in an array: no size overflows
+
+// Whether rows of so many inputs are few enough.
+bool fits(int64_t rows, int64_t inputs) {
+  return rows >= 0 && rows <= MOST && double(rows) * (double(inputs) + 1) < double(MOST);
+}
+
+struct Program {
+  int64_t inputs, depth;
+  const int64_t* hidden;
+  int64_t activation, optimizer, layout;  // layout: 0 the faster one, 1 ByModel, 2 ByUnit
+
+  // How many of the models are trained in layout ByModel: whole groups as long as their weights stay in the level 2 cache, and
+  // of what is left over what fills enough lanes. Measured: a group of 16 takes the time of 6, 10 and 13 models by unit with
+  // 16, 32 and 64 units, where a layer fills 1, 2 and 4 vectors; from 128 units on, by unit is as fast or faster.
+  int64_t by_model(int64_t models, int64_t lanes, int64_t vector_bytes) const {
+    if (layout) return layout == 1 ? models : 0;
+    double whole = 0, units = 0, widest = 1, below = double(inputs);
+    for (int64_t l = 0; l <= depth; l++) {
+      const int64_t outputs = l < depth ? hidden[l] : 1, columns = (outputs + lanes - 1) / lanes;
+      whole += (below + 1) * double(outputs);
+      units += (below + 1) * double(columns);
+      widest = std::max(widest, double(columns));
+      below = double(outputs);
+    }
+    if (whole * double(vector_bytes) > double(768 << 10)) return 0;
+    const double enough = whole / units * (widest == 1 ? 0.37 : widest == 2 ? 0.62 : 0.81);
+    const int64_t rest = models % lanes;
+    return models - (double(rest) < enough ? rest : 0);
+  }
+
+  bool valid() const {
+    if (inputs < 1 || inputs > MOST || depth < 0 || depth > 1000 || (depth && !hidden)) return false;
+    if (activation < 0 || activation >= ACTIVATIONS || optimizer < 0 || optimizer >= OPTIMIZERS || layout < 0 || layout > 2) return false;
+    double parameters = 0, below = double(inputs);
+    for (int64_t l = 0; l < depth; l++) {
+      if (hidden[l] < 1 || hidden[l] > MOST) return false;
+      parameters += (below + 1) * double(hidden[l]);
+      below = double(hidden[l]);
+    }
+    return parameters + below + 1 < double(MOST);
+  }
+};
+
+// Rows in the order of the steps, step s has those from ends[s - 1] to ends[s]; its learning rate is that of the model times
+// share[s]; first and second: see Rate.
+template <class T>
+struct Steps {
+  int64_t count;
+  const int64_t* ends;
+  const T *x, *y;
+  const double *share, *first, *second;
+
+  bool valid() const {
+    if (count < 0 || count > MOST || (count && !(ends && x && y && share && first && second))) return false;
+    for (int64_t s = 0; s < count; s++)
+      if (ends[s] <= (s ? ends[s - 1] : 0) || ends[s] > MOST) return false;
+    return true;
+  }
+
+  int64_t rows() const { return count ? ends[count - 1] : 0; }
+
+  int64_t most_rows() const {
+    int64_t most = 1;
+    for (int64_t s = 0; s < count; s++) most = std::max(most, ends[s] - (s ? ends[s - 1] : 0));
+    return most;
+  }
+};
+
+template <class T>
+struct Models {
+  int64_t count;
+  T* parameters;                 // [count][parameters of a model]
+  T* slots[2];                   // likewise
+  const double *lr, *decay;      // [count]
+  int64_t* finite_steps;         // [count], the steps whose loss is finite are added
+};
+
+// Rows with a 1 behind their inputs.
+template <class T>
+std::vector<T> with_ones(const T* x, int64_t rows, int64_t inputs) {
+  std::vector<T> wide(size_t(rows * (inputs + 1)), T(1));
+  for (int64_t n = 0; n < rows; n++) std::copy_n(x + n * inputs, inputs, wide.data() + n * (inputs + 1));
+  return wide;
+}
+
+// The parameters of some models, `first` to before `first + width`, and where they lie in the vectors of a layout.
+template <class T, class Layout>
+struct Group {
+  using V = typename Lanes<T>::V;
+  const Shape<Layout>& shape;
+  int64_t first, width;
+
+  // Of each model, whose number is a lane in ByModel; lanes without a model have a copy of the first.
+  int64_t model(int lane) const { return first + (lane < width ? lane : 0); }
+
+  std::vector<V> load(const T* flat) const {
+    std::vector<V> vectors(size_t(shape.vectors));
+    const int64_t P = parameters();
+    each(Lanes<T>::count, [=](T& number, int64_t model, int64_t i) { number = flat[model * P + i]; }, vectors);
+    return vectors;
+  }
+
+  void save(std::vector<V>& vectors, T* flat) const {
+    const int64_t P = parameters();
+    each(width, [=](T& number, int64_t model, int64_t i) { flat[model * P + i] = number; }, vectors);
+  }
+
+ private:
+  int64_t parameters() const {
+    int64_t sum = 0;
+    for (const Layer& layer : shape.layers) sum += (layer.inputs + 1) * layer.outputs;
+    return sum;
+  }
+
+  template <class F>
+  void each(int64_t lanes, F change, std::vector<V>& vectors) const {
+    T* numbers = reinterpret_cast<T*>(vectors.data());
+    int64_t i = 0;
+    for (const Layer& layer : shape.layers)
+      for (int64_t row = 0; row <= layer.inputs; row++)
+        for (int64_t o = 0; o < layer.outputs; o++, i++) {
+          T* at = numbers + (layer.start + row * layer.columns) * Lanes<T>::count;
+          if constexpr (Layout::BY_UNIT)
+            change(at[o], first, i);
+          else
+            for (int l = 0; l < lanes; l++) change(at[o * Lanes<T>::count + l], model(l), i);
+        }
+  }
+};
+
+template <class T, class Layout>
+void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, const T* x,
+                 const Models<T>& models, Network<T, Layout>& network) {
+  using V = typename Lanes<T>::V;
+  std::vector<V> p = group.load(models.parameters), slots[2];
+  for (int k = 0; k < SLOTS[optimizer]; k++) slots[k] = group.load(models.slots[k]);
+  Rate<V> rate{};
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    rate.decay[l] = T(models.decay[group.model(l)]);
+    rate.decays |= rate.decay[l] != 0;
+  }
+  const long inputs = group.shape.layers[0].inputs;
+  typename Lanes<T>::I finite{};
+  network.turn(p.data());
+  for (int64_t s = 0; s < steps.count; s++) {
+    const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
+    const V scale = spread<T>(T(2) / T(end - begin));
+    V squares{};
+    for (long n = begin; n < end; n += network.tile())
+      network.learn(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale, n == begin, squares);
+    finite -= squares - squares == V{};
+    for (int l = 0; l < Lanes<T>::count; l++) rate.lr[l] = T(models.lr[group.model(l)] * steps.share[s]);
+    rate.first = spread<T>(T(steps.first[s]));
+    rate.second = spread<T>(T(steps.second[s]));
+    update<T>(optimizer, p.data(), network.gradient(), slots[0].data(), slots[1].data(), rate, group.shape.vectors);
+    network.turn(p.data());
+  }
+  group.save(p, models.parameters);
+  for (int k = 0; k < SLOTS[optimizer]; k++) group.save(slots[k], models.slots[k]);
+  for (int64_t l = 0; l < group.width; l++) models.finite_steps[group.first + l] += finite[l];
+}
+
+template <class T, class Layout>
+void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, const T* parameters, T* predictions,
+                   Network<T, Layout>& network) {
+  const std::vector<typename Lanes<T>::V> p = group.load(parameters);
+  for (long n = 0; n < rows; n += network.tile()) {
+    const long count = std::min<long>(network.tile(), rows - n);
+    const auto* predicted = network.predict(p.data(), x + n * (group.shape.layers[0].inputs + 1), count);
+    for (int64_t l = 0; l < group.width; l++)
+      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted[i * network.apart()][l];
+  }
+}
+
+// Calls work(group, network) for models `first` to before `last`, in groups of one layout.
+template <class T, class Layout, class F>
+void in_groups(const Program& program, int64_t first, int64_t last, int64_t most_rows, F work) {
+  if (first == last) return;
+  const Shape<Layout> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  Network<T, Layout> network(shape, most_rows);
+  for (; first < last; first += Layout::models)
+    work(Group<T, Layout>{shape, first, std::min<int64_t>(Layout::models, last - first)}, network);
+}
+
+// The same for all models of a pack, each in the layout in which it is faster.
+template <class T, class F>
+void in_layouts(const Program& program, int64_t models, int64_t most_rows, F work) {
+  const int64_t by_model = program.by_model(models, Lanes<T>::count, VECTOR_BYTES);
+  in_groups<T, ByModel<T>>(program, 0, by_model, most_rows, work);
+  in_groups<T, ByUnit<T>>(program, by_model, models, most_rows, work);
+}
+
+template <class T>
+int train(const Program& program, const Steps<T>& steps, const Models<T>& models) try {
+  if (!program.valid() || !steps.valid() || models.count < 1 || models.count > MOST) return INVALID;
+  if (!fits(steps.rows(), program.inputs) || !models.parameters || !models.lr || !models.decay || !models.finite_steps)
+    return INVALID;
+  for (int k = 0; k < SLOTS[program.optimizer]; k++)
+    if (!models.slots[k]) return INVALID;
+  const DenormalsFlushed flushed;
+  const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
+  in_layouts<T>(program, models.count, steps.most_rows(), [&](const auto& group, auto& network) {
+    train_group(group, Optimizer(program.optimizer), steps, x.data(), models, network);
+  });
+  return 0;
+} catch (const std::exception&) {  // bad_alloc, or length_error of a vector
+  return MEMORY;
+}
+
+template <class T>
+int predict(const Program& program, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) try {
+  if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
+  if (!x || !parameters || !predictions) return INVALID;
+  const DenormalsFlushed flushed;
+  const std::vector<T> wide = with_ones(x, rows, program.inputs);
+  in_layouts<T>(program, models, std::max<int64_t>(1, rows), [&](const auto& group, auto& network) {
+    predict_group(group, rows, wide.data(), parameters, predictions, network);
+  });
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
+}  // namespace
+
+// The best variant that this processor runs: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
+LANES int lanes_level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const auto avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  const auto avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return avx2 ? (avx512 ? 2 : 1) : 0;
+#else
+  return 0;
+#endif
+}
+
+// Whether a * b + c is rounded once: then the bits are those of every other variant that does so.
+LANES int lanes_fused() { return FUSED; }
+
+LANES int lanes_width(int item_bytes) { return VECTOR_BYTES / item_bytes; }
+
+#define LANES_FUNCTIONS(T, SUFFIX)                                                                                          \
+  LANES int lanes_train_##SUFFIX(                                                                                      \
+      int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
+      int64_t steps,                                                                                                        \
+      const int64_t* ends, const T* x, const T* y, const double* share, const double* first, const double* second,          \
+      int64_t models, T* parameters, T* slot0, T* slot1, const double* lr, const double* decay, int64_t* finite_steps) {    \
+    return train<T>({inputs, depth, hidden, activation, optimizer, layout}, {steps, ends, x, y, share, first, second},              \
+                    {models, parameters, {slot0, slot1}, lr, decay, finite_steps});                                         \
+  }                                                                                                                         \
+  LANES int lanes_predict_##SUFFIX(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation,           \
+                                        int64_t layout, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) {    \
+    return predict<T>({inputs, depth, hidden, activation, SGD, layout}, rows, x, models, parameters, predictions);                  \
+  }
+
+LANES_FUNCTIONS(float, f32)
+LANES_FUNCTIONS(double, f64)

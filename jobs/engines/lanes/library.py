@@ -1,0 +1,185 @@
+"""The native library: which of its variants this processor runs, and its functions with their arguments checked.
+
+One source is compiled for several instruction sets when the package is installed (setup.py), as plain shared libraries
+without Python's API: a C++ compiler is all that takes. Where none was, nothing is there to load.
+
+Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.engines.initialize import SLOTS
+from jobs.engines.program import Program
+
+FOLDER = Path(__file__).parent
+VARIANTS = ("baseline", "avx2", "avx512")
+"""In the order of `lanes_level`. Those that fuse multiply and add give the same bits; baseline does so on Arm alone."""
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square")
+LAYOUTS = ("faster", "by_model", "by_unit")
+"""What a lane of a vector is; both give the same bits."""
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop")
+_ERRORS = {1: ValueError("the lanes library refuses these numbers"), 2: MemoryError("not enough memory for this pack")}
+_SUFFIXES = {"float32": "f32", "float64": "f64"}
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Optimizer steps in a row: the rows they see, in order, and how each step's rate is made."""
+
+    x_NI: Array
+    y_N: Array
+    ends_S: NDArray[np.int64]
+    """Step s has the rows from ends[s - 1] to ends[s]."""
+    share_S: NDArray[np.float64]
+    """Of each model's learning rate."""
+    corrections_2S: NDArray[np.float64]
+    """Adam's: 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), t the number of the step from 1."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a call changes in place."""
+
+    parameters_MP: Array
+    slots: tuple[Array, ...]
+    finite_M: NDArray[np.int64]
+    """Steps whose loss was finite."""
+
+
+class Library:
+    """One variant of the library, loaded."""
+
+    _suffix: ClassVar[str] = ".so"
+
+    def __init__(self, variant: str, path: Path | None = None, layout: str = "faster") -> None:
+        self.variant, self.layout = variant, layout
+        self._functions = ctypes.CDLL(str(path or path_of(variant)))
+
+    @property
+    def fused(self) -> bool:
+        """Whether multiply-add is rounded once."""
+        return bool(self._functions.lanes_fused())
+
+    @property
+    def level(self) -> int:
+        """The best variant that this processor runs, as an index of `VARIANTS`."""
+        return int(self._functions.lanes_level())
+
+    def train(
+        self,
+        program: Program,
+        steps: Steps,
+        lr_M: NDArray[np.float64],
+        decay_M: NDArray[np.float64],
+        trained: Trained,
+    ) -> None:
+        """Makes all the steps for all models, in place.
+
+        Raises:
+            ValueError: an array has another shape or type than the program and the others ask for.
+            MemoryError: there is not enough for the activations.
+
+        """
+        kind, (M, N, S) = program.dtype, (len(lr_M), len(steps.y_N), len(steps.ends_S))
+        _check("x", steps.x_NI, kind, (N, program.inputs))
+        _check("y", steps.y_N, kind, (N,))
+        _check("ends", steps.ends_S, "int64", (S,))
+        _check("share", steps.share_S, "float64", (S,))
+        _check("corrections", steps.corrections_2S, "float64", (2, S))
+        _check("lr", lr_M, "float64", (M,))
+        _check("decay", decay_M, "float64", (M,))
+        _check("finite", trained.finite_M, "int64", (M,))
+        for array in (trained.parameters_MP, *trained.slots):
+            _check("parameters", array, kind, (M, program.parameters))
+        if len(trained.slots) != SLOTS[program.optimizer] or (S and steps.ends_S[-1] > N):
+            raise ValueError(f"{program.optimizer} has {SLOTS[program.optimizer]} slots, and no step ends after row {N}")
+        slots = [_pointer(slot) for slot in trained.slots] + [None] * (2 - len(trained.slots))
+        self._call(
+            f"lanes_train_{_SUFFIXES[kind]}",
+            *_shape(program, self.layout),
+            ctypes.c_int64(OPTIMIZERS.index(program.optimizer)),
+            ctypes.c_int64(S),
+            *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.share_S, *steps.corrections_2S)),
+            ctypes.c_int64(M),
+            _pointer(trained.parameters_MP),
+            *slots,
+            *map(_pointer, (lr_M, decay_M, trained.finite_M)),
+        )
+
+    def predict(self, program: Program, parameters_MP: Array, x_NI: Array) -> Array:
+        """Normalised predictions [M, N], in the program's dtype.
+
+        Raises:
+            ValueError: an array has another shape or type than the program asks for.
+            MemoryError: there is not enough for the activations.
+
+        """
+        M, N = len(parameters_MP), len(x_NI)
+        _check("parameters", parameters_MP, program.dtype, (M, program.parameters))
+        _check("x", x_NI, program.dtype, (N, program.inputs))
+        predictions_MN = np.empty((M, N), program.dtype)
+        self._call(
+            f"lanes_predict_{_SUFFIXES[program.dtype]}",
+            *_shape(program, self.layout),
+            ctypes.c_int64(N),
+            _pointer(x_NI),
+            ctypes.c_int64(M),
+            _pointer(parameters_MP),
+            _pointer(predictions_MN),
+        )
+        return predictions_MN
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """The interpreter lock is released meanwhile."""
+        code = getattr(self._functions, name)(*arguments)
+        if code:
+            raise _ERRORS[code]
+
+
+def path_of(variant: str) -> Path:
+    """Where the installation puts the library of a variant."""
+    return FOLDER / f"lanes_{variant}.so"
+
+
+@lru_cache(maxsize=1)
+def load() -> Library | str:
+    """The best library for this processor, or why there is none."""
+    try:
+        library = Library(VARIANTS[0])
+        best = VARIANTS[: library.level + 1]
+        found = [variant for variant in best if path_of(variant).exists()]
+        return Library(found[-1]) if len(found) > 1 else library
+    except OSError as error:
+        built = any(path_of(variant).exists() for variant in VARIANTS)
+        return str(error) if built else "it was not built when sumsquares was installed, for want of a C++ compiler"
+
+
+def _shape(program: Program, layout: str) -> tuple[Any, ...]:
+    hidden = np.array(program.hidden, np.int64)
+    return (
+        ctypes.c_int64(program.inputs),
+        ctypes.c_int64(len(hidden)),
+        hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
+        ctypes.c_int64(ACTIVATIONS.index(program.activation)),
+        ctypes.c_int64(LAYOUTS.index(layout)),
+    )
+
+
+def _check(name: str, array: Array, kind: str, shape: tuple[int, ...]) -> None:
+    if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(f"{name}: {kind}{list(shape)} in one piece, not {array.dtype}{list(array.shape)}")
+
+
+def _pointer(array: Array) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)

@@ -1,0 +1,115 @@
+// SIMD vectors of the machine this file is compiled for, and the few operations on them that C++ has no sign for.
+//
+// A vector holds one number of each of `count` models. Plain operators (+ - * / < ?:) are the compiler's own vector
+// extension, of g++ and clang++. Every operation is one rounding of IEEE 754 in each lane, and contraction is off
+// (-ffp-contract=off): a lane's bits depend neither on the width of the vectors nor on the compiler's choices. Where
+// there is no fused multiply-add (x86-64 before 2013), fma() rounds twice, and FUSED says so.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace lanes {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64;
+#elif defined(__AVX2__)
+constexpr int VECTOR_BYTES = 32;
+#else
+constexpr int VECTOR_BYTES = 16;
+#endif
+
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool FUSED = true;
+#else
+constexpr bool FUSED = false;
+#endif
+
+// V: count numbers of type T; I: as many integers of the same size, what comparisons give (-1 true, 0 false).
+template <class T>
+struct Lanes;
+
+template <>
+struct Lanes<float> {
+  typedef float V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int32_t I __attribute__((vector_size(VECTOR_BYTES)));
+  static constexpr int count = VECTOR_BYTES / 4;
+};
+
+template <>
+struct Lanes<double> {
+  typedef double V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int64_t I __attribute__((vector_size(VECTOR_BYTES)));
+  static constexpr int count = VECTOR_BYTES / 8;
+};
+
+using F32 = Lanes<float>::V;
+using I32 = Lanes<float>::I;
+using F64 = Lanes<double>::V;
+using I64 = Lanes<double>::I;
+
+// a * b + c, rounded once where FUSED.
+#if defined(__AVX512F__)
+inline F32 fma(F32 a, F32 b, F32 c) { return (F32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+inline F64 fma(F64 a, F64 b, F64 c) { return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+inline F32 sqrt(F32 a) { return (F32)_mm512_sqrt_ps((__m512)a); }
+inline F64 sqrt(F64 a) { return (F64)_mm512_sqrt_pd((__m512d)a); }
+#elif defined(__AVX2__)
+inline F32 fma(F32 a, F32 b, F32 c) { return (F32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+inline F64 fma(F64 a, F64 b, F64 c) { return (F64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+inline F32 sqrt(F32 a) { return (F32)_mm256_sqrt_ps((__m256)a); }
+inline F64 sqrt(F64 a) { return (F64)_mm256_sqrt_pd((__m256d)a); }
+#elif defined(__aarch64__)
+inline F32 fma(F32 a, F32 b, F32 c) { return (F32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+inline F64 fma(F64 a, F64 b, F64 c) { return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+inline F32 sqrt(F32 a) { return (F32)vsqrtq_f32((float32x4_t)a); }
+inline F64 sqrt(F64 a) { return (F64)vsqrtq_f64((float64x2_t)a); }
+#elif defined(__x86_64__)
+inline F32 fma(F32 a, F32 b, F32 c) { return a * b + c; }
+inline F64 fma(F64 a, F64 b, F64 c) { return a * b + c; }
+inline F32 sqrt(F32 a) { return (F32)_mm_sqrt_ps((__m128)a); }
+inline F64 sqrt(F64 a) { return (F64)_mm_sqrt_pd((__m128d)a); }
+#else
+#error "lanes: x86-64 or 64-bit Arm"
+#endif
+
+template <class T>
+inline typename Lanes<T>::V spread(T scalar) {
+  return scalar - typename Lanes<T>::V{};  // every lane; the compiler makes one broadcast of it
+}
+inline F32 vector_of(float scalar) { return spread<float>(scalar); }
+inline F64 vector_of(double scalar) { return spread<double>(scalar); }
+inline F32 vector_of(F32 vector) { return vector; }
+inline F64 vector_of(F64 vector) { return vector; }
+
+// Denormals count as zero while one of these lives, in this thread: the first moment of a dead ReLU unit becomes
+// denormal after some 800 steps of Adam, and would slow every step from there on.
+class DenormalsFlushed {
+ public:
+#if defined(__x86_64__)
+  DenormalsFlushed() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~DenormalsFlushed() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_;
+#else
+  DenormalsFlushed() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" : : "r"(before_ | (1ull << 24)));
+  }
+  ~DenormalsFlushed() { asm volatile("msr fpcr, %0" : : "r"(before_)); }
+
+ private:
+  uint64_t before_;
+#endif
+  DenormalsFlushed(const DenormalsFlushed&) = delete;
+  DenormalsFlushed& operator=(const DenormalsFlushed&) = delete;
+};
+
+}  // namespace lanes

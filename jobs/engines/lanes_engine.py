@@ -1,0 +1,145 @@
+"""The lanes engine: trains a pack on one core, one model per SIMD lane, by the native kernel in `lanes/`.
+
+A model's bits do not depend on its pack mates, on restarts, or on the processor, as long as that fuses multiply and add:
+there is no reduction across lanes, every sum is one chain in the order of the rows, and no libm takes part. Here rows
+and rates of many steps are gathered, so that the interpreter has nothing to do in between.
+
+Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.engines.initialize import begin
+from jobs.engines.lanes.library import Library, Steps, Trained, load
+from jobs.engines.order import Chunk, Rows, spans
+from jobs.engines.program import Program
+from jobs.engines.schedule import corrections, shares
+from jobs.engines.state import Models, State
+
+CALL_FLOPS = 1e10
+"""Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""
+CALL_ROWS = 1 << 18
+"""Rows of one call at most, where they come from several epochs."""
+
+
+def available() -> str | None:
+    """None, or why the engine can't be used here."""
+    library = load()
+    return library if isinstance(library, str) else None
+
+
+def prepare() -> None:
+    """Finds the kernel for this processor.
+
+    Raises:
+        RuntimeError: there is none, with the reason.
+
+    """
+    _library()
+
+
+def train(
+    program: Program,
+    models: Models,
+    rows: Rows,
+    *,
+    device: str = "cpu",
+    state: State | None = None,
+    on_progress: Callable[[int, Callable[[], State]], None] = lambda _step, _state: None,
+) -> State:
+    """Trains to the end, from the beginning or from a saved state, and returns the last state.
+
+    The loss is the mean squared error of a batch. `on_progress(step, state)` is called several times a second; calling
+    `state()` in it copies the state, to be saved. A model whose loss is not finite keeps being computed and counts no
+    more steps: it touches none of the others.
+    """
+    assert device == "cpu", device
+    library = _library()
+    state = state or begin(program, models)
+    step = state.step
+    lr_M, decay_M = np.array(models.lr, np.float64), np.array(models.weight_decay, np.float64)
+    trained = Trained(state.parameters.copy(), tuple(map(np.copy, state.slots)), state.finite_steps.copy())
+
+    def snapshot() -> State:
+        return State(step, trained.parameters_MP.copy(), tuple(map(np.copy, trained.slots)), trained.finite_M.copy())
+
+    for steps in _calls(program, rows, step, len(lr_M)):
+        library.train(program, steps, lr_M, decay_M, trained)
+        step += len(steps.ends_S)
+        on_progress(step, snapshot)
+    return snapshot()
+
+
+def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[Steps]:
+    """The steps from `begin` on, in calls of at least one step."""
+    most = max(1, int(CALL_FLOPS / (program.flops / program.steps * -(-models // 16) * 16)))
+    step = begin
+    for x_NI, y_N, ends_S in _joined(program, rows, begin, min(CALL_ROWS, most * program.batch_size)):
+        for first in range(0, len(ends_S), most):
+            ends = ends_S[first : first + most]
+            start = int(ends_S[first - 1]) if first else 0
+            until = step + len(ends)
+            yield Steps(
+                x_NI[start : ends[-1]],
+                y_N[start : ends[-1]],
+                ends - start,
+                shares(program.schedule, step, until, program.steps),
+                np.ascontiguousarray(corrections(step, until)),
+            )
+            step = until
+
+
+def _joined(program: Program, rows: Rows, begin: int, enough: int) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
+    """Spans of rows one after the other until there are `enough`, with the ends of their batches."""
+    held: list[Chunk] = []
+    ends: list[NDArray[np.int64]] = []
+    count = 0
+    for x_NI, y_N in _spans(program, rows, begin):
+        held.append((x_NI, y_N))
+        ends.append(count + np.minimum(np.arange(1, -(-len(y_N) // program.batch_size) + 1) * program.batch_size, len(y_N)))
+        count += len(y_N)
+        if count >= enough:
+            yield *_concatenated(held), np.concatenate(ends)
+            held, ends, count = [], [], 0
+    if held:
+        yield *_concatenated(held), np.concatenate(ends)
+
+
+def _spans(program: Program, rows: Rows, begin: int) -> Iterator[Chunk]:
+    first_epoch, skip = divmod(begin, program.steps_per_epoch)
+    for epoch in range(first_epoch, program.epochs):
+        yield from spans(rows, program.batch_size, program.shuffle_seed, epoch, skip)
+        skip = 0
+
+
+def _concatenated(chunks: list[Chunk]) -> Chunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    xs, ys = zip(*chunks, strict=True)
+    return np.concatenate(xs), np.concatenate(ys)
+
+
+def predictor(
+    program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+    """A function from normalised inputs [N, I] to the normalised predictions [M, N] of trained models, in float64."""
+    assert device == "cpu", device
+    library = _library()
+    parameters = np.ascontiguousarray(parameters_MP)
+
+    def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+        return library.predict(program, parameters, np.ascontiguousarray(x_NI)).astype(np.float64, copy=False)
+
+    return predict
+
+
+def _library() -> Library:
+    library = load()
+    if isinstance(library, str):
+        raise RuntimeError(f"the lanes engine is not there: {library}")
+    return library

@@ -1,0 +1,54 @@
+"""Builds the native kernel of the lanes engine, once per instruction set; everything else is in pyproject.toml.
+
+Plain shared libraries, loaded with ctypes: a C++ compiler is all that is needed, not Python's headers. Without one the
+installation goes on, and the torch engine trains in the kernel's place.
+"""
+
+import platform
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+FOLDER = Path("jobs/engines/lanes")
+FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fvisibility=hidden"]
+VARIANTS = {"baseline": []}
+if platform.machine() in ("x86_64", "AMD64"):
+    avx2 = ["-mavx2", "-mfma"]
+    avx512 = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"]
+    VARIANTS |= {"avx2": avx2, "avx512": avx2 + avx512}
+
+
+class Libraries(build_ext):
+    """Names the libraries as they are loaded, and lets none of them fail the installation."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """No mark of a Python version: they have nothing of Python in them."""
+        return str(Path(*fullname.split("."))) + ".so"
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        """No module's entry point."""
+        return ext.export_symbols
+
+    def build_extension(self, ext: Extension) -> None:
+        """Builds one; what went wrong is said by the installation with --verbose, and by `sumsquares plan`."""
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            print(f"sumsquares: {ext.name} was not built, the torch engine serves in its place: {error}")
+
+
+setup(
+    ext_modules=[
+        Extension(
+            f"jobs.engines.lanes.lanes_{variant}",
+            [str(FOLDER / "lanes.cpp")],
+            depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
+            extra_compile_args=FLAGS + flags,
+            language="c++",
+            optional=True,
+        )
+        for variant, flags in VARIANTS.items()
+    ],
+    cmdclass={"build_ext": Libraries},
+)
