@@ -40,6 +40,9 @@ def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(s
         Keep(2, 1): ["02", "07", "09", "10"],
         Keep(2, 14): ["02", "07", "08", "09", "10"],
         Keep(9, 1): ["02", *left(store)[2:]],
+        Keep(10, 1): left(store),
+        Keep(11, 1): left(store),  # more than there are
+        Keep(19, 1): left(store),
         Keep(1, 365): left(store),
         Keep(100, 0): left(store),
     }

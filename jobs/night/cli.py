@@ -49,7 +49,7 @@ nightly_app = typer.Typer(
 )
 
 KeepNights = Annotated[int, typer.Option("--keep", min=1, help="Nights to keep at least, the newest.")]
-KeepDays = Annotated[int, typer.Option("--keep-days", min=0, help="Days to keep nights for at least.")]
+KeepDays = Annotated[int, typer.Option("--keep-days", min=0, max=36_525, help="Days to keep nights for at least.")]
 
 
 @nightly_app.command(NIGHT)

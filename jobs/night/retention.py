@@ -32,7 +32,7 @@ class Keep:
     """A night is deleted when it is beyond both."""
 
     nights: int = 30
-    """So many of the newest."""
+    """So many of the newest, at least one."""
     days: int = 30
     """Those of so many days."""
 
@@ -108,7 +108,7 @@ def pruned_through(store: Store) -> date | None:
 def _doomed(store: Store, keep: Keep, today: date, running: str | None) -> list[str]:
     nights = list_nights(store)
     champion, _ = read_champion(store)
-    protected = {running, *(champion.line[-2:] if champion else ()), *nights[len(nights) - keep.nights :]}
+    protected = {running, *(champion.line[-2:] if champion else ()), *nights[-keep.nights :]}
     oldest = today - timedelta(days=keep.days)
     old = [night for night in nights if night not in protected and date_of(night) <= oldest]
     last_good = next((night for night in reversed(nights) if _is_good(store, night)), None) if old else None
