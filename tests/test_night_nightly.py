@@ -20,7 +20,8 @@ from jobs.exits import BusyError, UsageError
 from jobs.night import nightly
 from jobs.night.champion import promote, read_champion, rollback
 from jobs.night.gate import Policy
-from jobs.night.nightly import Here, Options, run_night
+from jobs.night.here import Here, Options
+from jobs.night.nightly import run_night
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
 from jobs.night.scores import scores_path
@@ -330,7 +331,12 @@ def failing(*_arguments):
 
 @pytest.mark.parametrize(
     ("hook", "said"),
-    [("false", "failed"), ("sleep 9", "was stopped after 0.2 s"), ("/no/such/program -x", "failed")],
+    [
+        ("false", "failed: it ended with exit code 1"),
+        ("sh -c 'kill -9 $$'", "failed: it was ended by SIGKILL"),
+        ("sh -c 'sleep 9 & sleep 9'", "was stopped after 0.2 s"),
+        ("/no/such/program -x", "could not be started"),
+    ],
 )
 def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, said):
     """Neither the result nor the exit code."""

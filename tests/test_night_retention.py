@@ -7,6 +7,8 @@ from datetime import date
 import pytest
 from night_world import TINY, made_up, spec_of
 
+from jobs.exits import BusyError
+from jobs.night import retention
 from jobs.night.calendar import missed_dates
 from jobs.night.champion import promote
 from jobs.night.nights import list_nights
@@ -28,6 +30,10 @@ def store(tmp_path):
         if day == DAYS[1]:
             promote(store, night, "tiny", 1, "now", None)
     return store
+
+
+def held():
+    """The lock is."""
 
 
 def left(store):
@@ -58,7 +64,7 @@ def test_a_plan_deletes_nothing_and_counts_what_goes(store):
     before = store.sizes()
     plan = plan_pruning(store, Keep(2, 1), TODAY)
     assert store.sizes() == before
-    prune(store, plan)
+    prune(store, plan, held)
     after = store.sizes()
     assert left(store) == ["02", "07", "09", "10"]
     assert sum(before.values()) - plan.bytes == sum(size for path, size in after.items() if "pruned" not in path)
@@ -72,7 +78,7 @@ def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
     store.put("runs/mine/job.toml", own.source_text)
     store.put("trials/0123.parquet", b"somebody's")
     wanted = {trial.id for trial in trials(own)}
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert night not in list_nights(store)
     stored = set(read_results(store).table["trial_id"].to_pylist())
     assert wanted <= stored
@@ -98,8 +104,23 @@ def test_an_interrupted_pruning_is_gone_on_with(store):
             store.delete(path)
         again = plan_pruning(store, Keep(2, 1), TODAY)
         assert set(again.files) == set(plan.files[cut:])
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert not [path for path in plan.files if store.exists(path)]
+
+
+def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
+    """A night may have begun that needs what is left; the next pruning goes on."""
+    monkeypatch.setattr(retention, "_CHECKED", 5)
+    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+
+    def lost():
+        looks.append(len(looks))
+        if len(looks) == 3:
+            raise BusyError("lost")
+
+    with pytest.raises(BusyError):
+        prune(store, plan, lost)
+    assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
 
 
 def test_deleted_nights_are_not_missed_and_gaps_are(store):
@@ -108,6 +129,6 @@ def test_deleted_nights_are_not_missed_and_gaps_are(store):
     for path in store.list(f"nightly/{list_nights(store)[4]}"):
         store.delete(path)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [5, 11, 12]
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [11, 12]
     assert missed_dates(Store(store.root + "/none"), TODAY) == []

@@ -94,16 +94,15 @@ def start(
     """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
     from jobs.night import commands
     from jobs.night.clock import Clock
-    from jobs.night.gate import Policy
-    from jobs.night.nightly import Options
+    from jobs.night.here import Options
     from jobs.night.retention import Keep
     from jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
         address
     )
-    policy, kept = Policy(alpha, least_effect), Keep(keep, keep_days)
-    options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
+    gate, kept = commands.policy(alpha, least_effect, hook_timeout), Keep(keep, keep_days)
+    options = Options(gate, kept, commands.checked_hook(hook), hook_timeout)
     days = commands.dates(date, first, last, Clock())
     told = shared(store, json, quiet, debug)
     raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, place, told))
