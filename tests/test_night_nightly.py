@@ -18,10 +18,12 @@ from jobs import exits, training
 from jobs.asking import ask_run
 from jobs.exits import BusyError, UsageError
 from jobs.night import nightly
+from jobs.night.champion import PATH as CHAMPION
 from jobs.night.champion import promote, read_champion, rollback
 from jobs.night.gate import Policy
 from jobs.night.here import Here, Options
 from jobs.night.nightly import run_night
+from jobs.night.lock import holding
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
 from jobs.night.scores import scores_path
@@ -33,7 +35,7 @@ from jobs.spec.variants import trials
 from jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
-OPTIONS = Options(policy=Policy(alpha=0.05), keep=Keep(100, 100))
+OPTIONS = Options(policy=Policy(alpha=0.05, early=2.0), keep=Keep(100, 100))
 FIRST = date(2026, 11, 1)
 
 
@@ -325,6 +327,71 @@ def test_the_hook_learns_of_everything_once(tmp_path):
     assert '"2026-11-04",' in told.read_text()
 
 
+def test_a_night_that_was_killed_in_silence_is_told_of_by_the_next_once(tmp_path):
+    """As a failure, and the next one recovers; finished after all, it is a recovery too."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    run_night(night_of(0), options, here(store, time))
+    with pytest.raises(Killed):
+        run_night(night_of(1), options, here(Dying(store.root, 30), time))
+    assert events(told) == ["success"]
+    time.pass_(DAY)
+    for number in (2, 3, 1):
+        run_night(night_of(number), options, here(store, time))
+        words = status_text(status_facts(store, time.clock, 5))
+        assert ("broken" in words) == (number != 1)
+    assert events(told)[1:] == ["failure", "recovery", "success", "recovery"]
+    assert "never ended" in told.read_text()
+
+
+def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
+    """Failed, then killed, then good."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", failing)
+        code_of(night_of(0), store, time, options)
+    with pytest.raises(Killed):
+        run_night(night_of(0), options, here(Dying(store.root, 30), time))
+    time.pass_(61)
+    run_night(night_of(0), options, here(store, time))
+    assert events(told) == ["failure", "recovery"]
+
+
+def test_a_night_that_was_killed_before_it_told_tells_at_its_next_start(tmp_path):
+    """A regression isn't lost; and the start after that does nothing."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    run_night(night_of(0), OPTIONS, here(store, time))
+    with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Here, "tell", lambda *_: (_ for _ in ()).throw(Killed()))
+        run_night(night_of(1), OPTIONS, here(store, time))
+    assert read_night(store, night_of(1).id)["result"] == "worse"
+    time.pass_(61)
+    for _ in range(2):
+        code = code_of(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}"))
+        assert code == exits.REGRESSED
+    assert events(told) == ["regression"]
+
+
+def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
+    """A damaged champion, a store that can't be written; not that another runs."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    run_night(night_of(0), OPTIONS, here(store, time))
+    with holding(store, "another", time.clock):
+        assert code_of(night_of(1), store, time, options) == exits.BUSY
+    assert not told.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "probe", failing)
+        assert code_of(night_of(1), store, time, options) == exits.STORAGE
+        assert code_of(night_of(0), store, time, options) == exits.OK  # finished, it needs no room
+    store.put(CHAMPION, b"{}")
+    assert code_of(night_of(1), store, time, options) == exits.DATA
+    assert events(told) == ["failure", "failure"]
+    assert "the disk is full" in told.read_text()
+    assert "nightly rollback --to NIGHT" in told.read_text()
+
+
 def failing(*_arguments):
     raise StorageError("the disk is full")
 
@@ -387,6 +454,23 @@ def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path
         run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
 
 
+def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
+    """The other one looked before there was a champion, and is refused once it has the lock."""
+    store, time = Store(str(tmp_path)), Moved()
+    other = spec_of(TINY.replace('"tiny"', '"other"').replace("epochs = 4", "epochs = 5"))
+
+    def late(*arguments, **options):
+        patch.undo()
+        run_night(night_of(0), OPTIONS, here(store, time))
+        return holding(*arguments, **options)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(nightly, "holding", late)
+    with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
+        run_night(night_of(0, other), OPTIONS, here(store, time))
+    assert read_champion(store)[0].line == [night_of(0).id]
+
+
 def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
     """It counts as having learnt nothing; once it diverges where it didn't, that is a regression."""
     text = TINY.replace("[train]", '[train]\noptimizer = "sgd"').replace("[0.01, 0.02]", "[0.01, 0.02, 1e30]")
@@ -403,7 +487,7 @@ def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
 
 def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
     """Against the champion that is there in the end."""
-    store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4))
+    store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4, early=2.0))
     for number, factor in ((0, 0.02), (1, 0.25)):
         with learning_rate(factor):
             assert run_night(night_of(number), lenient, here(store, time))["result"] in ("first", "better")

@@ -71,6 +71,10 @@ def start(
     least_effect: Annotated[
         float, typer.Option("--least-effect", min=0, help="Change of the RMSE that doesn't count yet; 0.02 is 2 %.")
     ] = 0.02,
+    early_factor: Annotated[
+        float,
+        typer.Option("--early-factor", min=1, help="Change of the RMSE that counts until 5 nights of fresh data."),
+    ] = 10.0,
     keep: KeepNights = 30,
     keep_days: KeepDays = 30,
     hook: Annotated[
@@ -101,7 +105,7 @@ def start(
     place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
         address
     )
-    gate, kept = commands.policy(alpha, least_effect, hook_timeout), Keep(keep, keep_days)
+    gate, kept = commands.policy(alpha, least_effect, early_factor, hook_timeout), Keep(keep, keep_days)
     options = Options(gate, kept, commands.checked_hook(hook), hook_timeout)
     days = commands.dates(date, first, last, Clock())
     told = shared(store, json, quiet, debug)

@@ -106,17 +106,17 @@ def checked_hook(command: str | None) -> str | None:
     return command
 
 
-def policy(alpha: float, least_effect: float, hook_timeout: float) -> Policy:
+def policy(alpha: float, least_effect: float, early: float, hook_timeout: float) -> Policy:
     """The gate's.
 
     Raises:
         UsageError: a number is none, or endless.
 
     """
-    given = {"--alpha": alpha, "--least-effect": least_effect, "--hook-timeout": hook_timeout}
+    given = {"--least-effect": least_effect, "--early-factor": early, "--hook-timeout": hook_timeout}
     if wrong := [option for option, value in given.items() if not math.isfinite(value)]:
         raise UsageError(f"{wrong[0]} {given[wrong[0]]} is no number: write one such as 0.01")
-    return Policy(alpha, least_effect)
+    return Policy(alpha, least_effect, early)
 
 
 def status(nights: int, shared: Shared) -> int:

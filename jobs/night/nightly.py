@@ -83,7 +83,7 @@ def _refuse_strangers(night: Night, champion: Champion | None, store: Store) -> 
     if champion is not None and champion.spec != night.spec.name:
         raise UsageError(
             f"the nights of {store.describe()} are those of spec {champion.spec!r}, not of {night.spec.name!r}: "
-            "give each nightly spec a store of its own (--store)"
+            "give each nightly spec a store of its own (--store), or keep its name"
         )
     state = read_state(store, night.id)
     if state is not None and state["fresh"] != night.fresh:
