@@ -22,8 +22,8 @@ from jobs.night.champion import PATH as CHAMPION
 from jobs.night.champion import promote, read_champion, rollback
 from jobs.night.gate import Policy
 from jobs.night.here import Here, Options
-from jobs.night.nightly import run_night
 from jobs.night.lock import holding
+from jobs.night.nightly import run_night
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
 from jobs.night.scores import scores_path
@@ -362,9 +362,10 @@ def test_a_night_that_was_killed_before_it_told_tells_at_its_next_start(tmp_path
     """A regression isn't lost; and the start after that does nothing."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     run_night(night_of(0), OPTIONS, here(store, time))
-    with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Here, "tell", lambda *_: (_ for _ in ()).throw(Killed()))
-        run_night(night_of(1), OPTIONS, here(store, time))
+    with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Here, "tell", dying)
+        with pytest.raises(Killed):
+            run_night(night_of(1), OPTIONS, here(store, time))
     assert read_night(store, night_of(1).id)["result"] == "worse"
     time.pass_(61)
     for _ in range(2):
@@ -390,6 +391,10 @@ def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
     assert events(told) == ["failure", "failure"]
     assert "the disk is full" in told.read_text()
     assert "nightly rollback --to NIGHT" in told.read_text()
+
+
+def dying(*_arguments):
+    raise Killed
 
 
 def failing(*_arguments):
