@@ -175,6 +175,17 @@ def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
         assert judge(night, champion, history, Policy(early=1.2)).verdict == "worse"
 
 
+def test_one_seed_far_off_is_no_change_of_its_variant():
+    """However far it moves the mean beyond that of all nights before: the seeds must agree."""
+    champion = scores([[100.0, 101, 99, 100.5]])
+    history = [
+        champion,
+        *(scores(factor * np.array([[100.0, 101, 99, 100.5]])) for factor in (0.99, 1.01, 1.0, 0.995, 1.005)),
+    ]
+    assert judge(scores([[300.0, 303, 298, 301]]), champion, history, STRICT).verdict == "worse"
+    assert judge(scores([[9000.0, 101, 99, 100.5]]), champion, history, STRICT).verdict == "same"
+
+
 def test_only_common_trials_are_compared():
     """A variant with fewer than two is untested; without any, the nights are apart."""
     champion = scores([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], skip={(1, 0), (1, 1)})

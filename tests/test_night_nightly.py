@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import shutil
+import signal
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -344,6 +345,23 @@ def test_a_night_that_was_killed_in_silence_is_told_of_by_the_next_once(tmp_path
     assert "never ended" in told.read_text()
 
 
+def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_path):
+    """Status says so meanwhile."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", stopped)
+        with pytest.raises(exits.Stopped):
+            run_night(night_of(0), OPTIONS, here(store, time))
+    assert "stopped  exit 143" in status_text(status_facts(store, time.clock, 5))
+    run_night(night_of(1), replace(OPTIONS, hook=f"tee -a {told}"), here(store, time))
+    assert events(told) == ["failure", "recovery"]
+    assert "stopped by SIGTERM" in told.read_text()
+
+
+def stopped(*_arguments):
+    raise exits.Stopped(signal.SIGTERM)
+
+
 def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
     """Failed, then killed, then good."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
@@ -385,6 +403,7 @@ def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "probe", failing)
         assert code_of(night_of(1), store, time, options) == exits.STORAGE
+        assert read_state(store, night_of(1).id) is None
         assert code_of(night_of(0), store, time, options) == exits.OK  # finished, it needs no room
     store.put(CHAMPION, b"{}")
     assert code_of(night_of(1), store, time, options) == exits.DATA
@@ -457,6 +476,20 @@ def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path
     time.pass_(61)
     with pytest.raises(UsageError, match="begun with --fresh-data"):
         run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
+
+
+def test_a_lock_that_was_deleted_does_not_bar_the_next_champion(tmp_path):
+    """Its token begins above the champion's, whatever the lock's file says."""
+    store, time = Store(str(tmp_path)), Moved()
+    for token in range(3):
+        with holding(store, f"{token}", time.clock):
+            pass
+    with learning_rate(0.02):
+        run_night(night_of(0), OPTIONS, here(store, time))
+    assert read_champion(store)[0].token == 4
+    store.delete("nightly/lock.json")
+    assert run_night(night_of(1), OPTIONS, here(store, time))["result"] == "better"
+    assert read_champion(store)[0].token == 5
 
 
 def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):

@@ -35,7 +35,7 @@ def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds:
     assert event in EVENTS
     if command is None:
         return None
-    told = json.dumps({"event": event, **facts}, allow_nan=False).encode()
+    told = json.dumps({"event": event, **facts}, allow_nan=False).encode() + b"\n"
     environment = {**os.environ, "SUMSQUARES_EVENT": event}
     try:
         hook = subprocess.Popen(  # noqa: S603  the user's own command, without a shell

@@ -113,6 +113,10 @@ def _attempt(night: Night, options: Options, here: Here, lock: Lock, read: Readi
         return _make(night, facts, options, here, lock, read)
     except BusyError:
         raise
+    except exits.Stopped as signal:
+        stopped = {"state": "stopped", "exit_code": signal.code, "error": str(signal), "ended": here.clock.stamp()}
+        _record_failure(night, {**facts, **stopped}, here)
+        raise
     except Exception as error:
         told = {"error": _words(error), "exit_code": exits.code_of(error), "ended": here.clock.stamp()}
         _record_failure(night, {**facts, **told, "state": "failed"}, here)

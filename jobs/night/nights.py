@@ -28,6 +28,8 @@ from jobs.storage.store import Store
 FOLDER = "nightly"
 GOOD = ("first", "better", "same")
 """Results of a night that is at least as good as its champion."""
+SILENT = ("running", "stopped")
+"""States of a night that has not ended, of which nobody has been told."""
 _ID = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{12}")
 _NO_LIMIT = 2**63
 

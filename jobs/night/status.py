@@ -48,7 +48,8 @@ def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
 def status_text(facts: Mapping[str, Any]) -> str:
     """The same for people, a line per night."""
     champion, running = facts["champion"], facts["running"]
-    lines = [f"champion: {champion or 'none yet'}; `sumsquares predict champion NUMBER...` asks it"]
+    asks = "; `sumsquares predict champion NUMBER...` asks it"
+    lines = [f"champion: {champion}{asks}" if champion else "champion: none"]
     if running:
         since = stamp(running["since"])
         lines.append(f"running:  {running['night']} on {running['host']}, process {running['pid']}, since {since}")

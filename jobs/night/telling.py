@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.night.calendar import missed_dates
 from jobs.night.here import Here, Options
-from jobs.night.nights import GOOD, Night, date_of, list_nights, read_night, read_state, write_record
+from jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record
 from jobs.storage.store import Store
 
 _BACK = 30  # nights that are looked at: reading more costs a second on an object store
@@ -25,13 +25,13 @@ def event_of(record: Mapping[str, Any]) -> str:
 
 def follows_trouble(night: Night, before: Mapping[str, Any] | None, store: Store) -> bool:
     """Whether an earlier attempt of this night, or else the night before it, failed, was partial or regressed."""
-    if before is not None and (before["recovers"] or before["state"] != "running"):
+    if before is not None and (before["recovers"] or before["state"] not in SILENT):
         return True
     earlier = [each for each in list_nights(store) if date_of(each) < night.date]
     if not earlier:
         return False
     record, state = read_night(store, earlier[-1]), read_state(store, earlier[-1])
-    return record["result"] not in GOOD if record else bool(state and state["state"] != "running")
+    return record["result"] not in GOOD if record else bool(state and state["state"] not in SILENT)
 
 
 def tell_missed(night: Night, facts: Mapping[str, Any], options: Options, here: Here) -> None:
@@ -49,9 +49,10 @@ def tell_broken(night: Night, options: Options, here: Here) -> None:
     """Tells once of nights that were begun and neither ended nor failed; to be called under the lock."""
     for each in list_nights(here.store)[-_BACK:]:
         state = read_state(here.store, each) if each != night.id else None
-        if state is None or state["state"] != "running" or read_night(here.store, each) is not None:
+        if state is None or state["state"] not in SILENT or read_night(here.store, each) is not None:
             continue
-        error = f"begun {state['began']} and never ended: killed, or its machine went down; --date {state['date']}"
-        here.progress.warn(f"night {each} was {error} goes on with it")
+        why = state.get("error", "killed, or its machine went down")
+        error = f"begun {state['began']} and never ended: {why}"
+        here.progress.warn(f"night {each} was {error}; --date {state['date']} goes on with it")
         here.tell(options, "failure", {**state, "error": error})
         write_record(here.store, each, "state", {**state, "state": "broken", "error": error})
