@@ -549,6 +549,16 @@ def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
     assert read_champion(store)[0].line == [night_of(0).id, night_of(2).id]
 
 
+def test_a_message_says_while_the_luck_of_fresh_rows_is_not_known(tmp_path):
+    """Four nights long after the first; not where the rows are the same."""
+    store, time = Store(str(tmp_path)), Moved()
+    messages = [run_night(night_of(number), OPTIONS, here(store, time))["message"] for number in range(6)]
+    assert ["until 5 nights" in message for message in messages] == [False, True, True, True, True, False]
+    run_night(night_of(6, fresh=False), OPTIONS, here(store, time))
+    rollback(store, "now", night_of(6, fresh=False).id)
+    assert "until 5 nights" not in run_night(night_of(8, fresh=False), OPTIONS, here(store, time))["message"]
+
+
 def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):
     """With five nights kept: all files of the others are gone, those of the champion are not."""
     store, time = Store(str(tmp_path)), Moved()

@@ -33,6 +33,8 @@ class Decision:
     against: str | None
     """The champion that it was judged against."""
     judgement: Judgement
+    nights: int = 0
+    """Nights that the luck of fresh rows was learnt from; 0 where both have the same rows."""
 
 
 def decide(
@@ -72,7 +74,7 @@ def _judged(
     judgement = judge(scores, theirs, history, policy)
     if judgement.verdict == "apart":
         return Decision("first", against, judgement)
-    return Decision("better" if promoted else judgement.verdict, against, judgement)
+    return Decision("better" if promoted else judgement.verdict, against, judgement, len(history))
 
 
 def _history(store: Store, night: str, against: str, taken_back: set[str]) -> list[Scores]:
