@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import signal
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,12 +19,13 @@ from night_world import DAY, TINY, Moved, made_up, spec_of
 from jobs import exits, training
 from jobs.asking import ask_run
 from jobs.exits import BusyError, UsageError
-from jobs.night import nightly
+from jobs.night import decision, nightly
 from jobs.night.champion import PATH as CHAMPION
 from jobs.night.champion import promote, read_champion, rollback
 from jobs.night.gate import Policy
 from jobs.night.here import Here, Options
-from jobs.night.lock import holding
+from jobs.night.hooks import run_hook
+from jobs.night.lock import holding, unlock
 from jobs.night.nightly import run_night
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
@@ -438,6 +440,17 @@ def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, sa
     assert f"the hook for success {said}" in capfd.readouterr().err
 
 
+def test_a_hook_that_is_stopped_takes_with_it_what_it_started(tmp_path):
+    """None of its processes is left; what it was told is one line of JSON."""
+    told, late = tmp_path / "told", tmp_path / "late"
+    hook = f"sh -c 'cat > {told}; (sleep 1; touch {late}) & wait'"
+    assert "stopped after 0.3 s" in run_hook(hook, "success", {"night": "n"}, 0.3)
+    assert json.loads(told.read_text()) == {"event": "success", "night": "n"}
+    assert told.read_text().endswith("}\n")
+    threading.Event().wait(1.2)
+    assert not late.exists()
+
+
 def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp_path):
     """To the bit, and nothing is trained twice; the message says against whom."""
     store, time = Store(str(tmp_path)), Moved()
@@ -449,6 +462,28 @@ def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp
     assert all(change["effect"] == 0 for change in second["gate"]["changes"])
     assert first["night"] in second["message"]
     assert second["best"] == first["best"]
+
+
+def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion(tmp_path, monkeypatch):
+    """Not on regressed ones, those of another champion, without fresh data, or taken back by a rollback."""
+    store, time, seen = Store(str(tmp_path)), Moved(), []
+    real = decision.judge
+    monkeypatch.setattr(decision, "judge", lambda *given: (seen.append(given[2]), real(*given))[1])
+    for number in range(3):
+        with learning_rate(1.0 if number == 2 else 0.02):
+            run_night(night_of(number), OPTIONS, here(store, time))  # first, same, better
+    assert [len(history) for history in seen] == [1, 2]
+    rollback(store, "now")
+    run_night(night_of(3), OPTIONS, here(store, time))  # better again
+    assert len(seen[-1]) == 2
+    run_night(night_of(4, fresh=False), OPTIONS, here(store, time))
+    with learning_rate(1e-4):
+        assert run_night(night_of(5), OPTIONS, here(store, time))["result"] == "worse"
+    assert len(seen[-1]) == 1
+    run_night(night_of(6), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 1
+    run_night(night_of(7), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 2
 
 
 def test_a_spec_that_has_nothing_in_common_begins_anew_and_a_partly_new_one_is_compared(tmp_path):
@@ -490,6 +525,23 @@ def test_a_lock_that_was_deleted_does_not_bar_the_next_champion(tmp_path):
     store.delete("nightly/lock.json")
     assert run_night(night_of(1), OPTIONS, here(store, time))["result"] == "better"
     assert read_champion(store)[0].token == 5
+
+
+def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
+    """Though nobody else has begun; its next start finishes it."""
+    store, time = Store(str(tmp_path)), Moved()
+    real = nightly.make_scores
+
+    def unlocked(*arguments):
+        unlock(store, time.clock)
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "make_scores", unlocked)
+        assert code_of(night_of(0), store, time) == exits.BUSY
+    assert read_champion(store)[0] is None
+    assert code_of(night_of(0), store, time) == exits.OK
+    assert read_champion(store)[0].night == night_of(0).id
 
 
 def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
