@@ -10,7 +10,7 @@ from night_world import TINY, made_up, spec_of
 from jobs.exits import BusyError
 from jobs.night import retention
 from jobs.night.calendar import missed_dates
-from jobs.night.champion import promote
+from jobs.night.champion import promote, rollback
 from jobs.night.nights import list_nights
 from jobs.night.retention import Keep, plan_pruning, prune
 from jobs.results.stored import read_results
@@ -121,6 +121,22 @@ def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
     with pytest.raises(BusyError):
         prune(store, plan, lost)
     assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
+
+
+def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypatch):
+    """Its spec and its record are there still, so that its trials can be trained again."""
+    monkeypatch.setattr(retention, "_CHECKED", 5)
+    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+
+    def meanwhile():
+        looks.append(len(looks))
+        if len(looks) == 3:
+            rollback(store, "now", plan.nights[0])
+
+    with pytest.raises(BusyError, match="has become the champion"):
+        prune(store, plan, meanwhile)
+    assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
+    assert plan.nights[0] not in plan_pruning(store, Keep(2, 1), TODAY).nights
 
 
 def test_deleted_nights_are_not_missed_and_gaps_are(store):

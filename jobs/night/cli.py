@@ -73,7 +73,7 @@ def start(
     ] = 0.02,
     early_factor: Annotated[
         float,
-        typer.Option("--early-factor", min=1, help="Change of the RMSE that counts until 5 nights of fresh data."),
+        typer.Option("--early-factor", min=1, help="Factor of the RMSE that counts before there are 5 fresh nights."),
     ] = 10.0,
     keep: KeepNights = 30,
     keep_days: KeepDays = 30,

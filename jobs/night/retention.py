@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
 
+from jobs.exits import BusyError
 from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
 from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
@@ -95,16 +96,24 @@ def plan_pruning(
 def prune(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
     """Deletes what the plan says, and notes up to which date, so that these nights are not taken for missing ones.
 
-    `check` is called now and then, to stop one that has lost the lock: a night may have begun that needs these files.
+    Now and then it looks whether it still may: `check` stops one that has lost the lock, as a night may have begun
+    that needs these files; and a rollback may have made one of these nights the champion.
     """
-    check()
+    _check(store, plan, check)
     if plan.nights:
         through = max(date_of(plan.nights[-1]), pruned_through(store) or date.min)
         store.put(_THROUGH, seal({"format": 1, "through": through.isoformat()}))
     for number, path in enumerate(plan.files):
         if number % _CHECKED == 0:
-            check()
+            _check(store, plan, check)
         store.delete(path)
+
+
+def _check(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
+    check()
+    champion, _ = read_champion(store)
+    if champion is not None and champion.night in plan.nights:
+        raise BusyError(f"night {champion.night} has become the champion meanwhile: what it lost is trained again")
 
 
 def pruned_through(store: Store) -> date | None:
