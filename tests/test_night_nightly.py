@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 import torch
 from night_world import DAY, TINY, Moved, made_up, spec_of
 
+from datasets.rows import block
 from jobs import exits, training
 from jobs.asking import ask_run
 from jobs.exits import BusyError, UsageError
@@ -29,9 +31,10 @@ from jobs.night.lock import holding, unlock
 from jobs.night.nightly import run_night
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
-from jobs.night.scores import scores_path
+from jobs.night.scores import read_scores, scores_path
 from jobs.night.status import status_facts, status_text
 from jobs.place import HERE
+from jobs.results.models import answers
 from jobs.results.stored import read_results
 from jobs.show.progress import Progress
 from jobs.spec.variants import trials
@@ -464,6 +467,20 @@ def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp
     assert second["best"] == first["best"]
 
 
+def test_a_fresh_night_is_measured_on_the_rows_of_the_spec_and_not_on_its_own(tmp_path):
+    """Each trial's score is what its network makes of them, in plain arithmetic; on its own rows it is another."""
+    store, night = Store(str(tmp_path)), night_of(0)
+    run_night(night, OPTIONS, here(store, Moved()))
+    scores = read_scores(store, night.id, read_night(store, night.id)["scores_sha256"])
+    packs = {row["trial_id"]: row for row in rows_of(store)}
+    for given, trained, rmse in zip(trials(SPEC), trials(night.trained), scores.rmse_T, strict=True):
+        x_NI, y_N = block(given.variant.dataset, "test", 0)
+        assert len(y_N) == given.variant.dataset.test_rows
+        error_N = answers(store, packs[trained.id]["pack"], trained, x_NI) - y_N
+        assert rmse == pytest.approx(np.sqrt(np.mean(error_N**2)), rel=1e-6)
+        assert rmse != pytest.approx(packs[trained.id]["rmse"], rel=1e-3)
+
+
 def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion(tmp_path, monkeypatch):
     """Not on regressed ones, those of another champion, without fresh data, or taken back by a rollback."""
     store, time, seen = Store(str(tmp_path)), Moved(), []
@@ -484,6 +501,11 @@ def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion
     assert len(seen[-1]) == 1
     run_night(night_of(7), OPTIONS, here(store, time))
     assert len(seen[-1]) == 2
+    rollback(store, "now", night_of(7).id)
+    rollback(store, "now", night_of(6).id)
+    rollback(store, "now", read_night(store, night_of(7).id)["against"])
+    run_night(night_of(8), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 1
 
 
 def test_a_spec_that_has_nothing_in_common_begins_anew_and_a_partly_new_one_is_compared(tmp_path):
