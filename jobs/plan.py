@@ -5,7 +5,7 @@ Making it reads the store and changes nothing; `run.py` carries it out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from jobs.generation import DatasetPlan, plan_dataset, rows_of
 from jobs.packs import Pack, plan_packs
-from jobs.results.stored import Problem, read_results
+from jobs.results.stored import Problem, Results, read_results
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
 from jobs.states import saved_packs
@@ -72,12 +72,12 @@ class Plan:
         return sum(dataset.rows for dataset in self.datasets)
 
 
-def make_plan(spec: JobSpec, store: Store) -> Plan:
-    """Compares what the spec asks for with what the store has."""
+def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_results) -> Plan:
+    """Compares what the spec asks for with what the store has; `read` finds that out."""
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
     datasets = tuple(plan_dataset(store, dataset) for dataset in spec.datasets if dataset.name in used)
-    stored = read_results(store)
+    stored = read(store)
     broken = {problem.path for problem in stored.problems if problem.kind in RETRAINED}
     in_broken = pa.array([f"trials/{pack}.parquet" in broken for pack in stored.table["pack"].to_pylist()], pa.bool_())
     usable = stored.table.filter(pc.invert(in_broken))

@@ -27,7 +27,7 @@ from jobs.packs import Pack
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
 from jobs.results.samples import samples
-from jobs.results.stored import DamagedResult, read_results
+from jobs.results.stored import DamagedResult, Results, read_results
 from jobs.results.summary import Summary, summarize
 from jobs.show.progress import Progress
 from jobs.show.report import report
@@ -171,10 +171,12 @@ def halves(pack: Pack) -> list[Item]:
     return [item_of(half) for half in pack.halves()]
 
 
-def summarize_run(spec: JobSpec, store: Store, timing: Timing, progress: Progress) -> Summary:
+def summarize_run(
+    spec: JobSpec, store: Store, timing: Timing, progress: Progress, read: Callable[[Store], Results] = read_results
+) -> Summary:
     """Aggregates what the store has of a spec, and writes the run's summary and report."""
     with timing.stage("summarize"):
-        stored = read_results(store)
+        stored = read(store)
         for problem in stored.problems:
             progress.warn(problem.message)
         expected = trials(spec)

@@ -66,8 +66,15 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
     store.put(f"{run_folder(night.run)}/job.toml", night.trained.source_text)
     store.put(f"{run_folder(night.run)}/summary.json", b"{}")
     store.put(f"nightly/{night.id}/spec.toml", night.spec.source_text)
-    facts = {"night": night.id, "date": day, "spec_name": night.spec.name, "fresh": fresh, "attempt": 1}
-    write_record(store, night.id, "state", {**facts, "state": "running"})
+    facts = {
+        "night": night.id,
+        "date": day,
+        "spec_name": night.spec.name,
+        "fresh": fresh,
+        "attempt": 1,
+        "recovers": False,
+    }
+    write_record(store, night.id, "state", {**facts, "state": "ended"})
     ended = {"result": result, "exit_code": 8 if result == "worse" else 0, "against": against, "message": result}
     best = {"sums": {"rmse_median": 1.5}}
     more = {"trained_digest": night.trained.digest, "scores_sha256": scores, "token": 1, "seconds": 61.0, "best": best}

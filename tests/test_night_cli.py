@@ -55,8 +55,9 @@ def test_a_regression_is_exit_8_and_says_which_variant_by_how_much_and_how_sure(
     assert cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01", "--fresh-data").code == 0
     real = training.models_of
     monkeypatch.setattr(training, "models_of", lambda pack: _slow(real(pack)))
+    alert = ("--alpha", "0.1", "--early-factor", "2")
     for _ in range(2):
-        ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02", "--fresh-data", "--alpha", "0.1")
+        ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02", "--fresh-data", *alert)
         assert ended.code == 8
         assert "regressed against champion 2026-11-01" in ended.err
         assert "sums [4] tanh" in ended.err
@@ -94,6 +95,12 @@ def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
         (("--date", "2026-11-01", "--from", "2026-11-01"), "one or the other"),
         (("--hook", "'"), "--hook"),
         (("--hook", " "), "it is empty"),
+        (("--hook", "/no/such/program"), "/no/such/program is not there or can't be executed"),
+        (("--hook", "./spec.toml"), "./spec.toml is not there or can't be executed"),
+        (("--alpha", "nan"), "--alpha"),
+        (("--least-effect", "inf"), "--least-effect inf is no number"),
+        (("--hook-timeout", "inf"), "--hook-timeout inf is no number"),
+        (("--keep-days", "999999999"), "--keep-days"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, store, arguments, said):  # noqa: F811
@@ -126,6 +133,27 @@ def test_status_shows_the_last_nights_the_champion_and_what_is_missing(cli, nigh
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     assert facts["missing"][-1:] == ([yesterday.isoformat()] if f"{yesterday}" > "2026-11-03" else [])
     assert "no night yet" in cli("nightly", "status", "--store", "empty").out
+
+
+def test_status_shows_damaged_files_and_what_is_whole(cli, store, nights):  # noqa: F811
+    """The nights are listed; each problem names its file and the remedy."""
+    for path in ("nightly/champion.json", "nightly/lock.json"):
+        store.put(path, b"{")
+    text = cli("nightly", "status").out
+    assert all(night in text for night in nights)
+    assert "problem:  nightly/champion.json: damaged" in text
+    assert "problem:  nightly/lock.json: damaged" in text
+    assert "nightly unlock" in text
+    assert len(json.loads(cli("nightly", "status", "--json").out)["problems"]) == 2
+
+
+def test_a_spec_that_is_gone_is_told_to_the_hook(cli, store, tmp_path):  # noqa: F811
+    """Nobody else may look at what the night's start has printed."""
+    ended = cli("nightly", "gone.toml", *HERE, "--date", "2026-11-01", "--hook", f"tee -a {tmp_path}/told")
+    assert ended.code == 2
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["event"], told["date"], told["exit_code"]) == ("failure", "2026-11-01", 2)
+    assert "gone.toml" in told["error"]
 
 
 def test_rollback_and_back_again(cli, nights):  # noqa: F811

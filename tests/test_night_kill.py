@@ -14,7 +14,7 @@ from night_world import TINY
 
 from jobs.night.champion import read_champion
 from jobs.night.lock import read_lease
-from jobs.night.nights import list_nights, read_night
+from jobs.night.nights import list_nights, read_night, read_state
 from jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
@@ -76,6 +76,8 @@ def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
     night.send_signal(sent)
     assert night.wait(timeout=30) == code
     assert read_lease(store)[0].owner is None
+    state = read_state(store, list_nights(store)[0])
+    assert (state["state"], state["exit_code"]) == ("stopped", code)
     assert "Traceback" not in log(store)
     assert start(store).wait(timeout=120) == 0
     assert read_night(store, list_nights(store)[0])["attempt"] == 2

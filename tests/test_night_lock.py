@@ -21,14 +21,24 @@ from jobs.storage import bucket
 from jobs.storage.store import StorageError, Store
 
 
-def test_of_16_processes_one_has_the_lock_in_each_of_30_rounds(tmp_path):
+@pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
+def test_of_16_processes_one_has_the_lock_in_each_round(tmp_path, rounds):
     """In a folder; and each holder's token is the next one."""
-    assert winners(str(tmp_path), 30) == [(number, number + 1) for number in range(30)]
+    assert winners(str(tmp_path), rounds) == [(number, number + 1) for number in range(rounds)]
 
 
-def test_of_16_processes_one_has_the_lock_of_a_bucket(s3_root):
+@pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
+def test_of_16_processes_one_takes_an_abandoned_lock_over(tmp_path, rounds):
+    """In each round, from a holder whose lease has ended; its token is counted."""
+    assert winners(str(tmp_path), rounds, abandoned=True) == [(n, 2 * n + 2) for n in range(rounds)]
+
+
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_of_16_processes_one_has_the_lock_of_a_bucket(s3_root, rounds, abandoned):
     """Over the network's interface, likewise."""
-    assert winners(s3_root, 4) == [(number, number + 1) for number in range(4)]
+    step = 2 if abandoned else 1
+    assert winners(s3_root, rounds, abandoned) == [(n, step * (n + 1)) for n in range(rounds)]
 
 
 @pytest.fixture

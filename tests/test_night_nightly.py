@@ -6,33 +6,42 @@ import contextlib
 import json
 import random
 import shutil
+import signal
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 import torch
 from night_world import DAY, TINY, Moved, made_up, spec_of
 
+from datasets.rows import block
 from jobs import exits, training
 from jobs.asking import ask_run
 from jobs.exits import BusyError, UsageError
-from jobs.night import nightly
+from jobs.night import decision, nightly
+from jobs.night.champion import PATH as CHAMPION
 from jobs.night.champion import promote, read_champion, rollback
 from jobs.night.gate import Policy
-from jobs.night.nightly import Here, Options, run_night
+from jobs.night.here import Here, Options
+from jobs.night.hooks import run_hook
+from jobs.night.lock import holding, unlock
+from jobs.night.nightly import run_night
 from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
 from jobs.night.retention import Keep
-from jobs.night.scores import scores_path
+from jobs.night.scores import read_scores, scores_path
 from jobs.night.status import status_facts, status_text
 from jobs.place import HERE
+from jobs.results.models import answers
 from jobs.results.stored import read_results
 from jobs.show.progress import Progress
 from jobs.spec.variants import trials
 from jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
-OPTIONS = Options(policy=Policy(alpha=0.05), keep=Keep(100, 100))
+OPTIONS = Options(policy=Policy(alpha=0.05, early=2.0), keep=Keep(100, 100))
 FIRST = date(2026, 11, 1)
 
 
@@ -324,13 +333,106 @@ def test_the_hook_learns_of_everything_once(tmp_path):
     assert '"2026-11-04",' in told.read_text()
 
 
+def test_a_night_that_was_killed_in_silence_is_told_of_by_the_next_once(tmp_path):
+    """As a failure, and the next one recovers; finished after all, it is a recovery too."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    run_night(night_of(0), options, here(store, time))
+    with pytest.raises(Killed):
+        run_night(night_of(1), options, here(Dying(store.root, 30), time))
+    assert events(told) == ["success"]
+    time.pass_(DAY)
+    for number in (2, 3, 1):
+        run_night(night_of(number), options, here(store, time))
+        words = status_text(status_facts(store, time.clock, 5))
+        assert ("broken" in words) == (number != 1)
+    assert events(told)[1:] == ["failure", "recovery", "success", "recovery"]
+    assert "never ended" in told.read_text()
+
+
+def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_path):
+    """Status says so meanwhile."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", stopped)
+        with pytest.raises(exits.Stopped):
+            run_night(night_of(0), OPTIONS, here(store, time))
+    assert "stopped  exit 143" in status_text(status_facts(store, time.clock, 5))
+    run_night(night_of(1), replace(OPTIONS, hook=f"tee -a {told}"), here(store, time))
+    assert events(told) == ["failure", "recovery"]
+    assert "stopped by SIGTERM" in told.read_text()
+
+
+def stopped(*_arguments):
+    raise exits.Stopped(signal.SIGTERM)
+
+
+def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
+    """Failed, then killed, then good."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", failing)
+        code_of(night_of(0), store, time, options)
+    with pytest.raises(Killed):
+        run_night(night_of(0), options, here(Dying(store.root, 30), time))
+    time.pass_(61)
+    run_night(night_of(0), options, here(store, time))
+    assert events(told) == ["failure", "recovery"]
+
+
+def test_a_night_that_was_killed_before_it_told_tells_at_its_next_start(tmp_path):
+    """A regression isn't lost; and the start after that does nothing."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    run_night(night_of(0), OPTIONS, here(store, time))
+    with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Here, "tell", dying)
+        with pytest.raises(Killed):
+            run_night(night_of(1), OPTIONS, here(store, time))
+    assert read_night(store, night_of(1).id)["result"] == "worse"
+    time.pass_(61)
+    for _ in range(2):
+        code = code_of(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}"))
+        assert code == exits.REGRESSED
+    assert events(told) == ["regression"]
+
+
+def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
+    """A damaged champion, a store that can't be written; not that another runs."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    options = replace(OPTIONS, hook=f"tee -a {told}")
+    run_night(night_of(0), OPTIONS, here(store, time))
+    with holding(store, "another", time.clock):
+        assert code_of(night_of(1), store, time, options) == exits.BUSY
+    assert not told.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "probe", failing)
+        assert code_of(night_of(1), store, time, options) == exits.STORAGE
+        assert read_state(store, night_of(1).id) is None
+        assert code_of(night_of(0), store, time, options) == exits.OK  # finished, it needs no room
+    store.put(CHAMPION, b"{}")
+    assert code_of(night_of(1), store, time, options) == exits.DATA
+    assert events(told) == ["failure", "failure"]
+    assert "the disk is full" in told.read_text()
+    assert "nightly rollback --to NIGHT" in told.read_text()
+
+
+def dying(*_arguments):
+    raise Killed
+
+
 def failing(*_arguments):
     raise StorageError("the disk is full")
 
 
 @pytest.mark.parametrize(
     ("hook", "said"),
-    [("false", "failed"), ("sleep 9", "was stopped after 0.2 s"), ("/no/such/program -x", "failed")],
+    [
+        ("false", "failed: it ended with exit code 1"),
+        ("sh -c 'kill -9 $$'", "failed: it was ended by SIGKILL"),
+        ("sh -c 'sleep 9 & sleep 9'", "was stopped after 0.2 s"),
+        ("/no/such/program -x", "could not be started"),
+    ],
 )
 def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, said):
     """Neither the result nor the exit code."""
@@ -339,6 +441,17 @@ def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, sa
     options = replace(OPTIONS, hook=hook, hook_seconds=0.2)
     assert code_of(night_of(1), store, Moved(), options) == exits.OK
     assert f"the hook for success {said}" in capfd.readouterr().err
+
+
+def test_a_hook_that_is_stopped_takes_with_it_what_it_started(tmp_path):
+    """None of its processes is left; what it was told is one line of JSON."""
+    told, late = tmp_path / "told", tmp_path / "late"
+    hook = f"sh -c 'cat > {told}; (sleep 1; touch {late}) & wait'"
+    assert "stopped after 0.3 s" in run_hook(hook, "success", {"night": "n"}, 0.3)
+    assert json.loads(told.read_text()) == {"event": "success", "night": "n"}
+    assert told.read_text().endswith("}\n")
+    threading.Event().wait(1.2)
+    assert not late.exists()
 
 
 def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp_path):
@@ -352,6 +465,47 @@ def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp
     assert all(change["effect"] == 0 for change in second["gate"]["changes"])
     assert first["night"] in second["message"]
     assert second["best"] == first["best"]
+
+
+def test_a_fresh_night_is_measured_on_the_rows_of_the_spec_and_not_on_its_own(tmp_path):
+    """Each trial's score is what its network makes of them, in plain arithmetic; on its own rows it is another."""
+    store, night = Store(str(tmp_path)), night_of(0)
+    run_night(night, OPTIONS, here(store, Moved()))
+    scores = read_scores(store, night.id, read_night(store, night.id)["scores_sha256"])
+    packs = {row["trial_id"]: row for row in rows_of(store)}
+    for given, trained, rmse in zip(trials(SPEC), trials(night.trained), scores.rmse_T, strict=True):
+        x_NI, y_N = block(given.variant.dataset, "test", 0)
+        assert len(y_N) == given.variant.dataset.test_rows
+        error_N = answers(store, packs[trained.id]["pack"], trained, x_NI) - y_N
+        assert rmse == pytest.approx(np.sqrt(np.mean(error_N**2)), rel=1e-6)
+        assert rmse != pytest.approx(packs[trained.id]["rmse"], rel=1e-3)
+
+
+def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion(tmp_path, monkeypatch):
+    """Not on regressed ones, those of another champion, without fresh data, or taken back by a rollback."""
+    store, time, seen = Store(str(tmp_path)), Moved(), []
+    real = decision.judge
+    monkeypatch.setattr(decision, "judge", lambda *given: (seen.append(given[2]), real(*given))[1])
+    for number in range(3):
+        with learning_rate(1.0 if number == 2 else 0.02):
+            run_night(night_of(number), OPTIONS, here(store, time))  # first, same, better
+    assert [len(history) for history in seen] == [1, 2]
+    rollback(store, "now")
+    run_night(night_of(3), OPTIONS, here(store, time))  # better again
+    assert len(seen[-1]) == 2
+    run_night(night_of(4, fresh=False), OPTIONS, here(store, time))
+    with learning_rate(1e-4):
+        assert run_night(night_of(5), OPTIONS, here(store, time))["result"] == "worse"
+    assert len(seen[-1]) == 1
+    run_night(night_of(6), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 1
+    run_night(night_of(7), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 2
+    rollback(store, "now", night_of(7).id)
+    rollback(store, "now", night_of(6).id)
+    rollback(store, "now", read_night(store, night_of(7).id)["against"])
+    run_night(night_of(8), OPTIONS, here(store, time))
+    assert len(seen[-1]) == 1
 
 
 def test_a_spec_that_has_nothing_in_common_begins_anew_and_a_partly_new_one_is_compared(tmp_path):
@@ -381,6 +535,54 @@ def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path
         run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
 
 
+def test_a_lock_that_was_deleted_does_not_bar_the_next_champion(tmp_path):
+    """Its token begins above the champion's, whatever the lock's file says."""
+    store, time = Store(str(tmp_path)), Moved()
+    for token in range(3):
+        with holding(store, f"{token}", time.clock):
+            pass
+    with learning_rate(0.02):
+        run_night(night_of(0), OPTIONS, here(store, time))
+    assert read_champion(store)[0].token == 4
+    store.delete("nightly/lock.json")
+    assert run_night(night_of(1), OPTIONS, here(store, time))["result"] == "better"
+    assert read_champion(store)[0].token == 5
+
+
+def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
+    """Though nobody else has begun; its next start finishes it."""
+    store, time = Store(str(tmp_path)), Moved()
+    real = nightly.make_scores
+
+    def unlocked(*arguments):
+        unlock(store, time.clock)
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "make_scores", unlocked)
+        assert code_of(night_of(0), store, time) == exits.BUSY
+    assert read_champion(store)[0] is None
+    assert code_of(night_of(0), store, time) == exits.OK
+    assert read_champion(store)[0].night == night_of(0).id
+
+
+def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
+    """The other one looked before there was a champion, and is refused once it has the lock."""
+    store, time = Store(str(tmp_path)), Moved()
+    other = spec_of(TINY.replace('"tiny"', '"other"').replace("epochs = 4", "epochs = 5"))
+
+    def late(*arguments, **options):
+        patch.undo()
+        run_night(night_of(0), OPTIONS, here(store, time))
+        return holding(*arguments, **options)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(nightly, "holding", late)
+    with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
+        run_night(night_of(0, other), OPTIONS, here(store, time))
+    assert read_champion(store)[0].line == [night_of(0).id]
+
+
 def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
     """It counts as having learnt nothing; once it diverges where it didn't, that is a regression."""
     text = TINY.replace("[train]", '[train]\noptimizer = "sgd"').replace("[0.01, 0.02]", "[0.01, 0.02, 1e30]")
@@ -397,7 +599,7 @@ def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
 
 def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
     """Against the champion that is there in the end."""
-    store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4))
+    store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4, early=2.0))
     for number, factor in ((0, 0.02), (1, 0.25)):
         with learning_rate(factor):
             assert run_night(night_of(number), lenient, here(store, time))["result"] in ("first", "better")
@@ -419,6 +621,16 @@ def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
             record = run_night(night_of(2), lenient, here(store, time))
     assert record["against"] == night_of(0).id
     assert read_champion(store)[0].line == [night_of(0).id, night_of(2).id]
+
+
+def test_a_message_says_while_the_luck_of_fresh_rows_is_not_known(tmp_path):
+    """Four nights long after the first; not where the rows are the same."""
+    store, time = Store(str(tmp_path)), Moved()
+    messages = [run_night(night_of(number), OPTIONS, here(store, time))["message"] for number in range(6)]
+    assert ["until 5 nights" in message for message in messages] == [False, True, True, True, True, False]
+    run_night(night_of(6, fresh=False), OPTIONS, here(store, time))
+    rollback(store, "now", night_of(6, fresh=False).id)
+    assert "until 5 nights" not in run_night(night_of(8, fresh=False), OPTIONS, here(store, time))["message"]
 
 
 def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from night_world import TINY, spec_of
 from specs import small
 
+from jobs.night.clock import Clock, stamp
 from jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.spec.job_spec import load_spec
@@ -25,6 +27,19 @@ def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
     night = Night(DAY, spec)
     assert night.trained.digest == spec.digest
     assert night.trained.name == f"night-2026-11-22-{spec.digest[:12]}" == night.run
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"])
+def test_the_date_is_that_of_utc_in_every_zone(monkeypatch, zone):
+    """On the days of daylight saving too: each date comes once, none is left out."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    begin = datetime(2026, 3, 28, 0, 30, tzinfo=UTC).timestamp()
+    dates = [Clock(lambda hours=hours: begin + 3600 * hours).today() for hours in range(72)]
+    monkeypatch.undo()
+    time.tzset()
+    assert dates == [date(2026, 3, 28 + hours // 24) for hours in range(72)]
+    assert stamp(begin) == "2026-03-28T00:30:00Z"
 
 
 def test_fresh_nights_have_rows_of_their_own_and_trials_in_the_same_order():

@@ -7,8 +7,10 @@ from datetime import date
 import pytest
 from night_world import TINY, made_up, spec_of
 
+from jobs.exits import BusyError
+from jobs.night import retention
 from jobs.night.calendar import missed_dates
-from jobs.night.champion import promote
+from jobs.night.champion import promote, rollback
 from jobs.night.nights import list_nights
 from jobs.night.retention import Keep, plan_pruning, prune
 from jobs.results.stored import read_results
@@ -30,6 +32,10 @@ def store(tmp_path):
     return store
 
 
+def held():
+    """The lock is."""
+
+
 def left(store):
     return [night[8:10] for night in list_nights(store)]
 
@@ -40,6 +46,9 @@ def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(s
         Keep(2, 1): ["02", "07", "09", "10"],
         Keep(2, 14): ["02", "07", "08", "09", "10"],
         Keep(9, 1): ["02", *left(store)[2:]],
+        Keep(10, 1): left(store),
+        Keep(11, 1): left(store),  # more than there are
+        Keep(19, 1): left(store),
         Keep(1, 365): left(store),
         Keep(100, 0): left(store),
     }
@@ -55,7 +64,7 @@ def test_a_plan_deletes_nothing_and_counts_what_goes(store):
     before = store.sizes()
     plan = plan_pruning(store, Keep(2, 1), TODAY)
     assert store.sizes() == before
-    prune(store, plan)
+    prune(store, plan, held)
     after = store.sizes()
     assert left(store) == ["02", "07", "09", "10"]
     assert sum(before.values()) - plan.bytes == sum(size for path, size in after.items() if "pruned" not in path)
@@ -69,7 +78,7 @@ def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
     store.put("runs/mine/job.toml", own.source_text)
     store.put("trials/0123.parquet", b"somebody's")
     wanted = {trial.id for trial in trials(own)}
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert night not in list_nights(store)
     stored = set(read_results(store).table["trial_id"].to_pylist())
     assert wanted <= stored
@@ -95,8 +104,39 @@ def test_an_interrupted_pruning_is_gone_on_with(store):
             store.delete(path)
         again = plan_pruning(store, Keep(2, 1), TODAY)
         assert set(again.files) == set(plan.files[cut:])
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert not [path for path in plan.files if store.exists(path)]
+
+
+def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
+    """A night may have begun that needs what is left; the next pruning goes on."""
+    monkeypatch.setattr(retention, "_CHECKED", 5)
+    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+
+    def lost():
+        looks.append(len(looks))
+        if len(looks) == 3:
+            raise BusyError("lost")
+
+    with pytest.raises(BusyError):
+        prune(store, plan, lost)
+    assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
+
+
+def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypatch):
+    """Its spec and its record are there still, so that its trials can be trained again."""
+    monkeypatch.setattr(retention, "_CHECKED", 5)
+    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+
+    def meanwhile():
+        looks.append(len(looks))
+        if len(looks) == 3:
+            rollback(store, "now", plan.nights[0])
+
+    with pytest.raises(BusyError, match="has become the champion"):
+        prune(store, plan, meanwhile)
+    assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
+    assert plan.nights[0] not in plan_pruning(store, Keep(2, 1), TODAY).nights
 
 
 def test_deleted_nights_are_not_missed_and_gaps_are(store):
@@ -105,6 +145,6 @@ def test_deleted_nights_are_not_missed_and_gaps_are(store):
     for path in store.list(f"nightly/{list_nights(store)[4]}"):
         store.delete(path)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [5, 11, 12]
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [11, 12]
     assert missed_dates(Store(store.root + "/none"), TODAY) == []

@@ -49,7 +49,7 @@ nightly_app = typer.Typer(
 )
 
 KeepNights = Annotated[int, typer.Option("--keep", min=1, help="Nights to keep at least, the newest.")]
-KeepDays = Annotated[int, typer.Option("--keep-days", min=0, help="Days to keep nights for at least.")]
+KeepDays = Annotated[int, typer.Option("--keep-days", min=0, max=36_525, help="Days to keep nights for at least.")]
 
 
 @nightly_app.command(NIGHT)
@@ -71,6 +71,10 @@ def start(
     least_effect: Annotated[
         float, typer.Option("--least-effect", min=0, help="Change of the RMSE that doesn't count yet; 0.02 is 2 %.")
     ] = 0.02,
+    early_factor: Annotated[
+        float,
+        typer.Option("--early-factor", min=1, help="Factor of the RMSE that counts before there are 5 fresh nights."),
+    ] = 10.0,
     keep: KeepNights = 30,
     keep_days: KeepDays = 30,
     hook: Annotated[
@@ -94,16 +98,15 @@ def start(
     """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
     from jobs.night import commands
     from jobs.night.clock import Clock
-    from jobs.night.gate import Policy
-    from jobs.night.nightly import Options
+    from jobs.night.here import Options
     from jobs.night.retention import Keep
     from jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
         address
     )
-    policy, kept = Policy(alpha, least_effect), Keep(keep, keep_days)
-    options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
+    gate, kept = commands.policy(alpha, least_effect, early_factor, hook_timeout), Keep(keep, keep_days)
+    options = Options(gate, kept, commands.checked_hook(hook), hook_timeout)
     days = commands.dates(date, first, last, Clock())
     told = shared(store, json, quiet, debug)
     raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, place, told))

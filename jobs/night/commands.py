@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,14 +16,16 @@ from jobs.commands import Shared
 from jobs.exits import UsageError
 from jobs.night.champion import rollback
 from jobs.night.clock import Clock
+from jobs.night.gate import Policy
+from jobs.night.here import Here, Options
 from jobs.night.hooks import check_hook
 from jobs.night.lock import holding, unlock
-from jobs.night.nightly import Here, Options, run_night
+from jobs.night.nightly import run_night
 from jobs.night.nights import Night
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.status import status_facts, status_text
 from jobs.place import Place
-from jobs.spec.job_spec import load_spec
+from jobs.spec.job_spec import JobSpec, load_spec
 from jobs.storage.store import Store
 
 LONGEST = 366
@@ -42,16 +45,30 @@ def start(
         RegressedError: one of them is worse than its champion; says which and by how much.
 
     """
-    spec, store = load_spec(path, max_trials), Store(shared.store)
-    store.probe()
-    here = Here(store, place, shared.progress())
-    records = [run_night(Night(day, spec, fresh), options, here) for day in days]
-    text = "\n".join(f"night {record['night']}: {record['message']}" for record in records)
-    _print(shared, records[0] if len(records) == 1 else {"nights": records}, text)
+    here = Here(Store(shared.store), place, shared.progress())
+    spec = _spec(path, max_trials, days[0], options, here)
+    records = []
+    for day in days:
+        records.append(record := run_night(Night(day, spec, fresh), options, here))
+        if not shared.json:
+            sys.stdout.write(f"night {record['night']}: {record['message']}\n")
+            sys.stdout.flush()
+    if shared.json:
+        _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
     worse = [f"night {each['night']} {each['message']}" for each in records if each["result"] == "worse"]
     if worse:
         raise RegressedError("; ".join(worse))
     return max(int(record["exit_code"]) for record in records)
+
+
+def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) -> JobSpec:
+    """The spec; that it can't be read is a failure of the night as well."""
+    try:
+        return load_spec(path, max_trials)
+    except Exception as error:
+        facts = {"date": day.isoformat(), "error": f"{type(error).__name__}: {error}"}
+        here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
+        raise
 
 
 def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:
@@ -79,7 +96,7 @@ def checked_hook(command: str | None) -> str | None:
     """The hook.
 
     Raises:
-        UsageError: it can't be taken apart into words.
+        UsageError: it can't be taken apart into words, or there is no such program.
 
     """
     try:
@@ -87,6 +104,19 @@ def checked_hook(command: str | None) -> str | None:
     except ValueError as error:
         raise UsageError(f"--hook {command!r}: {error}; write a program and its arguments as in a shell") from None
     return command
+
+
+def policy(alpha: float, least_effect: float, early: float, hook_timeout: float) -> Policy:
+    """The gate's.
+
+    Raises:
+        UsageError: a number is none, or endless.
+
+    """
+    given = {"--least-effect": least_effect, "--early-factor": early, "--hook-timeout": hook_timeout}
+    if wrong := [option for option, value in given.items() if not math.isfinite(value)]:
+        raise UsageError(f"{wrong[0]} {given[wrong[0]]} is no number: write one such as 0.01")
+    return Policy(alpha, least_effect, early)
 
 
 def status(nights: int, shared: Shared) -> int:
@@ -118,9 +148,9 @@ def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
     if dry_run:
         plan = plan_pruning(store, keep, clock.today())
     else:
-        with holding(store, "prune", clock):
+        with holding(store, "prune", clock) as lock:
             plan = plan_pruning(store, keep, clock.today())
-            prune(store, plan)
+            prune(store, plan, lock.check)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
     _print(shared, facts, text_of(store, plan, deleted=not dry_run))
     return exits.OK

@@ -15,6 +15,7 @@ from jobs.night.clock import Clock
 from jobs.night.gate import Judgement, Policy, Scores, judge
 from jobs.night.lock import Lock
 from jobs.night.nights import Night, list_nights, read_night, stored_night
+from jobs.night.reading import Reading
 from jobs.night.scores import make_scores, read_scores
 from jobs.storage.store import Store
 
@@ -32,9 +33,13 @@ class Decision:
     against: str | None
     """The champion that it was judged against."""
     judgement: Judgement
+    nights: int = 0
+    """Nights that the luck of fresh rows was learnt from; 0 where both have the same rows."""
 
 
-def decide(store: Store, night: Night, scores: Scores, policy: Policy, lock: Lock, clock: Clock) -> Decision:
+def decide(
+    store: Store, night: Night, scores: Scores, policy: Policy, lock: Lock, clock: Clock, read: Reading
+) -> Decision:
     """Judges and, where it is earned, promotes; again from the start if the champion moves meanwhile.
 
     Raises:
@@ -43,7 +48,7 @@ def decide(store: Store, night: Night, scores: Scores, policy: Policy, lock: Loc
     """
     for _ in range(_TRIES):
         champion, _ = read_champion(store)
-        decision = _judged(store, night, scores, policy, champion)
+        decision = _judged(store, night, scores, policy, champion, read)
         if champion is not None and champion.night == night.id:  # promoted by an attempt that ended right afterwards
             return decision
         if decision.result not in ("first", "better"):
@@ -54,20 +59,22 @@ def decide(store: Store, night: Night, scores: Scores, policy: Policy, lock: Loc
     raise BusyError(f"the champion was moved {_TRIES} times while night {night.id} was judged; start it again")
 
 
-def _judged(store: Store, night: Night, scores: Scores, policy: Policy, champion: Champion | None) -> Decision:
+def _judged(
+    store: Store, night: Night, scores: Scores, policy: Policy, champion: Champion | None, read: Reading
+) -> Decision:
     line = champion.line if champion else []
     promoted = bool(line) and line[-1] == night.id
     against = ([None, *line][-2] if promoted else line[-1]) if line else None
     if champion is None or against is None:
         return Decision("first", None, Judgement("apart", ()))
     record = read_night(store, against)
-    theirs = _scores_of(store, against, record)
+    theirs = _scores_of(store, against, record, read)
     same_rows = record is not None and record["trained_digest"] == night.trained.digest
     history = [] if same_rows else [theirs, *_history(store, night.id, against, champion.taken_back)]
     judgement = judge(scores, theirs, history, policy)
     if judgement.verdict == "apart":
         return Decision("first", against, judgement)
-    return Decision("better" if promoted else judgement.verdict, against, judgement)
+    return Decision("better" if promoted else judgement.verdict, against, judgement, len(history))
 
 
 def _history(store: Store, night: str, against: str, taken_back: set[str]) -> list[Scores]:
@@ -83,7 +90,7 @@ def _history(store: Store, night: str, against: str, taken_back: set[str]) -> li
     return found
 
 
-def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None) -> Scores:
+def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None, read: Reading) -> Scores:
     """The champion's scores; measured again where they, or its night.json, are damaged."""
     scores = read_scores(store, night, record["scores_sha256"]) if record else None
     if scores is None:
@@ -91,5 +98,5 @@ def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None) -> Sc
         if found is None:
             remedy = "`sumsquares nightly rollback --to` another good night"
             raise UsageError(f"the champion, night {night}, is gone: {remedy}")
-        scores, _ = make_scores(store, found)
+        scores, _ = make_scores(store, found, read)
     return scores

@@ -5,38 +5,55 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 EVENTS = ("success", "regression", "recovery", "failure", "missed")
 
 
 def check_hook(command: str | None) -> None:
-    """Raises ValueError, in words, for a command that can't be taken apart."""
-    if command is not None and not shlex.split(command):
+    """Raises ValueError, in words, for a command that can't be taken apart or has no program."""
+    if command is None:
+        return
+    words = shlex.split(command)
+    if not words:
         raise ValueError("it is empty")
+    if shutil.which(words[0]) is None:
+        raise ValueError(f"{words[0]} is not there or can't be executed")
 
 
 def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds: float) -> str | None:
     """Runs the command with `{"event": ..., ...facts}` as JSON on its standard input and in SUMSQUARES_EVENT.
 
-    Returns what went wrong with it, or None. What it prints goes to stderr. After `seconds` it is killed.
+    Returns what went wrong with it, or None. What it prints goes to stderr. After `seconds` it is killed, and all that
+    it has started with it.
     """
     assert event in EVENTS
     if command is None:
         return None
+    told = json.dumps({"event": event, **facts}, allow_nan=False).encode() + b"\n"
+    environment = {**os.environ, "SUMSQUARES_EVENT": event}
     try:
-        subprocess.run(  # noqa: S603  the user's own command, without a shell
-            shlex.split(command),
-            input=json.dumps({"event": event, **facts}, allow_nan=False).encode(),
-            stdout=2,
-            env={**os.environ, "SUMSQUARES_EVENT": event},
-            timeout=seconds,
-            check=True,
+        hook = subprocess.Popen(  # noqa: S603  the user's own command, without a shell
+            shlex.split(command), stdin=subprocess.PIPE, stdout=2, env=environment, start_new_session=True
         )
+    except OSError as error:
+        return f"the hook for {event} could not be started: {error}"
+    try:
+        hook.communicate(told, seconds)
     except subprocess.TimeoutExpired:
         return f"the hook for {event} was stopped after {seconds:g} s"
-    except (OSError, subprocess.CalledProcessError) as error:
-        return f"the hook for {event} failed: {error}"
-    return None
+    finally:
+        if hook.returncode is None:  # also when a signal stops this process
+            with suppress(ProcessLookupError):
+                os.killpg(hook.pid, signal.SIGKILL)
+            hook.wait()
+    return f"the hook for {event} failed: {_ending(hook.returncode)}" if hook.returncode else None
+
+
+def _ending(code: int) -> str:
+    return f"it ended with exit code {code}" if code > 0 else f"it was ended by {signal.Signals(-code).name}"

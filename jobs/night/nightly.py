@@ -1,68 +1,36 @@
 """One night, as a story: lock, train, measure, judge, promote, record, tell, prune.
 
 Every step may be interrupted and done again. A night is finished once its night.json is there; until then a second
-start goes on with it. What counts is committed in this order: trials, scores, the champion, night.json.
+start goes on with it. What counts is committed in this order: trials, scores, the champion, night.json. Then the hook
+is told, and state.json says that it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from jobs import exits
 from jobs.exits import BusyError, UsageError
-from jobs.night.calendar import missed_dates
 from jobs.night.champion import Champion, read_champion
-from jobs.night.clock import Clock
 from jobs.night.decision import decide
-from jobs.night.gate import Policy
-from jobs.night.hooks import run_hook
+from jobs.night.here import Here, Options
 from jobs.night.lock import Lock, holding
-from jobs.night.nights import (
-    GOOD,
-    Night,
-    date_of,
-    keep_source,
-    list_nights,
-    read_night,
-    read_state,
-    stored_night,
-    write_record,
-)
+from jobs.night.nights import Night, keep_source, read_night, read_state, stored_night, write_record
+from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
+from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_missed
 from jobs.night.training import Trained, is_damaged, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
-from jobs.place import Place
-from jobs.show.progress import Progress
 from jobs.spec.variants import variants
 from jobs.storage.store import StorageError, Store
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a night may be told, beside its spec."""
-
-    policy: Policy = field(default_factory=Policy)
-    keep: Keep = field(default_factory=Keep)
-    hook: str | None = None
-    hook_seconds: float = 60.0
-
-
-@dataclass(frozen=True)
-class Here:
-    """Where a night runs, and who learns of it."""
-
-    store: Store
-    place: Place
-    progress: Progress
-    clock: Clock = field(default_factory=Clock)
-
-    def tell(self, options: Options, event: str, facts: Mapping[str, Any]) -> None:
-        """Runs the hook."""
-        if (trouble := run_hook(options.hook, event, facts, options.hook_seconds)) is not None:
-            self.progress.warn(trouble)
+_STATE = (
+    *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),
+    *("result", "exit_code"),
+)
 
 
 def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
@@ -73,30 +41,49 @@ def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
         UsageError: the store's nights are those of a spec of another name, or the night was begun otherwise.
 
     """
-    champion, _ = read_champion(here.store)
-    if (ended := _ended(night, here)) is not None:
-        return ended
-    _refuse_strangers(night, champion, here.store)
-    with holding(here.store, night.id, here.clock, above=champion.token if champion else 0) as lock:
-        if (ended := _ended(night, here)) is not None:
-            return ended
-        return _attempt(night, options, here, lock)
+    try:
+        return _closed(night, here) or _started(night, options, here)
+    except BusyError:
+        raise  # the night is another's, and so are its files
+    except Exception as error:
+        here.tell(options, "failure", {**_names(night), "error": _words(error), "exit_code": exits.code_of(error)})
+        raise
 
 
-def _ended(night: Night, here: Here) -> dict[str, Any] | None:
-    ended = read_night(here.store, night.id)
-    if ended is not None:
-        here.progress.say(
-            f"night {night.id} was finished at {ended['ended']}: {ended['result']}; there is nothing to do"
-        )
+def _closed(night: Night, here: Here) -> dict[str, Any] | None:
+    """What a night has come to that is over, with the hook told."""
+    ended, state = read_night(here.store, night.id), read_state(here.store, night.id)
+    if ended is None or state is None or state["state"] != "ended":
+        return None
+    here.progress.say(f"night {night.id} was finished at {ended['ended']}: {ended['result']}; there is nothing to do")
     return ended
+
+
+def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
+    """The night under its lock, from wherever it stands."""
+    champion, _ = read_champion(here.store)
+    here.store.probe()
+    with holding(here.store, night.id, here.clock, above=champion.token if champion else 0) as lock:
+        if (ended := _closed(night, here)) is not None:  # another's start was faster
+            return ended
+        _refuse_strangers(night, read_champion(here.store)[0], here.store)
+        read = Reading()
+        record = read_night(here.store, night.id) or _attempt(night, options, here, lock, read)
+        if record["result"] != "partial":
+            event = event_of(record)
+            here.tell(options, event, record)
+            write_record(here.store, night.id, "state", {**_facts(record), "state": "ended", "event": event})
+        else:
+            here.tell(options, "failure", record)
+        _prune(night, options.keep, here, lock, read)
+        return record
 
 
 def _refuse_strangers(night: Night, champion: Champion | None, store: Store) -> None:
     if champion is not None and champion.spec != night.spec.name:
         raise UsageError(
             f"the nights of {store.describe()} are those of spec {champion.spec!r}, not of {night.spec.name!r}: "
-            "give each nightly spec a store of its own (--store)"
+            "give each nightly spec a store of its own (--store), or keep its name"
         )
     state = read_state(store, night.id)
     if state is not None and state["fresh"] != night.fresh:
@@ -104,51 +91,64 @@ def _refuse_strangers(night: Night, champion: Champion | None, store: Store) -> 
         raise UsageError(f"night {night.id} was begun {begun} --fresh-data: go on {begun} it, or give another --date")
 
 
-def _attempt(night: Night, options: Options, here: Here, lock: Lock) -> dict[str, Any]:
-    """What happens under the lock; a failure is recorded and told."""
-    clock = here.clock
+def _attempt(night: Night, options: Options, here: Here, lock: Lock, read: Reading) -> dict[str, Any]:
+    """Begins or goes on; a failure is recorded."""
     before = read_state(here.store, night.id)
+    tell_broken(night, options, here)
     facts = {
-        "night": night.id,
-        "date": night.date.isoformat(),
-        "spec_name": night.spec.name,
-        "spec_digest": night.spec.digest,
+        **_names(night),
         "fresh": night.fresh,
         "run": night.run,
         "token": lock.token,
         "attempt": before["attempt"] + 1 if before else 1,
-        "began": before["began"] if before else clock.stamp(),
+        "began": before["began"] if before else here.clock.stamp(),
+        "recovers": follows_trouble(night, before, here.store),
     }
-    recovers = _follows_trouble(night, before, here.store)
-    _tell_missed(night, facts, options, here)
+    if facts["attempt"] == 1:
+        tell_missed(night, facts, options, here)
     keep_source(here.store, night)
     write_record(here.store, night.id, "state", {**facts, "state": "running"})
     here.progress.say(f"night {night.id} begins, attempt {facts['attempt']}, store {here.store.root}")
     try:
-        record = _make(night, facts, options, here, lock)
+        return _make(night, facts, options, here, lock, read)
     except BusyError:
-        raise  # the night is another's now, and so are its files
-    except Exception as error:
-        told = {**facts, "state": "failed", "error": f"{type(error).__name__}: {error}", "ended": clock.stamp()}
-        told["exit_code"] = exits.code_of(error)
-        _record_failure(night, told, here)
-        here.tell(options, "failure", told)
         raise
-    here.tell(options, _event(record["result"], recovers), record)
-    _prune(night, options.keep, here)
-    return record
+    except exits.Stopped as signal:
+        stopped = {"state": "stopped", "exit_code": signal.code, "error": str(signal), "ended": here.clock.stamp()}
+        _record_failure(night, {**facts, **stopped}, here)
+        raise
+    except Exception as error:
+        told = {"error": _words(error), "exit_code": exits.code_of(error), "ended": here.clock.stamp()}
+        _record_failure(night, {**facts, **told, "state": "failed"}, here)
+        raise
 
 
-def _make(night: Night, facts: dict[str, Any], options: Options, here: Here, lock: Lock) -> dict[str, Any]:
+def _names(night: Night) -> dict[str, Any]:
+    spec = night.spec
+    return {"night": night.id, "date": night.date.isoformat(), "spec_name": spec.name, "spec_digest": spec.digest}
+
+
+def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a record, what state.json keeps."""
+    return {name: record[name] for name in _STATE}
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _make(
+    night: Night, facts: dict[str, Any], options: Options, here: Here, lock: Lock, read: Reading
+) -> dict[str, Any]:
     """Trains, judges and promotes; returns the record, which is in the store unless the night is partial."""
     began = here.clock.monotonic()
-    _mend_champion(night, here, lock)
-    trained = train_spec(night.trained, here.store, here.place, here.progress, lock.check)
+    _mend_champion(night, here, lock, read)
+    trained = train_spec(night.trained, here.store, here.place, here.progress, lock.check, read)
     facts = {**facts, "trials": asdict(trained.summary.counts), "stages": trained.seconds}
     if trained.summary.counts.missing:
         return _partial(night, facts, trained, here)
-    scores, sha256 = make_scores(here.store, night)
-    decision = decide(here.store, night, scores, options.policy, lock, here.clock)
+    scores, sha256 = make_scores(here.store, night, read)
+    decision = decide(here.store, night, scores, options.policy, lock, here.clock, read)
     names = {variant_name(variant): variant for variant in variants(night.spec)}
     message = sentence(decision, names, options.policy)
     record = {
@@ -166,19 +166,18 @@ def _make(night: Night, facts: dict[str, Any], options: Options, here: Here, loc
     }
     lock.check()
     write_record(here.store, night.id, "night", record)
-    here.progress.say(f"night {night.id}: {message}")
     return record
 
 
-def _mend_champion(night: Night, here: Here, lock: Lock) -> None:
+def _mend_champion(night: Night, here: Here, lock: Lock, read: Reading) -> None:
     """Trains again what the champion has lost to damage: the same numbers, since they are functions of their ids."""
     champion, _ = read_champion(here.store)
     holder = stored_night(here.store, champion.night) if champion else None
     if holder is None or holder.trained.digest == night.trained.digest:
         return  # trained by this night as its own
-    if is_damaged(holder.trained, here.store):
+    if is_damaged(holder.trained, here.store, read):
         here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
-        train_spec(holder.trained, here.store, here.place, here.progress, lock.check)
+        train_spec(holder.trained, here.store, here.place, here.progress, lock.check, read)
 
 
 def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) -> dict[str, Any]:
@@ -199,34 +198,6 @@ def _code(result: str, trained: Trained) -> int:
     return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
 
 
-def _event(result: str, recovers: bool) -> str:
-    if result in GOOD:
-        return "recovery" if recovers else "success"
-    return "regression" if result == "worse" else "failure"
-
-
-def _follows_trouble(night: Night, before: Mapping[str, Any] | None, store: Store) -> bool:
-    """Whether this night's last attempt, or else the night before it, failed, was partial or regressed."""
-    if before is not None and before["state"] != "running":
-        return True
-    earlier = [each for each in list_nights(store) if date_of(each) < night.date]
-    if not earlier:
-        return False
-    record, state = read_night(store, earlier[-1]), read_state(store, earlier[-1])
-    return record["result"] not in GOOD if record else bool(state and state["state"] != "running")
-
-
-def _tell_missed(night: Night, facts: Mapping[str, Any], options: Options, here: Here) -> None:
-    """Tells of the dates between the newest night and this one, once: at its first attempt."""
-    known = list_nights(here.store)
-    if facts["attempt"] > 1 or not known:
-        return
-    missed = [day.isoformat() for day in missed_dates(here.store, night.date) if day > date_of(known[-1])]
-    if missed:
-        here.progress.warn(f"{len(missed)} nights were missed: {', '.join(missed)}; --from and --to make up for them")
-        here.tell(options, "missed", {**facts, "missed": missed})
-
-
 def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
     try:
         write_record(here.store, night.id, "state", told)
@@ -234,12 +205,12 @@ def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
         here.progress.warn(f"the failure was not recorded: {error}")
 
 
-def _prune(night: Night, keep: Keep, here: Here) -> None:
+def _prune(night: Night, keep: Keep, here: Here, lock: Lock, read: Reading) -> None:
     """Deletes old nights; trouble with that is told, and the night stays what it is."""
     try:
-        plan = plan_pruning(here.store, keep, here.clock.today(), running=night.id)
-        prune(here.store, plan)
-    except (StorageError, ValueError) as error:
+        plan = plan_pruning(here.store, keep, here.clock.today(), running=night.id, read=read)
+        prune(here.store, plan, lock.check)
+    except (StorageError, ValueError, BusyError) as error:
         here.progress.warn(f"old nights were not deleted: {error}")
         return
     if plan.nights:

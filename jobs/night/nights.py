@@ -2,7 +2,7 @@
 
     nightly/<date>-<digest>/spec.toml     the spec as it was given
     nightly/<date>-<digest>/state.json    how far it has come; written at each start and when it fails
-    nightly/<date>-<digest>/scores.parquet, verdict.json   see jobs.night.scores and jobs.night.nightly
+    nightly/<date>-<digest>/scores.parquet  how good its trials are: see jobs.night.scores
     nightly/<date>-<digest>/night.json    how it ended; written last, and once it is there the night is finished
     runs/night-<date>-<digest>/           the run that trained it, an ordinary one
 
@@ -28,6 +28,8 @@ from jobs.storage.store import Store
 FOLDER = "nightly"
 GOOD = ("first", "better", "same")
 """Results of a night that is at least as good as its champion."""
+SILENT = ("running", "stopped")
+"""States of a night that has not ended, of which nobody has been told."""
 _ID = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{12}")
 _NO_LIMIT = 2**63
 
@@ -101,13 +103,8 @@ def read_state(store: Store, night: str) -> dict[str, Any] | None:
     return _read(store, f"{folder_of(night)}/state.json")
 
 
-def read_verdict(store: Store, night: str) -> dict[str, Any] | None:
-    """What the gate said of a night, or None."""
-    return _read(store, f"{folder_of(night)}/verdict.json")
-
-
 def write_record(store: Store, night: str, kind: str, body: Mapping[str, Any]) -> None:
-    """Writes night.json, state.json or verdict.json."""
+    """Writes night.json or state.json."""
     store.put(f"{folder_of(night)}/{kind}.json", seal({"format": 1, **body}))
 
 

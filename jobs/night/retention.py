@@ -10,21 +10,24 @@ night.json at the very end. Whoever is interrupted goes on at the next night.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
 
+from jobs.exits import BusyError
 from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
 from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
+from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord, seal, unseal
-from jobs.results.stored import read_results
+from jobs.results.stored import Results
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
 
 _THROUGH = "nightly/pruned.json"
+_CHECKED = 50  # files between two looks at the lock
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Keep:
     """A night is deleted when it is beyond both."""
 
     nights: int = 30
-    """So many of the newest."""
+    """So many of the newest, at least one."""
     days: int = 30
     """Those of so many days."""
 
@@ -57,7 +60,9 @@ class Pruning:
         return self.trials + self.datasets + self.records
 
 
-def plan_pruning(store: Store, keep: Keep, today: date, running: str | None = None) -> Pruning:
+def plan_pruning(
+    store: Store, keep: Keep, today: date, running: str | None = None, read: Reading | None = None
+) -> Pruning:
     """What goes: nights beyond count and age, but for the last two champions, the last good and the running night."""
     doomed = _doomed(store, keep, today, running)
     if not doomed:
@@ -72,7 +77,7 @@ def plan_pruning(store: Store, keep: Keep, today: date, running: str | None = No
             _needs(specs[run] for run in going & specs.keys()),
             _needs(specs[run] for run in specs.keys() - going),
         )
-        packs = _packs(store, old[0] - kept[0], kept[0])
+        packs = _packs((read or Reading())(store), old[0] - kept[0], kept[0])
         folders = old[1] - kept[1]
     trial_files = [path for pack in packs for path in (f"{pack}.safetensors", f"{pack}.parquet") if path in sizes]
     dataset_files = [path for path in sizes if str(PurePosixPath(path).parent.parent) in folders]
@@ -88,13 +93,27 @@ def plan_pruning(store: Store, keep: Keep, today: date, running: str | None = No
     )
 
 
-def prune(store: Store, plan: Pruning) -> None:
-    """Deletes what the plan says, and notes up to which date, so that these nights are not taken for missing ones."""
+def prune(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
+    """Deletes what the plan says, and notes up to which date, so that these nights are not taken for missing ones.
+
+    Now and then it looks whether it still may: `check` stops one that has lost the lock, as a night may have begun
+    that needs these files; and a rollback may have made one of these nights the champion.
+    """
+    _check(store, plan, check)
     if plan.nights:
         through = max(date_of(plan.nights[-1]), pruned_through(store) or date.min)
         store.put(_THROUGH, seal({"format": 1, "through": through.isoformat()}))
-    for path in plan.files:
+    for number, path in enumerate(plan.files):
+        if number % _CHECKED == 0:
+            _check(store, plan, check)
         store.delete(path)
+
+
+def _check(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
+    check()
+    champion, _ = read_champion(store)
+    if champion is not None and champion.night in plan.nights:
+        raise BusyError(f"night {champion.night} has become the champion meanwhile: what it lost is trained again")
 
 
 def pruned_through(store: Store) -> date | None:
@@ -108,7 +127,7 @@ def pruned_through(store: Store) -> date | None:
 def _doomed(store: Store, keep: Keep, today: date, running: str | None) -> list[str]:
     nights = list_nights(store)
     champion, _ = read_champion(store)
-    protected = {running, *(champion.line[-2:] if champion else ()), *nights[len(nights) - keep.nights :]}
+    protected = {running, *(champion.line[-2:] if champion else ()), *nights[-keep.nights :]}
     oldest = today - timedelta(days=keep.days)
     old = [night for night in nights if night not in protected and date_of(night) <= oldest]
     last_good = next((night for night in reversed(nights) if _is_good(store, night)), None) if old else None
@@ -143,9 +162,9 @@ def _needs(specs: Iterable[JobSpec]) -> tuple[set[str], set[str]]:
     return ids, folders
 
 
-def _packs(store: Store, old: set[str], kept: set[str]) -> list[str]:
+def _packs(results: Results, old: set[str], kept: set[str]) -> list[str]:
     """Packs that hold trials of the old nights, and none that is kept or that nobody is known to want."""
-    table = read_results(store).table
+    table = results.table
     mates = defaultdict(set)
     for trial, pack in zip(table["trial_id"].to_pylist(), table["pack"].to_pylist(), strict=True):
         mates[pack].add(trial)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datasets.rows import block, block_count
@@ -22,9 +23,10 @@ from datasets.spec import DatasetSpec
 from jobs.archive import run_folder
 from jobs.night.gate import Scores
 from jobs.night.nights import Night, folder_of
+from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord
 from jobs.results.models import network_answers, networks
-from jobs.results.stored import read_results, variant_columns
+from jobs.results.stored import variant_columns
 from jobs.spec.variants import Trial, Variant, trials
 from jobs.storage.store import Store
 
@@ -34,7 +36,7 @@ def scores_path(night: str) -> str:
     return f"{folder_of(night)}/scores.parquet"
 
 
-def make_scores(store: Store, night: Night) -> tuple[Scores, str]:
+def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]:
     """Measures a night and keeps the result; returns it with its SHA-256.
 
     Raises:
@@ -42,7 +44,9 @@ def make_scores(store: Store, night: Night) -> tuple[Scores, str]:
 
     """
     pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
-    found = {row["trial_id"]: row for row in read_results(store).table.to_pylist()}
+    stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])
+    wanted = pa.array([trained.id for _, trained in pairs])
+    found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
     if lost := [trained.id for _, trained in pairs if trained.id not in found]:
         again = f"sumsquares train {store.root}/{run_folder(night.run)}/job.toml"
         raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: train them with `{again}`")

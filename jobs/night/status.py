@@ -11,8 +11,9 @@ from jobs.night.champion import read_champion
 from jobs.night.clock import Clock, stamp
 from jobs.night.lock import read_lease
 from jobs.night.nights import date_of, list_nights, read_night, read_state
+from jobs.night.sealed import DamagedRecord
 from jobs.show.progress import clock as clock_text
-from jobs.show.words import number
+from jobs.show.words import counted, number
 from jobs.storage.store import Store
 
 _FACTS = ("night", "date", "result", "exit_code", "message", "best", "seconds", "attempt", "ended", "fresh", "error")
@@ -22,8 +23,15 @@ _NAMED = 5  # missing dates in the text; --json has all
 
 def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
     """The last nights, the newest first; today's is not missing yet."""
-    champion, _ = read_champion(store)
-    lease, _ = read_lease(store)
+    champion, lease, problems = None, None, []
+    try:
+        champion, _ = read_champion(store)
+    except DamagedRecord as error:
+        problems.append(str(error))
+    try:
+        lease, _ = read_lease(store)
+    except DamagedRecord as error:
+        problems.append(str(error))
     running = lease.owner if lease and lease.owner else None
     shown = list_nights(store)[::-1][:nights]
     return {
@@ -32,6 +40,7 @@ def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
         "moves": [asdict(move) for move in champion.moves[-nights:]] if champion else [],
         "running": {**asdict(running), "expires": stamp(lease.expires)} if running and lease else None,
         "missing": [day.isoformat() for day in missed_dates(store, clock.today())],
+        "problems": problems,
         "nights": [_facts(store, night, running.night if running else None) for night in shown],
     }
 
@@ -39,13 +48,16 @@ def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
 def status_text(facts: Mapping[str, Any]) -> str:
     """The same for people, a line per night."""
     champion, running = facts["champion"], facts["running"]
-    lines = [f"champion: {champion or 'none yet'}; `sumsquares predict champion NUMBER...` asks it"]
+    asks = "; `sumsquares predict champion NUMBER...` asks it"
+    lines = [f"champion: {champion}{asks}" if champion else "champion: none"]
     if running:
         since = stamp(running["since"])
         lines.append(f"running:  {running['night']} on {running['host']}, process {running['pid']}, since {since}")
     if facts["missing"]:
         newest = ", ".join(facts["missing"][-_NAMED:])
-        lines.append(f"missing:  {len(facts['missing'])} nights, the newest {newest}; --from and --to make up for them")
+        nights = counted(len(facts["missing"]), "night")
+        lines.append(f"missing:  {nights}, the newest {newest}; --from and --to make up for them")
+    lines += [f"problem:  {problem}" for problem in facts["problems"]]
     for night in facts["nights"]:
         mark = "*" if night["night"] == champion else " "
         took = clock_text(night["seconds"]) if "seconds" in night else "-"

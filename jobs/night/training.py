@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cluster.work import Failure
 from jobs.archive import keep_spec
+from jobs.night.reading import Reading
 from jobs.place import Place
 from jobs.plan import RETRAINED, Plan, make_plan
 from jobs.results.summary import Summary
@@ -26,11 +27,13 @@ class Trained:
     failures: Sequence[Failure]
 
 
-def train_spec(spec: JobSpec, store: Store, place: Place, progress: Progress, check: Callable[[], None]) -> Trained:
+def train_spec(
+    spec: JobSpec, store: Store, place: Place, progress: Progress, check: Callable[[], None], read: Reading
+) -> Trained:
     """Plans, generates, trains what is missing and summarises; `check` is called between the stages."""
     timing = Timing()
     with timing.stage("plan"):
-        plan = make_plan(spec, store)
+        plan = make_plan(spec, store, read)
         keep_spec(store, spec)
         _tell(plan, progress)
     with runners(place, store, bool(plan.todo), timing) as here:
@@ -42,12 +45,12 @@ def train_spec(spec: JobSpec, store: Store, place: Place, progress: Progress, ch
     for failure in failures:
         progress.warn(f"{failure.key} was given up: {failure.reason}")
     check()
-    return Trained(summarize_run(spec, store, timing, progress), timing.seconds, failures)
+    return Trained(summarize_run(spec, store, timing, progress, read), timing.seconds, failures)
 
 
-def is_damaged(spec: JobSpec, store: Store) -> bool:
+def is_damaged(spec: JobSpec, store: Store, read: Reading) -> bool:
     """Whether a spec that was trained has lost results since: a file was damaged, or deleted by hand."""
-    return bool(make_plan(spec, store).todo)
+    return bool(make_plan(spec, store, read).todo)
 
 
 def _tell(plan: Plan, progress: Progress) -> None:

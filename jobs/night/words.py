@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jobs.night.decision import Decision
-from jobs.night.gate import Change, Judgement, Policy, Scores
+from jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
 from jobs.results.stored import variant_columns
 from jobs.show.words import describe_variant
 from jobs.spec.variants import Variant
@@ -37,7 +37,12 @@ def sentence(decision: Decision, names: Mapping[str, Variant], policy: Policy) -
     rule = f"of nights with nothing changed at most {policy.alpha:.3g} are called {decision.result}"
     untested = sum(change.verdict == "untested" for change in changes)
     unknown = f" ({untested} of them untested: fewer than two seeds)" if untested else ""
-    return f"{opening}: {counted}{unknown}" + (f": {'; '.join(parts)}; {rule}" if told else "")
+    text = f"{opening}: {counted}{unknown}" + (f": {'; '.join(parts)}; {rule}" if told else "")
+    if 0 < decision.nights < NIGHTS:
+        text += (
+            f"; until {NIGHTS} nights show what luck with fresh rows does, changes count from {policy.early:g} times on"
+        )
+    return text
 
 
 def words_of(variant: Variant) -> str:

@@ -94,17 +94,34 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
     return decode_weights(store.get(weights), weights_digest(decode_pack(store.get(rows), rows)), weights)
 
 
-def read_results(store: Store) -> Results:
-    """Return all results in the store, and the files and trials that can't be used as they are."""
+def read_results(store: Store, known: Results | None = None) -> Results:
+    """Return all results in the store, and the files and trials that can't be used as they are.
+
+    Packs of `known`, an earlier answer, are not read again if nothing was wrong with them and their files are there.
+    """
     sizes = store.sizes("trials")
-    packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet")]
+    before = _still_whole(known, sizes) if known else _EMPTY
+    seen = {f"trials/{pack}.parquet" for pack in _packs_of(before)}
+    packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet") and path not in seen]
     with ThreadPoolExecutor(_READERS) as pool:
         outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes), packs))
     problems = [problem for _, problem in outcomes if problem is not None]
     problems += [_foreign(path) for path in sizes if not _OURS.fullmatch(path)]
     tables = [table for table, _ in outcomes if table is not None]
-    table, doubled = _each_once(pa.concat_tables([_EMPTY, *tables]), {problem.path for problem in problems})
+    table, doubled = _each_once(pa.concat_tables([before, *tables]), {problem.path for problem in problems})
     return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))
+
+
+def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
+    """The rows of those packs that had no problem and still have both files."""
+    there = {_pack_of(path) for path in sizes if path.endswith(".parquet") and _weights_of(path) in sizes}
+    whole = there - {_pack_of(problem.path) for problem in known.problems}
+    return known.table.filter(pa.array([pack in whole for pack in _packs_of(known.table)], pa.bool_()))
+
+
+def _packs_of(table: pa.Table) -> list[str]:
+    packs: list[str] = table["pack"].to_pylist()
+    return packs
 
 
 def _read_pack(store: Store, path: str, sizes: Mapping[str, int]) -> tuple[pa.Table | None, Problem | None]:
