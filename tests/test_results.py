@@ -173,15 +173,14 @@ def test_what_is_committed_is_what_is_read(tmp_path: Path) -> None:
 
 def test_a_pack_whose_commit_breaks_off_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights come first: without the rows nothing counts, nothing is a problem, and a second try completes it."""
-    store = Store(str(tmp_path))
-    put = store.put
+    store, replace = Store(str(tmp_path)), Path.replace
 
-    def only_weights(path: str, data: bytes) -> None:
-        if path.endswith(".parquet"):
+    def only_weights(path: Path, target: Path) -> Path:
+        if target.suffix == ".parquet":
             raise KeyboardInterrupt
-        put(path, data)
+        return replace(path, target)
 
-    monkeypatch.setattr(store, "put", only_weights)
+    monkeypatch.setattr(Path, "replace", only_weights)
     with pytest.raises(KeyboardInterrupt):
         commit_pack(store, "ab", rows_of(range(5)), tensors_of(5))
     monkeypatch.undo()

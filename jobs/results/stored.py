@@ -84,8 +84,8 @@ def commit_pack(
 ) -> None:
     """Write a pack's weights, then its rows: once this returns, its trials count as trained."""
     weights = encode_weights(tensors, [row["trial_id"] for row in rows])
-    store.put(f"trials/{pack_id}.safetensors", weights)
-    store.put(f"trials/{pack_id}.parquet", encode_pack(rows, weights))
+    files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(rows, weights)}
+    store.put_all(files)
 
 
 def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
