@@ -63,7 +63,7 @@ class Variant:
     @property
     def dataset_digest(self) -> str:
         """The digest of what is learnt from."""
-        return _dataset_digest(self.dataset)
+        return str(_dataset_digest(self.dataset))
 
     @property
     def parameters(self) -> int:
