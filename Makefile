@@ -20,7 +20,7 @@ install: .venv/installed  ## what running needs, into .venv
 	touch $@
 
 run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
-	$(BIN)/sumsquares run examples/question.toml
+	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not (chaos or cluster or containers)"

@@ -6,7 +6,7 @@ Making it reads the store and changes nothing; `run.py` carries it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +43,7 @@ class Plan:
     """All usable rows of the store."""
     problems: tuple[Problem, ...]
     """What is wrong with stored results."""
+    _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def left(self) -> int:
@@ -51,9 +52,11 @@ class Plan:
 
     def packs(self, device: str) -> list[Pack]:
         """The trials to train, the longest first: those with a saved state as they were, others to suit the device."""
-        begun = {trial.id for pack in self.begun for trial in pack.trials}
-        fresh = plan_packs((trial for trial in self.todo if trial.id not in begun), device)
-        return sorted([*self.begun, *fresh], key=lambda pack: (-pack.seconds, pack.id))
+        if device not in self._packs:
+            begun = {trial.id for pack in self.begun for trial in pack.trials}
+            fresh = plan_packs((trial for trial in self.todo if trial.id not in begun), device)
+            self._packs[device] = sorted([*self.begun, *fresh], key=lambda pack: (-pack.seconds, pack.id))
+        return self._packs[device]
 
     @property
     def variants(self) -> int:

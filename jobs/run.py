@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from cluster import inline
+from cluster import inline, processes
 from cluster.work import Failure, Item, View
 from cluster.workers import ClusterError, groups
 from datasets.shards import SHARD_ROWS
@@ -29,8 +29,9 @@ from jobs.plan import Plan
 from jobs.results.samples import samples
 from jobs.results.stored import DamagedResult, read_results
 from jobs.results.summary import Summary, summarize
-from jobs.show.progress import Progress
+from jobs.show.progress import Progress, clock
 from jobs.show.report import report
+from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
 from jobs.storage.store import StorageError, Store
@@ -76,6 +77,9 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
     if place.inline or not needed:
         yield Runners(inline.map_tasks, inline.pull, "cpu")
         return
+    if place.processes:
+        yield Runners(inline.map_tasks, partial(processes.pull, processes=place.processes), "cpu")
+        return
     with ExitStack() as stack:
         with timing.stage("ray"):
             from cluster import fits, session, tasks
@@ -94,6 +98,15 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
                 check_store_everywhere(store)
         device = "cuda" if any(group.device == "cuda" for group in cut) else "cpu"
         yield Runners(tasks.map_tasks, partial(fits.pull, workers=cut), device)
+
+
+def settle(plan: Plan, place: Place, progress: Progress) -> Place:
+    """The place of this plan; if it was left open and Ray is not worth its start, that is told."""
+    seconds = [pack.seconds for pack in plan.packs("cpu")] if place.is_open else []
+    settled = place.settled(seconds)
+    if settled != place:
+        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {settled}")
+    return settled
 
 
 def check_store_everywhere(store: Store) -> None:
