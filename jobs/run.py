@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster import inline, processes
 from cluster.work import Failure, Item, View
@@ -27,7 +30,7 @@ from jobs.packs import Pack
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
 from jobs.results.samples import samples
-from jobs.results.stored import DamagedResult, read_results
+from jobs.results.stored import OF_TRIAL, DamagedResult, read_results
 from jobs.results.summary import Summary, summarize
 from jobs.show.progress import Progress, clock
 from jobs.show.report import report
@@ -187,14 +190,15 @@ def halves(pack: Pack) -> list[Item]:
 def summarize_run(spec: JobSpec, store: Store, timing: Timing, progress: Progress) -> Summary:
     """Aggregates what the store has of a spec, and writes the run's summary and report."""
     with timing.stage("summarize"):
-        stored = read_results(store)
+        stored = read_results(store, OF_TRIAL)
         for problem in stored.problems:
             progress.warn(problem.message)
         expected = trials(spec)
         summary = summarize(expected, stored.table)
-        by_id = {trial.id: trial for trial in expected}
-        packs = dict(zip(stored.table["trial_id"].to_pylist(), stored.table["pack"].to_pylist(), strict=True))
-        best = {name: _with_samples(store, found, by_id, packs, progress) for name, found in summary.best.items()}
+        best = {
+            name: found and _with_samples(store, found, expected, stored.table, progress)
+            for name, found in summary.best.items()
+        }
         summary = replace(summary, best=best)
     folder = run_folder(spec.name)
     facts = environment()
@@ -205,19 +209,19 @@ def summarize_run(spec: JobSpec, store: Store, timing: Timing, progress: Progres
 
 
 def _with_samples(
-    store: Store, found: dict[str, Any] | None, by_id: dict[str, Trial], packs: dict[str, str], progress: Progress
-) -> dict[str, Any] | None:
+    store: Store, found: dict[str, Any], expected: Sequence[Trial], results: pa.Table, progress: Progress
+) -> dict[str, Any]:
     """The best variant of a dataset together with what its best trial makes of the first test rows.
 
     Weights that are found damaged are deleted, so that the next run trains them anew; there are no samples then.
     """
-    if found is None:
-        return None
-    trial = found["trial"]["trial_id"]
+    best = found["trial"]
+    trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
+    (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
     try:
-        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, packs[trial], by_id[trial])]
+        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
     except (DamagedResult, FileNotFoundError) as error:
         progress.warn(f"{error}; deleted, run again to train its pack anew")
-        store.delete(f"trials/{packs[trial]}.safetensors")
+        store.delete(f"trials/{pack}.safetensors")
         table = []
     return {**found, "samples": table}

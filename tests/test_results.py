@@ -18,6 +18,7 @@ from datasets.errors import DataError
 from jobs.results import pack_files
 from jobs.results.stored import (
     METRICS,
+    OF_TRIAL,
     SCHEMA,
     DamagedResult,
     ForeignResult,
@@ -218,6 +219,20 @@ def test_a_trial_twice_with_other_numbers_is_named_and_counts_once(tmp_path: Pat
     assert (problem.kind, problem.path) == ("doubled", "trials/cc.parquet")
     for word in (rows[0]["trial_id"], "rmse", "0.5", "aa", "lanes", "cuda"):
         assert word in problem.message
+
+
+def test_fewer_columns_are_the_same_rows_and_problems(tmp_path: Path) -> None:
+    """With a trial twice, a pack without its weights and a damaged one."""
+    store = Store(str(tmp_path))
+    commit_pack(store, "aa", rows_of(range(3)), tensors_of(3))
+    commit_pack(store, "bb", [{**row, "rmse": 0.5} for row in rows_of(range(2, 6))], tensors_of(4))
+    commit_pack(store, "cc", rows_of(range(6, 9)), tensors_of(3))
+    store.delete("trials/aa.safetensors")
+    store.put("trials/cc.parquet", b"")
+    everything, some = read_results(store), read_results(store, OF_TRIAL)
+    assert some.table.equals(everything.table.select([*OF_TRIAL, "pack"]))
+    assert [problem.kind for problem in some.problems] == ["weights", "doubled", "damaged"]
+    assert some.problems == everything.problems
 
 
 def test_whatever_is_wrong_is_listed_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
     return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
 
 
-def decode_pack(data: bytes, path: str) -> pa.Table:
-    """Return a pack's rows as SCHEMA; `weights_digest` tells which weights belong to them.
+def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """Return a pack's rows, these columns of SCHEMA; `weights_digest` tells which weights belong to them.
 
     Raises DamagedResult if any byte is not as it was written, ForeignResult if it isn't ours or is newer.
     """
@@ -121,24 +121,24 @@ def decode_pack(data: bytes, path: str) -> pa.Table:
         raise _unsealed(data, path)
     if hashlib.sha256(data[:start] + _BLANK.encode() + data[end:]).hexdigest().encode() != data[start:end]:
         raise _damaged(path, "its bytes are not those that were written")
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    found = _about(table)["format"]
-    if found != FORMAT or not table.schema.equals(SCHEMA):
+    file = pq.ParquetFile(pa.BufferReader(data))
+    found = _about(file.schema_arrow)["format"]
+    if found != FORMAT or not file.schema_arrow.equals(SCHEMA):
         raise ForeignResult(
             f"{path}: written in format {found}, this version reads {FORMAT}: use the version that wrote it, "
             "or another --store"
         )
-    return table
+    return file.read(columns=columns, use_threads=False)
 
 
 def weights_digest(table: pa.Table) -> str:
     """Return the SHA-256 of the weights file that belongs to a decoded pack."""
-    return str(_about(table)["weights"])
+    return str(_about(table.schema)["weights"])
 
 
 def weights_bytes(table: pa.Table) -> int:
     """Return the size of the weights file that belongs to a decoded pack."""
-    return int(_about(table)["weights_bytes"])
+    return int(_about(table.schema)["weights_bytes"])
 
 
 def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]) -> bytes:
@@ -186,8 +186,8 @@ def _seal_of(data: bytes) -> tuple[int, int]:
     return match.span(1) if match else (0, 0)
 
 
-def _about(table: pa.Table) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads(table.schema.metadata[b"sumsquares.results"])
+def _about(schema: pa.Schema) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(schema.metadata[b"sumsquares.results"])
     return about
 
 
