@@ -2,7 +2,8 @@
 
     python benchmarks/scale.py [--sizes 1000 10000 100000] [--epochs 500] [--workers N] [--synthetic] [--json]
 
-The trials are the question's squares with 1-16-16-1, ReLU and Adam, 10 seeds of each learning rate. With --synthetic
+The trials are the question's squares with 1-16-16-1, ReLU and AdamW, 10 seeds of each variant, which differ in
+learning rate and weight decay: up to 1,000 rates and as many decays as the size needs. With --synthetic
 nothing is trained: made-up results are written in the place of it, so that what stands around training is measured
 alone, in about a minute for 100,000 trials. Memory is that of the largest process; Ray's workers are not among them.
 """
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-SEEDS = 10
+SEEDS, MOST_RATES = 10, 1_000
 SPEC = """
 name = "scale"
 [[dataset]]
@@ -35,7 +36,9 @@ batch_size = 100
 dataset = "squares"
 hidden = [[16, 16]]
 activation = "relu"
+optimizer = "adamw"
 lr = {lr}
+weight_decay = {weight_decay}
 seeds = {seeds}
 """
 FOLLOWING = ("plan", "summarize", "run")
@@ -100,10 +103,12 @@ def measured(size: int, options: argparse.Namespace) -> list[Stage]:
 
 
 def spec_of(size: int, epochs: int) -> str:
-    """A spec of so many trials, which differ in learning rate and seed."""
+    """A spec of so many trials."""
     variants = -(-size // SEEDS)
-    rates = [float(f"{1e-4 * 100 ** (variant / variants):.9g}") for variant in range(variants)]
-    return SPEC.format(epochs=epochs, lr=rates, seeds=min(size, SEEDS))
+    rates = min(variants, MOST_RATES)
+    lr = [float(f"{1e-4 * 100 ** (rate / rates):.9g}") for rate in range(rates)]
+    decays = [1e-3 * decay for decay in range(-(-variants // rates))]
+    return SPEC.format(epochs=epochs, lr=lr, weight_decay=decays, seeds=min(size, SEEDS))
 
 
 def timed(words: list[str]) -> tuple[float, float, float]:
