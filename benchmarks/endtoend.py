@@ -43,7 +43,7 @@ optimizer = "adam"
 lr = {lr}
 seeds = {seeds}
 """
-PEER = Path(__file__).parent / "peers" / "ray_tune.py"
+PEER = Path(__file__).parent / "peers/ray_tune.py"
 
 
 def main() -> None:

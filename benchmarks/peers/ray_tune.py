@@ -2,7 +2,7 @@
 
     python benchmarks/peers/ray_tune.py TRIALS [--reuse-actors]
 
-Run by endtoend.py, which takes the time; prints the median test RMSE. It knows nothing of sumsquares.
+Run by benchmarks/endtoend.py, which takes the time; prints the median test RMSE. It knows nothing of sumsquares.
 """
 
 import json
