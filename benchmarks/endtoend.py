@@ -1,12 +1,13 @@
 """1,000 trials of the question's squares from a cold start: `sumsquares run` against Ray Tune, on all cores.
 
-    python benchmarks/endtoend.py [--trials 1000] [--repeats 3] [--tune-trials 24 48] [--full] [--reuse-actors] [--json]
+    python benchmarks/endtoend.py [--trials 1000] [--rounds 3] [--tune-trials 24 48] [--full] [--reuse-actors] [--json]
 
 Networks are 1-16-16-1 with ReLU and Adam, on 1,000 rows in batches of 100, 500 epochs, at learning rates from 0.0001 to
 0.01. Both sides are new processes with nothing generated and nothing trained: imports, Ray's start, rows, training,
 measuring, saving and the summary are in the time. Ray Tune trains one trial per process (--reuse-actors: each process
 goes on with the next trial), and needs seconds per trial: it is measured on two smaller numbers of trials, and the
-line through them is extended, unless --full has it train all. Its own script is peers/ray_tune.py.
+line through them is extended, unless --full has it train all. Its own script is peers/ray_tune.py. Both sides are
+measured in turns; the ratio is the median of the rounds, each of which takes three minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -50,21 +51,21 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000, help="a multiple of ten")
-    parser.add_argument("--repeats", type=int, default=3, help="of sumsquares; the median counts")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tune-trials", type=int, nargs=2, default=[24, 48], metavar=("FEW", "MORE"))
     parser.add_argument("--full", action="store_true", help="Ray Tune trains all trials: an hour or so")
     parser.add_argument("--reuse-actors", action="store_true", help="Ray Tune starts no process for each trial")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    ours = [sumsquares(options.trials) for _ in range(options.repeats)]
-    seconds = statistics.median(run["seconds"] for run in ours)
-    peer = tune_in_full(options) if options.full else tune_extended(options)
+    measure = tune_in_full if options.full else tune_extended
+    rounds = [{"sumsquares": sumsquares(options.trials), "ray_tune": measure(options)} for _ in range(options.rounds)]
+    ratios = [each["ray_tune"]["seconds"] / each["sumsquares"]["seconds"] for each in rounds]
     found = {
         "trials": options.trials,
         "cores": len(os.sched_getaffinity(0)),
-        "sumsquares": {"seconds": seconds, "runs": ours},
-        "ray_tune": peer,
-        "ratio": peer["seconds"] / seconds,
+        "extended": not options.full,
+        "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
+        "rounds": rounds,
     }
     print(json.dumps(found, indent=1) if options.json else text(found))
 
@@ -94,19 +95,19 @@ def tune(trials: int, options: argparse.Namespace) -> dict[str, float]:
     return {"seconds": seconds, **json.loads(printed.splitlines()[-1])}
 
 
-def tune_in_full(options: argparse.Namespace) -> dict[str, object]:
+def tune_in_full(options: argparse.Namespace) -> dict[str, float]:
     """All trials."""
-    run = tune(options.trials, options)
-    return {"seconds": run["seconds"], "extended": False, "runs": [run]}
+    return tune(options.trials, options)
 
 
-def tune_extended(options: argparse.Namespace) -> dict[str, object]:
+def tune_extended(options: argparse.Namespace) -> dict[str, float]:
     """The line through two smaller runs."""
     few, more = (tune(trials, options) for trials in sorted(options.tune_trials))
     each = (more["seconds"] - few["seconds"]) / (more["trials"] - few["trials"])
+    if each <= 0:
+        sys.exit(f"{more['trials']} trials took no longer than {few['trials']}: the machine is busy, measure again")
     start = few["seconds"] - each * few["trials"]
-    seconds = start + each * options.trials
-    return {"seconds": seconds, "extended": True, "start": start, "each": each, "runs": [few, more]}
+    return {"seconds": start + each * options.trials, "rmse": more["rmse"], "start": start, "each": each}
 
 
 def timed(command: list[str]) -> tuple[float, str]:
@@ -118,26 +119,25 @@ def timed(command: list[str]) -> tuple[float, str]:
 
 def text(found: dict) -> str:
     """For people."""
-    ours, peer = found["sumsquares"], found["ray_tune"]
+    ours, peer = (median([each[side] for each in found["rounds"]]) for side in ("sumsquares", "ray_tune"))
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in ours.items() if name not in ("seconds", "rmse"))
+    ratio = found["ratio"]
     lines = [
-        f"{found['trials']:,} trials of 1-16-16-1 on {found['cores']} cores, from a cold start",
-        f"{'sumsquares run':<16} {ours['seconds']:>9.1f} s   median RMSE {ours['runs'][0]['rmse']:,.0f}",
-        *(f"{'':<16} {name:>11} {seconds:.2f} s" for name, seconds in stages(ours["runs"])),
-        f"{'Ray Tune':<16} {peer['seconds']:>9.1f} s   median RMSE {peer['runs'][-1]['rmse']:,.0f}",
+        f"{found['trials']:,} trials of 1-16-16-1 on {found['cores']} cores, from a cold start, medians",
+        f"{'sumsquares run':<15} {ours['seconds']:>8.1f} s   median RMSE {ours['rmse']:,.0f}   ({stages})",
+        f"{'Ray Tune':<15} {peer['seconds']:>8.1f} s   median RMSE {peer['rmse']:,.0f}",
+        f"{'ratio':<15} {ratio['median']:>8.0f}     ({ratio['min']:.0f} to {ratio['max']:.0f})",
     ]
-    if peer["extended"]:
-        points = " and ".join(f"{run['trials']} trials in {run['seconds']:.1f} s" for run in peer["runs"])
+    if found["extended"]:
         line = f"{peer['start']:.1f} s + {peer['each']:.2f} s per trial"
-        lines.append(f"{'':<16} extended from {points}: {line}; --full measures it")
-    return "\n".join([*lines, f"{'ratio':<16} {found['ratio']:>9.0f}"])
+        lines.append(f"Ray Tune's time is extended from fewer trials, by {line}; --full measures it")
+    return "\n".join(lines)
 
 
-def stages(runs: list[dict[str, float]]) -> list[tuple[str, float]]:
-    """The median of each stage, and the rest: imports and the end of the process."""
-    names = [name for name in runs[0] if name not in ("seconds", "rmse")]
-    found = [(name, statistics.median(run[name] for run in runs)) for name in names]
-    rest = statistics.median(run["seconds"] - sum(run[name] for name in names) for run in runs)
-    return [*found, ("the rest", rest)]
+def median(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Of each number that all runs have."""
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    return {name: statistics.median(run[name] for run in runs) for name in names}
 
 
 if __name__ == "__main__":
