@@ -20,7 +20,7 @@ install: .venv/installed  ## what running needs, into .venv
 	touch $@
 
 run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
-	$(BIN)/sumsquares run examples/question.toml
+	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not (chaos or cluster or containers)"
@@ -54,6 +54,8 @@ fmt: .venv/installed-dev  ## formats, and mends what can be mended
 bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/scale.py --synthetic
+	$(BIN)/python benchmarks/endtoend.py --rounds 1
 
 lock:  ## writes both lock files anew from pyproject.toml, with the newest versions it allows
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

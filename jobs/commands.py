@@ -19,7 +19,7 @@ from jobs.exits import UsageError
 from jobs.place import Place
 from jobs.plan import Plan, make_plan
 from jobs.results.summary import Summary
-from jobs.run import Timing, generate_datasets, runners, summarize_run, train_packs
+from jobs.run import INLINE_ROWS, Timing, generate_datasets, runners, settle, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec, load_spec
@@ -49,6 +49,7 @@ def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     with timing.stage("plan"):
         plan = _planned(spec, store, progress)
         _tell_difference(store, spec, progress)
+        place = settle(plan, place, progress)
     with runners(place, store, bool(plan.todo), timing) as here:
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
@@ -62,7 +63,7 @@ def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     plan = _planned(spec, store, progress)
-    with runners(place, store, plan.rows_left > 0, timing) as here, timing.stage("generate"):
+    with runners(place, store, plan.rows_left > INLINE_ROWS, timing) as here, timing.stage("generate"):
         generate_datasets(plan, store, here, progress)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}
     names = ", ".join(made)
@@ -80,6 +81,7 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
             f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
         )
     _tell_difference(store, spec, progress)
+    place = settle(plan, place, progress)
     with runners(place, store, bool(plan.todo), timing) as here, timing.stage("train"):
         failures = train_packs(plan, store, place.memory_limit, here, progress)
     _tell_failures(failures, progress)
@@ -108,9 +110,9 @@ def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     spec, store = load_spec(path, max_trials), Store(shared.store)
     planned = make_plan(spec, store)
     packs = planned.packs("cuda" if place.wanted.gpu_workers else "cpu")
-    workers = (place.wanted.workers or 0) + (place.wanted.gpu_workers or 0)
-    cost = estimate(packs, workers)
-    _print(shared, plan_facts(planned, packs, cost), plan_text(planned, packs, cost, workers))
+    place = place.settled([pack.seconds for pack in packs])
+    cost = estimate(packs, place.count)
+    _print(shared, plan_facts(planned, packs, cost, place), plan_text(planned, packs, cost, place))
     return exits.OK
 
 

@@ -26,7 +26,10 @@ MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a sp
 Workers = Annotated[
     str | None,
     typer.Option(
-        "--workers", help="CPU workers: 4, or 2:8 to grow; 0 runs without Ray. Default: all CPUs.", metavar="N"
+        "--workers",
+        help="CPU workers on Ray: 4, 2:8 to grow, or all; 0 runs in this process. Default: all, or, where training "
+        "is shorter than Ray's start, processes of this machine.",
+        metavar="N",
     ),
 ]
 GpuWorkers = Annotated[

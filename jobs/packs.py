@@ -85,13 +85,14 @@ def program_of(variant: Variant) -> Program:
 def plan_packs(trials: Iterable[Trial], device: str = "cpu") -> list[Pack]:
     """Cuts trials into packs of one shape each, as even as can be, the costliest first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
-    programs: dict[Variant, tuple[object, ...]] = {}
+    of_variant: dict[str, list[Trial]] = {}  # by digest: a variant's own hash takes as long as 20 trials
     for trial in trials:
-        shape = programs.get(trial.variant)
-        if shape is None:
+        same = of_variant.get(trial.variant.digest)
+        if same is None:
             variant = trial.variant
-            shape = programs[variant] = (variant.dataset.digest, variant.normalize, program_of(variant))
-        shapes.setdefault(shape, []).append(trial)
+            shape = (variant.dataset_digest, variant.normalize, program_of(variant))
+            same = of_variant[variant.digest] = shapes.setdefault(shape, [])
+        same.append(trial)
     packs = [pack for same in shapes.values() for pack in _cut(same, device)]
     return sorted(packs, key=lambda pack: (-pack.seconds, pack.id))
 

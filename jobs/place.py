@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.workers import Resources, Wanted
 from jobs.exits import UsageError
+from jobs.show.words import counted
+
+ALL = "all"
+"""As a number of workers: one for every CPU, on Ray."""
+RAY_SECONDS = 16.0
+"""From the start of a local Ray to the first step in its workers: measured, on 2 cores."""
+INLINE_SECONDS = 2.0
+"""Of work, which one process has done before others have started."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +29,46 @@ class Place:
     """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
     memory_limit: int = 1 << 30
     """Bytes of rows that each worker holds."""
+    is_open: bool = False
+    """Nothing was said of workers on this machine: what is over before Ray has started is trained without it."""
+    processes: int = 0
+    """So many processes of this machine instead of a Ray."""
 
     @property
     def inline(self) -> bool:
         """Whether there is no Ray."""
         return self.address is None and not self.wanted.workers and not self.wanted.gpu_workers
+
+    @property
+    def on_ray(self) -> bool:
+        """Whether it is a cluster, or needs a Ray of this machine."""
+        return not self.inline and not self.processes
+
+    @property
+    def count(self) -> int:
+        """Workers of this machine; 0 is this process alone."""
+        return self.processes or (self.wanted.workers or 0) + (self.wanted.gpu_workers or 0)
+
+    def settled(self, seconds: Sequence[float]) -> Place:
+        """The place for pieces of work that take so many seconds of a core each, where that was left open.
+
+        Decided by what is expected, not by a measurement: the same plan always runs in the same place.
+        """
+        workers = min(self.wanted.workers or 0, len(seconds))
+        total, longest = sum(seconds), max(seconds, default=0.0)
+        if not self.is_open or not seconds or max(total / max(1, workers), longest) > RAY_SECONDS:
+            return self
+        if workers == 1 or total <= INLINE_SECONDS:
+            return replace(self, wanted=HERE.wanted)
+        return replace(self, processes=workers)
+
+    def __str__(self) -> str:
+        """Where that is, in words that follow what is done there."""
+        if self.inline:
+            return "in this process, without Ray"
+        if self.processes:
+            return f"in {self.processes} processes, without Ray"
+        return f"on {counted(self.count, 'worker')} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
 
 
 HERE = Place(Wanted(workers=0, gpu_workers=0))
@@ -54,6 +97,7 @@ class PlaceOptions:
         """
         at_least, workers = _range(self.workers)
         gpu_workers = self.gpu_workers
+        is_open = address is None and self.workers is None and not self.resource and not self.label
         if address is None:
             if gpu_workers is None:
                 gpu_workers = 0 if workers == 0 else int(gpus_here() / self.gpus_per_worker)
@@ -68,7 +112,7 @@ class PlaceOptions:
             labels=_pairs("--label", self.label),
             group_size=self.group_size,
         )
-        return Place(wanted, address, self.memory_limit << 20)
+        return Place(wanted, address, self.memory_limit << 20, is_open and not gpu_workers)
 
     def arguments(self) -> list[str]:
         """The options again, for a command line somewhere else; defaults are left out."""
@@ -92,12 +136,12 @@ def gpus_here() -> int:
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:
-    """`4` is exactly four, `2:8` begins with two and grows to eight."""
-    if text is None:
+    """`4` is exactly four, `2:8` begins with two and grows to eight, `all` is one for every CPU."""
+    if text in (None, ALL):
         return None, None
     low, colon, high = text.partition(":")
     if not low.isdecimal() or (colon and not high.isdecimal()) or (colon and not 1 <= int(low) <= int(high)):
-        raise UsageError(f"--workers {text!r} is no number of workers; write 4, or 2:8 for two and up to eight")
+        raise UsageError(f"--workers {text!r} is no number of workers; write 4, 2:8 for two and up to eight, or all")
     return (int(low), int(high)) if colon else (None, int(low))
 
 

@@ -6,14 +6,14 @@ Making it reads the store and changes nothing; `run.py` carries it out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.generation import DatasetPlan, plan_dataset, rows_of
 from jobs.packs import Pack, plan_packs
-from jobs.results.stored import Problem, Results, read_results
+from jobs.results.stored import Problem, Results, is_in, read_trials
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
 from jobs.states import saved_packs
@@ -39,10 +39,9 @@ class Plan:
     """Packs of them that have a saved state to go on from."""
     replaced: tuple[str, ...]
     """Files of packs that can't be used any more, and that hold nothing but trials of this plan."""
-    results: pa.Table
-    """All usable rows of the store."""
     problems: tuple[Problem, ...]
     """What is wrong with stored results."""
+    _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def left(self) -> int:
@@ -51,9 +50,11 @@ class Plan:
 
     def packs(self, device: str) -> list[Pack]:
         """The trials to train, the longest first: those with a saved state as they were, others to suit the device."""
-        begun = {trial.id for pack in self.begun for trial in pack.trials}
-        fresh = plan_packs((trial for trial in self.todo if trial.id not in begun), device)
-        return sorted([*self.begun, *fresh], key=lambda pack: (-pack.seconds, pack.id))
+        if device not in self._packs:
+            begun = {trial.id for pack in self.begun for trial in pack.trials}
+            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device)
+            self._packs[device] = sorted([*self.begun, *fresh], key=lambda pack: (-pack.seconds, pack.id))
+        return self._packs[device]
 
     @property
     def variants(self) -> int:
@@ -72,33 +73,33 @@ class Plan:
         return sum(dataset.rows for dataset in self.datasets)
 
 
-def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_results) -> Plan:
+def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_trials) -> Plan:
     """Compares what the spec asks for with what the store has; `read` finds that out."""
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
     datasets = tuple(plan_dataset(store, dataset) for dataset in spec.datasets if dataset.name in used)
     stored = read(store)
-    broken = {problem.path for problem in stored.problems if problem.kind in RETRAINED}
-    in_broken = pa.array([f"trials/{pack}.parquet" in broken for pack in stored.table["pack"].to_pylist()], pa.bool_())
-    usable = stored.table.filter(pc.invert(in_broken))
-    done = set(usable["trial_id"].to_pylist())
-    todo = tuple(trial for trial in wanted if trial.id not in done)
+    broken = [problem for problem in stored.problems if problem.kind in RETRAINED]
+    rows = stored.table.select(["trial_id", "pack"])
+    in_broken = is_in(rows, broken)
+    done = set(rows["trial_id"].filter(pc.invert(in_broken)).to_pylist())
+    todo = tuple(trial for trial in wanted if trial.id not in done) if done else tuple(wanted)
     return Plan(
         spec=spec,
         datasets=datasets,
         trials=tuple(wanted),
         todo=todo,
         begun=_begun(store, todo),
-        replaced=_replaced(broken, stored.table.filter(in_broken), todo),
-        results=usable,
+        replaced=_replaced({problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
         problems=stored.problems,
     )
 
 
 def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
     """Packs whose saved states can be gone on from: all of their trials are still to be trained."""
-    by_id = {trial.id: trial for trial in todo}
-    whole = (ids for ids in saved_packs(store) if all(trial_id in by_id for trial_id in ids))
+    saved = saved_packs(store)
+    by_id = {trial.id: trial for trial in todo} if saved else {}
+    whole = (ids for ids in saved if all(trial_id in by_id for trial_id in ids))
     return tuple(Pack(tuple(by_id.pop(trial_id) for trial_id in ids)) for ids in whole)
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from cluster import inline
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cluster import inline, processes
 from cluster.work import Failure, Item, View
 from cluster.workers import ClusterError, groups
 from datasets.shards import SHARD_ROWS
@@ -27,10 +30,11 @@ from jobs.packs import Pack
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
 from jobs.results.samples import samples
-from jobs.results.stored import DamagedResult, Results, read_results
+from jobs.results.stored import DamagedResult, Results, read_trials
 from jobs.results.summary import Summary, summarize
-from jobs.show.progress import Progress
+from jobs.show.progress import Progress, clock
 from jobs.show.report import report
+from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
 from jobs.storage.store import StorageError, Store
@@ -76,6 +80,9 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
     if place.inline or not needed:
         yield Runners(inline.map_tasks, inline.pull, "cpu")
         return
+    if place.processes:
+        yield Runners(inline.map_tasks, partial(processes.pull, processes=place.processes), "cpu")
+        return
     with ExitStack() as stack:
         with timing.stage("ray"):
             from cluster import fits, session, tasks
@@ -94,6 +101,15 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
                 check_store_everywhere(store)
         device = "cuda" if any(group.device == "cuda" for group in cut) else "cpu"
         yield Runners(tasks.map_tasks, partial(fits.pull, workers=cut), device)
+
+
+def settle(plan: Plan, place: Place, progress: Progress) -> Place:
+    """The place of this plan; if it was left open and Ray is not worth its start, that is told."""
+    seconds = [pack.seconds for pack in plan.packs("cpu")] if place.is_open else []
+    settled = place.settled(seconds)
+    if settled != place:
+        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {settled}")
+    return settled
 
 
 def check_store_everywhere(store: Store) -> None:
@@ -172,7 +188,7 @@ def halves(pack: Pack) -> list[Item]:
 
 
 def summarize_run(
-    spec: JobSpec, store: Store, timing: Timing, progress: Progress, read: Callable[[Store], Results] = read_results
+    spec: JobSpec, store: Store, timing: Timing, progress: Progress, read: Callable[[Store], Results] = read_trials
 ) -> Summary:
     """Aggregates what the store has of a spec, and writes the run's summary and report."""
     with timing.stage("summarize"):
@@ -181,9 +197,10 @@ def summarize_run(
             progress.warn(problem.message)
         expected = trials(spec)
         summary = summarize(expected, stored.table)
-        by_id = {trial.id: trial for trial in expected}
-        packs = dict(zip(stored.table["trial_id"].to_pylist(), stored.table["pack"].to_pylist(), strict=True))
-        best = {name: _with_samples(store, found, by_id, packs, progress) for name, found in summary.best.items()}
+        best = {
+            name: found and _with_samples(store, found, expected, stored.table, progress)
+            for name, found in summary.best.items()
+        }
         summary = replace(summary, best=best)
     folder = run_folder(spec.name)
     facts = environment()
@@ -194,19 +211,19 @@ def summarize_run(
 
 
 def _with_samples(
-    store: Store, found: dict[str, Any] | None, by_id: dict[str, Trial], packs: dict[str, str], progress: Progress
-) -> dict[str, Any] | None:
+    store: Store, found: dict[str, Any], expected: Sequence[Trial], results: pa.Table, progress: Progress
+) -> dict[str, Any]:
     """The best variant of a dataset together with what its best trial makes of the first test rows.
 
     Weights that are found damaged are deleted, so that the next run trains them anew; there are no samples then.
     """
-    if found is None:
-        return None
-    trial = found["trial"]["trial_id"]
+    best = found["trial"]
+    trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
+    (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
     try:
-        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, packs[trial], by_id[trial])]
+        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
     except (DamagedResult, FileNotFoundError) as error:
         progress.warn(f"{error}; deleted, run again to train its pack anew")
-        store.delete(f"trials/{packs[trial]}.safetensors")
+        store.delete(f"trials/{pack}.safetensors")
         table = []
     return {**found, "samples": table}

@@ -60,3 +60,18 @@ def test_one_model_that_is_not_finite_leaves_the_other_as_it_is():
 def test_targets_that_do_not_vary_have_no_r2():
     """It is not a number, rather than infinite."""
     assert np.isnan(measured(np.array([[3.0, 4.0]]), np.array([3, 3]), 1).r2[0])
+
+
+@given(st.integers(0, 99), st.integers(1, 60), st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_a_models_errors_are_the_same_bits_beside_any_others(seed, models, pieces):
+    """Alone or among so many that they are compared in blocks."""
+    draw = np.random.default_rng(seed)
+    target = draw.integers(1, 10**6, size=1500)
+    answers_MN = target + draw.normal(scale=3.0, size=(models, len(target)))
+    answers_MN[draw.integers(models)] *= 1e200  # the squares overflow
+    together = measured(answers_MN, target, pieces)
+    model = int(draw.integers(models))
+    alone = measured(answers_MN[model : model + 1], target, pieces)
+    for name in ("squares_M", "rounded_squares_M", "largest_M", "exact_M"):
+        assert getattr(alone, name)[0].tobytes() == getattr(together, name)[model].tobytes()

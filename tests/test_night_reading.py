@@ -8,7 +8,7 @@ from result_rows import row_of, variant
 
 from jobs.night.reading import Reading
 from jobs.results import stored
-from jobs.results.stored import commit_pack, read_results
+from jobs.results.stored import commit_pack, read_trials
 from jobs.spec.variants import Trial
 from jobs.storage.store import Store
 
@@ -44,7 +44,7 @@ def test_each_pack_is_read_once_and_new_ones_too(store, read):
         reading(store)
     assert sorted(read) == [f"trials/{pack}.parquet" for pack in PACKS]
     commit(store, "0d", (6, 7))
-    assert reading(store) == read_results(store)
+    assert reading(store) == read_trials(store)
     assert read.count("trials/0d.parquet") == 2
     assert len(reading(store).table) == 8
 
@@ -69,12 +69,12 @@ def test_a_change_gives_what_reading_anew_gives(store, change):
     reading = Reading()
     reading(store)
     CHANGES[change](store)
-    assert reading(store) == read_results(store)
+    assert reading(store) == read_trials(store)
     for number, pack in enumerate(PACKS):
         commit(store, pack, (2 * number, 2 * number + 1))
     for path in ("trials/0e.parquet", "trials/what"):
         store.delete(path)
-    assert reading(store) == read_results(store)
+    assert reading(store) == read_trials(store)
     assert len(reading(store).table) == 6
 
 

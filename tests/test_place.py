@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from specs import SMALL
 
-from cluster.workers import ClusterError
+from cluster.workers import ClusterError, Wanted
 from jobs import commands
 from jobs.commands import Shared
 from jobs.exits import UsageError
-from jobs.place import PlaceOptions, gpus_here, resources_here
+from jobs.place import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
 
 
 def test_what_is_left_open_is_what_this_machine_has():
@@ -28,6 +29,38 @@ def test_no_workers_is_this_process():
     assert PlaceOptions(workers="0").place(None).inline
     assert not PlaceOptions(workers="0").place("auto").inline
     assert not PlaceOptions(workers="0", gpu_workers=1).place(None).inline
+
+
+def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
+    """Any word on workers, GPUs, resources or a cluster is kept."""
+    assert PlaceOptions(gpu_workers=0).place(None).is_open
+    for options in ({"workers": "2"}, {"workers": "all"}, {"gpu_workers": 1}, {"resource": ["disk=1"]}):
+        assert not PlaceOptions(**options).place(None).is_open
+    assert not PlaceOptions().place("auto").is_open
+    assert PlaceOptions(workers="all").place(None).wanted == PlaceOptions().place(None).wanted
+
+
+OPEN = Place(Wanted(workers=4, gpu_workers=0), is_open=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "where"),
+    [
+        ([], "on 4 workers"),
+        ([0.9, 0.9], "in this process"),
+        ([1.5, 1.5], "in 2 processes"),
+        ([10.0] * 6, "in 4 processes"),
+        ([10.0] * 7, "on 4 workers"),
+        ([17.0, 1.0], "on 4 workers"),
+    ],
+)
+def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, where):
+    """In all in 4 cores, and its longest piece; what takes one core hardly longer than the start of others, here."""
+    assert str(OPEN.settled(seconds)).startswith(where)
+    given = replace(OPEN, is_open=False)
+    assert given.settled(seconds) == given
+    alone = replace(OPEN, wanted=Wanted(workers=1, gpu_workers=0)).settled(seconds)
+    assert alone.inline == (0 < sum(seconds) <= RAY_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +83,7 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
 
 
 @given(
-    st.none() | st.sampled_from(["0", "3", "2:8"]),
+    st.none() | st.sampled_from(["0", "3", "2:8", "all"]),
     st.none() | st.integers(0, 4),
     st.sampled_from([1.0, 0.25]),
     st.lists(st.sampled_from(["disk=2", "ssd=0.5"]), unique=True),

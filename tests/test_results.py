@@ -18,6 +18,7 @@ from datasets.errors import DataError
 from jobs.results import pack_files
 from jobs.results.stored import (
     METRICS,
+    OF_TRIAL,
     SCHEMA,
     DamagedResult,
     ForeignResult,
@@ -173,15 +174,14 @@ def test_what_is_committed_is_what_is_read(tmp_path: Path) -> None:
 
 def test_a_pack_whose_commit_breaks_off_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights come first: without the rows nothing counts, nothing is a problem, and a second try completes it."""
-    store = Store(str(tmp_path))
-    put = store.put
+    store, replace = Store(str(tmp_path)), Path.replace
 
-    def only_weights(path: str, data: bytes) -> None:
-        if path.endswith(".parquet"):
+    def only_weights(path: Path, target: Path) -> Path:
+        if target.suffix == ".parquet":
             raise KeyboardInterrupt
-        put(path, data)
+        return replace(path, target)
 
-    monkeypatch.setattr(store, "put", only_weights)
+    monkeypatch.setattr(Path, "replace", only_weights)
     with pytest.raises(KeyboardInterrupt):
         commit_pack(store, "ab", rows_of(range(5)), tensors_of(5))
     monkeypatch.undo()
@@ -219,6 +219,20 @@ def test_a_trial_twice_with_other_numbers_is_named_and_counts_once(tmp_path: Pat
     assert (problem.kind, problem.path) == ("doubled", "trials/cc.parquet")
     for word in (rows[0]["trial_id"], "rmse", "0.5", "aa", "lanes", "cuda"):
         assert word in problem.message
+
+
+def test_fewer_columns_are_the_same_rows_and_problems(tmp_path: Path) -> None:
+    """With a trial twice, a pack without its weights and a damaged one."""
+    store = Store(str(tmp_path))
+    commit_pack(store, "aa", rows_of(range(3)), tensors_of(3))
+    commit_pack(store, "bb", [{**row, "rmse": 0.5} for row in rows_of(range(2, 6))], tensors_of(4))
+    commit_pack(store, "cc", rows_of(range(6, 9)), tensors_of(3))
+    store.delete("trials/aa.safetensors")
+    store.put("trials/cc.parquet", b"")
+    everything, some = read_results(store), read_results(store, OF_TRIAL)
+    assert some.table.equals(everything.table.select([*OF_TRIAL, "pack"]))
+    assert [problem.kind for problem in some.problems] == ["weights", "doubled", "damaged"]
+    assert some.problems == everything.problems
 
 
 def test_whatever_is_wrong_is_listed_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import torch
 from specs import SMALL, small
 
+from cluster.workers import Wanted
 from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
@@ -26,12 +29,12 @@ from jobs.storage.store import StorageError, Store
 from jobs.training import train_pack
 
 
-def run(folder, text=SMALL, place=HERE):
+def run(folder, text=SMALL, place=HERE, quiet=True):
     """Runs a spec; the store, the exit code."""
     path = folder / "spec.toml"
     path.write_text(text)
     store = Store(str(folder / "store"))
-    return store, commands.run(path, 10**6, place, Shared(store.root, json=True, quiet=True))
+    return store, commands.run(path, 10**6, place, Shared(store.root, json=True, quiet=quiet))
 
 
 def summary_of(store, name="small"):
@@ -68,6 +71,32 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
     monkeypatch.setattr("jobs.training.train_pack", None)
     assert run(Path(finished.root).parent)[1] == 0
     assert summary_of(finished) == before
+
+
+def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
+    """Where nothing is said of workers: the plan decides, and says so."""
+    monkeypatch.setattr("jobs.place.INLINE_SECONDS", 0.0)
+    place = Place(Wanted(workers=2, gpu_workers=0), is_open=True)
+    store, code = run(tmp_path, place=place, quiet=False)
+    assert code == 0
+    assert "trained in 2 processes, without Ray" in capfd.readouterr().err
+    assert summary_of(store) == summary_of(finished)
+
+
+def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
+    """Two seconds that whoever asks for a summary again need not wait."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    program = f"""
+import sys
+sys.argv = ["sumsquares", "run", {str(tmp_path / "spec.toml")!r}, "--store", {finished.root!r}]
+from jobs.cli import main
+try:
+    main()
+except SystemExit as exit:
+    print("exit", exit.code, "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "exit 0 heavy []" in answer.stdout
 
 
 def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):

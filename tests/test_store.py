@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,26 @@ def test_a_put_that_fails_at_any_step_leaves_all_of_the_old_or_all_of_the_new(
         assert files_on_disk(root) in (OLD, after)
         store.put(target, b"new" * 1000)
         assert files_on_disk(root) == after
+
+
+def test_files_that_are_put_together_appear_one_after_the_other_and_whole(tmp_path: Path) -> None:
+    """Whatever step fails: those in front of one that is there are there, and no temporary file stays."""
+    new = {"x/first": b"1" * 1000, "x/old": b"2" * 1000, "z/last": b"3" * 1000}
+    states = [OLD | dict([*new.items()][:count]) for count in range(len(new) + 1)]
+    seen = set()
+    for fail_at in count(1):
+        store = old_store(tmp_path / str(fail_at))
+        with pytest.MonkeyPatch.context() as patch:
+            breakdown = Breakdown(fail_at, OSError(errno.EIO, os.strerror(errno.EIO)))
+            breakdown.install(patch)
+            with contextlib.suppress(StorageError):
+                store.put_all(new)
+        seen.add(states.index(files_on_disk(Path(store.root))))
+        store.put_all(new)
+        assert files_on_disk(Path(store.root)) == states[-1]
+        if breakdown.calls < fail_at:
+            break
+    assert seen == {*range(len(states))}
 
 
 class Killed(BaseException):

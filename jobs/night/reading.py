@@ -6,7 +6,7 @@ night runs is found by the next night.
 
 from __future__ import annotations
 
-from jobs.results.stored import Results, read_results
+from jobs.results.stored import OF_TRIAL, Results, read_results
 from jobs.storage.store import Store
 
 
@@ -18,5 +18,5 @@ class Reading:
 
     def __call__(self, store: Store) -> Results:
         """All results there are now."""
-        self._known = read_results(store, self._known)
+        self._known = read_results(store, OF_TRIAL, self._known)
         return self._known

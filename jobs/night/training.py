@@ -11,7 +11,7 @@ from jobs.night.reading import Reading
 from jobs.place import Place
 from jobs.plan import RETRAINED, Plan, make_plan
 from jobs.results.summary import Summary
-from jobs.run import Timing, generate_datasets, runners, summarize_run, train_packs
+from jobs.run import Timing, generate_datasets, runners, settle, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.spec.job_spec import JobSpec
 from jobs.storage.store import Store
@@ -36,6 +36,7 @@ def train_spec(
         plan = make_plan(spec, store, read)
         keep_spec(store, spec)
         _tell(plan, progress)
+        place = settle(plan, place, progress)
     with runners(place, store, bool(plan.todo), timing) as here:
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.normalize import normalization
+from jobs.engines.forward import forward
 from jobs.packs import program_of
 from jobs.results.stored import read_weights
 from jobs.spec.variants import Trial
@@ -34,20 +35,33 @@ def networks(store: Store, pack_id: str, trials: Iterable[Trial]) -> Iterator[tu
     """The networks of several trials of one pack, whose files are read once; errors as in `load_model`."""
     from jobs.engines.sequential import sequential
 
-    tensors, ids = read_weights(store, pack_id)
-    places = {trial_id: place for place, trial_id in enumerate(ids)}
-    for trial in trials:
-        own = {name: stacked[places[trial.id]] for name, stacked in tensors.items()}
+    for trial, own in _weights(store, pack_id, trials):
         yield trial, sequential(program_of(trial.variant), own)
 
 
 def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> NDArray[np.float64]:
-    """What the trial's network makes of raw inputs [N, I]: predictions [N] in the target's own units, not rounded."""
-    return network_answers(load_model(store, pack_id, trial), trial, inputs_NI)
+    """What the trial's network makes of raw inputs [N, I]: predictions [N] in the target's own units, not rounded.
+
+    Without torch, for a few rows; errors as in `load_model`.
+    """
+    ((_, own),) = _weights(store, pack_id, [trial])
+    variant = trial.variant
+    scale = normalization(variant.dataset, variant.normalize)
+    return scale.restore(forward(variant.activation, own, scale.inputs(inputs_NI, variant.dtype)))
+
+
+def _weights(
+    store: Store, pack_id: str, trials: Iterable[Trial]
+) -> Iterator[tuple[Trial, dict[str, NDArray[np.floating]]]]:
+    """The state dicts of trials of one pack."""
+    tensors, ids = read_weights(store, pack_id)
+    places = {trial_id: place for place, trial_id in enumerate(ids)}
+    for trial in trials:
+        yield trial, {name: stacked[places[trial.id]] for name, stacked in tensors.items()}
 
 
 def network_answers(network: nn.Sequential, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> NDArray[np.float64]:
-    """The same of a network that is loaded."""
+    """The same by a network that is loaded, for many rows."""
     import torch
 
     variant = trial.variant

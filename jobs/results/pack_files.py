@@ -60,6 +60,7 @@ SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRICS) for name, kin
 
 _BLANK = "0" * 64
 _SEAL = re.compile(rb"seal-sha256:([0-9a-f]{64})")
+_NAMES = frozenset(_COLUMNS)
 _REQUIRED = [field.name for field in SCHEMA if not field.nullable]
 
 
@@ -76,9 +77,9 @@ def variant_columns(variant: Variant) -> dict[str, Any]:
     return {
         "variant_id": variant.id,
         "dataset": variant.dataset.name,
-        "dataset_digest": variant.dataset.digest,
+        "dataset_digest": variant.dataset_digest,
         "task": variant.dataset.task,
-        "hidden": json.dumps(variant.hidden),
+        "hidden": str(list(variant.hidden)),
         "activation": variant.activation,
         "optimizer": variant.optimizer,
         "lr": float(variant.lr),
@@ -96,7 +97,7 @@ def variant_columns(variant: Variant) -> dict[str, Any]:
 
 def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
     """Return the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
-    table = pa.Table.from_pylist([_clean(row) for row in rows], schema=SCHEMA)
+    table = _table(rows)
     assert not any(table[name].null_count for name in _REQUIRED)
     about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest(), "weights_bytes": len(weights)}
     sink = io.BytesIO()
@@ -110,8 +111,8 @@ def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
     return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
 
 
-def decode_pack(data: bytes, path: str) -> pa.Table:
-    """Return a pack's rows as SCHEMA; `weights_digest` tells which weights belong to them.
+def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """Return a pack's rows, these columns of SCHEMA; `weights_digest` tells which weights belong to them.
 
     Raises DamagedResult if any byte is not as it was written, ForeignResult if it isn't ours or is newer.
     """
@@ -120,24 +121,24 @@ def decode_pack(data: bytes, path: str) -> pa.Table:
         raise _unsealed(data, path)
     if hashlib.sha256(data[:start] + _BLANK.encode() + data[end:]).hexdigest().encode() != data[start:end]:
         raise _damaged(path, "its bytes are not those that were written")
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    found = _about(table)["format"]
-    if found != FORMAT or not table.schema.equals(SCHEMA):
+    file = pq.ParquetFile(pa.BufferReader(data))
+    found = _about(file.schema_arrow)["format"]
+    if found != FORMAT or not file.schema_arrow.equals(SCHEMA):
         raise ForeignResult(
             f"{path}: written in format {found}, this version reads {FORMAT}: use the version that wrote it, "
             "or another --store"
         )
-    return table
+    return file.read(columns=columns, use_threads=False)
 
 
 def weights_digest(table: pa.Table) -> str:
     """Return the SHA-256 of the weights file that belongs to a decoded pack."""
-    return str(_about(table)["weights"])
+    return str(_about(table.schema)["weights"])
 
 
 def weights_bytes(table: pa.Table) -> int:
     """Return the size of the weights file that belongs to a decoded pack."""
-    return int(_about(table)["weights_bytes"])
+    return int(_about(table.schema)["weights_bytes"])
 
 
 def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]) -> bytes:
@@ -162,12 +163,16 @@ def decode_weights(data: bytes, digest: str, path: str) -> tuple[dict[str, NDArr
     return safetensors.numpy.load(data), json.loads(header["__metadata__"]["trial_ids"])
 
 
-def _clean(row: Mapping[str, Any]) -> dict[str, Any]:
-    assert row.keys() == set(SCHEMA.names), f"a result row needs {SCHEMA.names}, got {sorted(row)}"
-    assert row["status"] in ("ok", "diverged"), row["status"]
-    known = row["status"] == "ok"
-    metrics = {name: row[name] if known and _is_finite(row[name]) else None for name in METRICS}
-    return {**row, **metrics}
+def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return the rows column by column, which takes a third of the time of `from_pylist`."""
+    for row in rows:
+        assert row.keys() == _NAMES, f"a result row needs {sorted(_NAMES)}, got {sorted(row)}"
+        assert row["status"] in ("ok", "diverged"), row["status"]
+    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
+    for name in METRICS:
+        known = zip(columns["status"], columns[name], strict=True)
+        columns[name] = [value if status == "ok" and _is_finite(value) else None for status, value in known]
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _is_finite(value: float | None) -> bool:
@@ -181,8 +186,8 @@ def _seal_of(data: bytes) -> tuple[int, int]:
     return match.span(1) if match else (0, 0)
 
 
-def _about(table: pa.Table) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads(table.schema.metadata[b"sumsquares.results"])
+def _about(schema: pa.Schema) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(schema.metadata[b"sumsquares.results"])
     return about
 
 

@@ -8,13 +8,14 @@ pack damaged trains it again.
 """
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datasets.errors import DataError
@@ -35,6 +36,7 @@ from jobs.storage.store import Store
 
 __all__ = [
     "METRICS",
+    "OF_TRIAL",
     "SCHEMA",
     "DamagedResult",
     "ForeignResult",
@@ -45,15 +47,18 @@ __all__ = [
     "decode_weights",
     "encode_pack",
     "encode_weights",
+    "is_in",
     "read_results",
+    "read_trials",
     "read_weights",
     "variant_columns",
     "weights_digest",
 ]
 
 _PACK = pa.field("pack", pa.string())
-_EMPTY = SCHEMA.append(_PACK).empty_table()
 _NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must agree on
+OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
+"""The columns that a trial's variant does not decide: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
 _READERS = 16  # threads; an object store answers in 10 to 100 ms, whatever else is asked
 
@@ -75,7 +80,7 @@ class Results:
     """All results of a store, each trial once, in the order of their ids, and what is wrong with them."""
 
     table: pa.Table
-    """SCHEMA and a last column `pack`, the pack's id."""
+    """The columns that were asked for, and a last one `pack`, the pack's id."""
     problems: tuple[Problem, ...]
 
 
@@ -84,8 +89,8 @@ def commit_pack(
 ) -> None:
     """Write a pack's weights, then its rows: once this returns, its trials count as trained."""
     weights = encode_weights(tensors, [row["trial_id"] for row in rows])
-    store.put(f"trials/{pack_id}.safetensors", weights)
-    store.put(f"trials/{pack_id}.parquet", encode_pack(rows, weights))
+    files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(rows, weights)}
+    store.put_all(files)
 
 
 def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -94,21 +99,28 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
     return decode_weights(store.get(weights), weights_digest(decode_pack(store.get(rows), rows)), weights)
 
 
-def read_results(store: Store, known: Results | None = None) -> Results:
+def read_trials(store: Store) -> Results:
+    """Return of all results what their variants do not decide: the columns OF_TRIAL."""
+    return read_results(store, OF_TRIAL)
+
+
+def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Results | None = None) -> Results:
     """Return all results in the store, and the files and trials that can't be used as they are.
 
-    Packs of `known`, an earlier answer, are not read again if nothing was wrong with them and their files are there.
+    `columns` are those of SCHEMA that are needed, at least OF_TRIAL. Packs of `known`, an earlier answer with the same
+    columns, are not read again if nothing was wrong with them and their files are there.
     """
     sizes = store.sizes("trials")
-    before = _still_whole(known, sizes) if known else _EMPTY
-    seen = {f"trials/{pack}.parquet" for pack in _packs_of(before)}
+    empty = pa.schema([SCHEMA.field(name) for name in columns]).append(_PACK).empty_table()
+    before = _still_whole(known, sizes) if known else empty
+    seen = {f"trials/{pack}.parquet" for pack in before["pack"].unique().to_pylist()}
     packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet") and path not in seen]
     with ThreadPoolExecutor(_READERS) as pool:
-        outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes), packs))
+        outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes, columns), packs))
     problems = [problem for _, problem in outcomes if problem is not None]
     problems += [_foreign(path) for path in sizes if not _OURS.fullmatch(path)]
     tables = [table for table, _ in outcomes if table is not None]
-    table, doubled = _each_once(pa.concat_tables([before, *tables]), {problem.path for problem in problems})
+    table, doubled = _each_once(pa.concat_tables([before, *tables]), problems)
     return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))
 
 
@@ -116,18 +128,15 @@ def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
     """The rows of those packs that had no problem and still have both files."""
     there = {_pack_of(path) for path in sizes if path.endswith(".parquet") and _weights_of(path) in sizes}
     whole = there - {_pack_of(problem.path) for problem in known.problems}
-    return known.table.filter(pa.array([pack in whole for pack in _packs_of(known.table)], pa.bool_()))
+    return known.table.filter(pc.is_in(known.table["pack"], value_set=pa.array(sorted(whole), pa.string())))
 
 
-def _packs_of(table: pa.Table) -> list[str]:
-    packs: list[str] = table["pack"].to_pylist()
-    return packs
-
-
-def _read_pack(store: Store, path: str, sizes: Mapping[str, int]) -> tuple[pa.Table | None, Problem | None]:
+def _read_pack(
+    store: Store, path: str, sizes: Mapping[str, int], columns: Sequence[str]
+) -> tuple[pa.Table | None, Problem | None]:
     """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
     try:
-        table = decode_pack(store.get(path), path)
+        table = decode_pack(store.get(path), path, columns)
     except FileNotFoundError:
         return None, None
     except DataError as error:
@@ -157,22 +166,29 @@ def _without_weights(path: str) -> Problem:
     return Problem("weights", path, f"{message}: run the spec that trained them again to have them back")
 
 
-def _each_once(table: pa.Table, broken: Set[str]) -> tuple[pa.Table, list[Problem]]:
+def is_in(table: pa.Table, problems: Iterable[Problem]) -> pa.ChunkedArray:
+    """Say of each row whether its pack is among these problems."""
+    return pc.is_in(table["pack"], value_set=pa.array([_pack_of(problem.path) for problem in problems], pa.string()))
+
+
+def _each_once(table: pa.Table, problems: Iterable[Problem]) -> tuple[pa.Table, list[Problem]]:
     """Sort the rows and keep each trial's first, of packs that have their weights first of all.
 
     Rows that contradict the one that is kept are problems.
     """
-    is_broken = pa.array([f"trials/{pack}.parquet" in broken for pack in table["pack"].to_pylist()], pa.bool_())
+    order = table.select(["trial_id", "pack"]).append_column("broken", is_in(table, problems))
     keys = [("trial_id", "ascending"), ("broken", "ascending"), ("pack", "ascending")]
-    table = table.append_column("broken", is_broken).sort_by(keys).drop_columns("broken").combine_chunks()
-    ids = table["trial_id"].to_numpy()
+    table = table.take(pc.sort_indices(order, keys)).combine_chunks()
+    ids = table["trial_id"]
     is_first = np.ones(len(table), bool)
-    is_first[1:] = ids[1:] != ids[:-1]
+    is_first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy()
+    if is_first.all():
+        return table, []
     firsts = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
     repeated = np.flatnonzero(~is_first)
     pairs = zip(_records(table, firsts[repeated]), _records(table, repeated), strict=True)
-    problems = [_doubled(kept, other) for kept, other in pairs if _differs(kept, other)]
-    return table.take(pa.array(np.flatnonzero(is_first))), problems
+    doubled = [_doubled(kept, other) for kept, other in pairs if _differs(kept, other)]
+    return table.take(pa.array(np.flatnonzero(is_first))), doubled
 
 
 def _records(table: pa.Table, rows: NDArray[np.intp]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.estimate import Estimate
 from jobs.packs import Pack
+from jobs.place import Place
 from jobs.plan import Plan
 from jobs.show.progress import clock
 from jobs.show.words import counted
@@ -14,7 +15,7 @@ from jobs.show.words import counted
 SHOWN_SHAPES = 8
 
 
-def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate) -> dict[str, Any]:
+def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -> dict[str, Any]:
     """For --json."""
     return {
         "run": plan.spec.name,
@@ -34,11 +35,13 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate) -> dict[str, A
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
         "seconds": round(cost.seconds, 3),
+        "workers": place.count,
+        "ray": place.on_ray,
         "problems": _problems(plan),
     }
 
 
-def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -> str:
+def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -> str:
     """For people."""
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
@@ -47,7 +50,7 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, workers: int) -
         lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += _shapes(packs)
-    lines += _cost(cost, workers) if packs else ["cost: none, everything has been trained"]
+    lines += _cost(cost, place) if packs else ["cost: none, everything has been trained"]
     lines += [f"warning: {problem}" for problem in _problems(plan)]
     return "\n".join(lines)
 
@@ -57,12 +60,11 @@ def _problems(plan: Plan) -> list[str]:
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
-def _cost(cost: Estimate, workers: int) -> list[str]:
-    where = f"on {counted(workers, 'worker')} (and up to 0:15 to start Ray)" if workers else "in this process"
+def _cost(cost: Estimate, place: Place) -> list[str]:
     how = "measured on this machine" if cost.measured else "a rough guess, by operations"
     return [
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
-        f"time: about {clock(cost.seconds)} {where}, {how}",
+        f"time: about {clock(cost.seconds)} {place}, {how}",
     ]
 
 

@@ -48,7 +48,7 @@ class Variant:
         """Write the fields as JSON with sorted keys: 2 us against the json module's 7, as nothing needs escapes."""
         return (
             f'{{"activation":"{self.activation}","batch_size":{self.batch_size},'
-            f'"dataset":"{_dataset_digest(self.dataset)}","dtype":"{self.dtype}","epochs":{self.epochs},'
+            f'"dataset":"{self.dataset_digest}","dtype":"{self.dtype}","epochs":{self.epochs},'
             f'"hidden":[{",".join(map(str, self.hidden))}],"init":"{self.init}","lr":{float(self.lr)!r},'
             f'"normalize":"{self.normalize}","optimizer":"{self.optimizer}","schedule":"{self.schedule}",'
             f'"shuffle_seed":{self.shuffle_seed},"training":{TRAINING_VERSION},'
@@ -59,6 +59,11 @@ class Variant:
     def id(self) -> str:
         """The digest's first 16 hex digits."""
         return self.digest[:_ID_LENGTH]
+
+    @property
+    def dataset_digest(self) -> str:
+        """The digest of what is learnt from."""
+        return str(_dataset_digest(self.dataset))
 
     @property
     def parameters(self) -> int:

@@ -11,7 +11,7 @@ import errno
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
@@ -66,6 +66,11 @@ class Bucket:
     def put(self, path: str, data: bytes) -> None:
         """Write or replace an object."""
         self._call(lambda: self._filesystem.pipe_file(self._full(path), data))
+
+    def put_all(self, files: Mapping[str, bytes]) -> None:
+        """Write or replace objects, one after the other."""
+        for path, data in files.items():
+            self.put(path, data)
 
     def create(self, path: str, data: bytes) -> bool:
         """Write an object that isn't there yet; False, and nothing is changed, if it is."""

@@ -14,7 +14,7 @@ renamed; on an object store it is one put. A temporary file that a killed proces
 import errno
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -45,6 +45,7 @@ class _Files(Protocol):
 
     def get(self, path: str) -> bytes: ...
     def put(self, path: str, data: bytes) -> None: ...
+    def put_all(self, files: Mapping[str, bytes]) -> None: ...
     def create(self, path: str, data: bytes) -> bool: ...
     def get_versioned(self, path: str) -> tuple[bytes, str]: ...
     def replace(self, path: str, data: bytes, version: str) -> bool: ...
@@ -78,6 +79,14 @@ class Store:
         """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
         with self._errors("write", _checked(path)):
             self._files.put(path, data)
+
+    def put_all(self, files: Mapping[str, bytes]) -> None:
+        """Write files that belong together, each atomically: none appears before those that stand in front of it.
+
+        After a power cut a folder may have some and not others, in any order: their reader has to find that out.
+        """
+        with self._errors("write", [_checked(path) for path in files][-1]):
+            self._files.put_all(files)
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file that isn't there yet and say True; of many at once, one does. False if it is there.

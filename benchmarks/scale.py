@@ -1,0 +1,150 @@
+"""1,000 to 100,000 trials: time and peak memory of every stage, each the command that a user would give.
+
+    python benchmarks/scale.py [--sizes 1000 10000 100000] [--epochs 500] [--workers N] [--synthetic] [--json]
+
+The trials are the question's squares with 1-16-16-1, ReLU and AdamW, 10 seeds of each variant, which differ in
+learning rate and weight decay: up to 1,000 rates and as many decays as the size needs. With --synthetic
+nothing is trained: made-up results are written in the place of it, so that what stands around training is measured
+alone, in about a minute for 100,000 trials. Memory is that of the largest process; Ray's workers are not among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SEEDS, MOST_RATES = 10, 1_000
+SPEC = """
+name = "scale"
+[[dataset]]
+name = "squares"
+task = "square"
+largest = 1000
+rows = 1000
+test_rows = 1000
+seed = 1
+[train]
+epochs = {epochs}
+batch_size = 100
+[[grid]]
+dataset = "squares"
+hidden = [[16, 16]]
+activation = "relu"
+optimizer = "adamw"
+lr = {lr}
+weight_decay = {weight_decay}
+seeds = {seeds}
+"""
+FOLLOWING = ("plan", "summarize", "run")
+"""Once all is trained: what it costs to find that out, and to answer."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command, measured."""
+
+    trials: int
+    stage: str
+    seconds: float
+    """Wall time."""
+    cpu_seconds: float
+    """Of all its processes but Ray's workers: on a machine with other work, the steadier number."""
+    peak_mb: float
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--epochs", type=int, default=500)
+    parser.add_argument("--workers", help="as of `sumsquares run`")
+    parser.add_argument("--synthetic", action="store_true", help="write made-up results instead of training")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", nargs=2, metavar=("SPEC", "STORE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.write:
+        write_results(*options.write)
+        return
+    found = [stage for size in options.sizes for stage in measured(size, options)]
+    if options.json:
+        print(json.dumps([vars(stage) for stage in found], indent=1))
+        return
+    print(f"{'trials':>10}  {'stage':<16} {'seconds':>8} {'CPU s':>8} {'us per trial':>13} {'peak MB':>8}")
+    for stage in found:
+        each = stage.seconds / stage.trials * 1e6
+        times = f"{stage.seconds:>8.2f} {stage.cpu_seconds:>8.2f} {each:>13,.1f}"
+        print(f"{stage.trials:>10,}  {stage.stage:<16} {times} {stage.peak_mb:>8.0f}")
+
+
+def measured(size: int, options: argparse.Namespace) -> list[Stage]:
+    """All stages of a spec of so many trials, in a store of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec, store = Path(folder) / "spec.toml", f"{folder}/store"
+        spec.write_text(spec_of(size, options.epochs))
+        common = [str(spec), "--store", store, "--quiet", "--max-trials", str(2 * size)]
+        workers = ["--workers", options.workers] if options.workers else []
+        command = [sys.executable, "-m", "jobs"]
+        stages = {
+            "plan": [*command, "plan", *common],
+            "generate": [*command, "generate", *common],
+            "train": [*command, "train", *common, *workers],
+        }
+        if options.synthetic:
+            del stages["train"]
+            stages["write results"] = [sys.executable, __file__, "--write", str(spec), store]
+        stages |= {f"{name}, again" if name == "plan" else name: [*command, name, *common] for name in FOLLOWING}
+        return [Stage(size, name, *timed(words)) for name, words in stages.items()]
+
+
+def spec_of(size: int, epochs: int) -> str:
+    """A spec of so many trials."""
+    variants = -(-size // SEEDS)
+    rates = min(variants, MOST_RATES)
+    lr = [float(f"{1e-4 * 100 ** (rate / rates):.9g}") for rate in range(rates)]
+    decays = [1e-3 * decay for decay in range(-(-variants // rates))]
+    return SPEC.format(epochs=epochs, lr=lr, weight_decay=decays, seeds=min(size, SEEDS))
+
+
+def timed(words: list[str]) -> tuple[float, float, float]:
+    """Wall and CPU seconds of a command, and the MB of its largest process."""
+    began = time.perf_counter()
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    _, status, usage = os.wait4(os.posix_spawn(words[0], words, os.environ, file_actions=quiet), 0)
+    assert status == 0, f"{words} ended with status {status}"
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def write_results(spec: str, store: str) -> None:
+    """Commits made-up results of all trials of a spec, in the packs that would have been trained."""
+    import numpy as np  # all of this here: a child's peak is at least what its parent has when it starts it
+
+    from datasets.spec import SPLITS
+    from jobs.engines.metrics import Errors
+    from jobs.engines.sequential import state_dicts
+    from jobs.engines.state import State
+    from jobs.packs import plan_packs
+    from jobs.results.stored import commit_pack
+    from jobs.spec.job_spec import load_spec
+    from jobs.spec.variants import trials
+    from jobs.storage.store import Store
+    from jobs.training import _rows
+
+    draw = np.random.default_rng(0)
+    for pack in plan_packs(trials(load_spec(spec, 2**63))):
+        models = len(pack.trials)
+        weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
+        state = State(pack.program.steps, weights_MP, (), np.full(models, pack.program.steps))
+        squares, rounded, largest = draw.random((3, models)) * 1e9
+        errors = Errors(1000, squares, rounded, largest, np.zeros(models, np.int64), total_squares=1e15)
+        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, "cpu")
+        commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP))
+
+
+if __name__ == "__main__":
+    main()

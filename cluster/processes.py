@@ -1,0 +1,110 @@
+"""Works off a queue with processes of this machine, without Ray: for what is over before Ray would have started.
+
+A process that dies is replaced, and its piece goes back to the queue; if the launcher dies, each ends with its piece.
+What fits.py has beyond that is not here: more machines, GPUs, a watchdog for workers that hang.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from cluster.queue import Told, WorkQueue
+from cluster.work import Halve, Item, MakeWork, OnView
+from cluster.workers import ClusterError
+
+LOOK_SECONDS = 0.2
+"""Between two looks at the queue, and between two beats of a worker."""
+_GROUP = "local"
+
+
+def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, processes: int) -> None:
+    """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
+
+    Raises:
+        ClusterError: a process ended before it asked for work.
+
+    """
+    queue = WorkQueue(items, halve)
+    workers = [_Worker(rank, make_work) for rank in range(processes)]
+    looked = time.monotonic()
+    try:
+        while workers:
+            ready = wait([worker.pipe for worker in workers], LOOK_SECONDS)
+            for index, worker in enumerate(workers):
+                if worker.pipe in ready and not worker.answer(queue):
+                    queue.register(_GROUP, worker.rank, processes)
+                    workers[index] = _Worker(worker.rank, make_work)
+            workers = [worker for worker in workers if not worker.is_finished]
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                on_view(queue.view())
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+    on_view(queue.view())
+
+
+class _Worker:
+    """A process, and the launcher's end of the pipe to it."""
+
+    def __init__(self, rank: int, make_work: MakeWork) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+        self.rank = rank
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, make_work), daemon=True)
+        self.process.start()
+        theirs.close()
+        self._has_asked = False
+        self.is_finished = False
+        """Whether it was told that nothing is left."""
+
+    def answer(self, queue: WorkQueue) -> bool:
+        """Hears one message and answers it; False if the process has died instead."""
+        try:
+            kind, *told = self.pipe.recv()
+        except (EOFError, OSError) as error:
+            self.process.join()
+            if not self._has_asked:
+                reason = f"a worker process ended with exit code {self.process.exitcode} before it asked for work"
+                raise ClusterError(f"{reason}; --workers 0 runs in this process") from error
+            return False
+        answer = getattr(queue, kind)(f"{_GROUP}-{self.rank}", *told)
+        if kind == "take":
+            self._has_asked, self.is_finished = True, answer is None
+            with suppress(OSError):  # it has died: the next message says so
+                self.pipe.send(answer)
+        return True
+
+
+def _serve(pipe: Connection, make_work: MakeWork) -> None:
+    """What each process runs: takes, works, tells, until nothing is left or the launcher is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the launcher decides
+    work = make_work("cpu")
+    beaten = 0.0
+
+    def beat(share: float) -> None:
+        nonlocal beaten
+        if time.monotonic() - beaten > LOOK_SECONDS:
+            beaten = time.monotonic()
+            pipe.send(("beat", share))
+
+    with suppress(EOFError, OSError):
+        while (taken := _ask(pipe)) is not None:
+            try:
+                result = work(taken[1], beat)
+            except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
+                pipe.send(("fail", Told.of(error)))
+            else:
+                pipe.send(("done", result))
+
+
+def _ask(pipe: Connection) -> tuple[str, Any] | None:
+    pipe.send(("take",))
+    taken: tuple[str, Any] | None = pipe.recv()
+    return taken

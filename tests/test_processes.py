@@ -1,0 +1,134 @@
+"""Processes of this machine work off a queue: one of them is killed, one never starts, the launcher is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.processes import pull
+from cluster.work import Item
+from cluster.workers import ClusterError
+
+
+def make_work(device):
+    """Squares its number; number 0 kills its process once, told by a file."""
+
+    def work(payload, beat):
+        number, folder = payload
+        beat(0.0)
+        marker = Path(folder) / "killed"
+        if number == 0 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number < 0:
+            raise ValueError(f"{number} is negative")
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def make_meeting(device):
+    """Says which process it is, and waits for another one."""
+
+    def work(payload, beat):
+        number, folder = payload
+        (Path(folder) / str(os.getpid())).touch()
+        patiently(lambda: len(list(Path(folder).iterdir())) > 1)
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def make_nothing(device):
+    """A worker that can't start."""
+    raise SystemExit(3)
+
+
+def make_waiting(device):
+    """Says which process it is, and then beats until the launcher is gone."""
+
+    def work(folder, beat):
+        (Path(folder) / str(os.getpid())).touch()
+        while True:
+            beat(0.0)
+            time.sleep(0.05)
+
+    return work
+
+
+def pulled(numbers, folder, processes=2, make=make_work):
+    """All views of working off these numbers."""
+    views = []
+    items = [Item(str(number), 1.0, (number, str(folder))) for number in numbers]
+    pull(make, items, lambda _payload: [], views.append, processes)
+    return views
+
+
+def test_every_piece_is_done_once_by_processes_side_by_side(tmp_path):
+    """None of them this one."""
+    views = pulled(range(1, 40), tmp_path, make=make_meeting)
+    results = [value for view in views for _, value in view.results]
+    assert sorted(value[0] for value in results) == [n**2 for n in range(1, 40)]
+    assert {value[1] for value in results} == {"cpu"}
+    assert len({value[2] for value in results} - {os.getpid()}) == 2
+    assert (views[-1].left, views[-1].running, views[-1].failures) == (0, {}, [])
+
+
+def test_a_killed_process_is_replaced_and_its_piece_is_done_all_the_same(tmp_path):
+    """And a person is told."""
+    views = pulled(range(6), tmp_path)
+    assert sorted(value[0] for view in views for _, value in view.results) == [n**2 for n in range(6)]
+    assert any("its worker died" in note for view in views for note in view.notes)
+
+
+def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(tmp_path):
+    """The process that raised stays."""
+    views = pulled([1, -2, 3], tmp_path, processes=1)
+    (failure,) = views[-1].failures
+    assert (failure.key, failure.kind) == ("-2", "ValueError")
+    assert "in work" in failure.traceback
+    assert {key for view in views for key, _ in view.results} == {"1", "3"}
+
+
+def test_a_process_that_can_not_start_is_an_error_and_not_tried_for_ever(tmp_path):
+    """It names the exit code and what else to do."""
+    with pytest.raises(ClusterError, match=r"exit code 3 .*--workers 0"):
+        pulled([1], tmp_path, make=make_nothing)
+
+
+def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
+    """They find their pipe closed at the next beat."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_processes import *\n"
+        f"items = [Item(str(n), 1.0, {str(tmp_path)!r}) for n in range(2)]\n"
+        "pull(make_waiting, items, list, print, 2)"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
+    patiently(lambda: len(list(tmp_path.iterdir())) == 2)
+    launcher.kill()
+    launcher.wait()
+    for path in tmp_path.iterdir():
+        patiently(lambda number=path.name: not is_running(number))
+
+
+def patiently(condition):
+    """Waits for a condition, a minute at most."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(number):
+    """Whether there is such a process, and not just its exit code."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
