@@ -26,11 +26,12 @@ LR, BETA1, BETA2, EPSILON = 0.001, 0.9, 0.999, 1e-8
 
 
 def groups(question):
-    """Rows first or units first, a step or five per turn of the loop."""
+    """Rows first or units first, five steps per turn of the loop or one."""
     for layout in ("units x rows", "rows x units"):
         for unroll in (5, 1):
             make = partial(trainer, tuple(question["hidden"]), layout, unroll)
-            yield [Candidate(f"{layout}, unroll {unroll}", models, partial(make, models)) for models in PACKS]
+            how = f"{layout}, unroll {unroll}"
+            yield [Candidate(how, models, partial(make, models), CHUNK) for models in PACKS]
 
 
 def dot(a, b, axis_a, axis_b):

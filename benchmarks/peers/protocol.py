@@ -11,15 +11,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 Run = Callable[[int], None]
 SEARCH_SECONDS = 0.15
 """Of one candidate, after its first call, which compiles."""
-HOPELESS = 1.15
-"""Two sizes in a row that are slower than the best by this factor end the search in a group."""
+HOPELESS, FAR = 1.15, 1.75
+"""Two sizes in a row that are slower than their group's best, or than the best of all, by this factor end a group."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Candidate:
     """Trained side by side."""
     make: Callable[[], Run]
     """A function that makes so many steps of all models; built when its turn comes."""
+    unit: int = 10
+    """Steps are asked for in multiples of this; 10 are an epoch."""
 
 
 class UnavailableError(RuntimeError):
@@ -48,7 +50,7 @@ def serve(groups: Callable[[dict[str, Any]], Iterable[Iterable[Candidate]]]) -> 
     except UnavailableError as reason:
         say(answers, {"unavailable": str(reason)})
         return
-    say(answers, {"how": candidate.how, "models": candidate.models, "tried": tried})
+    say(answers, {"how": candidate.how, "models": candidate.models, "unit": candidate.unit, "tried": tried})
     for line in sys.stdin:
         say(answers, timed(run, json.loads(line)["steps"]))
 
@@ -70,29 +72,23 @@ def fastest(groups: Iterable[Iterable[Candidate]]) -> tuple[Candidate, Run, dict
     best: tuple[float, Candidate, Run] | None = None
     tried: dict[str, float] = {}
     for group in groups:
-        for candidate, run, seconds in promising(group):
+        least, slow = float("inf"), 0
+        for candidate in group:
+            run = candidate.make()
+            seconds = seconds_per_step(run, candidate.unit) / candidate.models
             tried[f"{candidate.how}, {candidate.models}"] = round(seconds * 1e6, 3)
             if best is None or seconds < best[0]:
                 best = seconds, candidate, run
+            least = min(least, seconds)
+            slow = slow + 1 if seconds > min(HOPELESS * least, FAR * best[0]) else 0
+            if slow == 2:
+                break
     assert best is not None, "no candidates"
     return best[1], best[2], tried
 
 
-def promising(group: Iterable[Candidate]) -> Iterator[tuple[Candidate, Run, float]]:
-    """Candidates of one group with their seconds per model and step, until two in a row are hopeless."""
-    least, hopeless = float("inf"), 0
-    for candidate in group:
-        run = candidate.make()
-        run(100)
-        steps = steps_for(run, SEARCH_SECONDS / 3)
-        seconds = min(timed(run, steps)["cpu"] for _ in range(3)) / steps / candidate.models
-        yield candidate, run, seconds
-        least = min(least, seconds)
-        hopeless = hopeless + 1 if seconds > HOPELESS * least else 0
-        if hopeless == 2:
-            return
-
-
-def steps_for(run: Run, seconds: float) -> int:
-    """About so many steps as take so long, a multiple of 100."""
-    return 100 * max(1, round(seconds / timed(run, 100)["cpu"]))
+def seconds_per_step(run: Run, unit: int) -> float:
+    """The least of three, after a first call that compiles and a second that warms up."""
+    run(unit)
+    steps = unit * max(1, round(SEARCH_SECONDS / 3 / timed(run, unit)["cpu"]))
+    return min(timed(run, steps)["cpu"] for _ in range(3)) / steps
