@@ -32,7 +32,7 @@ class Contender:
             self.found = {"unavailable": f"{script} ended with {self._process.wait()}; its message is above"}
 
     def seconds(self, steps: int) -> dict[str, float]:
-        """How long so many steps take, by "cpu" and "wall" clock."""
+        """How long so many steps take, by "cpu" and "wall" clock, and what else the child says of them."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"steps": steps}) + "\n")
         self._process.stdin.flush()

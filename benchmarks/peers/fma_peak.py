@@ -38,7 +38,11 @@ def build(compiler, size):
     chains = ctypes.CDLL(str(library)).chains
     chains.restype, chains.argtypes = ctypes.c_float, [ctypes.c_long]
     rounds = FLOPS // (CHAINS * size // 4 * 2)
-    return lambda steps: chains(steps * rounds)
+
+    def run(steps):
+        chains(steps * rounds)
+
+    return run
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-Run = Callable[[int], None]
+Run = Callable[[int], dict[str, Any] | None]
 SEARCH_SECONDS = 0.15
 """Of one candidate, after its first call, which compiles."""
 HOPELESS, FAR = 1.15, 1.75
@@ -60,11 +60,11 @@ def say(answers: TextIO, answer: dict[str, Any]) -> None:
     print(json.dumps(answer), file=answers, flush=True)
 
 
-def timed(run: Run, steps: int) -> dict[str, float]:
+def timed(run: Run, steps: int) -> dict[str, Any]:
     """Seconds on the clock, and of this process's threads: the same on a core that does nothing else."""
     wall, cpu = time.perf_counter(), time.process_time()
-    run(steps)
-    return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+    facts = run(steps) or {}
+    return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, **facts}
 
 
 def fastest(groups: Iterable[Iterable[Candidate]]) -> tuple[Candidate, Run, dict[str, float]]:
