@@ -1,10 +1,12 @@
-"""Rows generated and written as Parquet per second: ours against DuckDB, on one core, in turns.
+"""Rows generated and written as Parquet per second: ours against DuckDB, Polars and pyarrow, on one core, in turns.
 
-Run `python benchmarks/generation.py [--rows N] [--json]` in an environment with this package and duckdb; takes
-about 10 seconds. Both write the same columns (random INTEGERs 1..1000 and a BIGINT target) to files in the same
-temporary folder without fsync; ours also makes the digests of the content and of each file. DuckDB has one thread and
-its defaults, and the fastest expression for such numbers that we know. Rates are medians; quote the ratio only, as
-absolute rates don't hold from machine to machine. It does not measure reading, nor several cores.
+    python benchmarks/generation.py [--rows N] [--rounds 7] [--json]
+
+Takes about two minutes. All write the same columns (random INTEGERs 1..1000 and a BIGINT target) to files in a
+temporary folder, without fsync; only ours makes the digests of the content and of each file. Every contender is a
+process of its own with one thread, pinned to the same core; those of other projects run in build/peers. Ratios are of
+rounds; quote them only, as absolute rates don't hold from machine to machine. It does not measure reading, nor
+several cores.
 """
 
 from __future__ import annotations
@@ -12,87 +14,86 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import ExitStack
+from typing import Any
 
-import duckdb
+from peers.contender import Contender, machine, ratio, rounds, versions
+from peers.environment import peers_python
 
-from datasets.shards import encode_shard, shard_count
-from datasets.spec import DatasetSpec
-
-REPEATS = 7
-# Rounding 0.5..1000.5 is as uniform as floor() and 5 % faster.
-RANDOM = "(random() * 1000 + 0.5)::INTEGER"
-QUERIES = {
-    "sum": "SELECT a AS number_1, b AS number_2, (a + b)::BIGINT AS target "
-    "FROM (SELECT {random} AS a, {random} AS b FROM range({rows}))",
-    "square": "SELECT a AS number_1, a::BIGINT * a AS target FROM (SELECT {random} AS a FROM range({rows}))",
+ENTRIES: dict[str, tuple[str, str, dict[str, object]]] = {
+    "ours": ("ours", "ours", {}),
+    "duckdb": ("DuckDB, its defaults", "duckdb", {}),
+    "duckdb_large": ("DuckDB, groups of 1 Mi rows", "duckdb", {"ROW_GROUP_SIZE": 2**20}),
+    "duckdb_plain": ("DuckDB, uncompressed", "duckdb", {"COMPRESSION": "uncompressed"}),
+    "polars": ("Polars, its defaults", "polars", {}),
+    "polars_plain": ("Polars, uncompressed", "polars", {"compression": "uncompressed", "statistics": False}),
+    "pyarrow": ("pyarrow, its defaults", "pyarrow", {}),
+    "pyarrow_plain": (
+        "pyarrow, uncompressed",
+        "pyarrow",
+        {"compression": "none", "write_statistics": False},
+    ),
+    "pyarrow_widest": (
+        "pyarrow, neither dictionary",
+        "pyarrow",
+        {"compression": "none", "write_statistics": False, "use_dictionary": False},
+    ),
 }
+"""Name -> label, library, and what it is told."""
 
 
 def main() -> None:
-    """Measure each task and print one table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=4 * 2**20, help="rows per file set (default 4 x 2**20)")
+    """Measures each task and prints one table, or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=4 * 2**20, help="rows per set of files (default 4 x 2**20)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders, and ours")
+    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin everything to")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    arguments = parser.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    results = [measure(task, arguments.rows) for task in QUERIES]
-    if arguments.json:
-        print(json.dumps({"rows": arguments.rows, "repeats": REPEATS, "results": results}))
+    options = parser.parse_args()
+    tasks = [measure(task, options) for task in ("sum", "square")]
+    if not options.json:
+        print("\n".join(table(found) for found in tasks))
         return
-    print(f"{arguments.rows:,} rows, one core, median of {REPEATS}, {sys.platform}, duckdb {duckdb.__version__}")
-    print(f"{'task':8}{'ours':>12}{'DuckDB':>12}{'ratio':>8}{'ours':>12}{'DuckDB':>12}{'ratio':>8}")
-    print(f"{'':8}{'M rows/s':>12}{'M rows/s':>12}{'':>8}{'bytes/row':>12}{'bytes/row':>12}")
-    for r in results:
-        rates = f"{r['ours_rows_per_s'] / 1e6:12.1f}{r['duckdb_rows_per_s'] / 1e6:12.1f}{r['rate_ratio']:8.2f}"
-        sizes = f"{r['ours_bytes_per_row']:12.3f}{r['duckdb_bytes_per_row']:12.3f}{r['bytes_ratio']:8.2f}"
-        print(f"{r['task']:8}{rates}{sizes}")
+    shown = {"rows": options.rows, "rounds": options.rounds, "clock": options.clock}
+    known = versions(("numpy", "pyarrow"), ("duckdb", "polars"))
+    print(json.dumps({"machine": machine(options.core), **shown, "versions": known, "tasks": tasks}, indent=1))
 
 
-def measure(task: str, rows: int) -> dict[str, float | str]:
-    """Let both write the rows in turns; REPEATS turns are measured after one that isn't."""
-    connection = duckdb.connect(config={"threads": 1})
-    query = QUERIES[task].format(random=RANDOM, rows=rows)
-    spec = DatasetSpec.model_validate({"task": task, "largest": 1000, "rows": rows})
-    seconds: dict[str, list[float]] = {"ours": [], "duckdb": []}
-    sizes: dict[str, int] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        writers: dict[str, Callable[[], int]] = {
-            "ours": lambda: write_ours(spec, Path(folder)),
-            "duckdb": lambda: write_duckdb(connection, query, Path(folder) / "x.parquet"),
-        }
-        for _ in range(REPEATS + 1):
-            for name, write in writers.items():
-                start = time.perf_counter()
-                sizes[name] = write()
-                seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
-    return {
-        "task": task,
-        **{f"{name}_rows_per_s": rows / median for name, median in medians.items()},
-        **{f"{name}_bytes_per_row": size / rows for name, size in sizes.items()},
-        "rate_ratio": medians["duckdb"] / medians["ours"],
-        "bytes_ratio": sizes["ours"] / sizes["duckdb"],
-    }
+def measure(task: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All contenders on one task; rates are rows per second, ratios ours against theirs."""
+    names = dict.fromkeys(["ours", *options.only])
+    with ExitStack() as stack:
+        contenders = {name: stack.enter_context(start(name, task, options)) for name in names}
+        sizes = {name: one.seconds(1)["bytes"] / options.rows for name, one in contenders.items()}
+        seconds = rounds(contenders, options.rounds, 0, options.clock)
+    entries = []
+    for name, times in seconds.items():
+        rate = ratio([options.rows] * len(times), times)
+        against = {"rate_ratio": ratio(times, seconds["ours"]), "bytes_ratio": sizes["ours"] / sizes[name]}
+        label = ENTRIES[name][0]
+        entries.append({"name": name, "label": label, "rows_per_s": rate, "bytes_per_row": sizes[name], **against})
+    return {"task": task, "entries": entries}
 
 
-def write_ours(spec: DatasetSpec, folder: Path) -> int:
-    """Write the train split as shards; returns the bytes written."""
-    return sum(
-        (folder / f"part-{index:05d}.parquet").write_bytes(encode_shard(spec, "train", index)[0])
-        for index in range(shard_count(spec, "train"))
-    )
+def start(name: str, task: str, options: argparse.Namespace) -> Contender:
+    """The process of one contender."""
+    _, library, settings = ENTRIES[name]
+    python = sys.executable if library == "ours" else peers_python()
+    question = {"core": options.core, "library": library, "task": task, "rows": options.rows, "options": settings}
+    return Contender(python, "parquet_rows.py", question)
 
 
-def write_duckdb(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Write the query's rows as one file; returns the bytes written."""
-    connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
-    return path.stat().st_size
+def table(found: dict[str, Any]) -> str:
+    """One task as text."""
+    lines = [f"\n{found['task']:30}{'M rows/s':>10}{'bytes/row':>11}  ours is faster by"]
+    for row in found["entries"]:
+        ratios = row["rate_ratio"]
+        text = f"{row['label']:30}{row['rows_per_s']['median'] / 1e6:>10.1f}{row['bytes_per_row']:>11.3f}"
+        lines.append(f"{text}  {ratios['median']:.2f} ({ratios['min']:.2f}..{ratios['max']:.2f})")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

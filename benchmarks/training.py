@@ -1,9 +1,12 @@
-"""One-at-a-time PyTorch against our packs, on one core: microseconds per model and optimizer step.
+"""Microseconds per model and optimizer step: our engines against what else there is, on one core, in turns.
 
-    python benchmarks/training.py [--units 16 64] [--repeats 5] [--json]
+    python benchmarks/training.py [--units 16 32 64 128] [--layers 1 2 3] [--only jax lanes] [--rounds 7] [--json]
 
-Takes about a minute. The networks are 1-H-H-1 with ReLU and Adam, on 1,000 rows in batches of 100: the question's.
-The loop is what everyone writes: torch.nn.Sequential, autograd, torch.optim.Adam. Both are measured in turns.
+The networks are 1-H-..-1 with ReLU and Adam in float32, on 1,000 rows in batches of 100: the question's. The default
+takes about 5 minutes, most of it the search for each peer's best pack size. Every contender is a process of its own,
+pinned to the same core; those of other projects run in build/peers, which is made when missing (about a minute). Times
+are medians over the rounds, and ratios those of each round; `--clock cpu`, the default, counts the time that the
+process had the core, which on a core with nothing else to do is the same as `--clock wall`.
 """
 
 from __future__ import annotations
@@ -12,88 +15,135 @@ import argparse
 import json
 import os
 import statistics
-import time
-from dataclasses import replace
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-import torch
+from peers.contender import Contender, machine, ratio, rounds, versions
+from peers.environment import peers_python
 
-from jobs.engines import torch_engine
-from jobs.engines.initialize import begin
-from jobs.engines.order import batches, in_memory
 from jobs.engines.program import Program
-from jobs.engines.sequential import sequential, state_dicts
-from jobs.engines.state import Models
-from jobs.packs import pack_size
 
-LOOP_EPOCHS, PACK_EPOCHS = 30, 20
+PEAK = "peak"
+PEAK_STEP_FLOPS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table."""
+
+    label: str
+    script: str
+    ours: bool = False
+    """Whether it is what we measure the others against."""
+    peer: bool = False
+    """Whether it needs the peers' environment."""
+    question: dict[str, str] = field(default_factory=dict)
+
+
+ENTRIES = {
+    "loop": Entry("PyTorch, one at a time", "torch_loop.py"),
+    "vmap": Entry("PyTorch, torch.func vmap", "torch_vmap.py"),
+    "sklearn": Entry("scikit-learn MLPRegressor", "sklearn_mlp.py", peer=True),
+    "keras": Entry("Keras fit (JAX)", "keras_mlp.py", peer=True),
+    "jax": Entry("JAX jit(vmap(scan))", "jax_mlp.py", peer=True),
+    "torch": Entry("ours: torch engine", "engine.py", ours=True, question={"engine": "torch"}),
+    "lanes": Entry("ours: lanes engine", "engine.py", ours=True, question={"engine": "lanes"}),
+    PEAK: Entry("measured FMA peak", "fma_peak.py"),
+}
 
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--units", type=int, nargs="+", default=[16, 64])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    torch_engine.prepare()
-    found = [compare(units, options.repeats) for units in options.units]
+    options = parsed()
+    networks = []
+    for layers in options.layers:
+        for units in options.units:
+            networks.append(measure((units,) * layers, options))
+            if not options.json:
+                print(table(networks[-1]), flush=True)
     if options.json:
-        print(json.dumps(found, indent=1))
-        return
-    print(f"{'network':>12} {'models':>7} {'loop us':>9} {'pack us':>9} {'ratio':>7}  (median, min..max of the ratio)")
-    for row in found:
-        name = f"1-{row['units']}-{row['units']}-1"
-        times = f"{row['loop_us']:>9.1f} {row['pack_us']:>9.2f} {row['ratio']:>7.1f}"
-        print(f"{name:>12} {row['models']:>7} {times}  {row['ratio_min']:.1f}..{row['ratio_max']:.1f}")
+        shown = {"rounds": options.rounds, "seconds": options.seconds, "clock": options.clock}
+        known = versions(("torch", "numpy"), ("jax", "keras", "scikit-learn"))
+        print(
+            json.dumps({"machine": machine(options.core), **shown, "versions": known, "networks": networks}, indent=1)
+        )
 
 
-def compare(units: int, repeats: int) -> dict[str, float]:
-    """Medians over interleaved runs; the ratio is that of each pair."""
-    program = Program(1, (units, units), "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
-    count = pack_size(program, "cpu")
-    x_NI = np.linspace(0.001, 1, 1000, dtype=np.float32)[:, None]
-    y_N = x_NI[:, 0] ** 2
-    pairs = [(loop(program, x_NI, y_N), pack(program, count, x_NI, y_N)) for _ in range(repeats + 1)][1:]
-    ratios = [one / other for one, other in pairs]
-    return {
-        "units": units,
-        "models": count,
-        "loop_us": statistics.median(one for one, _ in pairs),
-        "pack_us": statistics.median(other for _, other in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
+def parsed() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", type=int, nargs="+", default=[16, 64], help="of each hidden layer")
+    parser.add_argument("--layers", type=int, nargs="+", default=[2], help="hidden layers")
+    parser.add_argument("--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of one contender in one round")
+    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin everything to")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    return parser.parse_args()
 
 
-def models(count: int) -> Models:
-    """Models that differ in their seeds."""
-    return Models(range(count), ["glorot_uniform"] * count, [0.001] * count, [0.0] * count)
+def measure(hidden: tuple[int, ...], options: argparse.Namespace) -> dict[str, Any]:
+    """All contenders on one network."""
+    program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
+    with ExitStack() as stack:
+        contenders = {name: stack.enter_context(start(name, hidden, options.core)) for name in options.only}
+        usable = {name: one for name, one in contenders.items() if "unavailable" not in one.found}
+        seconds = rounds(usable, options.rounds, options.seconds, options.clock)
+        found = {name: one.found for name, one in contenders.items()}
+    flops = program.flops / program.steps
+    gflops = [PEAK_STEP_FLOPS / one / 1e9 for one in seconds.pop(PEAK, [])]
+    per_model = {name: [one / found[name]["models"] for one in times] for name, times in seconds.items()}
+    entries = [entry(name, found[name], per_model, flops, gflops) for name in found if name != PEAK]
+    peak = {"gflops": statistics.median(gflops), **found[PEAK]} if gflops else found.get(PEAK)
+    return {"hidden": hidden, "flops": flops, "peak": peak, "entries": entries}
 
 
-def loop(program: Program, x_NI: np.ndarray, y_N: np.ndarray) -> float:
-    """Microseconds per step of one network, trained as everyone does."""
-    first = begin(program, models(1)).parameters
-    network = sequential(program, {name: stacked[0] for name, stacked in state_dicts(program, first).items()})
-    optimizer, steps = torch.optim.Adam(network.parameters(), lr=0.001), 0
-    began = time.perf_counter()
-    for epoch in range(LOOP_EPOCHS):
-        for x, y in batches(in_memory(x_NI, y_N), 100, 0, epoch):
-            optimizer.zero_grad()
-            torch.nn.functional.mse_loss(network(torch.from_numpy(x)).squeeze(1), torch.from_numpy(y)).backward()
-            optimizer.step()
-            steps += 1
-    return (time.perf_counter() - began) / steps * 1e6
+def start(name: str, hidden: tuple[int, ...], core: int) -> Contender:
+    """The process of one contender, after its search."""
+    known = ENTRIES[name]
+    print(f"{'-'.join(map(str, (1, *hidden, 1)))}: {known.label}", file=sys.stderr, flush=True)
+    python = peers_python() if known.peer else sys.executable
+    return Contender(python, known.script, {"core": core, "hidden": hidden, **known.question})
 
 
-def pack(program: Program, count: int, x_NI: np.ndarray, y_N: np.ndarray) -> float:
-    """Microseconds per step and model of a pack."""
-    longer = replace(program, epochs=PACK_EPOCHS)
-    began = time.perf_counter()
-    torch_engine.train(longer, models(count), in_memory(x_NI, y_N))
-    return (time.perf_counter() - began) / longer.steps / count * 1e6
+def entry(
+    name: str, found: dict[str, Any], seconds: dict[str, list[float]], flops: float, gflops: list[float]
+) -> dict[str, Any]:
+    """One row: its time, its ratio to the best of ours, its share of the peak."""
+    row = {"name": name, "label": ENTRIES[name].label, **found}
+    if name not in seconds:
+        return row
+    row["us"] = {key: 1e6 * value for key, value in ratio(seconds[name], [1.0] * len(seconds[name])).items()}
+    ours = [one for one in seconds if ENTRIES[one].ours]
+    if ours:
+        best = min(ours, key=lambda one: statistics.median(seconds[one]))
+        row |= {"ratio": ratio(seconds[name], seconds[best]), "ratio_to": best}
+    if gflops:
+        rates = [flops / one / 1e9 for one in seconds[name]]
+        row["peak_share"] = ratio(rates, gflops)["median"]
+    return row
+
+
+def table(network: dict[str, Any]) -> str:
+    """One network as text."""
+    peak = network["peak"] or {}
+    limit = f"FMA peak {peak['gflops']:.0f} GFLOP/s" if "gflops" in peak else peak.get("unavailable", "")
+    title = "-".join(map(str, (1, *network["hidden"], 1)))
+    lines = [f"\n{title}, {network['flops']:,.0f} operations per model and step; {limit}"]
+    lines.append(f"{'':28}{'models':>7}{'us':>10}{'ratio':>8}{'min..max':>16}{'of peak':>9}")
+    for row in network["entries"]:
+        if "us" not in row:
+            lines.append(f"{row['label']:28}not here: {row['unavailable']}")
+            continue
+        text = f"{row['label']:28}{row['models']:>7}{row['us']['median']:>10.2f}"
+        if "ratio" in row:
+            spread = f"{row['ratio']['min']:.2f}..{row['ratio']['max']:.2f}"
+            text += f"{row['ratio']['median']:>8.2f}{spread:>16}"
+        lines.append(text + (f"{row['peak_share']:>9.1%}" if "peak_share" in row else ""))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""Ours, measured as the peers are: the engine that "engine" names, torch or lanes, on whole trainings from the start.
+
+So the first weights and the order of rows are in its time, as they are in `sumsquares run`.
+"""
+
+import importlib.util
+from dataclasses import replace
+from functools import partial
+
+from protocol import Candidate, UnavailableError, serve
+
+PACKS = (16, 32, 64, 128)
+"""Tried beside the size that plans give."""
+
+
+def groups(question):
+    """Growing packs, up to a few sizes beyond the best."""
+    engine = {"torch": torch_engine, "lanes": lanes_engine}[question["engine"]]()
+    make = partial(trainer, engine, tuple(question["hidden"]))
+    how = f"jobs.engines.{question['engine']}_engine"
+    return [[Candidate(how, models, partial(make, models)) for models in PACKS]]
+
+
+def torch_engine():
+    """The train function of the torch engine."""
+    from jobs.engines import torch_engine
+
+    torch_engine.prepare()
+    return torch_engine.train
+
+
+def lanes_engine():
+    """The train function of the native engine.
+
+    Raises:
+        UnavailableError: it was not built, or can't run here.
+
+    """
+    if importlib.util.find_spec("jobs.engines.lanes_engine") is None:
+        raise UnavailableError("there is no jobs.engines.lanes_engine")
+    lanes = importlib.import_module("jobs.engines.lanes_engine")
+    if reason := lanes.available():
+        raise UnavailableError(reason)
+    return lanes.train
+
+
+def trainer(train, hidden, models):
+    """A function that trains a pack from its first weights."""
+    import numpy as np
+
+    from jobs.engines.order import in_memory
+    from jobs.engines.program import Program
+    from jobs.engines.state import Models
+
+    program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
+    pack = Models(range(models), ["glorot_uniform"] * models, [0.001] * models, [0.0] * models)
+    x_NI = np.linspace(0.001, 1, 1000, dtype=np.float32)[:, None]
+    rows = in_memory(x_NI, x_NI[:, 0] ** 2)
+
+    def run(steps):
+        train(replace(program, epochs=steps // program.steps_per_epoch), pack, rows)
+
+    return run
+
+
+if __name__ == "__main__":
+    serve(groups)

@@ -1,0 +1,29 @@
+"""The peers' own Python environment, made on demand in build/peers from requirements.txt, anew when that changes.
+
+It holds what is compared with, and nothing of ours. Not here: the processes that run in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+FOLDER = ROOT / "build" / "peers"
+
+
+def peers_python() -> str:
+    """The interpreter of that environment; the first call takes about a minute."""
+    stamp = FOLDER / "installed.txt"
+    wanted = REQUIREMENTS.read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"installing the peers into {FOLDER.relative_to(ROOT)}", file=sys.stderr, flush=True)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
+        pip = [FOLDER / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "-r", REQUIREMENTS], check=True, stdout=sys.stderr)
+        stamp.write_text(wanted)
+    return str(FOLDER / "bin" / "python")

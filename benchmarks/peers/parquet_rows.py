@@ -1,0 +1,108 @@
+"""Random integers and their target as a Parquet file, one library and setting per process, one thread.
+
+All write the same columns: numbers 1..1000 as INTEGER, the target as BIGINT, of a task of SHAPES, without fsync. Only
+ours makes digests. Libraries without fast random numbers of their own get numpy's fastest generator.
+"""
+
+import os
+
+os.environ.update(POLARS_MAX_THREADS="1", OMP_NUM_THREADS="1")
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from protocol import Candidate, serve
+
+SHAPES = {"sum": ("number_1", "number_2"), "square": ("number_1",)}
+# Rounding 0.5..1000.5 is as uniform as floor() and 5 % faster.
+RANDOM = "(random() * 1000 + 0.5)::INTEGER"
+QUERIES = {
+    "sum": "SELECT a AS number_1, b AS number_2, (a + b)::BIGINT AS target "
+    "FROM (SELECT {random} AS a, {random} AS b FROM range({rows}))",
+    "square": "SELECT a AS number_1, a::BIGINT * a AS target FROM (SELECT {random} AS a FROM range({rows}))",
+}
+
+
+def groups(question):
+    """One: what the question names. Its "models" are rows, its steps files."""
+    make = {"ours": ours, "duckdb": duckdb, "polars": polars, "pyarrow": pyarrow}[question["library"]]
+    folder = tempfile.TemporaryDirectory()
+    write = partial(make, question["task"], question["rows"], question["options"])
+    return [[Candidate(question["library"], question["rows"], lambda: writing(write, folder), 1)]]
+
+
+def writing(make, folder):
+    """A function that writes the files again and again, and says how large they are."""
+    write = make(Path(folder.name))
+
+    def run(steps):
+        for _ in range(steps):
+            write()
+        return {"bytes": sum(path.stat().st_size for path in Path(folder.name).iterdir())}
+
+    return run
+
+
+def ours(task, rows, _options, folder):
+    """Shards of the train split, with the digests of their content and of each file."""
+    from datasets.shards import encode_shard, shard_count
+    from datasets.spec import DatasetSpec
+
+    spec = DatasetSpec.model_validate({"task": task, "largest": 1000, "rows": rows})
+
+    def write():
+        for index in range(shard_count(spec, "train")):
+            (folder / f"{index}.parquet").write_bytes(encode_shard(spec, "train", index)[0])
+
+    return write
+
+
+def duckdb(task, rows, options, folder):
+    """A COPY of a query."""
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 1})
+    query = QUERIES[task].format(random=RANDOM, rows=rows)
+    settings = "".join(f", {name} {value}" for name, value in options.items())
+    return lambda: connection.execute(f"COPY ({query}) TO '{folder / 'x.parquet'}' (FORMAT parquet{settings})")
+
+
+def polars(task, rows, options, folder):
+    """A frame of numpy's numbers, its target by an expression."""
+    import polars
+
+    draw = numbers(task, rows)
+    first = polars.col("number_1").cast(polars.Int64)
+    target = (first * first if task == "square" else first + polars.col("number_2")).alias("target")
+    return lambda: polars.DataFrame(draw()).with_columns(target).write_parquet(folder / "x.parquet", **options)
+
+
+def pyarrow(task, rows, options, folder):
+    """A table of numpy's numbers and target."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.set_cpu_count(1)
+    draw = numbers(task, rows)
+
+    def write():
+        columns = draw()
+        first = columns["number_1"].astype(np.int64)
+        columns["target"] = first * first if task == "square" else first + columns["number_2"]
+        pyarrow.parquet.write_table(pa.table(columns), folder / "x.parquet", **options)
+
+    return write
+
+
+def numbers(task, rows):
+    """A function that draws the columns of numbers."""
+    import numpy as np
+
+    rng = np.random.Generator(np.random.SFC64(1))
+    return lambda: {name: rng.integers(1, 1001, rows, np.int32) for name in SHAPES[task]}
+
+
+if __name__ == "__main__":
+    serve(groups)
