@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs import exits
+from jobs.place import PATIENCE
 
 if TYPE_CHECKING:
     from jobs.commands import Shared
@@ -26,7 +27,7 @@ MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a sp
 Workers = Annotated[
     str | None,
     typer.Option(
-        "--workers", help="CPU workers: 4, or 2:8 to grow; 0 runs without Ray. Default: all CPUs.", metavar="N"
+        "--workers", help="CPU workers: 4, or 2:8 as nodes come and go; 0 runs without Ray. Default: all.", metavar="N"
     ),
 ]
 GpuWorkers = Annotated[
@@ -45,11 +46,14 @@ GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers tha
 MemoryLimit = Annotated[
     int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
 ]
+Patience = Annotated[
+    float, typer.Option("--patience", min=1, help="Seconds to wait for nodes while no worker is left.")
+]
 Address = Annotated[
     str | None,
     typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
 ]
-DEFAULT_STORE, DEFAULT_MAX_TRIALS = "store", 1_000_000
+DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_PATIENCE = "store", 1_000_000, PATIENCE
 
 
 def shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:

@@ -10,6 +10,9 @@ from pathlib import Path
 from cluster.workers import Resources, Wanted
 from jobs.exits import UsageError
 
+PATIENCE = 600.0
+"""Seconds: a cloud takes minutes to replace a node, and that to fetch an image of 2 GB."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -21,6 +24,8 @@ class Place:
     """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
     memory_limit: int = 1 << 30
     """Bytes of rows that each worker holds."""
+    patience: float = PATIENCE
+    """Seconds to wait for workers while there are none."""
 
     @property
     def inline(self) -> bool:
@@ -44,6 +49,7 @@ class PlaceOptions:
     group_size: int = 32
     memory_limit: int = 1024
     """MiB."""
+    patience: float = PATIENCE
 
     def place(self, address: str | None) -> Place:
         """The place; on this machine what is left open is what it has, on a cluster what that has.
@@ -59,6 +65,8 @@ class PlaceOptions:
                 gpu_workers = 0 if workers == 0 else int(gpus_here() / self.gpus_per_worker)
             if workers is None:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
+        elif workers is None:
+            at_least = 1  # nodes come and go
         wanted = Wanted(
             workers=workers,
             at_least=at_least,
@@ -68,12 +76,12 @@ class PlaceOptions:
             labels=_pairs("--label", self.label),
             group_size=self.group_size,
         )
-        return Place(wanted, address, self.memory_limit << 20)
+        return Place(wanted, address, self.memory_limit << 20, self.patience)
 
     def arguments(self) -> list[str]:
         """The options again, for a command line somewhere else; defaults are left out."""
         known = PlaceOptions()
-        single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit")
+        single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit", "patience")
         given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
         given += [(name, value) for name in ("resource", "label") for value in getattr(self, name)]
         return [text for name, value in given for text in (f"--{name.replace('_', '-')}", str(value))]

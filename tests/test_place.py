@@ -23,6 +23,14 @@ def test_what_is_left_open_is_what_this_machine_has():
     assert (there.workers, there.gpu_workers) == (None, None)
 
 
+def test_on_a_cluster_what_is_left_open_may_become_less():
+    """Nodes come and go there; a number that is asked for is a number, and this machine stays what it is."""
+    assert PlaceOptions().place("auto").wanted.at_least == 1
+    assert PlaceOptions(workers="4").place("auto").wanted.at_least is None
+    assert PlaceOptions(workers="2:4").place("auto").wanted.at_least == 2
+    assert PlaceOptions().place(None).wanted.at_least is None
+
+
 def test_no_workers_is_this_process():
     """Unless there is an address, or a GPU is asked for."""
     assert PlaceOptions(workers="0").place(None).inline
@@ -57,10 +65,11 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
     st.lists(st.sampled_from(["zone=a", "kind=b c"]), unique=True),
     st.integers(1, 64),
     st.integers(1, 4096),
+    st.sampled_from([600.0, 20.0]),
 )
-def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory):
+def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory, wait):
     """What is passed on to a job means the same there."""
-    options = PlaceOptions(workers, gpus, share, resource, label, group, memory)
+    options = PlaceOptions(workers, gpus, share, resource, label, group, memory, wait)
     words = iter(options.arguments())
     given_back: dict[str, object] = {"resource": [], "label": []}
     for word in words:
@@ -68,7 +77,7 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
         if name in ("resource", "label"):
             given_back[name] = [*given_back[name], value]
         else:
-            given_back[name] = {"workers": str, "gpus_per_worker": float}.get(name, int)(value)
+            given_back[name] = {"workers": str, "gpus_per_worker": float, "patience": float}.get(name, int)(value)
     assert PlaceOptions(**given_back).place("auto") == options.place("auto")
 
 
