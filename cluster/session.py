@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 
+from cluster.reach import check_answers
 from cluster.workers import ClusterError, Resources
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -48,6 +49,8 @@ def remote(address: str) -> Iterator[list[Resources]]:
         ClusterError: it does not answer, or has another version of Ray or Python, or refuses the token.
 
     """
+    if address != "auto":
+        check_answers(address, *_host_and_port(address))
     remedy = "check the address, RAY_AUTH_MODE and RAY_AUTH_TOKEN, and that this Ray and Python are the cluster's"
     environment = {"env_vars": dict(ENVIRONMENT)}
     with _connected(f"the cluster at {address}", remedy, address=address, runtime_env=environment) as found:
@@ -70,6 +73,11 @@ def _connected(what: str, remedy: str, **options: Any) -> Iterator[list[Resource
         yield resources()
     finally:
         ray.shutdown()
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def resources() -> list[Resources]:

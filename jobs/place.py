@@ -58,6 +58,8 @@ class PlaceOptions:
             UsageError: an option that can't be read.
 
         """
+        if address is not None:
+            _check_address(address)
         at_least, workers = _range(self.workers)
         gpu_workers = self.gpu_workers
         if address is None:
@@ -97,6 +99,16 @@ def gpus_here() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     found = len(list(Path("/dev").glob("nvidia[0-9]*")))
     return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
+
+
+def _check_address(address: str) -> None:
+    """It may hold a secret, and is not shown."""
+    host, _, port = address.rpartition(":")
+    if address != "auto" and ("/" in host or "@" in host or not host or not port.isdecimal() or int(port) > 65535):
+        raise UsageError(
+            "this --address is that of a Ray, from inside its network: write auto, or host:6379; "
+            "http://... is for `sumsquares submit`"
+        )
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cluster import inline
+from cluster.reach import limit_attempts
 from cluster.work import Failure, Item, View
 from cluster.workers import ClusterError, groups
 from datasets.shards import SHARD_ROWS
@@ -78,6 +79,8 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
         return
     with ExitStack() as stack:
         with timing.stage("ray"):
+            if place.address is not None:
+                limit_attempts()
             from cluster import fits, session, tasks
 
             wanted = place.wanted

@@ -39,6 +39,18 @@ def test_no_workers_is_this_process():
 
 
 @pytest.mark.parametrize(
+    "address", ["http://head:8265", "ray://head:10001", "head", ":6379", "head:x", "me:secret@a:1"]
+)
+def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
+    """It says what one looks like, and shows no secret."""
+    with pytest.raises(UsageError, match="host:6379") as refused:
+        PlaceOptions().place(address)
+    assert "secret" not in str(refused.value)
+    for good in ("auto", "head:6379", "[::1]:6379"):
+        assert PlaceOptions().place(good).address == good
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"workers": "two"}, "--workers 'two'"),
