@@ -82,7 +82,7 @@ class RayCluster:
                 os.killpg(node.pid, signal.SIGTERM)
         for node in self.nodes:
             try:
-                node.wait(timeout=20)
+                node.wait(timeout=5)  # draining takes 30 s, and there is nothing to save
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
                 node.wait()
