@@ -2,7 +2,8 @@
 
 No process group and no barrier: a worker pulls the next piece when it has finished one. `DataParallelTrainer` is
 used rather than `TorchTrainer`, whose process group pieces of work don't need (5-7 s to the first step, not 12-14).
-A worker that dies restarts its own group; the queue takes back what the group's workers had.
+A worker that dies restarts its own group; the queue takes back what the group's workers had. Groups that can be
+smaller than asked for shrink with the cluster and grow again (Ray Train's elastic groups).
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.train import get_context
+from ray.train import UserCallback, get_context
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.queue import Told, WorkQueue, describe
-from cluster.work import Halve, Item, MakeWork, OnView
+from cluster.session import amounts
+from cluster.waiting import Waiting
+from cluster.work import Halve, Item, MakeWork, OnView, View
 from cluster.workers import ClusterError, Group
 
 RESTARTS = 100
@@ -34,13 +38,23 @@ BEAT_SECONDS = 0.5
 BEATS_PER_SECOND = 400.0
 """Of all workers together: the queue answers some 1,400 calls a second. More workers beat less often."""
 LOOK_SECONDS = 0.3
+LEAVE_SECONDS = 10.0
+"""From the end of the work until groups that still wait for nodes are left to themselves."""
 
 
-def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, workers: Sequence[Group]) -> None:
+def pull(
+    make_work: MakeWork,
+    items: Sequence[Item],
+    halve: Halve,
+    on_view: OnView,
+    workers: Sequence[Group],
+    patience: float,
+) -> None:
     """Works off all items; `on_view` is called several times a second and once at the end.
 
     Raises:
-        ClusterError: when a group could not be kept up, once the others have finished.
+        ClusterError: a group could not be kept up, told once the others have finished; or no group had workers for
+            `patience` seconds.
 
     """
     # On this node, whose end is the run's end in any case: elsewhere the loss of a worker's node would end it too.
@@ -51,24 +65,48 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
     failures: list[str] = []
     beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
-        threads = [
-            threading.Thread(
+        threads = {
+            group.name: threading.Thread(
                 target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, failures), daemon=True
             )
             for group in workers
-        ]
-        for thread in threads:
+        }
+        for thread in threads.values():
             thread.start()
         try:
-            while any(thread.is_alive() for thread in threads):
-                on_view(ray.get(queue.view.remote()))
-                time.sleep(LOOK_SECONDS)
+            last = _watch(queue, threads, on_view, Waiting(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
-        last = ray.get(queue.view.remote())
-    on_view(last)
     if failures and last.left:
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
+
+
+def _watch(queue: Any, threads: Mapping[str, threading.Thread], on_view: OnView, waiting: Waiting) -> View:
+    """Looks at the queue until all fits have ended, or nothing is left to do; the last view."""
+    finished: float | None = None
+    while True:
+        alive = [name for name, thread in threads.items() if thread.is_alive()]
+        view: View = ray.get(queue.view.remote())
+        now = time.monotonic()
+        working = [name for name in alive if view.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
+        note = waiting.look(working, sorted(set(alive) - set(working)), view.left, now) if view.left else None
+        on_view(replace(view, notes=[*view.notes, *([note] if note else [])]))
+        finished = None if view.left else finished or now
+        if not alive or (finished and now - finished > LEAVE_SECONDS):
+            return view
+        time.sleep(LOOK_SECONDS)
+
+
+class _Losses(UserCallback):
+    """Runs in Ray Train's controller, which is the first to know that workers died."""
+
+    def __init__(self, queue: Any, group: str) -> None:
+        self._queue, self._group = queue, group
+
+    def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:
+        """Tells the queue who died."""
+        del run_context
+        self._queue.lost.remote(self._group, list(worker_exceptions))
 
 
 def _fit(
@@ -88,7 +126,9 @@ def _fit(
         run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
             name=f"{attempt}-{group.name}",
             storage_path=folder,
-            failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=3),
+            # Room that can't be had now is asked for until the run gives up: `Waiting` says when.
+            failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=-1),
+            callbacks=[_Losses(queue, group.name)],
         ),
     )
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 
+from cluster.reach import check_answers
 from cluster.workers import ClusterError, Resources
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -20,13 +21,13 @@ ENVIRONMENT: Mapping[str, str] = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # a lost worker is seen after 0.5 s rather than 2 s
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "15",  # a lost node is counted for 20 s more: room is asked for again
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 
 
 @contextmanager
-def local(cpus: int, gpus: int) -> Iterator[Resources]:
+def local(cpus: int, gpus: int) -> Iterator[list[Resources]]:
     """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving.
 
     Raises:
@@ -41,13 +42,15 @@ def local(cpus: int, gpus: int) -> Iterator[Resources]:
 
 
 @contextmanager
-def remote(address: str) -> Iterator[Resources]:
+def remote(address: str) -> Iterator[list[Resources]]:
     """Connects to the cluster at `auto` or `host:port`, and leaves it running.
 
     Raises:
         ClusterError: it does not answer, or has another version of Ray or Python, or refuses the token.
 
     """
+    if address != "auto":
+        check_answers(address, *_host_and_port(address))
     remedy = "check the address, RAY_AUTH_MODE and RAY_AUTH_TOKEN, and that this Ray and Python are the cluster's"
     environment = {"env_vars": dict(ENVIRONMENT)}
     with _connected(f"the cluster at {address}", remedy, address=address, runtime_env=environment) as found:
@@ -59,7 +62,7 @@ def remote(address: str) -> Iterator[Resources]:
 
 
 @contextmanager
-def _connected(what: str, remedy: str, **options: Any) -> Iterator[Resources]:
+def _connected(what: str, remedy: str, **options: Any) -> Iterator[list[Resources]]:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -72,12 +75,25 @@ def _connected(what: str, remedy: str, **options: Any) -> Iterator[Resources]:
         ray.shutdown()
 
 
-def resources() -> Resources:
-    """What the connected cluster has now."""
-    total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    others = {
-        name: amount
-        for name, amount in total.items()
-        if name not in _OWN and not name.startswith(("node:", "accelerator_type:"))
-    }
-    return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), others)
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def resources() -> list[Resources]:
+    """What the nodes of the connected cluster have."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [
+        Resources(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), node["Resources"], labels)
+        for node in nodes
+        for labels in [node.get("Labels") or {}]
+    ]
+
+
+def amounts() -> tuple[dict[str, float], Mapping[str, float]]:
+    """What the connected cluster has in all, and what of it nobody has taken."""
+    there: dict[str, float] = {}
+    for node in resources():
+        for name, amount in node.amounts().items():
+            there[name] = there.get(name, 0.0) + amount
+    return there, ray.available_resources()  # type: ignore[no-untyped-call]

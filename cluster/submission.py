@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cluster.reach import check_answers
 from cluster.workers import ClusterError
 
-CONNECT_SECONDS = 10.0
 RECONNECTS = 30
 """Connections lost in a row, 2 s apart, before following a job is given up; the job goes on."""
+ANSWER_SECONDS = 20.0
+"""Until an answer of the cluster must have come."""
+IDLE_SECONDS = 30.0
+"""Without a word of the log, its connection may be dead without having been closed: another one is made."""
 NOT_READY = "No available agent"
 """What a head says of a job in the first seconds after its own start."""
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -70,13 +73,21 @@ class Jobs:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        _check_reachable(endpoint.address)
+        parts = urlsplit(endpoint.address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        check_answers(endpoint.address, parts.hostname or "", port)
         import ray
+        import urllib3
         from ray.job_submission import JobSubmissionClient
+
+        if endpoint.verify is False:  # asked for, and not to be told of with every request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
         with _translated(endpoint.address), _without_addresses():
             headers = dict(endpoint.headers)
-            self._client = JobSubmissionClient(endpoint.address, headers=headers or None, verify=endpoint.verify)
+            self._client = _with_deadlines(JobSubmissionClient)(
+                endpoint.address, headers=headers or None, verify=endpoint.verify
+            )
             there = self._client._server_ray_version  # get_version() is that of the API
         if there != ray.__version__:
             raise ClusterError(
@@ -161,15 +172,25 @@ class Jobs:
         try:
             while True:
                 try:
-                    text = loop.run_until_complete(anext(stream))
-                except StopAsyncIteration:
+                    text = loop.run_until_complete(asyncio.wait_for(anext(stream), IDLE_SECONDS))
+                except (StopAsyncIteration, TimeoutError):
                     return
                 fresh, skip = text[skip:], max(0, skip - len(text))
                 if fresh:
                     yield fresh
         finally:
-            loop.run_until_complete(stream.aclose())  # type: ignore[attr-defined]  # it is a generator
+            loop.run_until_complete(stream.aclose())
             loop.close()
+
+
+def _with_deadlines(client: type[Any]) -> type[Any]:
+    """Ray's client with an end of its patience: its own requests have none."""
+
+    class Client(client):  # type: ignore[misc]
+        def _do_request(self, *arguments: Any, **options: Any) -> Any:
+            return super()._do_request(*arguments, **{"timeout": ANSWER_SECONDS, **options})
+
+    return Client
 
 
 def _name(job_id: str) -> str:
@@ -192,18 +213,6 @@ def _job(details: Any) -> Job:
     )
 
 
-def _check_reachable(address: str) -> None:
-    """Opens a connection: Ray's client would wait for minutes."""
-    parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ClusterError(
-            f"nothing answers at {address}: {error}; check the address, and that the head's port 8265 is forwarded"
-        ) from error
-
-
 @contextmanager
 def _translated(address: str) -> Iterator[None]:
     import requests
@@ -219,11 +228,17 @@ def _translated(address: str) -> Iterator[None]:
             f"the cluster at {address} refuses: {first}; "
             "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
         ) from error
-    except requests.exceptions.SSLError as error:
+    except requests.exceptions.Timeout as error:
         raise ClusterError(
-            f"the certificate of {address} is not trusted: {error}; give --verify with its authority"
+            f"no answer within {ANSWER_SECONDS:.0f} s from {address}; check that it is the head's port for jobs, 8265"
         ) from error
     except (RuntimeError, ConnectionError, OSError) as error:
+        # Ray's client says of its first request only that it failed.
+        untrusted = next((e for e in (error, error.__context__) if isinstance(e, requests.exceptions.SSLError)), None)
+        if untrusted:
+            raise ClusterError(
+                f"the certificate of {address} is not trusted: {untrusted}; give --verify with its authority"
+            ) from error
         raise ClusterError(f"the cluster at {address} failed: {' '.join(str(error).split())[:500]}") from error
 
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import ray
 
-from cluster.session import resources
-from cluster.workers import ClusterError
+from cluster.session import amounts
+from cluster.workers import ClusterError, shortage
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -17,23 +17,25 @@ IN_FLIGHT_PER_CPU = 2
 """So that a CPU that finishes has the next task waiting, while the results on their way stay few."""
 
 
-def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
+def map_tasks(function: Callable[[A], B], arguments: Iterable[A], patience: float) -> Iterator[B]:
     """The function's results, in the order they come; an exception of the function is raised here as it was there.
 
     Raises:
-        ClusterError: when workers died more often than Ray tries again.
+        ClusterError: workers died more often than Ray tries again, or none ended within `patience` seconds.
 
     """
     remote: Any = ray.remote(num_cpus=1, max_retries=3)(
         lambda argument: function(argument)
     )  # Ray takes plain functions
     waiting = iter(arguments)
-    limit = IN_FLIGHT_PER_CPU * max(1, int(resources().cpus))
+    limit = IN_FLIGHT_PER_CPU * max(1, int(amounts()[0].get("CPU", 0.0)))
     in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]
     try:
         while in_flight:
-            (ready, *_), in_flight = ray.wait(in_flight, num_returns=1)
-            yield ray.get(ready)
+            ready, in_flight = ray.wait(in_flight, num_returns=1, timeout=patience)
+            if not ready:
+                raise ClusterError(_stuck(patience))
+            yield ray.get(ready[0])
             in_flight += [remote.remote(argument) for argument in islice(waiting, 1)]
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
@@ -42,3 +44,9 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
     finally:
         for reference in in_flight:
             ray.cancel(reference, force=True)
+
+
+def _stuck(patience: float) -> str:
+    there, free = amounts()
+    what = shortage({"CPU": 1.0}, there) or f"CPU: 1 asked, {there['CPU']:g} there, {free.get('CPU', 0.0):g} free"
+    return f"no task has ended for {patience:.0f} s ({what}); add nodes, or wait longer with --patience"

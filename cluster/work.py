@@ -5,7 +5,7 @@ A piece of work is a key, a cost and a payload that only the caller's function u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class View:
     """Pieces not finished: neither results nor failures."""
     notes: list[str] = field(default_factory=list)
     """What a person should know of, since the last look: a worker lost, a piece tried again."""
+    heard: Mapping[str, float] = field(default_factory=dict)
+    """By group with workers: seconds since one of them was heard of."""
 
 
 OnView = Callable[[View], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 GROUP_SIZE = 32
@@ -15,12 +15,17 @@ class ClusterError(RuntimeError):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a cluster has in all."""
+    """What one node has in all."""
 
     cpus: float
     gpus: float
     others: Mapping[str, float] = field(default_factory=dict)
-    """Custom resources by name."""
+    """Other resources by name: memory, accelerators, custom ones."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def amounts(self) -> dict[str, float]:
+        """All by the name that a worker asks by."""
+        return {**self.others, "CPU": self.cpus, "GPU": self.gpus}
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,11 @@ class Wanted:
     """What is asked for; what is left open is all that the cluster has."""
 
     workers: int | None = None
-    """CPU workers, one CPU each; None: one for every CPU that GPU workers leave."""
+    """CPU workers, one CPU each; None: as many as there is room for beside the GPU workers."""
     at_least: int | None = None
-    """Begin with so few CPU workers, and take more up to `workers` as the cluster grows; None: all of them at once."""
+    """So few workers are enough, and more are had as nodes come, up to what is asked for; None: all or none."""
     gpu_workers: int | None = None
-    """GPU workers, with one CPU each; None: as many as the GPUs allow."""
+    """GPU workers, with one CPU each; None: as many as there is room for."""
     gpus_per_worker: float = 1.0
     """GPUs of a GPU worker; a fraction lets several share one."""
     resources: Mapping[str, float] = field(default_factory=dict)
@@ -52,54 +57,84 @@ class Group:
     device: str
     """cpu or cuda."""
     at_least: int
-    """Workers to begin with; fewer than `workers`: the group grows and shrinks with the cluster."""
+    """Workers that are enough; fewer than `workers`: the group grows and shrinks with the cluster."""
     resources: Mapping[str, float]
     """What each worker takes, CPUs and GPUs among it."""
     labels: Mapping[str, str]
 
 
-def groups(have: Resources, wanted: Wanted) -> list[Group]:
+def groups(nodes: Sequence[Resources], wanted: Wanted) -> list[Group]:
     """Cuts the workers of each device class into groups, GPU workers first.
 
     Raises:
-        ClusterError: the cluster has not got them; asked against available.
+        ClusterError: the nodes have not got them; asked against available.
 
     """
-    gpu_workers = int(have.gpus / wanted.gpus_per_worker) if wanted.gpu_workers is None else wanted.gpu_workers
-    gpu_workers = min(gpu_workers, int(have.cpus)) if wanted.gpu_workers is None else gpu_workers
-    workers = max(0, int(have.cpus) - gpu_workers) if wanted.workers is None else wanted.workers
+    rooms = [node.amounts() for node in nodes if _carries(node.labels, wanted.labels)]
+    cpu = {"CPU": 1.0, **wanted.resources}
+    gpu = {"CPU": 1.0, "GPU": wanted.gpus_per_worker, **wanted.resources}
+    gpu_room = _fill(rooms, gpu, wanted.gpu_workers)
+    gpu_workers = gpu_room if wanted.gpu_workers is None else wanted.gpu_workers
+    room = _fill(rooms, cpu, wanted.workers)
+    workers = room if wanted.workers is None else wanted.workers
     at_least = min(workers, workers if wanted.at_least is None else wanted.at_least)
-    _check(have, wanted, at_least, gpu_workers)
-    gpu = {"GPU": wanted.gpus_per_worker}
+    if gpu_room < gpu_workers or room < at_least or not workers + gpu_workers:
+        raise ClusterError(_no_room(nodes, wanted, (at_least, gpu_workers), (room, gpu_room)))
+    gpu_at_least = gpu_workers if wanted.at_least is None or wanted.gpu_workers is not None else 1
     return [
-        *_cut("cuda", gpu_workers, gpu_workers, gpu, wanted),
-        *_cut("cpu", workers, at_least, {}, wanted),
+        *_cut("cuda", gpu_workers, gpu_at_least, gpu, wanted),
+        *_cut("cpu", workers, at_least, cpu, wanted),
     ]
 
 
-def _cut(device: str, workers: int, at_least: int, resources: Mapping[str, float], wanted: Wanted) -> list[Group]:
+def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether a node can have workers with such labels; what Ray reads as an operator, Ray will decide."""
+    return all(value.startswith(("!", "in(")) or labels.get(name) == value for name, value in wanted.items())
+
+
+def _fill(rooms: Sequence[dict[str, float]], takes: Mapping[str, float], most: int | None) -> int:
+    """Takes off the rooms what as many workers take as fit, `most` at most; how many those are."""
+    placed = 0
+    for room in rooms:
+        fit = min(int(room.get(name, 0.0) / amount + 1e-9) for name, amount in takes.items())
+        fit = fit if most is None else min(fit, most - placed)
+        room.update({name: room.get(name, 0.0) - fit * amount for name, amount in takes.items()})
+        placed += fit
+    return placed
+
+
+def _cut(device: str, workers: int, at_least: int, takes: Mapping[str, float], wanted: Wanted) -> list[Group]:
     size, cut = wanted.group_size, []
+    # Ray Train counts the workers that fit by dividing floats, 4 of 0.2 in 1.0: such amounts are had all at once.
+    at_least = at_least if all((amount * 1024).is_integer() for amount in takes.values()) else workers
     for start in range(0, workers, size):
         count = min(size, workers - start)
         fewest = max(1, at_least * (start + count) // workers - at_least * start // workers)
-        takes = {"CPU": 1.0, **resources, **wanted.resources}
         cut.append(Group(f"{device}-{start // size}", count, device, fewest, takes, wanted.labels))
     return cut
 
 
-def _check(have: Resources, wanted: Wanted, workers: int, gpu_workers: int) -> None:
-    total = workers + gpu_workers
-    asked = {"CPU": float(total), "GPU": gpu_workers * wanted.gpus_per_worker}
-    asked |= {name: amount * total for name, amount in wanted.resources.items()}
-    found = {"CPU": have.cpus, "GPU": have.gpus, **have.others}
-    short = [
-        f"{name}: {asked[name]:g} asked, {found.get(name, 0):g} there"
-        for name in asked
-        if asked[name] > found.get(name, 0)
-    ]
-    if short or not total:
-        what = "; ".join(short) or "no worker is asked for"
-        raise ClusterError(
-            f"there is no room for {workers} CPU and {gpu_workers} GPU workers ({what}); "
-            "ask for fewer with --workers and --gpu-workers, or add nodes"
-        )
+def _no_room(nodes: Sequence[Resources], wanted: Wanted, asked: tuple[int, int], room: tuple[int, int]) -> str:
+    """Of CPU and GPU workers each."""
+    total, gpus = sum(asked), asked[1] * wanted.gpus_per_worker
+    amounts = {"CPU": float(total), "GPU": gpus, **{name: each * total for name, each in wanted.resources.items()}}
+    carrying = [node.amounts() for node in nodes if _carries(node.labels, wanted.labels)]
+    what = shortage(amounts, {name: sum(node.get(name, 0.0) for node in carrying) for name in amounts})
+    if not total:
+        what = "no worker is asked for" if wanted.workers == 0 else "no CPU is there"
+    labels = ", ".join(f"{name}={value}" for name, value in wanted.labels.items())
+    where = f" on the {len(carrying)} of {len(nodes)} nodes with {labels}" if labels else ""
+    return (
+        f"there is no room for {asked[0]} CPU and {asked[1]} GPU workers{where} "
+        f"({what or f'each takes its share of one node: there is room for {room[0]} and {room[1]}'}); "
+        "ask for fewer with --workers and --gpu-workers, or add nodes"
+    )
+
+
+def shortage(asked: Mapping[str, float], have: Mapping[str, float]) -> str:
+    """What is asked for and not there, in words; nothing where all is."""
+    return "; ".join(
+        f"{name}: {amount:g} asked, {have.get(name, 0.0):g} there"
+        for name, amount in asked.items()
+        if amount > have.get(name, 0.0)
+    )

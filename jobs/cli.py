@@ -16,6 +16,7 @@ from jobs.cli_cluster import cluster_app
 from jobs.night.cli import nightly_app
 from jobs.options import (
     DEFAULT_MAX_TRIALS,
+    DEFAULT_PATIENCE,
     DEFAULT_STORE,
     Address,
     Debug,
@@ -26,6 +27,7 @@ from jobs.options import (
     Label,
     MaxTrials,
     MemoryLimit,
+    Patience,
     Quiet,
     Resource,
     Run,
@@ -64,6 +66,7 @@ def run(
     label: Label = [],  # noqa: B006
     group_size: GroupSize = 32,
     memory_limit: MemoryLimit = 1024,
+    patience: Patience = DEFAULT_PATIENCE,
     address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
@@ -74,7 +77,7 @@ def run(
     from jobs import commands
     from jobs.place import PlaceOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
+    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     raise typer.Exit(commands.run(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
 
 
@@ -102,6 +105,7 @@ def generate(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     workers: Workers = None,
+    patience: Patience = DEFAULT_PATIENCE,
     address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
@@ -112,7 +116,7 @@ def generate(
     from jobs import commands
     from jobs.place import PlaceOptions
 
-    place = PlaceOptions(workers, gpu_workers=0).place(address)
+    place = PlaceOptions(workers, gpu_workers=0, patience=patience).place(address)
     raise typer.Exit(commands.generate(spec, max_trials, place, shared(store, json, quiet, debug)))
 
 
@@ -127,6 +131,7 @@ def train(
     label: Label = [],  # noqa: B006
     group_size: GroupSize = 32,
     memory_limit: MemoryLimit = 1024,
+    patience: Patience = DEFAULT_PATIENCE,
     address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     json: Json = False,
@@ -137,7 +142,7 @@ def train(
     from jobs import commands
     from jobs.place import PlaceOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
+    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     raise typer.Exit(commands.train(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
 
 

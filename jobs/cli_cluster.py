@@ -8,6 +8,7 @@ import typer
 
 from jobs.options import (
     DEFAULT_MAX_TRIALS,
+    DEFAULT_PATIENCE,
     DEFAULT_STORE,
     Debug,
     GpusPerWorker,
@@ -17,6 +18,7 @@ from jobs.options import (
     Label,
     MaxTrials,
     MemoryLimit,
+    Patience,
     Quiet,
     Resource,
     Spec,
@@ -53,6 +55,7 @@ def submit(
     label: Label = [],  # noqa: B006
     group_size: GroupSize = 32,
     memory_limit: MemoryLimit = 1024,
+    patience: Patience = DEFAULT_PATIENCE,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
     header: Header = [],  # noqa: B006
     verify: Verify = None,
@@ -64,7 +67,7 @@ def submit(
     from jobs import cluster_commands
     from jobs.place import PlaceOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit)
+    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     jobs = cluster_commands.connect(address, header, verify)
     raise typer.Exit(cluster_commands.submit(jobs, spec, max_trials, options, wait, shared(store, json, quiet, debug)))
 

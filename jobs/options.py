@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs import exits
+from jobs.place import PATIENCE
 
 if TYPE_CHECKING:
     from jobs.commands import Shared
@@ -27,8 +28,8 @@ Workers = Annotated[
     str | None,
     typer.Option(
         "--workers",
-        help="CPU workers on Ray: 4, 2:8 to grow, or all; 0 runs in this process. Default: all, or, where training "
-        "is shorter than Ray's start, processes of this machine.",
+        help="CPU workers on Ray: 4, 2:8 as nodes come and go, or all; 0 runs in this process. Default: all, or, where "
+        "training is shorter than Ray's start, processes of this machine.",
         metavar="N",
     ),
 ]
@@ -48,11 +49,14 @@ GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers tha
 MemoryLimit = Annotated[
     int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
 ]
+Patience = Annotated[
+    float, typer.Option("--patience", min=1, help="Seconds to wait for nodes while no worker is left.")
+]
 Address = Annotated[
     str | None,
     typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
 ]
-DEFAULT_STORE, DEFAULT_MAX_TRIALS = "store", 1_000_000
+DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_PATIENCE = "store", 1_000_000, PATIENCE
 
 
 def shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cluster.workers import Resources, Wanted
 from jobs.exits import UsageError
-from jobs.show.words import counted
 
 ALL = "all"
 """As a number of workers: one for every CPU, on Ray."""
@@ -17,6 +16,9 @@ RAY_SECONDS = 16.0
 """From the start of a local Ray to the first step in its workers: measured, on 2 cores."""
 INLINE_SECONDS = 2.0
 """Of work, which one process has done before others have started."""
+
+PATIENCE = 600.0
+"""Seconds: a cloud takes minutes to replace a node, and that to fetch an image of 2 GB."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Place:
     """Nothing was said of workers on this machine: what is over before Ray has started is trained without it."""
     processes: int = 0
     """So many processes of this machine instead of a Ray."""
+    patience: float = PATIENCE
+    """Seconds to wait for workers while there are none."""
 
     @property
     def inline(self) -> bool:
@@ -68,7 +72,7 @@ class Place:
             return "in this process, without Ray"
         if self.processes:
             return f"in {self.processes} processes, without Ray"
-        return f"on {counted(self.count, 'worker')} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
+        return f"on {self.count} worker{'s' * (self.count > 1)} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
 
 
 HERE = Place(Wanted(workers=0, gpu_workers=0))
@@ -87,6 +91,7 @@ class PlaceOptions:
     group_size: int = 32
     memory_limit: int = 1024
     """MiB."""
+    patience: float = PATIENCE
 
     def place(self, address: str | None) -> Place:
         """The place; on this machine what is left open is what it has, on a cluster what that has.
@@ -95,6 +100,8 @@ class PlaceOptions:
             UsageError: an option that can't be read.
 
         """
+        if address is not None:
+            _check_address(address)
         at_least, workers = _range(self.workers)
         gpu_workers = self.gpu_workers
         is_open = address is None and self.workers is None and not self.resource and not self.label
@@ -103,6 +110,8 @@ class PlaceOptions:
                 gpu_workers = 0 if workers == 0 else int(gpus_here() / self.gpus_per_worker)
             if workers is None:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
+        elif workers is None:
+            at_least = 1  # nodes come and go
         wanted = Wanted(
             workers=workers,
             at_least=at_least,
@@ -112,12 +121,12 @@ class PlaceOptions:
             labels=_pairs("--label", self.label),
             group_size=self.group_size,
         )
-        return Place(wanted, address, self.memory_limit << 20, is_open and not gpu_workers)
+        return Place(wanted, address, self.memory_limit << 20, is_open and not gpu_workers, patience=self.patience)
 
     def arguments(self) -> list[str]:
         """The options again, for a command line somewhere else; defaults are left out."""
         known = PlaceOptions()
-        single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit")
+        single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit", "patience")
         given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
         given += [(name, value) for name in ("resource", "label") for value in getattr(self, name)]
         return [text for name, value in given for text in (f"--{name.replace('_', '-')}", str(value))]
@@ -133,6 +142,16 @@ def gpus_here() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     found = len(list(Path("/dev").glob("nvidia[0-9]*")))
     return found if visible is None else min(found, len([name for name in visible.split(",") if name.strip()]))
+
+
+def _check_address(address: str) -> None:
+    """It may hold a secret, and is not shown."""
+    host, _, port = address.rpartition(":")
+    if address != "auto" and ("/" in host or "@" in host or not host or not port.isdecimal() or int(port) > 65535):
+        raise UsageError(
+            "this --address is that of a Ray, from inside its network: write auto, or host:6379; "
+            "http://... is for `sumsquares submit`"
+        )
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:

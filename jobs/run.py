@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster import inline, processes
+from cluster.reach import limit_attempts
 from cluster.work import Failure, Item, View
 from cluster.workers import ClusterError, groups
 from datasets.shards import SHARD_ROWS
@@ -85,11 +86,13 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
         return
     with ExitStack() as stack:
         with timing.stage("ray"):
+            if place.address is not None:
+                limit_attempts()
             from cluster import fits, session, tasks
 
             wanted = place.wanted
             if place.address is None:
-                groups(resources_here(), wanted)  # a local Ray believes whatever it is told to have
+                groups([resources_here()], wanted)  # a local Ray believes whatever it is told to have
                 workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
                 connection = session.local(workers + gpu_workers, math.ceil(gpu_workers * wanted.gpus_per_worker))
             else:
@@ -100,7 +103,8 @@ def runners(place: Place, store: Store, needed: bool, timing: Timing) -> Iterato
             if place.address is not None:
                 check_store_everywhere(store)
         device = "cuda" if any(group.device == "cuda" for group in cut) else "cpu"
-        yield Runners(tasks.map_tasks, partial(fits.pull, workers=cut), device)
+        map_tasks = partial(tasks.map_tasks, patience=place.patience)
+        yield Runners(map_tasks, partial(fits.pull, workers=cut, patience=place.patience), device)
 
 
 def settle(plan: Plan, place: Place, progress: Progress) -> Place:

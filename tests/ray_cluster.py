@@ -38,22 +38,51 @@ class RayCluster:
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
         }
-        self._nodes: list[subprocess.Popen[bytes]] = []
+        self.nodes: list[subprocess.Popen[bytes]] = []
+        """The head first."""
         head = ["--head", f"--port={self.gcs}", f"--dashboard-port={self.dashboard}", "--dashboard-host=127.0.0.1"]
         self._start(*head, f"--temp-dir={self._folder.name}/s", "--include-dashboard=true")
-        self._wait_for_head()
-        for _ in range(2):
-            self._start(f"--address=127.0.0.1:{self.gcs}")
-        time.sleep(5)
+        try:
+            self._wait_for_head()
+            for count in (2, 3):
+                self.add_node()
+                self.wait_for_nodes(count)
+        except Exception as error:
+            logs = "\n".join(path.read_text() for path in Path(self._folder.name).glob("node-*.log"))
+            self.stop()
+            raise RuntimeError(logs) from error
+
+    def add_node(self) -> subprocess.Popen[bytes]:
+        """One more raylet of one CPU; it takes some seconds to join."""
+        return self._start(f"--address=127.0.0.1:{self.gcs}")
+
+    def lose(self, node: subprocess.Popen[bytes]) -> None:
+        """Kills all processes of a node at once, as when its machine is gone."""
+        os.killpg(node.pid, signal.SIGKILL)
+        node.wait()
+        self.nodes.remove(node)
+
+    def wait_for_nodes(self, count: int) -> None:
+        """Until so many are alive."""
+        end = time.monotonic() + START_SECONDS
+        while (alive := self._alive()) != count:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{alive} nodes alive after {START_SECONDS} s, not {count}")
+            time.sleep(0.3)
+
+    def _alive(self) -> int:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = requests.get(f"{self.address}/nodes?view=summary", headers=headers, timeout=10).json()
+        return sum(node["raylet"].get("state") == "ALIVE" for node in answer["data"]["summary"])
 
     def stop(self) -> None:
         """Ends the processes that were started here, and no others."""
-        for node in reversed(self._nodes):
+        for node in reversed(self.nodes):
             with suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGTERM)
-        for node in self._nodes:
+        for node in self.nodes:
             try:
-                node.wait(timeout=20)
+                node.wait(timeout=5)  # draining takes 30 s, and there is nothing to save
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
                 node.wait()
@@ -68,14 +97,14 @@ class RayCluster:
         command.chmod(0o755)
         return str(folder)
 
-    def _start(self, *arguments: str) -> None:
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", "--num-cpus=1"]
         arguments = (*arguments, f"--dashboard-agent-listen-port={_free_port()}")  # each node has one, on this host
-        with (Path(self._folder.name) / f"node-{len(self._nodes)}.log").open("wb") as log:
+        with (Path(self._folder.name) / f"node-{secrets.token_hex(4)}.log").open("wb") as log:
             command = [*ray, *arguments]
-            self._nodes.append(
-                subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
-            )
+            node = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+        self.nodes.append(node)
+        return node
 
     def _wait_for_head(self) -> None:
         end = time.monotonic() + START_SECONDS
@@ -84,9 +113,7 @@ class RayCluster:
                 if requests.get(f"{self.address}/api/gcs_healthz", timeout=2).ok:
                     return
             time.sleep(0.3)
-        logs = "\n".join(path.read_text() for path in Path(self._folder.name).glob("node-*.log"))
-        self.stop()
-        raise RuntimeError(f"no head after {START_SECONDS} s: {logs}")
+        raise RuntimeError(f"no head after {START_SECONDS} s")
 
 
 def _free_port() -> int:

@@ -74,7 +74,7 @@ def pulled(numbers, folder, cut, make_work=make_work):
 
     views = []
     items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
-    fits.pull(make_work, items, no_halves, views.append, cut)
+    fits.pull(make_work, items, no_halves, views.append, cut, patience=120.0)
     return views
 
 
@@ -111,9 +111,9 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
     """As if it had been called here."""
     from cluster.tasks import map_tasks
 
-    assert sorted(map_tasks(inverse, [1, 2, 4])) == [0.25, 0.5, 1.0]
+    assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
     with pytest.raises(ZeroDivisionError):
-        list(map_tasks(inverse, [1, 0]))
+        list(map_tasks(inverse, [1, 0], patience=60.0))
 
 
 def test_every_node_is_asked(resources):

@@ -24,6 +24,14 @@ def test_what_is_left_open_is_what_this_machine_has():
     assert (there.workers, there.gpu_workers) == (None, None)
 
 
+def test_on_a_cluster_what_is_left_open_may_become_less():
+    """Nodes come and go there; a number that is asked for is a number, and this machine stays what it is."""
+    assert PlaceOptions().place("auto").wanted.at_least == 1
+    assert PlaceOptions(workers="4").place("auto").wanted.at_least is None
+    assert PlaceOptions(workers="2:4").place("auto").wanted.at_least == 2
+    assert PlaceOptions().place(None).wanted.at_least is None
+
+
 def test_no_workers_is_this_process():
     """Unless there is an address, or a GPU is asked for."""
     assert PlaceOptions(workers="0").place(None).inline
@@ -64,6 +72,18 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
 
 
 @pytest.mark.parametrize(
+    "address", ["http://head:8265", "ray://head:10001", "head", ":6379", "head:x", "me:secret@a:1"]
+)
+def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
+    """It says what one looks like, and shows no secret."""
+    with pytest.raises(UsageError, match="host:6379") as refused:
+        PlaceOptions().place(address)
+    assert "secret" not in str(refused.value)
+    for good in ("auto", "head:6379", "[::1]:6379"):
+        assert PlaceOptions().place(good).address == good
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"workers": "two"}, "--workers 'two'"),
@@ -90,10 +110,11 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
     st.lists(st.sampled_from(["zone=a", "kind=b c"]), unique=True),
     st.integers(1, 64),
     st.integers(1, 4096),
+    st.sampled_from([600.0, 20.0]),
 )
-def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory):
+def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory, wait):
     """What is passed on to a job means the same there."""
-    options = PlaceOptions(workers, gpus, share, resource, label, group, memory)
+    options = PlaceOptions(workers, gpus, share, resource, label, group, memory, wait)
     words = iter(options.arguments())
     given_back: dict[str, object] = {"resource": [], "label": []}
     for word in words:
@@ -101,7 +122,7 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
         if name in ("resource", "label"):
             given_back[name] = [*given_back[name], value]
         else:
-            given_back[name] = {"workers": str, "gpus_per_worker": float}.get(name, int)(value)
+            given_back[name] = {"workers": str, "gpus_per_worker": float, "patience": float}.get(name, int)(value)
     assert PlaceOptions(**given_back).place("auto") == options.place("auto")
 
 

@@ -29,26 +29,47 @@ def test_the_costliest_piece_goes_first():
     assert queue.take("worker-5") is None
 
 
-def test_a_dead_workers_piece_goes_to_the_next():
-    """Its successor registers under the same name, and what the dead one had is handed out again."""
-    queue = WorkQueue([item((1, 2))], halve)
-    queue.register("a", 0, 2)
-    queue.take("a-0")
+def test_what_a_lost_group_had_goes_to_all_at_once():
+    """Before it comes back, if it does; who died has tried in vain, the others of its group have not."""
+    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+    for rank in range(2):
+        queue.register("a", rank, 2)
+    assert [queue.take(f"a-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
+    assert queue.take("b-0") is None
+    queue.lost("a", [0])
+    view = queue.view()
+    assert (view.left, view.running, dict(view.heard)) == (2, {}, {})
+    assert view.notes == ["1-2: its worker died (killed, out of memory, or with its node); trying again (2 of 3)"]
+    assert [queue.take(f"b-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
+
+
+def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
+    """Ray Train ends it in a moment; its piece is another worker's."""
+    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+    for rank in range(2):
+        queue.register("a", rank, 2)
+        queue.take(f"a-{rank}")
+    queue.lost("a", [0])
+    queue.beat("a-1", 0.5)
+    queue.done("a-1", None)
     assert queue.take("a-1") is None
+    assert queue.view().left == 2
     queue.register("a", 1, 2)
-    queue.register("other", 0, 2)
-    assert queue.take("a-1") is None
-    queue.register("a", 0, 2)
-    assert queue.take("a-1") == ("1-2", (1, 2))
-    assert "trying again (2 of 3)" in queue.view().notes[0]
+    assert queue.take("a-1")[0] == "1-2"
 
 
-def test_a_group_that_restarts_smaller_gives_back_what_its_lost_workers_had():
-    """They have no successor to register under their names."""
+def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame():
+    """However often: nodes come and go, and no piece is given up for that."""
     queue = WorkQueue([item((1,)), item((2,)), item((3,))], halve)
-    held = [queue.take(f"a-{rank}")[1] for rank in range(3)]
-    queue.register("a", 0, 1)
-    assert sorted(queue.take("a-0")[1] + queue.take("b-0")[1] + queue.take("c-0")[1]) == sorted(sum(held, ()))
+    for size in (3, 1, 3, 1, 3, 2):
+        for rank in reversed(range(size)):
+            queue.register("a", rank, size)
+        assert len({queue.take(f"a-{rank}")[0] for rank in range(size)}) == size
+    view = queue.view()
+    assert (view.left, view.failures) == (3, [])
+    assert view.notes[0] == "group a goes on with 1 of its workers, before 3"
+    assert len(view.notes) == 5
+    assert set(view.heard) == {"a"}
 
 
 def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
@@ -56,11 +77,12 @@ def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
     queue = WorkQueue([item((1, 2, 3, 4))], halve)
     done = set()
     for _ in range(100):
+        queue.register("a", 0, 1)
         taken = queue.take("a-0")
         if taken is None:
             break
         if 3 in taken[1]:
-            queue.register("a", 0, 1)  # the worker died and came back
+            queue.lost("a", [0])
         else:
             done |= set(taken[1])
             queue.done("a-0", len(taken[1]))
@@ -89,24 +111,26 @@ def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
 )
 @settings(max_examples=200, deadline=None)
 def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, chance):
-    """However many workers there are and whenever they die: results and failures make up the whole."""
+    """However many workers there are, whenever they die or their group is resized: all ends as one or the other."""
     numbers = iter(range(100))
     pieces = [tuple(next(numbers) for _ in range(size)) for size in sizes]
     queue = WorkQueue([item(piece) for piece in pieces], halve)
-    held, done, failed = {}, [], []
+    held, done, failed, size = {}, [], [], workers
     for _ in range(5000):
-        rank = chance.randrange(workers)
-        name = f"worker-{rank}"
-        if name not in held:
-            taken = queue.take(name)
-            if taken is not None:
-                held[name] = taken[1]
-        elif poisoned & set(held[name]) or chance.random() < 0.1:
-            queue.register("worker", rank, workers)
-            del held[name]
+        rank = chance.randrange(size)
+        dies = rank in held and bool(poisoned & set(held[rank]))
+        if dies or chance.random() > 0.95:
+            if dies or chance.random() > 0.5:
+                queue.lost("worker", [rank])
+            held, size = {}, chance.randint(1, workers)
+            for each in range(size):
+                queue.register("worker", each, size)
+        elif rank not in held:
+            taken = queue.take(f"worker-{rank}")
+            held |= {rank: taken[1]} if taken else {}
         else:
-            done += held.pop(name)
-            queue.done(name, None)
+            done += held.pop(rank)
+            queue.done(f"worker-{rank}", None)
         view = queue.view()
         failed = [int(number) for failure in view.failures for number in failure.key.split("-")]
         if view.left == 0:

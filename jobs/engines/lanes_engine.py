@@ -101,7 +101,9 @@ def _joined(program: Program, rows: Rows, begin: int, enough: int) -> Iterator[t
     count = 0
     for x_NI, y_N in _spans(program, rows, begin):
         held.append((x_NI, y_N))
-        ends.append(count + np.minimum(np.arange(1, -(-len(y_N) // program.batch_size) + 1) * program.batch_size, len(y_N)))
+        ends.append(
+            count + np.minimum(np.arange(1, -(-len(y_N) // program.batch_size) + 1) * program.batch_size, len(y_N))
+        )
         count += len(y_N)
         if count >= enough:
             yield *_concatenated(held), np.concatenate(ends)

@@ -103,7 +103,9 @@ class Library:
         for array in (trained.parameters_MP, *trained.slots):
             _check("parameters", array, kind, (M, program.parameters))
         if len(trained.slots) != SLOTS[program.optimizer] or (S and steps.ends_S[-1] > N):
-            raise ValueError(f"{program.optimizer} has {SLOTS[program.optimizer]} slots, and no step ends after row {N}")
+            raise ValueError(
+                f"{program.optimizer} has {SLOTS[program.optimizer]} slots, and no step ends after row {N}"
+            )
         slots = [_pointer(slot) for slot in trained.slots] + [None] * (2 - len(trained.slots))
         self._call(
             f"lanes_train_{_SUFFIXES[kind]}",

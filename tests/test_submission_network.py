@@ -1,0 +1,137 @@
+"""Submitting over a network that is not kind: connections that drop or go dead, TLS, doors that ask for a header."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from proxy import Proxy, authority
+from ray_cluster import RayCluster
+from specs import SMALL
+
+pytestmark = pytest.mark.cluster
+LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
+OTHER = """
+import ray, sys
+import ray._private.utils as utils
+version = utils.compute_version_info()
+{change}
+from jobs.cli import main
+main()
+"""
+"""The command line with a Ray or a Python that is not the cluster's."""
+QUICK = "import cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; import jobs.cli; jobs.cli.main()"
+"""The command line with shorter deadlines."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The cluster; started once, some ten seconds."""
+    found = RayCluster()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def cli(cluster, tmp_path):
+    """Starts the command line as a user's process, in a folder with a spec."""
+    (tmp_path / "spec.toml").write_text(LONGER)
+
+    def call(*arguments, start=("-m", "jobs")):
+        known = {name: value for name, value in cluster.environment.items() if not name.startswith("RAY_ADDRESS")}
+        command = [sys.executable, *start, *arguments]
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    return call
+
+
+def ended(process, seconds=150):
+    """Exit code, stdout and stderr of a process."""
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("harm", ["cut", "freeze"])
+def test_waiting_survives_connections_that_drop_or_go_dead(cluster, cli, harm):
+    """Again and again: every line of the log once, and the job's own exit code."""
+    proxy = Proxy(cluster.dashboard)
+    address = f"http://127.0.0.1:{proxy.port}"
+    waiting = cli("submit", "spec.toml", "--store", harm, "--address", address, "--wait", start=("-c", QUICK))
+    try:
+        assert "submitted job" in waiting.stderr.readline()
+        for _ in range(8):
+            time.sleep(2.5)
+            getattr(proxy, harm)()
+        code, out, err = ended(waiting)
+    finally:
+        waiting.kill()
+        proxy.close()
+    assert code == 0, out + err
+    assert proxy.connections > 8
+    newest = json.loads(ended(cli("list", "--json", "--address", cluster.address))[1])["jobs"][0]
+    assert out == ended(cli("logs", newest["job"], "--address", cluster.address))[1]
+    assert out.count("Expected=") > 1
+
+
+def test_tls_and_headers_are_rays_own(cluster, cli, tmp_path):
+    """An unknown authority is refused with a remedy; with its file and the header that the door asks for, all works."""
+    context, trusted = authority(tmp_path)
+    proxy = Proxy(cluster.dashboard, context, b"x-key: sesame")
+    https, door = ["--address", f"https://127.0.0.1:{proxy.port}"], ["--header", "X-Key: sesame"]
+    try:
+        code, out, err = ended(cli("list", *https, *door))
+        assert (code, out) == (5, "")
+        assert "--verify" in err
+        code, out, err = ended(cli("list", *https, "--verify", str(trusted)))
+        assert (code, out) == (5, "")
+        assert "403" in err or "refuses" in err
+        for verify in (str(trusted), "false"):
+            code, out, err = ended(cli("list", *https, *door, "--verify", verify))
+            assert code == 0, err
+            assert err == ""
+        submitted = cli("submit", "spec.toml", "--store", "tls", "--wait", *https, *door, "--verify", str(trusted))
+        code, out, err = ended(submitted)
+        assert code == 0, err
+        assert "Expected=" in out
+    finally:
+        proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ray.__version__ = '2.59.1'", "2.59.1"),
+        ("utils.compute_version_info = lambda: (version[0], '3.10.9')", "3.10.9"),
+    ],
+)
+def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path, change, words):
+    """Exit code 5 with both versions. Over the Jobs API Python doesn't matter: the job runs with the cluster's."""
+    start = ("-c", OTHER.format(change=change))
+    commands = [("run", "spec.toml", "--store", "other", "--address", f"127.0.0.1:{cluster.gcs}")]
+    if "ray.__version__" in change:
+        commands.append(("submit", "spec.toml", "--store", "other", "--address", cluster.address))
+    for command in commands:
+        began = time.monotonic()
+        code, out, err = ended(cli(*command, start=start))
+        assert code == 5, out + err
+        assert words in err
+        assert "2.60" in err
+        assert "Traceback" not in err
+        assert time.monotonic() - began < 45
+    assert not list(tmp_path.glob("other/datasets/*"))
+
+
+def test_a_wrong_token_is_refused_by_the_ray_as_well(cluster, cli):
+    """`run --address` speaks to Ray without the Jobs API."""
+    wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from jobs.cli import main; main()"
+    began = time.monotonic()
+    code, out, err = ended(cli("run", "spec.toml", "--address", f"127.0.0.1:{cluster.gcs}", start=("-c", wrong)))
+    assert code == 5, out + err
+    assert "RAY_AUTH_TOKEN" in err
+    assert cluster.token not in err
+    assert time.monotonic() - began < 45
