@@ -11,7 +11,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("jobs/engines/lanes")
-FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fvisibility=hidden"]
+FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing"]
+FLAGS += ["-fvisibility=hidden", "-Wno-ignored-attributes"]
 VARIANTS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
     avx2 = ["-mavx2", "-mfma"]
@@ -35,7 +36,7 @@ class Libraries(build_ext):
         try:
             super().build_extension(ext)
         except Exception as error:
-            print(f"sumsquares: {ext.name} was not built, the torch engine serves in its place: {error}")
+            self.warn(f"{ext.name} was not built, the torch engine serves in its place: {error}")
 
 
 setup(

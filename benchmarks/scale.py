@@ -126,8 +126,7 @@ def write_results(spec: str, store: str) -> None:
 
     from datasets.spec import SPLITS
     from jobs.engines.metrics import Errors
-    from jobs.engines.sequential import state_dicts
-    from jobs.engines.state import State
+    from jobs.engines.state import State, state_dicts
     from jobs.packs import plan_packs
     from jobs.results.stored import commit_pack
     from jobs.spec.job_spec import load_spec

@@ -109,7 +109,7 @@ def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
 
     spec, store = load_spec(path, max_trials), Store(shared.store)
     planned = make_plan(spec, store)
-    packs = planned.packs("cuda" if place.wanted.gpu_workers else "cpu")
+    packs = planned.packs(place.device)
     place = place.settled([pack.seconds for pack in packs])
     cost = estimate(packs, place.count)
     _print(shared, plan_facts(planned, packs, cost, place), plan_text(planned, packs, cost, place))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jobs.engines.choice import engine
 from jobs.engines.order import in_memory
 from jobs.engines.program import Program
 from jobs.packs import Pack
@@ -77,7 +78,7 @@ def measurable(pack: Pack) -> Pack | None:
     if not steps:
         return None
     variants = {trial.variant: _shorter(trial.variant, batch, steps) for trial in pack.trials}
-    shorter = Pack(tuple(replace(trial, variant=variants[trial.variant]) for trial in pack.trials))
+    shorter = replace(pack, trials=tuple(replace(trial, variant=variants[trial.variant]) for trial in pack.trials))
     return shorter if shorter.program.model_bytes * len(pack.trials) <= MEASURED_BYTES else None
 
 
@@ -88,13 +89,11 @@ def _shorter(variant: Variant, batch: int, steps: int) -> Variant:
 
 def _measured_factor(pack: Pack) -> float:
     """How many times longer a step takes than the model of `Pack.seconds` says; the first epoch warms up."""
-    from jobs.engines import torch_engine
-
-    torch_engine.prepare()
+    trains = engine(pack.engine)
     program = pack.program
     x_NI = np.random.Philox(key=1).random_raw(program.rows * program.inputs).reshape(program.rows, -1) / 2.0**64
     data = in_memory(x_NI.astype(program.dtype), x_NI[:, 0].astype(program.dtype))
-    warmed = torch_engine.train(replace(program, epochs=1), models_of(pack), data)
+    warmed = trains.train(replace(program, epochs=1), models_of(pack), data)
     began = time.perf_counter()
-    torch_engine.train(program, models_of(pack), data, state=warmed)
+    trains.train(program, models_of(pack), data, state=warmed)
     return (time.perf_counter() - began) / (pack.seconds / program.epochs)

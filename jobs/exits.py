@@ -14,6 +14,7 @@ DEBUG = "SUMSQUARES_DEBUG"
 CODES = {
     "UsageError": USAGE,
     "SpecError": USAGE,
+    "EngineMissing": USAGE,
     "AddressError": USAGE,
     "DataError": DATA,
     "StorageError": STORAGE,

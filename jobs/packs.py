@@ -14,9 +14,14 @@ from jobs.engines.program import Program
 from jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
-"""What the models of a pack take together. On a CPU the best packs are those that stay in the cache: measured 64
-models of 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
+"""What the models of a pack of the torch engine take together. On a CPU the best packs are those that stay in the
+cache: measured 64 models of 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
+LANES_MODELS = 64
+"""Of a pack of the lanes engine: whole vectors of 16, whose size does not matter to it, in packs that outlast their own
+cost (10 ms) by far and still keep all workers busy to the end."""
+LANES_SECONDS = 60.0
+"""Of such a pack, expected: a longer one is cut, down to 16 models."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Pack:
     """Trials that share their program, their dataset and its normalisation."""
 
     trials: tuple[Trial, ...]
+    engine: str = "torch"
+    """What is expected to train it: a worker knows its own."""
 
     @cached_property
     def id(self) -> str:
@@ -55,6 +62,8 @@ class Pack:
         """
         program = self.program
         flops = program.flops / program.steps
+        if self.engine == "lanes":
+            return len(self.trials) * _lanes_seconds(program)
         model = flops / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
@@ -63,7 +72,7 @@ class Pack:
         if len(self.trials) == 1:
             return []
         middle = len(self.trials) // 2
-        return [Pack(self.trials[:middle]), Pack(self.trials[middle:])]
+        return [Pack(part, self.engine) for part in (self.trials[:middle], self.trials[middle:])]
 
 
 def program_of(variant: Variant) -> Program:
@@ -82,7 +91,13 @@ def program_of(variant: Variant) -> Program:
     )
 
 
-def plan_packs(trials: Iterable[Trial], device: str = "cpu") -> list[Pack]:
+def _lanes_seconds(program: Program) -> float:
+    """Of one model of many in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units."""
+    step = program.flops / program.steps / 100e9 + program.batch_size * sum(program.hidden) * 0.1e-9
+    return program.steps * (step + 3e-10 * program.parameters)
+
+
+def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
     """Cuts trials into packs of one shape each, as even as can be, the costliest first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
     of_variant: dict[str, list[Trial]] = {}  # by digest: a variant's own hash takes as long as 20 trials
@@ -93,16 +108,25 @@ def plan_packs(trials: Iterable[Trial], device: str = "cpu") -> list[Pack]:
             shape = (variant.dataset_digest, variant.normalize, program_of(variant))
             same = of_variant[variant.digest] = shapes.setdefault(shape, [])
         same.append(trial)
-    packs = [pack for same in shapes.values() for pack in _cut(same, device)]
+    packs = [pack for same in shapes.values() for pack in _cut(same, device, engine)]
     return sorted(packs, key=lambda pack: (-pack.seconds, pack.id))
 
 
-def _cut(trials: Sequence[Trial], device: str) -> Iterable[Pack]:
-    most = pack_size(program_of(trials[0].variant), device)
+def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
+    program = program_of(trials[0].variant)
+    most = lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
     size = -(-len(trials) // -(-len(trials) // most))
-    return (Pack(tuple(trials[start : start + size])) for start in range(0, len(trials), size))
+    return (Pack(tuple(trials[start : start + size]), engine) for start in range(0, len(trials), size))
+
+
+def lanes_pack_size(program: Program) -> int:
+    """The most models of a pack of this program in the lanes engine."""
+    most = LANES_MODELS
+    while most > 16 and most * _lanes_seconds(program) > LANES_SECONDS:
+        most //= 2
+    return most
 
 
 def pack_size(program: Program, device: str) -> int:
-    """The most models of a pack of this program."""
+    """The most models of a pack of this program in the torch engine."""
     return max(1, min(MAX_MODELS[device], PACK_BYTES[device] // program.model_bytes))

@@ -49,6 +49,11 @@ class Place:
         return not self.inline and not self.processes
 
     @property
+    def device(self) -> str:
+        """The device that packs are cut for: cuda if there are GPU workers."""
+        return "cuda" if self.wanted.gpu_workers else "cpu"
+
+    @property
     def count(self) -> int:
         """Workers of this machine; 0 is this process alone."""
         return self.processes or (self.wanted.workers or 0) + (self.wanted.gpu_workers or 0)

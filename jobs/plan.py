@@ -6,11 +6,12 @@ Making it reads the store and changes nothing; `run.py` carries it out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.engines.choice import choose
 from jobs.generation import DatasetPlan, plan_dataset, rows_of
 from jobs.packs import Pack, plan_packs
 from jobs.results.stored import Problem, Results, is_in, read_trials
@@ -52,8 +53,10 @@ class Plan:
         """The trials to train, the longest first: those with a saved state as they were, others to suit the device."""
         if device not in self._packs:
             begun = {trial.id for pack in self.begun for trial in pack.trials}
-            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device)
-            self._packs[device] = sorted([*self.begun, *fresh], key=lambda pack: (-pack.seconds, pack.id))
+            engine = choose(self.spec.engine, device)
+            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device, engine)
+            old = [replace(pack, engine=engine) for pack in self.begun]
+            self._packs[device] = sorted([*old, *fresh], key=lambda pack: (-pack.seconds, pack.id))
         return self._packs[device]
 
     @property

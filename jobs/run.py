@@ -163,7 +163,7 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
     if not packs:
         return ()
     failures: tuple[Failure, ...] = ()
-    make_work = partial(worker, store.root, memory_limit)
+    make_work = partial(worker, store.root, memory_limit, plan.spec.engine)
     with progress.training(packs) as show:
 
         def on_view(view: View) -> None:

@@ -26,18 +26,18 @@ def state_path(pack_id: str) -> str:
     return f"states/{pack_id}.state"
 
 
-def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], state: State) -> None:
+def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
     """Writes a state, in place of an earlier one."""
     tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
     tensors |= {f"slot{index}": slot for index, slot in enumerate(state.slots)}
-    data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids))}))
+    data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids)), "engine": engine}))
     store.put(state_path(pack_id), hashlib.sha256(data).digest() + data)
 
 
-def load_state(store: Store, pack_id: str) -> State | None:
-    """The pack's saved state; None if there is none, or if it is damaged."""
+def load_state(store: Store, pack_id: str, engine: str) -> State | None:
+    """The pack's saved state; None if there is none, if it is damaged, or if another engine made it."""
     data = _sealed(store, state_path(pack_id))
-    if data is None:
+    if data is None or _header(data)["__metadata__"].get("engine") != engine:
         return None
     tensors = safetensors.numpy.load(data)
     slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))

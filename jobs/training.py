@@ -15,8 +15,9 @@ import numpy as np
 
 from datasets.normalize import normalization
 from datasets.spec import SPLITS, Split
+from jobs.engines.choice import choose, engine, recorded
 from jobs.engines.metrics import Errors, measure
-from jobs.engines.state import Models, State
+from jobs.engines.state import Models, State, state_dicts
 from jobs.packs import Pack
 from jobs.reader import Reader
 from jobs.results.stored import commit_pack, variant_columns
@@ -39,21 +40,31 @@ class Outcome:
     seconds: float
 
 
-def worker(store_root: str, memory_limit: int, device: str) -> Callable[[Pack, Beat], Outcome]:
-    """What each worker process calls once; the rest is done per pack by what it returns."""
-    from jobs.engines import torch_engine  # heavy, and for workers alone
+@dataclass(frozen=True)
+class Trainer:
+    """Where a worker trains, and with what."""
 
-    torch_engine.prepare()
+    engine: str
+    device: str
+
+
+def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Callable[[Pack, Beat], Outcome]:
+    """What each worker process calls once; the rest is done per pack by what it returns.
+
+    Raises:
+        EngineMissing: the engine that is asked for by name is not there.
+
+    """
+    trainer = Trainer(choose(wanted, device), device)
+    engine(trainer.engine)  # heavy, and for workers alone
     store = Store(store_root)
     reader = Reader(store, memory_limit)
-    return lambda pack, beat: train_pack(store, reader, pack, device, beat)
+    return lambda pack, beat: train_pack(store, reader, pack, trainer, beat)
 
 
-def train_pack(store: Store, reader: Reader, pack: Pack, device: str, beat: Beat) -> Outcome:
+def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat: Beat) -> Outcome:
     """Trains a pack from its saved state or from the beginning, measures it on all splits and commits it."""
-    from jobs.engines import torch_engine
-    from jobs.engines.sequential import state_dicts
-
+    trains, name = engine(trainer.engine), recorded(trainer.engine)
     began = saved_at = time.monotonic()
     program, variant = pack.program, pack.variant
 
@@ -61,25 +72,25 @@ def train_pack(store: Store, reader: Reader, pack: Pack, device: str, beat: Beat
         nonlocal saved_at
         beat(step / program.steps)
         if time.monotonic() - saved_at > SAVE_SECONDS:
-            save_state(store, pack.id, [trial.id for trial in pack.trials], snapshot())
+            save_state(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
 
-    state = torch_engine.train(
+    state = trains.train(
         program,
         models_of(pack),
         reader.training_rows(variant.dataset, variant.normalize, variant.dtype),
-        device=device,
-        state=load_state(store, pack.id),
+        device=trainer.device,
+        state=load_state(store, pack.id, name),
         on_progress=on_progress,
     )
     scale = normalization(variant.dataset, variant.normalize)
-    predict = torch_engine.predictor(program, state.parameters, device)
+    predict = trains.predictor(program, state.parameters, trainer.device)
     errors = {
         split: measure(predict, reader.evaluation_rows(variant.dataset, split, scale, variant.dtype), scale.restore)
         for split in SPLITS
     }
     seconds = time.monotonic() - began
-    rows = _rows(pack, state, errors, seconds, device)
+    rows = _rows(pack, state, errors, seconds, Trainer(name, trainer.device))
     commit_pack(store, pack.id, rows, state_dicts(program, state.parameters))
     store.delete(state_path(pack.id))
     return _outcome(pack, rows, seconds)
@@ -95,7 +106,7 @@ def models_of(pack: Pack) -> Models:
     )
 
 
-def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float, device: str) -> list[dict[str, Any]]:
+def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float, by: Trainer) -> list[dict[str, Any]]:
     """One result row per trial, in the order of the pack."""
     test = errors["test"]
     steps = pack.program.steps
@@ -118,8 +129,8 @@ def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float,
             **{name: float(values[index]) for name, values in metrics.items()},
             "steps": int(state.finite_steps[index]),
             "train_seconds": seconds / len(pack.trials),
-            "engine": "torch",
-            "device": device,
+            "engine": by.engine,
+            "device": by.device,
         }
         for index, trial in enumerate(pack.trials)
     ]

@@ -68,8 +68,13 @@ def header() -> str:
     for kind, suffix, digits in (("float", "f", 10), ("double", "", 19)):
         lines += ["", "template <>", f"struct Polynomials<{kind}> {{"]
         for name in FITS:
-            values = [mpmath.nstr(value, digits, min_fixed=0, max_fixed=0) + suffix for value in coefficients(name, kind)]
-            body = textwrap.fill(", ".join(values) + "};", 116, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            values = (mpmath.nstr(value, digits, min_fixed=0, max_fixed=0) for value in coefficients(name, kind))
+            body = textwrap.fill(
+                ", ".join(value + suffix for value in values) + "};",
+                116,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
+            )
             lines += [f"  static constexpr {kind} {name}[] = {{", body]
         lines += ["};"]
     return "\n".join([*lines, "", "}  // namespace lanes", ""])

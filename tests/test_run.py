@@ -26,7 +26,7 @@ from jobs.results.models import answers, load_model
 from jobs.results.stored import read_results
 from jobs.spec.variants import trials
 from jobs.storage.store import StorageError, Store
-from jobs.training import train_pack
+from jobs.training import Trainer, train_pack
 
 
 def run(folder, text=SMALL, place=HERE, quiet=True):
@@ -134,7 +134,7 @@ def train_alone(finished, folder, trial):
     alone = Store(str(folder))
     for path in finished.list("datasets"):
         alone.put(path, finished.get(path))
-    train_pack(alone, Reader(alone), Pack((trial,)), "cpu", lambda _share: None)
+    train_pack(alone, Reader(alone), Pack((trial,)), Trainer("torch", "cpu"), lambda _share: None)
     return read_results(alone).table.to_pylist()[0]
 
 
@@ -267,7 +267,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
             data = store.get(saved)
             store.put(saved, data[:100] + bytes([data[100] ^ 1]) + data[101:])
         began = []
-        train_pack(store, Reader(store), pack, "cpu", began.append)
+        train_pack(store, Reader(store), pack, Trainer("torch", "cpu"), began.append)
         assert (began[0] < 0.4) == harm
         assert store.list("states") == []
         assert {r["trial_id"]: r["rmse"] for r in read_results(store).table.to_pylist()} == {
@@ -282,7 +282,7 @@ def interrupt_at(store, pack, share):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, "cpu", beat)
+        train_pack(store, Reader(store), pack, Trainer("torch", "cpu"), beat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):

@@ -16,8 +16,8 @@ from jobs.engines.initialize import begin
 from jobs.engines.optimizers import OPTIMIZERS
 from jobs.engines.order import batches, in_memory
 from jobs.engines.program import Program
-from jobs.engines.sequential import sequential, state_dicts
-from jobs.engines.state import Models
+from jobs.engines.sequential import sequential
+from jobs.engines.state import Models, state_dicts
 
 TORCH_OPTIMIZERS = {
     "sgd": torch.optim.SGD,

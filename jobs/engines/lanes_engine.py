@@ -1,8 +1,8 @@
-"""The lanes engine: trains a pack on one core, one model per SIMD lane, by the native kernel in `lanes/`.
+"""The lanes engine: trains a pack on one core by the native kernel in `lanes/`, a model or a unit per SIMD lane.
 
-A model's bits do not depend on its pack mates, on restarts, or on the processor, as long as that fuses multiply and add:
-there is no reduction across lanes, every sum is one chain in the order of the rows, and no libm takes part. Here rows
-and rates of many steps are gathered, so that the interpreter has nothing to do in between.
+A model's bits do not depend on its pack mates, on restarts, or on the processor, as long as that fuses multiply and
+add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm takes part. Here rows and
+rates of many steps are gathered, so that the interpreter has nothing to do in between.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 """
@@ -31,6 +31,16 @@ def available() -> str | None:
     """None, or why the engine can't be used here."""
     library = load()
     return library if isinstance(library, str) else None
+
+
+def fused() -> bool:
+    """Whether multiply-add is rounded once here, which decides the bits."""
+    return _library().fused
+
+
+def variant() -> str:
+    """The instruction set that is used here."""
+    return _library().variant
 
 
 def prepare() -> None:

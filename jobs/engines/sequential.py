@@ -48,13 +48,3 @@ def sequential(program: Program, tensors: Mapping[str, NDArray[np.floating]]) ->
     network = nn.Sequential(*modules[:-1])
     network.load_state_dict({name: torch.tensor(values) for name, values in tensors.items()})
     return network
-
-
-def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
-    """Parameters [M, P] as stacked tensors, named as in a Sequential: "0.weight" [M, out, in], "0.bias" [M, out]."""
-    tensors: dict[str, NDArray[np.floating]] = {}
-    for index, layer in enumerate(program.layers):
-        weights = flat_MP[:, layer.weights].reshape(-1, layer.inputs, layer.outputs)
-        tensors[f"{2 * index}.weight"] = np.ascontiguousarray(weights.transpose(0, 2, 1))
-        tensors[f"{2 * index}.bias"] = np.ascontiguousarray(flat_MP[:, layer.bias])
-    return tensors

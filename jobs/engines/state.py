@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.engines.program import Program
+
 
 @dataclass(frozen=True)
 class Models:
@@ -37,3 +39,13 @@ class State:
     """The optimizer's memory, each [M, P]."""
     finite_steps: NDArray[np.int64]
     """[M]; fewer than `step`: the loss stopped being finite after so many steps."""
+
+
+def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
+    """Parameters [M, P] as stacked tensors, named as in a Sequential: "0.weight" [M, out, in], "0.bias" [M, out]."""
+    tensors: dict[str, NDArray[np.floating]] = {}
+    for index, layer in enumerate(program.layers):
+        weights = flat_MP[:, layer.weights].reshape(-1, layer.inputs, layer.outputs)
+        tensors[f"{2 * index}.weight"] = np.ascontiguousarray(weights.transpose(0, 2, 1))
+        tensors[f"{2 * index}.bias"] = np.ascontiguousarray(flat_MP[:, layer.bias])
+    return tensors

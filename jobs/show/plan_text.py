@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jobs.engines.choice import in_words
 from jobs.estimate import Estimate
 from jobs.packs import Pack
 from jobs.place import Place
@@ -31,6 +32,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) 
         "variants": plan.variants,
         "trials": {"total": len(plan.trials), "done": len(plan.trials) - plan.left, "to_train": plan.left},
         "packs": len(packs),
+        "engines": sorted({pack.engine for pack in packs}),
         "flops": cost.flops,
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
@@ -50,6 +52,7 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -
         lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += _shapes(packs)
+    lines.append(f"engine: {in_words(plan.spec.engine, place.device)}")
     lines += _cost(cost, place) if packs else ["cost: none, everything has been trained"]
     lines += [f"warning: {problem}" for problem in _problems(plan)]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ Schedule = Literal["constant", "cosine"]
 Init = Literal["glorot_uniform", "he_uniform", "pytorch"]
 Normalize = Literal["question", "unit", "symmetric", "zscore"]
 Dtype = Literal["float32", "float64"]
+Engine = Literal["auto", "torch", "lanes"]
 
 
 def _without_sign_of_zero(value: float) -> float:

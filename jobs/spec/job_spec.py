@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from datasets.spec import NamedDataset
 from jobs.spec.checks import cross_problems
 from jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
-from jobs.spec.grid import Grid, Train, axes
+from jobs.spec.grid import Engine, Grid, Train, axes
 from jobs.spec.size import MAX_TRIALS
 from jobs.spec.text import MAX_BYTES, read_toml
 
@@ -32,6 +32,8 @@ class JobSpec(BaseModel):
     """[[dataset]]: names and rows are each different."""
     train: Train = Train()
     """[train]: what the grids leave open."""
+    engine: Engine = "auto"
+    """What trains: auto, or torch or lanes by name. No part of a trial's id, nor of the digest."""
     grids: Annotated[tuple[Grid, ...], Field(alias="grid", min_length=1)]
     """[[grid]]: they add up, equal variants count once."""
 

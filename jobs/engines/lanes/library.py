@@ -12,7 +12,7 @@ import ctypes
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,6 @@ class Trained:
 
 class Library:
     """One variant of the library, loaded."""
-
-    _suffix: ClassVar[str] = ".so"
 
     def __init__(self, variant: str, path: Path | None = None, layout: str = "faster") -> None:
         self.variant, self.layout = variant, layout
