@@ -41,6 +41,7 @@ dataset = "squares"
 hidden = [[16, 16]]
 activation = "relu"
 optimizer = "adam"
+init = "pytorch"
 lr = {lr}
 seeds = {seeds}
 """

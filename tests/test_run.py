@@ -18,6 +18,7 @@ from cluster.workers import Wanted
 from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
+from jobs.engines.choice import choose
 from jobs.packs import Pack, plan_packs
 from jobs.place import HERE, Place
 from jobs.plan import make_plan
@@ -27,6 +28,8 @@ from jobs.results.stored import read_results
 from jobs.spec.variants import trials
 from jobs.storage.store import StorageError, Store
 from jobs.training import Trainer, train_pack
+
+TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
 
 def run(folder, text=SMALL, place=HERE, quiet=True):
@@ -134,7 +137,7 @@ def train_alone(finished, folder, trial):
     alone = Store(str(folder))
     for path in finished.list("datasets"):
         alone.put(path, finished.get(path))
-    train_pack(alone, Reader(alone), Pack((trial,)), Trainer("torch", "cpu"), lambda _share: None)
+    train_pack(alone, Reader(alone), Pack((trial,)), TRAINER, lambda _share: None)
     return read_results(alone).table.to_pylist()[0]
 
 
@@ -234,6 +237,7 @@ def test_interrupted_packs_go_on_from_their_states_although_others_are_done(fini
     """The trials that are left would be cut into other packs; a pack that has a state is kept as it was."""
     monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
     monkeypatch.setattr("jobs.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes})
     store = Store(str(tmp_path / "store"))
     for path in finished.list("datasets"):
@@ -255,6 +259,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
     """Interrupted after a saved state, a pack ends with the same numbers; with a flipped byte it begins anew."""
     monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
     expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
     pack = plan_packs(trials(small()))[0]
     for harm in (False, True):
@@ -267,7 +272,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
             data = store.get(saved)
             store.put(saved, data[:100] + bytes([data[100] ^ 1]) + data[101:])
         began = []
-        train_pack(store, Reader(store), pack, Trainer("torch", "cpu"), began.append)
+        train_pack(store, Reader(store), pack, TRAINER, began.append)
         assert (began[0] < 0.4) == harm
         assert store.list("states") == []
         assert {r["trial_id"]: r["rmse"] for r in read_results(store).table.to_pylist()} == {
@@ -282,7 +287,7 @@ def interrupt_at(store, pack, share):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, Trainer("torch", "cpu"), beat)
+        train_pack(store, Reader(store), pack, TRAINER, beat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):

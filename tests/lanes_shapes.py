@@ -1,0 +1,42 @@
+"""Trains many shapes with the library whose path is its argument: what the sanitizers watch. It imports no torch."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jobs.engines.initialize import SLOTS, initialize
+from jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, Library, Steps, Trained
+from jobs.engines.program import Program
+
+HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
+
+
+def train(path: Path) -> None:
+    """Every activation and optimizer once at least, with several shapes, pack sizes and layouts."""
+    draws = np.random.default_rng(0)
+    kinds = itertools.cycle(itertools.product(ACTIVATIONS, SLOTS))
+    for hidden, inputs, dtype, models, layout in itertools.product(
+        HIDDEN, (1, 3), ("float32", "float64"), (1, 7, 16, 19), LAYOUTS
+    ):
+        activation, optimizer = next(kinds)
+        program = Program(inputs, hidden, activation, optimizer, "constant", 13, 1, 33, dtype, 0)
+        parameters = initialize(program, range(models), ["pytorch"] * models)
+        trained = Trained(
+            parameters,
+            tuple(np.zeros_like(parameters) for _ in range(SLOTS[optimizer])),
+            np.zeros(models, np.int64),
+        )
+        x_NI = draws.uniform(-1, 1, (33, inputs)).astype(dtype)
+        steps = Steps(x_NI, x_NI[:, 0].copy(), np.array([13, 26, 33]), np.ones(3), np.ones((2, 3)))
+        library = Library("sanitized", path, layout)
+        library.train(program, steps, np.full(models, 0.01), np.full(models, 0.1), trained)
+        library.predict(program, parameters, x_NI)
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]))
+    print("trained")  # noqa: T201  what its test waits for

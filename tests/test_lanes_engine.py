@@ -1,0 +1,169 @@
+"""The lanes engine against the torch engine in float64, and against itself: any pack, build, layout, restart."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.engines import lanes_engine, torch_engine
+from jobs.engines.activations import ACTIVATIONS
+from jobs.engines.initialize import SLOTS
+from jobs.engines.lanes import library
+from jobs.engines.order import in_memory
+from tests.lanes_builds import builds, named, needs_lanes
+from tests.test_torch_engine import models, program, rows_of, some
+
+pytestmark = needs_lanes
+BUILDS, FUSED = named(builds()), named(builds(fused_only=True))
+RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002}
+
+
+def trained_by(build, *arguments, **options):
+    """What one build trains, in place of the one that this processor would have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes_engine, "load", lambda: build)
+        return lanes_engine.train(*arguments, **options)
+
+
+def shuffled_rows(shape):
+    return in_memory(*rows_of(shape))
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("optimizer", SLOTS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_build_trains_what_torch_trains(activation, optimizer, build):
+    """In float64 after 16 steps, with weight decay, a learning rate per model and a cosine: to 1e-9."""
+    shape = program(activation=activation, optimizer=optimizer, schedule="cosine")
+    everyone, rows = models(3, RATES[optimizer], 0.1), shuffled_rows(shape)
+    expected = torch_engine.train(shape, everyone, rows)
+    found = trained_by(BUILDS[build], shape, everyone, rows)
+    np.testing.assert_allclose(found.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
+    for slot, other in zip(found.slots, expected.slots, strict=True):
+        np.testing.assert_allclose(slot, other, rtol=1e-7, atol=1e-12)
+    assert list(found.finite_steps) == list(expected.finite_steps)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4), (17, 33), (64,), (130, 9)])
+@pytest.mark.parametrize("inputs", [1, 2, 5, 19])
+def test_any_depth_and_width_is_what_torch_trains(hidden, inputs, build):
+    """Also without hidden layers, with layers of one unit, and wider than a vector."""
+    shape = program(hidden=hidden, inputs=inputs)
+    expected = torch_engine.train(shape, models(2), shuffled_rows(shape)).parameters
+    found = trained_by(BUILDS[build], shape, models(2), shuffled_rows(shape)).parameters
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@given(
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    optimizer=st.sampled_from(sorted(SLOTS)),
+    hidden=st.lists(st.integers(1, 40), max_size=3),
+    dtype=st.sampled_from(["float32", "float64"]),
+    inputs=st.integers(1, 3),
+    batch_size=st.integers(1, 30),
+    chosen=st.lists(st.integers(0, 19), min_size=1, max_size=20, unique=True),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_model_has_the_same_bits_wherever_it_is_trained(
+    activation, optimizer, hidden, dtype, inputs, batch_size, chosen
+):
+    """Whatever its pack mates, however many, in any order; with AVX2 and AVX-512; a model or a unit per lane."""
+    shape = program(
+        activation=activation,
+        optimizer=optimizer,
+        hidden=tuple(hidden),
+        dtype=dtype,
+        inputs=inputs,
+        batch_size=batch_size,
+        epochs=2,
+    )
+    everyone, rows = models(20, RATES[optimizer] / 4, 0.1), shuffled_rows(shape)
+    whole = lanes_engine.train(shape, everyone, rows).parameters
+    for name, build in FUSED.items():
+        part = trained_by(build, shape, some(everyone, chosen), rows).parameters
+        np.testing.assert_array_equal(part, whole[chosen], err_msg=name)
+
+
+def test_both_layouts_of_the_baseline_give_the_same_bits():
+    """There multiply and add may be rounded one by one: other bits than the fused builds have, and its own."""
+    shape, found = program(dtype="float32", hidden=(20, 5)), []
+    for layout in library.LAYOUTS:
+        found.append(trained_by(BUILDS[f"baseline-{layout}"], shape, models(9), shuffled_rows(shape)).parameters)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("rows", [30, 32, 7, 8, 1])
+def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch, rows):
+    """Saved after every single step, in the middle of epochs too."""
+    shape = program(optimizer="adamw", schedule="cosine", rows=rows)
+    data, everyone = shuffled_rows(shape), models(3, 0.01, 0.1)
+    last = lanes_engine.train(shape, everyone, data)
+    monkeypatch.setattr(lanes_engine, "CALL_FLOPS", 1)
+    saved = []
+    lanes_engine.train(shape, everyone, data, on_progress=lambda _step, state: saved.append(state()))
+    assert [state.step for state in saved] == list(range(1, shape.steps + 1))
+    for state in saved:
+        again = lanes_engine.train(shape, everyone, data, state=state)
+        np.testing.assert_array_equal(again.parameters, last.parameters)
+
+
+@pytest.mark.parametrize("flops", [1, 1e4, 3e4, 1e10])
+def test_how_many_steps_a_call_makes_changes_nothing(monkeypatch, flops):
+    """Neither across epochs nor within one."""
+    shape = program(rows=50, dtype="float32")
+    expected = lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters
+    monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
+    np.testing.assert_array_equal(lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters, expected)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_diverging_model_counts_its_steps_and_touches_nobody(build):
+    """Its loss stops being finite early; its mates have the bits they have without it."""
+    shape = program(optimizer="sgd", activation="relu", epochs=40)
+    everyone = models(3, 0.01)
+    wild = type(everyone)(everyone.seeds, ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
+    trained = trained_by(BUILDS[build], shape, wild, shuffled_rows(shape))
+    calm = trained_by(BUILDS[build], shape, some(wild, [0, 2]), shuffled_rows(shape))
+    assert 0 < trained.finite_steps[1] < shape.steps
+    assert list(trained.finite_steps[[0, 2]]) == [shape.steps] * 2
+    np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
+
+
+def test_batches_larger_than_a_tile_are_one_batch():
+    """700 rows of 40 units do not fit one tile of the level 1 cache."""
+    shape = program(hidden=(40, 40), rows=700, batch_size=700, epochs=3)
+    expected = torch_engine.train(shape, models(17), shuffled_rows(shape)).parameters
+    for build in BUILDS.values():
+        found = trained_by(build, shape, models(17), shuffled_rows(shape)).parameters
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_predictions_are_those_of_torch(activation, dtype):
+    """For models of any number, and more rows than a tile has."""
+    shape = program(activation=activation, dtype=dtype, hidden=(20, 7), rows=300)
+    parameters = lanes_engine.train(
+        program(activation=activation, dtype=dtype, hidden=(20, 7)), models(18), shuffled_rows(shape)
+    )
+    x_NI = rows_of(shape)[0]
+    expected = torch_engine.predictor(shape, parameters.parameters)(x_NI)
+    found = lanes_engine.predictor(shape, parameters.parameters)(x_NI)
+    assert found.shape == (18, 300)
+    np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == "float64" else 1e-4, atol=1e-5)
+    alone = lanes_engine.predictor(shape, parameters.parameters[5:6])(x_NI[10:20])
+    np.testing.assert_array_equal(alone[0], found[5, 10:20])
+
+
+def test_denormals_are_flushed_in_the_kernel_alone():
+    """Afterwards a denormal is a number again: ids of trials are made of such."""
+    shape = program()
+    lanes_engine.train(shape, models(2), shuffled_rows(shape))
+    assert np.float64(1e-320) * 1.0 == float("1e-320") != 0.0
+    assert math.isfinite(lanes_engine.predictor(shape, np.zeros((1, shape.parameters)))(rows_of(shape)[0]).sum())

@@ -1,0 +1,76 @@
+"""The kernel's own tanh, logistic function and erf, through networks of one unit with weight 1 and bias 0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+
+from jobs.engines.lanes.library import FOLDER
+from tests.lanes_builds import builds, named, needs_lanes
+from tests.lanes_polynomials import header
+from tests.test_torch_engine import program
+
+BUILDS = named([library for library in builds() if library.layout == "by_model"])
+EXACT = {
+    "tanh": mpmath.tanh,
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "gelu": lambda x: x * (1 + mpmath.erf(x / mpmath.sqrt(2))) / 2,
+    "silu": lambda x: x / (1 + mpmath.exp(-x)),
+}
+WORST = {"tanh": 2.0, "sigmoid": 2.0, "gelu": 3.0, "silu": 3.0}
+"""Units in the last place; gelu and silu round twice more."""
+
+
+def applied(library, activation, x_N):
+    """The activation of each number."""
+    shape = program(inputs=1, hidden=(1,), activation=activation, dtype=str(x_N.dtype))
+    return library.predict(shape, np.array([[1, 0, 1, 0]], x_N.dtype), x_N[:, None])[0]
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", EXACT)
+def test_an_activation_is_right_to_a_few_units_in_the_last_place(activation, dtype, build):
+    """From tiny to huge, of both signs. Where gelu's factor 1 + erf cancels, units are those of the factor's 1."""
+    draws = np.random.default_rng(1)
+    x_N = np.concatenate((draws.uniform(-9, 9, 1500), draws.choice([-1, 1], 500) * 10 ** draws.uniform(-6, 1.9, 500)))
+    x_N = x_N.astype(dtype)
+    found_N = applied(BUILDS[build], activation, x_N)
+    exact_N = np.array([EXACT[activation](mpmath.mpf(float(x))) for x in x_N])
+    unit_N = np.spacing(np.abs(exact_N.astype(dtype)))
+    if activation == "gelu":
+        unit_N = np.maximum(unit_N, np.abs(x_N) * np.finfo(dtype).eps / 2)
+    off_N = np.array(
+        [abs(float((mpmath.mpf(float(f)) - e) / float(u))) for f, e, u in zip(found_N, exact_N, unit_N, strict=True)]
+    )
+    assert off_N.max() <= WORST[activation], x_N[off_N.argmax()]
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", [*EXACT, "relu", "leaky_relu", "square", "identity"])
+def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
+    """At both infinities, at zeros and for what is no number."""
+    x_N = np.array([0.0, -0.0, 1e30, -1e30, np.nan], dtype)
+    zero, _, high, low, lost = applied(BUILDS[build], activation, x_N)
+    assert np.isnan(lost)
+    assert zero == (0.5 if activation == "sigmoid" else 0.0)
+    limits = {
+        "tanh": (1, -1),
+        "sigmoid": (1, 0),
+        "relu": (x_N[2], 0),
+        "gelu": (x_N[2], 0),
+        "identity": (x_N[2], x_N[3]),
+    }
+    if activation in limits:
+        np.testing.assert_allclose((high, low), limits[activation], atol=1e-30)
+
+
+def test_the_coefficients_are_those_that_the_fit_gives():
+    """polynomials.h is what lanes_polynomials.py prints."""
+    assert Path(FOLDER / "polynomials.h").read_text() == header()

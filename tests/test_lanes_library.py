@@ -1,0 +1,177 @@
+"""What the native library refuses, where it comes from, and that it touches no memory but its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.engines import choice, lanes_engine
+from jobs.engines.initialize import SLOTS
+from jobs.engines.lanes import library
+from jobs.engines.lanes.library import Steps, Trained
+from tests.lanes_builds import needs_lanes
+from tests.test_torch_engine import program
+
+ROOT = Path(__file__).parent.parent
+COMPILER = shutil.which("g++")
+M, N, S = 3, 24, 3
+
+
+def arguments(shape):
+    """Good arguments of a call of `train`."""
+    dtype, P = shape.dtype, shape.parameters
+    steps = Steps(
+        np.ones((N, shape.inputs), dtype),
+        np.ones(N, dtype),
+        np.array([8, 16, 24]),
+        np.ones(S),
+        np.ones((2, S)),
+    )
+    slots = tuple(np.zeros((M, P), dtype) for _ in range(SLOTS[shape.optimizer]))
+    return steps, np.full(M, 0.01), np.zeros(M), Trained(np.zeros((M, P), dtype), slots, np.zeros(M, np.int64))
+
+
+def harmed(array, how):
+    """An array of another type, shape or layout in memory."""
+    return {
+        "type": lambda: array.astype(np.float16),
+        "shorter": lambda: array[:-1].copy(),
+        "longer": lambda: np.concatenate((array, array)),
+        "deeper": lambda: array[None].copy(),
+        "strided": lambda: np.repeat(array, 2, axis=0)[::2],
+    }[how]()
+
+
+@needs_lanes
+@pytest.mark.parametrize("how", ["type", "shorter", "longer", "deeper", "strided"])
+@pytest.mark.parametrize(
+    "name", ["x_NI", "y_N", "ends_S", "share_S", "corrections_2S", "lr", "decay", "parameters_MP", "slots", "finite_M"]
+)
+def test_an_array_of_another_kind_is_refused(name, how):
+    """Before any of it is read."""
+    steps, lr, decay, trained = arguments(program())
+    if hasattr(steps, name):
+        steps = replace(steps, **{name: harmed(getattr(steps, name), how)})
+    elif name == "slots":
+        trained = replace(trained, slots=(harmed(trained.slots[0], how), trained.slots[1]))
+    elif hasattr(trained, name):
+        trained = replace(trained, **{name: harmed(getattr(trained, name), how)})
+    lr, decay = (harmed(lr, how) if name == "lr" else lr, harmed(decay, how) if name == "decay" else decay)
+    with pytest.raises(ValueError, match="in one piece|refuses|slots"):
+        library.load().train(program(), steps, lr, decay, trained)
+
+
+@needs_lanes
+@pytest.mark.parametrize("ends", [[0, 8, 16], [8, 8, 16], [16, 8, 24], [-1, 8, 24], [8, 16, 25], [8, 16, 2**62]])
+def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
+    """Each has at least a row."""
+    steps, *rest = arguments(program())
+    with pytest.raises(ValueError, match=r"refuses|ends after row"):
+        library.load().train(program(), replace(steps, ends_S=np.array(ends)), *rest)
+
+
+@needs_lanes
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
+@settings(max_examples=300, deadline=None)
+def test_numbers_that_make_no_sense_give_an_error_and_no_crash(numbers):
+    """In the plain C function, past the checks in Python; pointers are null, or to far more than is read."""
+    functions = library.load()._functions
+    inputs, depth, width, activation, layout, optimizer, steps, models, null = numbers
+    room = np.ones(4096)
+    hidden = np.full(1001, width, np.int64)
+    pointer = None if null % 2 else room.ctypes.data_as(ctypes.c_void_p)
+    if 1 <= inputs <= 9 and 0 <= depth <= 9 and 1 <= models <= 9 and 0 <= steps <= 9:
+        steps = -1  # all may be good: then it would be a call like any other
+    head = [inputs, depth, hidden.ctypes.data_as(ctypes.c_void_p), activation, layout]
+    ints = [ctypes.c_int64(v) if isinstance(v, int) else v for v in [*head, optimizer, steps]]
+    code = functions.lanes_train_f64(*ints, *[pointer] * 6, ctypes.c_int64(models), *[pointer] * 6)
+    assert code in (1, 2)
+
+
+@needs_lanes
+def test_memory_that_is_not_there_is_an_error():
+    """Layers of 2^39 units."""
+    functions = library.load()._functions
+    room = np.ones(8)
+    hidden = np.array([2**38], np.int64)
+    pointer = room.ctypes.data_as(ctypes.c_void_p)
+    head = [ctypes.c_int64(1), ctypes.c_int64(1), hidden.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(0)]
+    tail = [ctypes.c_int64(0), ctypes.c_int64(1), pointer, ctypes.c_int64(1), pointer, pointer]
+    assert functions.lanes_predict_f64(*head, *tail) == 2
+
+
+def test_without_a_library_torch_serves_and_the_reason_is_told(tmp_path, monkeypatch):
+    """As where no compiler was there; by name it is refused with what to do."""
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
+    library.load.cache_clear()
+    try:
+        assert "C++ compiler" in lanes_engine.available()
+        assert choice.choose("auto", "cpu") == "torch"
+        assert "torch, as lanes can't be used" in choice.in_words("auto", "cpu")
+        with pytest.raises(choice.EngineMissing, match='write engine = "auto"'):
+            choice.choose("lanes", "cpu")
+        with pytest.raises(RuntimeError, match="not there"):
+            lanes_engine.prepare()
+    finally:
+        library.load.cache_clear()
+
+
+@needs_lanes
+def test_lanes_serve_cpus_and_torch_gpus():
+    """Whatever the shape; torch by name everywhere."""
+    assert choice.choose("auto", "cpu") == choice.choose("lanes", "cpu") == "lanes"
+    assert choice.choose("auto", "cuda") == choice.choose("lanes", "cuda") == choice.choose("torch", "cpu") == "torch"
+
+
+@needs_lanes
+def test_the_best_library_that_is_there_is_loaded(tmp_path, monkeypatch):
+    """A compiler that knows no AVX-512 leaves out that one alone."""
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
+    shutil.copy(ROOT / "jobs/engines/lanes/lanes_baseline.so", tmp_path)
+    library.load.cache_clear()
+    try:
+        assert library.load().variant == "baseline"
+    finally:
+        library.load.cache_clear()
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no g++")
+@pytest.mark.sanitizers
+@pytest.mark.parametrize("flags", [["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]])
+def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
+    """The kernel under AddressSanitizer and UndefinedBehaviorSanitizer, over shapes, activations and optimizers."""
+    if len(flags) > 2 and (isinstance(library.load(), str) or library.load().variant != "avx512"):
+        pytest.skip("this processor has no AVX-512")
+    built = tmp_path / "lanes.so"
+    source = ROOT / "jobs/engines/lanes/lanes.cpp"
+    options = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-Wno-ignored-attributes"]
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC"]
+    subprocess.run([COMPILER, *options, *checks, *flags, str(source), "-o", str(built)], check=True)
+    runtime = [
+        subprocess.run(
+            [COMPILER, f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    environment = os.environ | {
+        "LD_PRELOAD": " ".join(runtime),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": str(ROOT),
+    }
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "tests/lanes_shapes.py"), str(built)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (told.returncode, told.stdout) == (0, "trained\n"), told.stderr
