@@ -91,9 +91,9 @@ def test_a_model_has_the_same_bits_wherever_it_is_trained(
 
 def test_both_layouts_of_the_baseline_give_the_same_bits():
     """There multiply and add may be rounded one by one: other bits than the fused builds have, and its own."""
-    shape, found = program(dtype="float32", hidden=(20, 5)), []
-    for layout in library.LAYOUTS:
-        found.append(trained_by(BUILDS[f"baseline-{layout}"], shape, models(9), shuffled_rows(shape)).parameters)
+    shape = program(dtype="float32", hidden=(20, 5))
+    baselines = [BUILDS[f"baseline-{layout}"] for layout in library.LAYOUTS]
+    found = [trained_by(build, shape, models(9), shuffled_rows(shape)).parameters for build in baselines]
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
 

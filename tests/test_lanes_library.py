@@ -67,7 +67,7 @@ def test_an_array_of_another_kind_is_refused(name, how):
     elif hasattr(trained, name):
         trained = replace(trained, **{name: harmed(getattr(trained, name), how)})
     lr, decay = (harmed(lr, how) if name == "lr" else lr, harmed(decay, how) if name == "decay" else decay)
-    with pytest.raises(ValueError, match="in one piece|refuses|slots"):
+    with pytest.raises(ValueError, match=r"in one piece|refuses|slots"):
         library.load().train(program(), steps, lr, decay, trained)
 
 
