@@ -89,7 +89,7 @@ def family(first: int) -> set[int]:
 def kind_of(pid: int) -> str:
     """A worker, idle or in work, or one of Ray's own processes."""
     title = read(Path(f"/proc/{pid}/cmdline"))
-    return "worker" if title.startswith("ray::") or "default_worker.py" in title else "Ray's own"
+    return "worker" if title.startswith("ray::") or "default_worker" in title else "Ray's own"
 
 
 def peak_bytes(pid: int) -> int:
