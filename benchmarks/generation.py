@@ -35,7 +35,7 @@ ENTRIES: dict[str, tuple[str, str, dict[str, object]]] = {
         {"compression": "none", "write_statistics": False},
     ),
     "pyarrow_widest": (
-        "pyarrow, neither dictionary",
+        "pyarrow, plain values",
         "pyarrow",
         {"compression": "none", "write_statistics": False, "use_dictionary": False},
     ),
@@ -83,7 +83,7 @@ def start(name: str, task: str, options: argparse.Namespace) -> Contender:
     _, library, settings = ENTRIES[name]
     python = sys.executable if library == "ours" else peers_python()
     question = {"core": options.core, "library": library, "task": task, "rows": options.rows, "options": settings}
-    return Contender(python, "parquet_rows.py", question)
+    return Contender(python, "peers/parquet_rows.py", question)
 
 
 def table(found: dict[str, Any]) -> str:

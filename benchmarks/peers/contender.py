@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from peers.environment import REQUIREMENTS
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 
 
 class Contender:

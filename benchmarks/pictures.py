@@ -1,0 +1,105 @@
+"""The tables and pictures of docs/performance.md, made from the measurements that lie in docs/figures as JSON.
+
+    python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
+    python benchmarks/generation.py --json > docs/figures/generation.json
+    python benchmarks/billion.py --json > docs/figures/billion.json
+    python benchmarks/pictures.py [--check]
+
+It measures nothing. `--check` changes nothing, and ends with 1 where a file isn't what it would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from charts import Panel, Row, svg
+from tables import billion_line, generation_table, measured, title, training_details, training_table
+
+DOCS = Path(__file__).parent.parent / "docs"
+FIGURES = DOCS / "figures"
+PAGE = DOCS / "performance.md"
+SHOWN = ([16, 16], [64, 64])
+"""Networks with a picture and all figures; the others have a line in a table."""
+OURS = {"ours", "torch", "lanes"}
+
+
+def main() -> None:
+    """Writes, or compares."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if something is out of date")
+    check = parser.parse_args().check
+    old = [path for path, content in made().items() if not path.exists() or path.read_text() != content]
+    if check and old:
+        sys.exit(f"out of date: {', '.join(path.name for path in old)}; run python benchmarks/pictures.py")
+    for path in old:
+        path.write_text(made()[path])
+
+
+def made() -> dict[Path, str]:
+    """Every file and what belongs in it."""
+    training, generation, billion = (
+        json.loads((FIGURES / f"{name}.json").read_text()) for name in ("training", "generation", "billion")
+    )
+    tables = {
+        "training": training_details(shown(training)),
+        "training-all": training_table(training),
+        "generation": generation_table(generation),
+        "billion": billion_line(billion),
+    }
+    return {
+        PAGE: filled(PAGE.read_text(), tables),
+        FIGURES / "training.svg": svg("Training: time per model and step", training_panels(training)),
+        FIGURES / "generation.svg": svg("Generation: rows per second", generation_panels(generation)),
+    }
+
+
+def filled(page: str, tables: dict[str, str]) -> str:
+    """The page with each table between its two marks."""
+    for name, content in tables.items():
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        assert len(marks.findall(page)) == 1, f"{PAGE.name} has not one place for {name}"
+        page = marks.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", page)
+    return page
+
+
+def shown(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks with a picture."""
+    return [network for network in training["networks"] if network["hidden"] in SHOWN]
+
+
+def training_panels(training: dict[str, Any]) -> list[Panel]:
+    """A panel for each network that has a picture."""
+    panels = []
+    for network in shown(training):
+        rows = [
+            Row(row["label"], row["us"]["median"], f"{row['us']['median']:,.1f} us", row["name"] in OURS)
+            for row in measured(network)
+        ]
+        panels.append(Panel(title(network), "microseconds per model and step, logarithmic", rows, log=True))
+    return panels
+
+
+def generation_panels(generation: dict[str, Any]) -> list[Panel]:
+    """A panel for each task."""
+    panels = []
+    for found in generation["tasks"]:
+        rows = [
+            Row(
+                row["label"],
+                row["rows_per_s"]["median"] / 1e6,
+                f"{row['rows_per_s']['median'] / 1e6:.1f} M, {row['bytes_per_row']:.2f} B/row",
+                row["name"] in OURS,
+            )
+            for row in found["entries"]
+        ]
+        panels.append(Panel(f"{found['task']}s", "million rows per second and core", rows, log=False))
+    return panels
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Measurements as tables of Markdown. Where they go is pictures.py's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table, its first column to the left and the others to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def title(network: dict[str, Any]) -> str:
+    """As in 1-16-16-1."""
+    return "-".join(map(str, [1, *network["hidden"], 1]))
+
+
+def spread(ratio: dict[str, float]) -> str:
+    """Median and both ends."""
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})"
+
+
+def measured(network: dict[str, Any]) -> list[dict[str, Any]]:
+    """The contenders that ran, the slowest first."""
+    return sorted((row for row in network["entries"] if "us" in row), key=lambda row: -row["us"]["median"])
+
+
+def training_details(networks: Sequence[dict[str, Any]]) -> str:
+    """A table for each network."""
+    parts = []
+    for network in networks:
+        best = next((row["ratio_to"] for row in network["entries"] if "ratio_to" in row), "ours")
+        head = [title(network), "models", "us", f"times the {best} engine's (min..max)", "of the FMA peak"]
+        rows = [(row["label"], str(row["models"]), *training_cells(row)) for row in measured(network)]
+        parts.append(markdown(head, rows))
+        parts += [
+            f"{row['label']} was not measured: {row['unavailable']}." for row in network["entries"] if "us" not in row
+        ]
+    return "\n\n".join(parts)
+
+
+def training_cells(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Its time, its ratio, its share of the peak."""
+    share = f"{row['peak_share']:.1%}" if "peak_share" in row else "-"
+    return f"{row['us']['median']:.2f}", spread(row["ratio"]) if "ratio" in row else "-", share
+
+
+def training_table(training: dict[str, Any]) -> str:
+    """Microseconds of every network and contender."""
+    rows = training["networks"][0]["entries"]
+    names = {row["name"]: row["label"] for row in rows if "us" in row}
+    lines = []
+    for network in training["networks"]:
+        times = {row["name"]: f"{row['us']['median']:.2f}" for row in measured(network)}
+        lines.append([title(network), *(times.get(name, "-") for name in names)])
+    return markdown(["microseconds", *names.values()], lines)
+
+
+def generation_table(generation: dict[str, Any]) -> str:
+    """A table for each task."""
+    head = ["M rows/s", "bytes per row", "ours is faster by (min..max)"]
+    return "\n\n".join(
+        markdown([f"{found['task']}s", *head], [generation_cells(row) for row in found["entries"]])
+        for found in generation["tasks"]
+    )
+
+
+def generation_cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Its name, its rate, its size, its ratio."""
+    rate = f"{row['rows_per_s']['median'] / 1e6:.1f}"
+    return row["label"], rate, f"{row['bytes_per_row']:.3f}", spread(row["rate_ratio"])
+
+
+def billion_line(billion: dict[str, Any]) -> str:
+    """One sentence."""
+    peaks = ", ".join(f"{kind} {size / 1e6:,.0f} MB" for kind, size in sorted(billion["peak_bytes"].items()))
+    return (
+        f"{billion['rows']:,} rows of sums: {billion['seconds']:.0f} s with {billion['workers']} workers, "
+        f"{billion['bytes'] / 1e9:.2f} GB on disk. At most in memory: {peaks}."
+    )

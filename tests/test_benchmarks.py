@@ -1,0 +1,67 @@
+"""The benchmarks run, and their figures are those of the page; nothing here depends on time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+OPTIONS = {
+    "training": {"--units", "--layers", "--only", "--rounds", "--seconds", "--clock", "--core", "--json"},
+    "generation": {"--rows", "--rounds", "--only", "--clock", "--core", "--json"},
+    "billion": {"--rows", "--workers", "--folder", "--json"},
+    "pictures": {"--check"},
+}
+
+
+def run(name: str, *arguments: str) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, FOLDER / f"{name}.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_help_names_every_option(name):
+    """And how to run it."""
+    text = run(name, "--help")
+    assert f"python benchmarks/{name}.py" in text
+    assert {option for option in OPTIONS[name] if option in text} == OPTIONS[name]
+
+
+def test_a_tiny_training_benchmark_of_ours_has_every_figure():
+    """Whether a native engine or a compiler is there or not."""
+    small = ["--units", "3", "--layers", "1", "--rounds", "1", "--seconds", "0", "--only", "torch", "lanes", "peak"]
+    found = json.loads(run("training", *small, "--json"))
+    (network,) = found["networks"]
+    assert network["hidden"] == [3]
+    assert {"machine", "versions", "rounds", "clock"} <= set(found)
+    torch, lanes = network["entries"]
+    assert {"label", "models", "tried", "us", "ratio", "ratio_to"} <= set(torch)
+    assert "us" in lanes or lanes["unavailable"]
+    assert "gflops" in network["peak"] or network["peak"]["unavailable"]
+
+
+def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
+    """Of sums and of squares."""
+    found = json.loads(run("generation", "--rows", "1000", "--rounds", "1", "--only", "ours", "--json"))
+    assert [task["task"] for task in found["tasks"]] == ["sum", "square"]
+    for task in found["tasks"]:
+        (entry,) = task["entries"]
+        assert entry["rate_ratio"] == {"median": 1.0, "min": 1.0, "max": 1.0}
+        assert entry["bytes_per_row"] > 0
+
+
+def test_a_few_rows_instead_of_a_billion_say_what_they_took():
+    """In this process's child, without Ray."""
+    found = json.loads(run("billion", "--rows", "1000", "--workers", "0", "--json"))
+    assert found["rows"] == 1000
+    assert found["peak_bytes"]["launcher"] > 0
+
+
+def test_the_page_shows_the_measurements_that_are_committed():
+    """Tables and pictures are made again by `python benchmarks/pictures.py`."""
+    run("pictures", "--check")
