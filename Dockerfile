@@ -4,7 +4,8 @@
 #                what pip finds, on x86-64 the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
 #   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it is kept
 #
-# All of it is wheels of exact versions: there is no compiler in any stage. It needs no BuildKit.
+# All of it is wheels of exact versions, but for one kernel that a stage of its own compiles: the image has no compiler. It
+# needs no BuildKit.
 ARG BASE=python:3.11-slim-bookworm
 ARG BUILD_BASE=${BASE}
 
@@ -25,7 +26,9 @@ RUN mkdir wheels \
  && rm -rf torch/include torch/test pandas/tests  # headers and tests, 190 MB
 
 FROM packages AS distribution
-COPY pyproject.toml README.md LICENSE ./
+# For the lanes engine's kernel; this stage is left behind.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ > /dev/null && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY datasets datasets
 COPY cluster cluster
 COPY jobs jobs

@@ -174,6 +174,7 @@ def test_the_main_job_needs_nothing_but_the_image(image):
     facts = json.loads(docker("run", "--rm", image, "run", "examples/question.toml", "--json"))
     assert facts["trials"] == {"total": 165, "ok": 165, "diverged": 0, "missing": 0, "missing_ids": []}
     assert [facts["best"][name]["trial"]["exact_fraction"] for name in ("sums", "squares")] == [1, 1]
+    assert facts["engines"] == {"lanes": 165}, "the kernel was not built into the image"
 
 
 def test_a_container_can_write_to_its_volumes_alone(image):
