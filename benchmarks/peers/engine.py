@@ -9,12 +9,11 @@ from functools import partial
 
 from protocol import Candidate, UnavailableError, serve
 
-PACKS = (16, 32, 64, 128)
-"""Tried beside the size that plans give."""
+PACKS = (4, 8, 16, 32, 64, 128)
 
 
 def groups(question):
-    """Growing packs, up to a few sizes beyond the best."""
+    """One group: growing packs."""
     engine = {"torch": torch_engine, "lanes": lanes_engine}[question["engine"]]()
     make = partial(trainer, engine, tuple(question["hidden"]))
     how = f"jobs.engines.{question['engine']}_engine"
