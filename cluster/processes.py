@@ -20,7 +20,6 @@ from cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
 """Between two looks at the queue, and between two beats of a worker."""
-_GROUP = "local"
 
 
 def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, processes: int) -> None:
@@ -38,7 +37,8 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
             ready = wait([worker.pipe for worker in workers], LOOK_SECONDS)
             for index, worker in enumerate(workers):
                 if worker.pipe in ready and not worker.answer(queue):
-                    queue.register(_GROUP, worker.rank, processes)
+                    queue.lost(worker.group, [0])
+                    queue.register(worker.group, 0, 1)
                     workers[index] = _Worker(worker.rank, make_work)
             workers = [worker for worker in workers if not worker.is_finished]
             if time.monotonic() - looked > LOOK_SECONDS:
@@ -56,6 +56,8 @@ class _Worker:
     def __init__(self, rank: int, make_work: MakeWork) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
         self.rank = rank
+        self.group = f"local{rank}"
+        """Of its own: when it dies the others go on."""
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, make_work), daemon=True)
         self.process.start()
@@ -74,7 +76,7 @@ class _Worker:
                 reason = f"a worker process ended with exit code {self.process.exitcode} before it asked for work"
                 raise ClusterError(f"{reason}; --workers 0 runs in this process") from error
             return False
-        answer = getattr(queue, kind)(f"{_GROUP}-{self.rank}", *told)
+        answer = getattr(queue, kind)(f"{self.group}-0", *told)
         if kind == "take":
             self._has_asked, self.is_finished = True, answer is None
             with suppress(OSError):  # it has died: the next message says so

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 _numbers = count()
 
 
+@pytest.fixture(autouse=True)
+def _no_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--debug` of a command that ran in this process says nothing to the next test."""
+    monkeypatch.setenv("SUMSQUARES_DEBUG", "")
+
+
 @pytest.fixture(scope="session")
 def _s3_process_wide() -> "Iterator[S3Server]":
     from s3_server import S3Server  # half a second to import, for those who ask alone

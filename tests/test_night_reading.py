@@ -33,7 +33,9 @@ def store(tmp_path):
 def read(monkeypatch):
     """The paths of the packs that are decoded."""
     paths, real = [], stored.decode_pack
-    monkeypatch.setattr(stored, "decode_pack", lambda data, path: (paths.append(path), real(data, path))[1])
+    monkeypatch.setattr(
+        stored, "decode_pack", lambda data, path, *columns: (paths.append(path), real(data, path, *columns))[1]
+    )
     return paths
 
 
