@@ -1,4 +1,4 @@
-"""What the network policies of a deployment let through: `connects`. Labels and ports alone, as these policies use them."""
+"""What the network policies of a deployment let through: labels and ports, as these use them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ PLANTED = {
     "is smaller than the object store": ("replace", f"{JOB}/volumes/2/emptyDir/sizeLimit", "400Mi"),
     "requests more than its limits": ("replace", f"{JOB}/containers/0/resources/requests/memory", "80Gi"),
     "its shared memory is not at /dev/shm": ("replace", f"{JOB}/containers/0/volumeMounts/2/mountPath", "/shm"),
-    "no /tmp or HOME to write to": ("replace", f"{JOB}/containers/0/volumeMounts/0/mountPath", "/tmp/else"),
+    "no /tmp or HOME to write to": ("replace", f"{JOB}/containers/0/volumeMounts/0/mountPath", "/else"),
     "has no keys of the bucket": ("remove", f"{JOB}/containers/0/envFrom/1", None),
     "has no store": ("remove", f"{JOB}/containers/0/envFrom/0", None),
     "there is no ConfigMap elsewhere": ("replace", f"{JOB}/containers/0/envFrom/0/configMapRef/name", "elsewhere"),
@@ -220,6 +220,9 @@ def test_pods_talk_to_whom_they_must_and_to_no_other(overlay):
         for asks in ((here, submitter), (out, operator)):
             assert connects(documents, asks, (here, one), 8265) == (one["ray.io/node-type"] == "head")
             assert not connects(documents, asks, (here, one), 6379)
+    for asked in ((None, {}), (out, {}), (here, night)):  # by a pod that nothing else is said of
+        assert not connects(documents, (here, {}), asked, 443)
+        assert not connects(documents, asked, (here, {}), 443)
     for one in [*pods, submitter, night]:
         assert connects(documents, (here, one), ("kube-system", dns), 53)
         assert not connects(documents, (here, one), ("kube-system", dns), 443) or "s3" in overlay.name
