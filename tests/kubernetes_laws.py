@@ -13,6 +13,7 @@ from typing import Any
 Document = dict[str, Any]
 TOKEN, KEYS = "sumsquares-ray-token", "sumsquares-s3"
 CREDENTIALS = re.compile(r"(?i)(secret|token|passw|credential|private|access_?key)")
+ENFORCED = "pod-security.kubernetes.io/enforce"
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim"}
 OF_HOST = ("hostNetwork", "hostPID", "hostIPC", "hostUsers")
 LONGEST = {"CronJob": 52, "RayJob": 47, "RayCronJob": 36, "RayCluster": 47}
@@ -23,7 +24,7 @@ UNITS = {"": 1, "m": 1e-3, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 
 def faults(documents: list[Document], images: set[str]) -> list[str]:
     """What is wrong, each with its place; `images` are those that the kustomization names."""
     found = [f"{place}: {fault}" for document in documents for place, fault in _of_document(document, images)]
-    return found + [f"{name}: {fault}" for name, fault in _references(documents)]
+    return found + [f"{name}: {fault}" for name, fault in [*_references(documents), *_stores(documents)]]
 
 
 def pods(document: Document) -> Iterator[tuple[str, Document]]:
@@ -59,6 +60,10 @@ def _of_document(document: Document, images: set[str]) -> Iterator[tuple[str, st
     kind, name, spec = document["kind"], document["metadata"]["name"], document.get("spec", {})
     if len(name) > LONGEST.get(kind, 63):
         yield f"{kind} {name}", f"its name has more than {LONGEST.get(kind, 63)} characters"
+    if kind == "Namespace" and document["metadata"].get("labels", {}).get(ENFORCED) != "restricted":
+        yield f"{kind} {name}", "pods that are not restricted are let in"
+    if kind == "PersistentVolumeClaim" and spec["accessModes"] != ["ReadWriteMany"]:
+        yield f"{kind} {name}", "not all pods can write to it"
     if kind == "Secret":
         yield f"{kind} {name}", "secrets are made by hand"
     if kind == "Service" and spec.get("type", "ClusterIP") != "ClusterIP":
@@ -112,6 +117,9 @@ def _of_container(container: Document, pod: Document, images: set[str]) -> Itera
     for of in ("requests", "limits"):
         if not {"cpu", "memory"} <= set(resources.get(of, {})):
             yield f"no {of} of CPU and memory"
+    wants, has = resources.get("requests", {}), resources.get("limits", {})
+    if any(key in has and quantity(wants[key]) > quantity(has[key]) for key in wants):
+        yield "requests more than its limits"
     if container["image"] not in images:
         yield f"image {container['image']} is none of the kustomization's"
     if any("hostPort" in port for port in container.get("ports", [])):
@@ -134,8 +142,11 @@ def _of_mounts(container: Document, pod: Document) -> Iterator[str]:
     volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
     if not set(mounts) <= set(volumes):
         yield f"mounts {sorted(set(mounts) - set(volumes))}, which the pod hasn't got"
-    if not {"/tmp", "/home/sumsquares"} <= set(mounts.values()):  # noqa: S108  a path in the container
+    empty = {mounts[name]: volumes[name]["emptyDir"] for name in mounts if "emptyDir" in volumes.get(name, {})}
+    if not {"/tmp", "/home/sumsquares"} <= set(empty):  # noqa: S108  a path in the container
         yield "has a read-only root and no /tmp or HOME to write to"
+    if _shared(pod) and empty.get("/dev/shm", {}).get("medium") != "Memory":  # noqa: S108
+        yield "its shared memory is not at /dev/shm"
     memory = quantity(container.get("resources", {}).get("limits", {}).get("memory", "0"))
     if sum(_shared(pod)) > memory / 2:
         yield "shared memory counts as its memory, and takes more than half of it"
@@ -184,6 +195,26 @@ def _references(documents: list[Document]) -> Iterator[tuple[str, str]]:
             }
             if TOKEN not in refers:
                 yield place, "knows no token"
+
+
+def _stores(documents: list[Document]) -> Iterator[tuple[str, str]]:
+    """Every container that runs our command has the store: the volume where its address says, or the bucket's keys."""
+    maps = {each["metadata"]["name"]: each["data"] for each in documents if each["kind"] == "ConfigMap"}
+    for document in documents:
+        for place, container, pod in containers(document):
+            if "submitterPodTemplate" in place:
+                continue
+            sources = [source for each in container.get("envFrom", []) for source in each.values()]
+            given = [maps[each["name"]] for each in sources if "SUMSQUARES_STORE" in maps.get(each["name"], {})]
+            if not given:
+                yield place, "has no store"
+            elif given[0]["SUMSQUARES_STORE"].startswith("/"):
+                shared = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
+                paths = {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in shared}
+                if given[0]["SUMSQUARES_STORE"] not in paths:
+                    yield place, "its store is not on the shared volume"
+            elif KEYS not in {each["name"] for each in sources}:
+                yield place, "has no keys of the bucket"
 
 
 def _named(pod: Document) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from kubernetes_laws import containers, faults
+from kubernetes_policies import connects
 from kustomize import Document, load, patched, render, render_components
+from test_night_starters import is_cron
 
 from jobs.spec.job_spec import load_spec
 
@@ -42,6 +44,11 @@ PLANTED = {
     "characters": ("replace", "/metadata/name", "s" * 48),
     "published beyond": ("replace", "/spec/rayClusterSpec/headGroupSpec/serviceType", "NodePort"),
     "is smaller than the object store": ("replace", f"{JOB}/volumes/2/emptyDir/sizeLimit", "400Mi"),
+    "requests more than its limits": ("replace", f"{JOB}/containers/0/resources/requests/memory", "80Gi"),
+    "its shared memory is not at /dev/shm": ("replace", f"{JOB}/containers/0/volumeMounts/2/mountPath", "/shm"),
+    "no /tmp or HOME to write to": ("replace", f"{JOB}/containers/0/volumeMounts/0/mountPath", "/else"),
+    "has no keys of the bucket": ("remove", f"{JOB}/containers/0/envFrom/1", None),
+    "has no store": ("remove", f"{JOB}/containers/0/envFrom/0", None),
     "there is no ConfigMap elsewhere": ("replace", f"{JOB}/containers/0/envFrom/0/configMapRef/name", "elsewhere"),
 }
 
@@ -92,7 +99,8 @@ def test_the_components_can_be_combined(store, use, gpu):
     """Any store with any use, with a GPU or without, is restricted and has its Ray object valid."""
     parts = [COMPONENTS[name] for name in [store, *gpu, *use]]
     documents = render_components(KUBERAY / "cluster", parts)
-    documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sumsquares-store"}, "data": {}})
+    data = {"SUMSQUARES_STORE": {"pvc": "/store", "s3": "s3://bucket/prefix"}[store]}
+    documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sumsquares-store"}, "data": data})
     assert faults(documents, {"sumsquares", "sumsquares-gpu"}) == []
     (ray,) = [document for document in documents if document["kind"] in RAY_KINDS]
     assert [group["replicas"] for group in _cluster_of(ray)["workerGroupSpecs"]] == [2, len(gpu)]
@@ -151,8 +159,79 @@ def test_a_night_is_started_once_at_a_time_and_not_long_after_its_time():
     assert spec["startingDeadlineSeconds"] > 100  # Kubernetes looks every 10 s, and below that may miss it
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
+    assert 0 < spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 86400  # the next one is let in
     (codes,) = [rule["onExitCodes"] for rule in spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][1:]]
     assert set(codes["values"]).isdisjoint({0, 1, 4, 5, 130, 143})
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_a_schedule_is_a_time_of_a_day_in_a_zone(overlay):
+    """The one that cron and Kubernetes know; the RayCronJob waits until a person resumes it."""
+    for spec in [document["spec"] for document in render(overlay) if document["kind"] in ("CronJob", "RayCronJob")]:
+        assert is_cron(spec["schedule"].split())
+        assert spec["timeZone"] == "Etc/UTC"  # a night's id is its date there
+        assert spec.get("suspend") is ("concurrencyPolicy" not in spec or None)
+
+
+def test_a_job_ends_and_goes_whatever_happens():
+    """When nodes don't come, when it takes too long, when it fails, and when it is done."""
+    (job,) = [document["spec"] for document in render(KUBERAY / "overlays" / "job-s3") if document["kind"] == "RayJob"]
+    assert 0 < job["preRunningDeadlineSeconds"] < job["activeDeadlineSeconds"]
+    assert job["shutdownAfterJobFinishes"]
+    assert 0 < job["ttlSecondsAfterFinished"] < 86400
+    assert job["backoffLimit"] == 1
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_only_the_overlay_with_a_gpu_asks_for_one(overlay):
+    """And its group may go where the GPUs are, with the image that can use them."""
+    for ray in [document for document in render(overlay) if document["kind"] in RAY_KINDS]:
+        groups = {group["groupName"]: group for group in _cluster_of(ray)["workerGroupSpecs"]}
+        assert groups["gpu"]["replicas"] == ("gpu" in overlay.name)
+        for name, group in groups.items():
+            pod = group["template"]["spec"]
+            (container,) = pod["containers"]
+            for of in ("requests", "limits"):
+                assert container["resources"][of].get("nvidia.com/gpu") == ("1" if name == "gpu" else None)
+            assert container["image"].endswith("-gpu") == (name == "gpu")
+            assert [each["key"] for each in pod.get("tolerations", [])] == ["nvidia.com/gpu"] * (name == "gpu")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_pods_talk_to_whom_they_must_and_to_no_other(overlay):
+    """By the network policies: Ray's pods among themselves, the Jobs API, names, and a bucket where there is one."""
+    documents = render(overlay)
+    ray = [_cluster_of(document) for document in documents if document["kind"] in RAY_KINDS]
+    nodes = [(kind, group) for each in ray for kind, group in _groups(each)]
+    pods = [
+        group["template"]["metadata"]["labels"] | {"ray.io/is-ray-node": "yes", "ray.io/node-type": kind}
+        for kind, group in nodes
+    ]
+    submitter = {"app.kubernetes.io/component": "submitter", "app.kubernetes.io/part-of": "sumsquares"}
+    night = {"app.kubernetes.io/component": "nightly", "app.kubernetes.io/part-of": "sumsquares"}
+    operator, dns = {"app.kubernetes.io/component": "kuberay-operator"}, {"k8s-app": "kube-dns"}
+    here, out = "sumsquares", "elsewhere"
+    for one in pods:
+        for other in pods:
+            assert connects(documents, (here, one), (here, other), 34567), "Ray's workers choose their ports"
+        for stranger in ((here, {}), (out, one), (here, night), (out, submitter)):
+            for port in (6379, 8265, 34567):
+                assert not connects(documents, stranger, (here, one), port), f"{stranger} reaches {one} at {port}"
+        for asks in ((here, submitter), (out, operator)):
+            assert connects(documents, asks, (here, one), 8265) == (one["ray.io/node-type"] == "head")
+            assert not connects(documents, asks, (here, one), 6379)
+    for asked in ((None, {}), (out, {}), (here, night)):  # by a pod that nothing else is said of
+        assert not connects(documents, (here, {}), asked, 443)
+        assert not connects(documents, asked, (here, {}), 443)
+    for one in [*pods, submitter, night]:
+        assert connects(documents, (here, one), ("kube-system", dns), 53)
+        assert not connects(documents, (here, one), ("kube-system", dns), 443) or "s3" in overlay.name
+        assert connects(documents, (here, one), (None, {}), 443) == ("s3" in overlay.name)
+        assert not connects(documents, (here, one), (None, {}), 80)
+
+
+def _groups(cluster: Document) -> list[tuple[str, Document]]:
+    return [("head", cluster["headGroupSpec"]), *(("worker", group) for group in cluster["workerGroupSpecs"])]
 
 
 def _sorted(documents: list[Document]) -> list[Document]:
