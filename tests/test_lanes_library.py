@@ -81,6 +81,18 @@ def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
 
 
 @needs_lanes
+def test_an_error_is_a_new_one_each_time():
+    """One that is raised again and again would hold the frames, and so the arrays, of all calls before."""
+    steps, *rest = arguments(program())
+    found = []
+    for _ in range(2):
+        with pytest.raises(ValueError, match="refuses") as raised:
+            library.load().train(program(), replace(steps, ends_S=np.array([16, 8, 24])), *rest)
+        found.append(raised.value)
+    assert found[0] is not found[1]
+
+
+@needs_lanes
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
 @settings(max_examples=300, deadline=None)
 def test_numbers_that_make_no_sense_give_an_error_and_no_crash(numbers):
