@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -120,6 +121,45 @@ def test_how_many_steps_a_call_makes_changes_nothing(monkeypatch, flops):
     expected = lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters
     monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
     np.testing.assert_array_equal(lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters, expected)
+
+
+def test_calls_are_short_where_the_optimizer_takes_the_time():
+    """Batches of one row, in float64: progress is shown, and signals are handled, several times a second."""
+    shape = program(hidden=(16, 16), batch_size=1, rows=20_000, epochs=1)
+    beats = []
+    lanes_engine.train(
+        shape, models(64, 1e-5), shuffled_rows(shape), on_progress=lambda step, _state: beats.append(step)
+    )
+    assert len(beats) >= 5
+
+
+@given(models=st.integers(1, 300), flops=st.floats(1e2, 1e14))
+def test_the_parts_of_a_call_are_all_models_in_order_and_over_soon(models, flops):
+    """Whole vectors of 16 models, or single ones."""
+    parts = lanes_engine._parts(models, flops)
+    assert [index for part in parts for index in range(models)[part]] == list(range(models))
+    width = parts[0].stop
+    assert width == 1 or (width % 16 == 0 and width * flops <= 10 * lanes_engine.CALL_FLOPS)
+
+
+def test_predictions_in_parts_are_the_same(monkeypatch):
+    """However many models a call has."""
+    shape = program(dtype="float32", hidden=(20, 7))
+    parameters = lanes_engine.train(shape, models(35), shuffled_rows(shape)).parameters
+    whole = lanes_engine.predictor(shape, parameters)(rows_of(shape)[0])
+    for flops in (1, 30 * 16 * 300):
+        monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
+        np.testing.assert_array_equal(lanes_engine.predictor(shape, parameters)(rows_of(shape)[0]), whole)
+
+
+def test_threads_train_at_once_without_touching_each_other():
+    """The interpreter lock is released, and the kernel has no memory of its own."""
+    shapes = [program(dtype=dtype, epochs=200) for dtype in ("float32", "float64")] * 2
+    alone = [lanes_engine.train(shape, models(9), shuffled_rows(shape)).parameters for shape in shapes]
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(lambda shape: lanes_engine.train(shape, models(9), shuffled_rows(shape)), shapes)
+        for state, expected in zip(found, alone, strict=True):
+            np.testing.assert_array_equal(state.parameters, expected)
 
 
 @pytest.mark.parametrize("build", BUILDS)

@@ -81,6 +81,38 @@ def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
 
 
 @needs_lanes
+def test_an_error_is_a_new_one_each_time():
+    """One that is raised again and again would hold the frames, and so the arrays, of all calls before."""
+    steps, *rest = arguments(program())
+    found = []
+    for _ in range(2):
+        with pytest.raises(ValueError, match="refuses") as raised:
+            library.load().train(program(), replace(steps, ends_S=np.array([16, 8, 24])), *rest)
+        found.append(raised.value)
+    assert found[0] is not found[1]
+
+
+PEAK = """
+import resource, numpy as np
+from jobs.engines.lanes.library import load
+from tests.test_torch_engine import program
+shape = program(hidden=(3000, 3000), dtype="float32")
+parameters = np.ones((1, shape.parameters), np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+load().predict(shape, parameters, np.ones((8, 2), np.float32))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / parameters.nbytes)
+"""
+
+
+@needs_lanes
+@pytest.mark.skipif(sys.platform != "linux", reason="kilobytes on Linux")
+def test_predictions_take_the_memory_of_the_parameters_once():
+    """No gradient, and no second copy of the weights."""
+    told = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert float(told.stdout) < 1.5
+
+
+@needs_lanes
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
 @settings(max_examples=300, deadline=None)
 def test_numbers_that_make_no_sense_give_an_error_and_no_crash(numbers):

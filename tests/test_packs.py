@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from specs import small
 
 from jobs.engines.program import Program
-from jobs.packs import MAX_MODELS, PACK_BYTES, pack_size, plan_packs
+from jobs.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
 from jobs.spec.variants import trials
 
 
@@ -68,3 +68,20 @@ def test_operations_are_those_of_the_question():
     assert program.steps == 5000
     assert program.parameters == 321
     assert program.flops == 5000 * (6 * 16 * 16 * 100 + (4 + 6) * 16 * 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "measured"),
+    [
+        ({"batch_size": 1}, 14e-6),
+        ({"batch_size": 1, "dtype": "float64"}, 44e-6),
+        ({"batch_size": 10}, 23e-6),
+        ({"batch_size": 100}, 119e-6),
+        ({"batch_size": 1, "hidden": (64, 64)}, 193e-6),
+    ],
+)
+def test_what_lanes_are_expected_to_take_is_near_what_they_took(changes, measured):
+    """A step of 64 models of 2-16-16-1 with Adam, on one core: within a factor of 1.5."""
+    shape = {"inputs": 2, "hidden": (16, 16), "activation": "relu", "optimizer": "adam", "schedule": "constant"}
+    program = Program(**shape | {"epochs": 1, "rows": 1000, "dtype": "float32", "shuffle_seed": 0} | changes)
+    assert 1 / 1.5 < 64 * _lanes_seconds(program) / program.steps / measured < 1.5

@@ -23,6 +23,8 @@ from jobs.engines.state import Models, State
 
 CALL_FLOPS = 1e10
 """Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""
+UPDATE_FLOPS = 100
+"""What the optimizer's division and square root of a parameter take, in such operations: most of a step of few rows."""
 CALL_ROWS = 1 << 18
 """Rows of one call at most, where they come from several epochs."""
 
@@ -79,7 +81,8 @@ def train(
         return State(step, trained.parameters_MP.copy(), tuple(map(np.copy, trained.slots)), trained.finite_M.copy())
 
     for steps in _calls(program, rows, step, len(lr_M)):
-        library.train(program, steps, lr_M, decay_M, trained)
+        for part in _parts(len(lr_M), _step_flops(program)):
+            library.train(program, steps, lr_M[part], decay_M[part], trained.models(part))
         step += len(steps.ends_S)
         on_progress(step, snapshot)
     return snapshot()
@@ -87,7 +90,7 @@ def train(
 
 def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[Steps]:
     """The steps from `begin` on, in calls of at least one step."""
-    most = max(1, int(CALL_FLOPS / (program.flops / program.steps * -(-models // 16) * 16)))
+    most = max(1, int(CALL_FLOPS / (_step_flops(program) * -(-models // 16) * 16)))
     step = begin
     for x_NI, y_N, ends_S in _joined(program, rows, begin, min(CALL_ROWS, most * program.batch_size)):
         for first in range(0, len(ends_S), most):
@@ -102,6 +105,17 @@ def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[St
                 np.ascontiguousarray(corrections(step, until)),
             )
             step = until
+
+
+def _step_flops(program: Program) -> float:
+    """What a step of one model takes, in operations of float32."""
+    return (program.flops / program.steps + UPDATE_FLOPS * program.parameters) * program.item_bytes / 4
+
+
+def _parts(models: int, flops: float) -> list[slice]:
+    """Models that go through a call together: whole vectors of 16, or one alone where 16 would take over a second."""
+    width = int(CALL_FLOPS / flops) // 16 * 16 or (16 if 16 * flops <= 10 * CALL_FLOPS else 1)
+    return [slice(first, first + width) for first in range(0, models, width)]
 
 
 def _joined(program: Program, rows: Rows, begin: int, enough: int) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
@@ -145,7 +159,10 @@ def predictor(
     parameters = np.ascontiguousarray(parameters_MP)
 
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
-        return library.predict(program, parameters, np.ascontiguousarray(x_NI)).astype(np.float64, copy=False)
+        x_NI = np.ascontiguousarray(x_NI)
+        parts = _parts(len(parameters), 2.0 * program.parameters * max(1, len(x_NI)) * program.item_bytes / 4)
+        predicted = [library.predict(program, parameters[part], x_NI) for part in parts]
+        return np.concatenate(predicted, dtype=np.float64)
 
     return predict
 

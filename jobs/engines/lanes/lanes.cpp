@@ -190,20 +190,20 @@ void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, cons
 
 // Calls work(group, network) for models `first` to before `last`, in groups of one layout.
 template <class T, class Layout, class F>
-void in_groups(const Program& program, int64_t first, int64_t last, int64_t most_rows, F work) {
+void in_groups(const Program& program, int64_t first, int64_t last, int64_t most_rows, bool learns, F work) {
   if (first == last) return;
   const Shape<Layout> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
-  Network<T, Layout> network(shape, most_rows);
+  Network<T, Layout> network(shape, most_rows, learns);
   for (; first < last; first += Layout::models)
     work(Group<T, Layout>{shape, first, std::min<int64_t>(Layout::models, last - first)}, network);
 }
 
 // The same for all models of a pack, each in the layout in which it is faster.
 template <class T, class F>
-void in_layouts(const Program& program, int64_t models, int64_t most_rows, F work) {
+void in_layouts(const Program& program, int64_t models, int64_t most_rows, bool learns, F work) {
   const int64_t by_model = program.by_model(models, Lanes<T>::count, VECTOR_BYTES);
-  in_groups<T, ByModel<T>>(program, 0, by_model, most_rows, work);
-  in_groups<T, ByUnit<T>>(program, by_model, models, most_rows, work);
+  in_groups<T, ByModel<T>>(program, 0, by_model, most_rows, learns, work);
+  in_groups<T, ByUnit<T>>(program, by_model, models, most_rows, learns, work);
 }
 
 template <class T>
@@ -215,7 +215,7 @@ int train(const Program& program, const Steps<T>& steps, const Models<T>& models
     if (!models.slots[k]) return INVALID;
   const DenormalsFlushed flushed;
   const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
-  in_layouts<T>(program, models.count, steps.most_rows(), [&](const auto& group, auto& network) {
+  in_layouts<T>(program, models.count, steps.most_rows(), true, [&](const auto& group, auto& network) {
     train_group(group, Optimizer(program.optimizer), steps, x.data(), models, network);
   });
   return 0;
@@ -229,7 +229,7 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   if (!x || !parameters || !predictions) return INVALID;
   const DenormalsFlushed flushed;
   const std::vector<T> wide = with_ones(x, rows, program.inputs);
-  in_layouts<T>(program, models, std::max<int64_t>(1, rows), [&](const auto& group, auto& network) {
+  in_layouts<T>(program, models, std::max<int64_t>(1, rows), false, [&](const auto& group, auto& network) {
     predict_group(group, rows, wide.data(), parameters, predictions, network);
   });
   return 0;

@@ -27,7 +27,10 @@ ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "sil
 LAYOUTS = ("faster", "by_model", "by_unit")
 """What a lane of a vector is; both give the same bits."""
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop")
-_ERRORS = {1: ValueError("the lanes library refuses these numbers"), 2: MemoryError("not enough memory for this pack")}
+_ERRORS = {
+    1: (ValueError, "the lanes library refuses these numbers"),
+    2: (MemoryError, "not enough memory for this pack"),
+}
 _SUFFIXES = {"float32": "f32", "float64": "f64"}
 
 Array = NDArray[Any]
@@ -55,6 +58,10 @@ class Trained:
     slots: tuple[Array, ...]
     finite_M: NDArray[np.int64]
     """Steps whose loss was finite."""
+
+    def models(self, part: slice) -> Trained:
+        """That of some of the models, in the same memory."""
+        return Trained(self.parameters_MP[part], tuple(slot[part] for slot in self.slots), self.finite_M[part])
 
 
 class Library:
@@ -144,7 +151,8 @@ class Library:
         """The interpreter lock is released meanwhile."""
         code = getattr(self._functions, name)(*arguments)
         if code:
-            raise _ERRORS[code]
+            kind, message = _ERRORS[code]
+            raise kind(message)  # a new one: an error keeps the frames, and so the arrays, of where it was raised
 
 
 def path_of(variant: str) -> Path:

@@ -69,7 +69,8 @@ class Network {
   static constexpr long LEFTS = long(sizeof(V) / sizeof(Left));  // left factors in a vector
 
  public:
-  Network(const Shape<Layout>& shape, long most_rows) : shape_(shape), last_(shape.layers.size() - 1) {
+  // One that never `learns` needs no memory for it: with wide layers, most of all.
+  Network(const Shape<Layout>& shape, long most_rows, bool learns) : shape_(shape), last_(shape.layers.size() - 1) {
     const bool keeps = keeps_slope(shape.activation);
     long row = 0;
     for (const Layer& layer : shape.layers) row += layer.columns * (keeps ? 2 : 1) * long(sizeof(V));
@@ -81,9 +82,9 @@ class Network {
       const size_t size = size_t(tile_ * stride_.back());
       values_.emplace_back(size, spread<T>(T(1)));
       slope_.emplace_back(keeps ? size : 0);
-      turned_.emplace_back(Layout::BY_UNIT ? size_t(layer.outputs * Layout::columns(layer.inputs)) : 0);
+      turned_.emplace_back(learns && Layout::BY_UNIT ? size_t(layer.outputs * Layout::columns(layer.inputs)) : 0);
     }
-    gradient_.resize(size_t(shape.vectors));
+    gradient_.resize(learns ? size_t(shape.vectors) : 0);
   }
 
   // Rows of a tile, at most.
