@@ -32,6 +32,9 @@ lr = [0.001, 0.01]
 seeds = 3
 """
 
+LONGER = 'engine = "torch"\n' + SMALL.replace("epochs = 8", "epochs = 1500")
+"""Some twenty seconds of training, so that something can happen meanwhile: by the slower engine."""
+
 
 def small(**replaced):
     """The small spec; each keyword replaces a line that begins with that key."""

@@ -16,15 +16,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from specs import SMALL
+from specs import LONGER, SMALL
 from test_run import summary_of
 
 from jobs.storage.store import Store
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "sumsquares:test"
-LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
-"""Some ten seconds of training."""
 READ_ONLY = ("--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108
 WALK = """
 import os

@@ -11,15 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from specs import SMALL
+from specs import LONGER
 from test_run import run, summary_of
 
 from jobs.results.stored import read_results
 from jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
-LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
-"""Some ten seconds of training."""
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes_builds import builds, named, needs_lanes
+from test_torch_engine import models, program, rows_of, some
 
 from jobs.engines import lanes_engine, torch_engine
 from jobs.engines.activations import ACTIVATIONS
 from jobs.engines.initialize import SLOTS
 from jobs.engines.lanes import library
 from jobs.engines.order import in_memory
-from tests.lanes_builds import builds, named, needs_lanes
-from tests.test_torch_engine import models, program, rows_of, some
 
 pytestmark = needs_lanes
 BUILDS, FUSED = named(builds()), named(builds(fused_only=True))

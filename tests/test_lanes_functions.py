@@ -7,11 +7,11 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from lanes_builds import builds, named, needs_lanes
+from lanes_polynomials import header
+from test_torch_engine import program
 
 from jobs.engines.lanes.library import FOLDER
-from tests.lanes_builds import builds, named, needs_lanes
-from tests.lanes_polynomials import header
-from tests.test_torch_engine import program
 
 BUILDS = named([library for library in builds() if library.layout == "by_model"])
 EXACT = {

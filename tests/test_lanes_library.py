@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes_builds import needs_lanes
+from test_torch_engine import program
 
 from jobs.engines import choice, lanes_engine
 from jobs.engines.initialize import SLOTS
 from jobs.engines.lanes import library
 from jobs.engines.lanes.library import Steps, Trained
-from tests.lanes_builds import needs_lanes
-from tests.test_torch_engine import program
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++")
@@ -95,7 +95,7 @@ def test_an_error_is_a_new_one_each_time():
 PEAK = """
 import resource, numpy as np
 from jobs.engines.lanes.library import load
-from tests.test_torch_engine import program
+from test_torch_engine import program
 shape = program(hidden=(3000, 3000), dtype="float32")
 parameters = np.ones((1, shape.parameters), np.float32)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

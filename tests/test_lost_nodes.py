@@ -8,13 +8,12 @@ import time
 
 import pytest
 from ray_cluster import RayCluster
-from specs import SMALL
+from specs import LONGER
 from test_run import run, summary_of
 
 from jobs.storage.store import Store
 
 pytestmark = pytest.mark.cluster
-LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from jobs.night.nights import list_nights, read_night, read_state
 from jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
-LONGER = TINY.replace("epochs = 4", "epochs = 3000")
-"""Some seconds of training."""
+LONGER = 'engine = "torch"\n' + TINY.replace("epochs = 4", "epochs = 3000")
+"""Some seconds of training, by the slower engine."""
 
 
 @pytest.fixture

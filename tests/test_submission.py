@@ -11,7 +11,7 @@ import time
 
 import pytest
 from ray_cluster import ROOT, RayCluster
-from specs import SMALL
+from specs import LONGER, SMALL
 from test_run import run, summary_of
 
 from cluster.submission import Job
@@ -20,8 +20,6 @@ from jobs.place import PlaceOptions
 from jobs.spec.job_spec import parse_spec
 from jobs.storage.store import Store
 from jobs.submitting import endpoint, entrypoint, exit_code_of, job_name
-
-LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ import time
 import pytest
 from proxy import Proxy, authority
 from ray_cluster import RayCluster
-from specs import SMALL
+from specs import LONGER
 
 pytestmark = pytest.mark.cluster
-LONGER = SMALL.replace("epochs = 8", "epochs = 1500")
 OTHER = """
 import ray, sys
 import ray._private.utils as utils
