@@ -51,7 +51,7 @@ def test_every_build_trains_what_torch_trains(activation, optimizer, build):
 
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4), (17, 33), (64,), (130, 9)])
-@pytest.mark.parametrize("inputs", [1, 2, 5, 19])
+@pytest.mark.parametrize("inputs", [1, 19])
 def test_any_depth_and_width_is_what_torch_trains(hidden, inputs, build):
     """Also without hidden layers, with layers of one unit, and wider than a vector."""
     shape = program(hidden=hidden, inputs=inputs)
