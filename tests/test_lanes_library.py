@@ -95,7 +95,7 @@ def test_an_error_is_a_new_one_each_time():
 PEAK = """
 import resource, numpy as np
 from jobs.engines.lanes.library import load
-from test_torch_engine import program
+from tests.test_torch_engine import program
 shape = program(hidden=(3000, 3000), dtype="float32")
 parameters = np.ones((1, shape.parameters), np.float32)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
