@@ -1,7 +1,7 @@
 """Which engine trains: a rule of the device, of what is installed, and of what the spec says. It imports no engine.
 
 Never of pack mates or of how busy a machine is: a trial that is trained again is trained by the same engine. On CPUs
-lanes was the faster one for every shape measured, from 1 to 1,024 units (docs/LOG.md); torch serves GPUs, and
+lanes was the faster one for every shape measured, from 16 to 512 units (docs/LOG.md); torch serves GPUs, and
 machines where lanes could not be built.
 """
 

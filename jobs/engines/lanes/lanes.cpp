@@ -255,8 +255,6 @@ LANES int lanes_level() {
 // Whether a * b + c is rounded once: then the bits are those of every other variant that does so.
 LANES int lanes_fused() { return FUSED; }
 
-LANES int lanes_width(int item_bytes) { return VECTOR_BYTES / item_bytes; }
-
 #define LANES_FUNCTIONS(T, SUFFIX)                                                                                          \
   LANES int lanes_train_##SUFFIX(                                                                                      \
       int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
