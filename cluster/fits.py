@@ -24,6 +24,7 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster import reservations
 from cluster.queue import Told, WorkQueue, describe
 from cluster.session import amounts
 from cluster.waiting import Waiting
@@ -63,11 +64,12 @@ def pull(
     queue = actor.options(scheduling_strategy=here).remote(items, halve)
     attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
     failures: list[str] = []
+    runs: set[str] = set()
     beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
         threads = {
             group.name: threading.Thread(
-                target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, failures), daemon=True
+                target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, runs, failures), daemon=True
             )
             for group in workers
         }
@@ -77,6 +79,9 @@ def pull(
             last = _watch(queue, threads, on_view, Waiting(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
+        finally:
+            for run_id in list(runs):  # of an interrupted run, or of groups that still wait for nodes
+                reservations.give_back(run_id)
     if failures and last.left:
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
 
@@ -110,9 +115,16 @@ class _Losses(UserCallback):
 
 
 def _fit(
-    group: Group, queue: Any, make_work: MakeWork, beat_seconds: float, folder: str, attempt: str, failures: list[str]
+    group: Group,
+    queue: Any,
+    make_work: MakeWork,
+    beat_seconds: float,
+    folder: str,
+    attempt: str,
+    runs: set[str],
+    failures: list[str],
 ) -> None:
-    """One fit, in a thread of the driver."""
+    """One fit, in a thread of the driver; `runs` has its id while it goes on."""
     elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
         _loop,
@@ -131,10 +143,14 @@ def _fit(
             callbacks=[_Losses(queue, group.name)],
         ),
     )
+    run_id = trainer.train_run_context.run_id
+    runs.add(run_id)
     try:
         trainer.fit()
     except Exception as error:  # whatever ends a fit is told once the other groups have finished
         failures.append(f"group {group.name} ended: {describe(error)}")
+    finally:
+        runs.discard(run_id)
 
 
 def _loop(config: dict[str, Any]) -> None:

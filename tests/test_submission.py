@@ -63,7 +63,7 @@ def test_a_submitted_run_is_the_local_run(cli, tmp_path):
 @pytest.mark.cluster
 def test_a_second_submit_attaches_and_stop_ends_what_a_third_resumes(cli, tmp_path):
     """One job at a time for a spec and a store; after a stop, a new attempt."""
-    (tmp_path / "spec.toml").write_text(LONGER.replace('"small"', '"longer"'))
+    (tmp_path / "spec.toml").write_text(LONGER.replace('"small"', '"longer"').replace("epochs = 1500", "epochs = 4000"))
     first, second = (json.loads(cli("submit", "spec.toml", "--store", "store", "--json").stdout) for _ in range(2))
     assert first["new"]
     assert second == {"job": first["job"], "new": False}
@@ -78,7 +78,9 @@ def test_a_second_submit_attaches_and_stop_ends_what_a_third_resumes(cli, tmp_pa
     assert kept
     third = json.loads(cli("submit", "spec.toml", "--store", "store", "--json").stdout)
     assert third["job"] == first["job"].removesuffix(".1") + ".2"
-    assert cli("logs", third["job"], "--follow").returncode == 0
+    log = cli("logs", third["job"], "--follow")
+    assert log.returncode == 0, log.stdout
+    assert " 0 to train" not in log.stdout  # otherwise the stop came too late to show anything
     assert kept <= set(store.list("trials"))
 
 
