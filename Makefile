@@ -5,7 +5,7 @@ IMAGE ?= sumsquares
 WHEELS := $(wildcard $(PIP_FIND_LINKS))
 TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
-.PHONY: install run test sanitize chaos test-cluster test-containers image lint check fmt bench lock clean
+.PHONY: install run test test-kernel chaos test-cluster test-containers image lint check fmt bench lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
@@ -23,10 +23,10 @@ run: .venv/installed  ## the main job: trains the question's networks, prints th
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not (chaos or cluster or containers or sanitizers)"
+	$(BIN)/python -m pytest -m "not (chaos or cluster or containers or kernel)"
 
-sanitize: .venv/installed-dev  ## the lanes kernel under AddressSanitizer and UndefinedBehaviorSanitizer
-	$(BIN)/python -m pytest -m sanitizers
+test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers, and for Arm, and runs it
+	$(BIN)/python -m pytest -m kernel
 
 chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with the quiet run
 	$(BIN)/python -m pytest -m chaos
@@ -48,7 +48,7 @@ lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test sanitize chaos test-cluster test-containers  ## what CI runs
+check: lint test test-kernel chaos test-cluster test-containers  ## what CI runs
 
 fmt: .venv/installed-dev  ## formats, and mends what can be mended
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The kernel's own tanh, logistic function and erf, through networks of one unit with weight 1 and bias 0."""
+"""The kernel's own tanh, logistic function, erf and division, through networks of one unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lanes_builds import builds, named, needs_lanes
 from lanes_polynomials import header
 from test_torch_engine import program
 
-from jobs.engines.lanes.library import FOLDER
+from jobs.engines.lanes.library import FOLDER, Steps, Trained
 
 BUILDS = named([library for library in builds() if library.layout == "by_model"])
 EXACT = {
@@ -25,7 +25,7 @@ WORST = {"tanh": 2.0, "sigmoid": 2.0, "gelu": 3.0, "silu": 3.0}
 
 
 def applied(library, activation, x_N):
-    """The activation of each number."""
+    """The activation of each number: weights are 1, biases 0."""
     shape = program(inputs=1, hidden=(1,), activation=activation, dtype=str(x_N.dtype))
     return library.predict(shape, np.array([[1, 0, 1, 0]], x_N.dtype), x_N[:, None])[0]
 
@@ -69,6 +69,24 @@ def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
     }
     if activation in limits:
         np.testing.assert_allclose((high, low), limits[activation], atol=1e-30)
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_update_divides_right_to_two_units_in_the_last_place(dtype, build):
+    """RMSprop's first step g / (sqrt(s) + 1e-8) of a bias, for s of every size, in as many models."""
+    slot_M = (10 ** np.random.default_rng(2).uniform(-14, 30, 5000)).astype(dtype)
+    shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=dtype, rows=1, batch_size=1)
+    target = np.array([2**-60], dtype)  # so that the square of g = -2 target is lost in s
+    slots_MP = np.stack((np.ones_like(slot_M), slot_M), axis=1)
+    trained = Trained(np.zeros_like(slots_MP), (slots_MP,), np.zeros(len(slot_M), np.int64))
+    steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)))
+    BUILDS[build].train(shape, steps, np.ones(len(slot_M)), np.zeros(len(slot_M)), trained)
+    divisor_M = np.sqrt(slots_MP.dtype.type(0.99) * slot_M) + slots_MP.dtype.type(1e-8)
+    exact_M = 2 * target.astype(np.longdouble) / divisor_M
+    off_M = np.abs(trained.parameters_MP[:, 1] - exact_M) / np.spacing(exact_M.astype(dtype))
+    assert off_M.max() <= 2, divisor_M[off_M.argmax()]
 
 
 def test_the_coefficients_are_those_that_the_fit_gives():

@@ -178,7 +178,7 @@ def test_the_best_library_that_is_there_is_loaded(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no g++")
-@pytest.mark.sanitizers
+@pytest.mark.kernel
 @pytest.mark.parametrize("flags", [["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]])
 def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
     """The kernel under AddressSanitizer and UndefinedBehaviorSanitizer, over shapes, activations and optimizers."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.engines import order
-from jobs.engines.order import Rows, batches, in_memory
+from jobs.engines.order import Rows, batches, in_memory, stretches
 
 
 def numbered(count):
@@ -27,6 +29,23 @@ def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, c
         for skip in range(len(got)):
             rest = list(batches(in_memory(*numbered(count)), batch_size, seed, epoch, skip))
             assert [y.tolist() for _, y in rest] == [y.tolist() for _, y in got[skip:]]
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.sampled_from([3, 64]), st.integers(0, 15), st.integers(1, 200))
+@settings(max_examples=150, deadline=None)
+def test_stretches_of_many_epochs_are_the_batches_of_each(count, batch_size, chunk_rows, step, enough):
+    """From any step on, however long the stretches and the blocks of orders are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "CHUNK_ROWS", chunk_rows)
+        patch.setattr(order, "BLOCK_ROWS", 90)
+        patch.setattr(order, "_remembered", order._orders)
+        rows, epochs = in_memory(*numbered(count)), 7
+        expected = [y.tolist() for epoch in range(epochs) for _, y in batches(rows, batch_size, 3, epoch)][step:]
+        found = list(stretches(rows, batch_size, 3, epochs, step, enough))
+        cut = [y[begin:end] for _, y, ends in found for begin, end in pairwise([0, *ends])]
+        assert [y.tolist() for y in cut] == expected
+        assert all(x[:, 0].tolist() == y.tolist() and ends[-1] == len(y) for x, y, ends in found)
+        assert all(len(y) >= enough for _, y, _ in found[1:-1]) or rows.chunks > 1
 
 
 def test_streamed_rows_come_in_the_order_of_held_rows(monkeypatch):

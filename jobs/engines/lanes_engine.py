@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.engines.initialize import begin
 from jobs.engines.lanes.library import Library, Steps, Trained, load
-from jobs.engines.order import Chunk, Rows, spans
+from jobs.engines.order import Rows, stretches
 from jobs.engines.program import Program
 from jobs.engines.schedule import corrections, shares
 from jobs.engines.state import Models, State
@@ -92,7 +92,8 @@ def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[St
     """The steps from `begin` on, in calls of at least one step."""
     most = max(1, int(CALL_FLOPS / (_step_flops(program) * -(-models // 16) * 16)))
     step = begin
-    for x_NI, y_N, ends_S in _joined(program, rows, begin, min(CALL_ROWS, most * program.batch_size)):
+    enough = min(CALL_ROWS, most * program.batch_size)
+    for x_NI, y_N, ends_S in stretches(rows, program.batch_size, program.shuffle_seed, program.epochs, begin, enough):
         for first in range(0, len(ends_S), most):
             ends = ends_S[first : first + most]
             start = int(ends_S[first - 1]) if first else 0
@@ -116,38 +117,6 @@ def _parts(models: int, flops: float) -> list[slice]:
     """Models that go through a call together: whole vectors of 16, or one alone where 16 would take over a second."""
     width = int(CALL_FLOPS / flops) // 16 * 16 or (16 if 16 * flops <= 10 * CALL_FLOPS else 1)
     return [slice(first, first + width) for first in range(0, models, width)]
-
-
-def _joined(program: Program, rows: Rows, begin: int, enough: int) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
-    """Spans of rows one after the other until there are `enough`, with the ends of their batches."""
-    held: list[Chunk] = []
-    ends: list[NDArray[np.int64]] = []
-    count = 0
-    for x_NI, y_N in _spans(program, rows, begin):
-        held.append((x_NI, y_N))
-        ends.append(
-            count + np.minimum(np.arange(1, -(-len(y_N) // program.batch_size) + 1) * program.batch_size, len(y_N))
-        )
-        count += len(y_N)
-        if count >= enough:
-            yield *_concatenated(held), np.concatenate(ends)
-            held, ends, count = [], [], 0
-    if held:
-        yield *_concatenated(held), np.concatenate(ends)
-
-
-def _spans(program: Program, rows: Rows, begin: int) -> Iterator[Chunk]:
-    first_epoch, skip = divmod(begin, program.steps_per_epoch)
-    for epoch in range(first_epoch, program.epochs):
-        yield from spans(rows, program.batch_size, program.shuffle_seed, epoch, skip)
-        skip = 0
-
-
-def _concatenated(chunks: list[Chunk]) -> Chunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    xs, ys = zip(*chunks, strict=True)
-    return np.concatenate(xs), np.concatenate(ys)
 
 
 def predictor(

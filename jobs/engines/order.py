@@ -1,4 +1,4 @@
-"""In which order the rows are seen: a function of (shuffle seed, epoch), the same for every model of a pack.
+"""In which order the rows are seen: a function of (shuffle seed, epoch, rows), the same for every model of a pack.
 
 Rows are shuffled in two levels, chunks first and then the rows of each chunk, so that a dataset read whole and the
 same dataset streamed chunk by chunk give the same batches. Up to one chunk of rows that is a full shuffle.
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 CHUNK_ROWS = 1_048_576
 """Rows of a chunk; one shard of a dataset, so that streaming reads each shard once per epoch."""
-REMEMBERED_ROWS = 4096
-"""Orders of so few rows are remembered, 512 of them: up to 16 MB a process, so that packs on one dataset share them."""
+BLOCK_ROWS = 1 << 16
+"""The orders of so many rows are drawn together: of many epochs where a dataset is small."""
+REMEMBERED_BLOCKS = 32
+"""Of at most so many rows, 16 MB a process: packs on one dataset share them."""
 _CHUNKS, _ROWS = 1, 2  # purposes of draws
 
 Chunk = tuple[NDArray[np.floating], NDArray[np.floating]]
@@ -47,33 +49,53 @@ def in_memory(x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> Rows:
     return Rows(len(y_N), chunk)
 
 
-def _shuffled(count: int, seed: int, purpose: int, epoch: int, index: int) -> NDArray[np.intp]:
-    """A permutation by sorting random words: their stream is one that numpy promises never to change."""
-    words = np.random.Philox(key=[seed, purpose], counter=[0, 0, index, epoch]).random_raw(count)
-    return np.argsort(words, kind="stable")
+def _orders(count: int, seed: int, purpose: int, index: int, block: int) -> NDArray[np.intp]:
+    """The orders [E, count] of a block of epochs: random words are sorted, whose last bits say where they stood.
+
+    numpy promises never to change the words.
+    """
+    epochs = _epochs_of_a_block(count)
+    words = np.random.Philox(key=[seed, purpose], counter=[0, 0, index, block]).random_raw(epochs * count)
+    words = words.reshape(epochs, count)
+    last_bits = np.uint64((1 << (count - 1).bit_length()) - 1)
+    words &= ~last_bits
+    words |= np.arange(count, dtype=np.uint64)
+    words.sort(axis=1)
+    return (words & last_bits).astype(np.intp)
 
 
-_remembered = lru_cache(maxsize=512)(_shuffled)
+_remembered = lru_cache(maxsize=REMEMBERED_BLOCKS)(_orders)
 
 
-def _order(count: int, seed: int, purpose: int, epoch: int, index: int) -> NDArray[np.intp]:
-    few = count <= REMEMBERED_ROWS
-    return (_remembered if few else _shuffled)(count, seed, purpose, epoch, index)
+def _epochs_of_a_block(count: int) -> int:
+    return max(1, BLOCK_ROWS // count)
+
+
+def _order(count: int, seed: int, purpose: int, first: int, last: int, index: int = 0) -> NDArray[np.intp]:
+    """The orders of epochs `first` to before `last`, [E, count]."""
+    if count == 1:
+        return np.zeros((last - first, 1), np.intp)
+    epochs = _epochs_of_a_block(count)
+    make = _remembered if count <= BLOCK_ROWS else _orders
+    blocks = range(first // epochs, -(-last // epochs))
+    found = [make(count, seed, purpose, index, block) for block in blocks]
+    together = found[0] if len(found) == 1 else np.concatenate(found)
+    return together[first - blocks[0] * epochs : last - blocks[0] * epochs]
 
 
 def spans(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
     """The rows (x_NI, y_N) of one epoch in order, from batch `skip` on: whole batches, and at the end what is left."""
     left = skip * batch_size
     rest: Chunk | None = None
-    for index in _order(rows.chunks, shuffle_seed, _CHUNKS, epoch, 0):
+    for index in _order(rows.chunks, shuffle_seed, _CHUNKS, epoch, epoch + 1)[0]:
         count = min(CHUNK_ROWS, rows.count - int(index) * CHUNK_ROWS)
         if left >= count:
             left -= count
             continue
         x_NI, y_N = rows.chunk(int(index))
-        order = _order(count, shuffle_seed, _ROWS, epoch, int(index))[left:]
+        order = _order(count, shuffle_seed, _ROWS, epoch, epoch + 1, int(index))[0, left:]
         left = 0
-        x_NI, y_N = x_NI[order], y_N[order]
+        x_NI, y_N = np.take(x_NI, order, axis=0), y_N[order]
         if rest is not None:
             x_NI, y_N = np.concatenate((rest[0], x_NI)), np.concatenate((rest[1], y_N))
         whole = len(y_N) - len(y_N) % batch_size
@@ -89,3 +111,31 @@ def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: in
     for x_NI, y_N in spans(rows, batch_size, shuffle_seed, epoch, skip):
         for start in range(0, len(y_N), batch_size):
             yield x_NI[start : start + batch_size], y_N[start : start + batch_size]
+
+
+def stretches(
+    rows: Rows, batch_size: int, shuffle_seed: int, epochs: int, step: int, enough: int
+) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
+    """The rows of all steps from `step` on, and where each step's batch ends among them.
+
+    At least `enough` rows at a time, of several epochs where one has fewer, but for the last.
+    """
+    first, skip = divmod(step, -(-rows.count // batch_size))
+    if rows.chunks > 1:
+        for epoch in range(first, epochs):
+            for x_NI, y_N in spans(rows, batch_size, shuffle_seed, epoch, skip if epoch == first else 0):
+                yield x_NI, y_N, _ends(len(y_N), batch_size)
+        return
+    together = -(-enough // rows.count)
+    for begin in range(first, epochs, together):
+        end = min(begin + together, epochs)
+        x_NI, y_N = rows.chunk(0)
+        order = _order(rows.count, shuffle_seed, _ROWS, begin, end).ravel()[skip * batch_size :]
+        epoch_starts = np.arange(end - begin)[:, None] * rows.count
+        ends = (epoch_starts + _ends(rows.count, batch_size)).ravel()[skip:] - skip * batch_size
+        yield np.take(x_NI, order, axis=0), y_N[order], ends
+        skip = 0
+
+
+def _ends(count: int, batch_size: int) -> NDArray[np.int64]:
+    return np.minimum(np.arange(1, -(-count // batch_size) + 1) * batch_size, count)

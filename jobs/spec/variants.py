@@ -13,7 +13,7 @@ from datasets.spec import NamedDataset
 from jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
 from jobs.spec.job_spec import JobSpec
 
-TRAINING_VERSION = 2  # part of every digest: raise it with any change of what a trial's numbers are
+TRAINING_VERSION = 3  # part of every digest: raise it with any change of what a trial's numbers are
 
 _ID_LENGTH = 16  # hex digits, 64 bits: two of 1,000,000 trials meet with a probability of 3e-8
 _dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # 10 us otherwise, for each variant

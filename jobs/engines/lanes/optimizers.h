@@ -1,7 +1,7 @@
 // One step of an optimizer on the flat parameters of a group: the formulas and constants of torch.optim.
 #pragma once
 
-#include "vector.h"
+#include "functions.h"
 
 namespace lanes {
 
@@ -43,12 +43,12 @@ void update(Optimizer optimizer, V* p, const V* gradient, V* slot0, V* slot1, co
         const V v = fma(number(1 - 0.999) * g, g, number(0.999) * slot1[i]);
         slot0[i] = m;
         slot1[i] = v;
-        return fma(-step, m / fma(sqrt(v), rate.second, number(1e-8)), w);
+        return fma(-step, m * reciprocal<T>(fma(sqrt(v), rate.second, number(1e-8))), w);
       });
     case RMSPROP:
       return sweep([&](long i, V w, V g) {
         slot0[i] = fma(number(1 - 0.99) * g, g, number(0.99) * slot0[i]);
-        return fma(-rate.lr, g / (sqrt(slot0[i]) + number(1e-8)), w);
+        return fma(-rate.lr, g * reciprocal<T>(sqrt(slot0[i]) + number(1e-8)), w);
       });
     default:
       return;

@@ -33,6 +33,7 @@ struct Matrix {
 template <int R, int C, class A, class V>
 inline __attribute__((always_inline)) void multiply(V (&sum)[R][C], const A* a, long a_down, long a_right, const V* b,
                                                     long b_down, long b_right, long count) {
+#pragma GCC unroll 2
   for (long k = 0; k < count; k++) {
     V right[C];
 #pragma GCC unroll 8

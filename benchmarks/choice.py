@@ -1,0 +1,169 @@
+"""What `engine = "auto"` chooses, against every other choice, over a grid of shapes of packs, on one core, in turns.
+
+    python benchmarks/choice.py [--units 4 16 ... 512] [--layers 1 2 3] [--models 1 5 ... 64] [--batch 10 100 1000]
+        [--dtype float32 float64] [--variant avx2] [--torch] [--rounds 5] [--core N] [--json]
+
+The choices are the lanes engine with a model per lane, with a unit per lane, with the rule that chooses between the
+two for the models of a pack (which is what `auto` has on a CPU), and, with --torch, the torch engine. Networks are
+1-H-..-1 with ReLU and Adam. A shape's loss is what `auto` takes over the best choice: the median over the rounds of
+both times measured one after the other. The default takes about ten minutes; it prints the shapes where more than 5 %
+is lost, and how much the other choices would lose. Times are of the process's own clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from unittest.mock import patch
+
+import numpy as np
+from peers.contender import machine
+
+from jobs.engines import lanes_engine
+from jobs.engines.lanes.library import LAYOUTS, Library, load
+from jobs.engines.order import in_memory
+from jobs.engines.program import Program
+from jobs.engines.state import Models
+
+AUTO = LAYOUTS[0]
+LOSS = 0.05
+"""That the rule may have."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A pack."""
+
+    hidden: tuple[int, ...]
+    models: int
+    batch: int
+    dtype: str
+
+    def __str__(self) -> str:
+        """As in `64 x 1-16-16-1, batch 100, float32`."""
+        return f"{self.models} x {'-'.join(map(str, (1, *self.hidden, 1)))}, batch {self.batch}, {self.dtype}"
+
+
+def main() -> None:
+    """Measures and prints."""
+    options = parsed()
+    os.sched_setaffinity(0, {options.core})
+    library = load()
+    assert isinstance(library, Library), library
+    variant = options.variant or library.variant
+    shapes = [
+        Shape((units,) * layers, models, batch, dtype)
+        for units, layers, models, batch, dtype in itertools.product(
+            options.units, options.layers, options.models, options.batch, options.dtype
+        )
+    ]
+    found = []
+    for shape in shapes:
+        seconds = measure(shape, contenders(shape, variant, options.torch), options.rounds, options.seconds)
+        found.append({**asdict(shape), "us": {name: statistics.median(each) * 1e6 for name, each in seconds.items()}})
+        found[-1]["loss"] = {name: loss(name, seconds) for name in seconds}
+        if not options.json and found[-1]["loss"][AUTO] > LOSS:
+            times = ", ".join(f"{name} {us:.2f}" for name, us in found[-1]["us"].items())
+            print(f"{shape}: {found[-1]['loss'][AUTO]:.0%} lost; us per model and step: {times}", flush=True)
+    if options.json:
+        print(json.dumps({"machine": machine(options.core), "variant": variant, "shapes": found}, indent=1))
+    else:
+        print(text(found, variant))
+
+
+def parsed() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", type=int, nargs="+", default=[4, 16, 24, 32, 64, 96, 128, 256, 512])
+    parser.add_argument("--layers", type=int, nargs="+", default=[1, 2, 3], help="hidden layers")
+    parser.add_argument("--models", type=int, nargs="+", default=[1, 5, 10, 16, 24, 64], help="of a pack")
+    parser.add_argument("--batch", type=int, nargs="+", default=[100])
+    parser.add_argument("--dtype", nargs="+", default=["float32"], choices=["float32", "float64"])
+    parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="of the kernel, else the best")
+    parser.add_argument("--torch", action="store_true", help="measure the torch engine as well")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.02, help="of one choice in one round, at least a step")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin it to")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def contenders(shape: Shape, variant: str, with_torch: bool) -> dict[str, Callable[[Program], object]]:
+    """Functions that train the pack, by the name of the choice."""
+    models = Models(range(shape.models), ["pytorch"] * shape.models, [1e-3] * shape.models, [0.0] * shape.models)
+    x_NI = np.linspace(0.001, 1, 1000, dtype=shape.dtype)[:, None]
+    rows = in_memory(x_NI, x_NI[:, 0] ** 2)
+
+    def lanes(library: Library) -> Callable[[Program], object]:
+        def train(program: Program) -> None:
+            with patch.object(lanes_engine, "load", lambda: library):
+                lanes_engine.train(program, models, rows)
+
+        return train
+
+    found: dict[str, Callable[[Program], object]] = {
+        layout: lanes(Library(variant, layout=layout)) for layout in LAYOUTS
+    }
+    if with_torch:
+        from jobs.engines import torch_engine
+
+        torch_engine.prepare()
+        found["torch"] = lambda program: torch_engine.train(program, models, rows)
+    return found
+
+
+def measure(
+    shape: Shape, choices: dict[str, Callable[[Program], object]], rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Seconds per model and step of each choice in each round."""
+
+    def program(epochs: int) -> Program:
+        return Program(1, shape.hidden, "relu", "adam", "constant", shape.batch, epochs, 1000, shape.dtype, 0)
+
+    epochs = {}
+    for name, train in choices.items():
+        train(program(1))
+        epochs[name] = max(1, round(seconds / max(1e-6, timed(train, program(1)))))
+    found: dict[str, list[float]] = {name: [] for name in choices}
+    for _ in range(rounds):
+        for name, train in choices.items():
+            one = program(epochs[name])
+            found[name].append(timed(train, one) / one.steps / shape.models)
+    return found
+
+
+def timed(train: Callable[[Program], object], program: Program) -> float:
+    """CPU seconds of a training."""
+    began = time.process_time()
+    train(program)
+    return time.process_time() - began
+
+
+def loss(name: str, seconds: dict[str, list[float]]) -> float:
+    """What a choice takes more than the best one: the largest of its median ratios to the others, less one."""
+    ratios = [
+        statistics.median(one / other for one, other in zip(seconds[name], seconds[rival], strict=True))
+        for rival in seconds
+    ]
+    return max(ratios) - 1
+
+
+def text(found: list[dict], variant: str) -> str:
+    """For people."""
+    losses = {name: sorted(shape["loss"][name] for shape in found) for name in found[0]["loss"]}
+    lines = [f"{len(found)} shapes, {variant}: what each choice loses to the best"]
+    for name, each in losses.items():
+        over = sum(one > LOSS for one in each)
+        label = "auto" if name == AUTO else name
+        lines.append(f"{label:10} median {statistics.median(each):6.1%}, most {each[-1]:8.1%}, over 5 %: {over}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The lanes kernel for a processor that this machine has not got: compiled for it, and run by an emulator."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, OPTIMIZERS
+
+COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
+MISSING = [name for name in (COMPILER, EMULATOR) if shutil.which(name) is None]
+FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-static"]
+
+
+class Emulated:
+    """What `lanes_engine` calls, one process per call."""
+
+    fused, variant = True, "emulated"
+
+    def __init__(self, folder: Path, layout: str) -> None:
+        self._program, self._layout = folder / "lanes", layout
+        if not self._program.exists():
+            source = Path(__file__).with_suffix(".cpp")
+            subprocess.run([COMPILER, *FLAGS, str(source), "-o", str(self._program)], check=True)
+
+    def train(self, program, steps, lr_M, decay_M, trained):
+        """Makes all the steps for all models, in place."""
+        slots = [*trained.slots, *[np.zeros_like(trained.parameters_MP)] * (2 - len(trained.slots))]
+        head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
+        tail = (steps.y_N, steps.ends_S, steps.share_S, steps.corrections_2S, *slots, lr_M, decay_M, trained.finite_M)
+        told = self._run(*head, *tail)
+        for array in (trained.parameters_MP, *slots, trained.finite_M):
+            array[...] = np.frombuffer(told, array.dtype, array.size).reshape(array.shape)
+            told = told[array.nbytes :]
+        assert not told
+
+    def predict(self, program, parameters_MP, x_NI):
+        """Normalised predictions [M, N]."""
+        told = self._run(*self._head(program, -1, x_NI, parameters_MP))
+        return np.frombuffer(told, program.dtype).reshape(len(parameters_MP), len(x_NI))
+
+    def _head(self, program, steps, x_NI, parameters_MP):
+        kinds = ACTIVATIONS.index(program.activation), OPTIMIZERS.index(program.optimizer), LAYOUTS.index(self._layout)
+        shape = [x_NI.itemsize, program.inputs, len(program.hidden), *kinds, steps, len(x_NI), *parameters_MP.shape]
+        return np.array([*shape, *program.hidden], np.int64), x_NI, parameters_MP
+
+    def _run(self, *arrays):
+        given = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+        return subprocess.run([EMULATOR, str(self._program)], input=given, stdout=subprocess.PIPE, check=True).stdout

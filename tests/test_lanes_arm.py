@@ -1,0 +1,57 @@
+"""The lanes kernel on 64-bit Arm, by an emulator: it compiles, and its bits are those of x86-64."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from lanes_builds import builds
+from lanes_emulated import MISSING, Emulated
+from test_lanes_engine import shuffled_rows, trained_by
+from test_torch_engine import models, program, rows_of
+
+from jobs.engines import lanes_engine
+from jobs.engines.activations import ACTIVATIONS
+from jobs.engines.initialize import SLOTS
+from jobs.engines.lanes.library import LAYOUTS
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)}"),
+    pytest.mark.skipif(not builds(fused_only=True), reason="no fused build of the lanes kernel to compare with"),
+]
+KINDS = list(zip(itertools.cycle(SLOTS), ACTIVATIONS, itertools.cycle(LAYOUTS), strict=False))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the program is, compiled once: most of a minute."""
+    return tmp_path_factory.mktemp("emulated")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("optimizer", "activation", "layout"), KINDS)
+def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, layout, dtype):
+    """Every activation, optimizer and layout, in packs that leave lanes empty, with decay and a cosine."""
+    arm = Emulated(folder, layout)
+    for hidden, count, inputs in (((5, 3), 3, 1), ((17, 33), 6, 2), ((16,), 9, 1)):
+        shape = program(
+            hidden=hidden,
+            inputs=inputs,
+            activation=activation,
+            optimizer=optimizer,
+            dtype=dtype,
+            schedule="cosine",
+        )
+        everyone, rows = models(count, 0.002, 0.1), shuffled_rows(shape)
+        found = trained_by(arm, shape, everyone, rows)
+        expected = lanes_engine.train(shape, everyone, rows)
+        assert np.isfinite(expected.parameters).all()
+        np.testing.assert_array_equal(found.parameters, expected.parameters)
+        for slot, other in zip(found.slots, expected.slots, strict=True):
+            np.testing.assert_array_equal(slot, other)
+        assert list(found.finite_steps) == list(expected.finite_steps)
+        x_NI = rows_of(shape)[0]
+        predicted = arm.predict(shape, found.parameters, x_NI)
+        np.testing.assert_array_equal(predicted, lanes_engine.predictor(shape, expected.parameters)(x_NI))
