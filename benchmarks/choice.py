@@ -16,6 +16,7 @@ import argparse
 import itertools
 import json
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="of the kernel, else the best")
     parser.add_argument("--torch", action="store_true", help="measure the torch engine as well")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.02, help="of one choice in one round, at least a step")
+    parser.add_argument("--seconds", type=float, default=0.05, help="of one choice in one round, at least a step")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin it to")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -126,15 +127,13 @@ def measure(
     def program(epochs: int) -> Program:
         return Program(1, shape.hidden, "relu", "adam", "constant", shape.batch, epochs, 1000, shape.dtype, 0)
 
-    epochs = {}
-    for name, train in choices.items():
-        train(program(1))
-        epochs[name] = max(1, round(seconds / max(1e-6, timed(train, program(1)))))
+    least = min(timed(train, program(1)) for train in choices.values() for _ in range(2))
+    one = program(max(1, round(seconds / least)))
     found: dict[str, list[float]] = {name: [] for name in choices}
-    for _ in range(rounds):
-        for name, train in choices.items():
-            one = program(epochs[name])
-            found[name].append(timed(train, one) / one.steps / shape.models)
+    for turn in range(rounds + 1):
+        for name in random.sample(list(choices), len(choices)):
+            taken = timed(choices[name], one) / one.steps / shape.models
+            found[name] += [taken] if turn else []  # the first turn warms up
     return found
 
 

@@ -63,7 +63,7 @@ class Pack:
         program = self.program
         flops = program.flops / program.steps
         if self.engine == "lanes":
-            return len(self.trials) * _lanes_seconds(program)
+            return _lanes_seconds(program, len(self.trials))
         model = flops / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
@@ -91,16 +91,24 @@ def program_of(variant: Variant) -> Program:
     )
 
 
-def _lanes_seconds(program: Program) -> float:
-    """Of one model of many in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
+def _lanes_seconds(program: Program, models: int) -> float:
+    """Of a pack in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
 
-    The optimizer's part, a division and a square root per parameter, takes 0.65 ns in float32 and 2 in float64: most
-    of a step of few rows.
+    Models come in groups, a lane each; those left over are trained one by one, in vectors of units, or as a group with
+    empty lanes. The optimizer's part of a step, a square root and some 20 operations per parameter, takes 0.5 ns in
+    float32 and 2 in float64: most of a step of few rows. An epoch's order takes 15 ns per row, for all models.
     """
     double = program.dtype == "float64"
+    lanes = 8 if double else 16
     step = program.flops / program.steps / 100e9 + program.batch_size * sum(program.hidden) * 0.1e-9
-    update = (2e-9 if double else 6.5e-10) * program.parameters
-    return program.steps * (step * (2 if double else 1) + update + 5e-9)
+    update = (2e-9 if double else 5e-10) * program.parameters
+    group = lanes * (step * (2 if double else 1) + update + 5e-9)
+    vectors = [(layer.inputs + 1) * -(-layer.outputs // lanes) for layer in program.layers]
+    row = 0.75e-9 * sum(vectors) + 8e-9 * len(program.hidden) + 3.5e-10 * sum(program.hidden)
+    alone = program.batch_size * row + (16e-9 if double else 5e-9) * sum(vectors)
+    whole, rest = divmod(models, lanes)
+    steps = program.steps * (whole * group + min(rest * alone, group))
+    return steps + program.epochs * (1e-6 + 15e-9 * program.rows)
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
@@ -128,7 +136,7 @@ def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
 def lanes_pack_size(program: Program) -> int:
     """The most models of a pack of this program in the lanes engine."""
     most = LANES_MODELS
-    while most > 16 and most * _lanes_seconds(program) > LANES_SECONDS:
+    while most > 16 and _lanes_seconds(program, most) > LANES_SECONDS:
         most //= 2
     return most
 

@@ -1,7 +1,10 @@
 // The engine's functions for other languages: plain C, arrays as NumPy lays them out, all models of a pack in one call.
 //
 // Every function checks its numbers and answers 0, or INVALID or MEMORY.
+#include <chrono>
+#include <cmath>
 #include <exception>
+#include <optional>
 
 #include "network.h"
 #include "optimizers.h"
@@ -25,35 +28,42 @@ struct Program {
   const int64_t* hidden;
   int64_t activation, optimizer, layout;  // layout: 0 the faster one, 1 ByModel, 2 ByUnit
 
-  // How many of the models are trained in layout ByModel: whole groups as long as their weights stay in the level 2 cache, and
-  // of what is left over what fills enough lanes. Measured: a group of 16 takes the time of 6, 10 and 13 models by unit with
-  // 16, 32 and 64 units, where a layer fills 1, 2 and 4 vectors; from 128 units on, by unit is as fast or faster.
-  int64_t by_model(int64_t models, int64_t lanes, int64_t vector_bytes) const {
-    if (layout) return layout == 1 ? models : 0;
-    double whole = 0, units = 0, widest = 1, below = double(inputs);
+  // How many times longer a step of so many rows takes for some models in ByUnit than in ByModel, roughly: by fused
+  // multiply-adds, passes over the units' values, and parameters to be updated, of which those of a whole group should
+  // stay in the level 2 cache. Within 1.6 times of what benchmarks/choice.py measures, from 4 to 512 units.
+  double by_unit_to_by_model(int64_t models, int64_t rows, int64_t lanes, int64_t vector_bytes) const {
+    double whole = 0, units = 0, whole_parameters = 0, unit_parameters = 0, values = 0, below = double(inputs);
     for (int64_t l = 0; l <= depth; l++) {
-      const int64_t outputs = l < depth ? hidden[l] : 1, columns = (outputs + lanes - 1) / lanes;
-      whole += (below + 1) * double(outputs);
-      units += (below + 1) * double(columns);
-      widest = std::max(widest, double(columns));
-      below = double(outputs);
+      const double outputs = l < depth ? double(hidden[l]) : 1, columns = std::ceil(outputs / double(lanes));
+      whole += (2 * below + 1 + (l ? below : 0)) * outputs;
+      units += (2 * below + 1) * columns + (l ? outputs * std::ceil(below / double(lanes)) : 0);
+      whole_parameters += (below + 1) * outputs;
+      unit_parameters += (below + 1) * columns;
+      values += l < depth ? outputs : 0;
+      below = outputs;
     }
-    if (whole * double(vector_bytes) > double(768 << 10)) return 0;
-    const double enough = whole / units * (widest == 1 ? 0.37 : widest == 2 ? 0.62 : 0.81);
-    const int64_t rest = models % lanes;
-    return models - (double(rest) < enough ? rest : 0);
+    const double passes = 16 * double(depth) + 3.3 * values, unit_passes = 8 * double(depth) + 0.35 * values;
+    const double group = double(rows) * (0.183 * whole + passes) + 5 * whole_parameters;
+    const double alone = double(rows) * (0.25 * units + unit_passes) + 5 * unit_parameters;
+    const bool cached = whole_parameters * double(vector_bytes) < double(512 << 10);
+    return double(models) * alone / (cached ? group : 1.5 * group);
+  }
+
+  double parameters() const {
+    double sum = 0, below = double(inputs);
+    for (int64_t l = 0; l < depth; l++) {
+      sum += (below + 1) * double(hidden[l]);
+      below = double(hidden[l]);
+    }
+    return sum + below + 1;
   }
 
   bool valid() const {
     if (inputs < 1 || inputs > MOST || depth < 0 || depth > 1000 || (depth && !hidden)) return false;
     if (activation < 0 || activation >= ACTIVATIONS || optimizer < 0 || optimizer >= OPTIMIZERS || layout < 0 || layout > 2) return false;
-    double parameters = 0, below = double(inputs);
-    for (int64_t l = 0; l < depth; l++) {
+    for (int64_t l = 0; l < depth; l++)
       if (hidden[l] < 1 || hidden[l] > MOST) return false;
-      parameters += (below + 1) * double(hidden[l]);
-      below = double(hidden[l]);
-    }
-    return parameters + below + 1 < double(MOST);
+    return parameters() < double(MOST);
   }
 };
 
@@ -144,9 +154,10 @@ struct Group {
   }
 };
 
+// Makes steps `from` to before `to`; the seconds of all but the first, which brings everything into the cache.
 template <class T, class Layout>
-void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, const T* x,
-                 const Models<T>& models, Network<T, Layout>& network) {
+double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, int64_t from, int64_t to,
+                 const T* x, const Models<T>& models, Network<T, Layout>& network) {
   using V = typename Lanes<T>::V;
   std::vector<V> p = group.load(models.parameters), slots[2];
   for (int k = 0; k < SLOTS[optimizer]; k++) slots[k] = group.load(models.slots[k]);
@@ -158,7 +169,9 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
   const long inputs = group.shape.layers[0].inputs;
   typename Lanes<T>::I finite{};
   network.turn(p.data());
-  for (int64_t s = 0; s < steps.count; s++) {
+  auto began = std::chrono::steady_clock::now();
+  for (int64_t s = from; s < to; s++) {
+    if (s == from + 1) began = std::chrono::steady_clock::now();
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
     const V scale = spread<T>(T(2) / T(end - begin));
     V squares{};
@@ -171,9 +184,11 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
     update<T>(optimizer, p.data(), network.gradient(), slots[0].data(), slots[1].data(), rate, group.shape.vectors);
     network.turn(p.data());
   }
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - began;
   group.save(p, models.parameters);
   for (int k = 0; k < SLOTS[optimizer]; k++) group.save(slots[k], models.slots[k]);
   for (int64_t l = 0; l < group.width; l++) models.finite_steps[group.first + l] += finite[l];
+  return taken.count();
 }
 
 template <class T, class Layout>
@@ -188,23 +203,88 @@ void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, cons
   }
 }
 
-// Calls work(group, network) for models `first` to before `last`, in groups of one layout.
-template <class T, class Layout, class F>
-void in_groups(const Program& program, int64_t first, int64_t last, int64_t most_rows, bool learns, F work) {
-  if (first == last) return;
-  const Shape<Layout> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
-  Network<T, Layout> network(shape, most_rows, learns);
-  for (; first < last; first += Layout::models)
-    work(Group<T, Layout>{shape, first, std::min<int64_t>(Layout::models, last - first)}, network);
-}
+// Groups of one layout, one after the other with one network.
+template <class T, class Layout>
+class InLayout {
+ public:
+  InLayout(const Program& program, int64_t most_rows, bool learns)
+      : shape_(program.inputs, program.depth, program.hidden, Activation(program.activation)),
+        network_(shape_, most_rows, learns) {}
 
-// The same for all models of a pack, each in the layout in which it is faster.
-template <class T, class F>
-void in_layouts(const Program& program, int64_t models, int64_t most_rows, bool learns, F work) {
-  const int64_t by_model = program.by_model(models, Lanes<T>::count, VECTOR_BYTES);
-  in_groups<T, ByModel<T>>(program, 0, by_model, most_rows, learns, work);
-  in_groups<T, ByUnit<T>>(program, by_model, models, most_rows, learns, work);
-}
+  // Calls work(group, network) for the groups of models `first` to before `last`.
+  template <class F>
+  void each(int64_t first, int64_t last, F work) {
+    for (; first < last; first += Layout::models)
+      work(Group<T, Layout>{shape_, first, std::min<int64_t>(Layout::models, last - first)}, network_);
+  }
+
+ private:
+  const Shape<Layout> shape_;
+  Network<T, Layout> network_;
+};
+
+// Both layouts; memory for one is taken when it is first needed.
+template <class T>
+class Layouts {
+ public:
+  Layouts(const Program& program, int64_t most_rows, bool learns)
+      : program_(program), most_rows_(most_rows), learns_(learns) {}
+
+  // Calls work(group, network) for models `first` to before `last` in one layout.
+  template <class F>
+  void each(bool by_unit, int64_t first, int64_t last, F work) {
+    if (by_unit)
+      made(by_unit_).each(first, last, work);
+    else
+      made(by_model_).each(first, last, work);
+  }
+
+  // Of some models: above 1 where ByModel is faster, as far as one can know without a measurement.
+  double by_unit_to_by_model(int64_t models) const {
+    if (program_.layout) return program_.layout == 1 ? INFINITY : 0;
+    return program_.by_unit_to_by_model(models, most_rows_, Lanes<T>::count, VECTOR_BYTES);
+  }
+
+ private:
+  template <class Layout>
+  InLayout<T, Layout>& made(std::optional<InLayout<T, Layout>>& layouted) {
+    if (!layouted) layouted.emplace(program_, most_rows_, learns_);
+    return *layouted;
+  }
+
+  const Program& program_;
+  const int64_t most_rows_;
+  const bool learns_;
+  std::optional<InLayout<T, ByModel<T>>> by_model_;
+  std::optional<InLayout<T, ByUnit<T>>> by_unit_;
+};
+
+// The layout of groups of one width: measured on the first of them where it is not clear. Both give the same bits, so the
+// steps that are timed count, and a wrong choice costs time alone, until the next call.
+class Choice {
+ public:
+  Choice(double by_unit_to_by_model, int64_t steps)
+      : by_unit_(by_unit_to_by_model < 1),
+        open_(by_unit_to_by_model > 0.6 && by_unit_to_by_model < 1.7 && steps >= LEAST_STEPS) {}
+
+  // Makes all the steps by `advance(by_unit, from, to)`, which says what train_group says.
+  template <class F>
+  void make(int64_t steps, F advance) {
+    int64_t done = 0;
+    if (open_) {
+      const int64_t timed = 3 + steps / 128;
+      const double by_model = advance(false, 0, timed);
+      by_unit_ = advance(true, timed, 2 * timed) < by_model;
+      open_ = false;
+      done = 2 * timed;
+    }
+    advance(by_unit_, done, steps);
+  }
+
+ private:
+  static constexpr int64_t LEAST_STEPS = 128;
+  bool by_unit_, open_;
+};
 
 template <class T>
 int train(const Program& program, const Steps<T>& steps, const Models<T>& models) try {
@@ -215,9 +295,20 @@ int train(const Program& program, const Steps<T>& steps, const Models<T>& models
     if (!models.slots[k]) return INVALID;
   const DenormalsFlushed flushed;
   const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
-  in_layouts<T>(program, models.count, steps.most_rows(), true, [&](const auto& group, auto& network) {
-    train_group(group, Optimizer(program.optimizer), steps, x.data(), models, network);
-  });
+  Layouts<T> layouts(program, steps.most_rows(), true);
+  const int64_t rest = models.count % Lanes<T>::count;
+  Choice whole(layouts.by_unit_to_by_model(Lanes<T>::count), steps.count);
+  Choice broken(layouts.by_unit_to_by_model(rest), steps.count);
+  for (int64_t first = 0; first < models.count; first += Lanes<T>::count) {
+    const int64_t last = std::min<int64_t>(first + Lanes<T>::count, models.count);
+    (last - first == rest ? broken : whole).make(steps.count, [&](bool by_unit, int64_t from, int64_t to) {
+      double seconds = 0;
+      layouts.each(by_unit, first, last, [&](const auto& group, auto& network) {
+        seconds += train_group(group, Optimizer(program.optimizer), steps, from, to, x.data(), models, network);
+      });
+      return seconds;
+    });
+  }
   return 0;
 } catch (const std::exception&) {  // bad_alloc, or length_error of a vector
   return MEMORY;
@@ -229,9 +320,13 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   if (!x || !parameters || !predictions) return INVALID;
   const DenormalsFlushed flushed;
   const std::vector<T> wide = with_ones(x, rows, program.inputs);
-  in_layouts<T>(program, models, std::max<int64_t>(1, rows), false, [&](const auto& group, auto& network) {
-    predict_group(group, rows, wide.data(), parameters, predictions, network);
-  });
+  Layouts<T> layouts(program, std::max<int64_t>(1, rows), false);
+  for (int64_t first = 0; first < models; first += Lanes<T>::count) {
+    const int64_t last = std::min<int64_t>(first + Lanes<T>::count, models);
+    layouts.each(layouts.by_unit_to_by_model(last - first) < 1, first, last, [&](const auto& group, auto& network) {
+      predict_group(group, rows, wide.data(), parameters, predictions, network);
+    });
+  }
   return 0;
 } catch (const std::exception&) {
   return MEMORY;
