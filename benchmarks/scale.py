@@ -125,6 +125,7 @@ def write_results(spec: str, store: str) -> None:
     import numpy as np  # all of this here: a child's peak is at least what its parent has when it starts it
 
     from datasets.spec import SPLITS
+    from jobs.engines.choice import choose
     from jobs.engines.metrics import Errors
     from jobs.engines.state import State, state_dicts
     from jobs.packs import plan_packs
@@ -132,16 +133,17 @@ def write_results(spec: str, store: str) -> None:
     from jobs.spec.job_spec import load_spec
     from jobs.spec.variants import trials
     from jobs.storage.store import Store
-    from jobs.training import _rows
+    from jobs.training import Trainer, _rows
 
-    draw = np.random.default_rng(0)
-    for pack in plan_packs(trials(load_spec(spec, 2**63))):
+    job, draw = load_spec(spec, 2**63), np.random.default_rng(0)
+    trainer = Trainer(choose(job.engine, "cpu"), "cpu")
+    for pack in plan_packs(trials(job), trainer.device, trainer.engine):
         models = len(pack.trials)
         weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
         state = State(pack.program.steps, weights_MP, (), np.full(models, pack.program.steps))
         squares, rounded, largest = draw.random((3, models)) * 1e9
         errors = Errors(1000, squares, rounded, largest, np.zeros(models, np.int64), total_squares=1e15)
-        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, "cpu")
+        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, trainer)
         commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP))
 
 
