@@ -19,28 +19,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-SEEDS, MOST_RATES = 10, 1_000
-SPEC = """
-name = "scale"
-[[dataset]]
-name = "squares"
-task = "square"
-largest = 1000
-rows = 1000
-test_rows = 1000
-seed = 1
-[train]
-epochs = {epochs}
-batch_size = 100
-[[grid]]
-dataset = "squares"
-hidden = [[16, 16]]
-activation = "relu"
-optimizer = "adamw"
-lr = {lr}
-weight_decay = {weight_decay}
-seeds = {seeds}
-"""
+from question import SEEDS, learning_rates, question
+
+MOST_RATES = 1_000
 FOLLOWING = ("plan", "summarize", "run")
 """Once all is trained: what it costs to find that out, and to answer."""
 
@@ -106,9 +87,9 @@ def spec_of(size: int, epochs: int) -> str:
     """A spec of so many trials."""
     variants = -(-size // SEEDS)
     rates = min(variants, MOST_RATES)
-    lr = [float(f"{1e-4 * 100 ** (rate / rates):.9g}") for rate in range(rates)]
     decays = [1e-3 * decay for decay in range(-(-variants // rates))]
-    return SPEC.format(epochs=epochs, lr=lr, weight_decay=decays, seeds=min(size, SEEDS))
+    grid = {"optimizer": "adamw", "lr": learning_rates(rates), "weight_decay": decays, "seeds": min(size, SEEDS)}
+    return question("scale", epochs, **grid)
 
 
 def timed(words: list[str]) -> tuple[float, float, float]:
