@@ -23,28 +23,8 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from question import SEEDS, learning_rates, question
 
-SEEDS = 10
-SPEC = """
-name = "endtoend"
-[[dataset]]
-name = "squares"
-task = "square"
-largest = 1000
-rows = 1000
-test_rows = 1000
-[train]
-epochs = 500
-batch_size = 100
-[[grid]]
-dataset = "squares"
-hidden = [[16, 16]]
-activation = "relu"
-optimizer = "adam"
-init = "pytorch"
-lr = {lr}
-seeds = {seeds}
-"""
 PEER = Path(__file__).parent / "peers/ray_tune.py"
 
 
@@ -77,9 +57,9 @@ def sumsquares(trials: int) -> dict[str, float]:
     Ten seeds of each learning rate.
     """
     rates = -(-trials // SEEDS)
-    lr = [float(f"{1e-4 * 100 ** (rate / max(1, rates - 1)):.9g}") for rate in range(rates)]
+    grid = {"optimizer": "adam", "init": "pytorch", "lr": learning_rates(rates), "seeds": SEEDS}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "spec.toml").write_text(SPEC.format(lr=lr, seeds=SEEDS))
+        (Path(folder) / "spec.toml").write_text(question("endtoend", 500, **grid))
         command = [sys.executable, "-m", "jobs", "run", f"{folder}/spec.toml", "--store", f"{folder}/store"]
         seconds, printed = timed([*command, "--quiet", "--json"])
         summary = json.loads(printed)

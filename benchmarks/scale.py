@@ -19,28 +19,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-SEEDS, MOST_RATES = 10, 1_000
-SPEC = """
-name = "scale"
-[[dataset]]
-name = "squares"
-task = "square"
-largest = 1000
-rows = 1000
-test_rows = 1000
-seed = 1
-[train]
-epochs = {epochs}
-batch_size = 100
-[[grid]]
-dataset = "squares"
-hidden = [[16, 16]]
-activation = "relu"
-optimizer = "adamw"
-lr = {lr}
-weight_decay = {weight_decay}
-seeds = {seeds}
-"""
+from question import SEEDS, learning_rates, question
+
+MOST_RATES = 1_000
 FOLLOWING = ("plan", "summarize", "run")
 """Once all is trained: what it costs to find that out, and to answer."""
 
@@ -106,9 +87,9 @@ def spec_of(size: int, epochs: int) -> str:
     """A spec of so many trials."""
     variants = -(-size // SEEDS)
     rates = min(variants, MOST_RATES)
-    lr = [float(f"{1e-4 * 100 ** (rate / rates):.9g}") for rate in range(rates)]
     decays = [1e-3 * decay for decay in range(-(-variants // rates))]
-    return SPEC.format(epochs=epochs, lr=lr, weight_decay=decays, seeds=min(size, SEEDS))
+    grid = {"optimizer": "adamw", "lr": learning_rates(rates), "weight_decay": decays, "seeds": min(size, SEEDS)}
+    return question("scale", epochs, **grid)
 
 
 def timed(words: list[str]) -> tuple[float, float, float]:
@@ -125,6 +106,7 @@ def write_results(spec: str, store: str) -> None:
     import numpy as np  # all of this here: a child's peak is at least what its parent has when it starts it
 
     from datasets.spec import SPLITS
+    from jobs.engines.choice import choose
     from jobs.engines.metrics import Errors
     from jobs.engines.state import State, state_dicts
     from jobs.packs import plan_packs
@@ -132,16 +114,17 @@ def write_results(spec: str, store: str) -> None:
     from jobs.spec.job_spec import load_spec
     from jobs.spec.variants import trials
     from jobs.storage.store import Store
-    from jobs.training import _rows
+    from jobs.training import Trainer, _rows
 
-    draw = np.random.default_rng(0)
-    for pack in plan_packs(trials(load_spec(spec, 2**63))):
+    job, draw = load_spec(spec, 2**63), np.random.default_rng(0)
+    trainer = Trainer(choose(job.engine, "cpu"), "cpu")
+    for pack in plan_packs(trials(job), trainer.device, trainer.engine):
         models = len(pack.trials)
         weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
         state = State(pack.program.steps, weights_MP, (), np.full(models, pack.program.steps))
         squares, rounded, largest = draw.random((3, models)) * 1e9
         errors = Errors(1000, squares, rounded, largest, np.zeros(models, np.int64), total_squares=1e15)
-        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, "cpu")
+        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, trainer)
         commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP))
 
 

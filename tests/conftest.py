@@ -1,4 +1,4 @@
-"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it."""
+"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from ray_cluster import RayCluster
     from s3_server import S3Server
 
 _numbers = count()
@@ -49,3 +50,13 @@ def s3_root(s3_server: "S3Server") -> str:
     s3_server.send("PUT", bucket)
     s3_server.requests.clear()
     return f"s3://{bucket}/some/prefix"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> "Iterator[RayCluster]":
+    """A cluster of three raylets for all tests of a file; it takes some ten seconds to start."""
+    from ray_cluster import RayCluster  # its client for HTTP, for those who ask alone
+
+    found = RayCluster()
+    yield found
+    found.stop()

@@ -14,6 +14,8 @@ OPTIONS = {
     "training": {"--units", "--layers", "--only", "--rounds", "--seconds", "--clock", "--core", "--json"},
     "generation": {"--rows", "--rounds", "--only", "--clock", "--core", "--json"},
     "billion": {"--rows", "--workers", "--folder", "--json"},
+    "scale": {"--sizes", "--epochs", "--workers", "--synthetic", "--json"},
+    "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
     "pictures": {"--check"},
 }
 
@@ -60,6 +62,13 @@ def test_a_few_rows_instead_of_a_billion_say_what_they_took():
     found = json.loads(run("billion", "--rows", "1000", "--workers", "0", "--json"))
     assert found["rows"] == 1000
     assert found["peak_bytes"]["launcher"] > 0
+
+
+def test_every_stage_of_a_few_made_up_trials_is_measured():
+    """Nothing is left to train once their results are written."""
+    found = json.loads(run("scale", "--sizes", "20", "--synthetic", "--json"))
+    assert [each["stage"] for each in found] == ["plan", "generate", "write results", "plan, again", "summarize", "run"]
+    assert all(each["trials"] == 20 and each["peak_mb"] > 0 for each in found)
 
 
 def test_the_page_shows_the_measurements_that_are_committed():

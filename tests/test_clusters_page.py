@@ -6,22 +6,25 @@ import contextlib
 import io
 import re
 import shlex
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from kubernetes_laws import KEYS, TOKEN
 from kustomize import Document, load, render
 
-from cluster.fits import BEAT_SECONDS
+from cluster.fits import BEAT_SECONDS, BEATS_PER_SECOND
 from cluster.workers import GROUP_SIZE
 from jobs import exits
 from jobs.cli import app
 from jobs.engines.program import Program
-from jobs.packs import pack_size
+from jobs.packs import lanes_pack_size
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "clusters.md").read_text()
+LOG = (ROOT / "docs" / "LOG.md").read_text()
 (BLOCK,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 OVERLAYS = sorted(path.parent for path in (ROOT / "cluster" / "kuberay").glob("overlays/*/kustomization.yaml"))
 
@@ -44,18 +47,35 @@ def _night(cron_job: Document) -> Document:
     return cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_the_arithmetic_gives_the_table():
-    """Run as it stands there, line for line."""
+def _run() -> tuple[dict[str, Any], list[str]]:
+    """What the page's program defines, and the lines that it prints."""
+    names: dict[str, Any] = {}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(BLOCK, {})  # noqa: S102  our own page
-    rows = [line for line in PAGE.splitlines() if re.match(r"\| 1-\d+-", line)]
-    assert printed.getvalue().splitlines() == rows
+        exec(BLOCK, names)  # noqa: S102  our own page
+    return names, printed.getvalue().splitlines()
 
 
-def test_the_arithmetic_uses_the_numbers_of_the_code():
-    """Packs, signs of life and groups; and the rates are those of the log."""
-    for width, size in ((16, 70), (64, 14)):
+def test_the_arithmetic_gives_the_table():
+    """Run as it stands there, line for line."""
+    assert _run()[1] == [line for line in PAGE.splitlines() if re.match(r"\| 1-\d+-", line)]
+
+
+def test_the_arithmetic_gives_what_was_measured():
+    """Within 2 %; twice the trials are twice the work, and half the cores take twice as long for it."""
+    seconds = _run()[0]["seconds"]
+    few, many = re.findall(r"10,000 in ([\d.]+) s with 2 workers.*? 100,000 in ([\d.]+) s with 2", LOG, re.DOTALL)[0]
+    for trials, measured in ((10_000, few), (100_000, many)):
+        assert f" {measured} " in PAGE
+        assert seconds(1.65, trials, 2)[3] == pytest.approx(float(measured), rel=0.02)
+    for work in (seconds(1.65, 640_000, 10)[0], seconds(1.65, 320_000, 5)[0]):
+        assert work == pytest.approx(2 * seconds(1.65, 320_000, 10)[0])
+
+
+def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
+    """Packs, signs of life, groups; rates, what stands around them, and the queue."""
+    names = _run()[0]
+    for width, micros in ((16, "1.65"), (64, "21.6")):
         program = Program(
             inputs=1,
             hidden=(width, width),
@@ -68,14 +88,30 @@ def test_the_arithmetic_uses_the_numbers_of_the_code():
             dtype="float32",
             shuffle_seed=0,
         )
-        assert pack_size(program, "cpu") == size
-        assert f'"1-{width}-{width}-1", ' in BLOCK
-        assert f", {size})" in BLOCK
-    assert f"BEATS, CALLS, CORE_HOUR, PUT = {1 / BEAT_SECONDS}, " in BLOCK
+        assert lanes_pack_size(program) == names["PACK"]
+        assert program.steps == names["STEPS"]
+        assert f'("1-{width}-{width}-1", {micros})' in BLOCK
+        assert f"1-{width}-{width}-1 {micros} us" in LOG
+    assert (names["BEATS"], names["MOST_BEATS"]) == (1 / BEAT_SECONDS, BEATS_PER_SECOND)
     assert f"group of {GROUP_SIZE}" in PAGE
-    log = (ROOT / "docs" / "LOG.md").read_text()
-    assert "544 against 11.1 us" in log
-    assert "625 against 72 us" in log
+    plan, summarize = re.findall(r"`plan` ([\d.]+) s .*`summarize` ([\d.]+) s", LOG)[0]
+    assert names["HEAD"] == pytest.approx((float(plan) + float(summarize)) / 100_000)
+    assert f"answered {names['CALLS']:,} calls a second" in LOG
+
+
+def test_what_the_arithmetic_is_said_to_say_is_what_it_says():
+    """The queue's packs and the workers that it is enough for; packs and puts."""
+    names = _run()[0]
+    rate = (names["CALLS"] - names["MOST_BEATS"]) / 2
+    assert f"takes back {rate:.0f} packs a second" in PAGE
+    for shape, micros in (("1-16-16-1", 1.65), ("1-64-64-1", 21.6)):
+        workers = rate * names["seconds"](micros, names["PACK"], 1)[0]
+        assert f"{workers:,.0f} {'workers ' if micros < 2 else ''}of {shape}, {workers // 16:.0f} nodes" in PAGE
+    packs = ceil(100_000 / names["PACK"])
+    assert f"{packs:,} packs for {100 * names['CORES']:,} workers" in PAGE
+    packs = ceil(10_000_000 / names["PACK"])
+    assert f"reading {packs:,} packs, 16 at a time, takes {packs * 0.03 / 16:.0f} s" in " ".join(PAGE.split())
+    assert f"{2 * packs:,} puts in {names['seconds'](1.65, 10_000_000, 1_600)[1]:.0f} s" in PAGE
 
 
 def test_every_overlay_is_in_the_page_and_no_other():

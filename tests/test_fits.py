@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import time
-from pathlib import Path
 
+import pieces
 import pytest
+from pieces import make_meeting, make_work
 
 from cluster.workers import Wanted, groups
 
@@ -23,41 +21,9 @@ def resources():
     with local(cpus=3, gpus=1) as found:
         from ray import cloudpickle
 
-        cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers can't import the tests
+        for module in (pieces, sys.modules[__name__]):
+            cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
         yield found
-
-
-def make_meeting(device):
-    """Says that its device is there, and waits for the other one."""
-
-    def work(payload, beat):
-        number, folder = payload
-        (Path(folder) / device).touch()
-        end = time.monotonic() + 90
-        while len(list(Path(folder).iterdir())) < 2 and time.monotonic() < end:
-            beat(0.0)
-            time.sleep(0.05)
-        return number**2, device
-
-    return work
-
-
-def make_work(device):
-    """Squares its number; number 0 kills its worker once, told by a file."""
-
-    def work(payload, beat):
-        number, folder = payload
-        beat(0.0)
-        marker = Path(folder) / "killed"
-        if number == 0 and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if number < 0:
-            raise ValueError(f"{number} is negative")
-        time.sleep(0.05)
-        return number**2, device, os.getpid()
-
-    return work
 
 
 def inverse(number):
@@ -68,13 +34,13 @@ def no_halves(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make_work=make_work):
+def pulled(numbers, folder, cut, make=make_work):
     from cluster import fits
     from cluster.work import Item
 
     views = []
     items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
-    fits.pull(make_work, items, no_halves, views.append, cut, patience=120.0)
+    fits.pull(make, items, no_halves, views.append, cut, patience=120.0)
     return views
 
 
@@ -91,7 +57,7 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
 
 def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
     """Off one queue, each told its device."""
-    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=2, gpu_workers=1)), make_meeting)
+    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=1, gpu_workers=1)), make_meeting)
     results = [value for view in views for _, value in view.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from pieces import make_meeting, make_work, patiently
 
 from cluster.processes import pull
 from cluster.work import Item
 from cluster.workers import ClusterError
-
-
-def make_work(device):
-    """Squares its number; number 0 kills its process once, told by a file."""
-
-    def work(payload, beat):
-        number, folder = payload
-        beat(0.0)
-        marker = Path(folder) / "killed"
-        if number == 0 and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if number < 0:
-            raise ValueError(f"{number} is negative")
-        return number**2, device, os.getpid()
-
-    return work
-
-
-def make_meeting(device):
-    """Says which process it is, and waits for another one."""
-
-    def work(payload, beat):
-        number, folder = payload
-        (Path(folder) / str(os.getpid())).touch()
-        patiently(lambda: len(list(Path(folder).iterdir())) > 1)
-        return number**2, device, os.getpid()
-
-    return work
 
 
 def make_nothing(device):
@@ -116,14 +87,6 @@ def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
     launcher.wait()
     for path in tmp_path.iterdir():
         patiently(lambda number=path.name: not is_running(number))
-
-
-def patiently(condition):
-    """Waits for a condition, a minute at most."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_running(number):

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from ray_cluster import ROOT, RayCluster
+from ray_cluster import ROOT
 from specs import LONGER, SMALL
 from test_run import run, summary_of
 
@@ -20,14 +20,6 @@ from jobs.place import PlaceOptions
 from jobs.spec.job_spec import parse_spec
 from jobs.storage.store import Store
 from jobs.submitting import endpoint, entrypoint, exit_code_of, job_name
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """The cluster; started once, some ten seconds."""
-    found = RayCluster()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import time
 
 import pytest
 from proxy import Proxy, authority
-from ray_cluster import RayCluster
 from specs import LONGER
 
 pytestmark = pytest.mark.cluster
@@ -24,14 +23,6 @@ main()
 """The command line with a Ray or a Python that is not the cluster's."""
 QUICK = "import cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; import jobs.cli; jobs.cli.main()"
 """The command line with shorter deadlines."""
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """The cluster; started once, some ten seconds."""
-    found = RayCluster()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

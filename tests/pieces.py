@@ -1,0 +1,46 @@
+"""Work for tests of what works off a queue: each function makes a worker's, for its device."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def make_work(device):
+    """Squares its number; number 0 kills its process once, told by a file."""
+
+    def work(payload, beat):
+        number, folder = payload
+        beat(0.0)
+        marker = Path(folder) / "killed"
+        if number == 0 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number < 0:
+            raise ValueError(f"{number} is negative")
+        time.sleep(0.05)  # so that each worker gets a piece
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def make_meeting(device):
+    """Squares its number once a worker of another process has come as well."""
+
+    def work(payload, beat):
+        number, folder = payload
+        (Path(folder) / str(os.getpid())).touch()
+        patiently(lambda: len(list(Path(folder).iterdir())) > 1)
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def patiently(condition):
+    """Waits for a condition, 90 seconds at most."""
+    end = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
