@@ -265,7 +265,7 @@ class Choice {
  public:
   Choice(double by_unit_to_by_model, int64_t steps)
       : by_unit_(by_unit_to_by_model < 1),
-        open_(by_unit_to_by_model > 0.6 && by_unit_to_by_model < 1.7 && steps >= LEAST_STEPS) {}
+        open_(by_unit_to_by_model > 0.5 && by_unit_to_by_model < 2 && steps >= LEAST_STEPS) {}
 
   // Makes all the steps by `advance(by_unit, from, to)`, which says what train_group says.
   template <class F>
