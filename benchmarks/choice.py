@@ -1,13 +1,13 @@
 """What `engine = "auto"` chooses, against every other choice, over a grid of shapes of packs, on one core, in turns.
 
-    python benchmarks/choice.py [--units 4 16 ... 512] [--layers 1 2 3] [--models 1 5 ... 64] [--batch 10 100 1000]
-        [--dtype float32 float64] [--variant avx2] [--torch] [--rounds 5] [--core N] [--json]
+    python benchmarks/choice.py [--units 4 16 ... 256] [--layers 1 2] [--models 1 2 ... 64] [--batch 100]
+        [--dtype float32 float64] [--variant avx2] [--torch] [--rounds 5] [--seconds 0.05] [--core N] [--json]
 
-The choices are the lanes engine with a model per lane, with a unit per lane, with the rule that chooses between the
-two for the models of a pack (which is what `auto` has on a CPU), and, with --torch, the torch engine. Networks are
-1-H-..-1 with ReLU and Adam. A shape's loss is what `auto` takes over the best choice: the median over the rounds of
-both times measured one after the other. The default takes about ten minutes; it prints the shapes where more than 5 %
-is lost, and how much the other choices would lose. Times are of the process's own clock.
+The choices are the lanes engine with a model per lane, with a unit per lane, with what the kernel chooses of the two
+(which is what `auto` has on a CPU), and, with --torch, the torch engine, which takes a hundred times as long for the
+smallest shapes. Networks are 1-H-..-1 with ReLU and Adam. A shape's loss is what `auto` takes over the best choice: the
+median over the rounds of both times measured one after the other. The default takes about three minutes; it prints the
+shapes where more than 5 % is lost, and how much the other choices would lose. Times are of the process's own clock.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--units", type=int, nargs="+", default=[4, 16, 24, 32, 64, 96, 128, 256, 512])
-    parser.add_argument("--layers", type=int, nargs="+", default=[1, 2, 3], help="hidden layers")
-    parser.add_argument("--models", type=int, nargs="+", default=[1, 5, 10, 16, 24, 64], help="of a pack")
+    parser.add_argument("--units", type=int, nargs="+", default=[4, 16, 32, 64, 128, 256])
+    parser.add_argument("--layers", type=int, nargs="+", default=[1, 2], help="hidden layers")
+    parser.add_argument("--models", type=int, nargs="+", default=[1, 2, 3, 5, 8, 11, 16, 20, 64], help="of a pack")
     parser.add_argument("--batch", type=int, nargs="+", default=[100])
     parser.add_argument("--dtype", nargs="+", default=["float32"], choices=["float32", "float64"])
     parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="of the kernel, else the best")

@@ -3,6 +3,9 @@
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
     python benchmarks/billion.py --json > docs/figures/billion.json
+    python benchmarks/choice.py --json > docs/figures/choice.json
+    python benchmarks/endtoend.py --json > docs/figures/endtoend.json
+    python benchmarks/scale.py --json > docs/figures/scale.json
     python benchmarks/pictures.py [--check]
 
 It measures nothing. `--check` changes nothing, and ends with 1 where a file isn't what it would be.
@@ -18,7 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from charts import Panel, Row, svg
-from tables import billion_line, generation_table, measured, title, training_details, training_table
+from tables import (
+    billion_line,
+    choice_table,
+    endtoend_table,
+    generation_table,
+    measured,
+    scale_table,
+    title,
+    training_details,
+    training_table,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 FIGURES = DOCS / "figures"
@@ -42,14 +55,18 @@ def main() -> None:
 
 def made() -> dict[Path, str]:
     """Every file and what belongs in it."""
-    training, generation, billion = (
-        json.loads((FIGURES / f"{name}.json").read_text()) for name in ("training", "generation", "billion")
+    names = ("training", "generation", "billion", "choice", "endtoend", "scale")
+    training, generation, billion, choice, endtoend, scale = (
+        json.loads((FIGURES / f"{name}.json").read_text()) for name in names
     )
     tables = {
         "training": training_details(shown(training)),
         "training-all": training_table(training),
         "generation": generation_table(generation),
         "billion": billion_line(billion),
+        "choice": choice_table(choice),
+        "endtoend": endtoend_table(endtoend),
+        "scale": scale_table(scale),
     }
     return {
         PAGE: filled(PAGE.read_text(), tables),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -80,3 +81,44 @@ def billion_line(billion: dict[str, Any]) -> str:
         f"{billion['rows']:,} rows of sums: {billion['seconds']:.0f} s with {billion['workers']} workers, "
         f"{billion['bytes'] / 1e9:.2f} GB on disk. At most in memory: {peaks}."
     )
+
+
+def endtoend_table(found: dict[str, Any]) -> str:
+    """Both sides, and what of ours is which stage; medians of the rounds."""
+
+    def median(side: str, name: str) -> float:
+        return statistics.median(each[side][name] for each in found["rounds"])
+
+    rows = [
+        ("sumsquares run", f"{median('sumsquares', 'seconds'):,.1f}", f"{median('sumsquares', 'rmse'):,.0f}"),
+        (
+            "Ray Tune, one trial per process",
+            f"{median('ray_tune', 'seconds'):,.0f}",
+            f"{median('ray_tune', 'rmse'):,.0f}",
+        ),
+    ]
+    return markdown([f"{found['trials']:,} trials, {found['cores']} cores", "seconds", "median RMSE"], rows) + (
+        f"\n\nThat is {spread(found['ratio'])} times."
+    )
+
+
+def scale_table(stages: Sequence[dict[str, Any]]) -> str:
+    """Seconds and MB of each stage, by number of trials."""
+    sizes = sorted({stage["trials"] for stage in stages})
+    of = {(stage["trials"], stage["stage"]): stage for stage in stages}
+    rows = []
+    for name in dict.fromkeys(stage["stage"] for stage in stages):
+        cells = [(of[size, name]["seconds"], of[size, name]["peak_mb"]) for size in sizes]
+        rows.append((name, *(f"{seconds:,.1f} s, {peak:,.0f} MB" for seconds, peak in cells)))
+    return markdown(["stage", *(f"{size:,} trials" for size in sizes)], rows)
+
+
+def choice_table(found: dict[str, Any]) -> str:
+    """What each choice loses to the best one of each shape."""
+    labels = {"faster": "what the kernel chooses", "by_model": "always a model per lane", "by_unit": "always a unit"}
+    rows = []
+    for name, label in labels.items():
+        losses = sorted(shape["loss"][name] for shape in found["shapes"])
+        over = sum(loss > 0.05 for loss in losses)
+        rows.append((label, f"{statistics.median(losses):.1%}", f"{losses[-1]:.0%}", f"{over} of {len(losses)}"))
+    return markdown([f"lost to the best ({found['variant']})", "median", "most", "more than 5 %"], rows)
