@@ -90,6 +90,19 @@ def test_a_model_has_the_same_bits_wherever_it_is_trained(
         np.testing.assert_array_equal(part, whole[chosen], err_msg=name)
 
 
+@pytest.mark.parametrize("count", [5, 16, 21])
+@pytest.mark.parametrize("variant", sorted({library.variant for library in BUILDS.values()}))
+def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, count):
+    """In calls of so many steps that the kernel does so."""
+    shape = program(dtype="float32", hidden=(24, 24), rows=100, batch_size=10, epochs=40)
+    everyone, rows = models(count), shuffled_rows(shape)
+    found = [trained_by(BUILDS[f"{variant}-{layout}"], shape, everyone, rows) for layout in library.LAYOUTS]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.parameters, found[0].parameters)
+        np.testing.assert_array_equal(other.slots, found[0].slots)
+        assert list(other.finite_steps) == list(found[0].finite_steps) == [shape.steps] * count
+
+
 def test_both_layouts_of_the_baseline_give_the_same_bits():
     """There multiply and add may be rounded one by one: other bits than the fused builds have, and its own."""
     shape = program(dtype="float32", hidden=(20, 5))

@@ -159,6 +159,18 @@ def test_without_a_library_torch_serves_and_the_reason_is_told(tmp_path, monkeyp
 
 
 @needs_lanes
+def test_a_library_of_another_version_is_not_used(monkeypatch):
+    """As after an update of the sources without another installation."""
+    monkeypatch.setattr(library, "VERSION", library.VERSION + 1)
+    library.load.cache_clear()
+    try:
+        assert "install sumsquares again" in lanes_engine.available()
+        assert choice.choose("auto", "cpu") == "torch"
+    finally:
+        library.load.cache_clear()
+
+
+@needs_lanes
 def test_lanes_serve_cpus_and_torch_gpus():
     """Whatever the shape; torch by name everywhere."""
     assert choice.choose("auto", "cpu") == choice.choose("lanes", "cpu") == "lanes"

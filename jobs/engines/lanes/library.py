@@ -21,6 +21,8 @@ from jobs.engines.initialize import SLOTS
 from jobs.engines.program import Program
 
 FOLDER = Path(__file__).parent
+VERSION = 3
+"""Of the library's functions and bits. A checkout that was updated and not installed again has an older one."""
 VARIANTS = ("baseline", "avx2", "avx512")
 """In the order of `lanes_level`. Those that fuse multiply and add give the same bits; baseline does so on Arm alone."""
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square")
@@ -68,8 +70,16 @@ class Library:
     """One variant of the library, loaded."""
 
     def __init__(self, variant: str, path: Path | None = None, layout: str = "faster") -> None:
+        """Loads it.
+
+        Raises:
+            OSError: it is not there, or is of another version.
+
+        """
         self.variant, self.layout = variant, layout
         self._functions = ctypes.CDLL(str(path or path_of(variant)))
+        if not hasattr(self._functions, "lanes_version") or self._functions.lanes_version() != VERSION:
+            raise OSError("it was built from another version of its source; install sumsquares again")
 
     @property
     def fused(self) -> bool:
