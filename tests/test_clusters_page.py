@@ -67,15 +67,15 @@ def test_the_arithmetic_gives_what_was_measured():
     few, many = re.findall(r"10,000 in ([\d.]+) s with 2 workers.*? 100,000 in ([\d.]+) s with 2", LOG, re.DOTALL)[0]
     for trials, measured in ((10_000, few), (100_000, many)):
         assert f" {measured} " in PAGE
-        assert seconds(1.65, trials, 2)[3] == pytest.approx(float(measured), rel=0.02)
-    for work in (seconds(1.65, 640_000, 10)[0], seconds(1.65, 320_000, 5)[0]):
-        assert work == pytest.approx(2 * seconds(1.65, 320_000, 10)[0])
+        assert seconds(1.55, trials, 2)[3] == pytest.approx(float(measured), rel=0.02)
+    for work in (seconds(1.55, 640_000, 10)[0], seconds(1.55, 320_000, 5)[0]):
+        assert work == pytest.approx(2 * seconds(1.55, 320_000, 10)[0])
 
 
 def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
     """Packs, signs of life, groups; rates, what stands around them, and the queue."""
     names = _run()[0]
-    for width, micros in ((16, "1.65"), (64, "21.6")):
+    for width, micros in ((16, "1.55"), (64, "21.1")):
         program = Program(
             inputs=1,
             hidden=(width, width),
@@ -104,14 +104,14 @@ def test_what_the_arithmetic_is_said_to_say_is_what_it_says():
     names = _run()[0]
     rate = (names["CALLS"] - names["MOST_BEATS"]) / 2
     assert f"takes back {rate:.0f} packs a second" in PAGE
-    for shape, micros in (("1-16-16-1", 1.65), ("1-64-64-1", 21.6)):
+    for shape, micros in (("1-16-16-1", 1.55), ("1-64-64-1", 21.1)):
         workers = rate * names["seconds"](micros, names["PACK"], 1)[0]
         assert f"{workers:,.0f} {'workers ' if micros < 2 else ''}of {shape}, {workers // 16:.0f} nodes" in PAGE
     packs = ceil(100_000 / names["PACK"])
     assert f"{packs:,} packs for {100 * names['CORES']:,} workers" in PAGE
     packs = ceil(10_000_000 / names["PACK"])
     assert f"reading {packs:,} packs, 16 at a time, takes {packs * 0.03 / 16:.0f} s" in " ".join(PAGE.split())
-    assert f"{2 * packs:,} puts in {names['seconds'](1.65, 10_000_000, 1_600)[1]:.0f} s" in PAGE
+    assert f"{2 * packs:,} puts in {names['seconds'](1.55, 10_000_000, 1_600)[1]:.0f} s" in PAGE
 
 
 def test_every_overlay_is_in_the_page_and_no_other():
