@@ -20,7 +20,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from unittest.mock import patch
 
 import numpy as np
@@ -127,8 +127,9 @@ def measure(
     def program(epochs: int) -> Program:
         return Program(1, shape.hidden, "relu", "adam", "constant", shape.batch, epochs, 1000, shape.dtype, 0)
 
-    least = min(timed(train, program(1)) for train in choices.values() for _ in range(2))
-    one = program(max(1, round(seconds / least)))
+    one = program(1)
+    while min(timed(train, one) for train in choices.values()) < seconds:
+        one = replace(one, epochs=2 * one.epochs)
     found: dict[str, list[float]] = {name: [] for name in choices}
     for turn in range(rounds + 1):
         for name in random.sample(list(choices), len(choices)):

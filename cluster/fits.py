@@ -80,8 +80,8 @@ def pull(
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
         finally:
-            for run_id in list(runs):  # of an interrupted run, or of groups that still wait for nodes
-                reservations.give_back(run_id)
+            if runs:  # the run was interrupted, or some groups still wait for nodes
+                reservations.give_back(list(runs))
     if failures and last.left:
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
 

@@ -1,24 +1,47 @@
-"""What Ray Train reserves for groups that can shrink, so that a run that ended doesn't hold it against the next.
+"""What Ray Train reserves for a run, so that one that has ended doesn't hold it against the next.
 
-Such groups register what they want with an actor that outlives the run, and take only what that has reserved for them.
-A run that is stopped or killed never takes its wish back: Ray keeps it for 180 s, in which the same run started again
-gets no worker. Ray has no setting for these times. The controllers import this module with their callbacks, before
-they first ask.
+Groups register what they want with an actor that outlives the run, and those that can shrink take only what that has
+reserved for them. A run that is stopped or killed never takes its wish back: Ray keeps it for 180 s, in which the same
+run started again gets no worker. Ray has no setting for these times. The controllers import this module with their
+callbacks, before they first ask.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+
+import ray
 from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
-RENEW_SECONDS = 3
+RENEW_SECONDS = 10
 """Between two times that a controller says that it still wants what it has."""
-EXPIRE_SECONDS = 10
-"""Until what a killed run wanted is others' to have; the actor itself looks every 20 s."""
+EXPIRE_SECONDS = 45
+"""Until what a killed run wanted is others' to have, when the actor looks next (every 20 s). A controller that waits
+for the start of its workers is silent for some 30 s."""
+GIVE_BACK_SECONDS = 1.0
+"""Most that it may take: 3 s after it has asked a job to stop Ray kills it."""
 
-client.AUTOSCALING_REQUESTS_INTERVAL_S = RENEW_SECONDS
-client.AUTOSCALING_REQUESTS_EXPIRE_TIME_S = EXPIRE_SECONDS
+for _name, _seconds in (
+    ("AUTOSCALING_REQUESTS_INTERVAL_S", RENEW_SECONDS),
+    ("AUTOSCALING_REQUESTS_EXPIRE_TIME_S", EXPIRE_SECONDS),
+):
+    assert hasattr(client, _name), f"this Ray Train has no {_name}"
+    setattr(client, _name, _seconds)
 
 
-def give_back(run_id: str) -> None:
-    """Takes back what the Ray Train run of this id wanted; it must not be waiting for workers any more."""
-    client.TrainAutoscalingCoordinatorClient(f"train-{run_id}").cancel_resource_request()
+def give_back(run_ids: Iterable[str]) -> None:
+    """Takes back what the Ray Train runs of these ids want; a controller that asks again thereafter has it until then.
+
+    Best effort, and never longer than `GIVE_BACK_SECONDS`, whatever state Ray is in.
+    """
+    asking = threading.Thread(target=_cancel, args=(list(run_ids),), daemon=True)
+    asking.start()
+    asking.join(GIVE_BACK_SECONDS)
+
+
+def _cancel(run_ids: list[str]) -> None:
+    with suppress(ValueError, ray.exceptions.RayError):  # there is no such actor, or no Ray any more
+        actor = ray.get_actor("AutoscalingCoordinator", namespace="AutoscalingCoordinator")
+        ray.get([actor.cancel_request.remote(f"train-{run_id}") for run_id in run_ids])

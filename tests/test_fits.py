@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pieces
 import pytest
@@ -34,13 +35,18 @@ def no_halves(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make=make_work):
+def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
     from cluster import fits
     from cluster.work import Item
 
     views = []
     items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
-    fits.pull(make, items, no_halves, views.append, cut, patience=120.0)
+
+    def on_view(view):
+        views.append(view)
+        told(view)
+
+    fits.pull(make, items, no_halves, on_view, cut, patience=120.0)
     return views
 
 
@@ -88,3 +94,35 @@ def test_every_node_is_asked(resources):
 
     (answer,) = on_every_node(inverse, 4).values()
     assert answer == 0.25
+
+
+def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_path, monkeypatch):
+    """At once: the next run of the same spec would wait for it."""
+    import ray
+
+    from cluster import reservations
+
+    reserved = []
+    give_back = reservations.give_back
+
+    def watched(run_ids):
+        actor = ray.get_actor("AutoscalingCoordinator", namespace="AutoscalingCoordinator")
+        for act in (lambda: None, lambda: give_back(run_ids)):
+            act()
+            reserved.append([ray.get(actor.get_reserved_resources.remote(f"train-{run_id}")) for run_id in run_ids])
+
+    def interrupted(view):
+        if view.results:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(reservations, "give_back", watched)
+    with pytest.raises(KeyboardInterrupt):
+        pulled(
+            range(1, 40), tmp_path, groups(resources, Wanted(workers=2, at_least=1, gpu_workers=0)), told=interrupted
+        )
+    (before,), (after,) = reserved
+    assert before
+    assert not after
+    for thread in threading.enumerate():  # the group is still there, and ends with the work
+        if "_fit" in thread.name:
+            thread.join(60)

@@ -77,16 +77,36 @@ def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
 def test_an_update_divides_right_to_two_units_in_the_last_place(dtype, build):
     """RMSprop's first step g / (sqrt(s) + 1e-8) of a bias, for s of every size, in as many models."""
     slot_M = (10 ** np.random.default_rng(2).uniform(-14, 30, 5000)).astype(dtype)
-    shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=dtype, rows=1, batch_size=1)
     target = np.array([2**-60], dtype)  # so that the square of g = -2 target is lost in s
+    updated_MP = updated(BUILDS[build], slot_M, target)
+    divisor_M = np.sqrt(slot_M.dtype.type(0.99) * slot_M) + slot_M.dtype.type(1e-8)
+    exact_M = 2 * target.astype(np.longdouble) / divisor_M
+    off_M = np.abs(updated_MP[:, 1] - exact_M) / np.spacing(exact_M.astype(dtype))
+    assert off_M.max() <= 2, divisor_M[off_M.argmax()]
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_moment_that_overflows_leaves_a_weight_where_it_is(dtype, build):
+    """As g / inf does: the loss may well be finite. The greatest moment that is none divides as any other."""
+    slot_M = np.array([np.inf, np.finfo(dtype).max, np.nan], dtype)
+    updated_MP = updated(BUILDS[build], slot_M, np.array([1.0], dtype))
+    np.testing.assert_array_equal(updated_MP[:2, 0], 0)
+    assert updated_MP[0, 1] == 0
+    np.testing.assert_allclose(updated_MP[1, 1], 2 / np.sqrt(0.99 * float(slot_M[1])), rtol=1e-6)
+    assert np.isnan(updated_MP[2, 1])
+
+
+def updated(library, slot_M, target):
+    """Weight and bias [M, 2] of linear models, 0 before, after a step of RMSprop from a slot of the bias each."""
+    dtype = slot_M.dtype
+    shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=str(dtype), rows=1, batch_size=1)
     slots_MP = np.stack((np.ones_like(slot_M), slot_M), axis=1)
     trained = Trained(np.zeros_like(slots_MP), (slots_MP,), np.zeros(len(slot_M), np.int64))
     steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)))
-    BUILDS[build].train(shape, steps, np.ones(len(slot_M)), np.zeros(len(slot_M)), trained)
-    divisor_M = np.sqrt(slots_MP.dtype.type(0.99) * slot_M) + slots_MP.dtype.type(1e-8)
-    exact_M = 2 * target.astype(np.longdouble) / divisor_M
-    off_M = np.abs(trained.parameters_MP[:, 1] - exact_M) / np.spacing(exact_M.astype(dtype))
-    assert off_M.max() <= 2, divisor_M[off_M.argmax()]
+    library.train(shape, steps, np.ones(len(slot_M)), np.zeros(len(slot_M)), trained)
+    return trained.parameters_MP
 
 
 def test_the_coefficients_are_those_that_the_fit_gives():

@@ -26,7 +26,7 @@ CALL_FLOPS = 1e10
 UPDATE_FLOPS = 100
 """What the optimizer's division and square root of a parameter take, in such operations: most of a step of few rows."""
 CALL_ROWS = 1 << 18
-"""Rows of one call at most, where they come from several epochs."""
+"""Of one call, or as many as end with an epoch."""
 
 
 def available() -> str | None:

@@ -19,6 +19,7 @@ struct Constants<float> {
   static constexpr float TANH_ONE = 10.0f;                                    // tanh and erf are 1 from here on
   static constexpr float ERF_MIDDLE = 2.5f, ERF_HALF = 1.5f;
   static constexpr int32_t NEGATED = 0x7ef311c0;  // see reciprocal
+  static constexpr float OVERFLOWN = 0x1p120f;
   static constexpr int RECIPROCAL_STEPS = 2;
 };
 
@@ -31,6 +32,7 @@ struct Constants<double> {
   static constexpr double TANH_ONE = 20.0;
   static constexpr double ERF_MIDDLE = 3.5, ERF_HALF = 2.5;
   static constexpr int64_t NEGATED = 0x7fde623800000000;
+  static constexpr double OVERFLOWN = 0x1p1000;
   static constexpr int RECIPROCAL_STEPS = 3;
 };
 
@@ -70,7 +72,7 @@ struct Exponential {
 
 // 1 / d of a positive normal number, to about 1 ulp, in a third of the time of the processor's division. Bits taken from a
 // constant negate the exponent and leave an error of 5 % in the mantissa (Blinn, Floating-Point Tricks, 1997); each step cubes
-// the error. Zero and infinity have no meaning here.
+// the error. Of what only an overflow makes so large it is 0, as of infinity; NaN stays NaN; zero must not come.
 template <class T>
 inline typename Lanes<T>::V reciprocal(typename Lanes<T>::V d) {
   using K = Constants<T>;
@@ -80,7 +82,7 @@ inline typename Lanes<T>::V reciprocal(typename Lanes<T>::V d) {
     const V error = fma(-d, y, spread<T>(T(1)));
     y = fma(y, fma(error, error, error), y);
   }
-  return y;
+  return d > spread<T>(K::OVERFLOWN) ? V{} : y;
 }
 
 template <class V>

@@ -123,7 +123,7 @@ class Choice {
   void make(int64_t steps, F advance) {
     int64_t done = 0;
     if (open_) {
-      const int64_t timed = 3 + steps / 128;
+      const int64_t timed = 2 + steps / 128;
       const double by_model = advance(false, 0, timed);
       by_unit_ = advance(true, timed, 2 * timed) < by_model;
       open_ = false;
@@ -133,7 +133,7 @@ class Choice {
   }
 
  private:
-  static constexpr int64_t LEAST_STEPS = 128;
+  static constexpr int64_t LEAST_STEPS = 24;
   bool by_unit_, open_;
 };
 

@@ -9,6 +9,7 @@ Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from jobs.engines.initialize import SLOTS
 from jobs.engines.program import Program
 
 FOLDER = Path(__file__).parent
-VERSION = 3
+VERSION = 4
 """Of the library's functions and bits. A checkout that was updated and not installed again has an older one."""
 VARIANTS = ("baseline", "avx2", "avx512")
 """In the order of `lanes_level`. Those that fuse multiply and add give the same bits; baseline does so on Arm alone."""
@@ -175,9 +176,10 @@ def load() -> Library | str:
     """The best library for this processor, or why there is none."""
     try:
         library = Library(VARIANTS[0])
-        best = VARIANTS[: library.level + 1]
-        found = [variant for variant in best if path_of(variant).exists()]
-        return Library(found[-1]) if len(found) > 1 else library
+        for variant in VARIANTS[library.level : 0 : -1]:
+            with suppress(OSError):  # a compiler that knows no AVX-512 leaves that one out, or an old one where it was
+                return Library(variant)
+        return library
     except OSError as error:
         built = any(path_of(variant).exists() for variant in VARIANTS)
         return str(error) if built else "it was not built when sumsquares was installed, for want of a C++ compiler"
