@@ -99,9 +99,12 @@ def test_every_node_is_asked(resources):
 def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_path, monkeypatch):
     """At once: the next run of the same spec would wait for it."""
     import ray
+    from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
     from cluster import reservations
 
+    assert client.AUTOSCALING_REQUESTS_EXPIRE_TIME_S == reservations.EXPIRE_SECONDS
+    assert client.AUTOSCALING_REQUESTS_INTERVAL_S == reservations.RENEW_SECONDS
     reserved = []
     give_back = reservations.give_back
 
