@@ -6,8 +6,8 @@
 The choices are the lanes engine with a model per lane, with a unit per lane, with what the kernel chooses of the two
 (which is what `auto` has on a CPU), and, with --torch, the torch engine, which takes a hundred times as long for the
 smallest shapes. Networks are 1-H-..-1 with ReLU and Adam. A shape's loss is what `auto` takes over the best choice: the
-median over the rounds of both times measured one after the other. The default takes about three minutes; it prints the
-shapes where more than 5 % is lost, and how much the other choices would lose. Times are of the process's own clock.
+median over the rounds of both times measured one after the other. The default takes six minutes; it prints the shapes
+where more than 5 % is lost, and how much the other choices would lose. Times are of the process's own clock.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="of the kernel, else the best")
     parser.add_argument("--torch", action="store_true", help="measure the torch engine as well")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.05, help="of one choice in one round, at least a step")
+    parser.add_argument("--seconds", type=float, default=0.05, help="of one choice in one round, at least an epoch")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin it to")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()

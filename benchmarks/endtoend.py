@@ -7,7 +7,7 @@ Networks are 1-16-16-1 with ReLU and Adam, on 1,000 rows in batches of 100, 500 
 measuring, saving and the summary are in the time. Ray Tune trains one trial per process (--reuse-actors: each process
 goes on with the next trial), and needs seconds per trial: it is measured on two smaller numbers of trials, and the
 line through them is extended, unless --full has it train all. Its own script is peers/ray_tune.py. Both sides are
-measured in turns; the ratio is the median of the rounds, each of which takes three minutes on two idle cores.
+measured in turns; the ratio is the median of the rounds, each of which takes six minutes on two idle cores.
 """
 
 from __future__ import annotations

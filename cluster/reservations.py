@@ -9,7 +9,7 @@ callbacks, before they first ask.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 
 import ray
@@ -35,17 +35,17 @@ for _name, _seconds in (
         setattr(_client, _name, _seconds)
 
 
-def give_back(run_ids: Iterable[str]) -> None:
+def give_back(run_ids: Sequence[str]) -> None:
     """Takes back what the Ray Train runs of these ids want; a controller that asks again thereafter has it until then.
 
     Best effort, and never longer than `GIVE_BACK_SECONDS`, whatever state Ray is in.
     """
-    asking = threading.Thread(target=_cancel, args=(list(run_ids),), daemon=True)
+    asking = threading.Thread(target=_cancel, args=(run_ids,), daemon=True)
     asking.start()
     asking.join(GIVE_BACK_SECONDS)
 
 
-def _cancel(run_ids: list[str]) -> None:
+def _cancel(run_ids: Sequence[str]) -> None:
     with suppress(ValueError, ray.exceptions.RayError):  # there is no such actor, or no Ray any more
         actor = ray.get_actor("AutoscalingCoordinator", namespace="AutoscalingCoordinator")
         ray.get([actor.cancel_request.remote(f"train-{run_id}") for run_id in run_ids])

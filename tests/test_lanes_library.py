@@ -179,9 +179,11 @@ def test_lanes_serve_cpus_and_torch_gpus():
 
 @needs_lanes
 def test_the_best_library_that_is_there_is_loaded(tmp_path, monkeypatch):
-    """A compiler that knows no AVX-512 leaves out that one alone."""
+    """A compiler that knows no AVX-512 leaves out that one alone, and so is one that can't be loaded."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     shutil.copy(ROOT / "jobs/engines/lanes/lanes_baseline.so", tmp_path)
+    for variant in library.VARIANTS[1:]:
+        (tmp_path / f"lanes_{variant}.so").write_bytes(b"of long ago")
     library.load.cache_clear()
     try:
         assert library.load().variant == "baseline"

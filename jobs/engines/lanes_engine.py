@@ -24,7 +24,7 @@ from jobs.engines.state import Models, State
 CALL_FLOPS = 1e10
 """Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""
 UPDATE_FLOPS = 100
-"""What the optimizer's division and square root of a parameter take, in such operations: most of a step of few rows."""
+"""What the optimizer takes for a parameter, its square root above all, in these: most of a step of few rows."""
 CALL_ROWS = 1 << 18
 """Of one call, or as many as end with an epoch."""
 

@@ -20,20 +20,19 @@ struct Program {
   // multiply-adds, passes over the units' values, and parameters to be updated, of which those of a whole group should
   // stay in the level 2 cache. Within 1.6 times of what benchmarks/choice.py measures, from 4 to 512 units.
   double by_unit_to_by_model(int64_t models, int64_t rows, int64_t lanes, int64_t vector_bytes) const {
-    double whole = 0, units = 0, whole_parameters = 0, unit_parameters = 0, values = 0, below = double(inputs);
+    double whole = 0, units = 0, unit_parameters = 0, values = 0, below = double(inputs);
     for (int64_t l = 0; l <= depth; l++) {
       const double outputs = l < depth ? double(hidden[l]) : 1, columns = std::ceil(outputs / double(lanes));
       whole += (2 * below + 1 + (l ? below : 0)) * outputs;
       units += (2 * below + 1) * columns + (l ? outputs * std::ceil(below / double(lanes)) : 0);
-      whole_parameters += (below + 1) * outputs;
       unit_parameters += (below + 1) * columns;
       values += l < depth ? outputs : 0;
       below = outputs;
     }
     const double passes = 16 * double(depth) + 3.3 * values, unit_passes = 8 * double(depth) + 0.35 * values;
-    const double group = double(rows) * (0.183 * whole + passes) + 5 * whole_parameters;
+    const double group = double(rows) * (0.183 * whole + passes) + 5 * parameters();
     const double alone = double(rows) * (0.25 * units + unit_passes) + 5 * unit_parameters;
-    const bool cached = whole_parameters * double(vector_bytes) < double(512 << 10);
+    const bool cached = parameters() * double(vector_bytes) < double(512 << 10);
     return double(models) * alone / (cached ? group : 1.5 * group);
   }
 
