@@ -1,6 +1,7 @@
 """A connection to Ray: a local one that is started and stopped here, or a cluster that is there already.
 
-Every error leaves this folder as a ClusterError with what was tried and what to do.
+Ray is imported here, and may end this process whenever it likes: launchers use driver.py. Every error leaves this
+folder as a ClusterError with what was tried and what to do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import worker
+from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
 from cluster.reach import check_answers
 from cluster.workers import ClusterError, Resources
@@ -27,17 +30,19 @@ ENVIRONMENT: Mapping[str, str] = {
 
 
 @contextmanager
-def local(cpus: int, gpus: int) -> Iterator[list[Resources]]:
-    """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving.
+def local(cpus: int, gpus: int, folder: str) -> Iterator[list[Resources]]:
+    """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving; `isolate` was called before.
+
+    Its sockets and logs lie in `folder`, which must be this user's alone: Ray's default may be written by everybody, who
+    could replace a socket in it.
 
     Raises:
         ClusterError: it does not start.
 
     """
-    # It listens on loopback alone; with the variable unset, ray.init writes a token into HOME.
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    remedy = "--workers 0 runs without Ray"
-    with _connected("a local Ray", remedy, num_cpus=cpus, num_gpus=gpus, include_dashboard=False) as found:
+    assert get_authentication_mode() == AuthenticationMode.TOKEN, "a Ray that anybody could use"
+    options = {"address": "local", "_temp_dir": folder, "include_dashboard": False}
+    with _connected("a local Ray", "--workers 0 runs without Ray", num_cpus=cpus, num_gpus=gpus, **options) as found:
         yield found
 
 
@@ -88,6 +93,12 @@ def resources() -> list[Resources]:
         for node in nodes
         for labels in [node.get("Labels") or {}]
     ]
+
+
+def dead_servers() -> list[str]:
+    """Which of a local Ray's servers have ended that it can't do without."""
+    node = worker._global_node
+    return [name for name, _ in node.dead_processes() if name in ("gcs_server", "raylet")] if node else []
 
 
 def amounts() -> tuple[dict[str, float], Mapping[str, float]]:
