@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cluster.driver_process import serve
+from cluster.process_table import processes
 from cluster.signals import start, uninterrupted
 from cluster.work import Halve, Item, MakeWork, OnView, Target
 from cluster.workers import ClusterError, Group, Resources
@@ -29,6 +34,12 @@ END_SECONDS = 20.0
 """Until a driver that was told to end is killed; it stops Ray in 1 to 2 s where the machine is idle."""
 STOP_SECONDS = 2.0
 """The same where the run was stopped or has failed: a job of a cluster has 3 s from SIGTERM to SIGKILL."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the servers of a Ray of our own."""
+SERVERS = ("gcs_server", "raylet")
+"""Those that a Ray can't do without."""
+REMOVE_SECONDS = 3.0
+"""Until the folder of a Ray of our own is left behind."""
 
 
 class Driver:
@@ -38,16 +49,16 @@ class Driver:
     """
 
     def __init__(self, target: Target) -> None:
-        # Of this user alone, and not deep: a socket's path has 107 characters at most.
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="sumsquares-", dir=os.environ.get("RAY_TMPDIR", TEMPORARY), ignore_cleanup_errors=True
-        )
-        self._target = target = replace(target, folder=self._folder.name)
+        self._target = target = target if target.address else replace(target, folder=_private_folder())
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, target))
         start(self._process)
         theirs.close()
+        self._servers = {(self._process.pid, name) for name in SERVERS if not target.address}
+        self._alive: dict[int, str] = {}
+        """By process id, the servers that ran when they were looked for last."""
+        self._looked = time.monotonic()
 
     def resources(self) -> list[Resources]:
         """What the nodes have."""
@@ -87,11 +98,16 @@ class Driver:
         self._end(STOP_SECONDS)
 
     def _end(self, seconds: float) -> None:
-        self._process.join(seconds)
+        wait([self._process.sentinel], seconds)
         self._process.kill()
+        for each in processes():  # before the driver is reaped: until then its number is no other's
+            if each.session == self._process.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(each.pid, signal.SIGKILL)
         self._process.join()
         self._pipe.close()
-        self._folder.cleanup()
+        if self._target.folder:
+            _remove(Path(self._target.folder))
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         (answer,) = self._told(name, *arguments)
@@ -101,10 +117,7 @@ class Driver:
         """What the driver tells of a request until it has carried it out."""
         self._send((name, arguments))
         while True:
-            try:
-                kind, value = self._pipe.recv()
-            except (EOFError, OSError) as error:
-                raise self._lost() from error
+            kind, value = self._heard()
             if kind == "done":
                 return
             if kind == "failed":
@@ -117,15 +130,44 @@ class Driver:
         except OSError:  # it has died: the next answer, or the end, says so
             return
 
-    def _lost(self) -> ClusterError:
-        """The driver has died without a word."""
-        self._process.join(STOP_SECONDS)
-        code = self._process.exitcode
-        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
-        return ClusterError(
-            f"{self._target} was lost: the process that was connected to it {how}; what was finished is kept, "
-            "run again to go on"
-        )
+    def _heard(self) -> tuple[str, Any]:
+        """The next message; meanwhile the servers of a Ray of our own are watched."""
+        try:
+            while not self._pipe.poll(LOOK_SECONDS):
+                self._check_servers()
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                self._check_servers()
+            message: tuple[str, Any] = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(STOP_SECONDS)
+            code = self._process.exitcode
+            how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
+            raise self._lost(f"the process that was connected to it {how}") from error
+        return message
+
+    def _check_servers(self) -> None:
+        """Ray itself takes up to a minute to find out, in which the driver may not even be able to run a thread."""
+        self._looked = time.monotonic()
+        alive = {each.pid: each.name for each in processes() if (each.parent, each.name) in self._servers}
+        if dead := sorted(self._alive[pid] for pid in self._alive.keys() - alive.keys()):
+            raise self._lost(f"its {' and '.join(dead)} ended")
+        self._alive = alive
+
+    def _lost(self, why: str) -> ClusterError:
+        return ClusterError(f"{self._target} was lost: {why}; what was finished is kept, run again to go on")
+
+
+def _private_folder() -> str:
+    """Of this user alone, and not deep: a socket's path has 107 characters at most."""
+    return tempfile.mkdtemp(prefix="sumsquares-ray-", dir=os.environ.get("RAY_TMPDIR") or TEMPORARY)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes a folder although processes that were killed may still be about to write to it."""
+    end = time.monotonic() + REMOVE_SECONDS
+    while folder.exists() and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
 
 
 @contextmanager

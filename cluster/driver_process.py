@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -24,10 +23,8 @@ from cluster.queue import describe
 from cluster.reach import limit_attempts
 from cluster.signals import unblock
 from cluster.work import Target
-from cluster.workers import ClusterError, Resources
+from cluster.workers import Resources
 
-LOOK_SECONDS = 0.3
-"""Between two looks at the processes of a Ray of our own: Ray takes up to a minute to tell of the death of one."""
 LAST_SECONDS = 5.0
 """From the launcher's death until this process ends whatever it does."""
 
@@ -39,29 +36,16 @@ def serve(pipe: Connection, target: Target) -> None:
     signal.signal(signal.SIGTERM, _leave)
     unblock()
     threading.Thread(target=_end_with_launcher, daemon=True).start()
-    tell = _Telling(pipe)
     try:
-        with _connection(target) as resources, _watched(target, tell):
+        with _connection(target) as resources:
             signal.signal(signal.SIGTERM, _leave)  # Ray has set its own
             while (request := pipe.recv()) is not None:
-                _carry_out(tell, resources, *request)
+                _carry_out(pipe, resources, *request)
     except Exception as error:
         with suppress(OSError):  # the launcher has gone
-            tell("failed", _sendable(error))
+            pipe.send(("failed", _sendable(error)))
     finally:
         os._exit(0)  # Ray is stopped; its threads may crash while Python ends
-
-
-class _Telling:
-    """Sends to the launcher, from any thread."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._turn = pipe, threading.Lock()
-
-    def __call__(self, kind: str, value: Any = None) -> None:
-        """One message: told, done or failed."""
-        with self._turn:
-            self._pipe.send((kind, value))
 
 
 def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
@@ -77,12 +61,12 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     return session.remote(target.address)
 
 
-def _carry_out(tell: _Telling, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
+def _carry_out(pipe: Connection, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
     """One request, with all that is told of it; what it raises is raised in the launcher."""
     from cluster import fits, nodes, tasks
 
     def told(value: Any) -> None:
-        tell("told", value)
+        pipe.send(("told", value))
 
     try:
         if name == "resources":
@@ -97,9 +81,9 @@ def _carry_out(tell: _Telling, resources: list[Resources], name: str, arguments:
             assert name == "on_every_node"
             told(nodes.on_every_node(*arguments))
     except Exception as error:
-        tell("failed", _sendable(error))
+        pipe.send(("failed", _sendable(error)))
     else:
-        tell("done")
+        pipe.send(("done", None))
 
 
 def _sendable(error: Exception) -> Exception:
@@ -110,29 +94,6 @@ def _sendable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(describe(error))
     return error
-
-
-@contextmanager
-def _watched(target: Target, tell: _Telling) -> Iterator[None]:
-    """Ends this process when a server of a Ray of our own dies; that of a cluster's node ends it by itself."""
-    left = threading.Event()
-    if target.address is None:
-        threading.Thread(target=_watch, args=(left, tell), daemon=True).start()
-    try:
-        yield
-    finally:
-        left.set()
-
-
-def _watch(left: threading.Event, tell: _Telling) -> None:
-    from cluster.session import dead_servers
-
-    while not left.wait(LOOK_SECONDS):
-        if dead := dead_servers():
-            remedy = "what was finished is kept, run again to go on"
-            with suppress(OSError):
-                tell("failed", ClusterError(f"a local Ray was lost: its {' and '.join(dead)} ended; {remedy}"))
-            os._exit(1)
 
 
 def _silence(target: Target) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import worker
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
 from cluster.reach import check_answers
@@ -33,8 +32,8 @@ ENVIRONMENT: Mapping[str, str] = {
 def local(cpus: int, gpus: int, folder: str) -> Iterator[list[Resources]]:
     """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving; `isolate` was called before.
 
-    Its sockets and logs lie in `folder`, which must be this user's alone: Ray's default may be written by everybody, who
-    could replace a socket in it.
+    Its sockets and logs lie in `folder`, which must be this user's alone: everybody may write to Ray's default,
+    and so replace a socket in it.
 
     Raises:
         ClusterError: it does not start.
@@ -72,7 +71,7 @@ def _connected(what: str, remedy: str, **options: Any) -> Iterator[list[Resource
         os.environ.setdefault(name, value)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises plain ones as well, such as when its start takes too long
         raise ClusterError(f"no connection to {what}: {' '.join(str(error).split())}; {remedy}") from error
     try:
         yield resources()
@@ -93,12 +92,6 @@ def resources() -> list[Resources]:
         for node in nodes
         for labels in [node.get("Labels") or {}]
     ]
-
-
-def dead_servers() -> list[str]:
-    """Which of a local Ray's servers have ended that it can't do without."""
-    node = worker._global_node
-    return [name for name, _ in node.dead_processes() if name in ("gcs_server", "raylet")] if node else []
 
 
 def amounts() -> tuple[dict[str, float], Mapping[str, float]]:

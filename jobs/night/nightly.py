@@ -119,6 +119,7 @@ def _attempt(
     facts = _begun(night, lock.token, here)
     try:
         tell_broken(night, options, here)
+        facts = _begun(night, lock.token, here)  # again: what was told of may be what this night recovers from
         if facts["attempt"] == 1:
             tell_missed(night, facts, options, here)
         keep_source(here.store, night)
