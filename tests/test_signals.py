@@ -105,7 +105,7 @@ def find(victim, launcher):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("case", cases(int(os.environ.get("SIGNAL_ROUNDS", "4"))), ids=str)
+@pytest.mark.parametrize("case", list(cases(int(os.environ.get("SIGNAL_ROUNDS", "4")))), ids=str)
 def test_whoever_is_hit_at_any_moment_the_end_is_told_and_nothing_is_lost(tmp_path, quiet, case):
     """The documented exit code with a sentence, no process left, the lock free, the state recorded, the data whole."""
     launcher = start(tmp_path, case.command)
