@@ -141,6 +141,20 @@ def rollback(
 
 
 @nightly_app.command()
+def promote(
+    night: Annotated[str, typer.Argument(help="Id of a finished night, as `sumsquares nightly status` shows it.")],
+    store: StoreRoot = DEFAULT_STORE,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a finished night the champion by hand, whatever the gate said of it."""
+    from jobs.night import commands
+
+    raise typer.Exit(commands.promote_by_hand(night, shared(store, json, quiet, debug)))
+
+
+@nightly_app.command()
 def unlock(store: StoreRoot = DEFAULT_STORE, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """Free the lock of a night that is dead; one that lives can't promote any more."""
     from jobs.night import commands
