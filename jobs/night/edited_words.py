@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from jobs.night.best import SEEDS, Comparison
+from jobs.night.best import NIGHTS, SEEDS, Comparison
 from jobs.night.edited import Edited
-from jobs.night.gate import NIGHTS, Policy
+from jobs.night.gate import Policy
 from jobs.results.stored import variant_columns
 from jobs.show.words import describe_variant
 from jobs.spec.variants import Variant
@@ -87,16 +87,14 @@ def _compared(edited: Edited, name: str, policy: Policy) -> str:
 def _effect(found: Comparison, policy: Policy) -> str:
     """By how much, how sure that is, and why where there is no test."""
     ours, theirs = found.seeds
-    if found.effect is None:
+    if found.medians is None:
         which = {"worse": "its own", "better": "the champion's", "same": "both bests'"}[found.verdict]
         return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
+    counts = f"a change of the median counts from {policy.early:g} times on"
+    if found.effect is None or found.low is None or found.high is None:
+        return f"median RMSE {ratio(found.medians)} ({ours} and {theirs} seeds; with fewer than {SEEDS} {counts})"
     text = f"RMSE {ratio(found.effect)}" if found.effect < DIVERGED else "seeds diverge"
-    if found.rule == "few":
-        why = f"with fewer than {SEEDS} a change counts from {policy.early:g} times on"
-        return f"{text} ({ours} and {theirs} seeds; {why})"
-    assert found.low is not None, "it was tested"
-    assert found.high is not None, "it was tested"
     tested = f"95 % interval {ratio(found.low)} to {ratio(found.high)}, {ours} and {theirs} seeds, p = {found.p:.2g}"
     if found.rule == "early":
-        tested += f"; until {NIGHTS} nights show what luck with fresh rows does, from {policy.early:g} times on"
+        tested += f"; median {ratio(found.medians)}, and until {NIGHTS} nights show the luck of fresh rows {counts}"
     return f"{text} ({tested})"

@@ -150,10 +150,7 @@ def _corrected(
     tested = [v for v in range(len(n_V)) if n_V[v] > 1]
     over_seeds = [t_test(sign * float(mean_V[v]) - least, float(error_V[v]), int(n_V[v]) - 1) for v in tested]
     p = holm(
-        [
-            p_of(sign, policy.early, float(mean_V[v]), each, luck_V[v])
-            for v, each in zip(tested, over_seeds, strict=True)
-        ]
+        [_p(sign, policy.early, float(mean_V[v]), each, luck_V[v]) for v, each in zip(tested, over_seeds, strict=True)]
     )
     corrected = {v: max(both) for v, *both in zip(tested, over_seeds, p, strict=True)}
     return [corrected.get(v, 1.0) for v in range(len(n_V))]
@@ -165,7 +162,7 @@ def _verdict(worse: float, better: float, alpha: float) -> str:
     return "better" if better <= alpha else "same"
 
 
-def p_of(sign: int, early: float, mean: float, over_seeds: float, luck: Luck | None) -> float:
+def _p(sign: int, early: float, mean: float, over_seeds: float, luck: Luck | None) -> float:
     """P-value of one variant's being worse (sign 1) or better (-1) that needs correction for the number of variants."""
     if luck is None:
         return over_seeds
