@@ -51,7 +51,7 @@ class World:
     diverging: float = 0.0
     """Share of the seeds that diverge."""
     variants: str = "near ties"
-    """near ties, equal, or one better."""
+    """near ties, equal variants, or one better variant."""
     datasets: int = 1
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class World:
         shapes = " and ".join(f"{v} x {s}" for v, s in dict.fromkeys((self.champion, self.night)))
         parts = [shapes, self.kind, "fresh rows" if self.fresh else "same rows"]
         parts += [f"{self.diverging:.0%} diverge"] if self.diverging else []
-        parts += [f"{self.variants} variants"] if self.variants != "near ties" else []
+        parts += [self.variants] if self.variants != "near ties" else []
         parts += [f"{self.datasets} datasets"] if self.datasets > 1 else []
         return ", ".join(parts)
 
@@ -87,9 +87,9 @@ def worlds() -> Iterator[World]:
         yield World((variants, seeds), (variants, seeds), kind, fresh)
     for fresh in (False, True):
         for variants in (2, 3, 6, 33):
-            yield World((variants, 4), (variants, 4), fresh=fresh, variants="equal")
+            yield World((variants, 4), (variants, 4), fresh=fresh, variants="equal variants")
         for shape in ((6, 4), (12, 10), (33, 5)):
-            yield World(shape, shape, fresh=fresh, variants="one better")
+            yield World(shape, shape, fresh=fresh, variants="one better variant")
         for share, shape in product((0.01, 0.05), ((1, 4), (6, 5), (33, 10))):
             yield World(shape, shape, fresh=fresh, diverging=share)
         for pair in (((6, 5), (33, 5)), ((1, 5), (33, 5)), ((6, 4), (6, 10))):
@@ -160,8 +160,8 @@ def drawn(world: World, shape: Shape, draw: np.random.Generator, worse: float = 
 
 def offsets(variants: str, shape: Shape) -> NDArray[np.float64]:
     """How much worse than the best each variant is, in the logarithm."""
-    gap = {"near ties": LUCK, "equal": 0.0, "one better": 3 * LUCK / math.sqrt(shape[1])}[variants]
-    return gap * (np.arange(shape[0]) > 0) if variants == "one better" else np.linspace(0, gap, shape[0])
+    gap = {"near ties": LUCK, "equal variants": 0.0, "one better variant": 3 * LUCK / math.sqrt(shape[1])}[variants]
+    return gap * (np.arange(shape[0]) > 0) if variants == "one better variant" else np.linspace(0, gap, shape[0])
 
 
 def noise(kind: str, shape: Shape, draw: np.random.Generator) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from test_benchmarks import run
 from datasets.spec import NamedDataset
 from jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
 from jobs.night.gate import LOST, Policy, Scores
-from jobs.night.student import t_tail
 from jobs.night.matching import matched, same_test_rows
+from jobs.night.student import t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
 

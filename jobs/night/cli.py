@@ -73,7 +73,11 @@ def start(
     ] = 0.02,
     early_factor: Annotated[
         float,
-        typer.Option("--early-factor", min=1, help="Factor of the RMSE that counts before there are 5 fresh nights."),
+        typer.Option(
+            "--early-factor",
+            min=1,
+            help="Factor that counts before there are 5 fresh nights; 10 where SPEC was edited.",
+        ),
     ] = 10.0,
     keep: KeepNights = 30,
     keep_days: KeepDays = 30,
