@@ -240,3 +240,14 @@ def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_p
     again = night(1, EPOCHS.replace("epochs = 40", "epochs = 1"), store)
     assert (again["result"], again["against"]) == ("worse", record["against"])
     assert read_champion(store)[0].night == record["night"]
+
+
+def test_nights_of_fewer_seeds_are_no_history_of_an_edited_spec(tmp_path):
+    """They were the same as the champion, and too few of its trials are in them to show the luck of the rows."""
+    store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(alpha=1e-6))
+    night(0, EPOCHS, store, True, options)
+    for number, seeds, known in ((1, 3, 1), (3, 6, 2)):
+        same = night(number, EPOCHS.replace("seeds = 6", f"seeds = {seeds}"), store, True, options)
+        assert (same["result"], "changes" in same["gate"]) == ("same", True)
+        record = night(number + 1, EPOCHS.replace("epochs = 40", f"epochs = {40 + number}"), store, True, options)
+        assert record["gate"]["datasets"][0]["nights"] == known

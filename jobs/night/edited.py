@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,12 @@ class Side:
     night: Night
     scores: Scores
 
-    @property
+    @cached_property
     def names(self) -> dict[str, Variant]:
         """Its variants by the names that scores have of them."""
         return {variant_name(variant): variant for variant in variants(self.night.spec)}
 
-    @property
+    @cached_property
     def datasets(self) -> dict[str, NamedDataset]:
         """Those that are trained on, as they were given."""
         return {variant.dataset.name: variant.dataset for variant in variants(self.night.spec)}

@@ -27,9 +27,8 @@ def edited_sentence(edited: Edited, against: str, policy: Policy, night: str) ->
         )
     if edited.added:
         parts.append(f"{listed(edited.added)}: new, and not judged")
-    text = (
-        f"{opening(edited.verdict, against)}: of the edited spec the best is compared with the best: {'; '.join(parts)}"
-    )
+    how = "of the edited spec the best is compared with the best: " if edited.found else ""
+    text = f"{opening(edited.verdict, against)}: {how}{'; '.join(parts)}"
     if edited.verdict in ("worse", "apart"):
         text += f"; if that is meant, `sumsquares nightly promote {night}` makes it the champion"
     return text
@@ -81,7 +80,8 @@ def ratio(effect: float) -> str:
 def _compared(edited: Edited, name: str, policy: Policy) -> str:
     found = edited.found[name]
     ours, theirs = (words_of(edited.names[variant]) for variant in (found.night, found.champion))
-    return f"{ours} against {theirs} is {found.verdict}: {_effect(found, policy)}"
+    verdict = {"same": "the same"}.get(found.verdict, found.verdict)
+    return f"{ours} against {theirs} is {verdict}: {_effect(found, policy)}"
 
 
 def _effect(found: Comparison, policy: Policy) -> str:
