@@ -7,15 +7,18 @@ moved, and takes no smaller one: a night that has lost its lock without knowing 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
 from jobs.night.nights import GOOD, list_nights, read_night, run_files, run_name
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 PATH = "nightly/champion.json"
+ACCEPTED = "accepted"
 _REMEDY = "name the night that it shall be: `sumsquares nightly rollback --to NIGHT`"
 
 
@@ -24,7 +27,7 @@ class Move:
     """One change of the champion."""
 
     kind: str
-    """promoted or rollback."""
+    """promoted, rollback, or accepted: promoted by hand."""
     night: str
     """The champion from then on."""
     at: str
@@ -112,14 +115,50 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
             raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
         to = found.line[-2]
     record = read_night(store, to)
-    if record is None or record["result"] not in GOOD or not run_files(store, to):
-        raise UsageError(f"{to} is no good night of {store.describe()}; there are: {', '.join(_good(store)) or 'none'}")
-    if found is None:
-        found = Champion(to, record["spec_name"], record["token"], ())
-    moved = replace(found, night=to, moves=(*found.moves, Move("rollback", to, at)))
+    if record is None or not _may_return(record, found) or not run_files(store, to):
+        good = ", ".join(_good(store, found)) or "none"
+        raise UsageError(f"{to} is no good night of {store.describe()}; there are: {good}")
+    return _move(store, found, version, record, Move("rollback", to, at))
+
+
+def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
+    """Makes a finished night the champion, whatever the gate said of it; returns whether it wasn't the champion yet.
+
+    Raises:
+        UsageError: it is unknown or not finished, a dataset of it has no result, or its files are gone.
+        BusyError: somebody else moves the champion at this moment.
+
+    """
+    found, version = _readable(store, night)
+    if found is not None and found.night == night:
+        return found, False
+    record = read_night(store, night)
+    if record is None:
+        remedy = (
+            "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
+        )
+        raise UsageError(f"{night} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
+    if record["result"] == "failed":
+        raise UsageError(f"night {night} can't be promoted: {record['message']}")
+    if not run_files(store, night):
+        remedy = "promote another night, or train its spec again under another date"
+        raise UsageError(f"night {night} can't be promoted: {run_folder(run_name(night))} is gone: {remedy}")
+    return _move(store, found, version, record, Move(ACCEPTED, night, at)), True
+
+
+def _move(store: Store, found: Champion | None, version: str, record: Mapping[str, Any], move: Move) -> Champion:
+    """Moves the champion by hand; `version` is that of the file, or empty where there is none."""
+    known = found or Champion(move.night, record["spec_name"], record["token"], ())
+    moved = replace(known, night=move.night, moves=(*known.moves, move))
     if not (store.replace(PATH, moved.encode(), version) if version else store.create(PATH, moved.encode())):
         raise BusyError(f"{PATH} was moved at this moment: look with `sumsquares nightly status`, then try again")
     return moved
+
+
+def _may_return(record: Mapping[str, Any], champion: Champion | None) -> bool:
+    """Whether a night was good, or has been champion by a promotion by hand."""
+    accepted = {move.night for move in champion.moves if move.kind == ACCEPTED} if champion else set()
+    return record["result"] in GOOD or record["night"] in accepted
 
 
 def champion_run(store: Store) -> str | None:
@@ -138,6 +177,6 @@ def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
         return None, store.get_versioned(PATH)[1]
 
 
-def _good(store: Store) -> Sequence[str]:
+def _good(store: Store, champion: Champion | None) -> Sequence[str]:
     records = (read_night(store, night) for night in list_nights(store))
-    return [record["night"] for record in records if record and record["result"] in GOOD]
+    return [record["night"] for record in records if record and _may_return(record, champion)]

@@ -199,7 +199,9 @@ def _make(
     scores, sha256 = make_scores(here.store, night, read)
     decision = decide(here.store, night, scores, options.policy, lock, here.clock, read)
     names = {variant_name(variant): variant for variant in variants(night.spec)}
-    message = sentence(decision, names, options.policy)
+    message = sentence(decision, names, options.policy, night.id)
+    if decision.result == "failed":
+        here.progress.warn(f"night {night.id}: {message}")
     record = {
         **facts,
         "result": decision.result,
@@ -208,7 +210,7 @@ def _make(
         "against": decision.against,
         "trained_digest": night.trained.digest,
         "scores_sha256": sha256,
-        "gate": gate_facts(decision.judgement, names, options.policy),
+        "gate": gate_facts(decision, names, options.policy),
         "best": best_of(scores, names),
         "ended": here.clock.stamp(),
         "seconds": round(here.clock.monotonic() - began, 3),
@@ -242,7 +244,7 @@ def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) 
 
 
 def _code(result: str, trained: Trained) -> int:
-    if result == "worse":
+    if result in ("worse", "apart"):
         return exits.REGRESSED
     return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
 
