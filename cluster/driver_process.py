@@ -6,12 +6,12 @@ it is shown on demand only, since the launcher says what happened.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
@@ -25,8 +25,8 @@ from cluster.signals import unblock
 from cluster.work import Target
 from cluster.workers import Resources
 
-LAST_SECONDS = 5.0
-"""From the launcher's death until this process ends whatever it does."""
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the kernel sends a signal to this process when its parent dies. Ray's servers ask for the same."""
 
 
 def serve(pipe: Connection, target: Target) -> None:
@@ -35,7 +35,7 @@ def serve(pipe: Connection, target: Target) -> None:
     _silence(target)
     signal.signal(signal.SIGTERM, _leave)
     unblock()
-    threading.Thread(target=_end_with_launcher, daemon=True).start()
+    _end_with_launcher()
     try:
         with _connection(target) as resources:
             signal.signal(signal.SIGTERM, _leave)  # Ray has set its own
@@ -111,9 +111,12 @@ def _leave(number: int, _frame: object) -> None:
 
 
 def _end_with_launcher() -> None:
+    """Ends this process when its launcher is killed, also while Ray's start keeps its threads from running."""
     launcher = multiprocessing.parent_process()
     assert launcher is not None
-    launcher.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(LAST_SECONDS)
-    os._exit(1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != launcher.pid:  # it was killed before
+            os._exit(1)
+    else:
+        threading.Thread(target=lambda: (launcher.join(), os._exit(1)), daemon=True).start()

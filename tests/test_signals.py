@@ -26,8 +26,8 @@ from jobs.results.stored import read_results
 from jobs.storage.store import Store
 
 pytestmark = [pytest.mark.signals, pytest.mark.ray]
-ENDLESS = f"""engine = "torch"
-{SMALL}
+SHORT = f'engine = "torch"\n{SMALL}'
+ENDLESS = f"""{SHORT}
 [[grid]]
 dataset = "sums"
 hidden = [[5, 4]]
@@ -67,7 +67,7 @@ def cases(rounds):
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory):
     """The summary of an undisturbed run of the short part, in this process."""
-    store, code = run(tmp_path_factory.mktemp("quiet"))
+    store, code = run(tmp_path_factory.mktemp("quiet"), SHORT)
     assert code == 0
     return summary_of(store)
 
@@ -129,7 +129,7 @@ def test_whoever_is_hit_at_any_moment_the_end_is_told_and_nothing_is_lost(tmp_pa
     if case.command == "nightly" and code > 0:
         check_night(store, tmp_path / DIARY, code)
     assert not read_results(store).problems
-    assert run(tmp_path)[1] == 0
+    assert run(tmp_path, SHORT)[1] == 0
     assert summary_of(store) == quiet
 
 

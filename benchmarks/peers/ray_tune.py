@@ -7,10 +7,11 @@ Run by benchmarks/endtoend.py, which takes the time; prints the median test RMSE
 
 import json
 import os
+import secrets
 import statistics
 import sys
 
-os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))  # for nobody but this benchmark
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # no CSV, JSON and TensorBoard files of each trial
 
