@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datasets.errors import DataError
 from jobs.spec.difference import describe_difference
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
 
 PREVIOUS = "previous"
+
+
+class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
+    """The stored spec of a run is not the one that was run (exit code 3)."""
 
 
 def run_folder(name: str) -> str:
@@ -18,14 +23,20 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
     """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
 
     Raises:
-        SpecError: the stored spec is damaged.
+        DamagedSpec: it can't be read, or is that of a run of another name.
 
     """
     path = f"{run_folder(name)}/job.toml"
+    remedy = "run `sumsquares summarize SPEC` with the run's own spec to write it anew"
     try:
-        return parse_spec(store.get(path), path, max_trials=2**63)
+        spec = parse_spec(store.get(path), path, max_trials=2**63)
     except FileNotFoundError:
         return None
+    except SpecError as error:
+        raise DamagedSpec(f"{error}; {remedy}") from error
+    if spec.name != name:
+        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {remedy}")
+    return spec
 
 
 def keep_spec(store: Store, spec: JobSpec) -> list[str]:
@@ -37,7 +48,7 @@ def keep_spec(store: Store, spec: JobSpec) -> list[str]:
     folder = run_folder(spec.name)
     try:
         earlier = stored_spec(store, spec.name)
-    except SpecError:
+    except DamagedSpec:
         earlier = None
     if earlier is not None and earlier.digest == spec.digest:
         return []

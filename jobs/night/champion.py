@@ -7,25 +7,29 @@ moved, and takes no smaller one: a night that has lost its lock without knowing 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
 
 from jobs.exits import BusyError, UsageError
-from jobs.night.nights import GOOD, list_nights, read_night, run_files, run_name
+from jobs.night.nights import GOOD, Night, folder_of, list_nights, read_night, run_files, start_again, stored_night
+from jobs.night.records import NightId
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 PATH = "nightly/champion.json"
-_REMEDY = "name the night that it shall be: `sumsquares nightly rollback --to NIGHT`"
 
 
 @dataclass(frozen=True)
 class Move:
     """One change of the champion."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     kind: str
     """promoted or rollback."""
-    night: str
+    night: NightId
     """The champion from then on."""
     at: str
     """When."""
@@ -35,7 +39,7 @@ class Move:
 class Champion:
     """What the file says."""
 
-    night: str
+    night: NightId
     spec: str
     """Name of the spec whose nights these are."""
     token: int
@@ -63,20 +67,53 @@ class Champion:
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
 
 
+_SHAPE = TypeAdapter(Champion)
+
+
 def read_champion(store: Store) -> tuple[Champion | None, str]:
     """The champion and the version of its file; None if there is none yet.
 
     Raises:
-        DamagedRecord: the file is not what was written.
+        DamagedRecord: the file is not what was written, or is gone though nights have been good.
 
     """
     try:
-        data, version = store.get_versioned(PATH)
-    except FileNotFoundError:
-        return None, ""
-    body = unseal(data, PATH, _REMEDY)
-    moves = tuple(Move(**move) for move in body["moves"])
-    return Champion(body["night"], body["spec"], body["token"], moves), version
+        found, version = _read(store)
+    except DamagedRecord as error:
+        raise DamagedRecord(f"{error}: {way_out(store)}") from error
+    if found is None and (lost := _good(store)):
+        raise DamagedRecord(f"{PATH}: missing, though night {lost[-1]['night']} was good: {way_out(store)}")
+    return found, version
+
+
+def champion_night(store: Store, champion: str) -> Night:
+    """The night that is champion.
+
+    Raises:
+        DamagedRecord: its files are gone, or its spec is not the one that its id promises.
+
+    """
+    found = stored_night(store, champion)
+    if found is not None:
+        return found
+    folder = folder_of(champion)
+    if store.exists(f"{folder}/night.json") or store.exists(f"{folder}/state.json"):
+        raise DamagedRecord(f"{folder}: spec.toml of the champion is missing: {start_again(champion)}")
+    raise DamagedRecord(f"{folder}: the files of the champion are missing: {way_out(store, champion)}")
+
+
+def way_out(store: Store, lost: str | None = None) -> str:
+    """What to do where the champion, or the file that names it, is lost: the night to go back to, or how to begin anew.
+
+    It is the last good night, or the champion that this one was found the same as.
+    """
+    good = _good(store)
+    names = [each["night"] if each["result"] != "same" else each["against"] for each in reversed(good)]
+    names += [each["night"] for each in reversed(good)]
+    if (to := next((name for name in names if name not in (None, lost) and _is_whole(store, name)), None)) is not None:
+        return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
+    gone = "move the folder nightly out of the store" if good else f"delete {PATH}"
+    return f"no good night has its files any more: {gone}, then the next night is the first"
 
 
 def promote(store: Store, night: str, spec: str, token: int, at: str, against: str | None) -> bool:
@@ -86,7 +123,7 @@ def promote(store: Store, night: str, spec: str, token: int, at: str, against: s
         BusyError: a later holder of the lock has moved it.
 
     """
-    found, version = read_champion(store)
+    found, version = _read(store)  # the one that it was judged against was read with all checks
     if found is not None and found.night == night:
         return True
     if found is not None and found.token > token:
@@ -111,21 +148,28 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
         if found is None or len(found.line) < 2:
             raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
         to = found.line[-2]
-    record = read_night(store, to)
-    if record is None or record["result"] not in GOOD or not run_files(store, to):
-        raise UsageError(f"{to} is no good night of {store.describe()}; there are: {', '.join(_good(store)) or 'none'}")
+    good = {record["night"]: record for record in _good(store)}
+    if to not in good or not _is_whole(store, to):
+        names = ", ".join(name for name in good if _is_whole(store, name)) or "none"
+        raise UsageError(f"{to} is no good night of {store.describe()} with all its files; there are: {names}")
     if found is None:
-        found = Champion(to, record["spec_name"], record["token"], ())
+        found = Champion(to, good[to]["spec_name"], max(record["token"] for record in good.values()), ())
     moved = replace(found, night=to, moves=(*found.moves, Move("rollback", to, at)))
     if not (store.replace(PATH, moved.encode(), version) if version else store.create(PATH, moved.encode())):
         raise BusyError(f"{PATH} was moved at this moment: look with `sumsquares nightly status`, then try again")
     return moved
 
 
-def champion_run(store: Store) -> str | None:
-    """Name of the run whose models are the champion's, or None."""
-    found, _ = read_champion(store)
-    return run_name(found.night) if found else None
+def _read(store: Store) -> tuple[Champion | None, str]:
+    """The file itself."""
+    try:
+        data, version = store.get_versioned(PATH)
+    except FileNotFoundError:
+        return None, ""
+    found = unseal(data, PATH, "", _SHAPE)
+    if not found.moves or found.moves[-1].night != found.night:
+        raise DamagedRecord(f"{PATH}: damaged, its last move is not to {found.night}")
+    return found, version
 
 
 def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
@@ -135,9 +179,21 @@ def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
     except DamagedRecord:
         if to is None:
             raise
+    try:
         return None, store.get_versioned(PATH)[1]
+    except FileNotFoundError:
+        return None, ""
 
 
-def _good(store: Store) -> Sequence[str]:
+def _good(store: Store) -> list[dict[str, Any]]:
+    """The records of the good nights, the newest last."""
     records = (read_night(store, night) for night in list_nights(store))
-    return [record["night"] for record in records if record and record["result"] in GOOD]
+    return [record for record in records if record and record["result"] in GOOD]
+
+
+def _is_whole(store: Store, night: str) -> bool:
+    """Whether a night can be the champion: it has its spec, and its run."""
+    try:
+        return stored_night(store, night) is not None and bool(run_files(store, night))
+    except DamagedRecord:
+        return False

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.exits import BusyError, UsageError
-from jobs.night.champion import Champion, promote, read_champion
+from jobs.exits import BusyError
+from jobs.night.champion import Champion, champion_night, promote, read_champion
 from jobs.night.clock import Clock
 from jobs.night.gate import Judgement, Policy, Scores, judge
 from jobs.night.lock import Lock
-from jobs.night.nights import Night, list_nights, read_night, stored_night
+from jobs.night.nights import Night, list_nights, read_night
 from jobs.night.reading import Reading
 from jobs.night.scores import make_scores, read_scores
 from jobs.storage.store import Store
@@ -94,9 +94,5 @@ def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None, read:
     """The champion's scores; measured again where they, or its night.json, are damaged."""
     scores = read_scores(store, night, record["scores_sha256"]) if record else None
     if scores is None:
-        found = stored_night(store, night)
-        if found is None:
-            remedy = "`sumsquares nightly rollback --to` another good night"
-            raise UsageError(f"the champion, night {night}, is gone: {remedy}")
-        scores, _ = make_scores(store, found, read)
+        scores, _ = make_scores(store, champion_night(store, night), read)
     return scores
