@@ -8,6 +8,8 @@ from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
 
 PREVIOUS = "previous"
+WRITE_ANEW = "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
+"""The remedy for a run's job.toml and summary.json."""
 
 
 class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
@@ -27,15 +29,14 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
 
     """
     path = f"{run_folder(name)}/job.toml"
-    remedy = "run `sumsquares summarize SPEC` with the run's own spec to write it anew"
     try:
         spec = parse_spec(store.get(path), path, max_trials=2**63)
     except FileNotFoundError:
         return None
     except SpecError as error:
-        raise DamagedSpec(f"{error}; {remedy}") from error
+        raise DamagedSpec(f"{error}; {WRITE_ANEW}") from error
     if spec.name != name:
-        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {remedy}")
+        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {WRITE_ANEW}")
     return spec
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from datasets.errors import DataError
 from datasets.spec import NamedDataset
-from jobs.archive import run_folder, stored_spec
+from jobs.archive import WRITE_ANEW, run_folder, stored_spec
 from jobs.exits import UsageError
 from jobs.night.champion import read_champion
-from jobs.night.nights import run_name
+from jobs.night.nights import read_night, run_name
 from jobs.night.records import is_night
 from jobs.night.sources import trained_spec
 from jobs.results.samples import Sample, ask
@@ -90,7 +90,7 @@ class _Asked:
     def summarize(self) -> str:
         """What writes the run's summary anew."""
         if self.night is None:
-            return "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
+            return WRITE_ANEW
         begin = f"start the night again with its spec and --date {self.night[:10]}"
         return f"delete nightly/{self.night}/night.json if it is there, then {begin}"
 
@@ -101,7 +101,9 @@ def _whom(store: Store, run: str) -> _Asked:
     if champion is not None:
         return _Asked(trained_spec(store, champion.night), f"champion {champion.night}", champion.night)
     night = run.removeprefix(run_name(""))
-    return _Asked(_spec(store, run), f"run {run}", night if is_night(night) and night != run else None)
+    if night == run or not is_night(night) or read_night(store, night) is None:
+        return _Asked(_spec(store, run), f"run {run}", None)
+    return _Asked(trained_spec(store, night), f"run {run}", night)
 
 
 def _spec(store: Store, run: str) -> JobSpec:
@@ -112,7 +114,7 @@ def _spec(store: Store, run: str) -> JobSpec:
         raise UsageError(f"there is no run {run!r} in {store.describe()}; there are: {names}")
     spec = stored_spec(store, run)
     if spec is None:
-        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; run the spec of {run!r} again")
+        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {WRITE_ANEW}")
     return spec
 
 

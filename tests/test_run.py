@@ -15,6 +15,7 @@ import torch
 from specs import SMALL, small
 
 from cluster.workers import Wanted
+from datasets.errors import ForeignShard
 from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
@@ -188,6 +189,66 @@ def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, 
     assert path in capfd.readouterr().err
     assert summary_of(store) == summary_of(finished)
     assert not read_results(store).problems
+
+
+def exchange(store, one, other):
+    """Whole folders, or files, get each other's names."""
+    root = Path(store.root)
+    (root / one).rename(root / "aside")
+    (root / other).rename(root / one)
+    (root / "aside").rename(root / other)
+
+
+@pytest.mark.parametrize("kinds", [("parquet",), ("safetensors",), ("parquet", "safetensors")])
+def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, kinds):
+    """Or the weights alone: each is named, and the summary is as if nothing had been."""
+    store, _ = run(tmp_path)
+    packs = [path.removesuffix(".parquet") for path in store.list("trials") if path.endswith(".parquet")][:2]
+    for kind in kinds:
+        exchange(store, *(f"{pack}.{kind}" for pack in packs))
+    capfd.readouterr()
+    store, code = run(tmp_path)
+    told = capfd.readouterr().err
+    assert code == 0
+    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in told for pack in packs)
+    assert summary_of(store) == summary_of(finished)
+    assert "parquet" not in kinds or not read_results(store).problems
+
+
+def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, capfd):
+    """Their manifests are named and made anew, shards of another size named as foreign: exit 3 until they are moved."""
+    store, _ = run(tmp_path)
+    folders = {path.split("/")[1] for path in store.list("datasets")}
+    exchange(store, *(f"datasets/{folder}" for folder in folders))
+    for path in store.list("trials"):
+        store.delete(path)
+    with pytest.raises(ForeignShard, match="Move the file away and generate the dataset again"):
+        run(tmp_path)
+    assert "it is that of dataset" in capfd.readouterr().err
+    assert not store.list("trials")
+    for path in store.list("datasets"):
+        if path.endswith(".parquet"):
+            store.delete(path)
+    assert run(tmp_path)[1] == 0
+    assert summary_of(store) == summary_of(finished)
+
+
+def test_datasets_of_the_same_size_that_were_exchanged_are_made_again(tmp_path):
+    """The two differ in their seeds alone: the run ends as in a quiet store."""
+    quiet, store = (tmp_path / name for name in ("quiet", "store"))
+    for folder in (quiet, store):
+        folder.mkdir()
+    text = SMALL.replace('task = "sum"', 'task = "square"').replace("seed = 1\nunused = 1", "seed = 2")
+    expected, _ = run(quiet, text)
+    made, _ = run(store, text)
+    exchange(made, *(f"datasets/{folder}" for folder in {path.split("/")[1] for path in made.list("datasets")}))
+    for path in made.list("trials"):
+        made.delete(path)
+    assert run(store, text)[1] == 0
+    assert summary_of(made) == summary_of(expected)
+    assert {path: made.get(path) for path in made.list("datasets")} == {
+        path: expected.get(path) for path in expected.list("datasets")
+    }
 
 
 def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):

@@ -108,9 +108,9 @@ def way_out(store: Store, lost: str | None = None) -> str:
     It is the last good night, or the champion that this one was found the same as.
     """
     good = _good(store)
-    names = [each["night"] if each["result"] != "same" else each["against"] for each in reversed(good)]
-    names += [each["night"] for each in reversed(good)]
-    if (to := next((name for name in names if name not in (None, lost) and _is_whole(store, name)), None)) is not None:
+    pairs = [(each["against"] if each["result"] == "same" else None, each["night"]) for each in reversed(good)]
+    names = (name for pair in pairs for name in pair if name not in (None, lost))
+    if (to := next((name for name in names if _is_whole(store, name)), None)) is not None:
         return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
     gone = "move the folder nightly out of the store" if good else f"delete {PATH}"
     return f"no good night has its files any more: {gone}, then the next night is the first"
