@@ -82,8 +82,8 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
     path = manifest_path(dataset)
     found = from_json(store.get(path), path)
     if found.digest != dataset.digest:
-        reason = f"it is that of dataset {found.digest}"
-        raise DamagedManifest(f"{path} is damaged: {reason}. Delete it and generate the dataset again")
+        remedy = f"Rename its folder datasets/{found.digest}, or move it away, and generate the dataset again"
+        raise DamagedManifest(f"{path} is damaged: it is that of dataset {found.digest}. {remedy}")
     return found
 
 

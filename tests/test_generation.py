@@ -90,7 +90,7 @@ def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
     for remedy in (lambda: None, lambda: store.delete(manifest_path(DATASET))):
         store.put(manifest_path(DATASET), store.get(manifest_path(other)))
-        with pytest.raises(DamagedManifest, match="Delete it and generate the dataset again"):
+        with pytest.raises(DamagedManifest, match="or move it away, and generate the dataset again"):
             read_manifest(store, DATASET)
         with pytest.raises(DamagedManifest):
             Reader(store).shard(DATASET, "train", 0)

@@ -215,40 +215,27 @@ def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, 
     assert "parquet" not in kinds or not read_results(store).problems
 
 
-def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, capfd):
-    """Their manifests are named and made anew, shards of another size named as foreign: exit 3 until they are moved."""
+@pytest.mark.parametrize("remedy", ["rename", "move away"])
+def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, capfd, remedy):
+    """Their manifests are named, and so is a shard: exit 3 until it is done what is told, then as in a quiet store."""
     store, _ = run(tmp_path)
-    folders = {path.split("/")[1] for path in store.list("datasets")}
-    exchange(store, *(f"datasets/{folder}" for folder in folders))
+    folders = sorted({f"datasets/{path.split('/')[1]}" for path in store.list("datasets")})
+    exchange(store, *folders)
     for path in store.list("trials"):
         store.delete(path)
+    capfd.readouterr()
     with pytest.raises(ForeignShard, match="Move the file away and generate the dataset again"):
         run(tmp_path)
-    assert "it is that of dataset" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert all(f"Rename its folder {folder}, or move it away" in told for folder in folders)
     assert not store.list("trials")
-    for path in store.list("datasets"):
-        if path.endswith(".parquet"):
-            store.delete(path)
+    if remedy == "rename":
+        exchange(store, *folders)
+    else:
+        for folder in folders:
+            (Path(store.root) / folder).rename(tmp_path / Path(folder).name)
     assert run(tmp_path)[1] == 0
     assert summary_of(store) == summary_of(finished)
-
-
-def test_datasets_of_the_same_size_that_were_exchanged_are_made_again(tmp_path):
-    """The two differ in their seeds alone: the run ends as in a quiet store."""
-    quiet, store = (tmp_path / name for name in ("quiet", "store"))
-    for folder in (quiet, store):
-        folder.mkdir()
-    text = SMALL.replace('task = "sum"', 'task = "square"').replace("seed = 1\nunused = 1", "seed = 2")
-    expected, _ = run(quiet, text)
-    made, _ = run(store, text)
-    exchange(made, *(f"datasets/{folder}" for folder in {path.split("/")[1] for path in made.list("datasets")}))
-    for path in made.list("trials"):
-        made.delete(path)
-    assert run(store, text)[1] == 0
-    assert summary_of(made) == summary_of(expected)
-    assert {path: made.get(path) for path in made.list("datasets")} == {
-        path: expected.get(path) for path in expected.list("datasets")
-    }
 
 
 def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
@@ -340,6 +327,29 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
             trial.id: expected[trial.id] for trial in pack.trials
         }
     assert "is damaged" in caplog.text
+
+
+def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
+    """Exchanged by name: both are named, neither is planned with, and each pack ends with its own numbers."""
+    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
+    store = Store(str(tmp_path / "store"))
+    for path in finished.list("datasets"):
+        store.put(path, finished.get(path))
+    whole = plan_packs(trials(small()))[0]
+    for pack in whole.halves():
+        interrupt_at(store, pack, 0.6)
+    assert len(make_plan(small(), store).begun) == 2
+    exchange(store, *store.list("states"))
+    assert make_plan(small(), store).begun == ()
+    assert caplog.text.count("it holds what belongs in states/") == 2
+    for pack in whole.halves():
+        began = []
+        train_pack(store, Reader(store), pack, TRAINER, began.append)
+        assert began[0] < 0.4
+    expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
+    assert all(row["rmse"] == expected[row["trial_id"]] for row in read_results(store).table.to_pylist())
 
 
 def interrupt_at(store, pack, share):
