@@ -15,28 +15,36 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from cluster.queue import Told, WorkQueue
+from cluster.signals import start, unblock
 from cluster.work import Halve, Item, MakeWork, OnView
 from cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
 """Between two looks at the queue, and between two beats of a worker."""
+EARLY_DEATHS = 3
+"""Processes that may die before they have asked for work; after that they are taken to be unable to start."""
 
 
 def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, processes: int) -> None:
     """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
 
     Raises:
-        ClusterError: a process ended before it asked for work.
+        ClusterError: more than EARLY_DEATHS processes ended before they asked for work.
 
     """
     queue = WorkQueue(items, halve)
-    workers = [_Worker(rank, make_work) for rank in range(processes)]
+    workers: list[_Worker] = []
     looked = time.monotonic()
+    early_deaths = 0
     try:
+        workers += (_Worker(rank, make_work) for rank in range(processes))
         while workers:
             ready = wait([worker.pipe for worker in workers], LOOK_SECONDS)
             for index, worker in enumerate(workers):
                 if worker.pipe in ready and not worker.answer(queue):
+                    early_deaths += not worker.has_asked
+                    if early_deaths > EARLY_DEATHS:
+                        raise ClusterError(worker.obituary())
                     queue.lost(worker.group, [0])
                     queue.register(worker.group, 0, 1)
                     workers[index] = _Worker(worker.rank, make_work)
@@ -60,9 +68,10 @@ class _Worker:
         """Of its own: when it dies the others go on."""
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, make_work), daemon=True)
-        self.process.start()
+        start(self.process)
         theirs.close()
-        self._has_asked = False
+        self.has_asked = False
+        """Whether it has come so far as to ask for work."""
         self.is_finished = False
         """Whether it was told that nothing is left."""
 
@@ -70,23 +79,26 @@ class _Worker:
         """Hears one message and answers it; False if the process has died instead."""
         try:
             kind, *told = self.pipe.recv()
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError):
             self.process.join()
-            if not self._has_asked:
-                reason = f"a worker process ended with exit code {self.process.exitcode} before it asked for work"
-                raise ClusterError(f"{reason}; --workers 0 runs in this process") from error
             return False
         answer = getattr(queue, kind)(f"{self.group}-0", *told)
         if kind == "take":
-            self._has_asked, self.is_finished = True, answer is None
+            self.has_asked, self.is_finished = True, answer is None
             with suppress(OSError):  # it has died: the next message says so
                 self.pipe.send(answer)
         return True
+
+    def obituary(self) -> str:
+        """What to say of one that died before it asked for work."""
+        reason = f"worker processes end before they ask for work, the last one with exit code {self.process.exitcode}"
+        return f"{reason}; --workers 0 runs in this process"
 
 
 def _serve(pipe: Connection, make_work: MakeWork) -> None:
     """What each process runs: takes, works, tells, until nothing is left or the launcher is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the launcher decides
+    unblock()
     work = make_work("cpu")
     beaten = 0.0
 

@@ -1,6 +1,7 @@
 """A connection to Ray: a local one that is started and stopped here, or a cluster that is there already.
 
-Every error leaves this folder as a ClusterError with what was tried and what to do.
+Ray is imported here, and may end this process whenever it likes: launchers use driver.py. Every error leaves this
+folder as a ClusterError with what was tried and what to do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
 from cluster.reach import check_answers
 from cluster.workers import ClusterError, Resources
@@ -27,17 +29,19 @@ ENVIRONMENT: Mapping[str, str] = {
 
 
 @contextmanager
-def local(cpus: int, gpus: int) -> Iterator[list[Resources]]:
-    """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving.
+def local(cpus: int, gpus: int, folder: str) -> Iterator[list[Resources]]:
+    """Starts a Ray on this machine, with so many CPUs and GPUs, and ends it on leaving; `isolate` was called before.
+
+    Its sockets and logs lie in `folder`, which must be this user's alone: everybody may write to Ray's default,
+    and so replace a socket in it.
 
     Raises:
         ClusterError: it does not start.
 
     """
-    # It listens on loopback alone; with the variable unset, ray.init writes a token into HOME.
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    remedy = "--workers 0 runs without Ray"
-    with _connected("a local Ray", remedy, num_cpus=cpus, num_gpus=gpus, include_dashboard=False) as found:
+    assert get_authentication_mode() == AuthenticationMode.TOKEN, "a Ray that anybody could use"
+    options = {"address": "local", "_temp_dir": folder, "include_dashboard": False}
+    with _connected("a local Ray", "--workers 0 runs without Ray", num_cpus=cpus, num_gpus=gpus, **options) as found:
         yield found
 
 
@@ -67,7 +71,7 @@ def _connected(what: str, remedy: str, **options: Any) -> Iterator[list[Resource
         os.environ.setdefault(name, value)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises plain ones as well, such as when its start takes too long
         raise ClusterError(f"no connection to {what}: {' '.join(str(error).split())}; {remedy}") from error
     try:
         yield resources()

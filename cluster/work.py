@@ -63,3 +63,23 @@ class View:
 
 
 OnView = Callable[[View], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The Ray that a driver connects to."""
+
+    address: str | None = None
+    """auto or host:port of a cluster; None: a Ray of our own on this machine."""
+    cpus: int = 0
+    """Of a Ray of our own."""
+    gpus: int = 0
+    """Of a Ray of our own."""
+    folder: str = ""
+    """Of a Ray of our own: where its sockets and logs lie."""
+    shows_log: bool = False
+    """Whether what Ray prints in the driver is shown."""
+
+    def __str__(self) -> str:
+        """In messages."""
+        return "a local Ray" if self.address is None else f"the cluster at {self.address}"

@@ -1,6 +1,13 @@
-"""The spec of a run in the store, and what happens to an earlier run of the same name: it is kept, not overwritten."""
+"""The files of a run in the store: they are of one run, always, and an earlier run of the same name is kept.
+
+`runs/<name>/` holds the run that was finished last. Until then the earlier one stays where it is; afterwards its files
+lie in `runs/<name>/previous/<first 12 digits of its spec's digest>/`. Trials are where all trials are: those that both
+specs have are not trained again.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from datasets.errors import DataError
 from jobs.spec.difference import describe_difference
@@ -8,6 +15,8 @@ from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
 
 PREVIOUS = "previous"
+SUMMARY = "summary.json"
+"""Written last: whoever reads a run begins with it."""
 WRITE_ANEW = "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
 """The remedy for a run's job.toml and summary.json."""
 
@@ -21,6 +30,11 @@ def run_folder(name: str) -> str:
     return f"runs/{name}"
 
 
+def spec_path(name: str) -> str:
+    """Where its spec lies."""
+    return f"{run_folder(name)}/job.toml"
+
+
 def stored_spec(store: Store, name: str) -> JobSpec | None:
     """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
 
@@ -28,7 +42,7 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
         DamagedSpec: it can't be read, or is that of a run of another name.
 
     """
-    path = f"{run_folder(name)}/job.toml"
+    path = spec_path(name)
     try:
         spec = parse_spec(store.get(path), path, max_trials=2**63)
     except FileNotFoundError:
@@ -40,29 +54,53 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
     return spec
 
 
-def keep_spec(store: Store, spec: JobSpec) -> list[str]:
-    """Writes the spec; an earlier run with another one is moved aside, and its differences are returned.
-
-    The earlier run's files lie in `runs/<name>/previous/<first 12 digits of its digest>/` from then on. Its trials
-    are where all trials are: those that both specs have are not trained again.
-    """
-    folder = run_folder(spec.name)
+def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
+    """What an earlier run of the name had otherwise; nothing if there is none, or none that can be read."""
     try:
         earlier = stored_spec(store, spec.name)
     except DamagedSpec:
-        earlier = None
-    if earlier is not None and earlier.digest == spec.digest:
         return []
-    difference = []
-    if earlier is not None:
-        aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
-        difference = [*describe_difference(earlier, spec), f"the earlier run is kept in {aside}"]
-        files = [path for path in store.list(folder) if not path.startswith(f"{folder}/{PREVIOUS}/")]
-        for path in files:
-            store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
-        # The spec is replaced last: interrupted before, the next run finds the earlier spec and does all this again.
-        for path in files:
-            if not path.endswith("/job.toml"):
-                store.delete(path)
-    store.put(f"{folder}/job.toml", spec.source_text)
-    return difference
+    return describe_difference(earlier, spec) if earlier else []
+
+
+def begin_run(store: Store, spec: JobSpec) -> None:
+    """Says what a run of a new name is going to be; an earlier run of that name stays as it is."""
+    if not store.exists(spec_path(spec.name)):
+        store.put(spec_path(spec.name), spec.source_text)
+
+
+def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str | None:
+    """Puts a finished run in the place of the earlier one; returns the folder that the earlier one is in now, if any.
+
+    `files` by name, SUMMARY last. Of two that do so at once the second waits. Interrupted, the run has no summary until
+    it is summarised again.
+    """
+    assert [*files][-1] == SUMMARY
+    folder = run_folder(spec.name)
+    with store.turn(f"{folder}/{SUMMARY}"):
+        aside = _move_aside(store, spec)
+        store.put(spec_path(spec.name), spec.source_text)
+        for name, data in files.items():
+            store.put(f"{folder}/{name}", data)
+    return aside
+
+
+def _move_aside(store: Store, spec: JobSpec) -> str | None:
+    """Copies an earlier run of another spec, then deletes what it had beside its spec."""
+    try:
+        earlier = stored_spec(store, spec.name)
+    except DamagedSpec:  # what it was can't be said, and its name is needed
+        return None
+    if earlier is None or earlier.digest == spec.digest:
+        return None
+    folder = run_folder(spec.name)
+    aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
+    files = [path for path in store.list(folder) if not path.startswith(f"{folder}/{PREVIOUS}/")]
+    for path in files:
+        store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
+    # The summary goes first, since it says that a run is whole, and the spec is replaced later: whoever is interrupted
+    # before that finds the earlier spec and does all this again.
+    for path in sorted(files, key=lambda path: not path.endswith(f"/{SUMMARY}")):
+        if path != spec_path(spec.name):
+            store.delete(path)
+    return aside

@@ -5,13 +5,11 @@ Exit codes are in `jobs/exits.py`.
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from jobs import exits, output
 from jobs.cli_cluster import cluster_app
 from jobs.night.cli import nightly_app
 from jobs.options import (
@@ -180,17 +178,3 @@ def predict(
 
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")
-
-
-def main() -> NoReturn:
-    """Runs a command; whatever goes wrong ends in one message and an exit code."""
-    exits.stop_on_signals()
-    with output.guarded():
-        try:
-            try:
-                app(prog_name="sumsquares")
-            finally:
-                sys.stdout.flush()
-        except (Exception, exits.Stopped) as error:  # the outermost edge
-            sys.exit(exits.tell(error))
-    sys.exit(0)

@@ -14,16 +14,18 @@ from rich.console import Console
 
 from cluster.work import Failure
 from jobs import exits
-from jobs.archive import keep_spec, run_folder
+from jobs.archive import begin_run, difference_to_earlier, run_folder
 from jobs.exits import UsageError
 from jobs.place import Place
 from jobs.plan import Plan, make_plan
 from jobs.results.summary import Summary
-from jobs.run import INLINE_ROWS, Timing, generate_datasets, runners, settle, summarize_run, train_packs
+from jobs.run import INLINE_ROWS, generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec, load_spec
 from jobs.storage.store import Store
+from jobs.timing import Timing
+from jobs.workplace import Workplace
 
 WIDTH = 100
 """Columns of what is printed where neither a terminal nor COLUMNS says how many there are."""
@@ -48,9 +50,10 @@ def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     spec, store = _begin(path, max_trials, shared, progress)
     with timing.stage("plan"):
         plan = _planned(spec, store, progress)
+    with Workplace(place, store, progress, timing) as workplace:
+        here = workplace.prepare_training(plan)
         _tell_difference(store, spec, progress)
-        place = settle(plan, place, progress)
-    with runners(place, store, bool(plan.todo), timing) as here:
+        begin_run(store, spec)
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
         with timing.stage("train"):
@@ -63,8 +66,10 @@ def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     plan = _planned(spec, store, progress)
-    with runners(place, store, plan.rows_left > INLINE_ROWS, timing) as here, timing.stage("generate"):
-        generate_datasets(plan, store, here, progress)
+    with Workplace(place, store, progress, timing) as workplace:
+        here = workplace.prepare_tasks(plan, needs_ray=plan.rows_left > INLINE_ROWS)
+        with timing.stage("generate"):
+            generate_datasets(plan, store, here, progress)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}
     names = ", ".join(made)
     _print(shared, {"datasets": made, "timing": timing.seconds}, f"complete in {store.root}/datasets: {names}")
@@ -80,10 +85,11 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
         raise UsageError(
             f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
         )
-    _tell_difference(store, spec, progress)
-    place = settle(plan, place, progress)
-    with runners(place, store, bool(plan.todo), timing) as here, timing.stage("train"):
-        failures = train_packs(plan, store, place.memory_limit, here, progress)
+    with Workplace(place, store, progress, timing) as workplace:
+        here = workplace.prepare_training(plan)
+        begin_run(store, spec)
+        with timing.stage("train"):
+            failures = train_packs(plan, store, place.memory_limit, here, progress)
     _tell_failures(failures, progress)
     left = make_plan(spec, store).left
     _print(
@@ -98,6 +104,7 @@ def summarize(path: Path, max_trials: int, shared: Shared) -> int:
     """The summary alone."""
     progress = shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
+    store.probe()
     _tell_difference(store, spec, progress)
     return _finish(spec, store, Timing(), (), shared, progress)
 
@@ -128,9 +135,8 @@ def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str
 
 
 def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> tuple[JobSpec, Store]:
-    """The spec and the store, both found good before any work."""
+    """The spec and the store, told to people."""
     spec, store = load_spec(path, max_trials), Store(shared.store)
-    store.probe()
     progress.say(f"run {spec.name}: {path}, store {store.root}")
     return spec, store
 
@@ -153,7 +159,7 @@ def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
 
 
 def _tell_difference(store: Store, spec: JobSpec, progress: Progress) -> None:
-    for line in keep_spec(store, spec):
+    for line in difference_to_earlier(store, spec):
         progress.warn(f"the spec of run {spec.name} has changed: {line}")
 
 
@@ -171,17 +177,18 @@ def _finish(
     from jobs.show.tables import result_tables
 
     _tell_failures(failures, progress)
-    summary = summarize_run(spec, store, timing, progress)
-    folder = f"{store.root}/{run_folder(spec.name)}"
+    published = summarize_run(spec, store, timing, progress)
     if shared.json:
-        sys.stdout.write(store.get(f"{run_folder(spec.name)}/summary.json").decode())
+        sys.stdout.write(published.summary_json.decode())
     else:
         console = _console()
-        for table in result_tables(summary, console.width):
+        for table in result_tables(published.summary, console.width):
             console.print(table)
-        console.print(f"summary: {folder}/summary.json and summary.parquet", soft_wrap=True, highlight=False)
-        console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
-    return _judge(summary, failures, progress)
+        if published.has_files:
+            folder = f"{store.root}/{run_folder(spec.name)}"
+            console.print(f"summary: {folder}/summary.json and summary.parquet", soft_wrap=True, highlight=False)
+            console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
+    return _judge(published.summary, failures, progress)
 
 
 def _judge(summary: Summary, failures: Sequence[Failure], progress: Progress) -> int:

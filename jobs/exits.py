@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
+
+from cluster.signals import Stopped as Stopped
 
 OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range(9)
 DEBUG = "SUMSQUARES_DEBUG"
@@ -24,29 +25,6 @@ CODES = {
     "RegressedError": REGRESSED,
 }
 """By the name of an exception's class or of one of its bases, so that none of their modules has to be imported."""
-
-
-class Stopped(BaseException):
-    """A signal asked this process to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; what was finished is kept, run again to go on")
-        self.code = 128 + number
-
-
-def stop_on_signals() -> None:
-    """SIGINT and SIGTERM raise `Stopped` here, once; a second one ends the process at once.
-
-    To be called again after Ray has started, which sets handlers of its own.
-    """
-
-    def stop(number: int, _frame: object) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
-        raise Stopped(number)
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, stop)
 
 
 class UsageError(ValueError):

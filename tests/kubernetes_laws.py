@@ -193,8 +193,9 @@ def _references(documents: list[Document]) -> Iterator[tuple[str, str]]:
             refers = {name for kind, name in _named(pod) if kind == "Secret"} | {
                 cluster["authOptions"].get("secretName") for _, cluster in _with_key(document, "authOptions", "")
             }
-            if TOKEN not in refers:
-                yield place, "knows no token"
+            own_ray = any(each.get("args", [""])[0] == "nightly" for each in pod.get("containers", []))
+            if (TOKEN in refers) == own_ray:
+                yield place, "knows a token that its own Ray doesn't use" if own_ray else "knows no token"
 
 
 def _stores(documents: list[Document]) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy():
     program = f"""
 import sys
 sys.argv = ["sumsquares", "--help"]
-from jobs.cli import main
+from jobs.__main__ import main
 try:
     main()
 except SystemExit as exit:

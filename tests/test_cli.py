@@ -18,7 +18,8 @@ import typer
 from specs import SMALL
 
 from jobs import commands, exits
-from jobs.cli import app, main
+from jobs.__main__ import main
+from jobs.cli import app
 from jobs.place import HERE
 from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
 from jobs.spec.job_spec import MAX_TRIALS, parse_spec

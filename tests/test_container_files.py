@@ -89,8 +89,14 @@ def test_every_service_is_hardened(name):
     assert {mount.partition(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/home/sumsquares"}  # noqa: S108
 
 
-@pytest.mark.parametrize("name", RAY)
-def test_whatever_speaks_to_ray_has_the_token_by_its_file(name):
+def test_a_night_has_a_ray_of_its_own_and_so_no_token_of_the_cluster():
+    """It makes one itself."""
+    assert "environment" not in SERVICES["nightly"]
+    assert "token" not in str(SERVICES["nightly"]["volumes"])
+
+
+@pytest.mark.parametrize("name", [name for name in RAY if name != "nightly"])
+def test_whatever_speaks_to_a_cluster_has_the_token_by_its_file(name):
     """Which nobody but the service `token` can write, and whose content stands nowhere."""
     service = SERVICES[name]
     assert service["environment"] == {

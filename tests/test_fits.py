@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import threading
 
 import pieces
 import pytest
 from pieces import make_meeting, make_work
 
+from cluster.isolation import isolate
 from cluster.workers import Wanted, groups
 
 pytestmark = pytest.mark.ray
@@ -17,14 +20,24 @@ pytestmark = pytest.mark.ray
 @pytest.fixture(scope="module")
 def resources():
     """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
+    before = dict(os.environ)
+    isolate()
+    from ray._raylet import Config
+
     from cluster.session import local
 
-    with local(cpus=3, gpus=1) as found:
+    Config.initialize("")  # reads the environment again: another test may have imported Ray before
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder,
+        local(cpus=3, gpus=1, folder=folder) as found,
+    ):
         from ray import cloudpickle
 
         for module in (pieces, sys.modules[__name__]):
             cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
         yield found
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def inverse(number):

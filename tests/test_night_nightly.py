@@ -338,8 +338,7 @@ def test_a_night_that_was_killed_in_silence_is_told_of_by_the_next_once(tmp_path
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
     run_night(night_of(0), options, here(store, time))
-    with pytest.raises(Killed):
-        run_night(night_of(1), options, here(Dying(store.root, 30), time))
+    killed_in_training(night_of(1), options, store, time)
     assert events(told) == ["success"]
     time.pass_(DAY)
     for number in (2, 3, 1):
@@ -374,8 +373,7 @@ def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "train_spec", failing)
         code_of(night_of(0), store, time, options)
-    with pytest.raises(Killed):
-        run_night(night_of(0), options, here(Dying(store.root, 30), time))
+    killed_in_training(night_of(0), options, store, time)
     time.pass_(61)
     run_night(night_of(0), options, here(store, time))
     assert events(told) == ["failure", "recovery"]
@@ -419,6 +417,14 @@ def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
 
 def dying(*_arguments):
     raise Killed
+
+
+def killed_in_training(night, options, store, time):
+    """Begun, and ended before anything is trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "train_spec", dying)
+        with pytest.raises(Killed):
+            run_night(night, options, here(store, time))
 
 
 def failing(*_arguments):
@@ -527,8 +533,7 @@ def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path
     other = spec_of(TINY.replace('"tiny"', '"other"'))
     with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
         run_night(night_of(1, other), OPTIONS, here(store, time))
-    with pytest.raises(Killed):
-        run_night(night_of(1), OPTIONS, here(Dying(store.root, 30), time))
+    killed_in_training(night_of(1), OPTIONS, store, time)
     time.pass_(61)
     with pytest.raises(UsageError, match="begun with --fresh-data"):
         run_night(night_of(1, fresh=False), OPTIONS, here(store, time))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,9 +70,26 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(tmp
     assert {key for view in views for key, _ in view.results} == {"1", "3"}
 
 
+def make_work_late(device, folder):
+    """Two workers are killed before they have asked for anything."""
+    for number in range(2):
+        marker = Path(folder) / f"early-{number}"
+        with suppress(FileExistsError):
+            marker.touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+    return make_work(device)
+
+
+def test_processes_that_are_killed_in_their_first_second_are_replaced(tmp_path):
+    """A few of them, and all work is done."""
+    views = pulled(range(1, 6), tmp_path, make=partial(make_work_late, folder=tmp_path))
+    assert sorted(value[0] for view in views for _, value in view.results) == [n**2 for n in range(1, 6)]
+    assert len(list(tmp_path.glob("early-*"))) == 2
+
+
 def test_a_process_that_can_not_start_is_an_error_and_not_tried_for_ever(tmp_path):
     """It names the exit code and what else to do."""
-    with pytest.raises(ClusterError, match=r"exit code 3 .*--workers 0"):
+    with pytest.raises(ClusterError, match=r"exit code 3; --workers 0"):
         pulled([1], tmp_path, make=make_nothing)
 
 

@@ -93,7 +93,7 @@ def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
     program = f"""
 import sys
 sys.argv = ["sumsquares", "run", {str(tmp_path / "spec.toml")!r}, "--store", {finished.root!r}]
-from jobs.cli import main
+from jobs.__main__ import main
 try:
     main()
 except SystemExit as exit:

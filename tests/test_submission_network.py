@@ -17,7 +17,7 @@ import ray, sys
 import ray._private.utils as utils
 version = utils.compute_version_info()
 {change}
-from jobs.cli import main
+from jobs.__main__ import main
 main()
 """
 """The command line with a Ray or a Python that is not the cluster's."""
@@ -118,7 +118,7 @@ def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path
 
 def test_a_wrong_token_is_refused_by_the_ray_as_well(cluster, cli):
     """`run --address` speaks to Ray without the Jobs API."""
-    wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from jobs.cli import main; main()"
+    wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from jobs.__main__ import main; main()"
     began = time.monotonic()
     code, out, err = ended(cli("run", "spec.toml", "--address", f"127.0.0.1:{cluster.gcs}", start=("-c", wrong)))
     assert code == 5, out + err

@@ -145,9 +145,8 @@ def free(shared: Shared) -> int:
 def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
     """What retention deletes, and with no dry run its deletion."""
     store, clock = Store(shared.store), Clock()
-    if dry_run:
-        plan = plan_pruning(store, keep, clock.today())
-    else:
+    plan = plan_pruning(store, keep, clock.today())
+    if plan.nights and not dry_run:
         with holding(store, "prune", clock) as lock:
             plan = plan_pruning(store, keep, clock.today())
             prune(store, plan, lock.check)

@@ -24,6 +24,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from cluster.signals import uninterrupted
 from jobs.exits import BusyError
 from jobs.night.clock import Clock, stamp
 from jobs.night.sealed import DamagedRecord, seal, unseal
@@ -155,19 +156,40 @@ def holding(store: Store, night: str, clock: Clock, above: int = 0, seconds: flo
         BusyError: another holds it; who, where and since when.
 
     """
-    lock = _acquire(store, night, clock, above, seconds)
-    done = threading.Event()
-    thread = threading.Thread(target=keep_alive, args=(lock, done, seconds / 3), name="nightly-lock", daemon=True)
-    thread.start()
+    found, version = _free(store, clock)
+    lock, done = None, threading.Event()
+    thread = threading.Thread(
+        target=lambda: keep_alive(lock, done, seconds / 3) if lock else None, name="nightly-lock", daemon=True
+    )
     try:
+        with uninterrupted():
+            lock = _take(store, night, clock, found, version, above, seconds)
+        thread.start()
         yield lock
     finally:
         done.set()
-        try:
+        with uninterrupted():
+            _release(lock)
+        if thread.ident is not None:
+            thread.join(timeout=5)
+
+
+def _release(lock: Lock | None) -> None:
+    try:
+        if lock is not None:
             lock.release()
-        except (StorageError, DamagedRecord) as error:  # it expires by itself, and must not hide what went wrong
-            log.warning("the lock was not freed: %s", error)
-        thread.join(timeout=5)
+    except (StorageError, DamagedRecord) as error:  # it expires by itself, and must not hide what went wrong
+        log.warning("the lock was not freed: %s", error)
+
+
+def refuse_busy(store: Store, clock: Clock) -> None:
+    """Nothing but a look, before anything is done that takes time.
+
+    Raises:
+        BusyError: another holds the lock; who, where and since when.
+
+    """
+    _free(store, clock)
 
 
 def unlock(store: Store, clock: Clock) -> Owner | None:
@@ -190,10 +212,17 @@ def unlock(store: Store, clock: Clock) -> Owner | None:
     return found.owner
 
 
-def _acquire(store: Store, night: str, clock: Clock, above: int, seconds: float) -> Lock:
+def _free(store: Store, clock: Clock) -> tuple[Lease | None, str]:
+    """The lease as it is, if it may be taken."""
     found, version = read_lease(store)
     if found is not None and found.owner is not None and not _is_abandoned(store, found, version, clock):
         raise _busy(found)
+    return found, version
+
+
+def _take(
+    store: Store, night: str, clock: Clock, found: Lease | None, version: str, above: int, seconds: float
+) -> Lock:
     owner = Owner(socket.gethostname(), os.getpid(), process_name(os.getpid()), night, clock.now())
     token = max(above, found.token if found else 0) + 1
     lease = Lease(token, owner, clock.now() + seconds, seconds)

@@ -16,17 +16,21 @@ from jobs.exits import BusyError, UsageError
 from jobs.night.champion import Champion, champion_night, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
-from jobs.night.lock import Lock, holding
+from jobs.night.lock import Lock, holding, refuse_busy
 from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
+from jobs.night.sealed import DamagedRecord
 from jobs.night.sources import mend_specs
 from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_missed
 from jobs.night.training import Trained, is_damaged, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
+from jobs.plan import make_plan
 from jobs.spec.variants import variants
 from jobs.storage.store import StorageError, Store
+from jobs.timing import Timing
+from jobs.workplace import Workplace
 
 _STATE = (
     *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),
@@ -40,6 +44,7 @@ def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
     Raises:
         BusyError: a night runs already, or this one has lost its lock.
         UsageError: the store's nights are those of a spec of another name, or the night was begun otherwise.
+        Stopped: a signal asked for it; the night's state says so.
 
     """
     try:
@@ -62,26 +67,41 @@ def _closed(night: Night, here: Here) -> dict[str, Any] | None:
 
 
 def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
-    """The night under its lock, from wherever it stands."""
-    champion, _ = read_champion(here.store)
-    here.store.probe()
-    with holding(here.store, night.id, here.clock, above=champion.token if champion else 0) as lock:
-        if (ended := _closed(night, here)) is not None:  # another's start was faster
-            return ended
-        _refuse_strangers(night, read_champion(here.store)[0], here.store)
-        read = Reading()
-        record = read_night(here.store, night.id) or _attempt(night, options, here, lock, read)
-        if record["result"] != "partial":
-            event = event_of(record)
-            here.tell(options, event, record)
-            write_record(here.store, night.id, "state", {**_facts(record), "state": "ended", "event": event})
-        else:
-            here.tell(options, "failure", record)
-        _prune(night, options.keep, here, lock, read)
-        return record
+    """The night from wherever it stands. What can refuse it comes before the lock, the first thing that it writes."""
+    read = Reading()
+    champion = _checked_champion(night, here.store)
+    refuse_busy(here.store, here.clock)
+    with Workplace(here.place, here.store, here.progress, Timing()) as workplace:
+        try:
+            workplace.prepare_training(make_plan(night.trained, here.store, read))
+        except exits.Stopped as signal:
+            _record_stopped(night, signal, here, above=champion.token if champion else 0)
+            raise
+        with holding(here.store, night.id, here.clock, above=champion.token if champion else 0) as lock:
+            if (ended := _closed(night, here)) is not None:  # another's start was faster
+                return ended
+            _checked_champion(night, here.store)
+            return _held(night, options, here, workplace, lock, read)
 
 
-def _refuse_strangers(night: Night, champion: Champion | None, store: Store) -> None:
+def _held(
+    night: Night, options: Options, here: Here, workplace: Workplace, lock: Lock, read: Reading
+) -> dict[str, Any]:
+    """The night under its lock, with all that follows from how it ended."""
+    record = read_night(here.store, night.id) or _attempt(night, options, here, workplace, lock, read)
+    if record["result"] != "partial":
+        event = event_of(record)
+        here.tell(options, event, record)
+        write_record(here.store, night.id, "state", {**_facts(record), "state": "ended", "event": event})
+    else:
+        here.tell(options, "failure", record)
+    _prune(night, options.keep, here, lock, read)
+    return record
+
+
+def _checked_champion(night: Night, store: Store) -> Champion | None:
+    """The champion, if this night may be compared with it."""
+    champion, _ = read_champion(store)
     if champion is not None and champion.spec != night.spec.name:
         raise UsageError(
             f"the nights of {store.describe()} are those of spec {champion.spec!r}, not of {night.spec.name!r}: "
@@ -91,38 +111,61 @@ def _refuse_strangers(night: Night, champion: Champion | None, store: Store) -> 
     if state is not None and state["fresh"] != night.fresh:
         begun = "with" if state["fresh"] else "without"
         raise UsageError(f"night {night.id} was begun {begun} --fresh-data: go on {begun} it, or give another --date")
+    return champion
 
 
-def _attempt(night: Night, options: Options, here: Here, lock: Lock, read: Reading) -> dict[str, Any]:
+def _attempt(
+    night: Night, options: Options, here: Here, workplace: Workplace, lock: Lock, read: Reading
+) -> dict[str, Any]:
     """Begins or goes on; a failure is recorded."""
-    before = read_state(here.store, night.id)
-    tell_broken(night, options, here)
-    facts = {
-        **_names(night),
-        "fresh": night.fresh,
-        "run": night.run,
-        "token": lock.token,
-        "attempt": before["attempt"] + 1 if before else 1,
-        "began": before["began"] if before else here.clock.stamp(),
-        "recovers": follows_trouble(night, before, here.store),
-    }
-    if facts["attempt"] == 1:
-        tell_missed(night, facts, options, here)
-    keep_source(here.store, night)
-    write_record(here.store, night.id, "state", {**facts, "state": "running"})
-    here.progress.say(f"night {night.id} begins, attempt {facts['attempt']}, store {here.store.root}")
+    facts = _begun(night, lock.token, here)
     try:
-        return _make(night, facts, options, here, lock, read)
+        tell_broken(night, options, here)
+        facts = _begun(night, lock.token, here)  # again: what was told of may be what this night recovers from
+        if facts["attempt"] == 1:
+            tell_missed(night, facts, options, here)
+        keep_source(here.store, night)
+        write_record(here.store, night.id, "state", {**facts, "state": "running"})
+        here.progress.say(f"night {night.id} begins, attempt {facts['attempt']}, store {here.store.root}")
+        return _make(night, facts, options, here, workplace, lock, read)
     except BusyError:
         raise
     except exits.Stopped as signal:
-        stopped = {"state": "stopped", "exit_code": signal.code, "error": str(signal), "ended": here.clock.stamp()}
-        _record_failure(night, {**facts, **stopped}, here)
+        _record_failure(night, {**facts, **_stopped(signal, here)}, here)
         raise
     except Exception as error:
         told = {"error": _words(error), "exit_code": exits.code_of(error), "ended": here.clock.stamp()}
         _record_failure(night, {**facts, **told, "state": "failed"}, here)
         raise
+
+
+def _begun(night: Night, token: int, here: Here) -> dict[str, Any]:
+    """What is known of an attempt from its start on."""
+    before = read_state(here.store, night.id)
+    return {
+        **_names(night),
+        "fresh": night.fresh,
+        "run": night.run,
+        "token": token,
+        "attempt": before["attempt"] + 1 if before else 1,
+        "began": before["began"] if before else here.clock.stamp(),
+        "recovers": follows_trouble(night, before, here.store),
+    }
+
+
+def _stopped(signal: exits.Stopped, here: Here) -> dict[str, Any]:
+    return {"state": "stopped", "exit_code": signal.code, "error": str(signal), "ended": here.clock.stamp()}
+
+
+def _record_stopped(night: Night, signal: exits.Stopped, here: Here, above: int) -> None:
+    """Of a night that a signal has stopped before it had its lock, such as while Ray was starting."""
+    try:
+        with holding(here.store, night.id, here.clock, above) as lock:
+            if _closed(night, here) is None:
+                keep_source(here.store, night)
+                _record_failure(night, {**_begun(night, lock.token, here), **_stopped(signal, here)}, here)
+    except (BusyError, StorageError, DamagedRecord) as error:
+        here.progress.warn(f"that it was stopped was not recorded: {error}")
 
 
 def _names(night: Night) -> dict[str, Any]:
@@ -140,12 +183,18 @@ def _words(error: Exception) -> str:
 
 
 def _make(
-    night: Night, facts: dict[str, Any], options: Options, here: Here, lock: Lock, read: Reading
+    night: Night,
+    facts: dict[str, Any],
+    options: Options,
+    here: Here,
+    workplace: Workplace,
+    lock: Lock,
+    read: Reading,
 ) -> dict[str, Any]:
     """Trains, judges and promotes; returns the record, which is in the store unless the night is partial."""
     began = here.clock.monotonic()
-    _mend_champion(night, here, lock, read)
-    trained = train_spec(night.trained, here.store, here.place, here.progress, lock.check, read)
+    _mend_champion(night, here, workplace, lock, read)
+    trained = train_spec(night.trained, here, workplace, lock.check, read)
     facts = {**facts, "trials": asdict(trained.summary.counts), "stages": trained.seconds}
     if trained.summary.counts.missing:
         return _partial(night, facts, trained, here)
@@ -171,7 +220,7 @@ def _make(
     return record
 
 
-def _mend_champion(night: Night, here: Here, lock: Lock, read: Reading) -> None:
+def _mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
     """Trains again what the champion has lost to damage: the same numbers, since they are functions of their ids."""
     champion, _ = read_champion(here.store)
     holder = champion_night(here.store, champion.night) if champion else None
@@ -179,7 +228,7 @@ def _mend_champion(night: Night, here: Here, lock: Lock, read: Reading) -> None:
         return  # trained by this night as its own
     if is_damaged(holder.trained, here.store, read):
         here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
-        train_spec(holder.trained, here.store, here.place, here.progress, lock.check, read)
+        train_spec(holder.trained, here, workplace, lock.check, read)
 
 
 def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def _read(store: Store, night: str, kind: str) -> dict[str, Any] | None:
 
 def _toml(raw: Mapping[str, Any]) -> str:
     """A spec as TOML: JSON's strings, numbers and lists are TOML's as well."""
-    lines = [f"name = {json.dumps(raw['name'])}"]
+    lines = [f"{key} = {json.dumps(raw[key])}" for key in ("name", "engine") if key in raw]
     tables = [("[[dataset]]", each) for each in raw["dataset"]]
     tables += [("[train]", raw["train"])] if "train" in raw else []
     tables += [("[[grid]]", each) for each in raw["grid"]]

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cluster.work import Failure
-from jobs.archive import keep_spec
+from jobs.archive import begin_run
+from jobs.night.here import Here
 from jobs.night.reading import Reading
-from jobs.place import Place
 from jobs.plan import RETRAINED, Plan, make_plan
 from jobs.results.summary import Summary
-from jobs.run import Timing, generate_datasets, runners, settle, summarize_run, train_packs
+from jobs.run import generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.spec.job_spec import JobSpec
 from jobs.storage.store import Store
+from jobs.workplace import Workplace
 
 
 @dataclass(frozen=True)
@@ -27,26 +28,24 @@ class Trained:
     failures: Sequence[Failure]
 
 
-def train_spec(
-    spec: JobSpec, store: Store, place: Place, progress: Progress, check: Callable[[], None], read: Reading
-) -> Trained:
+def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[[], None], read: Reading) -> Trained:
     """Plans, generates, trains what is missing and summarises; `check` is called between the stages."""
-    timing = Timing()
+    timing = workplace.timing
     with timing.stage("plan"):
-        plan = make_plan(spec, store, read)
-        keep_spec(store, spec)
-        _tell(plan, progress)
-        place = settle(plan, place, progress)
-    with runners(place, store, bool(plan.todo), timing) as here:
-        with timing.stage("generate"):
-            generate_datasets(plan, store, here, progress)
-        check()
-        with timing.stage("train"):
-            failures = train_packs(plan, store, place.memory_limit, here, progress)
-    for failure in failures:
-        progress.warn(f"{failure.key} was given up: {failure.reason}")
+        plan = make_plan(spec, here.store, read)
+        _tell(plan, here.progress)
+    runners = workplace.prepare_training(plan)
+    begin_run(here.store, spec)
+    with timing.stage("generate"):
+        generate_datasets(plan, here.store, runners, here.progress)
     check()
-    return Trained(summarize_run(spec, store, timing, progress, read), timing.seconds, failures)
+    with timing.stage("train"):
+        failures = train_packs(plan, here.store, here.place.memory_limit, runners, here.progress)
+    for failure in failures:
+        here.progress.warn(f"{failure.key} was given up: {failure.reason}")
+    check()
+    published = summarize_run(spec, here.store, timing, here.progress, read)
+    return Trained(published.summary, dict(timing.seconds), failures)
 
 
 def is_damaged(spec: JobSpec, store: Store, read: Reading) -> bool:

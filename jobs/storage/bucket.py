@@ -10,11 +10,15 @@ messages for the user; `jobs.storage.store` does.
 import errno
 import logging
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
+
+from jobs.storage.folder import TEMPORARY
 
 T = TypeVar("T")
 
@@ -23,6 +27,8 @@ SCHEMES = {"s3": ("s3fs", "sumsquares[s3]"), "gs": ("gcsfs", "gcsfs"), "az": ("a
 
 # Seconds after which a call that keeps failing is given up.
 PATIENCE = 60.0
+# Seconds after which a turn is taken away from a process that does not give it up: writing a run's files takes less.
+TURN = 60.0
 _LONGEST_PAUSE = 8.0
 _JITTER = random.SystemRandom()
 _PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
@@ -138,6 +144,37 @@ class Bucket:
     def free(self) -> int | None:
         """Return None: an object store has no known limit."""
         return None
+
+    def existing(self) -> "Bucket":
+        """Return itself: a prefix need not be made."""
+        return self
+
+    def take_turn(self, path: str) -> Callable[[], None]:
+        """Wait for the lock of a path; return what gives it up. There is none without conditional writes.
+
+        The lock is an object. One that stays the same for TURN is taken to be that of a process that died.
+        """
+        if self._scheme != "s3":
+            return lambda: None
+        folder, _, name = path.rpartition("/")
+        lock, own = f"{folder}/{TEMPORARY}turn-{name}", secrets.token_hex(16).encode()
+        seen, since = "", 0.0
+        while not self.create(lock, own):
+            try:
+                found = self.get_versioned(lock)[1]
+            except FileNotFoundError:
+                continue
+            if found != seen:
+                seen, since = found, time.monotonic()
+            if time.monotonic() - since > TURN and self.replace(lock, own, found):
+                break
+            time.sleep(_JITTER.uniform(0.1, 0.3))
+        return lambda: self._delete_own(lock, own)
+
+    def _delete_own(self, path: str, own: bytes) -> None:
+        with suppress(FileNotFoundError):
+            if self.get(path) == own:
+                self.delete(path)
 
     def _full(self, path: str) -> str:
         return f"{self._address}/{path}"

@@ -6,17 +6,19 @@ hosts that is as good as the file system's flock: NFS 4, CephFS and EFS have it.
 `jobs.storage.store` that speaks to the operating system. It checks no paths and words no messages for the user.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class Folder:
@@ -90,8 +92,24 @@ class Folder:
 
     def free(self) -> int | None:
         """Return the bytes that this user may still write, also while the folder doesn't exist yet."""
-        existing = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
-        return shutil.disk_usage(existing).free
+        return shutil.disk_usage(self.existing().root).free
+
+    def existing(self) -> "Folder":
+        """Return the folder itself or, while it doesn't exist, the nearest one above it."""
+        return Folder(next(folder for folder in (self.root, *self.root.parents) if folder.exists()))
+
+    def take_turn(self, path: str) -> Callable[[], None]:
+        """Wait for the lock of a path, which needs no file of that name; return what gives it up.
+
+        There is no lock where the file system has none.
+        """
+        held = ExitStack()
+        try:
+            held.enter_context(_alone(self.root / path))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        return held.close
 
 
 @contextmanager

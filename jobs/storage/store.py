@@ -14,7 +14,7 @@ renamed; on an object store it is one put. A temporary file that a killed proces
 import errno
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -53,6 +53,8 @@ class _Files(Protocol):
     def sizes(self, prefix: str) -> dict[str, int]: ...
     def delete(self, path: str) -> None: ...
     def free(self) -> int | None: ...
+    def existing(self) -> "_Files": ...
+    def take_turn(self, path: str) -> Callable[[], None]: ...
 
 
 class Store:
@@ -130,7 +132,7 @@ class Store:
             self._files.delete(path)
 
     def probe(self, needed_bytes: int = 0) -> None:
-        """Write and delete a small file, before any work is begun.
+        """Write and delete a small file, before any work is begun; no folder is made for it.
 
         Raises StorageError when it can't be written, or when fewer than `needed_bytes` are free; an object
         store has no known limit.
@@ -140,10 +142,39 @@ class Store:
         room = "" if free is None else f" ({free:,} bytes free, {needed_bytes:,} needed)"
         if free is not None and free < needed_bytes:
             raise StorageError(f"cannot write to {self.describe()}: not enough room{room}; {_NO_ROOM}")
+        with self.trial_file(room):
+            pass
+
+    @contextmanager
+    def trial_file(self, note: str = "") -> Iterator[tuple[str, str]]:
+        """Keep a small file for as long as the context lasts; yield the root and the path at which it can be found.
+
+        It lies in the root or, where that doesn't exist yet, in the nearest folder above: nothing is left behind.
+        """
         path = f"probe-{secrets.token_hex(8)}"
-        with self._errors("write to", "", note=room):
-            self._files.put(path, b"sumsquares")
-            self._files.delete(path)
+        with self._errors("write to", "", note):
+            place = self._files.existing()
+            place.put(path, b"sumsquares")
+        try:
+            yield str(place.root) if isinstance(place, Folder) else self.root, path
+        finally:
+            with self._errors("write to", "", note):
+                place.delete(path)
+
+    @contextmanager
+    def turn(self, path: str) -> Iterator[None]:
+        """Wait for, and hold, the right to write files that belong together and are named by `path`.
+
+        A process that dies gives it up: in a folder at once, on S3 after a while. Where there are no file locks and no
+        conditional writes, nobody waits.
+        """
+        with self._errors("lock", _checked(path)):
+            give_up = self._files.take_turn(path)
+        try:
+            yield
+        finally:
+            with self._errors("unlock", path):
+                give_up()
 
     def describe(self) -> str:
         """Return the root as a message shows it."""

@@ -1,0 +1,119 @@
+"""The driver from the inside: connects to Ray, carries out one request after the other, ends with its launcher.
+
+It is started by driver.py, in a session of its own: Ctrl-C at a terminal reaches the launcher alone. What Ray prints in
+it is shown on demand only, since the launcher says what happened.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import AbstractContextManager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from cluster.isolation import isolate
+from cluster.queue import describe
+from cluster.reach import limit_attempts
+from cluster.signals import unblock
+from cluster.work import Target
+from cluster.workers import Resources
+
+LAST_SECONDS = 5.0
+"""From the launcher's death until this process ends whatever it does."""
+
+
+def serve(pipe: Connection, target: Target) -> None:
+    """Connects, answers requests until there are no more, disconnects; and ends this process."""
+    os.setsid()
+    _silence(target)
+    signal.signal(signal.SIGTERM, _leave)
+    unblock()
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
+    try:
+        with _connection(target) as resources:
+            signal.signal(signal.SIGTERM, _leave)  # Ray has set its own
+            while (request := pipe.recv()) is not None:
+                _carry_out(pipe, resources, *request)
+    except Exception as error:
+        with suppress(OSError):  # the launcher has gone
+            pipe.send(("failed", _sendable(error)))
+    finally:
+        os._exit(0)  # Ray is stopped; its threads may crash while Python ends
+
+
+def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
+    """Ray is imported here, once the environment is that of the Ray that is wanted."""
+    if target.address is None:
+        isolate()
+    else:
+        limit_attempts()
+    from cluster import session
+
+    if target.address is None:
+        return session.local(target.cpus, target.gpus, target.folder)
+    return session.remote(target.address)
+
+
+def _carry_out(pipe: Connection, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
+    """One request, with all that is told of it; what it raises is raised in the launcher."""
+    from cluster import fits, nodes, tasks
+
+    def told(value: Any) -> None:
+        pipe.send(("told", value))
+
+    try:
+        if name == "resources":
+            told(resources)
+        elif name == "map_tasks":
+            for made in tasks.map_tasks(*arguments):
+                told(made)
+        elif name == "pull":
+            make_work, items, halve, workers, patience = arguments
+            fits.pull(make_work, items, halve, told, workers, patience)
+        else:
+            assert name == "on_every_node"
+            told(nodes.on_every_node(*arguments))
+    except Exception as error:
+        pipe.send(("failed", _sendable(error)))
+    else:
+        pipe.send(("done", None))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The exception with its traceback as a note, or another in its place that can be sent."""
+    error.add_note(f"in the process that is connected to Ray:\n{''.join(traceback.format_exception(error))}")
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+    except Exception:
+        return RuntimeError(describe(error))
+    return error
+
+
+def _silence(target: Target) -> None:
+    if not target.shows_log:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """Stops what is done and disconnects."""
+    sys.exit(128 + number)
+
+
+def _end_with_launcher() -> None:
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    launcher.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)

@@ -1,0 +1,71 @@
+"""SIGINT and SIGTERM in a process of ours: an exception in the main thread, and stretches that it can't interrupt.
+
+No Ray here. Other processes are started with both signals blocked, since Python would answer them with a traceback
+until the new process has its own handlers.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A signal asked this process to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; what was finished is kept, run again to go on")
+        self.code = 128 + number
+
+
+class _Pending:
+    """Signals that came while they could not be answered."""
+
+    depth = 0
+    number: int | None = None
+
+
+def stop_on_signals() -> None:
+    """SIGINT and SIGTERM raise `Stopped` in the main thread, once; a second one ends the process at once."""
+
+    def stop(number: int, _frame: object) -> None:
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_DFL)
+        if _Pending.depth:
+            _Pending.number = number
+        else:
+            raise Stopped(number)
+
+    for each in STOPPING:
+        signal.signal(each, stop)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """In the main thread: a signal that comes inside raises `Stopped` on leaving. For short stretches alone."""
+    _Pending.depth += 1
+    try:
+        yield
+    finally:
+        _Pending.depth -= 1
+        if not _Pending.depth and _Pending.number is not None:
+            number, _Pending.number = _Pending.number, None
+            raise Stopped(number)
+
+
+def start(process: SpawnProcess) -> None:
+    """Starts a process in which both signals are blocked until it calls `unblock`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unblock() -> None:
+    """To be called by a process that was started by `start`, once it has its handlers."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
