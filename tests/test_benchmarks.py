@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 OPTIONS = {
     "training": {"--units", "--layers", "--only", "--rounds", "--seconds", "--clock", "--core", "--json"},
     "generation": {"--rows", "--rounds", "--only", "--clock", "--core", "--json"},
+    "gate": {"--nights", "--alpha", "--only", "--json"},
     "choice": {"--units", "--models", "--variant", "--torch", "--json"},
     "billion": {"--rows", "--workers", "--folder", "--json"},
     "scale": {"--sizes", "--epochs", "--workers", "--synthetic", "--json"},

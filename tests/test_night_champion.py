@@ -6,7 +6,8 @@ import pytest
 from night_world import made_up
 
 from jobs.exits import BusyError, UsageError
-from jobs.night.champion import PATH, promote, read_champion, rollback
+from jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
+from jobs.night.nights import run_files
 from jobs.night.sealed import DamagedRecord
 from jobs.storage.store import Store
 
@@ -95,6 +96,48 @@ def test_rollback_to_a_named_night_takes_good_ones_alone(store):
             rollback(store, "now", wrong)
     assert store.get(PATH) == before
     assert rollback(store, "now", same).night == same
+
+
+def test_a_night_is_accepted_whatever_the_gate_said_and_rolled_back_to_ever_after(store):
+    """A move of its own kind; after a rollback it may return, as other nights that were worse may not."""
+    ids = promoted(store, DAYS[:2])
+    worse, other = made_up(store, DAYS[2], "worse"), made_up(store, DAYS[3], "apart")
+    champion, moved = accept(store, worse, "now")
+    assert (champion.night, champion.moves[-1], moved) == (worse, Move("accepted", worse, "now"), True)
+    assert accept(store, worse, "later") == (champion, False)
+    assert rollback(store, "now").night == ids[1]
+    with pytest.raises(UsageError, match=f"{other} is no good night.*{worse}"):
+        rollback(store, "now", other)
+    assert rollback(store, "now", worse).night == worse
+
+
+def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(store):
+    """Unknown, unfinished, failed, or without its run's files."""
+    promoted(store, DAYS[:1])
+    before = store.get(PATH)
+    failed, gone, open_ = made_up(store, DAYS[1], "failed"), made_up(store, DAYS[2]), made_up(store, DAYS[3])
+    for path in run_files(store, gone):
+        store.delete(path)
+    store.delete(f"nightly/{open_}/night.json")
+    for night, said in (
+        ("2026-01-01-0123456789ab", "no finished night"),
+        (open_, "no finished night.*goes on when it is started again"),
+        (failed, "can't be promoted: failed"),
+        (gone, f"runs/night-{gone} is gone"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            accept(store, night, "now")
+    assert store.get(PATH) == before
+
+
+def test_a_champion_that_moves_while_another_is_accepted_is_busy(store, monkeypatch):
+    """By compare and swap; the first champion of a store is created, not replaced."""
+    night = made_up(store, DAYS[0], "worse")
+    assert accept(store, night, "now")[0].token == 1
+    monkeypatch.setattr(store, "replace", lambda *_: False)
+    with pytest.raises(BusyError, match="was moved at this moment"):
+        accept(store, made_up(store, DAYS[1]), "now")
+    assert read_champion(store)[0].night == night
 
 
 def test_a_damaged_champion_is_named_and_a_named_night_mends_it(store):

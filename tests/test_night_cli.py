@@ -17,7 +17,7 @@ from jobs.night.nights import list_nights
 from jobs.storage.store import Store
 
 HERE = ("--workers", "0", "--quiet")
-COMMANDS = ("start", "status", "rollback", "unlock", "prune")
+COMMANDS = ("start", "status", "rollback", "promote", "unlock", "prune")
 
 
 @pytest.fixture
@@ -161,6 +161,38 @@ def test_rollback_and_back_again(cli, nights):  # noqa: F811
     assert nights[0] in cli("nightly", "rollback").out
     assert cli("nightly", "rollback").code == 2
     assert json.loads(cli("nightly", "rollback", "--to", nights[2], "--json").out)["night"] == nights[2]
+
+
+def test_promote_makes_a_night_the_champion_and_says_so_once(cli, store, nights):  # noqa: F811
+    """Whatever the gate said of it; again, nothing is changed; an unknown one is exit 2; rollback takes it back."""
+    worse = made_up(store, "2026-11-04", "worse")
+    assert f"the champion is night {worse}" in cli("nightly", "promote", worse).out
+    again = cli("nightly", "promote", worse)
+    assert (again.code, "is the champion already: nothing was changed" in again.out) == (0, True)
+    facts = json.loads(cli("nightly", "promote", worse, "--json").out)
+    assert (facts["night"], [move["kind"] for move in facts["moves"]]) == (worse, ["promoted", "promoted", "accepted"])
+    unknown = cli("nightly", "promote", "2026-01-01-0123456789ab")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "is no finished night" in unknown.err
+    assert nights[1] in cli("nightly", "rollback").out
+
+
+def test_a_night_that_is_not_comparable_is_exit_8_and_one_that_failed_exit_7(cli, store, tmp_path):  # noqa: F811
+    """On stderr the former says which command accepts it."""
+    assert cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01").code == 0
+    (tmp_path / "spec.toml").write_text(TINY.replace('"sum"', '"product"'))
+    ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02")
+    assert ended.code == 8
+    night = list_nights(store)[-1]
+    assert f"`sumsquares nightly promote {night}` makes it the champion" in ended.err
+    assert cli("nightly", "promote", night).code == 0
+    (tmp_path / "spec.toml").write_text(
+        TINY.replace("[train]", '[train]\noptimizer = "sgd"').replace("[0.01, 0.02]", "1e30")
+    )
+    ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-03")
+    assert (ended.code, "all trials of dataset 'sums' diverged" in ended.err) == (7, True)
+    ended = cli("nightly", "promote", list_nights(store)[-1])
+    assert (ended.code, "can't be promoted: failed: all trials" in ended.err) == (2, True)
 
 
 def test_a_dry_run_of_prune_shows_and_keeps(cli, store, nights):  # noqa: F811

@@ -513,17 +513,15 @@ def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion
     assert len(seen[-1]) == 1
 
 
-def test_a_spec_that_has_nothing_in_common_begins_anew_and_a_partly_new_one_is_compared(tmp_path):
-    """A wider grid is compared where it overlaps; other training constants have no partner in the champion."""
+def test_a_wider_grid_and_other_constants_are_compared_best_with_best(tmp_path):
+    """No night is promoted because it has nothing in common with the champion."""
     store, time = Store(str(tmp_path)), Moved()
-    run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
-    wider = spec_of(TINY.replace("[0.01, 0.02]", "[0.01, 0.02, 0.03]"))
-    record = run_night(night_of(1, wider, fresh=False), OPTIONS, here(store, time))
-    assert (record["result"], record["gate"]["variants"]) == ("same", {"same": 2})
-    record = run_night(night_of(2, spec_of(TINY.replace("epochs = 4", "epochs = 5"))), OPTIONS, here(store, time))
-    assert record["result"] == "first"
-    assert "nothing in common with champion" in record["message"]
-    assert len(read_champion(store)[0].line) == 2
+    first = run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
+    for number, edit in ((1, ("[0.01, 0.02]", "[0.01, 0.02, 0.03]")), (2, ("epochs = 4", "epochs = 5"))):
+        record = run_night(night_of(number, spec_of(TINY.replace(*edit))), OPTIONS, here(store, time))
+        assert (record["result"], record["gate"]["datasets"][0]["dataset"]) == ("same", "sums")
+        assert "the best is compared with the best" in record["message"]
+    assert read_champion(store)[0].line == [first["night"]]
 
 
 def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path):
@@ -593,12 +591,15 @@ def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
     store, time = Store(str(tmp_path)), Moved()
     assert code_of(night_of(0, spec_of(text)), store, time) == exits.INCOMPLETE
     assert read_champion(store)[0].night == night_of(0, spec_of(text)).id
-    with learning_rate(1e32):
+    with pytest.MonkeyPatch.context() as patch:
+        real = training.models_of
+        slipped = lambda models: replace(models, lr=[1e30 if lr == 0.01 else lr for lr in models.lr])  # noqa: E731
+        patch.setattr(training, "models_of", lambda pack: slipped(real(pack)))
         record = run_night(night_of(1, spec_of(text)), OPTIONS, here(store, time))
     assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
     assert "sgd lr 0.01, unit, 4 epochs: diverges (4 seeds" in record["message"]
-    assert record["gate"]["variants"] == {"same": 1, "worse": 2}
-    assert record["best"] == {}
+    assert record["gate"]["variants"] == {"same": 2, "worse": 1}
+    assert "lr 0.02" in record["best"]["sums"]["words"]
 
 
 def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):

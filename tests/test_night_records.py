@@ -14,10 +14,11 @@ from night_world import TINY, made_up, spec_of
 from test_cli import cli  # noqa: F401  the fixture
 
 from jobs.night.champion import PATH as CHAMPION
-from jobs.night.champion import champion_night, promote, read_champion
+from jobs.night.champion import promote, read_champion
 from jobs.night.clock import Clock
 from jobs.night.here import Here, Options
 from jobs.night.lock import PATH as LOCK
+from jobs.night.lost import champion_night
 from jobs.night.nightly import run_night
 from jobs.night.nights import Night, list_nights, read_night, read_state, write_record
 from jobs.night.reading import Reading
@@ -143,6 +144,22 @@ def test_the_night_to_go_back_to_is_the_last_good_one_or_its_champion(tmp_path, 
     shutil.rmtree(tmp_path / f"store/runs/night-{better}")
     assert "--to 2026-11-03" in cli("nightly", "rollback").err
     assert cli("nightly", "rollback", "--to", better).code == 2
+
+
+def test_a_lost_champion_that_was_promoted_by_hand_is_the_one_to_go_back_to(tmp_path, cli):  # noqa: F811
+    """Though it had regressed, a later night was the same as it; one whose spec was edited can't be promoted."""
+    store = Store(str(tmp_path / "store"))
+    first = made_up(store, "2026-11-01", "first")
+    worse = made_up(store, "2026-11-02", "worse", against=first)
+    edited = made_up(store, "2026-11-03", "same", against=worse)
+    ended = cli("nightly", "rollback")
+    assert command(ended.err) == ["nightly", "rollback", "--to", worse]
+    assert cli(*command(ended.err)).code == 0
+    store.put(f"nightly/{edited}/spec.toml", TINY.replace("0.02", "0.03").encode())
+    ended = cli("nightly", "promote", edited)
+    assert ended.code == 3
+    assert "spec.toml: damaged" in ended.err
+    assert read_champion(store)[0].night == worse
 
 
 def gone(store, *nights):

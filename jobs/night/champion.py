@@ -7,18 +7,22 @@ moved, and takes no smaller one: a night that has lost its lock without knowing 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
+from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
-from jobs.night.nights import GOOD, Night, folder_of, list_nights, read_night, run_files, start_again, stored_night
+from jobs.night.lost import PATH as PATH
+from jobs.night.lost import champion_night, good_nights, is_whole, way_out
+from jobs.night.nights import read_night, run_files, run_name
 from jobs.night.records import NightId
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
-PATH = "nightly/champion.json"
+ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Move:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     kind: str
-    """promoted or rollback."""
+    """promoted, rollback, or accepted: promoted by hand."""
     night: NightId
     """The champion from then on."""
     at: str
@@ -81,39 +85,9 @@ def read_champion(store: Store) -> tuple[Champion | None, str]:
         found, version = _read(store)
     except DamagedRecord as error:
         raise DamagedRecord(f"{error}: {way_out(store)}") from error
-    if found is None and (lost := _good(store)):
+    if found is None and (lost := good_nights(store)):
         raise DamagedRecord(f"{PATH}: missing, though night {lost[-1]['night']} was good: {way_out(store)}")
     return found, version
-
-
-def champion_night(store: Store, champion: str) -> Night:
-    """The night that is champion.
-
-    Raises:
-        DamagedRecord: its files are gone, or its spec is not the one that its id promises.
-
-    """
-    found = stored_night(store, champion)
-    if found is not None:
-        return found
-    folder = folder_of(champion)
-    if store.exists(f"{folder}/night.json") or store.exists(f"{folder}/state.json"):
-        raise DamagedRecord(f"{folder}: spec.toml of the champion is missing: {start_again(champion)}")
-    raise DamagedRecord(f"{folder}: the files of the champion are missing: {way_out(store, champion)}")
-
-
-def way_out(store: Store, lost: str | None = None) -> str:
-    """What to do where the champion, or the file that names it, is lost: the night to go back to, or how to begin anew.
-
-    It is the last good night, or the champion that this one was found the same as.
-    """
-    good = _good(store)
-    pairs = [(each["against"] if each["result"] == "same" else None, each["night"]) for each in reversed(good)]
-    names = (name for pair in pairs for name in pair if name not in (None, lost))
-    if (to := next((name for name in names if _is_whole(store, name)), None)) is not None:
-        return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
-    gone = "move the folder nightly out of the store" if good else f"delete {PATH}"
-    return f"no good night has its files any more: {gone}, then the next night is the first"
 
 
 def promote(store: Store, night: str, spec: str, token: int, at: str, against: str | None) -> bool:
@@ -148,13 +122,45 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
         if found is None or len(found.line) < 2:
             raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
         to = found.line[-2]
-    good = {record["night"]: record for record in _good(store)}
-    if to not in good or not _is_whole(store, to):
-        names = ", ".join(name for name in good if _is_whole(store, name)) or "none"
+    record = read_night(store, to)
+    good = _may_return(store, found)
+    if record is None or to not in good or not is_whole(store, to):
+        names = ", ".join(name for name in good if is_whole(store, name)) or "none"
         raise UsageError(f"{to} is no good night of {store.describe()} with all its files; there are: {names}")
-    if found is None:
-        found = Champion(to, good[to]["spec_name"], max(record["token"] for record in good.values()), ())
-    moved = replace(found, night=to, moves=(*found.moves, Move("rollback", to, at)))
+    return _move(store, found, version, record, Move("rollback", to, at))
+
+
+def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
+    """Makes a finished night the champion, whatever the gate said of it; returns whether it wasn't the champion yet.
+
+    Raises:
+        UsageError: it is unknown or not finished, a dataset of it has no result, or its files are gone.
+        BusyError: somebody else moves the champion at this moment.
+
+    """
+    found, version = _readable(store, night)
+    if found is not None and found.night == night:
+        return found, False
+    record = read_night(store, night)
+    if record is None:
+        remedy = (
+            "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
+        )
+        raise UsageError(f"{night} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
+    if record["result"] == "failed":
+        raise UsageError(f"night {night} can't be promoted: {record['message']}")
+    if not run_files(store, night):
+        remedy = "promote another night, or train its spec again under another date"
+        raise UsageError(f"night {night} can't be promoted: {run_folder(run_name(night))} is gone: {remedy}")
+    champion_night(store, night)
+    return _move(store, found, version, record, Move(ACCEPTED, night, at)), True
+
+
+def _move(store: Store, found: Champion | None, version: str, record: Mapping[str, Any], move: Move) -> Champion:
+    """Moves the champion by hand; `version` is that of the file, or empty where there is none."""
+    tokens = [each["token"] for each in (record, *good_nights(store))]
+    known = found or Champion(move.night, record["spec_name"], max(tokens), ())
+    moved = replace(known, night=move.night, moves=(*known.moves, move))
     if not (store.replace(PATH, moved.encode(), version) if version else store.create(PATH, moved.encode())):
         raise BusyError(f"{PATH} was moved at this moment: look with `sumsquares nightly status`, then try again")
     return moved
@@ -172,6 +178,12 @@ def _read(store: Store) -> tuple[Champion | None, str]:
     return found, version
 
 
+def _may_return(store: Store, champion: Champion | None) -> list[str]:
+    """Nights that were good, or have been champion by a promotion by hand."""
+    accepted = [move.night for move in champion.moves if move.kind == ACCEPTED] if champion else []
+    return sorted({*(record["night"] for record in good_nights(store)), *accepted})
+
+
 def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
     """The champion; a damaged file counts as none where the night is named."""
     try:
@@ -183,17 +195,3 @@ def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
         return None, store.get_versioned(PATH)[1]
     except FileNotFoundError:
         return None, ""
-
-
-def _good(store: Store) -> list[dict[str, Any]]:
-    """The records of the good nights, the newest last."""
-    records = (read_night(store, night) for night in list_nights(store))
-    return [record for record in records if record and record["result"] in GOOD]
-
-
-def _is_whole(store: Store, night: str) -> bool:
-    """Whether a night can be the champion: it has its spec, and its run."""
-    try:
-        return stored_night(store, night) is not None and bool(run_files(store, night))
-    except DamagedRecord:
-        return False

@@ -73,7 +73,11 @@ def start(
     ] = 0.02,
     early_factor: Annotated[
         float,
-        typer.Option("--early-factor", min=1, help="Factor of the RMSE that counts before there are 5 fresh nights."),
+        typer.Option(
+            "--early-factor",
+            min=1,
+            help="Factor that counts before there are 5 fresh nights; 10 where SPEC was edited.",
+        ),
     ] = 10.0,
     keep: KeepNights = 30,
     keep_days: KeepDays = 30,
@@ -138,6 +142,20 @@ def rollback(
     from jobs.night import commands
 
     raise typer.Exit(commands.roll_back(to, shared(store, json, quiet, debug)))
+
+
+@nightly_app.command()
+def promote(
+    night: Annotated[str, typer.Argument(help="Id of a finished night, as `sumsquares nightly status` shows it.")],
+    store: StoreRoot = DEFAULT_STORE,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a finished night the champion by hand, whatever the gate said of it."""
+    from jobs.night import commands
+
+    raise typer.Exit(commands.promote_by_hand(night, shared(store, json, quiet, debug)))
 
 
 @nightly_app.command()

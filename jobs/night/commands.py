@@ -14,7 +14,7 @@ from typing import Any
 from jobs import exits
 from jobs.commands import Shared
 from jobs.exits import UsageError
-from jobs.night.champion import rollback
+from jobs.night.champion import accept, rollback
 from jobs.night.clock import Clock
 from jobs.night.gate import Policy
 from jobs.night.here import Here, Options
@@ -33,7 +33,7 @@ LONGEST = 366
 
 
 class RegressedError(RuntimeError):
-    """A night is worse than its champion (exit code 8)."""
+    """A night is worse than its champion, or has nothing to be compared with it (exit code 8)."""
 
 
 def start(
@@ -42,7 +42,7 @@ def start(
     """The nights of these dates, one after the other; a regression of one doesn't stop the next.
 
     Raises:
-        RegressedError: one of them is worse than its champion; says which and by how much.
+        RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
 
     """
     here = Here(Store(shared.store), place, shared.progress())
@@ -55,9 +55,9 @@ def start(
             sys.stdout.flush()
     if shared.json:
         _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
-    worse = [f"night {each['night']} {each['message']}" for each in records if each["result"] == "worse"]
-    if worse:
-        raise RegressedError("; ".join(worse))
+    below = [f"night {each['night']} {each['message']}" for each in records if each["exit_code"] == exits.REGRESSED]
+    if below:
+        raise RegressedError("; ".join(below))
     return max(int(record["exit_code"]) for record in records)
 
 
@@ -130,6 +130,16 @@ def roll_back(to: str | None, shared: Shared) -> int:
     """The champion before."""
     champion = rollback(Store(shared.store), Clock().stamp(), to)
     _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
+    return exits.OK
+
+
+def promote_by_hand(night: str, shared: Shared) -> int:
+    """The champion that is named."""
+    champion, moved = accept(Store(shared.store), night, Clock().stamp())
+    said = (
+        "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
+    )
+    _print(shared, asdict(champion), said.format(night) + ("" if moved else " already: nothing was changed"))
     return exits.OK
 
 

@@ -1,22 +1,26 @@
 """The decision on a night: judged against the champion, and promoted where it has earned it.
 
-Against whom and with which history is settled here; how it is judged, in jobs.night.gate.
+Against whom and with which history is settled here; how it is judged, in jobs.night.gate, or, where the spec
+was edited, in jobs.night.best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.exits import BusyError
-from jobs.night.champion import Champion, champion_night, promote, read_champion
+from jobs.night.champion import ACCEPTED, Champion, promote, read_champion
 from jobs.night.clock import Clock
+from jobs.night.edited import Edited, Side, compare_edited, has_variants_of, is_edited
 from jobs.night.gate import Judgement, Policy, Scores, judge
 from jobs.night.lock import Lock
+from jobs.night.lost import champion_night
 from jobs.night.nights import Night, list_nights, read_night
 from jobs.night.reading import Reading
-from jobs.night.scores import make_scores, read_scores
+from jobs.night.scores import make_scores, read_scores, without_result
+from jobs.spec.variants import variants
 from jobs.storage.store import Store
 
 HISTORY = 20
@@ -29,10 +33,13 @@ class Decision:
     """What became of a night."""
 
     result: str
-    """first or better: it is the champion now; same or worse: it isn't."""
+    """first or better: it is the champion now; same, worse, apart (nothing to be compared with) or failed: it isn't."""
     against: str | None
     """The champion that it was judged against."""
-    judgement: Judgement
+    judgement: Judgement | Edited | None
+    """Trial by trial, or of an edited spec best by best; None of a night that was not judged."""
+    lost: Sequence[str] = ()
+    """Datasets of which no trial gave a result: why it failed."""
     nights: int = 0
     """Nights that the luck of fresh rows was learnt from; 0 where both have the same rows."""
 
@@ -63,28 +70,37 @@ def _judged(
     store: Store, night: Night, scores: Scores, policy: Policy, champion: Champion | None, read: Reading
 ) -> Decision:
     line = champion.line if champion else []
-    promoted = bool(line) and line[-1] == night.id
-    against = ([None, *line][-2] if promoted else line[-1]) if line else None
+    is_champion = bool(line) and line[-1] == night.id
+    against = ([None, *line][-2] if is_champion else line[-1]) if line else None
+    if lost := without_result(scores, variants(night.spec)):
+        return Decision("failed", against, None, lost)
     if champion is None or against is None:
-        return Decision("first", None, Judgement("apart", ()))
+        return Decision("first", None, None)
+    decision = _compared(store, Side(night, scores), against, policy, champion.taken_back, read)
+    promoted = is_champion and champion.moves[-1].kind != ACCEPTED
+    return replace(decision, result="better") if promoted else decision
+
+
+def _compared(store: Store, ours: Side, against: str, policy: Policy, taken_back: set[str], read: Reading) -> Decision:
     record = read_night(store, against)
     theirs = _scores_of(store, against, record, read)
-    same_rows = record is not None and record["trained_digest"] == night.trained.digest
-    history = [] if same_rows else [theirs, *_history(store, night.id, against, champion.taken_back)]
-    judgement = judge(scores, theirs, history, policy)
-    if judgement.verdict == "apart":
-        return Decision("first", against, judgement)
-    return Decision("better" if promoted else judgement.verdict, against, judgement, len(history))
+    same_rows = record is not None and record["trained_digest"] == ours.night.trained.digest
+    history = [] if same_rows else [theirs, *_history(store, ours.night.id, against, theirs, taken_back)]
+    if not is_edited(ours.scores, theirs):
+        judgement = judge(ours.scores, theirs, history, policy)
+        return Decision(judgement.verdict, against, judgement, nights=len(history))
+    edited = compare_edited(store, ours, Side(champion_night(store, against), theirs), history, policy, read)
+    return Decision(edited.verdict, against, edited)
 
 
-def _history(store: Store, night: str, against: str, taken_back: set[str]) -> list[Scores]:
-    """Scores of the last nights with rows of their own that were found the same as the champion."""
+def _history(store: Store, night: str, against: str, theirs: Scores, taken_back: set[str]) -> list[Scores]:
+    """Scores of the last nights with rows of their own that were found the same as the champion, with its variants."""
     found: list[Scores] = []
     for each in reversed(list_nights(store)):
         record = read_night(store, each) if each not in (night, against, *taken_back) else None
         if record is not None and (record["result"], record["against"]) == ("same", against) and record["fresh"]:
             scores = read_scores(store, each, record["scores_sha256"])
-            found += [] if scores is None else [scores]
+            found += [scores] if scores is not None and has_variants_of(theirs, scores) else []
         if len(found) == HISTORY - 1:
             break
     return found

@@ -1,5 +1,7 @@
 """The gate: is a night better than its champion, the same, or worse? Pure numbers, no files.
 
+Both are nights of the same variants; those of an edited spec are for jobs.night.best.
+
 Each variant is tested by itself, on its trials that both nights have. What is compared is the natural logarithm of the
 RMSE on the same evaluation rows, so that an effect is a ratio, and a trial's partner is the one of the same seed.
 
@@ -117,7 +119,7 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
     names_V, variant_T = np.unique(night.variant_T[ours_T], return_inverse=True)
     if not len(names_V):
         return Judgement("apart", ())
-    difference_T = _log(night.rmse_T[ours_T]) - _log(champion.rmse_T[theirs_T])
+    difference_T = log_rmse(night.rmse_T[ours_T]) - log_rmse(champion.rmse_T[theirs_T])
     n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
     with np.errstate(divide="ignore", invalid="ignore"):
         error_V = std_V / np.sqrt(n_V)
@@ -146,7 +148,7 @@ def _corrected(
     """P-values of being worse (sign 1) or better (-1) after Holm's correction; 1 for what can't be tested."""
     least = math.log1p(policy.least_effect)
     tested = [v for v in range(len(n_V)) if n_V[v] > 1]
-    over_seeds = [_t_test(sign * float(mean_V[v]) - least, float(error_V[v]), int(n_V[v]) - 1) for v in tested]
+    over_seeds = [t_test(sign * float(mean_V[v]) - least, float(error_V[v]), int(n_V[v]) - 1) for v in tested]
     p = holm(
         [_p(sign, policy.early, float(mean_V[v]), each, luck_V[v]) for v, each in zip(tested, over_seeds, strict=True)]
     )
@@ -167,10 +169,10 @@ def _p(sign: int, early: float, mean: float, over_seeds: float, luck: Luck | Non
     offset, spread, nights = luck
     if nights < NIGHTS:
         return over_seeds if sign * mean >= math.log(early) else 1.0
-    return TRIMMED * _t_test(sign * offset, spread * math.sqrt(1 + 1 / nights), min(TAILS, nights - 1))
+    return TRIMMED * t_test(sign * offset, spread * math.sqrt(1 + 1 / nights), min(TAILS, nights - 1))
 
 
-def _t_test(excess: float, error: float, freedom: int) -> float:
+def t_test(excess: float, error: float, freedom: int) -> float:
     """The tail beyond excess / error; where nothing varies, a difference is certain and none is none."""
     if error == 0:
         return 0.0 if excess > 0 else 1.0
@@ -196,7 +198,7 @@ def _night_means(scores: Scores, like: Scores, names_V: NDArray[np.str_]) -> Flo
     wanted_T = np.searchsorted(names_V, like.variant_T[np.isin(like.variant_T, names_V)])
     keep_T = np.isin(like.variant_T[ours_T], names_V)
     variant_T = np.searchsorted(names_V, like.variant_T[ours_T][keep_T])
-    n_V, mean_V, _ = _moments(_log(scores.rmse_T[theirs_T][keep_T]), variant_T, len(names_V))
+    n_V, mean_V, _ = _moments(log_rmse(scores.rmse_T[theirs_T][keep_T]), variant_T, len(names_V))
     return np.where(n_V == np.bincount(wanted_T, minlength=len(names_V)), mean_V, np.nan)
 
 
@@ -210,5 +212,6 @@ def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tu
     return n_V, mean_V, std_V
 
 
-def _log(rmse_T: Floats) -> Floats:
+def log_rmse(rmse_T: Floats) -> Floats:
+    """What is compared: the natural logarithm, of what diverged that of LOST."""
     return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), LOST))

@@ -13,10 +13,11 @@ from typing import Any
 
 from jobs import exits
 from jobs.exits import BusyError, UsageError
-from jobs.night.champion import Champion, champion_night, read_champion
+from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
 from jobs.night.lock import Lock, holding, refuse_busy
+from jobs.night.lost import champion_night
 from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
@@ -201,7 +202,9 @@ def _make(
     scores, sha256 = make_scores(here.store, night, read)
     decision = decide(here.store, night, scores, options.policy, lock, here.clock, read)
     names = {variant_name(variant): variant for variant in variants(night.spec)}
-    message = sentence(decision, names, options.policy)
+    message = sentence(decision, names, options.policy, night.id)
+    if decision.result == "failed":
+        here.progress.warn(f"night {night.id}: {message}")
     record = {
         **facts,
         "result": decision.result,
@@ -210,7 +213,7 @@ def _make(
         "against": decision.against,
         "trained_digest": night.trained.digest,
         "scores_sha256": sha256,
-        "gate": gate_facts(decision.judgement, names, options.policy),
+        "gate": gate_facts(decision, names, options.policy),
         "best": best_of(scores, names),
         "ended": here.clock.stamp(),
         "seconds": round(here.clock.monotonic() - began, 3),
@@ -244,7 +247,7 @@ def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) 
 
 
 def _code(result: str, trained: Trained) -> int:
-    if result == "worse":
+    if result in ("worse", "apart"):
         return exits.REGRESSED
     return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
 

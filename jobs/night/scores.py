@@ -11,8 +11,9 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,29 +45,31 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
         DamagedRecord: some of its trials are not in the store.
 
     """
-    pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
-    stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])
-    wanted = pa.array([trained.id for _, trained in pairs])
-    found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
-    if lost := [trained.id for _, trained in pairs if trained.id not in found]:
-        again = "start this night again with its spec and --date: it trains them first, those of the champion too"
-        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: {again}")
-    named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
+    pairs, found = _trained(store, night, read)
     if night.fresh:
-        rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], [own for own, _ in pairs])
+        rows_of = {trained.id: own.variant.dataset for own, trained in pairs}
+        rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
     else:
         rmse = {trained.id: found[trained.id]["rmse"] for _, trained in pairs}
-    table = pa.table(
-        {
-            "trial": [_trial_name(named[own.variant], own.seed) for own, _ in pairs],
-            "variant": [named[own.variant] for own, _ in pairs],
-            "rmse": pa.array([_or_infinite(rmse[trained.id]) for _, trained in pairs], pa.float64()),
-        }
-    )
+    table = _table(pairs, rmse)
     sink = io.BytesIO()
     pq.write_table(table, sink)
     store.put(scores_path(night.id), sink.getvalue())
     return _scores(table), hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: Reading) -> Scores:
+    """A night's trials of the datasets that `rows` names, measured on the test rows it gives; kept nowhere.
+
+    Raises:
+        DamagedRecord: some of its trials are not in the store.
+
+    """
+    pairs, found = _trained(store, night, read)
+    pairs = [(own, trained) for own, trained in pairs if own.variant.dataset.name in rows]
+    rows_of = {trained.id: rows[own.variant.dataset.name] for own, trained in pairs}
+    rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
+    return _scores(_table(pairs, rmse))
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
@@ -100,17 +103,48 @@ def _trial_names(source: bytes) -> list[str]:
     return [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
 
 
+def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
+    """Names of the datasets of which all trials diverged."""
+    whole = set(scores.variant_T[np.isfinite(scores.rmse_T)].tolist())
+    found: dict[str, bool] = {}
+    for variant in given:
+        found[variant.dataset.name] = found.get(variant.dataset.name, False) or variant_name(variant) in whole
+    return sorted(name for name, has_result in found.items() if not has_result)
+
+
+def _trained(store: Store, night: Night, read: Reading) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
+    """A night's trials, each as given and as trained, and what is stored of the latter."""
+    pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
+    stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])
+    wanted = pa.array([trained.id for _, trained in pairs])
+    found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
+    if lost := [trained.id for _, trained in pairs if trained.id not in found]:
+        again = "start this night again with its spec and --date: it trains them first, those of the champion too"
+        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: {again}")
+    return pairs, found
+
+
+def _table(pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None]) -> pa.Table:
+    named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
+    return pa.table(
+        {
+            "trial": [_trial_name(named[own.variant], own.seed) for own, _ in pairs],
+            "variant": [named[own.variant] for own, _ in pairs],
+            "rmse": pa.array([_or_infinite(rmse[trained.id]) for _, trained in pairs], pa.float64()),
+        }
+    )
+
+
 def _scores(table: pa.Table) -> Scores:
     trial_T, variant_T = (np.array(table[name].to_pylist(), np.str_) for name in ("trial", "variant"))
     return Scores(trial_T, variant_T, table["rmse"].to_numpy())
 
 
 def _measured(
-    store: Store, trained: Sequence[tuple[Trial, dict[str, object]]], own: Sequence[Trial]
+    store: Store, trained: Sequence[tuple[Trial, dict[str, Any]]], rows_of: Mapping[str, DatasetSpec]
 ) -> dict[str, float | None]:
-    """RMSE of each trained trial on the test split of its own trial; None of one that diverged."""
+    """RMSE of each trained trial on the test split of the dataset of its id; None of one that diverged."""
     rmse: dict[str, float | None] = {trial.id: None for trial, _ in trained}
-    rows_of = {trial.id: each.variant.dataset for (trial, _), each in zip(trained, own, strict=True)}
     by_pack: dict[str, list[Trial]] = {}
     for trial, row in trained:
         if row["status"] == "ok":

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from jobs.night.calendar import missed_dates
-from jobs.night.champion import champion_night, read_champion
+from jobs.night.champion import read_champion
 from jobs.night.clock import Clock, stamp
 from jobs.night.lock import read_lease
+from jobs.night.lost import champion_night
 from jobs.night.nights import date_of, list_nights, read_night, read_state
 from jobs.night.sealed import DamagedRecord
 from jobs.night.sources import trained_spec

@@ -18,9 +18,9 @@ _BACK = 30  # nights that are looked at: reading more costs a second on an objec
 
 def event_of(record: Mapping[str, Any]) -> str:
     """The event of a finished night."""
-    if record["result"] == "worse":
-        return "regression"
-    return "recovery" if record["recovers"] else "success"
+    if record["result"] in GOOD:
+        return "recovery" if record["recovers"] else "success"
+    return "failure" if record["result"] == "failed" else "regression"
 
 
 def follows_trouble(night: Night, before: Mapping[str, Any] | None, store: Store) -> bool:

@@ -10,34 +10,44 @@ from typing import Any
 import numpy as np
 
 from jobs.night.decision import Decision
+from jobs.night.edited import Edited
+from jobs.night.edited_words import DIVERGED, edited_facts, edited_sentence, listed, opening, ratio, words_of
 from jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
-from jobs.results.stored import variant_columns
-from jobs.show.words import describe_variant
 from jobs.spec.variants import Variant
 
 _TOLD, _LISTED = 3, 100  # changes in the sentence and in night.json; all are counted
-_DIVERGED = 1e6  # no RMSE grows so much: seeds have diverged that didn't before
 
 
-def sentence(decision: Decision, names: Mapping[str, Variant], policy: Policy) -> str:
+def sentence(decision: Decision, names: Mapping[str, Variant], policy: Policy, night: str) -> str:
     """What became of the night and why."""
-    if decision.result == "first":
-        why = f"nothing in common with champion {decision.against}" if decision.against else "there was no champion"
-        return f"promoted without a comparison: {why}"
-    changes = decision.judgement.changes
-    opening = {
-        "better": f"promoted: better than champion {decision.against}",
-        "same": f"the same as champion {decision.against}, which stays",
-        "worse": f"regressed against champion {decision.against}, which stays",
-    }[decision.result]
-    told = [change for change in _ranked(decision.judgement) if change.verdict == decision.result != "same"]
+    if decision.result == "failed":
+        return _failed(decision)
+    if decision.judgement is None:
+        return "promoted without a comparison: there was no champion"
+    if isinstance(decision.judgement, Edited):
+        return edited_sentence(decision.judgement, decision.against or "", policy, night)
+    return _paired(decision, decision.judgement, names, policy)
+
+
+def _failed(decision: Decision) -> str:
+    stays = f", champion {decision.against} stays" if decision.against else ""
+    return (
+        f"failed: all trials of {listed(decision.lost)} diverged: not judged and not promoted{stays}; "
+        "mend the spec, by a smaller lr for example, and start a night of it"
+    )
+
+
+def _paired(decision: Decision, judgement: Judgement, names: Mapping[str, Variant], policy: Policy) -> str:
+    changes = judgement.changes
+    told = [change for change in _ranked(judgement) if change.verdict == decision.result != "same"]
     counted = f"{len(told)} of {len(changes)} variants" if told else f"{len(changes)} variants"
     parts = [f"{words_of(names[change.variant])}: {_effect(change)}" for change in told[:_TOLD]]
     parts += [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
     rule = f"of nights with nothing changed at most {policy.alpha:.3g} are called {decision.result}"
     untested = sum(change.verdict == "untested" for change in changes)
     unknown = f" ({untested} of them untested: fewer than two seeds)" if untested else ""
-    text = f"{opening}: {counted}{unknown}" + (f": {'; '.join(parts)}; {rule}" if told else "")
+    text = f"{opening(decision.result, decision.against or '')}: {counted}{unknown}"
+    text += f": {'; '.join(parts)}; {rule}" if told else ""
     if 0 < decision.nights < NIGHTS:
         text += (
             f"; until {NIGHTS} nights show what luck with fresh rows does, changes count from {policy.early:g} times on"
@@ -45,19 +55,18 @@ def sentence(decision: Decision, names: Mapping[str, Variant], policy: Policy) -
     return text
 
 
-def words_of(variant: Variant) -> str:
-    """A variant as a person would say it."""
-    return f"{variant.dataset.name} {describe_variant(variant_columns(variant))}"
-
-
-def gate_facts(judgement: Judgement, names: Mapping[str, Variant], policy: Policy) -> dict[str, Any]:
+def gate_facts(decision: Decision, names: Mapping[str, Variant], policy: Policy) -> dict[str, Any]:
     """The judgement for night.json, what changed first."""
-    counts = Counter(change.verdict for change in judgement.changes)
-    listed = [
+    if isinstance(decision.judgement, Edited):
+        return {**asdict(policy), "verdict": decision.judgement.verdict, **edited_facts(decision.judgement)}
+    changes = _ranked(decision.judgement) if decision.judgement else []
+    counts = Counter(change.verdict for change in changes)
+    shown = [
         {**asdict(change), "dataset": names[change.variant].dataset.name, "words": words_of(names[change.variant])}
-        for change in _ranked(judgement)[:_LISTED]
+        for change in changes[:_LISTED]
     ]
-    return {**asdict(policy), "verdict": judgement.verdict, "variants": dict(sorted(counts.items())), "changes": listed}
+    verdict = decision.judgement.verdict if decision.judgement else decision.result
+    return {**asdict(policy), "verdict": verdict, "variants": dict(sorted(counts.items())), "changes": shown}
 
 
 def best_of(scores: Scores, names: Mapping[str, Variant]) -> dict[str, dict[str, Any]]:
@@ -80,12 +89,7 @@ def _ranked(judgement: Judgement) -> list[Change]:
 
 def _effect(change: Change) -> str:
     assert change.high is not None, "a change was tested"
-    if change.effect > _DIVERGED:
+    if change.effect > DIVERGED:
         return f"diverges ({change.seeds} seeds, p = {change.p:.2g})"
-    interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
-    return f"RMSE {_ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"
-
-
-def _ratio(effect: float) -> str:
-    """A change of the RMSE: in percent, or from a doubling on as a factor."""
-    return f"{effect:+.1%}" if effect < 1 else f"x {1 + effect:.3g}"
+    interval = f"95 % interval {ratio(change.low)} to {ratio(change.high)}"
+    return f"RMSE {ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"

@@ -1,0 +1,103 @@
+"""A night of an edited spec beside its champion: which datasets both have, measured on the champion's test rows.
+
+What is compared then is for jobs.night.best, and what follows from it for jobs.night.decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.spec import NamedDataset
+from jobs.night.best import Comparison, Pair, Table, compare, table_of, worst
+from jobs.night.gate import Policy, Scores
+from jobs.night.matching import matched, same_test_rows
+from jobs.night.nights import Night
+from jobs.night.reading import Reading
+from jobs.night.scores import measure_on, variant_name
+from jobs.spec.variants import Variant, variants
+from jobs.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Side:
+    """A night and what it has reached."""
+
+    night: Night
+    scores: Scores
+
+    @cached_property
+    def names(self) -> dict[str, Variant]:
+        """Its variants by the names that scores have of them."""
+        return {variant_name(variant): variant for variant in variants(self.night.spec)}
+
+    @cached_property
+    def datasets(self) -> dict[str, NamedDataset]:
+        """Those that are trained on, as they were given."""
+        return {variant.dataset.name: variant.dataset for variant in variants(self.night.spec)}
+
+    def trained_on(self, dataset: str) -> str:
+        """The digest of the rows that were trained on."""
+        return next(each.digest for each in self.night.trained.datasets if each.name == dataset)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What the gate finds of a night of an edited spec."""
+
+    datasets: Mapping[str, str | None]
+    """By the champion's datasets the night's; None where it has nothing to be compared with."""
+    found: Mapping[str, Comparison]
+    """By the champion's datasets, of those that both have."""
+    names: Mapping[str, Variant]
+    """The variants of both nights."""
+    added: Sequence[str] = ()
+    """Datasets that the champion doesn't have; they are not judged."""
+
+    @property
+    def verdict(self) -> str:
+        """worse, apart, better or same."""
+        return worst([self.found[name].verdict if ours else "apart" for name, ours in self.datasets.items()])
+
+
+def is_edited(night: Scores, champion: Scores) -> bool:
+    """Whether the variants are others than the champion's, or none of their trials has a partner."""
+    return not has_variants_of(champion, night) or not np.isin(night.trial_T, champion.trial_T).any()
+
+
+def has_variants_of(one: Scores, other: Scores) -> bool:
+    """Whether both have the same variants."""
+    return set(one.variant_T.tolist()) == set(other.variant_T.tolist())
+
+
+def compare_edited(
+    store: Store, night: Side, champion: Side, history: Sequence[Scores], policy: Policy, read: Reading
+) -> Edited:
+    """Compares the best of each dataset with the champion's; `history` as in jobs.night.gate, the champion first."""
+    ours, theirs = night.datasets, champion.datasets
+    matches = matched(list(theirs.values()), list(ours.values()))
+    shared = {name: match for name, match in matches.items() if match is not None}
+    elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
+    measured = measure_on(store, night.night, elsewhere, read) if elsewhere else night.scores
+    past = [each for each in history if np.isin(champion.scores.trial_T, each.trial_T).all()]
+    pairs = []
+    for name, match in shared.items():
+        mine = _table(measured if match.name in elsewhere else night.scores, night.names, match.name)
+        same_rows = night.trained_on(match.name) == champion.trained_on(name)
+        luck = [] if same_rows else [_table(each, champion.names, name) for each in past]
+        pairs.append(Pair(mine, _table(champion.scores, champion.names, name), luck))
+    return Edited(
+        {name: match.name if match else None for name, match in matches.items()},
+        dict(zip(shared, compare(pairs, policy), strict=True)),
+        {**champion.names, **night.names},
+        sorted(ours.keys() - {match.name for match in shared.values()}),
+    )
+
+
+def _table(scores: Scores, names: Mapping[str, Variant], dataset: str) -> Table:
+    keep_T: NDArray[np.bool_] = np.array([names[name].dataset.name == dataset for name in scores.variant_T.tolist()])
+    return table_of(Scores(scores.trial_T[keep_T], scores.variant_T[keep_T], scores.rmse_T[keep_T]))

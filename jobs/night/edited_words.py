@@ -1,0 +1,100 @@
+"""A night of an edited spec in words and as plain facts; the words that all nights share are here too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from jobs.night.best import NIGHTS, SEEDS, Comparison
+from jobs.night.edited import Edited
+from jobs.night.gate import Policy
+from jobs.results.stored import variant_columns
+from jobs.show.words import describe_variant
+from jobs.spec.variants import Variant
+
+DIVERGED = 1e6
+"""No RMSE grows so much: seeds have diverged that didn't before."""
+
+
+def edited_sentence(edited: Edited, against: str, policy: Policy, night: str) -> str:
+    """What became of the night and why, dataset by dataset."""
+    parts = [_compared(edited, name, policy) for name in edited.found]
+    apart = [name for name, ours in edited.datasets.items() if ours is None]
+    if apart:
+        parts.append(
+            f"{listed(apart)} of the champion: no dataset of the same task, range and inputs to compare it with"
+        )
+    if edited.added:
+        parts.append(f"{listed(edited.added)}: new, and not judged")
+    how = "of the edited spec the best is compared with the best: " if edited.found else ""
+    text = f"{opening(edited.verdict, against)}: {how}{'; '.join(parts)}"
+    if edited.verdict in ("worse", "apart"):
+        text += f"; if that is meant, `sumsquares nightly promote {night}` makes it the champion"
+    return text
+
+
+def edited_facts(edited: Edited) -> dict[str, Any]:
+    """The comparison for night.json."""
+    shown = [
+        {
+            "dataset": name,
+            "night_dataset": edited.datasets[name],
+            **asdict(found),
+            "seeds": list(found.seeds),
+            "words": words_of(edited.names[found.night]),
+            "champion_words": words_of(edited.names[found.champion]),
+        }
+        for name, found in edited.found.items()
+    ]
+    apart = [name for name, ours in edited.datasets.items() if ours is None]
+    return {"datasets": shown, "apart": apart, "added": list(edited.added)}
+
+
+def opening(result: str, against: str) -> str:
+    """How a sentence on a night begins that was judged."""
+    return {
+        "better": f"promoted: better than champion {against}",
+        "same": f"the same as champion {against}, which stays",
+        "worse": f"regressed against champion {against}, which stays",
+        "apart": f"not promoted: not comparable with champion {against}, which stays",
+    }[result]
+
+
+def words_of(variant: Variant) -> str:
+    """A variant as a person would say it."""
+    return f"{variant.dataset.name} {describe_variant(variant_columns(variant))}"
+
+
+def listed(datasets: Iterable[str]) -> str:
+    """`dataset 'a'`, `datasets 'a', 'b'`."""
+    quoted = [f"'{name}'" for name in datasets]
+    return f"dataset{'s' if len(quoted) > 1 else ''} {', '.join(quoted)}"
+
+
+def ratio(effect: float) -> str:
+    """A change of the RMSE: in percent, or from a doubling on as a factor."""
+    return f"{effect:+.1%}" if effect < 1 else f"x {1 + effect:.3g}"
+
+
+def _compared(edited: Edited, name: str, policy: Policy) -> str:
+    found = edited.found[name]
+    ours, theirs = (words_of(edited.names[variant]) for variant in (found.night, found.champion))
+    verdict = {"same": "the same"}.get(found.verdict, found.verdict)
+    return f"{ours} against {theirs} is {verdict}: {_effect(found, policy)}"
+
+
+def _effect(found: Comparison, policy: Policy) -> str:
+    """By how much, how sure that is, and why where there is no test."""
+    ours, theirs = found.seeds
+    if found.medians is None:
+        which = {"worse": "its own", "better": "the champion's", "same": "both bests'"}[found.verdict]
+        return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
+    counts = f"a change of the median counts from {policy.early:g} times on"
+    if found.effect is None or found.low is None or found.high is None:
+        return f"median RMSE {ratio(found.medians)} ({ours} and {theirs} seeds; with fewer than {SEEDS} {counts})"
+    text = f"RMSE {ratio(found.effect)}" if found.effect < DIVERGED else "seeds diverge"
+    tested = f"95 % interval {ratio(found.low)} to {ratio(found.high)}, {ours} and {theirs} seeds, p = {found.p:.2g}"
+    if found.rule == "early":
+        tested += f"; median {ratio(found.medians)}, and until {NIGHTS} nights show the luck of fresh rows {counts}"
+    return f"{text} ({tested})"

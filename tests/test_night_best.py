@@ -1,0 +1,162 @@
+"""The best against the best, where a spec was edited: what is called worse and better, and how rarely that errs."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from test_benchmarks import run
+
+from datasets.spec import NamedDataset
+from jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
+from jobs.night.gate import LOST, Policy, Scores
+from jobs.night.matching import matched, same_test_rows
+from jobs.night.student import t_tail
+
+STRICT = Policy(alpha=0.01, least_effect=0.02)
+
+
+def table(rmse_VS):
+    """Variants a, b ... with seeds; of None there is no trial."""
+    log_VS = [[np.nan if rmse is None else math.log(min(rmse, LOST)) for rmse in rmse_S] for rmse_S in rmse_VS]
+    return Table(tuple("abcdefghij"[: len(rmse_VS)]), np.array(log_VS))
+
+
+def verdict(night, champion, history=(), policy=STRICT):
+    (found,) = compare([Pair(night, champion, history)], policy)
+    return found
+
+
+def simulated(nights, alpha, *only):
+    """What the benchmark finds in these worlds."""
+    return json.loads(run("gate", "--json", "--nights", f"{nights}", "--alpha", f"{alpha}", "--only", *only))
+
+
+def test_of_edits_that_change_nothing_no_more_than_the_stated_rate_are_called_worse_or_better():
+    """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of luck, with and without that of the rows."""
+    found = simulated(25, 0.01, "normal, same", "normal, fresh", "exponential", "student3")
+    shares = [(each["worse"], each["better"]) for each in found if "one better" not in each["world"]]
+    assert len(shares) > 60
+    assert np.mean(shares, 0).max() <= 0.01
+    assert np.max(shares) <= 0.16  # of 25 nights 4, where a quarter of one is expected
+
+
+def test_choices_among_equal_variants_keep_the_rate_at_which_they_are_hardest():
+    """With alpha = 0.05, where 1,200 edits of each world tell: one against 33 of a side, and 2 to 33 on both."""
+    found = simulated(1200, 0.05, "normal, same rows, equal", "1 x 5 and 33 x 5, normal, same")
+    assert len(found) == 5
+    assert max(max(each["worse"], each["better"]) for each in found) <= 0.07
+
+
+@pytest.mark.parametrize("world", ["1 x 4, normal, same rows", "6 x 5, normal, same rows", "33 x 10, student3, same"])
+def test_ten_times_worse_is_found_nearly_always(world):
+    """On the same rows, with luck of seeds of 30 %."""
+    assert simulated(200, 0.01, world)[0]["10 x worse"] >= 0.9
+
+
+def test_swapping_the_sides_swaps_worse_and_better():
+    """To the bit of the p-value."""
+    draw = np.random.default_rng(1)
+    one, other = (table(np.exp(draw.normal(level, 0.1, (3, 6)))) for level in (5.0, 5.6))
+    ahead, back = verdict(other, one), verdict(one, other)
+    assert (ahead.verdict, back.verdict) == ("worse", "better")
+    assert ahead.p == back.p
+    assert 1 + ahead.effect == pytest.approx(1 / (1 + back.effect))
+
+
+def test_the_best_is_measured_on_the_seeds_it_was_not_selected_on():
+    """By hand: seeds 0 and 2 prefer a, which has 8 and 16 on the others; 1 and 3 prefer b, which has 4 and 4."""
+    found = table([[2.0, 8.0, 2.0, 16.0], [4.0, 1.0, 4.0, 1.0]])
+    assert np.exp(found.fitted) == pytest.approx([8.0, 16.0, 4.0, 4.0])
+    assert found.level == pytest.approx(math.log(2048) / 4)
+    assert found.variance == pytest.approx(2 * np.var(np.log([8, 16, 4, 4]), ddof=1) / 4)
+
+
+def test_without_a_choice_it_is_welchs_test():
+    """By his formulas: t = 3.96 at 5.2 degrees of freedom, taken for 5."""
+    ours, theirs = np.log([12.0, 15.0, 11.0, 14.0]), np.log([7.0, 9.5, 6.0, 9.0])
+    found = verdict(table([np.exp(ours)]), table([np.exp(theirs)]), policy=Policy(least_effect=0.0))
+    v1, v2 = np.var(ours, ddof=1) / 4, np.var(theirs, ddof=1) / 4
+    difference, error = ours.mean() - theirs.mean(), math.sqrt(v1 + v2)
+    assert (v1 + v2) ** 2 / (v1**2 / 3 + v2**2 / 3) == pytest.approx(5.18, abs=0.005)
+    assert difference / error == pytest.approx(3.96, abs=0.005)
+    assert found.effect == pytest.approx(math.expm1(difference))
+    assert found.low == pytest.approx(math.expm1(difference - 2.5706 * error), rel=1e-4)
+    assert found.p == pytest.approx(t_tail(difference / error, 5))
+
+
+def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
+    """A short history: nine times is the same, eleven times is worse; from ten nights on their spread decides."""
+    champion = table([[100.0, 101.0, 99.0, 100.5, 100.2]])
+    spread = [1.0, 0.9, 1.1, 1.05, 0.95, 1.02, 0.98, 1.0, 1.07, 0.93]
+    history = [Table(("a",), champion.log_VS + math.log(each)) for each in spread]
+    for factor, early, late in ((1.3, "same", "same"), (3.0, "same", "worse"), (11.0, "worse", "worse")):
+        night = Table(("a",), champion.log_VS + math.log(factor))
+        assert verdict(night, champion).verdict == "worse"
+        assert verdict(night, champion, history[: NIGHTS - 1]).verdict == early
+        assert verdict(night, champion, history).verdict == late
+
+
+def test_at_least_half_of_the_seeds_diverged_is_worse_than_any_median_and_fewer_are_not():
+    """And the other way round; where both are lost, they are the same."""
+    good, lost, hurt = table([[5.0] * 4]), table([[5.0, 5.0, LOST, LOST]]), table([[5.0, 5.0, 5.0, LOST]])
+    results = [verdict(*pair).verdict for pair in ((lost, good), (good, lost), (lost, lost), (hurt, good))]
+    assert results == ["worse", "better", "same", "same"]
+
+
+def test_too_few_seeds_are_compared_by_the_medians_and_the_early_factor_alone():
+    """On either side."""
+    few, many = table([[5.0] * (SEEDS - 1)]), table([[5.0] * 9])
+    for seeds in (SEEDS - 1, 9):
+        for factor, expected in ((9.9, "same"), (10.1, "worse"), (0.099, "better")):
+            found = verdict(table([[5.0 * factor] * seeds]), few)
+            assert (found.verdict, found.rule, found.p) == (expected, "few", None)
+    assert verdict(few, many).rule == "few"
+    assert verdict(many, many).rule == "seeds"
+
+
+def test_variants_with_other_seeds_than_the_rest_are_compared_as_far_as_they_go():
+    """In the order of their seeds, of which each variant has its own; trials name them."""
+    trials = [("v-2", 3.0), ("v-10", 4.0), ("w-0", 5.0)]
+    names, rmse = zip(*trials, strict=True)
+    scores = Scores(np.array(names), np.array([name[0] for name in names]), np.array(rmse))
+    found = table_of(scores)
+    assert found.variants == ("v", "w")
+    assert np.exp(found.log_VS) == pytest.approx(np.array([[3.0, 4.0], [5.0, np.nan]]), nan_ok=True, rel=1e-2)
+    ragged = table([[5.0, 5.1, 5.0, 5.1, 5.0], [6.0, 6.1, 6.0, 6.1, None], [7.0, None, None, None, None]])
+    assert verdict(ragged, ragged).verdict == "same"
+
+
+def test_worse_outranks_apart_and_that_outranks_better():
+    """Whatever their order."""
+    for words in permutations(["same", "better", "apart", "worse"]):
+        assert worst(words) == "worse"
+        assert worst([word for word in words if word != "worse"]) == "apart"
+        assert worst([word for word in words if word in ("same", "better")]) == "better"
+
+
+def dataset(name, **fields):
+    return NamedDataset(**{"name": name, "task": "sum", "largest": 50, "rows": 200, **fields})
+
+
+def test_datasets_are_matched_by_their_rows_then_their_name_then_their_question():
+    """Each once; another task, range or number of inputs is another question."""
+    a, b = dataset("a"), dataset("b", seed=1)
+    swapped = [dataset("a", seed=1), dataset("b")]
+    assert matched([a, b], swapped) == {"a": swapped[1], "b": swapped[0]}
+    more = [dataset("b", rows=300), dataset("c", rows=400)]
+    assert matched([a, b], more) == {"a": more[1], "b": more[0]}
+    assert matched([a, b], more[:1]) == {"a": None, "b": more[0]}
+    for other in ({"task": "product"}, {"largest": 51}, {"n_numbers": 3}, {"unused": 1}):
+        assert matched([a], [dataset("a", **other)]) == {"a": None}
+
+
+def test_the_test_rows_depend_on_all_but_the_number_of_training_rows():
+    """Rows that are the same need no second measurement."""
+    a = dataset("a", test_rows=100)
+    assert same_test_rows(a, dataset("b", test_rows=100, rows=300))
+    assert not same_test_rows(a, dataset("a", test_rows=101))
+    assert not same_test_rows(a, dataset("a", test_rows=100, seed=1))

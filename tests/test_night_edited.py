@@ -1,0 +1,253 @@
+"""Nights of edited specs, trained for real: what is compared with the champion, what becomes of it, and by hand."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from night_world import TINY, Moved, spec_of
+from test_night_nightly import FIRST, OPTIONS, events, here, prepared, rows_of  # noqa: F401
+
+from datasets.rows import block
+from jobs import exits, training
+from jobs.asking import ask_run
+from jobs.night.champion import accept, read_champion
+from jobs.night.gate import Policy
+from jobs.night.nightly import run_night
+from jobs.night.nights import Night, read_night
+from jobs.results.models import answers
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
+
+EPOCHS = TINY.replace("epochs = 4", "epochs = 40").replace("seeds = 4", "seeds = 6")
+"""The champion's spec: it has learnt something, so that there is something to lose."""
+SECOND = '[[dataset]]\nname = "more"\ntask = "product"\nlargest = 20\nrows = 200\ntest_rows = 100\n[train]'
+BOTH = EPOCHS.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = ["sums", "more"]')
+
+
+def night(number, text, store, fresh=False, options=OPTIONS):
+    """The record of a night of a spec."""
+    return run_night(Night(FIRST + timedelta(days=number), spec_of(text), fresh), options, here(store, Moved()))
+
+
+def edited(store, before, after, fresh=False):
+    """The record of a night of one spec after one of another."""
+    first = night(0, before, store, fresh)
+    assert first["result"] == "first"
+    return night(1, after, store, fresh)
+
+
+RENAMED = EPOCHS.replace('"sums"', '"totals"')
+SGD = EPOCHS.replace("[train]", '[train]\noptimizer = "sgd"')
+DIVERGING = SGD.replace("lr = [0.01, 0.02]", "lr = 1e30")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "result", "code"),
+    [
+        (EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 41"), "same", exits.OK),
+        (EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"), "worse", exits.REGRESSED),
+        (EPOCHS.replace("epochs = 40", "epochs = 1"), EPOCHS, "better", exits.OK),
+        (EPOCHS, EPOCHS.replace("rows = 200", "rows = 20", 1), "worse", exits.REGRESSED),
+        (EPOCHS, EPOCHS.replace("[0.01, 0.02]", "1e-6"), "worse", exits.REGRESSED),
+        (EPOCHS, EPOCHS.replace("[0.01, 0.02]", "[0.01, 0.02, 1e-6]"), "same", exits.OK),
+        (EPOCHS.replace('"tanh"', '["identity", "tanh"]'), EPOCHS, "worse", exits.REGRESSED),
+        (EPOCHS, RENAMED, "same", exits.OK),
+        (EPOCHS, RENAMED.replace("epochs = 40", "epochs = 1"), "worse", exits.REGRESSED),
+        (EPOCHS, BOTH, "same", exits.OK),
+        (BOTH, EPOCHS, "apart", exits.REGRESSED),
+        (EPOCHS, EPOCHS.replace('"sum"', '"product"'), "apart", exits.REGRESSED),
+        (SGD, DIVERGING, "failed", exits.INCOMPLETE),
+    ],
+    ids=[
+        *(
+            "epochs",
+            "fewer epochs",
+            "more epochs",
+            "rows",
+            "learning rate",
+            "a learning rate more",
+            "activation removed",
+        ),
+        *("dataset renamed", "renamed and worse", "dataset added", "dataset removed", "other task", "all diverged"),
+    ],
+)
+def test_each_kind_of_edit_has_its_verdict_and_exit_code(tmp_path, before, after, result, code):
+    """And the champion is the night only where it is better; the message and night.json say what was compared."""
+    store = Store(str(tmp_path))
+    record = edited(store, before, after)
+    assert (record["result"], record["exit_code"]) == (result, code), record["message"]
+    champion = read_champion(store)[0].night
+    assert champion == (record["night"] if result == "better" else record["against"])
+    assert read_night(store, record["night"])["gate"] == record["gate"]
+    assert ask_run(store, "champion", [3, 17])
+    assert ("nightly promote " + record["night"] in record["message"]) == (result in ("worse", "apart"))
+
+
+GOOD = """
+name = "n"
+[[dataset]]
+name = "sq"
+task = "square"
+largest = 100
+rows = 200
+[train]
+epochs = 30
+batch_size = 10
+optimizer = "sgd"
+[[grid]]
+dataset = "sq"
+hidden = [[8]]
+lr = 0.05
+seeds = 5
+"""
+
+
+@contextmanager
+def diverging(seeds):
+    """A slip in the code that trains: of these seeds every learning rate is far too high."""
+    real = training.models_of
+
+    def slipped(pack):
+        models = real(pack)
+        rates = zip(models.lr, pack.trials, strict=True)
+        return replace(models, lr=[1e30 if trial.seed in seeds else lr for lr, trial in rates])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "models_of", slipped)
+        yield
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp_path, fresh):
+    """Exit 7, a failure for the hook with the dataset's name, nothing judged; the next good night is a recovery."""
+    store, told = Store(str(tmp_path / "store")), tmp_path / "told"
+    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
+    first = night(0, GOOD, store, fresh, options)
+    failed = night(1, GOOD.replace("lr = 0.05", "lr = 1e6"), store, fresh, options)
+    assert (failed["result"], failed["exit_code"]) == ("failed", exits.INCOMPLETE)
+    assert f"dataset 'sq' diverged: not judged and not promoted, champion {first['night']} stays" in failed["message"]
+    assert failed["gate"]["changes"] == []
+    assert read_champion(store)[0].night == first["night"]
+    assert ask_run(store, "champion", [5])
+    assert night(2, GOOD, store, fresh, options)["result"] == "same"
+    assert events(told) == ["success", "failure", "recovery"]
+
+
+def test_a_first_night_without_a_result_is_no_champion(tmp_path):
+    """Nor is it judged; a later good one is the first."""
+    store = Store(str(tmp_path))
+    assert night(0, GOOD.replace("lr = 0.05", "lr = 1e6"), store)["result"] == "failed"
+    assert read_champion(store)[0] is None
+    assert night(1, GOOD, store)["result"] == "first"
+
+
+def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(tmp_path):
+    """It is named, and it alone."""
+    text = SGD.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = "sums"', 1)
+    text += text[text.index("[[grid]]") :].replace('"sums"', '"more"').replace("[0.01, 0.02]", "1e30")
+    record = night(0, text, Store(str(tmp_path)))
+    assert record["result"] == "failed"
+    assert "all trials of dataset 'more' diverged" in record["message"]
+    assert set(record["best"]) == {"sums"}
+
+
+def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_data_too(tmp_path):
+    """Exit 8, not promoted; the message names both best variants, the factor, the seeds, and the way to accept it."""
+    store, told = Store(str(tmp_path / "store")), tmp_path / "told"
+    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
+    first = night(0, GOOD, store, True, options)
+    worse = GOOD.replace("lr = 0.05", "lr = 1e-7").replace("epochs = 30", "epochs = 1")
+    record = night(1, worse, store, True, options)
+    assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
+    assert read_champion(store)[0].night == first["night"]
+    (found,) = record["gate"]["datasets"]
+    assert (found["dataset"], found["night_dataset"], found["verdict"], found["rule"]) == ("sq", "sq", "worse", "early")
+    assert (found["effect"] > 8, found["medians"] > 9) == (True, True)
+    assert found["low"] < found["effect"] < found["high"]
+    assert found["p"] < 0.01
+    for part in (
+        "lr 1e-07, unit, 1 epochs against sq [8]",
+        "lr 0.05, unit, 30 epochs is worse: RMSE x ",
+        "5 and 5 seeds",
+        "10 nights",
+    ):
+        assert part in record["message"]
+    assert events(told) == ["success", "regression"]
+
+
+@pytest.mark.parametrize(("seeds", "result", "code"), [({1, 3, 5}, "worse", 8), ({1}, "same", 7)])
+def test_half_of_the_best_variants_seeds_diverged_is_worse_and_one_of_them_is_not(tmp_path, seeds, result, code):
+    """Without a median there is nothing to compare; 8 outranks the 7 of trials that diverged."""
+    store = Store(str(tmp_path))
+    night(0, SGD, store)
+    with diverging(seeds):
+        record = night(1, SGD.replace("epochs = 40", "epochs = 41"), store)
+    assert (record["result"], record["exit_code"]) == (result, code)
+    (found,) = record["gate"]["datasets"]
+    assert (found["rule"], found["medians"]) == ("diverged", None) if result == "worse" else found["rule"] == "seeds"
+    assert ("at least half of its own seeds diverged (6 and 6 seeds)" in record["message"]) == (result == "worse")
+
+
+def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_is_judged_against(tmp_path):
+    """The same by the gate's own words: the dataset is named, and the command."""
+    store = Store(str(tmp_path))
+    night(0, EPOCHS, store)
+    other = EPOCHS.replace('"sum"', '"product"')
+    record = night(1, other, store)
+    assert "dataset 'sums' of the champion: no dataset of the same task, range and inputs" in record["message"]
+    assert (record["gate"]["datasets"], record["gate"]["apart"], record["gate"]["added"]) == ([], ["sums"], ["sums"])
+    accept(store, record["night"], "now")
+    after = night(2, other, store)
+    assert (after["result"], after["against"]) == ("same", record["night"])
+
+
+def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
+    """Another seed and fewer rows: the night's networks answer the champion's test rows, in plain arithmetic."""
+    store, text = Store(str(tmp_path)), EPOCHS.replace("[0.01, 0.02]", "0.02")
+    night(0, text, store)
+    other = text.replace("rows = 200", "rows = 190", 1).replace("test_rows = 100", "test_rows = 90\nseed = 7")
+    (found,) = night(1, other, store)["gate"]["datasets"]
+    given, changed = trials(spec_of(text)), trials(spec_of(other))
+    x_NI, y_N = block(given[0].variant.dataset, "test", 0)
+    stored = {row["trial_id"]: row for row in rows_of(store)}
+    logs = [np.log(np.hypot(stored[trial.id]["rmse"], 0.1)) for trial in given]
+    ours = [answers(store, stored[trial.id]["pack"], trial, x_NI) - y_N for trial in changed]
+    expected = np.mean([np.log(np.hypot(np.sqrt(np.mean(error_N**2)), 0.1)) for error_N in ours]) - np.mean(logs)
+    assert found["effect"] == pytest.approx(np.expm1(expected), rel=1e-5)
+
+
+def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
+    """Then only a change by the early factor counts, whichever way."""
+    store, text = Store(str(tmp_path)), EPOCHS.replace("seeds = 6", "seeds = 3")
+    record = edited(store, text, text.replace("epochs = 40", "epochs = 41"))
+    assert record["result"] == "same"
+    assert "3 and 3 seeds; with fewer than 4 a change of the median counts from 2 times on" in record["message"]
+    record = night(2, text.replace("epochs = 40", "epochs = 1"), store)
+    assert record["result"] == "worse"
+    assert record["gate"]["datasets"][0]["p"] is None
+
+
+def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_path):
+    """Its night.json was damaged: made anew, it says what the gate found, and it is the champion still."""
+    store = Store(str(tmp_path))
+    record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
+    accept(store, record["night"], "now")
+    store.put(f"nightly/{record['night']}/night.json", b"{}")
+    again = night(1, EPOCHS.replace("epochs = 40", "epochs = 1"), store)
+    assert (again["result"], again["against"]) == ("worse", record["against"])
+    assert read_champion(store)[0].night == record["night"]
+
+
+def test_nights_of_fewer_seeds_are_no_history_of_an_edited_spec(tmp_path):
+    """They were the same as the champion, and too few of its trials are in them to show the luck of the rows."""
+    store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(alpha=1e-6))
+    night(0, EPOCHS, store, True, options)
+    for number, seeds, known in ((1, 3, 1), (3, 6, 2)):
+        same = night(number, EPOCHS.replace("seeds = 6", f"seeds = {seeds}"), store, True, options)
+        assert (same["result"], "changes" in same["gate"]) == ("same", True)
+        record = night(number + 1, EPOCHS.replace("epochs = 40", f"epochs = {40 + number}"), store, True, options)
+        assert record["gate"]["datasets"][0]["nights"] == known
