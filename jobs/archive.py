@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from datasets.errors import DataError
 from jobs.spec.difference import describe_difference
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
@@ -16,6 +17,12 @@ from jobs.storage.store import Store
 PREVIOUS = "previous"
 SUMMARY = "summary.json"
 """Written last: whoever reads a run begins with it."""
+WRITE_ANEW = "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
+"""The remedy for a run's job.toml and summary.json."""
+
+
+class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
+    """The stored spec of a run is not the one that was run (exit code 3)."""
 
 
 def run_folder(name: str) -> str:
@@ -32,21 +39,26 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
     """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
 
     Raises:
-        SpecError: the stored spec is damaged.
+        DamagedSpec: it can't be read, or is that of a run of another name.
 
     """
     path = spec_path(name)
     try:
-        return parse_spec(store.get(path), path, max_trials=2**63)
+        spec = parse_spec(store.get(path), path, max_trials=2**63)
     except FileNotFoundError:
         return None
+    except SpecError as error:
+        raise DamagedSpec(f"{error}; {WRITE_ANEW}") from error
+    if spec.name != name:
+        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {WRITE_ANEW}")
+    return spec
 
 
 def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
     """What an earlier run of the name had otherwise; nothing if there is none, or none that can be read."""
     try:
         earlier = stored_spec(store, spec.name)
-    except SpecError:
+    except DamagedSpec:
         return []
     return describe_difference(earlier, spec) if earlier else []
 
@@ -77,7 +89,7 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
     """Copies an earlier run of another spec, then deletes what it had beside its spec."""
     try:
         earlier = stored_spec(store, spec.name)
-    except SpecError:  # damaged: what it was can't be said, and its name is needed
+    except DamagedSpec:  # what it was can't be said, and its name is needed
         return None
     if earlier is None or earlier.digest == spec.digest:
         return None

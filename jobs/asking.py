@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from datasets.errors import DataError
 from datasets.spec import NamedDataset
-from jobs.archive import run_folder, stored_spec
+from jobs.archive import WRITE_ANEW, run_folder, stored_spec
 from jobs.exits import UsageError
-from jobs.night.champion import champion_run
+from jobs.night.champion import read_champion
+from jobs.night.nights import read_night, run_name
+from jobs.night.records import is_night
+from jobs.night.sources import trained_spec
 from jobs.results.samples import Sample, ask
 from jobs.results.stored import read_results
 from jobs.spec.job_spec import JobSpec
@@ -29,6 +32,8 @@ CHAMPION = "champion"
 class Reply:
     """What one trial answers."""
 
+    asked: str
+    """Whose trial it is: run small, or champion 2026-11-22-0123456789ab."""
     dataset: str
     trial_id: str
     title: str
@@ -46,25 +51,70 @@ def ask_run(
         DataError: the run's summary, or a file of the trial, is damaged or missing.
 
     """
-    run = (champion_run(store) or run) if run == CHAMPION else run
-    by_id = {trial.id: trial for trial in trials(_spec(store, run))}
-    chosen = [_named(by_id, trial_id)] if trial_id else _best(store, run, dataset, by_id)
+    asked = _whom(store, run)
+    by_id = {trial.id: trial for trial in trials(asked.spec)}
+    chosen = [_named(by_id, trial_id)] if trial_id else _best(store, asked, dataset, by_id)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]
     if not fitting:
         raise UsageError("; ".join(misfit for misfit in misfits if misfit))
     stored = read_results(store).table.select(["trial_id", "pack", "status", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist()}
-    return [_reply(store, rows.get(trial.id), trial, numbers) for trial in fitting]
+    if lost := [trial.id for trial in fitting if trial.id not in rows]:
+        unknown, why = (UsageError, "has not been trained") if trial_id else (DataError, "is gone, or damaged")
+        raise unknown(f"the result of trial {lost[0]} {why}: {asked.retrain}")
+    return [_reply(store, rows[trial.id], trial, numbers, asked) for trial in fitting]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The run that is asked."""
+
+    spec: JobSpec
+    words: str
+    """Which it is."""
+    night: str | None
+    """The night that trained it, whose spec is not one that can be given to `sumsquares run`."""
+
+    @property
+    def opening(self) -> str:
+        """What a title begins with where the name alone does not say it."""
+        return f"{self.words}: " if CHAMPION in self.words.split() else ""
+
+    @property
+    def retrain(self) -> str:
+        """What brings lost trials back."""
+        return "the next night trains it again" if self.night else "run the spec again to have it back"
+
+    @property
+    def summarize(self) -> str:
+        """What writes the run's summary anew."""
+        if self.night is None:
+            return WRITE_ANEW
+        begin = f"start the night again with its spec and --date {self.night[:10]}"
+        return f"delete nightly/{self.night}/night.json if it is there, then {begin}"
+
+
+def _whom(store: Store, run: str) -> _Asked:
+    """The run of that name, or the champion in a store that has one."""
+    champion = read_champion(store)[0] if run == CHAMPION else None
+    if champion is not None:
+        return _Asked(trained_spec(store, champion.night), f"champion {champion.night}", champion.night)
+    night = run.removeprefix(run_name(""))
+    if night == run or not is_night(night) or read_night(store, night) is None:
+        return _Asked(_spec(store, run), f"run {run}", None)
+    return _Asked(trained_spec(store, night), f"run {run}", night)
 
 
 def _spec(store: Store, run: str) -> JobSpec:
     """The spec of a run; only a name that is listed is made a path of."""
     known = {path.split("/")[1] for path in store.list("runs")}
-    spec = stored_spec(store, run) if run in known else None
-    if spec is None:
+    if run not in known:
         names = ", ".join(sorted(known)) or "none"
         raise UsageError(f"there is no run {run!r} in {store.describe()}; there are: {names}")
+    spec = stored_spec(store, run)
+    if spec is None:
+        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {WRITE_ANEW}")
     return spec
 
 
@@ -74,30 +124,45 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     return by_id[trial_id]
 
 
-def _best(store: Store, run: str, dataset: str | None, by_id: dict[str, Trial]) -> list[Trial]:
+def _best(store: Store, asked: _Asked, dataset: str | None, by_id: dict[str, Trial]) -> list[Trial]:
     """The best trials: of one dataset, or of all that have one."""
-    path = f"{run_folder(run)}/summary.json"
-    try:
-        best = json.loads(store.get(path))["best"]
-        found = {name: by_id[winner["trial"]["trial_id"]] for name, winner in best.items() if winner}
-    except FileNotFoundError:
-        raise UsageError(f"run {run!r} has no summary yet: finish it with `sumsquares run`") from None
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        reason = "damaged, or not the summary of the run's spec"
-        raise DataError(f"{store.root}/{path}: {reason}; run `sumsquares summarize SPEC` to write it anew") from error
+    best = _summary(store, asked)
+    run = asked.spec.name
     if dataset is not None and dataset not in best:
         raise UsageError(f"run {run!r} has no dataset {dataset!r}; it has: {', '.join(best)}")
+    try:
+        found = {name: by_id[winner["trial"]["trial_id"]] for name, winner in best.items() if winner}
+    except (TypeError, LookupError) as error:
+        raise _not_its_summary(store, asked) from error
     chosen = [trial for name, trial in found.items() if dataset in (None, name)]
     if not chosen:
         raise UsageError(f"run {run!r} has no trial that gave a result")
     return chosen
 
 
-def _reply(store: Store, row: Mapping[str, Any] | None, trial: Trial, numbers: Sequence[int]) -> Reply:
+def _summary(store: Store, asked: _Asked) -> dict[str, Any]:
+    """What the summary of the run says is best, by dataset."""
+    try:
+        summary = json.loads(store.get(f"{run_folder(asked.spec.name)}/summary.json"))
+        if summary["spec_digest"] == asked.spec.digest:
+            return {**summary["best"]}
+    except FileNotFoundError:
+        if asked.night:
+            raise _not_its_summary(store, asked) from None
+        raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise _not_its_summary(store, asked) from error
+    raise _not_its_summary(store, asked)
+
+
+def _not_its_summary(store: Store, asked: _Asked) -> DataError:
+    path = f"{store.root}/{run_folder(asked.spec.name)}/summary.json"
+    return DataError(f"{path}: damaged, missing, or not the summary of the job.toml beside it; {asked.summarize}")
+
+
+def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked) -> Reply:
     """What the trial answers; `row` is its result."""
     variant = trial.variant
-    if row is None:
-        raise UsageError(f"trial {trial.id} has not been trained; run its spec first")
     if row["status"] == "diverged":
         raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
     network = f"{list(variant.hidden)} {variant.activation}" if variant.hidden else "a linear model"
@@ -105,8 +170,8 @@ def _reply(store: Store, row: Mapping[str, Any] | None, trial: Trial, numbers: S
     try:
         samples = ask(store, row["pack"], trial, _inputs(variant.dataset, numbers))
     except FileNotFoundError as error:
-        raise DataError(f"{error.filename}: missing; run the spec of trial {trial.id} again to have it back") from error
-    return Reply(variant.dataset.name, trial.id, title, samples)
+        raise DataError(f"{error.filename}: missing; {asked.retrain}") from error
+    return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples)
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:

@@ -76,11 +76,15 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
 
     Raises:
         FileNotFoundError: it has not been generated.
-        DamagedManifest: it is not what was written.
+        DamagedManifest: it is not what was written, or is that of another dataset.
 
     """
     path = manifest_path(dataset)
-    return from_json(store.get(path), path)
+    found = from_json(store.get(path), path)
+    if found.digest != dataset.digest:
+        remedy = f"Rename its folder datasets/{found.digest}, or move it away, and generate the dataset again"
+        raise DamagedManifest(f"{path} is damaged: it is that of dataset {found.digest}. {remedy}")
+    return found
 
 
 def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:

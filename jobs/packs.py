@@ -5,12 +5,12 @@ A trial's numbers do not depend on its pack, so packs may be cut and cut again a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from jobs.engines.program import Program
+from jobs.results.pack_files import pack_id_of
 from jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
@@ -35,7 +35,7 @@ class Pack:
     @cached_property
     def id(self) -> str:
         """The digest of its trials' ids, in any order: 16 hex digits."""
-        return hashlib.sha256("".join(sorted(trial.id for trial in self.trials)).encode()).hexdigest()[:16]
+        return pack_id_of(trial.id for trial in self.trials)
 
     @property
     def variant(self) -> Variant:

@@ -9,12 +9,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
 from jobs.engines.state import State
+from jobs.results.pack_files import pack_id_of
 from jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str
 def load_state(store: Store, pack_id: str, engine: str) -> State | None:
     """The pack's saved state; None if there is none, if it is damaged, or if another engine made it."""
     data = _sealed(store, state_path(pack_id))
-    if data is None or _header(data)["__metadata__"].get("engine") != engine:
+    if data is None or _about(data).get("engine") != engine:
         return None
     tensors = safetensors.numpy.load(data)
     slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
@@ -47,22 +47,25 @@ def load_state(store: Store, pack_id: str, engine: str) -> State | None:
 def saved_packs(store: Store) -> list[list[str]]:
     """The trial ids of every pack that has a state, in the order of the pack."""
     found = [_sealed(store, path) for path in store.list("states")]
-    return [json.loads(_header(data)["__metadata__"]["trial_ids"]) for data in found if data is not None]
+    return [json.loads(_about(data)["trial_ids"]) for data in found if data is not None]
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header
+def _about(data: bytes) -> dict[str, str]:
+    about: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return about
 
 
 def _sealed(store: Store, path: str) -> bytes | None:
-    """A state's bytes without their digest; None if there is no such file, or if it is damaged."""
+    """A state's bytes without their digest; None if there is no such file, or if it is damaged or another pack's."""
     try:
         sealed = store.get(path)
     except FileNotFoundError:
         return None
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
-    if hashlib.sha256(data).digest() == digest:
-        return data
-    log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
-    return None
+    if hashlib.sha256(data).digest() != digest:
+        log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
+        return None
+    if (owner := state_path(pack_id_of(json.loads(_about(data).get("trial_ids", "[]"))))) != path:
+        log.warning("%s is damaged, it holds what belongs in %s: the pack is trained anew", path, owner)
+        return None
+    return data

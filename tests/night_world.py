@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-import numpy as np
-from result_rows import row_of
+from result_rows import commit, row_of
 
 from jobs.archive import run_folder
 from jobs.generation import folder_of as dataset_folder
 from jobs.night.clock import Clock
 from jobs.night.nights import Night, write_record
-from jobs.results.stored import commit_pack
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import trials
 
@@ -57,9 +55,7 @@ def spec_of(text=TINY):
 def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY):
     """A finished night with results that were never trained; its id."""
     night = Night(date.fromisoformat(day), spec_of(text), fresh)
-    wanted = trials(night.trained)
-    pack = wanted[0].id
-    commit_pack(store, pack, [row_of(trial) for trial in wanted], {"0.weight": np.zeros((len(wanted), 1, 1))})
+    commit(store, [row_of(trial) for trial in trials(night.trained)])
     for dataset in night.trained.datasets:
         for name in ("train/part-00000.parquet", "manifest.json"):
             store.put(f"{dataset_folder(dataset)}/{name}", b"made up")
@@ -70,6 +66,9 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
         "night": night.id,
         "date": day,
         "spec_name": night.spec.name,
+        "spec_digest": night.spec.digest,
+        "run": night.run,
+        "began": day,
         "fresh": fresh,
         "attempt": 1,
         "recovers": False,

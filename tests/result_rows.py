@@ -1,14 +1,17 @@
 """Trials and result rows for tests: made up, as if some engine had trained them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from datasets.spec import NamedDataset
-from jobs.results.stored import METRICS, SCHEMA, variant_columns
+from jobs.results.pack_files import pack_id_of
+from jobs.results.stored import METRICS, SCHEMA, commit_pack, variant_columns
 from jobs.spec.variants import Trial, Variant
+from jobs.storage.store import Store
 
 SUMS = NamedDataset(name="sums", task="sum", largest=1000, rows=1000)
 SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)
@@ -48,6 +51,13 @@ def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
         "device": "cpu",
         **changes,
     }
+
+
+def commit(store: Store, rows: Sequence[dict[str, Any]], tensors: Mapping[str, Any] | None = None) -> str:
+    """Commits a pack of these rows, with weights of zeros if none are given; its id."""
+    pack = pack_id_of(row["trial_id"] for row in rows)
+    commit_pack(store, pack, rows, tensors or {"0.weight": np.zeros((len(rows), 1, 1))})
+    return pack
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:

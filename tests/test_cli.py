@@ -199,6 +199,33 @@ def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
     assert ran("predict", "small", "3", "4").code == 0
 
 
+def test_predict_asks_no_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_path):
+    """Edited, cut off, gone, or that of a run of another name: exit 3, and the remedy gives the answer again."""
+    path = tmp_path / "store/runs/small/job.toml"
+    whole, before = path.read_bytes(), ran("predict", "small", "3", "4").out
+    for damaged in (whole.replace(b"0.001", b"0.002"), whole[:90], whole.replace(b'"small"', b'"other"'), None):
+        path.write_bytes(damaged) if damaged is not None else path.unlink()
+        ended = ran("predict", "small", "3", "4")
+        assert ended.code == 3
+        assert "runs/small/" in ended.err
+        assert "run `sumsquares summarize SPEC`" in ended.err
+        assert ran("summarize", "spec.toml").code == 0
+        assert path.read_bytes() == whole
+        assert ran("predict", "small", "3", "4").out == before
+
+
+def test_a_best_trial_that_has_lost_its_result_is_damage(ran, tmp_path):
+    """Exit 3; running the spec again gives the answer again. One that is named and was never trained is exit 2."""
+    before = ran("predict", "small", "3", "4").out
+    for path in (tmp_path / "store/trials").glob("*.parquet"):
+        path.unlink()
+    assert ran("predict", "small", "3", "4").code == 3
+    trial = trials(parse_spec(SMALL.encode(), ""))[0].id
+    assert ran("predict", "small", "3", "4", "--trial", trial).code == 2
+    assert ran("run", "spec.toml", "--workers", "0").code == 0
+    assert ran("predict", "small", "3", "4").out == before
+
+
 def test_predict_names_missing_weights(ran, tmp_path):
     """Exit code 3, and the file."""
     for path in (tmp_path / "store/trials").glob("*.safetensors"):

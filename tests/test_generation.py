@@ -6,7 +6,7 @@ import pytest
 from specs import small
 
 from cluster.inline import map_tasks
-from datasets.errors import ForeignShard
+from datasets.errors import DamagedManifest, ForeignShard
 from datasets.shards import decode_shard
 from jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
 from jobs.reader import Reader
@@ -82,6 +82,21 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
     assert "train/part-00000.parquet is damaged" in caplog.text
     assert store.get(path) == data
     assert len(clean[1]) == DATASET.test_rows
+
+
+def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
+    """Though its own digest is right; once it is deleted, or at once, the dataset is generated as it was."""
+    before, other = contents(store), small(seed=7).datasets[1]
+    generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
+    for remedy in (lambda: None, lambda: store.delete(manifest_path(DATASET))):
+        store.put(manifest_path(DATASET), store.get(manifest_path(other)))
+        with pytest.raises(DamagedManifest, match="or move it away, and generate the dataset again"):
+            read_manifest(store, DATASET)
+        with pytest.raises(DamagedManifest):
+            Reader(store).shard(DATASET, "train", 0)
+        remedy()
+        complete(store)
+        assert contents(store) == before
 
 
 def test_a_foreign_file_is_left_alone_and_stops_the_run(store):

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 import torch
-from night_world import DAY, TINY, Moved, made_up, spec_of
+from night_world import DAY, TINY, Moved, spec_of
 
 from datasets.rows import block
 from jobs import exits, training
@@ -412,7 +412,7 @@ def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
     assert code_of(night_of(1), store, time, options) == exits.DATA
     assert events(told) == ["failure", "failure"]
     assert "the disk is full" in told.read_text()
-    assert "nightly rollback --to NIGHT" in told.read_text()
+    assert f"nightly rollback --to {night_of(0).id}" in told.read_text()
 
 
 def dying(*_arguments):
@@ -443,7 +443,6 @@ def failing(*_arguments):
 def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, said):
     """Neither the result nor the exit code."""
     store = Store(str(tmp_path / "store"))
-    made_up(store, "2026-11-01")
     options = replace(OPTIONS, hook=hook, hook_seconds=0.2)
     assert code_of(night_of(1), store, Moved(), options) == exits.OK
     assert f"the hook for success {said}" in capfd.readouterr().err

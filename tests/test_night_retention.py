@@ -12,7 +12,8 @@ from jobs.night import retention
 from jobs.night.calendar import missed_dates
 from jobs.night.champion import promote, rollback
 from jobs.night.nights import list_nights
-from jobs.night.retention import Keep, plan_pruning, prune
+from jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of
+from jobs.night.sealed import seal
 from jobs.results.stored import read_results
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
@@ -73,7 +74,7 @@ def test_a_plan_deletes_nothing_and_counts_what_goes(store):
 
 def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
     """Trials and datasets of kept nights, of a run of the user's own, and packs that nobody knows."""
-    own = spec_of(TINY)
+    own = spec_of(TINY.replace('"tiny"', '"mine"'))
     night = made_up(store, "2026-10-01", fresh=False)  # the spec itself: the run below has the same trials
     store.put("runs/mine/job.toml", own.source_text)
     store.put("trials/0123.parquet", b"somebody's")
@@ -94,6 +95,40 @@ def test_with_a_spec_that_can_not_be_read_no_trial_goes(store):
     plan = plan_pruning(store, Keep(2, 1), TODAY)
     assert plan.nights
     assert plan.trials == plan.datasets == ()
+
+
+ODD = {
+    "the spec of another run": lambda store: store.put("runs/odd/job.toml", spec_of(TINY).source_text),
+    "an earlier run with another digest": lambda store: store.put(
+        "runs/tiny/previous/0123456789ab/job.toml", spec_of(TINY).source_text
+    ),
+    "not what a night trained": lambda store: store.put(
+        f"runs/night-{list_nights(store)[-1]}/job.toml",
+        store.get(f"runs/night-{list_nights(store)[-1]}/job.toml").replace(b"0.02", b"0.03"),
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", ODD)
+def test_with_a_spec_that_is_not_what_its_folder_promises_no_trial_goes(store, harm):
+    """It is named; where it says what it must, trials go."""
+    store.put(f"runs/tiny/previous/{spec_of(TINY).digest[:12]}/job.toml", spec_of(TINY).source_text)
+    assert plan_pruning(store, Keep(2, 1), TODAY).trials
+    ODD[harm](store)
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    assert plan.nights
+    assert plan.trials == plan.datasets == ()
+    assert f"no trials go, since {plan.unread[0]} is damaged" in text_of(store, plan, deleted=True)
+
+
+@pytest.mark.parametrize("body", [{}, {"through": 3}, {"through": "2026-13-45"}])
+def test_a_note_of_what_was_pruned_that_has_no_date_counts_as_none(store, body):
+    """Sealed or not: dates are then missed that were deleted, and nothing else."""
+    store.put("nightly/pruned.json", seal({"format": 1, **body}))
+    assert pruned_through(store) is None
+    assert missed_dates(store, date(2026, 11, 13))
+    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
+    assert pruned_through(store) is not None
 
 
 def test_an_interrupted_pruning_is_gone_on_with(store):

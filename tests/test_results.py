@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from result_rows import row_of, variant
+from result_rows import commit, row_of, variant
 
 from datasets.errors import DataError
 from jobs.results import pack_files
+from jobs.results.pack_files import pack_id_of
 from jobs.results.stored import (
     METRICS,
     OF_TRIAL,
@@ -23,7 +24,6 @@ from jobs.results.stored import (
     DamagedResult,
     ForeignResult,
     Results,
-    commit_pack,
     decode_pack,
     decode_weights,
     encode_pack,
@@ -161,15 +161,49 @@ def test_what_is_committed_is_what_is_read(tmp_path: Path) -> None:
     """Rows and weights of all packs come back, each trial once, in the order of their ids."""
     store = Store(str(tmp_path))
     assert read_results(store).table.num_rows == 0
-    commit_pack(store, "ab", rows_of(range(5)), tensors_of(5))
-    commit_pack(store, "0c", rows_of(range(5, 8)), tensors_of(3, seed=1))
+    one = commit(store, rows_of(range(5)), tensors_of(5))
+    other = commit(store, rows_of(range(5, 8)), tensors_of(3, seed=1))
     results = read_results(store)
     assert without_pack(results) == by_id(rows_of(range(8)))
     assert results.problems == ()
-    assert set(results.table["pack"].to_pylist()) == {"ab", "0c"}
-    tensors, ids = read_weights(store, "0c")
+    assert set(results.table["pack"].to_pylist()) == {one, other}
+    tensors, ids = read_weights(store, other)
     assert ids == [row["trial_id"] for row in rows_of(range(5, 8))]
     assert np.array_equal(tensors["2.weight"], tensors_of(3, seed=1)["2.weight"])
+
+
+def exchange(store: Store, one: str, other: str) -> None:
+    """Each file gets the other's name."""
+    first, second = store.get(one), store.get(other)
+    store.put(one, second)
+    store.put(other, first)
+
+
+@pytest.mark.parametrize("kinds", [("parquet",), ("parquet", "safetensors")])
+def test_packs_that_were_exchanged_are_damaged_and_never_an_answer(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    """Both, with their weights or without: a pack's name is the digest of its trials."""
+    store = Store(str(tmp_path))
+    packs = [commit(store, rows_of(seeds), tensors_of(3)) for seeds in (range(3), range(3, 6))]
+    third = commit(store, rows_of(range(6, 9)), tensors_of(3))
+    for kind in kinds:
+        exchange(store, *(f"trials/{pack}.{kind}" for pack in packs))
+    results = read_results(store)
+    assert [problem.kind for problem in results.problems] == ["damaged"] * 2
+    assert all("trained anew by the next run" in problem.message for problem in results.problems)
+    assert set(results.table["pack"].to_pylist()) == {third}
+    for pack in packs:
+        with pytest.raises(DamagedResult, match="it holds the trials of pack"):
+            read_weights(store, pack)
+
+
+def test_weights_of_other_trials_than_the_rows_are_damaged(tmp_path: Path) -> None:
+    """Even where their hash is the one that the rows name."""
+    store, rows = Store(str(tmp_path)), rows_of(range(3))
+    weights = encode_weights(tensors_of(3), [row["trial_id"] for row in rows_of(range(1, 4))])
+    pack = commit(store, rows, tensors_of(3))
+    store.put_all({f"trials/{pack}.safetensors": weights, f"trials/{pack}.parquet": encode_pack(rows, weights)})
+    with pytest.raises(DamagedResult, match=r"its trials are not those of its \.parquet file"):
+        read_weights(store, pack)
 
 
 def test_a_pack_whose_commit_breaks_off_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,11 +217,11 @@ def test_a_pack_whose_commit_breaks_off_is_not_there(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "replace", only_weights)
     with pytest.raises(KeyboardInterrupt):
-        commit_pack(store, "ab", rows_of(range(5)), tensors_of(5))
+        commit(store, rows_of(range(5)), tensors_of(5))
     monkeypatch.undo()
-    assert store.list() == ["trials/ab.safetensors"]
+    assert [Path(path).suffix for path in store.list()] == [".safetensors"]
     assert (read_results(store).table.num_rows, read_results(store).problems) == (0, ())
-    commit_pack(store, "ab", rows_of(range(5)), tensors_of(5))
+    commit(store, rows_of(range(5)), tensors_of(5))
     assert read_results(store).table.num_rows == 5
 
 
@@ -199,7 +233,7 @@ def test_results_do_not_depend_on_which_pack_holds_which_trial(tmp_path: Path) -
         draw.shuffle(rows)
         cut = draw.randint(1, 29)
         for part in (rows[:cut], rows[cut - 1 :]):
-            commit_pack(store, f"{draw.getrandbits(32):x}", part, tensors_of(len(part)))
+            commit(store, part, tensors_of(len(part)))
         results = read_results(store)
         assert (without_pack(results), results.problems) == (by_id(rows), ())
 
@@ -208,54 +242,56 @@ def test_a_trial_twice_with_other_numbers_is_named_and_counts_once(tmp_path: Pat
     """Time, engine and device may differ between two results of one trial; its numbers may not."""
     store = Store(str(tmp_path))
     rows = rows_of(range(3))
-    commit_pack(store, "aa", rows, tensors_of(3))
     same = [{**row, "train_seconds": 9.0, "engine": "lanes", "device": "cuda", "dataset": "x"} for row in rows]
-    commit_pack(store, "bb", same, tensors_of(3))
+    whole, pair = commit(store, rows, tensors_of(3)), commit(store, same[:2], tensors_of(2))
     assert read_results(store).problems == ()
-    commit_pack(store, "cc", [{**same[0], "rmse": 0.5}, same[1]], tensors_of(2))
+    commit(store, [{**same[0], "rmse": 0.5}, same[1]], tensors_of(2))
     results = read_results(store)
-    assert without_pack(results) == by_id(rows)
+    kept, other = sorted([whole, pair])
     [problem] = results.problems
-    assert (problem.kind, problem.path) == ("doubled", "trials/cc.parquet")
-    for word in (rows[0]["trial_id"], "rmse", "0.5", "aa", "lanes", "cuda"):
+    assert (problem.kind, problem.path) == ("doubled", f"trials/{other}.parquet")
+    for word in (rows[0]["trial_id"], "rmse", "0.5", kept, "lanes", "cuda"):
         assert word in problem.message
+    numbers = {row["trial_id"]: row["rmse"] for row in results.table.to_pylist()}
+    assert numbers[rows[0]["trial_id"]] == (0.5 if kept == pair else rows[0]["rmse"])
+    assert len(numbers) == 3
 
 
 def test_fewer_columns_are_the_same_rows_and_problems(tmp_path: Path) -> None:
     """With a trial twice, a pack without its weights and a damaged one."""
     store = Store(str(tmp_path))
-    commit_pack(store, "aa", rows_of(range(3)), tensors_of(3))
-    commit_pack(store, "bb", [{**row, "rmse": 0.5} for row in rows_of(range(2, 6))], tensors_of(4))
-    commit_pack(store, "cc", rows_of(range(6, 9)), tensors_of(3))
-    store.delete("trials/aa.safetensors")
-    store.put("trials/cc.parquet", b"")
+    lost = commit(store, rows_of(range(3)), tensors_of(3))
+    commit(store, [{**row, "rmse": 0.5} for row in rows_of(range(2, 6))], tensors_of(4))
+    cut = commit(store, rows_of(range(6, 9)), tensors_of(3))
+    store.delete(f"trials/{lost}.safetensors")
+    store.put(f"trials/{cut}.parquet", b"")
     everything, some = read_results(store), read_results(store, OF_TRIAL)
     assert some.table.equals(everything.table.select([*OF_TRIAL, "pack"]))
-    assert [problem.kind for problem in some.problems] == ["weights", "doubled", "damaged"]
+    assert {problem.kind for problem in some.problems} == {"weights", "doubled", "damaged"}
     assert some.problems == everything.problems
 
 
 def test_whatever_is_wrong_is_listed_and_the_rest_is_read(tmp_path: Path) -> None:
     """Damaged, foreign and incomplete files are each named, and hide nothing else."""
     store = Store(str(tmp_path))
-    for pack, seeds in {"aa": range(3), "bb": range(3, 6), "cc": range(6, 9), "dd": range(9, 12)}.items():
-        commit_pack(store, pack, rows_of(seeds), tensors_of(3))
-    store.put("trials/bb.parquet", store.get("trials/bb.parquet")[:-9])
+    packs = [commit(store, rows_of(range(seed, seed + 3)), tensors_of(3)) for seed in (0, 3, 6, 9)]
+    cut, lost = f"trials/{packs[1]}.parquet", f"trials/{packs[2]}"
+    store.put(cut, store.get(cut)[:-9])
     store.put("trials/notes.txt", b"mine")
     store.put("trials/sub/aa.parquet", b"")
     sink = io.BytesIO()
     pq.write_table(SCHEMA.empty_table(), sink)
     store.put("trials/ee.parquet", sink.getvalue())
     store.put("trials/ee.safetensors", b"")
-    store.delete("trials/cc.safetensors")
+    store.delete(f"{lost}.safetensors")
     results = read_results(store)
     found = {(problem.path, problem.kind) for problem in results.problems}
     assert found == {
-        ("trials/bb.parquet", "damaged"),
+        (cut, "damaged"),
         ("trials/notes.txt", "foreign"),
         ("trials/sub/aa.parquet", "foreign"),
         ("trials/ee.parquet", "foreign"),
-        ("trials/cc.parquet", "weights"),
+        (f"{lost}.parquet", "weights"),
     }
     assert all(problem.path in problem.message for problem in results.problems)
     assert without_pack(results) == by_id(rows_of(range(3)) + rows_of(range(6, 12)))
@@ -266,7 +302,7 @@ def test_results_in_a_bucket_read_as_those_in_a_folder(tmp_path: Path, s3_root: 
     stores = Store(str(tmp_path)), Store(s3_root)
     for store in stores:
         for pack in range(20):
-            commit_pack(store, f"{pack:x}", rows_of(range(pack, pack + 2)), tensors_of(2))
+            commit(store, rows_of(range(pack, pack + 2)), tensors_of(2))
     local, remote = (read_results(store) for store in stores)
     assert local.table.equals(remote.table)
     assert (local.problems, remote.problems) == ((), ())
@@ -276,11 +312,12 @@ def test_500_packs_are_read_in_a_few_seconds(tmp_path: Path) -> None:
     """Finding what is trained must not take long next to training it (measured: 1.3 ms a pack of 50)."""
     folder = tmp_path / "trials"
     folder.mkdir()
-    data = encode_pack(rows_of(range(16)), b"")
     for pack in range(500):
-        (folder / f"{pack:x}.parquet").write_bytes(data)
-        (folder / f"{pack:x}.safetensors").touch()
+        rows = rows_of(range(pack, pack + 16))
+        path = folder / pack_id_of(row["trial_id"] for row in rows)
+        path.with_suffix(".parquet").write_bytes(encode_pack(rows, b""))
+        path.with_suffix(".safetensors").touch()
     start = time.perf_counter()
     results = read_results(Store(str(tmp_path)))
     assert time.perf_counter() - start < 10
-    assert (results.table.num_rows, results.problems) == (16, ())
+    assert (results.table.num_rows, results.problems) == (515, ())

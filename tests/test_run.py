@@ -15,6 +15,7 @@ import torch
 from specs import SMALL, small
 
 from cluster.workers import Wanted
+from datasets.errors import ForeignShard
 from datasets.rows import block
 from jobs import commands
 from jobs.commands import Shared
@@ -190,6 +191,53 @@ def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, 
     assert not read_results(store).problems
 
 
+def exchange(store, one, other):
+    """Whole folders, or files, get each other's names."""
+    root = Path(store.root)
+    (root / one).rename(root / "aside")
+    (root / other).rename(root / one)
+    (root / "aside").rename(root / other)
+
+
+@pytest.mark.parametrize("kinds", [("parquet",), ("safetensors",), ("parquet", "safetensors")])
+def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, kinds):
+    """Or the weights alone: each is named, and the summary is as if nothing had been."""
+    store, _ = run(tmp_path)
+    packs = [path.removesuffix(".parquet") for path in store.list("trials") if path.endswith(".parquet")][:2]
+    for kind in kinds:
+        exchange(store, *(f"{pack}.{kind}" for pack in packs))
+    capfd.readouterr()
+    store, code = run(tmp_path)
+    told = capfd.readouterr().err
+    assert code == 0
+    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in told for pack in packs)
+    assert summary_of(store) == summary_of(finished)
+    assert "parquet" not in kinds or not read_results(store).problems
+
+
+@pytest.mark.parametrize("remedy", ["rename", "move away"])
+def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, capfd, remedy):
+    """Their manifests are named, and so is a shard: exit 3 until it is done what is told, then as in a quiet store."""
+    store, _ = run(tmp_path)
+    folders = sorted({f"datasets/{path.split('/')[1]}" for path in store.list("datasets")})
+    exchange(store, *folders)
+    for path in store.list("trials"):
+        store.delete(path)
+    capfd.readouterr()
+    with pytest.raises(ForeignShard, match="Move the file away and generate the dataset again"):
+        run(tmp_path)
+    told = capfd.readouterr().err
+    assert all(f"Rename its folder {folder}, or move it away" in told for folder in folders)
+    assert not store.list("trials")
+    if remedy == "rename":
+        exchange(store, *folders)
+    else:
+        for folder in folders:
+            (Path(store.root) / folder).rename(tmp_path / Path(folder).name)
+    assert run(tmp_path)[1] == 0
+    assert summary_of(store) == summary_of(finished)
+
+
 def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
     """A pack without its weights still has its numbers: they stay for the spec that they belong to."""
     store, _ = run(tmp_path)
@@ -279,6 +327,29 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
             trial.id: expected[trial.id] for trial in pack.trials
         }
     assert "is damaged" in caplog.text
+
+
+def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
+    """Exchanged by name: both are named, neither is planned with, and each pack ends with its own numbers."""
+    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
+    store = Store(str(tmp_path / "store"))
+    for path in finished.list("datasets"):
+        store.put(path, finished.get(path))
+    whole = plan_packs(trials(small()))[0]
+    for pack in whole.halves():
+        interrupt_at(store, pack, 0.6)
+    assert len(make_plan(small(), store).begun) == 2
+    exchange(store, *store.list("states"))
+    assert make_plan(small(), store).begun == ()
+    assert caplog.text.count("it holds what belongs in states/") == 2
+    for pack in whole.halves():
+        began = []
+        train_pack(store, Reader(store), pack, TRAINER, began.append)
+        assert began[0] < 0.4
+    expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
+    assert all(row["rmse"] == expected[row["trial_id"]] for row in read_results(store).table.to_pylist())
 
 
 def interrupt_at(store, pack, share):

@@ -7,28 +7,33 @@ moved, and takes no smaller one: a night that has lost its lock without knowing 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+
 from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
-from jobs.night.nights import GOOD, list_nights, read_night, run_files, run_name
+from jobs.night.lost import PATH as PATH
+from jobs.night.lost import champion_night, good_nights, is_whole, way_out
+from jobs.night.nights import read_night, run_files, run_name
+from jobs.night.records import NightId
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
-PATH = "nightly/champion.json"
 ACCEPTED = "accepted"
-_REMEDY = "name the night that it shall be: `sumsquares nightly rollback --to NIGHT`"
 
 
 @dataclass(frozen=True)
 class Move:
     """One change of the champion."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     kind: str
     """promoted, rollback, or accepted: promoted by hand."""
-    night: str
+    night: NightId
     """The champion from then on."""
     at: str
     """When."""
@@ -38,7 +43,7 @@ class Move:
 class Champion:
     """What the file says."""
 
-    night: str
+    night: NightId
     spec: str
     """Name of the spec whose nights these are."""
     token: int
@@ -66,20 +71,23 @@ class Champion:
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
 
 
+_SHAPE = TypeAdapter(Champion)
+
+
 def read_champion(store: Store) -> tuple[Champion | None, str]:
     """The champion and the version of its file; None if there is none yet.
 
     Raises:
-        DamagedRecord: the file is not what was written.
+        DamagedRecord: the file is not what was written, or is gone though nights have been good.
 
     """
     try:
-        data, version = store.get_versioned(PATH)
-    except FileNotFoundError:
-        return None, ""
-    body = unseal(data, PATH, _REMEDY)
-    moves = tuple(Move(**move) for move in body["moves"])
-    return Champion(body["night"], body["spec"], body["token"], moves), version
+        found, version = _read(store)
+    except DamagedRecord as error:
+        raise DamagedRecord(f"{error}: {way_out(store)}") from error
+    if found is None and (lost := good_nights(store)):
+        raise DamagedRecord(f"{PATH}: missing, though night {lost[-1]['night']} was good: {way_out(store)}")
+    return found, version
 
 
 def promote(store: Store, night: str, spec: str, token: int, at: str, against: str | None) -> bool:
@@ -89,7 +97,7 @@ def promote(store: Store, night: str, spec: str, token: int, at: str, against: s
         BusyError: a later holder of the lock has moved it.
 
     """
-    found, version = read_champion(store)
+    found, version = _read(store)  # the one that it was judged against was read with all checks
     if found is not None and found.night == night:
         return True
     if found is not None and found.token > token:
@@ -115,9 +123,10 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
             raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
         to = found.line[-2]
     record = read_night(store, to)
-    if record is None or not _may_return(record, found) or not run_files(store, to):
-        good = ", ".join(_good(store, found)) or "none"
-        raise UsageError(f"{to} is no good night of {store.describe()}; there are: {good}")
+    good = _may_return(store, found)
+    if record is None or to not in good or not is_whole(store, to):
+        names = ", ".join(name for name in good if is_whole(store, name)) or "none"
+        raise UsageError(f"{to} is no good night of {store.describe()} with all its files; there are: {names}")
     return _move(store, found, version, record, Move("rollback", to, at))
 
 
@@ -143,28 +152,36 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
     if not run_files(store, night):
         remedy = "promote another night, or train its spec again under another date"
         raise UsageError(f"night {night} can't be promoted: {run_folder(run_name(night))} is gone: {remedy}")
+    champion_night(store, night)
     return _move(store, found, version, record, Move(ACCEPTED, night, at)), True
 
 
 def _move(store: Store, found: Champion | None, version: str, record: Mapping[str, Any], move: Move) -> Champion:
     """Moves the champion by hand; `version` is that of the file, or empty where there is none."""
-    known = found or Champion(move.night, record["spec_name"], record["token"], ())
+    tokens = [each["token"] for each in (record, *good_nights(store))]
+    known = found or Champion(move.night, record["spec_name"], max(tokens), ())
     moved = replace(known, night=move.night, moves=(*known.moves, move))
     if not (store.replace(PATH, moved.encode(), version) if version else store.create(PATH, moved.encode())):
         raise BusyError(f"{PATH} was moved at this moment: look with `sumsquares nightly status`, then try again")
     return moved
 
 
-def _may_return(record: Mapping[str, Any], champion: Champion | None) -> bool:
-    """Whether a night was good, or has been champion by a promotion by hand."""
-    accepted = {move.night for move in champion.moves if move.kind == ACCEPTED} if champion else set()
-    return record["result"] in GOOD or record["night"] in accepted
+def _read(store: Store) -> tuple[Champion | None, str]:
+    """The file itself."""
+    try:
+        data, version = store.get_versioned(PATH)
+    except FileNotFoundError:
+        return None, ""
+    found = unseal(data, PATH, "", _SHAPE)
+    if not found.moves or found.moves[-1].night != found.night:
+        raise DamagedRecord(f"{PATH}: damaged, its last move is not to {found.night}")
+    return found, version
 
 
-def champion_run(store: Store) -> str | None:
-    """Name of the run whose models are the champion's, or None."""
-    found, _ = read_champion(store)
-    return run_name(found.night) if found else None
+def _may_return(store: Store, champion: Champion | None) -> list[str]:
+    """Nights that were good, or have been champion by a promotion by hand."""
+    accepted = [move.night for move in champion.moves if move.kind == ACCEPTED] if champion else []
+    return sorted({*(record["night"] for record in good_nights(store)), *accepted})
 
 
 def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
@@ -174,9 +191,7 @@ def _readable(store: Store, to: str | None) -> tuple[Champion | None, str]:
     except DamagedRecord:
         if to is None:
             raise
+    try:
         return None, store.get_versioned(PATH)[1]
-
-
-def _good(store: Store, champion: Champion | None) -> Sequence[str]:
-    records = (read_night(store, night) for night in list_nights(store))
-    return [record["night"] for record in records if record and _may_return(record, champion)]
+    except FileNotFoundError:
+        return None, ""

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.exits import BusyError, UsageError
+from jobs.exits import BusyError
 from jobs.night.champion import ACCEPTED, Champion, promote, read_champion
 from jobs.night.clock import Clock
 from jobs.night.edited import Edited, Side, compare_edited, has_variants_of, is_edited
 from jobs.night.gate import Judgement, Policy, Scores, judge
 from jobs.night.lock import Lock
-from jobs.night.nights import Night, list_nights, read_night, stored_night
+from jobs.night.lost import champion_night
+from jobs.night.nights import Night, list_nights, read_night
 from jobs.night.reading import Reading
 from jobs.night.scores import make_scores, read_scores, without_result
 from jobs.spec.variants import variants
@@ -88,7 +89,7 @@ def _compared(store: Store, ours: Side, against: str, policy: Policy, taken_back
     if not is_edited(ours.scores, theirs):
         judgement = judge(ours.scores, theirs, history, policy)
         return Decision(judgement.verdict, against, judgement, nights=len(history))
-    edited = compare_edited(store, ours, Side(_stored(store, against), theirs), history, policy, read)
+    edited = compare_edited(store, ours, Side(champion_night(store, against), theirs), history, policy, read)
     return Decision(edited.verdict, against, edited)
 
 
@@ -109,13 +110,5 @@ def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None, read:
     """The champion's scores; measured again where they, or its night.json, are damaged."""
     scores = read_scores(store, night, record["scores_sha256"]) if record else None
     if scores is None:
-        scores, _ = make_scores(store, _stored(store, night), read)
+        scores, _ = make_scores(store, champion_night(store, night), read)
     return scores
-
-
-def _stored(store: Store, night: str) -> Night:
-    found = stored_night(store, night)
-    if found is None:
-        remedy = "`sumsquares nightly rollback --to` another good night"
-        raise UsageError(f"the champion, night {night}, is gone: {remedy}")
-    return found

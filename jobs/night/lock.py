@@ -20,6 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from cluster.signals import uninterrupted
 from jobs.exits import BusyError
@@ -35,6 +38,10 @@ _WATCHES = 20
 log = logging.getLogger(__name__)
 
 
+Moment = Annotated[float, Field(ge=0, le=253_402_300_799)]
+"""Seconds since 1970, up to the last that is a date."""
+
+
 @dataclass(frozen=True)
 class Owner:
     """Who holds a lock."""
@@ -44,8 +51,8 @@ class Owner:
     process: str
     """Boot, PID namespace and start of the process, or nothing where the system doesn't tell."""
     night: str
-    since: float
-    """Seconds since 1970."""
+    since: Moment
+    """When it began."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,17 @@ class Lease:
     """Grows by one with each holder."""
     owner: Owner | None
     """None: it is free."""
-    expires: float
-    """Seconds since 1970."""
-    seconds: float
+    expires: Moment
+    """When it ends."""
+    seconds: Annotated[float, Field(gt=0, le=1e6)]
     """Length of the lease."""
 
     def encode(self) -> bytes:
         """The file's bytes, unlike those of any other writer."""
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
+
+
+_SHAPE = TypeAdapter(Lease)
 
 
 def read_lease(store: Store) -> tuple[Lease | None, str]:
@@ -77,9 +87,7 @@ def read_lease(store: Store) -> tuple[Lease | None, str]:
         data, version = store.get_versioned(PATH)
     except FileNotFoundError:
         return None, ""
-    body = unseal(data, PATH, "make sure that no night runs, then `sumsquares nightly unlock`")
-    owner = body["owner"] and Owner(**body["owner"])
-    return Lease(body["token"], owner, body["expires"], body["seconds"]), version
+    return unseal(data, PATH, "make sure that no night runs, then `sumsquares nightly unlock`", _SHAPE), version
 
 
 class Lock:

@@ -17,11 +17,13 @@ from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
 from jobs.night.lock import Lock, holding, refuse_busy
-from jobs.night.nights import Night, keep_source, read_night, read_state, stored_night, write_record
+from jobs.night.lost import champion_night
+from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
 from jobs.night.sealed import DamagedRecord
+from jobs.night.sources import mend_specs
 from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_missed
 from jobs.night.training import Trained, is_damaged, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
@@ -56,7 +58,8 @@ def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
 
 
 def _closed(night: Night, here: Here) -> dict[str, Any] | None:
-    """What a night has come to that is over, with the hook told."""
+    """What a night has come to that is over, with the hook told; its specs are written anew where they are damaged."""
+    mend_specs(here.store, night)
     ended, state = read_night(here.store, night.id), read_state(here.store, night.id)
     if ended is None or state is None or state["state"] != "ended":
         return None
@@ -223,7 +226,7 @@ def _make(
 def _mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
     """Trains again what the champion has lost to damage: the same numbers, since they are functions of their ids."""
     champion, _ = read_champion(here.store)
-    holder = stored_night(here.store, champion.night) if champion else None
+    holder = champion_night(here.store, champion.night) if champion else None
     if holder is None or holder.trained.digest == night.trained.digest:
         return  # trained by this night as its own
     if is_damaged(holder.trained, here.store, read):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -21,8 +20,9 @@ from functools import cached_property
 from typing import Any
 
 from jobs.archive import run_folder
+from jobs.night.records import SHAPES, is_night
 from jobs.night.sealed import DamagedRecord, seal, unseal
-from jobs.spec.job_spec import JobSpec, parse_spec
+from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
 
 FOLDER = "nightly"
@@ -30,7 +30,6 @@ GOOD = ("first", "better", "same")
 """Results of a night that is at least as good as its champion."""
 SILENT = ("running", "stopped")
 """States of a night that has not ended, of which nobody has been told."""
-_ID = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{12}")
 _NO_LIMIT = 2**63
 
 
@@ -83,9 +82,9 @@ def folder_of(night: str) -> str:
 
 
 def list_nights(store: Store) -> list[str]:
-    """Ids of all nights in the store, finished or not, in the order of their dates."""
+    """Ids of all nights in the store, finished or not, in the order of their dates; other names are foreign."""
     names = {path.split("/")[1] for path in store.list(FOLDER)}
-    return sorted(name for name in names if _ID.fullmatch(name))
+    return sorted(name for name in names if is_night(name))
 
 
 def date_of(night: str) -> date:
@@ -95,12 +94,12 @@ def date_of(night: str) -> date:
 
 def read_night(store: Store, night: str) -> dict[str, Any] | None:
     """How a night ended; None if it hasn't, or if the file that says so is damaged: it is then made anew."""
-    return _read(store, f"{folder_of(night)}/night.json")
+    return _read(store, night, "night")
 
 
 def read_state(store: Store, night: str) -> dict[str, Any] | None:
-    """How far a night has come; None if it was never started."""
-    return _read(store, f"{folder_of(night)}/state.json")
+    """How far a night has come; None if it was never started, or if the file that says so is damaged."""
+    return _read(store, night, "state")
 
 
 def write_record(store: Store, night: str, kind: str, body: Mapping[str, Any]) -> None:
@@ -114,13 +113,33 @@ def keep_source(store: Store, night: Night) -> None:
 
 
 def stored_night(store: Store, night: str) -> Night | None:
-    """A night of the store, or None if it is gone, or nothing whole says whether its data were fresh."""
+    """A night of the store, or None if it is gone, or nothing whole says whether its data were fresh.
+
+    Raises:
+        DamagedRecord: its spec is not the one that its id promises.
+
+    """
     path = f"{folder_of(night)}/spec.toml"
     facts = read_state(store, night) or read_night(store, night)
     try:
-        return Night(date_of(night), parse_spec(store.get(path), path, _NO_LIMIT), facts["fresh"]) if facts else None
+        text = store.get(path)
     except FileNotFoundError:
         return None
+    if facts is None:
+        return None
+    try:
+        found = Night(date_of(night), parse_spec(text, path, _NO_LIMIT), facts["fresh"])
+    except SpecError:
+        found = None
+    if found is None or found.id != night:
+        raise DamagedRecord(f"{path}: damaged, it is not the spec that the night's name promises: {start_again(night)}")
+    return found
+
+
+def start_again(night: str) -> str:
+    """The remedy for a night's specs, which follow from its own: see jobs.night.sources."""
+    given = f"`sumsquares nightly SPEC --date {date_of(night)}` with the night's own spec"
+    return f"{given}, and --fresh-data if it had that, writes it anew; or `sumsquares nightly rollback --to` another"
 
 
 def run_files(store: Store, night: str) -> list[str]:
@@ -129,11 +148,14 @@ def run_files(store: Store, night: str) -> list[str]:
     return sorted(store.list(folder), key=lambda path: path.endswith("job.toml"))
 
 
-def _read(store: Store, path: str) -> dict[str, Any] | None:
+def _read(store: Store, night: str, kind: str) -> dict[str, Any] | None:
+    """A record that is that night's own."""
+    path = f"{folder_of(night)}/{kind}.json"
     try:
-        return unseal(store.get(path), path, "")
+        found: dict[str, Any] = unseal(store.get(path), path, "", SHAPES[kind]).model_dump(exclude_unset=True)
     except (FileNotFoundError, DamagedRecord):
         return None
+    return found if (found["night"], found["date"]) == (night, date_of(night).isoformat()) else None
 
 
 def _toml(raw: Mapping[str, Any]) -> str:

@@ -15,18 +15,29 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
 
+from pydantic import BaseModel, TypeAdapter
+
+from jobs.archive import PREVIOUS
 from jobs.exits import BusyError
 from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
 from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
 from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.night.sources import trained_spec
 from jobs.results.stored import Results
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
 
 _THROUGH = "nightly/pruned.json"
+
+
+class _Through(BaseModel):
+    through: date
+
+
+_SHAPE = TypeAdapter(_Through)
 _CHECKED = 50  # files between two looks at the lock
 
 
@@ -53,6 +64,8 @@ class Pruning:
     """Files of the nights and their runs, night.json last."""
     bytes: int
     """Of all files."""
+    unread: tuple[str, ...] = ()
+    """Specs of runs that can't be believed: since they may need anything, no trials and no datasets go."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -68,11 +81,11 @@ def plan_pruning(
     if not doomed:
         return Pruning((), (), (), (), 0)
     going = {run_name(night) for night in doomed}
-    specs, unknown = _specs(store)
+    specs, unread = _specs(store)
     sizes = store.sizes()
     packs: list[str] = []
     folders: set[str] = set()
-    if not unknown:  # a spec that can't be read may need anything
+    if not unread:
         old, kept = (
             _needs(specs[run] for run in going & specs.keys()),
             _needs(specs[run] for run in specs.keys() - going),
@@ -90,6 +103,7 @@ def plan_pruning(
         (*manifests, *dataset_files),
         tuple(records),
         sum(sizes.get(path, 0) for path in files),
+        tuple(unread),
     )
 
 
@@ -119,7 +133,7 @@ def _check(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
 def pruned_through(store: Store) -> date | None:
     """The latest date of which a night was deleted, or None."""
     try:
-        return date.fromisoformat(unseal(store.get(_THROUGH), _THROUGH, "")["through"])
+        return unseal(store.get(_THROUGH), _THROUGH, "", _SHAPE).through
     except (FileNotFoundError, DamagedRecord):
         return None
 
@@ -139,18 +153,30 @@ def _is_good(store: Store, night: str) -> bool:
     return record is not None and record["result"] in GOOD
 
 
-def _specs(store: Store) -> tuple[dict[str, JobSpec], bool]:
-    """The specs of all runs by their folder below runs/, and whether one can't be read."""
-    specs, unknown = {}, False
+def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
+    """The specs of all runs by their folder below runs/, and the paths of those that are not what they must be."""
+    specs: dict[str, JobSpec] = {}
+    unread = []
+    nights = {run_name(night): night for night in list_nights(store)}
     for path in store.list("runs"):
         if path.endswith("/job.toml"):
+            folder = str(PurePosixPath(path).parent.relative_to("runs"))
             try:
-                specs[str(PurePosixPath(path).parent.relative_to("runs"))] = parse_spec(store.get(path), path, 2**63)
+                specs[folder] = trained_spec(store, nights[folder]) if folder in nights else _spec(store, path, folder)
             except FileNotFoundError:
                 continue
-            except SpecError:
-                unknown = True
-    return specs, unknown
+            except (SpecError, DamagedRecord):
+                unread.append(path)
+    return specs, unread
+
+
+def _spec(store: Store, path: str, folder: str) -> JobSpec:
+    """The spec of a run by its name, or of an earlier one of that name by its digest."""
+    spec = parse_spec(store.get(path), path, 2**63)
+    names = (spec.name, f"{spec.name}/{PREVIOUS}/{spec.digest[:12]}")
+    if folder not in names:
+        raise SpecError(path, [f"it is the spec of run {spec.name}, digest {spec.digest[:12]}"])
+    return spec
 
 
 def _needs(specs: Iterable[JobSpec]) -> tuple[set[str], set[str]]:
@@ -179,8 +205,9 @@ def text_of(store: Store, plan: Pruning, deleted: bool) -> str:
     """The plan in words."""
     if not plan.nights:
         return f"nothing to prune in {store.describe()}"
+    kept = f"; no trials go, since {plan.unread[0]} is damaged: run its spec again, or delete it" if plan.unread else ""
     verb = "deleted" if deleted else "would delete"
     return (
         f"{verb} {len(plan.nights)} nights, {plan.nights[0]} to {plan.nights[-1]}: {len(plan.trials)} files of trials, "
-        f"{len(plan.datasets)} of datasets, {len(plan.records)} of summaries, {plan.bytes:,} bytes"
+        f"{len(plan.datasets)} of datasets, {len(plan.records)} of summaries, {plan.bytes:,} bytes{kept}"
     )

@@ -12,6 +12,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ import pyarrow.parquet as pq
 
 from datasets.rows import block, block_count
 from datasets.spec import DatasetSpec
-from jobs.archive import run_folder
 from jobs.night.gate import Scores
-from jobs.night.nights import Night, folder_of
+from jobs.night.nights import Night, folder_of, stored_night
 from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord
 from jobs.results.models import network_answers, networks
 from jobs.results.stored import variant_columns
+from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, Variant, trials
 from jobs.storage.store import Store
 
@@ -72,12 +73,15 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
-    """The kept scores of a night; None if they are gone or damaged."""
+    """The kept scores of a night; None if they are gone or damaged, or not those of its trials."""
     try:
-        data = store.get(scores_path(night))
-    except FileNotFoundError:
+        data, found = store.get(scores_path(night)), stored_night(store, night)
+    except (FileNotFoundError, DamagedRecord):
         return None
-    return _scores(pq.read_table(pa.BufferReader(data))) if hashlib.sha256(data).hexdigest() == sha256 else None
+    if found is None or hashlib.sha256(data).hexdigest() != sha256:
+        return None
+    table = pq.read_table(pa.BufferReader(data))
+    return _scores(table) if table["trial"].to_pylist() == _trial_names(found.spec.source_text) else None
 
 
 def variant_name(variant: Variant) -> str:
@@ -85,6 +89,18 @@ def variant_name(variant: Variant) -> str:
     columns = variant_columns(variant)
     kept = {name: value for name, value in columns.items() if name not in ("variant_id", "dataset", "parameters")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _trial_name(variant: str, seed: int) -> str:
+    return f"{variant}-{seed}"
+
+
+@lru_cache(maxsize=2)  # the nights of a history mostly have one spec
+def _trial_names(source: bytes) -> list[str]:
+    """The trials of a spec as they stand in its nights' scores."""
+    wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
+    named = {trial.variant: variant_name(trial.variant) for trial in wanted}
+    return [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
@@ -103,8 +119,8 @@ def _trained(store: Store, night: Night, read: Reading) -> tuple[list[tuple[Tria
     wanted = pa.array([trained.id for _, trained in pairs])
     found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
     if lost := [trained.id for _, trained in pairs if trained.id not in found]:
-        again = f"sumsquares train {store.root}/{run_folder(night.run)}/job.toml"
-        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: train them with `{again}`")
+        again = "start this night again with its spec and --date: it trains them first, those of the champion too"
+        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: {again}")
     return pairs, found
 
 
@@ -112,7 +128,7 @@ def _table(pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
     return pa.table(
         {
-            "trial": [f"{named[own.variant]}-{own.seed}" for own, _ in pairs],
+            "trial": [_trial_name(named[own.variant], own.seed) for own, _ in pairs],
             "variant": [named[own.variant] for own, _ in pairs],
             "rmse": pa.array([_or_infinite(rmse[trained.id]) for _, trained in pairs], pa.float64()),
         }

@@ -1,16 +1,24 @@
-"""Sealed JSON: the files of a night, each ending with the SHA-256 of the rest, so that damage is found."""
+"""Sealed JSON: the files of a night, each ending with the SHA-256 of the rest, so that damage is found.
+
+A right seal says that the bytes are those that were written, not that they are a night's: what is read must have its
+shape as well, every key that is used and its type.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from datasets.errors import DataError
 
+T = TypeVar("T")
+
 
 class DamagedRecord(DataError):  # noqa: N818  its base says that it is an error
-    """A file of a night whose bytes are not those that were written (exit code 3)."""
+    """A file of a night that is not what was written there (exit code 3)."""
 
 
 def seal(body: dict[str, Any]) -> bytes:
@@ -18,21 +26,28 @@ def seal(body: dict[str, Any]) -> bytes:
     return (json.dumps({**body, "sha256": _digest(body)}, indent=1, allow_nan=False) + "\n").encode()
 
 
-def unseal(data: bytes, path: str, remedy: str) -> dict[str, Any]:
-    """What `seal` was given.
+def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
+    """What `seal` was given, in its shape.
 
     Raises:
-        DamagedRecord: the bytes are others; it names the path and the remedy.
+        DamagedRecord: the bytes are others, or of another shape; it names the path and the remedy.
 
     """
     try:
         body: dict[str, Any] = json.loads(data)
-        stated = body.pop("sha256")
+        stated = body.pop("sha256", None)
         if stated != _digest(body):
             raise ValueError("its SHA-256 is another than it states")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedRecord(f"{path}: damaged, {error}: {remedy}") from error
-    return body
+        return shape.validate_json(json.dumps(body), strict=True)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedRecord(f"{path}: damaged, {_reason(error)}" + (f": {remedy}" if remedy else "")) from error
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its content'}: {first['msg']}"
 
 
 def _digest(body: dict[str, Any]) -> str:

@@ -10,8 +10,10 @@ from jobs.night.calendar import missed_dates
 from jobs.night.champion import read_champion
 from jobs.night.clock import Clock, stamp
 from jobs.night.lock import read_lease
+from jobs.night.lost import champion_night
 from jobs.night.nights import date_of, list_nights, read_night, read_state
 from jobs.night.sealed import DamagedRecord
+from jobs.night.sources import trained_spec
 from jobs.show.progress import clock as clock_text
 from jobs.show.words import counted, number
 from jobs.storage.store import Store
@@ -26,6 +28,9 @@ def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
     champion, lease, problems = None, None, []
     try:
         champion, _ = read_champion(store)
+        if champion:
+            champion_night(store, champion.night)
+            trained_spec(store, champion.night)
     except DamagedRecord as error:
         problems.append(str(error))
     try:

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class ForeignResult(DataError):  # noqa: N818  the same
     """A file among the results that this version did not write (exit code 3); never delete it unasked."""
 
 
+def pack_id_of(trial_ids: Iterable[str]) -> str:
+    """Return the id of the pack of these trials: the digest of their ids in any order, 16 hex digits."""
+    return hashlib.sha256("".join(sorted(trial_ids)).encode()).hexdigest()[:16]
+
+
 def variant_columns(variant: Variant) -> dict[str, Any]:
     """Return the columns of a trial's row that its variant decides."""
     return {
@@ -120,7 +125,7 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
     if start == end:
         raise _unsealed(data, path)
     if hashlib.sha256(data[:start] + _BLANK.encode() + data[end:]).hexdigest().encode() != data[start:end]:
-        raise _damaged(path, "its bytes are not those that were written")
+        raise damaged(path, "its bytes are not those that were written")
     file = pq.ParquetFile(pa.BufferReader(data))
     found = _about(file.schema_arrow)["format"]
     if found != FORMAT or not file.schema_arrow.equals(SCHEMA):
@@ -152,13 +157,19 @@ def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]
     return bytes(safetensors.numpy.save(stacked, {"trial_ids": json.dumps(list(trial_ids))}))
 
 
+def check_trials(trial_ids: Sequence[str], pack_id: str, path: str) -> None:
+    """Raise DamagedResult unless a pack's file holds the trials that its name promises."""
+    if pack_id_of(trial_ids) != pack_id:
+        raise damaged(path, f"it holds the trials of pack {pack_id_of(trial_ids)}")
+
+
 def decode_weights(data: bytes, digest: str, path: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Return the stacked tensors and the trials' ids in the order of the stack.
 
     Raises DamagedResult if the file's SHA-256 is not `digest`.
     """
     if hashlib.sha256(data).hexdigest() != digest:
-        raise _damaged(path, "its SHA-256 is not the one that its .parquet file names")
+        raise damaged(path, "its SHA-256 is not the one that its .parquet file names")
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return safetensors.numpy.load(data), json.loads(header["__metadata__"]["trial_ids"])
 
@@ -191,11 +202,12 @@ def _about(schema: pa.Schema) -> dict[str, Any]:
     return about
 
 
-def _damaged(path: str, reason: str) -> DamagedResult:
+def damaged(path: str, reason: str) -> DamagedResult:
+    """Return the error for a file of a pack, with its remedy."""
     return DamagedResult(f"{path}: damaged, {reason}: its trials are trained anew by the next run of their spec")
 
 
 def _unsealed(data: bytes, path: str) -> DataError:
     if len(data) > 12 and data[:4] == data[-4:] == b"PAR1":
         return ForeignResult(f"{path}: a Parquet file, but no result of ours: move it out of the store")
-    return _damaged(path, "it is cut off or was never complete")
+    return damaged(path, "it is cut off or was never complete")

@@ -24,6 +24,8 @@ from jobs.results.pack_files import (
     SCHEMA,
     DamagedResult,
     ForeignResult,
+    check_trials,
+    damaged,
     decode_pack,
     decode_weights,
     encode_pack,
@@ -94,9 +96,18 @@ def commit_pack(
 
 
 def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Return a committed pack's tensors and trial ids, as decode_weights does."""
-    rows, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
-    return decode_weights(store.get(weights), weights_digest(decode_pack(store.get(rows), rows)), weights)
+    """Return a committed pack's tensors and trial ids, as decode_weights does.
+
+    Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
+    """
+    path, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
+    rows = decode_pack(store.get(path), path, ["trial_id"])
+    named = rows["trial_id"].to_pylist()
+    check_trials(named, pack_id, path)
+    tensors, trial_ids = decode_weights(store.get(weights), weights_digest(rows), weights)
+    if trial_ids != named or any(len(tensor) != len(named) for tensor in tensors.values()):
+        raise damaged(weights, "its trials are not those of its .parquet file")
+    return tensors, trial_ids
 
 
 def read_trials(store: Store) -> Results:
@@ -125,8 +136,13 @@ def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Res
 
 
 def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
-    """The rows of those packs that had no problem and still have both files."""
+    """The rows of those packs that had no problem and still have both files.
+
+    None where a pack is gone: another may hold a trial of it, whose row was left out.
+    """
     there = {_pack_of(path) for path in sizes if path.endswith(".parquet") and _weights_of(path) in sizes}
+    if not there.issuperset(known.table["pack"].unique().to_pylist()):
+        return known.table.slice(0, 0)
     whole = there - {_pack_of(problem.path) for problem in known.problems}
     return known.table.filter(pc.is_in(known.table["pack"], value_set=pa.array(sorted(whole), pa.string())))
 
@@ -137,6 +153,7 @@ def _read_pack(
     """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
     try:
         table = decode_pack(store.get(path), path, columns)
+        check_trials(table["trial_id"].to_pylist(), _pack_of(path), path)
     except FileNotFoundError:
         return None, None
     except DataError as error:

@@ -4,6 +4,7 @@ They read the raw TOML data and skip what is wrong by itself, so that they find 
 other errors too. What one value may be is the models' business (grid.py, datasets/spec.py).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -18,6 +19,17 @@ from jobs.spec.words import listing, show, similar
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]
 Place = tuple[int | str, ...]
+
+
+RESERVED = re.compile(r"champion|night-[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}")
+"""Names that runs of users can't have: what `predict champion` asks, and the runs of nights."""
+
+
+def reserved_name(raw: Raw) -> Iterator[str]:
+    """One line if a new spec takes a name that means something else; stored ones may have it."""
+    name = raw.get("name")
+    if isinstance(name, str) and RESERVED.fullmatch(name):
+        yield f"name: {show(name)} is what the nightly job calls a night's run, or its champion; write another name"
 
 
 def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:

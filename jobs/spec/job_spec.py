@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from datasets.spec import NamedDataset
-from jobs.spec.checks import cross_problems
+from jobs.spec.checks import cross_problems, reserved_name
 from jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from jobs.spec.grid import Engine, Grid, Train, axes
 from jobs.spec.size import MAX_TRIALS
@@ -62,28 +62,30 @@ class JobSpec(BaseModel):
 
 
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
-    """Read and check a spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
+    """Read and check a user's spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(str(path), [f"cannot be read: {reason}; give the path of a job spec in TOML"]) from None
-    return parse_spec(text, str(path), max_trials)
+    return parse_spec(text, str(path), max_trials, new=True)
 
 
-def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS) -> JobSpec:
+def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool = False) -> JobSpec:
     """Check the bytes of a spec, which messages call `source`. Raises SpecError with all that is wrong.
 
-    A spec of more than `max_trials` trials is refused from the lengths of its lists, before it is expanded.
+    A spec of more than `max_trials` trials is refused from the lengths of its lists, before it is expanded; a `new`
+    one, which is no store's, for a name that the nights have taken.
     """
     raw = read_toml(text, source)
+    across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials))
     try:
         spec = JobSpec.model_validate(raw)
-        problems = tuple(islice(cross_problems(raw, max_trials), MAX_PROBLEMS + 1))
+        problems = tuple(islice(across, MAX_PROBLEMS + 1))
     except ValidationError as error:
         fields = problems_of(error, raw, JobSpec.model_json_schema())
-        raise SpecError(source, chain(fields, cross_problems(raw, max_trials))) from None
+        raise SpecError(source, chain(fields, across)) from None
     if problems:
         raise SpecError(source, problems)
     spec._source_text = text

@@ -1,0 +1,56 @@
+"""Nights that can be the champion, and what to do where it is lost: its own files, or the file that names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.night.nights import GOOD, Night, folder_of, list_nights, read_night, run_files, start_again, stored_night
+from jobs.night.sealed import DamagedRecord
+from jobs.storage.store import Store
+
+PATH = "nightly/champion.json"
+
+
+def good_nights(store: Store) -> list[dict[str, Any]]:
+    """The records of the nights that were good, or that others were judged against as champion; the newest last."""
+    records = [record for night in list_nights(store) if (record := read_night(store, night)) is not None]
+    champions = {record["against"] for record in records}
+    return [record for record in records if record["result"] in GOOD or record["night"] in champions]
+
+
+def is_whole(store: Store, night: str) -> bool:
+    """Whether a night can be the champion: it has its spec, and its run."""
+    try:
+        return stored_night(store, night) is not None and bool(run_files(store, night))
+    except DamagedRecord:
+        return False
+
+
+def champion_night(store: Store, champion: str) -> Night:
+    """The night that is champion.
+
+    Raises:
+        DamagedRecord: its files are gone, or its spec is not the one that its id promises.
+
+    """
+    found = stored_night(store, champion)
+    if found is not None:
+        return found
+    folder = folder_of(champion)
+    if store.exists(f"{folder}/night.json") or store.exists(f"{folder}/state.json"):
+        raise DamagedRecord(f"{folder}: spec.toml of the champion is missing: {start_again(champion)}")
+    raise DamagedRecord(f"{folder}: the files of the champion are missing: {way_out(store, champion)}")
+
+
+def way_out(store: Store, lost: str | None = None) -> str:
+    """What to do: the night to go back to, or how to begin anew.
+
+    It is the last good night, or the champion that this one was found the same as.
+    """
+    good = good_nights(store)
+    pairs = [(each["against"] if each["result"] == "same" else None, each["night"]) for each in reversed(good)]
+    names = (name for pair in pairs for name in pair if name not in (None, lost))
+    if (to := next((name for name in names if is_whole(store, name)), None)) is not None:
+        return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
+    gone = "move the folder nightly out of the store" if good else f"delete {PATH}"
+    return f"no good night has its files any more: {gone}, then the next night is the first"
