@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ray_cluster import ROOT
@@ -59,6 +60,8 @@ def test_a_cluster_that_is_not_there(closed, tmp_path):
 
 def test_a_port_that_never_says_a_word(dumb, tmp_path):
     """Not even whether it is a Ray."""
-    answer = refused(tmp_path, "list", "--address", f"http://127.0.0.1:{dumb}")
-    assert "no answer within" in answer
-    assert "check the address" in refused(tmp_path, "run", "spec.toml", "--address", f"127.0.0.1:{dumb}")
+    with ThreadPoolExecutor(2) as both:
+        listed = both.submit(refused, tmp_path, "list", "--address", f"http://127.0.0.1:{dumb}")
+        run = both.submit(refused, tmp_path, "run", "spec.toml", "--address", f"127.0.0.1:{dumb}")
+    assert "no answer within" in listed.result()
+    assert "check the address" in run.result()

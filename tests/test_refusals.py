@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from specs import SMALL
@@ -28,7 +29,7 @@ REFUSALS = {
     "more workers than there are": (LARGER, PlaceOptions(workers="3000"), None, exits.CLUSTER),
     "more GPUs than there are": (LARGER, PlaceOptions(workers="1", gpu_workers=64), None, exits.CLUSTER),
     "an unreachable cluster": (LARGER, PlaceOptions(), "127.0.0.1:1", exits.CLUSTER),
-    "no room": (LARGER.replace("rows = 60", "rows = 1_000_000_000_000"), PlaceOptions("0"), None, exits.STORAGE),
+    "no room": (LARGER.replace("rows = 60", "rows = 70"), PlaceOptions("0"), None, exits.STORAGE),
     "no kernel": ('engine = "lanes"\n' + LARGER, PlaceOptions("0"), None, exits.USAGE),
     "a wrong spec": (LARGER.replace("epochs = 8", "epochs = 0"), PlaceOptions("0"), None, exits.USAGE),
 }
@@ -58,6 +59,8 @@ def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
     text, options, address, code = REFUSALS[refusal]
     (tmp_path / "spec.toml").write_text(text)
     monkeypatch.setattr("jobs.engines.lanes_engine.available", lambda: "it was not built")
+    if refusal == "no room":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1000))
     for store in (Store(str(tmp_path / "fresh")), Store(str(shutil.copytree(finished.root, tmp_path / "store")))):
         before = tree(tmp_path)
         missing_rows = command == "train" and (not Path(store.root).exists() or refusal == "no room")
