@@ -14,12 +14,19 @@ ELSEWHERE = (
     "RAY_ADDRESS",  # KubeRay sets it in its pods: ray.init would connect instead of starting a Ray
     "RAY_API_SERVER_ADDRESS",
     "RAY_REDIS_ADDRESS",
+    "RAY_gcs_storage",  # redis: the state of somebody's cluster
     "RAY_NAMESPACE",
+    "RAY_CLIENT_MODE",  # one more server, in the driver
     "RAY_JOB_CONFIG_JSON_ENV_VAR",  # of the job that this process is part of, on another Ray
     "RAY_RUNTIME_ENV_HOOK",
+    "RAY_OVERRIDE_NODE_ID_FOR_TESTING",
     "RAY_AUTH_TOKEN_PATH",
+    "RAY_ENABLE_K8S_TOKEN_AUTH",  # Kubernetes would decide who is let in
+    "RAY_USE_TLS",  # with the certificates of a cluster, which 127.0.0.1 is not in
+    "RAY_grpc_enable_http_proxy",
 )
-"""Variables that lead a Ray of our own to another one, or to another token."""
+"""Variables that lead a Ray of our own to another one or to another way of authentication, or keep it from starting:
+each was tried."""
 
 
 def isolate() -> None:

@@ -40,7 +40,8 @@ def local(cpus: int, gpus: int, folder: str) -> Iterator[list[Resources]]:
 
     """
     assert get_authentication_mode() == AuthenticationMode.TOKEN, "a Ray that anybody could use"
-    options = {"address": "local", "_temp_dir": folder, "include_dashboard": False}
+    within = os.path.join(folder, "ray")  # noqa: PTH118  Ray opens the folder that it is given to everybody
+    options = {"address": "local", "_temp_dir": within, "include_dashboard": False}
     with _connected("a local Ray", "--workers 0 runs without Ray", num_cpus=cpus, num_gpus=gpus, **options) as found:
         yield found
 
