@@ -5,7 +5,7 @@ IMAGE ?= sumsquares
 WHEELS := $(wildcard $(PIP_FIND_LINKS))
 TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
 
-.PHONY: install run test test-kernel chaos check-signals test-cluster test-containers image lint check fmt bench lock clean
+.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image lint check fmt bench lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
@@ -23,7 +23,7 @@ run: .venv/installed  ## the main job: trains the question's networks, prints th
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not (chaos or cluster or containers or kernel or signals)"
+	$(BIN)/python -m pytest -m "not (attack or chaos or cluster or containers or kernel or signals)"
 
 test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers, and for Arm, and runs it
 	$(BIN)/python -m pytest -m kernel
@@ -36,6 +36,9 @@ test-signals: .venv/installed-dev  ## forty signals and kills under a local Ray,
 
 check-signals: .venv/installed-dev  ## four of them
 	$(BIN)/python -m pytest -m signals
+
+test-attack: .venv/installed-dev  ## attacks the Ray of real runs from other processes and another network
+	$(BIN)/python -m pytest -m "attack and not containers"
 
 test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three raylets with token authentication
 	$(BIN)/python -m pytest -m cluster
@@ -54,7 +57,7 @@ lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test test-kernel chaos check-signals test-cluster test-containers  ## what CI runs
+check: lint test test-kernel chaos check-signals test-attack test-cluster test-containers  ## what CI runs
 
 fmt: .venv/installed-dev  ## formats, and mends what can be mended
 	$(BIN)/ruff format .

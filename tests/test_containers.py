@@ -71,7 +71,8 @@ def image():
 def specs(tmp_path_factory):
     """A folder of specs that the containers' user can read."""
     folder = tmp_path_factory.mktemp("specs")
-    for name, text in (("small", SMALL), ("longer", LONGER)):
+    endless = LONGER.replace("epochs = 1500", "epochs = 50000")
+    for name, text in (("small", SMALL), ("longer", LONGER), ("endless", endless)):
         (folder / f"{name}.toml").write_text(text)
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.getuid():
@@ -284,3 +285,40 @@ def test_a_night_runs_once(cluster):
     again = call(*cluster.command, *night, env=cluster.environment)
     assert again.returncode == 0
     assert "there is nothing to do" in again.stderr
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("token", ["", "0" * 64], ids=["no token", "a wrong token"])
+@pytest.mark.parametrize("where", ["host", "container"])
+def test_the_ray_of_a_container_refuses_who_has_not_its_token(training, where, token):
+    """From the host by its address, and from inside as its own user: no way in, and the task never runs."""
+    name, address = training
+    text = (ROOT / "tests" / "attack.py").read_text()
+    ports = json.loads(docker("exec", "-i", name, "python", "-", "find", input=text))
+    assert len(ports) > 5
+    marker = f"/tmp/marker-{secrets.token_hex(4)}"  # noqa: S108
+    here = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if where == "container" else {}
+    mode = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}
+    given = [f"{key}={value}" for key, value in (here | mode).items()]
+    inside = ["docker", "exec", "-i", *(word for each in given for word in ("-e", each)), name, "python"]
+    program = inside if where == "container" else ["env", *given, sys.executable]
+    host = "127.0.0.1" if where == "container" else address
+    ended = call(*program, "-", "try", host, marker, *map(str, ports), input=text, timeout=90)
+    assert "all ways tried" in ended.stdout, ended.stdout + ended.stderr
+    assert [line for line in ended.stdout.splitlines() if line.startswith("IN: ")] == []
+    assert call("docker", "exec", name, "ls", marker).returncode
+    assert not Path(marker).exists()
+    assert docker("inspect", "--format", "{{.State.Running}}", name).strip() == "true"
+
+
+@pytest.fixture(scope="module")
+def training(image, specs):
+    """A container that trains for long, and its address."""
+    name = f"sumsquares-{secrets.token_hex(4)}"
+    command = ("run", "/specs/endless.toml", "--workers", "2")
+    try:
+        docker("run", "--detach", *READ_ONLY[1:], "--name", name, "-v", f"{specs}:/specs:ro", image, *command)
+        wait_until(lambda: "ray::RayTrainWorker" in call("docker", "top", name).stdout, 90)
+        yield name, docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name).strip()
+    finally:
+        call("docker", "rm", "--force", "--volumes", name)
