@@ -250,7 +250,7 @@ def test_who_has_not_the_token_is_refused_in_the_network(outcomes, elsewhere):
 @run_and_night
 def test_nothing_listens_beyond_loopback(victim, elsewhere):
     """From another network no port of a run's is open."""
-    host, inside = elsewhere
+    host, inside = network(elsewhere)
     code = (
         "import socket, sys; print([p for p in sys.argv[2:] if not socket.socket().connect_ex((sys.argv[1], int(p)))])"
     )
