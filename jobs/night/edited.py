@@ -84,11 +84,12 @@ def compare_edited(
     elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
     measured = measure_on(store, night.night, elsewhere, read) if elsewhere else night.scores
     past = [each for each in history if np.isin(champion.scores.trial_T, each.trial_T).all()]
+    is_fresh = night.night.fresh or champion.night.fresh  # else other rows are part of the edit, and none of luck
     pairs = []
     for name, match in shared.items():
         mine = _table(measured if match.name in elsewhere else night.scores, night.names, match.name)
-        same_rows = night.trained_on(match.name) == champion.trained_on(name)
-        luck = [] if same_rows else [_table(each, champion.names, name) for each in past]
+        has_luck = is_fresh and night.trained_on(match.name) != champion.trained_on(name)
+        luck = [_table(each, champion.names, name) for each in past] if has_luck else []
         pairs.append(Pair(mine, _table(champion.scores, champion.names, name), luck))
     return Edited(
         {name: match.name if match else None for name, match in matches.items()},
