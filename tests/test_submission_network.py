@@ -9,19 +9,23 @@ import time
 
 import pytest
 from proxy import Proxy, authority
+from ray_cluster import ROOT
 from specs import LONGER
 
 pytestmark = pytest.mark.cluster
 OTHER = """
-import ray, sys
-import ray._private.utils as utils
-version = utils.compute_version_info()
-{change}
-from jobs.__main__ import main
-main()
+import sys
+if "--multiprocessing-fork" in sys.orig_argv or sys.argv[0] == "-c":
+    from cluster.reach import limit_attempts
+    limit_attempts()
+    import ray
+    import ray._private.utils as utils
+    version = utils.compute_version_info()
+    {change}
 """
-"""The command line with a Ray or a Python that is not the cluster's."""
-QUICK = "import cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; import jobs.cli; jobs.cli.main()"
+"""A Ray or a Python that is not the cluster's, for the command line and for the driver that it starts."""
+MAIN = "from jobs.__main__ import main; main()"
+QUICK = f"import cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; {MAIN}"
 """The command line with shorter deadlines."""
 
 
@@ -30,8 +34,9 @@ def cli(cluster, tmp_path):
     """Starts the command line as a user's process, in a folder with a spec."""
     (tmp_path / "spec.toml").write_text(LONGER)
 
-    def call(*arguments, start=("-m", "jobs")):
+    def call(*arguments, start=("-m", "jobs"), **environment):
         known = {name: value for name, value in cluster.environment.items() if not name.startswith("RAY_ADDRESS")}
+        known |= environment
         command = [sys.executable, *start, *arguments]
         return subprocess.Popen(
             command, cwd=tmp_path, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -101,13 +106,14 @@ def test_tls_and_headers_are_rays_own(cluster, cli, tmp_path):
 )
 def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path, change, words):
     """Exit code 5 with both versions. Over the Jobs API Python doesn't matter: the job runs with the cluster's."""
-    start = ("-c", OTHER.format(change=change))
+    (tmp_path / "sitecustomize.py").write_text(OTHER.format(change=change))
+    start = ("-c", f"{OTHER.format(change=change)}\n{MAIN}")
     commands = [("run", "spec.toml", "--store", "other", "--address", f"127.0.0.1:{cluster.gcs}")]
     if "ray.__version__" in change:
         commands.append(("submit", "spec.toml", "--store", "other", "--address", cluster.address))
     for command in commands:
         began = time.monotonic()
-        code, out, err = ended(cli(*command, start=start))
+        code, out, err = ended(cli(*command, start=start, PYTHONPATH=f"{tmp_path}:{ROOT}"))
         assert code == 5, out + err
         assert words in err
         assert "2.60" in err
