@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cluster.driver_process import serve
+from cluster.private_folder import PrivateFolder
 from cluster.process_table import processes
 from cluster.signals import start, uninterrupted
 from cluster.work import Halve, Item, MakeWork, OnView, Target
@@ -29,7 +27,6 @@ from cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
 B = TypeVar("B")
-TEMPORARY = "/tmp"  # noqa: S108  a folder of a random name is made in it, with mode 0700
 END_SECONDS = 20.0
 """Until a driver that was told to end is killed; it stops Ray in 1 to 2 s where the machine is idle."""
 STOP_SECONDS = 2.0
@@ -38,8 +35,6 @@ LOOK_SECONDS = 1.0
 """Between two looks at the servers of a Ray of our own."""
 SERVERS = ("gcs_server", "raylet")
 """Those that a Ray can't do without."""
-REMOVE_SECONDS = 3.0
-"""Until the folder of a Ray of our own is left behind."""
 
 
 class Driver:
@@ -49,7 +44,10 @@ class Driver:
     """
 
     def __init__(self, target: Target) -> None:
-        self._target = target = target if target.address else replace(target, folder=_private_folder())
+        self._target = target
+        self._folder = None if target.address else PrivateFolder()
+        if self._folder:
+            target = replace(target, folder=self._folder.path)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, target))
@@ -106,8 +104,8 @@ class Driver:
                     os.kill(each.pid, signal.SIGKILL)
         self._process.join()
         self._pipe.close()
-        if self._target.folder:
-            _remove(Path(self._target.folder))
+        if self._folder:
+            self._folder.remove()
 
     def _ask(self, name: str, *arguments: Any) -> Any:
         (answer,) = self._told(name, *arguments)
@@ -155,19 +153,6 @@ class Driver:
 
     def _lost(self, why: str) -> ClusterError:
         return ClusterError(f"{self._target} was lost: {why}; what was finished is kept, run again to go on")
-
-
-def _private_folder() -> str:
-    """Of this user alone, and not deep: a socket's path has 107 characters at most."""
-    return tempfile.mkdtemp(prefix="sumsquares-ray-", dir=os.environ.get("RAY_TMPDIR") or TEMPORARY)
-
-
-def _remove(folder: Path) -> None:
-    """Deletes a folder although processes that were killed may still be about to write to it."""
-    end = time.monotonic() + REMOVE_SECONDS
-    while folder.exists() and time.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -50,8 +50,9 @@ def serve(pipe: Connection, target: Target) -> None:
 
 def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     """Ray is imported here, once the environment is that of the Ray that is wanted."""
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
     if target.address is None:
-        isolate()
+        isolate(target.folder)
     else:
         limit_attempts()
     from cluster import session
@@ -63,12 +64,13 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
 
 def _carry_out(pipe: Connection, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
     """One request, with all that is told of it; what it raises is raised in the launcher."""
-    from cluster import fits, nodes, tasks
 
     def told(value: Any) -> None:
         pipe.send(("told", value))
 
     try:
+        from cluster import fits, nodes, tasks
+
         if name == "resources":
             told(resources)
         elif name == "map_tasks":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 
 ELSEWHERE = (
     "RAY_ADDRESS",  # KubeRay sets it in its pods: ray.init would connect instead of starting a Ray
@@ -20,6 +21,8 @@ ELSEWHERE = (
     "RAY_JOB_CONFIG_JSON_ENV_VAR",  # of the job that this process is part of, on another Ray
     "RAY_RUNTIME_ENV_HOOK",
     "RAY_OVERRIDE_NODE_ID_FOR_TESTING",
+    "RAY_OVERRIDE_RESOURCES",  # the autoscaler's words for a node of another Ray
+    "RAY_OVERRIDE_LABELS",
     "RAY_AUTH_TOKEN_PATH",
     "RAY_ENABLE_K8S_TOKEN_AUTH",  # Kubernetes would decide who is let in
     "RAY_USE_TLS",  # with the certificates of a cluster, which 127.0.0.1 is not in
@@ -29,8 +32,10 @@ ELSEWHERE = (
 each was tried."""
 
 
-def isolate() -> None:
+def isolate(folder: str) -> None:
     """Prepares this process to start a Ray; to be called before Ray is imported, which is when it reads some of this.
+
+    Its temporary files lie in `folder`, which is removed even if this process is killed.
 
     Set and not defaulted: what the user's environment says is for clusters.
     """
@@ -38,4 +43,5 @@ def isolate() -> None:
         os.environ.pop(name, None)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    os.environ["RAY_TMPDIR"] = tempfile.tempdir = folder
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on any system: a Ray of one node, on 127.0.0.1

@@ -9,7 +9,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -58,12 +61,16 @@ def uninterrupted() -> Iterator[None]:
 
 
 def start(process: SpawnProcess) -> None:
-    """Starts a process in which both signals are blocked until it calls `unblock`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Starts a process in which both signals are blocked until it calls `unblock`; a signal that comes waits."""
+    from multiprocessing import resource_tracker  # 40 ms, in which no handler would be there yet
+
+    with uninterrupted():  # a signal may come to another thread, and an exception here leaves a process half fed
+        resource_tracker.ensure_running()  # else `start` does, and unblocks both
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def unblock() -> None:

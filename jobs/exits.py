@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from cluster.signals import Stopped as Stopped
 
@@ -43,6 +42,8 @@ def code_of(error: BaseException) -> int:
 def tell(error: BaseException) -> int:
     """Prints the message of an exception to stderr and returns its exit code."""
     if os.environ.get(DEBUG):
+        import traceback  # 13 ms, in which no signal would be answered yet
+
         traceback.print_exception(error)
     code = error.code if isinstance(error, Stopped) else code_of(error)
     if code == INTERNAL:

@@ -304,9 +304,15 @@ def test_a_hook_inherits_nothing_of_it(victim):
     assert {name: value for name, value in told.items() if name.startswith("RAY_AUTH_")} == given
 
 
-def test_an_address_in_the_environment_leads_no_run_elsewhere(tmp_path):
+def test_nothing_in_the_environment_leads_a_run_elsewhere_or_keeps_it_from_starting(tmp_path):
     """A Ray of its own, and exit code 0."""
-    victim = Victim(tmp_path, "run", "spec.toml", spec=SMALL, RAY_ADDRESS="127.0.0.1:6379")
+    words = {
+        "RAY_ADDRESS": "127.0.0.1:6379",
+        "RAY_OVERRIDE_RESOURCES": '{"CPU": 0}',
+        "RAY_TRAIN_V2_ENABLED": "0",
+        "RAY_TMPDIR": str(tmp_path / "missing"),
+    }
+    victim = Victim(tmp_path, "run", "spec.toml", spec=SMALL, **words)
     try:
         assert victim.process.wait(timeout=60) == 0, victim.log
     finally:

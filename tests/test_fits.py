@@ -21,21 +21,20 @@ pytestmark = pytest.mark.ray
 def resources():
     """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
     before = dict(os.environ)
-    isolate()
-    from ray._raylet import Config
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
+        isolate(folder)
+        from ray._raylet import Config
 
-    from cluster.session import local
+        from cluster.session import local
 
-    Config.initialize("")  # reads the environment again: another test may have imported Ray before
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder,
-        local(cpus=3, gpus=1, folder=folder) as found,
-    ):
-        from ray import cloudpickle
+        Config.initialize("")  # reads the environment again: another test may have imported Ray before
+        with local(cpus=3, gpus=1, folder=folder) as found:
+            from ray import cloudpickle
 
-        for module in (pieces, sys.modules[__name__]):
-            cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
-        yield found
+            for module in (pieces, sys.modules[__name__]):
+                cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
+            yield found
+    tempfile.tempdir = None
     os.environ.clear()
     os.environ.update(before)
 
