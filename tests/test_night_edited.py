@@ -177,7 +177,7 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
     assert found["low"] < found["effect"] < found["high"]
     assert found["p"] < 0.01
     for part in (
-        "lr 1e-07, unit, 1 epochs against sq [8]",
+        "lr 1e-07, unit, 1 epoch against sq [8]",
         "lr 0.05, unit, 30 epochs is worse: RMSE x ",
         "5 and 5 seeds",
         "10 nights",
@@ -225,6 +225,46 @@ def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
     ours = [answers(store, stored[trial.id]["pack"], trial, x_NI) - y_N for trial in changed]
     expected = np.mean([np.log(np.hypot(np.sqrt(np.mean(error_N**2)), 0.1)) for error_N in ours]) - np.mean(logs)
     assert found["effect"] == pytest.approx(np.expm1(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "result"), [(20, "worse"), (200, "same")])
+def test_fewer_rows_of_the_same_stream_are_tested_over_seeds(tmp_path, rows, result):
+    """They are the first of the champion's, so that no luck of other rows asks for a factor; the message tells them."""
+    store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(early=1e6))
+    night(0, EPOCHS, store, options=options)
+    fewer = EPOCHS.replace("rows = 200", f"rows = {rows}", 1).replace("epochs = 40", "epochs = 41")
+    record = night(1, fewer, store, options=options)
+    assert (record["result"], record["gate"]["datasets"][0]["rule"]) == (result, "seeds"), record["message"]
+    assert (", rows 20 against " in record["message"], ", rows 200 is " in record["message"]) == (rows == 20,) * 2
+
+
+def test_rows_of_another_seed_are_other_luck(tmp_path):
+    """Before there are nights that show it, only the early factor counts; the message tells both seeds."""
+    store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(early=1e6))
+    night(0, EPOCHS, store, options=options)
+    record = night(1, EPOCHS.replace("rows = 200", "rows = 20\nseed = 7", 1), store, options=options)
+    assert (record["result"], record["gate"]["datasets"][0]["rule"]) == ("same", "early")
+    assert "rows 20, seed of the rows 7 against sums" in record["message"]
+
+
+@pytest.mark.parametrize(
+    "after", [RENAMED, EPOCHS.replace("seeds = 6", "seeds = 5"), EPOCHS], ids=["renamed", "fewer seeds", "damaged"]
+)
+def test_the_same_rows_need_no_luck_whatever_else_differs(tmp_path, after):
+    """The name of a dataset, the number of seeds, a lost night.json of the champion: rows are what is compared."""
+    store = Store(str(tmp_path))
+    first = night(0, EPOCHS, store)
+    if after == EPOCHS:
+        store.delete(f"nightly/{first['night']}/night.json")
+    record = night(1, after, store)
+    assert (record["result"], "fresh rows" in record["message"]) == ("same", False), record["message"]
+
+
+def test_the_champions_dataset_keeps_its_name_in_the_message(tmp_path):
+    """Though the best variant of both is the same one under two names."""
+    record = edited(Store(str(tmp_path)), EPOCHS, RENAMED.replace("hidden = [[4]]", "hidden = [[4], [1]]"))
+    (found,) = record["gate"]["datasets"]
+    assert (found["words"].split()[0], found["champion_words"].split()[0]) == ("totals", "sums")
 
 
 def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):

@@ -11,11 +11,10 @@ compared is what a night delivers: the variant with the lowest mean logarithm of
     The halves are not independent where variants are near ties, as each half selects by what the other is measured on.
     The variance of the mean of two numbers is at most the mean of their variances (Cauchy, Schwarz): twice what it is
     for independent ones. So that of a side with a choice is taken SELECTED times.
-3.  *Over nights.* Rows of an edited spec that were trained on without fresh data are part of the edit: whatever they do
-    to the best model is the edit's doing. With fresh data luck of the rows has to be covered as in jobs.night.gate:
-    by its test over the nights of the champion, of which each counts with its own best, selected in the same way.
-    Before there are NIGHTS of them, the medians of both bests must differ by a factor of `early` at least. Holm's
-    correction over the datasets is that of jobs.night.gate too.
+3.  *Over nights.* Unless both drew their training rows from one stream, where the fewer are the first of the more,
+    luck of the rows has to be covered as in jobs.night.gate: by its test over the nights of the champion, of which each
+    counts with its own best, selected in the same way. Before there are NIGHTS of them, the medians of both bests must
+    differ by a factor of `early` at least. Holm's correction over the datasets is that of jobs.night.gate too.
 
 A best variant of which at least half the seeds diverged has no median: that is worse than any that has one, without a
 test. With fewer than SEEDS seeds on a side nothing is tested, and only medians that differ by `early` count.
@@ -99,7 +98,7 @@ class Pair:
     night: Table
     champion: Table
     history: Sequence[Table] = ()
-    """The champion's and those of nights that were the same; empty where no row was drawn anew for either night."""
+    """The champion's and those of nights that were the same; empty where both drew their rows from one stream."""
 
 
 @dataclass(frozen=True)

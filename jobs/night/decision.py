@@ -6,14 +6,13 @@ was edited, in jobs.night.best.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jobs.exits import BusyError
 from jobs.night.champion import ACCEPTED, Champion, promote, read_champion
 from jobs.night.clock import Clock
-from jobs.night.edited import Edited, Side, compare_edited, has_variants_of, is_edited
+from jobs.night.edited import Edited, Side, compare_edited, has_variants_of, have_same_rows, is_edited
 from jobs.night.gate import Judgement, Policy, Scores, judge
 from jobs.night.lock import Lock
 from jobs.night.lost import champion_night
@@ -82,14 +81,15 @@ def _judged(
 
 
 def _compared(store: Store, ours: Side, against: str, policy: Policy, taken_back: set[str], read: Reading) -> Decision:
-    record = read_night(store, against)
-    theirs = _scores_of(store, against, record, read)
-    same_rows = record is not None and record["trained_digest"] == ours.night.trained.digest
-    history = [] if same_rows else [theirs, *_history(store, ours.night.id, against, theirs, taken_back)]
-    if not is_edited(ours.scores, theirs):
-        judgement = judge(ours.scores, theirs, history, policy)
+    champion = champion_night(store, against)
+    scores = _scores_of(store, champion, read)
+    theirs = Side(champion, scores)
+    same_rows = have_same_rows(ours, theirs)
+    history = [] if same_rows else [scores, *_history(store, ours.night.id, against, scores, taken_back)]
+    if not is_edited(ours.scores, scores):
+        judgement = judge(ours.scores, scores, history, policy)
         return Decision(judgement.verdict, against, judgement, nights=len(history))
-    edited = compare_edited(store, ours, Side(champion_night(store, against), theirs), history, policy, read)
+    edited = compare_edited(store, ours, theirs, history, policy, read)
     return Decision(edited.verdict, against, edited)
 
 
@@ -106,9 +106,8 @@ def _history(store: Store, night: str, against: str, theirs: Scores, taken_back:
     return found
 
 
-def _scores_of(store: Store, night: str, record: Mapping[str, Any] | None, read: Reading) -> Scores:
+def _scores_of(store: Store, champion: Night, read: Reading) -> Scores:
     """The champion's scores; measured again where they, or its night.json, are damaged."""
-    scores = read_scores(store, night, record["scores_sha256"]) if record else None
-    if scores is None:
-        scores, _ = make_scores(store, champion_night(store, night), read)
-    return scores
+    record = read_night(store, champion.id)
+    scores = read_scores(store, champion.id, record["scores_sha256"]) if record else None
+    return make_scores(store, champion, read)[0] if scores is None else scores

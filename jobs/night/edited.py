@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datasets.spec import NamedDataset
 from jobs.night.best import Comparison, Pair, Table, compare, table_of, worst
 from jobs.night.gate import Policy, Scores
-from jobs.night.matching import matched, same_test_rows
+from jobs.night.matching import matched, one_stream, same_test_rows
 from jobs.night.nights import Night
 from jobs.night.reading import Reading
 from jobs.night.scores import measure_on, variant_name
@@ -40,9 +40,10 @@ class Side:
         """Those that are trained on, as they were given."""
         return {variant.dataset.name: variant.dataset for variant in variants(self.night.spec)}
 
-    def trained_on(self, dataset: str) -> str:
-        """The digest of the rows that were trained on."""
-        return next(each.digest for each in self.night.trained.datasets if each.name == dataset)
+    @cached_property
+    def trained(self) -> dict[str, NamedDataset]:
+        """The same, with the rows that were trained on."""
+        return {each.name: each for each in self.night.trained.datasets if each.name in self.datasets}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Edited:
     found: Mapping[str, Comparison]
     """By the champion's datasets, of those that both have."""
     names: Mapping[str, Variant]
-    """The variants of both nights."""
+    """The night's variants by the names that scores have of them."""
+    champion_names: Mapping[str, Variant]
+    """The champion's: one of them may be the night's as well, under another name of its dataset."""
     added: Sequence[str] = ()
     """Datasets that the champion doesn't have; they are not judged."""
 
@@ -67,6 +70,12 @@ class Edited:
 def is_edited(night: Scores, champion: Scores) -> bool:
     """Whether the variants are others than the champion's, or none of their trials has a partner."""
     return not has_variants_of(champion, night) or not np.isin(night.trial_T, champion.trial_T).any()
+
+
+def have_same_rows(one: Side, other: Side) -> bool:
+    """Whether both were trained on the same rows, whatever their datasets are called."""
+    ours, theirs = ({dataset.digest for dataset in side.trained.values()} for side in (one, other))
+    return ours == theirs
 
 
 def has_variants_of(one: Scores, other: Scores) -> bool:
@@ -84,17 +93,17 @@ def compare_edited(
     elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
     measured = measure_on(store, night.night, elsewhere, read) if elsewhere else night.scores
     past = [each for each in history if np.isin(champion.scores.trial_T, each.trial_T).all()]
-    is_fresh = night.night.fresh or champion.night.fresh  # else other rows are part of the edit, and none of luck
     pairs = []
     for name, match in shared.items():
         mine = _table(measured if match.name in elsewhere else night.scores, night.names, match.name)
-        has_luck = is_fresh and night.trained_on(match.name) != champion.trained_on(name)
-        luck = [_table(each, champion.names, name) for each in past] if has_luck else []
+        shared_luck = one_stream(night.trained[match.name], champion.trained[name])
+        luck = [] if shared_luck else [_table(each, champion.names, name) for each in past]
         pairs.append(Pair(mine, _table(champion.scores, champion.names, name), luck))
     return Edited(
         {name: match.name if match else None for name, match in matches.items()},
         dict(zip(shared, compare(pairs, policy), strict=True)),
-        {**champion.names, **night.names},
+        night.names,
+        champion.names,
         sorted(ours.keys() - {match.name for match in shared.values()}),
     )
 

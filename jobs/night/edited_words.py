@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +10,13 @@ from jobs.night.best import NIGHTS, SEEDS, Comparison
 from jobs.night.edited import Edited
 from jobs.night.gate import Policy
 from jobs.results.stored import variant_columns
-from jobs.show.words import describe_variant
+from jobs.show.words import describe_variant, named
 from jobs.spec.variants import Variant
 
 DIVERGED = 1e6
 """No RMSE grows so much: seeds have diverged that didn't before."""
+_LEFT_OUT = ("schedule", "weight_decay", "batch_size", "init", "dtype", "shuffle_seed")
+"""Columns of a variant that its words don't have."""
 
 
 def edited_sentence(edited: Edited, against: str, policy: Policy, night: str) -> str:
@@ -42,8 +44,7 @@ def edited_facts(edited: Edited) -> dict[str, Any]:
             "night_dataset": edited.datasets[name],
             **asdict(found),
             "seeds": list(found.seeds),
-            "words": words_of(edited.names[found.night]),
-            "champion_words": words_of(edited.names[found.champion]),
+            **dict(zip(("words", "champion_words"), _words(edited, found), strict=True)),
         }
         for name, found in edited.found.items()
     ]
@@ -79,9 +80,27 @@ def ratio(effect: float) -> str:
 
 def _compared(edited: Edited, name: str, policy: Policy) -> str:
     found = edited.found[name]
-    ours, theirs = (words_of(edited.names[variant]) for variant in (found.night, found.champion))
+    ours, theirs = _words(edited, found)
     verdict = {"same": "the same"}.get(found.verdict, found.verdict)
     return f"{ours} against {theirs} is {verdict}: {_effect(found, policy)}"
+
+
+def _words(edited: Edited, found: Comparison) -> tuple[str, str]:
+    """Both best variants, each with what they differ in and what a variant's words leave out."""
+    ours, theirs = edited.names[found.night], edited.champion_names[found.champion]
+    first, second = _left_out(ours), _left_out(theirs)
+    differ = [name for name in first if first[name] != second[name]]
+
+    def told(variant: Variant, facts: Mapping[str, Any]) -> str:
+        return ", ".join([words_of(variant), *(named(name, facts[name]) for name in differ)])
+
+    return told(ours, first), told(theirs, second)
+
+
+def _left_out(variant: Variant) -> dict[str, Any]:
+    columns = variant_columns(variant)
+    rows = {"rows": variant.dataset.rows, "seed of the rows": variant.dataset.seed}
+    return {**{name: columns[name] for name in _LEFT_OUT}, **rows}
 
 
 def _effect(found: Comparison, policy: Policy) -> str:
@@ -96,5 +115,5 @@ def _effect(found: Comparison, policy: Policy) -> str:
     text = f"RMSE {ratio(found.effect)}" if found.effect < DIVERGED else "seeds diverge"
     tested = f"95 % interval {ratio(found.low)} to {ratio(found.high)}, {ours} and {theirs} seeds, p = {found.p:.2g}"
     if found.rule == "early":
-        tested += f"; median {ratio(found.medians)}, and until {NIGHTS} nights show the luck of fresh rows {counts}"
+        tested += f"; median {ratio(found.medians)}, and until {NIGHTS} nights show the luck of other rows {counts}"
     return f"{text} ({tested})"

@@ -13,6 +13,7 @@ from jobs.plan import RETRAINED, Plan, make_plan
 from jobs.results.summary import Summary
 from jobs.run import generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
+from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec
 from jobs.storage.store import Store
 from jobs.workplace import Workplace
@@ -60,4 +61,5 @@ def _tell(plan: Plan, progress: Progress) -> None:
     for dataset in plan.datasets:
         for note in dataset.notes:
             progress.warn(note)
-    progress.say(f"{len(plan.trials):,} trials of {plan.variants:,} variants, {plan.left:,} of them to train")
+    trials, variants = counted(len(plan.trials), "trial"), counted(plan.variants, "variant")
+    progress.say(f"{trials} of {variants}, {plan.left:,} of them to train")

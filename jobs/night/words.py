@@ -13,6 +13,7 @@ from jobs.night.decision import Decision
 from jobs.night.edited import Edited
 from jobs.night.edited_words import DIVERGED, edited_facts, edited_sentence, listed, opening, ratio, words_of
 from jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
+from jobs.show.words import counted
 from jobs.spec.variants import Variant
 
 _TOLD, _LISTED = 3, 100  # changes in the sentence and in night.json; all are counted
@@ -40,13 +41,14 @@ def _failed(decision: Decision) -> str:
 def _paired(decision: Decision, judgement: Judgement, names: Mapping[str, Variant], policy: Policy) -> str:
     changes = judgement.changes
     told = [change for change in _ranked(judgement) if change.verdict == decision.result != "same"]
-    counted = f"{len(told)} of {len(changes)} variants" if told else f"{len(changes)} variants"
+    of_all = counted(len(changes), "variant")
+    variants = f"{len(told)} of {of_all}" if told else of_all
     parts = [f"{words_of(names[change.variant])}: {_effect(change)}" for change in told[:_TOLD]]
     parts += [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
     rule = f"of nights with nothing changed at most {policy.alpha:.3g} are called {decision.result}"
     untested = sum(change.verdict == "untested" for change in changes)
     unknown = f" ({untested} of them untested: fewer than two seeds)" if untested else ""
-    text = f"{opening(decision.result, decision.against or '')}: {counted}{unknown}"
+    text = f"{opening(decision.result, decision.against or '')}: {variants}{unknown}"
     text += f": {'; '.join(parts)}; {rule}" if told else ""
     if 0 < decision.nights < NIGHTS:
         text += (

@@ -16,7 +16,8 @@ def describe_variant(row: Row) -> str:
     """A variant in words: its layers, activation and optimizer."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
-    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {row['epochs']} epochs"
+    epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
+    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {epochs}"
 
 
 def varying(rows: Sequence[Row]) -> tuple[str, ...]:
