@@ -106,7 +106,7 @@ def test_a_night_is_accepted_whatever_the_gate_said_and_rolled_back_to_ever_afte
     assert (champion.night, champion.moves[-1], moved) == (worse, Move("accepted", worse, "now"), True)
     assert accept(store, worse, "later") == (champion, False)
     assert rollback(store, "now").night == ids[1]
-    with pytest.raises(UsageError, match=f"{other} is no good night.*{worse}"):
+    with pytest.raises(UsageError, match=f"'{other}' is no good night.*{worse}"):
         rollback(store, "now", other)
     assert rollback(store, "now", worse).night == worse
 
@@ -149,3 +149,13 @@ def test_a_damaged_champion_is_named_and_a_named_night_mends_it(store):
             use()
     assert rollback(store, "now", ids[0]).night == ids[0]
     assert read_champion(store)[0].spec == "tiny"
+
+
+@pytest.mark.parametrize("name", ["", "../x", "foo", "2026-13-45-0123456789ab"])
+def test_what_is_no_nights_id_is_refused_in_words_of_nights(store, name):
+    """No word of paths, as nobody gave one."""
+    promoted(store, DAYS[:1])
+    with pytest.raises(UsageError, match=f"'{name}' is no finished night"):
+        accept(store, name, "now")
+    with pytest.raises(UsageError, match=f"'{name}' is no good night"):
+        rollback(store, "now", name)

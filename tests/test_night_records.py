@@ -203,6 +203,52 @@ def test_where_good_nights_have_lost_their_runs_the_folder_to_move_is_told(cli, 
     assert "promoted without a comparison" in start(cli, "2026-11-03").out
 
 
+@pytest.mark.parametrize("night_json", [None, b"{}"])
+def test_good_nights_without_their_night_json_are_no_reason_for_a_first_one(cli, store, tmp_path, night_json):  # noqa: F811
+    """Their state.json still says that they were good; the remedy works."""
+    store.delete(CHAMPION)
+    for each in list_nights(store):
+        path = f"nightly/{each}/night.json"
+        store.delete(path) if night_json is None else store.put(path, night_json)
+    for day in ("2026-11-03", DAYS[0]):
+        ended = start(cli, day)
+        assert ended.code == 3
+        assert "move the folder nightly out of the store, then the next night is the first" in ended.err
+    (tmp_path / "store/nightly").rename(tmp_path / "aside")
+    assert "promoted without a comparison" in start(cli, "2026-11-03").out
+
+
+def test_a_finished_night_that_is_started_again_says_that_the_champion_is_lost(cli, store):  # noqa: F811
+    """There is something to do, and it works."""
+    store.delete(CHAMPION)
+    ended = start(cli, DAYS[0])
+    assert (ended.code, "nothing to do" in ended.err) == (3, False)
+    assert cli(*command(ended.err)).code == 0
+    assert start(cli, DAYS[0]).code == 0
+
+
+def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_path):  # noqa: F811
+    """By one remedy, not two; the same where the night's own files are gone, of which it is said."""
+    before, own = cli("predict", "champion", "3", "17").out, night(DAYS[0]).id
+    shutil.rmtree(tmp_path / f"store/runs/night-{own}")
+    ended = cli("predict", "champion", "3", "17")
+    assert (ended.code, f"delete nightly/{own}/night.json if it is there, then" in ended.err) == (3, True)
+    store.delete(f"nightly/{own}/night.json")
+    assert start(cli, DAYS[0]).code == 0
+    assert cli("predict", "champion", "3", "17").out == before
+    shutil.rmtree(tmp_path / f"store/nightly/{own}")
+    ended = cli("predict", "champion", "3", "17")
+    assert (ended.code, "nothing there says any more what it trained" in ended.err) == (3, True)
+    assert start(cli, DAYS[0]).code == 0
+    assert cli("predict", "champion", "3", "17").out == before
+
+
+def test_a_champion_that_is_no_object_is_called_that(cli, store):  # noqa: F811
+    """In words, not in Python's."""
+    store.put(CHAMPION, b"[]")
+    assert "damaged, it is no JSON object: make the champion" in start(cli, "2026-11-03").err
+
+
 SPECS = {
     "edited": lambda data: data.replace(b"0.02", b"0.03"),
     "not TOML": lambda data: data[:40],

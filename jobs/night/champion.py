@@ -16,9 +16,9 @@ from pydantic import ConfigDict, TypeAdapter
 from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
 from jobs.night.lost import PATH as PATH
-from jobs.night.lost import champion_night, good_nights, is_whole, way_out
+from jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
 from jobs.night.nights import read_night, run_files, run_name
-from jobs.night.records import NightId
+from jobs.night.records import NightId, is_night
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
@@ -85,8 +85,8 @@ def read_champion(store: Store) -> tuple[Champion | None, str]:
         found, version = _read(store)
     except DamagedRecord as error:
         raise DamagedRecord(f"{error}: {way_out(store)}") from error
-    if found is None and (lost := good_nights(store)):
-        raise DamagedRecord(f"{PATH}: missing, though night {lost[-1]['night']} was good: {way_out(store)}")
+    if found is None and (good := were_good(store)):
+        raise DamagedRecord(f"{PATH}: missing, though night {good[-1]} was good: {way_out(store)}")
     return found, version
 
 
@@ -122,11 +122,11 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
         if found is None or len(found.line) < 2:
             raise UsageError(f"{store.describe()} has no earlier champion to go back to; --to NIGHT takes any good one")
         to = found.line[-2]
-    record = read_night(store, to)
+    record = read_night(store, to) if is_night(to) else None
     good = _may_return(store, found)
     if record is None or to not in good or not is_whole(store, to):
         names = ", ".join(name for name in good if is_whole(store, name)) or "none"
-        raise UsageError(f"{to} is no good night of {store.describe()} with all its files; there are: {names}")
+        raise UsageError(f"{to!r} is no good night of {store.describe()} with all its files; there are: {names}")
     return _move(store, found, version, record, Move("rollback", to, at))
 
 
@@ -141,12 +141,12 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
     found, version = _readable(store, night)
     if found is not None and found.night == night:
         return found, False
-    record = read_night(store, night)
+    record = read_night(store, night) if is_night(night) else None
     if record is None:
         remedy = (
             "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
         )
-        raise UsageError(f"{night} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
+        raise UsageError(f"{night!r} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
     if record["result"] == "failed":
         raise UsageError(f"night {night} can't be promoted: {record['message']}")
     if not run_files(store, night):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.night.nights import GOOD, Night, folder_of, list_nights, read_night, run_files, start_again, stored_night
+from jobs.night.nights import (
+    GOOD,
+    Night,
+    folder_of,
+    list_nights,
+    read_night,
+    read_state,
+    run_files,
+    start_again,
+    stored_night,
+)
 from jobs.night.sealed import DamagedRecord
 from jobs.storage.store import Store
 
@@ -16,6 +26,16 @@ def good_nights(store: Store) -> list[dict[str, Any]]:
     records = [record for night in list_nights(store) if (record := read_night(store, night)) is not None]
     champions = {record["against"] for record in records}
     return [record for record in records if record["result"] in GOOD or record["night"] in champions]
+
+
+def were_good(store: Store) -> list[str]:
+    """Nights that were good by their night.json, or, where that is lost, by their state.json; the newest last."""
+    known = {record["night"] for record in good_nights(store)}
+    for night in list_nights(store):
+        state = read_state(store, night) if night not in known and read_night(store, night) is None else None
+        if state is not None and state["state"] == "ended" and state.get("result") in GOOD:
+            known.add(night)
+    return sorted(known)
 
 
 def is_whole(store: Store, night: str) -> bool:
@@ -52,5 +72,5 @@ def way_out(store: Store, lost: str | None = None) -> str:
     names = (name for pair in pairs for name in pair if name not in (None, lost))
     if (to := next((name for name in names if is_whole(store, name)), None)) is not None:
         return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
-    gone = "move the folder nightly out of the store" if good else f"delete {PATH}"
+    gone = "move the folder nightly out of the store" if were_good(store) else f"delete {PATH}"
     return f"no good night has its files any more: {gone}, then the next night is the first"

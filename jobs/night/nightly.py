@@ -63,6 +63,7 @@ def _closed(night: Night, here: Here) -> dict[str, Any] | None:
     ended, state = read_night(here.store, night.id), read_state(here.store, night.id)
     if ended is None or state is None or state["state"] != "ended":
         return None
+    read_champion(here.store)  # where its file is lost, to say that there is nothing to do would be wrong
     here.progress.say(f"night {night.id} was finished at {ended['ended']}: {ended['result']}; there is nothing to do")
     return ended
 

@@ -34,12 +34,14 @@ def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
 
     """
     try:
-        body: dict[str, Any] = json.loads(data)
+        body = json.loads(data)
+        if not isinstance(body, dict):
+            raise ValueError("it is no JSON object")
         stated = body.pop("sha256", None)
         if stated != _digest(body):
             raise ValueError("its SHA-256 is another than it states")
         return shape.validate_json(json.dumps(body), strict=True)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedRecord(f"{path}: damaged, {_reason(error)}" + (f": {remedy}" if remedy else "")) from error
 
 

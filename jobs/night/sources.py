@@ -6,7 +6,7 @@ So they are compared with it before they are used, and written anew when the nig
 from __future__ import annotations
 
 from jobs.archive import run_folder
-from jobs.night.nights import Night, folder_of, keep_source, read_night, run_name, start_again, stored_night
+from jobs.night.nights import Night, folder_of, keep_source, read_night, run_files, run_name, start_again, stored_night
 from jobs.night.sealed import DamagedRecord
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.storage.store import Store
@@ -24,9 +24,13 @@ def trained_spec(store: Store, night: str) -> JobSpec:
     try:
         spec = parse_spec(store.get(path), path, max_trials=2**63)
     except FileNotFoundError:
-        raise DamagedRecord(f"{path}: missing: {start_again(night)}") from None
+        # its summary is gone too, which only a night without a night.json makes
+        first = "" if run_files(store, night) else f"delete {folder_of(night)}/night.json if it is there, then "
+        raise DamagedRecord(f"{path}: missing: {first}{start_again(night)}") from None
     except SpecError:
         spec = None
+    if expected is None:
+        raise DamagedRecord(f"{folder_of(night)}: nothing there says any more what it trained: {start_again(night)}")
     if spec is None or (spec.name, spec.digest) != (run_name(night), expected):
         raise DamagedRecord(f"{path}: damaged, it is not what night {night} trained: {start_again(night)}")
     return spec
