@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from contextlib import AbstractContextManager, suppress
@@ -53,6 +54,7 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
     if target.address is None:
         isolate(target.folder)
+        tempfile.tempdir = target.folder  # which is removed even if this process is killed
     else:
         limit_attempts()
     from cluster import session

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 
 ELSEWHERE = (
     "RAY_ADDRESS",  # KubeRay sets it in its pods: ray.init would connect instead of starting a Ray
@@ -35,7 +34,7 @@ each was tried."""
 def isolate(folder: str) -> None:
     """Prepares this process to start a Ray; to be called before Ray is imported, which is when it reads some of this.
 
-    Its temporary files lie in `folder`, which is removed even if this process is killed.
+    What Ray writes without being told where lies in `folder`.
 
     Set and not defaulted: what the user's environment says is for clusters.
     """
@@ -43,5 +42,5 @@ def isolate(folder: str) -> None:
         os.environ.pop(name, None)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    os.environ["RAY_TMPDIR"] = tempfile.tempdir = folder
+    os.environ["RAY_TMPDIR"] = folder
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on any system: a Ray of one node, on 127.0.0.1

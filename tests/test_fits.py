@@ -34,7 +34,6 @@ def resources():
             for module in (pieces, sys.modules[__name__]):
                 cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
             yield found
-    tempfile.tempdir = None
     os.environ.clear()
     os.environ.update(before)
 
