@@ -52,6 +52,7 @@ class Driver:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, target))
         start(self._process)
+        self._has_ended = False
         theirs.close()
         self._servers = {(self._process.pid, name) for name in SERVERS if not target.address}
         self._alive: dict[int, str] = {}
@@ -92,10 +93,13 @@ class Driver:
 
     def stop(self) -> None:
         """Ends the driver in the middle of its work."""
-        self._process.terminate()
+        if not self._has_ended:
+            self._process.terminate()
         self._end(STOP_SECONDS)
 
     def _end(self, seconds: float) -> None:
+        if self._has_ended:
+            return
         wait([self._process.sentinel], seconds)
         self._process.kill()
         for each in processes():  # before the driver is reaped: until then its number is no other's
@@ -103,6 +107,7 @@ class Driver:
                 with suppress(ProcessLookupError):
                     os.kill(each.pid, signal.SIGKILL)
         self._process.join()
+        self._has_ended = True
         self._pipe.close()
         if self._folder:
             self._folder.remove()

@@ -97,7 +97,8 @@ class _Worker:
 
 def _serve(pipe: Connection, make_work: MakeWork) -> None:
     """What each process runs: takes, works, tells, until nothing is left or the launcher is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the launcher decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all its processes: the launcher decides
+        signal.signal(number, signal.SIG_IGN)
     unblock()
     work = make_work("cpu")
     beaten = 0.0

@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM in a process of ours: an exception in the main thread, and stretches that it can't interrupt.
+"""SIGINT, SIGTERM and SIGHUP in a process of ours: an exception in the main thread, and stretches without one.
 
-No Ray here. Other processes are started with both signals blocked, since Python would answer them with a traceback
+No Ray here. Other processes are started with these signals blocked, since Python would answer them with a traceback
 until the new process has its own handlers.
 """
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last one comes when a terminal is closed."""
 
 
 class Stopped(BaseException):
@@ -33,7 +34,10 @@ class _Pending:
 
 
 def stop_on_signals() -> None:
-    """SIGINT and SIGTERM raise `Stopped` in the main thread, once; a second one ends the process at once."""
+    """These signals raise `Stopped` in the main thread, once; a second one ends the process at once.
+
+    A SIGHUP that is ignored stays so: the process was started by nohup.
+    """
 
     def stop(number: int, _frame: object) -> None:
         for each in STOPPING:
@@ -44,7 +48,8 @@ def stop_on_signals() -> None:
             raise Stopped(number)
 
     for each in STOPPING:
-        signal.signal(each, stop)
+        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, stop)
 
 
 @contextmanager
@@ -61,11 +66,11 @@ def uninterrupted() -> Iterator[None]:
 
 
 def start(process: SpawnProcess) -> None:
-    """Starts a process in which both signals are blocked until it calls `unblock`; a signal that comes waits."""
+    """Starts a process in which these signals are blocked until it calls `unblock`; a signal that comes waits."""
     from multiprocessing import resource_tracker  # 40 ms, in which no handler would be there yet
 
     with uninterrupted():  # a signal may come to another thread, and an exception here leaves a process half fed
-        resource_tracker.ensure_running()  # else `start` does, and unblocks both
+        resource_tracker.ensure_running()  # else `start` does, and unblocks two of them
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             process.start()

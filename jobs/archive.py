@@ -90,6 +90,7 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
     try:
         earlier = stored_spec(store, spec.name)
     except DamagedSpec:  # what it was can't be said, and its name is needed
+        store.delete(f"{run_folder(spec.name)}/{SUMMARY}")
         return None
     if earlier is None or earlier.digest == spec.digest:
         return None

@@ -100,7 +100,7 @@ def train_workers(launcher):
     return sorted(pid for pid, name in names.items() if name.startswith("ray::RayTrainWorker") and descends(pid))
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray)])
 def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_what_is_done(tmp_path, sent, code, workers):
     """One line says so, without a traceback, with Ray and without."""

@@ -362,6 +362,23 @@ def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_pat
     assert "stopped by SIGTERM" in told.read_text()
 
 
+@pytest.mark.parametrize("moment", ["jobs.night.nightly.make_plan", "jobs.night.here.Here.tell"])
+def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp_path, monkeypatch, moment):
+    """While Ray starts, or while its hook runs: its lock is free, and the next start ends it and tells of it."""
+    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, stopped)
+        with pytest.raises(exits.Stopped):
+            run_night(night_of(0), OPTIONS, here(store, time))
+    state = read_state(store, night_of(0).id)
+    assert (state["state"], state["exit_code"]) == ("stopped", 143)
+    with holding(store, "nobody else", time.clock):
+        pass
+    run_night(night_of(0), replace(OPTIONS, hook=f"tee -a {told}"), here(store, time))
+    assert events(told) == ["success"]
+    assert read_state(store, night_of(0).id)["state"] == "ended"
+
+
 def stopped(*_arguments):
     raise exits.Stopped(signal.SIGTERM)
 

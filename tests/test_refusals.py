@@ -55,7 +55,7 @@ def tree(folder):
 def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
     finished, tmp_path, monkeypatch, command, refusal
 ):
-    """For every stage and for nights: no file, no folder, no time of change; and the earlier run answers still."""
+    """For every stage and for nights: no file is made or written, no folder made; and the earlier run answers still."""
     text, options, address, code = REFUSALS[refusal]
     (tmp_path / "spec.toml").write_text(text)
     monkeypatch.setattr("jobs.engines.lanes_engine.available", lambda: "it was not built")

@@ -100,6 +100,24 @@ def test_whoever_is_killed_while_publishing_is_made_good_by_the_next(tmp_path, m
     assert killed_at > 12
 
 
+def test_a_damaged_spec_takes_its_summary_with_it_before_another_is_written(tmp_path, monkeypatch):
+    """Killed right after the new spec was written, the run has no summary rather than another's."""
+    store = Store(str(tmp_path))
+    publish_run(store, SPECS[0], files_of(SPECS[0], "old"))
+    store.put("runs/small/job.toml", b"damaged")
+    real = Store.put
+
+    def killed(self, path, data):
+        if not path.endswith("job.toml"):
+            raise KeyboardInterrupt
+        real(self, path, data)
+
+    monkeypatch.setattr(Store, "put", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish_run(store, SPECS[1], files_of(SPECS[1], "new"))
+    assert not store.exists("runs/small/summary.json")
+
+
 def is_whole(store, folder):
     """Whether all files are there and say the same."""
     try:

@@ -73,17 +73,18 @@ def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
     read = Reading()
     champion = _checked_champion(night, here.store)
     refuse_busy(here.store, here.clock)
-    with Workplace(here.place, here.store, here.progress, Timing()) as workplace:
-        try:
+    above = champion.token if champion else 0
+    try:
+        with Workplace(here.place, here.store, here.progress, Timing()) as workplace:
             workplace.prepare_training(make_plan(night.trained, here.store, read))
-        except exits.Stopped as signal:
-            _record_stopped(night, signal, here, above=champion.token if champion else 0)
-            raise
-        with holding(here.store, night.id, here.clock, above=champion.token if champion else 0) as lock:
-            if (ended := _closed(night, here)) is not None:  # another's start was faster
-                return ended
-            _checked_champion(night, here.store)
-            return _held(night, options, here, workplace, lock, read)
+            with holding(here.store, night.id, here.clock, above) as lock:
+                if (ended := _closed(night, here)) is not None:  # another's start was faster
+                    return ended
+                _checked_champion(night, here.store)
+                return _held(night, options, here, workplace, lock, read)
+    except exits.Stopped as signal:
+        _record_stopped(night, signal, here, above)
+        raise
 
 
 def _held(
@@ -160,10 +161,11 @@ def _stopped(signal: exits.Stopped, here: Here) -> dict[str, Any]:
 
 
 def _record_stopped(night: Night, signal: exits.Stopped, here: Here, above: int) -> None:
-    """Of a night that a signal has stopped before it had its lock, such as while Ray was starting."""
+    """Of a night that a signal has stopped outside its attempt: while Ray was starting, or while its hook ran."""
     try:
         with holding(here.store, night.id, here.clock, above) as lock:
-            if _closed(night, here) is None:
+            state = read_state(here.store, night.id)
+            if state is None or state["state"] not in ("stopped", "ended"):
                 keep_source(here.store, night)
                 _record_failure(night, {**_begun(night, lock.token, here), **_stopped(signal, here)}, here)
     except (BusyError, StorageError, DamagedRecord) as error:
