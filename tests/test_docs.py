@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from cluster.signals import STOPPING
 from jobs import exits
 from jobs.cli import app
 from jobs.spec.job_spec import load_spec, parse_spec
@@ -76,7 +77,7 @@ def test_the_spec_in_the_readme_is_valid():
 def test_every_exit_code_is_in_the_readme():
     """In its table."""
     codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
-    assert codes == {0, exits.INTERNAL, *exits.CODES.values(), exits.INCOMPLETE, 130, 143}
+    assert codes == {0, exits.INTERNAL, *exits.CODES.values(), exits.INCOMPLETE, *(128 + each for each in STOPPING)}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
