@@ -61,6 +61,7 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
     return views
 
 
+@pytest.mark.chaos
 def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
     """Two groups of one and two workers; all results come, each once, and the loss is told."""
     views = pulled(range(20), tmp_path, groups(resources, Wanted(workers=3, gpu_workers=0, group_size=2)))

@@ -58,6 +58,7 @@ def test_a_cluster_that_is_not_there(closed, tmp_path):
     assert "nothing answers" in refused(tmp_path, "run", "spec.toml", "--address", f"127.0.0.1:{closed}")
 
 
+@pytest.mark.cluster
 def test_a_port_that_never_says_a_word(dumb, tmp_path):
     """Not even whether it is a Ray."""
     with ThreadPoolExecutor(2) as both:
