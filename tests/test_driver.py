@@ -48,6 +48,7 @@ def words_of(session):
     return [word.decode() for line in lines for word in line.split(b"\0")]
 
 
+@pytest.mark.chaos
 def test_a_driver_that_is_killed_is_an_error_that_says_so():
     """At once, whatever it was doing; its Ray goes with it."""
     with connected(Target(cpus=1)) as driver:
