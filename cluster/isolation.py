@@ -27,8 +27,8 @@ ELSEWHERE = (
     "RAY_USE_TLS",  # with the certificates of a cluster, which 127.0.0.1 is not in
     "RAY_grpc_enable_http_proxy",
 )
-"""Variables that lead a Ray of our own to another one or to another way of authentication, or keep it from starting:
-each was tried."""
+"""Variables that lead a Ray of our own to another one or to another way of authentication, or keep it from starting,
+and their kin: docs/LOG.md says what was tried."""
 
 
 def isolate(folder: str) -> None:
