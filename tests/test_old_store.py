@@ -1,7 +1,8 @@
 """Old ids and an old store: what an earlier version wrote keeps its ids and can be read by every later one.
 
-`old_store/` was written by the version before result files got format 2, at TRAINING_VERSION 3: `ids.json` has the ids of
-the specs in `specs/`; `files` is a store with the runs old (an earlier run of that name beside it) and torch, and two nights.
+`old_store/` was written by the version before result files got format 2, at TRAINING_VERSION 3: `ids.json` has the ids
+of the specs in `specs/`; `files` is a store with the runs old (an earlier run of that name beside it) and torch, and
+two nights.
 Nothing in it is ever written anew: a change that would need it breaks somebody's store.
 """
 
