@@ -19,6 +19,7 @@ from datasets.normalize import Normalization, normalization
 from datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from datasets.spec import DatasetSpec, Split
 from jobs.engines.order import CHUNK_ROWS, Chunk, Rows
+from jobs.facts import facts_of
 from jobs.generation import folder_of, read_manifest
 from jobs.spec.grid import Normalize
 from jobs.storage.store import Store
@@ -39,6 +40,7 @@ class Reader:
         self._store = store
         self._limit = memory_limit
         self._manifests: dict[str, Manifest] = {}
+        self._unseen: dict[str, NDArray[np.bool_]] = {}
         self._held: OrderedDict[tuple[str, Split, int], RawShard] = OrderedDict()
         self._bytes = 0
 
@@ -62,6 +64,12 @@ class Reader:
         for index in range(-(-rows // SHARD_ROWS)):
             inputs_NI, target_N = self.shard(dataset, split, index)
             yield scale.inputs(inputs_NI, dtype), target_N
+
+    def unseen(self, dataset: DatasetSpec) -> NDArray[np.bool_]:
+        """Of each test row, of the first ones at least, whether it occurs in no training row: see datasets.facts."""
+        if dataset.digest not in self._unseen:
+            self._unseen[dataset.digest] = ~facts_of(self._store, dataset).seen_N
+        return self._unseen[dataset.digest]
 
     def shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
         """The rows of one shard as they are stored, verified.

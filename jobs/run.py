@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,9 +18,11 @@ from cluster.work import Failure, Item, View
 from datasets.shards import SHARD_ROWS
 from jobs.archive import SUMMARY, difference_to_earlier, publish_run
 from jobs.environment import environment
+from jobs.facts import facts_of
 from jobs.generation import generate
 from jobs.packs import Pack
 from jobs.plan import Plan
+from jobs.results.evidence import with_evidence
 from jobs.results.samples import samples
 from jobs.results.stored import DamagedResult, Results, read_trials
 from jobs.results.summary import Summary, summarize
@@ -38,11 +40,13 @@ INLINE_ROWS = 4 * SHARD_ROWS
 
 
 def generate_datasets(plan: Plan, store: Store, here: Runners, progress: Progress) -> None:
-    """Has all missing shards made."""
+    """Has all missing shards made, and the facts of the datasets measured."""
     if plan.rows_left:
         map_tasks = inline.map_tasks if plan.rows_left <= INLINE_ROWS else here.map_tasks
         with progress.generating(plan) as on_made:
             generate(store, plan.datasets, map_tasks, on_made)
+    for each in plan.datasets:
+        facts_of(store, each.dataset)
 
 
 def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, progress: Progress) -> tuple[Failure, ...]:
@@ -104,7 +108,8 @@ def summarize_run(
         for problem in stored.problems:
             progress.warn(problem.message)
         expected = trials(spec)
-        summary = summarize(expected, stored.table)
+        known = cache(partial(facts_of, store))
+        summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
         best = {
             name: found and _with_samples(store, found, expected, stored.table, progress)
             for name, found in summary.best.items()
@@ -113,6 +118,7 @@ def summarize_run(
     facts = environment()
     files = {
         "summary.parquet": summary.to_parquet(),
+        "trials.parquet": summary.trials_to_parquet(),
         "report.html": report(spec, summary, facts).encode(),
         SUMMARY: summary.to_json(spec.name, spec.digest, facts, timing.seconds),
     }

@@ -85,8 +85,14 @@ def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat:
     )
     scale = normalization(variant.dataset, variant.normalize)
     predict = trains.predictor(program, state.parameters, trainer.device)
+    unseen_N = reader.unseen(variant.dataset)
     errors = {
-        split: measure(predict, reader.evaluation_rows(variant.dataset, split, scale, variant.dtype), scale.restore)
+        split: measure(
+            predict,
+            reader.evaluation_rows(variant.dataset, split, scale, variant.dtype),
+            scale.restore,
+            unseen_N if split == "test" else None,
+        )
         for split in SPLITS
     }
     seconds = time.monotonic() - began
@@ -118,6 +124,8 @@ def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float,
         "max_abs_error": test.largest_M,
         "r2": test.r2,
         "exact_fraction": test.exact_fraction,
+        "mae": test.mae,
+        "rmse_unseen": test.rmse_chosen,
     }
     finite_M = (state.finite_steps == steps) & np.isfinite(test.rmse)
     return [

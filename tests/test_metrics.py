@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jobs.engines.metrics import measure
 
 
-def measured(answers_MN, target_N, pieces):
+def measured(answers_MN, target_N, pieces, chosen_N=None):
     """Measures predictions that are looked up by row number, with the rows cut into pieces."""
     rows = np.arange(len(target_N))[:, None].astype(np.float64)
     cuts = np.array_split(np.arange(len(target_N)), pieces)
@@ -21,19 +21,22 @@ def measured(answers_MN, target_N, pieces):
         lambda x_NI: answers_MN[:, x_NI[:, 0].astype(int)],
         ((rows[cut], target_N[cut]) for cut in cuts if len(cut)),
         lambda predictions: predictions,
+        chosen_N,
     )
 
 
 @given(
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(1, 10**6)), min_size=1, max_size=600),
     st.integers(1, 5),
+    st.lists(st.booleans(), max_size=600),
 )
 @settings(max_examples=40, deadline=None)
-def test_every_sum_is_what_exact_arithmetic_gives(rows, pieces):
-    """For two models, with the rows in any number of pieces."""
+def test_every_sum_is_what_exact_arithmetic_gives(rows, pieces, chosen):
+    """For two models, with the rows in any number of pieces, and any of the first rows chosen."""
     answers_MN = np.array([[row[0] for row in rows], [row[1] for row in rows]])
     target = [row[2] for row in rows]
-    errors = measured(answers_MN, np.array(target), pieces)
+    chosen = chosen[: len(rows)]
+    errors = measured(answers_MN, np.array(target), pieces, np.array(chosen, bool))
     mean = Fraction(sum(target), len(target))
     spread = float(sum((Fraction(t) - mean) ** 2 for t in target))
     for model, answers in enumerate(answers_MN.tolist()):
@@ -45,6 +48,13 @@ def test_every_sum_is_what_exact_arithmetic_gives(rows, pieces):
             math.sqrt(sum(r * r for r in rounded) / len(target)), rel=1e-12
         )
         assert errors.largest_M[model] == pytest.approx(float(max(map(abs, exact))), abs=1e-9)
+        assert errors.mae[model] == pytest.approx(float(sum(map(abs, exact)) / len(target)), rel=1e-9, abs=1e-9)
+        picked = [e for e, is_chosen in zip(exact, chosen, strict=False) if is_chosen]
+        if picked:
+            alone = math.sqrt(float(sum(e * e for e in picked)) / len(picked))
+            assert errors.rmse_chosen[model] == pytest.approx(alone, rel=1e-9, abs=1e-9)
+        else:
+            assert np.isnan(errors.rmse_chosen[model])
         assert errors.exact_fraction[model] == sum(r == 0 for r in rounded) / len(target)
         if spread > 1e-3:
             assert errors.r2[model] == pytest.approx(1 - squares / spread, rel=1e-6, abs=1e-6)

@@ -12,12 +12,19 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from jobs import exits
+from jobs.cli import app
 from jobs.night.nights import Night
+from jobs.plan import make_plan
 from jobs.results.pack_files import pack_id_of
+from jobs.results.stored import EVIDENCE, METRICS
 from jobs.spec.job_spec import load_spec
 from jobs.spec.variants import trials, variants
+from jobs.storage.store import Store
 
 OLD = Path(__file__).parent / "old_store"
 IDS = json.loads((OLD / "ids.json").read_text())
@@ -48,8 +55,8 @@ def ids_of(path):
     }
 
 
-@pytest.fixture
-def old_store(tmp_path):
+@pytest.fixture(name="old_store")
+def copy_of_the_old_store(tmp_path):
     """A copy of the old store that a test may change."""
     return Path(shutil.copytree(OLD / "files", tmp_path / "old"))
 
@@ -63,3 +70,52 @@ def test_every_old_spec_is_listed():
 def test_ids_stay(name):
     """The ids of specs, datasets, variants, trials, packs and nights are those of the earlier version."""
     assert ids_of(OLD / "specs" / name) == IDS[name]
+
+
+def test_an_old_run_is_summarised_to_the_numbers_that_it_had(old_store):
+    """Nothing is trained again; all statistics are those of the old summary, and what its files lack is computed."""
+    before = pq.read_table(old_store / "runs/old/summary.parquet").to_pylist()
+    assert make_plan(load_spec(OLD / "specs/old.toml"), Store(str(old_store))).left == 0
+    command = ["summarize", str(OLD / "specs/old.toml"), "--store", str(old_store), "--quiet"]
+    assert CliRunner().invoke(app, command).exit_code == exits.INCOMPLETE  # one trial has diverged
+    after = pq.read_table(old_store / "runs/old/summary.parquet").to_pylist()
+    assert [{name: row[name] for name in old} for old, row in zip(before, after, strict=True)] == [
+        {**old, "rmse_ci95_low": old["rmse_ci95_low"] and max(0, old["rmse_ci95_low"])} for old in before
+    ]
+    rows = pq.read_table(old_store / "runs/old/trials.parquet").to_pylist()
+    assert len(rows) == 37
+    assert {row["status"] == "ok" for row in rows if row["mae"] is not None} == {True}
+    assert sum(row["mae"] is None for row in rows) == sum(row["status"] != "ok" for row in rows) == 1
+
+
+def test_evidence_of_an_old_run_is_what_a_new_one_measures(old_store, tmp_path):
+    """Computed from stored weights, to the last digits that numpy and the engine share."""
+    spec, new = load_spec(OLD / "specs/old.toml"), tmp_path / "new"
+    for store in (old_store, new):
+        run = ["run", str(OLD / "specs/old.toml"), "--store", str(store), "--workers", "0", "--quiet"]
+        assert CliRunner().invoke(app, run).exit_code == exits.INCOMPLETE
+    names = ["trial_id", "status", "steps", *METRICS]
+    old, trained = (
+        pq.read_table(store / f"runs/{spec.name}/trials.parquet").select(names).to_pylist()
+        for store in (old_store, new)
+    )
+    for computed, measured in zip(old, trained, strict=True):
+        known = {name: pytest.approx(measured[name], rel=1e-3) for name in EVIDENCE if measured[name] is not None}
+        assert computed == {**measured, **known}
+
+
+def test_old_models_answer(old_store):
+    """`predict` asks old runs and old nights as new ones."""
+    for asked in (["torch", "3", "4"], ["old", "7"], ["champion", "8"]):
+        found = CliRunner().invoke(app, ["predict", *asked, "--store", str(old_store)])
+        assert found.exit_code == exits.OK, found.output
+        assert "Expected=" in found.output
+    assert not list(Path(old_store).glob("**/facts.json"))
+
+
+def test_an_old_champion_is_compared_with_a_new_night(old_store):
+    """The third night of an old store is judged against its champion."""
+    night = ["nightly", str(OLD / "specs/night.toml"), "--store", str(old_store), "--date", "2026-11-03"]
+    found = CliRunner().invoke(app, [*night, "--fresh-data", "--workers", "0"])
+    assert found.exit_code == exits.OK, found.output
+    assert "the same as champion 2026-11-01" in found.output

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -126,11 +127,42 @@ def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
 
 def test_a_newer_format_is_foreign_and_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that a newer version wrote is left alone, and the message says which format was found."""
-    monkeypatch.setattr(pack_files, "FORMAT", 2)
+    monkeypatch.setattr(pack_files, "FORMAT", 3)
     data = encode_pack(rows_of(range(3)), b"")
     monkeypatch.undo()
-    with pytest.raises(ForeignResult, match="written in format 2, this version reads 1"):
+    with pytest.raises(ForeignResult, match="written in format 3, this version reads up to 2"):
         decode_pack(data, PATH)
+
+
+def test_a_column_that_a_later_version_adds_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later versions add nullable columns to format 2: all others are read as they are."""
+    rows = rows_of(range(3))
+    expected = decode_pack(encode_pack(rows, b""), PATH)
+    later = pa.schema([*SCHEMA, pa.field("loss_slope", pa.float64())])
+    monkeypatch.setattr(pack_files, "SCHEMA", later)
+    monkeypatch.setattr(pack_files, "_COLUMNS", {**pack_files._COLUMNS, "loss_slope": pa.float64()})
+    monkeypatch.setattr(pack_files, "_NAMES", frozenset(later.names))
+    data = encode_pack([{**row, "loss_slope": 0.5} for row in rows], b"")
+    monkeypatch.undo()
+    assert decode_pack(data, PATH).equals(expected)
+
+
+def test_a_required_column_that_is_not_there_is_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that were added later may be missing, and are null; those of format 1 may not."""
+    for lacking, outcome in (("mae", "read"), ("rmse_train", "foreign")):
+        less = pa.schema([field for field in SCHEMA if field.name != lacking])
+        monkeypatch.setattr(pack_files, "SCHEMA", less)
+        monkeypatch.setattr(pack_files, "_COLUMNS", {n: k for n, k in pack_files._COLUMNS.items() if n != lacking})
+        monkeypatch.setattr(pack_files, "_NAMES", frozenset(less.names))
+        monkeypatch.setattr(pack_files, "METRICS", tuple(name for name in METRICS if name != lacking))
+        rows = [{name: value for name, value in row.items() if name != lacking} for row in rows_of(range(2))]
+        data = encode_pack(rows, b"")
+        monkeypatch.undo()
+        if outcome == "read":
+            assert decode_pack(data, PATH)["mae"].to_pylist() == [None, None]
+        else:
+            with pytest.raises(ForeignResult, match=PATH):
+                decode_pack(data, PATH)
 
 
 def test_weights_read_back_to_the_bit_with_their_trials_in_order() -> None:

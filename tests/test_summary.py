@@ -13,15 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_rows import SQUARES, SUMS, row_of, table_of, variant
 
+from datasets.facts import measure_facts
 from datasets.spec import NamedDataset
-from jobs.results.stored import METRICS
+from jobs.results.stored import METRICS, SCHEMA
 from jobs.results.summary import summarize
 from jobs.spec.variants import Trial
 
 COLUMNS = (
     "variant_id dataset dataset_digest task hidden activation optimizer lr schedule weight_decay batch_size epochs "
-    "init normalize dtype shuffle_seed n n_diverged rmse_mean rmse_median rmse_std rmse_ci95_low rmse_ci95_high "
-    "rmse_best rmse_rounded_best rmse_extrapolation_median exact_fraction_best parameters train_seconds"
+    "init normalize dtype shuffle_seed n n_diverged n_exact rmse_mean rmse_median rmse_std rmse_ci95_low "
+    "rmse_ci95_high rmse_best rmse_train_median rmse_unseen_median mae_median rmse_rounded_best "
+    "rmse_extrapolation_median exact_fraction_best parameters train_seconds"
 )
 VARIANTS = [
     variant(dataset, hidden=hidden, lr=lr)
@@ -88,6 +90,10 @@ def test_a_variants_row_is_what_plain_python_computes(fates: list[list[str]]) ->
             "rmse_median": statistics.median(rmse) if rmse else None,
             "rmse_std": statistics.stdev(rmse) if len(rmse) > 1 else None,
             "rmse_best": min(rmse, default=None),
+            "rmse_train_median": statistics.median(r["rmse_train"] for r in known) if known else None,
+            "rmse_unseen_median": statistics.median(r["rmse_unseen"] for r in known) if known else None,
+            "mae_median": statistics.median(r["mae"] for r in known) if known else None,
+            "n_exact": sum(r["exact_fraction"] == 1 for r in known),
             "rmse_rounded_best": min((r["rmse_rounded"] for r in known), default=None),
             "rmse_extrapolation_median": statistics.median(r["rmse_extrapolation"] for r in known) if known else None,
             "exact_fraction_best": max((r["exact_fraction"] for r in known), default=None),
@@ -99,12 +105,50 @@ def test_a_variants_row_is_what_plain_python_computes(fates: list[list[str]]) ->
 
 
 def test_the_confidence_interval_is_students() -> None:
-    """Five seeds: the mean plus and minus 2.776 standard deviations by the root of five."""
+    """Five seeds: the mean plus and minus 2.776 standard deviations by the root of five, and never below 0."""
     trials = [Trial(VARIANTS[0], seed) for seed in range(5)]
-    rows = [row_of(trial, rmse=float(trial.seed)) for trial in trials]
-    [row] = summarize(trials, table_of(rows)).table.to_pylist()
-    half = 2.776445105 * math.sqrt(2.5) / math.sqrt(5)
-    assert (row["rmse_ci95_low"], row["rmse_ci95_high"]) == (pytest.approx(2 - half), pytest.approx(2 + half))
+    for offset in (0.0, 5.0):
+        rows = [row_of(trial, rmse=offset + trial.seed) for trial in trials]
+        [row] = summarize(trials, table_of(rows)).table.to_pylist()
+        half = 2.776445105 * math.sqrt(2.5) / math.sqrt(5)
+        low, high = 2 + offset - half, 2 + offset + half
+        assert (row["rmse_ci95_low"], row["rmse_ci95_high"]) == (pytest.approx(max(0, low)), pytest.approx(high))
+
+
+def test_an_rmse_beyond_the_targets_own_scale_counts_as_diverged() -> None:
+    """Above ten times the largest target of the test rows a trial is diverged, and has no metric; stored rows stay."""
+    largest = measure_facts(SUMS).largest_target
+    trials = [Trial(VARIANTS[0], seed) for seed in range(3)]
+    values = [10.0 * largest, 10.0 * largest * (1 + 1e-12), 1.0]
+    results = table_of([row_of(trial, rmse=rmse) for trial, rmse in zip(trials, values, strict=True)])
+    summary = summarize(trials, results)
+    assert (summary.counts.ok, summary.counts.diverged) == (2, 1)
+    [row] = summary.table.to_pylist()
+    assert (row["n"], row["n_diverged"], row["rmse_best"]) == (2, 1, 1.0)
+    assert summary.trials["status"].to_pylist() == ["ok", "diverged", "ok"]
+    assert {summary.trials[name].to_pylist()[1] for name in METRICS} == {None}
+    assert results["rmse"].to_pylist() == values
+
+
+def test_the_best_trial_may_be_of_another_variant_than_the_best() -> None:
+    """The best variant has the lowest median, the best trial the lowest RMSE of all."""
+    steady, lucky = variant(lr=0.1), variant(lr=0.2)
+    values = {steady: [5.0, 6.0, 7.0], lucky: [0.5, 50.0, 60.0]}
+    trials = [Trial(v, seed) for v in values for seed in range(3)]
+    rows = [row_of(trial, rmse=values[trial.variant][trial.seed]) for trial in trials]
+    summary = summarize(trials, table_of(rows))
+    assert summary.best["sums"]["variant_id"] == steady.id
+    assert summary.best["sums"]["trial"]["rmse"] == 5.0
+    assert (summary.best_trial["sums"]["variant_id"], summary.best_trial["sums"]["rmse"]) == (lucky.id, 0.5)
+
+
+def test_the_runs_own_trials_are_a_table_with_all_columns() -> None:
+    """In the order of the spec, by this spec's names, whatever the order in the store; missing ones are not in it."""
+    trials, rows = run_of([["ok", "missing"], ["diverged"], *[["ok"]] * (len(VARIANTS) - 2)])
+    summary = summarize(trials, table_of(rows[::-1]))
+    assert summary.trials.schema.equals(SCHEMA)
+    assert summary.trials.to_pylist() == table_of(rows).to_pylist()
+    assert pq.read_table(io.BytesIO(summary.trials_to_parquet())).to_pylist() == summary.trials.to_pylist()
 
 
 @settings(max_examples=30, deadline=None)
@@ -209,12 +253,12 @@ def test_the_table_has_the_columns_of_the_design_in_the_order_of_the_spec() -> N
 def test_the_json_is_strict_and_has_the_keys_of_the_design() -> None:
     """Keys as documented; numbers too large to be squared are null; a NaN handed in is refused."""
     trials = [Trial(VARIANTS[0], seed) for seed in range(2)]
-    rows = table_of([row_of(trial, rmse=1e300 * (trial.seed + 1), rmse_rounded=None) for trial in trials])
+    rows = table_of([row_of(trial, rmse=1.0, rmse_train=1e300, rmse_rounded=None) for trial in trials[:1]])
     summary = summarize(trials, rows)
     text = summary.to_json("question", "abc", {"python": "3.11"}, {"seconds": 1.5})
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert {"format", "run", "spec_digest", "trials", "datasets", "best", "environment", "timing"} <= document.keys()
-    assert (document["format"], document["run"], document["spec_digest"]) == (1, "question", "abc")
+    assert (document["format"], document["run"], document["spec_digest"]) == (2, "question", "abc")
     assert (document["environment"], document["timing"]) == ({"python": "3.11"}, {"seconds": 1.5})
     assert document["best"]["sums"]["rmse_std"] is document["best"]["sums"]["rmse_rounded_best"] is None
     assert document["datasets"]["sums"]["digest"] == SUMS.digest

@@ -34,6 +34,12 @@ class Errors:
     """Largest absolute error."""
     exact_M: NDArray[np.int64]
     """Rows whose rounded prediction is the target."""
+    absolute_M: Floats
+    """Sum of absolute errors."""
+    chosen_squares_M: Floats
+    """Sum of squared errors over the chosen rows alone."""
+    chosen: int
+    """Rows that were chosen."""
     total_squares: float
     """Sum of squared differences of the targets from their mean."""
 
@@ -41,6 +47,16 @@ class Errors:
     def rmse(self) -> Floats:
         """Root mean squared error."""
         return np.sqrt(self.squares_M / self.count)
+
+    @property
+    def rmse_chosen(self) -> Floats:
+        """Root mean squared error over the chosen rows; NaN if there are none."""
+        return np.sqrt(self.chosen_squares_M / self.chosen) if self.chosen else np.full_like(self.squares_M, np.nan)
+
+    @property
+    def mae(self) -> Floats:
+        """Mean absolute error."""
+        return self.absolute_M / self.count
 
     @property
     def rmse_rounded(self) -> Floats:
@@ -62,27 +78,31 @@ def measure(
     predict: Callable[[NDArray[np.floating]], Floats],
     rows: Iterable[tuple[NDArray[np.floating], NDArray[np.int64]]],
     restore: Callable[[Floats], Floats],
+    chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:
     """Errors of all models on pieces of rows: normalised inputs [N, I] with raw targets [N].
 
     `predict` gives normalised predictions [M, N] of at most `EVALUATION_ROWS` rows, `restore` brings them back to
-    the target's units.
+    the target's units. `chosen_N` says of the first rows which of them are measured by themselves as well.
     """
+    chosen_N = np.zeros(0, bool) if chosen_N is None else chosen_N
     count, centre, sum_centred, sum_squares = 0, None, 0.0, 0.0
     sums: _Sums | None = None
     with np.errstate(over="ignore", invalid="ignore"):
         for x_NI, target_N in rows:
             expected_N = target_N.astype(np.float64)
             centre = expected_N.mean() if centre is None else centre
-            count += len(expected_N)
+            before, count = count, count + len(expected_N)
             sum_centred += (expected_N - centre).sum()
             sum_squares += np.square(expected_N - centre).sum()
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
-                added = _sums(predict(x_NI[part]), expected_N[part], restore)
+                here_N = np.flatnonzero(chosen_N[before + start : min(before + start + EVALUATION_ROWS, count)])
+                added = _sums(predict(x_NI[part]), expected_N[part], restore, here_N)
                 sums = added if sums is None else sums.plus(added)
     assert sums is not None, "a split has at least one row"
-    return Errors(count, *sums, total_squares=float(sum_squares - sum_centred**2 / count))
+    chosen = int(np.count_nonzero(chosen_N[:count]))
+    return Errors(count, *sums, chosen, total_squares=float(sum_squares - sum_centred**2 / count))
 
 
 class _Sums(NamedTuple):
@@ -92,6 +112,8 @@ class _Sums(NamedTuple):
     rounded_squares_M: Floats
     largest_M: Floats
     exact_M: NDArray[np.int64]
+    absolute_M: Floats
+    chosen_squares_M: Floats
 
     def plus(self, other: _Sums) -> _Sums:
         """The sums over these rows and other ones."""
@@ -100,20 +122,29 @@ class _Sums(NamedTuple):
             self.rounded_squares_M + other.rounded_squares_M,
             np.maximum(self.largest_M, other.largest_M),
             self.exact_M + other.exact_M,
+            self.absolute_M + other.absolute_M,
+            self.chosen_squares_M + other.chosen_squares_M,
         )
 
 
-def _sums(predicted_MN: Floats, expected_N: Floats, restore: Callable[[Floats], Floats]) -> _Sums:
+def _sums(
+    predicted_MN: Floats, expected_N: Floats, restore: Callable[[Floats], Floats], chosen: NDArray[np.intp]
+) -> _Sums:
+    """The sums over these rows; `chosen` are the places of those that count by themselves as well."""
     models, rows = predicted_MN.shape
-    sums = _Sums(np.empty(models), np.empty(models), np.empty(models), np.empty(models, np.int64))
+    squares_M, rounded_M, largest_M, absolute_M, chosen_M = np.empty((5, models))
+    sums = _Sums(squares_M, rounded_M, largest_M, np.empty(models, np.int64), absolute_M, chosen_M)
     for first in range(0, models, _BLOCK):
         block = slice(first, first + _BLOCK)
         # Rows side by side in memory, however `predict` laid them out: in another order a sum's last bits differ.
         answer_MN = np.ascontiguousarray(restore(predicted_MN[block]))
         error_MN = answer_MN - expected_N
         rounded_MN = np.rint(answer_MN) - expected_N
-        sums.squares_M[block] = np.square(error_MN).sum(1)
+        square_MN = np.square(error_MN)
+        sums.squares_M[block] = square_MN.sum(1)
+        sums.chosen_squares_M[block] = square_MN.take(chosen, axis=1).sum(1)
         sums.rounded_squares_M[block] = np.square(rounded_MN).sum(1)
         sums.largest_M[block] = np.abs(error_MN, out=error_MN).max(1)
+        sums.absolute_M[block] = error_MN.sum(1)
         sums.exact_M[block] = rows - np.count_nonzero(rounded_MN, axis=1)
     return sums

@@ -35,7 +35,7 @@ def networks(store: Store, pack_id: str, trials: Iterable[Trial]) -> Iterator[tu
     """The networks of several trials of one pack, whose files are read once; errors as in `load_model`."""
     from jobs.engines.sequential import sequential
 
-    for trial, own in _weights(store, pack_id, trials):
+    for trial, own in weights_of(store, pack_id, trials):
         yield trial, sequential(program_of(trial.variant), own)
 
 
@@ -44,16 +44,16 @@ def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.sign
 
     Without torch, for a few rows; errors as in `load_model`.
     """
-    ((_, own),) = _weights(store, pack_id, [trial])
+    ((_, own),) = weights_of(store, pack_id, [trial])
     variant = trial.variant
     scale = normalization(variant.dataset, variant.normalize)
     return scale.restore(forward(variant.activation, own, scale.inputs(inputs_NI, variant.dtype)))
 
 
-def _weights(
+def weights_of(
     store: Store, pack_id: str, trials: Iterable[Trial]
 ) -> Iterator[tuple[Trial, dict[str, NDArray[np.floating]]]]:
-    """The state dicts of trials of one pack."""
+    """The state dicts of several trials of one pack, whose files are read once; errors as in `load_model`."""
     tensors, ids = read_weights(store, pack_id)
     places = {trial_id: place for place, trial_id in enumerate(ids)}
     for trial in trials:

@@ -22,10 +22,26 @@ from numpy.typing import NDArray
 from datasets.errors import DataError
 from jobs.spec.variants import Variant
 
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, FORMAT)
+"""Those that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable columns to 2."""
 
-METRICS = ("rmse", "rmse_rounded", "rmse_train", "rmse_extrapolation", "max_abs_error", "r2", "exact_fraction")
-"""In the target's own units, but for r2 and exact_fraction (0..1). Null where not finite or diverged."""
+EVIDENCE = ("mae", "rmse_unseen")
+"""Metrics that were added later: a file that lacks them has null there, and they follow from the stored weights."""
+METRICS = (
+    "rmse",
+    "rmse_rounded",
+    "rmse_train",
+    "rmse_extrapolation",
+    "max_abs_error",
+    "r2",
+    "exact_fraction",
+    *EVIDENCE,
+)
+"""On the test rows, in the target's own units, but for r2 and exact_fraction (0..1). Null where not finite or diverged.
+
+rmse_unseen is on the test rows whose inputs occur in no training row, and null where all of them do.
+"""
 
 _TEXT, _COUNT, _REAL = pa.string(), pa.int64(), pa.float64()
 _COLUMNS = {
@@ -57,6 +73,7 @@ _COLUMNS = {
 }
 SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRICS) for name, kind in _COLUMNS.items()])
 """One row per trial."""
+_BEFORE = pa.schema([field for field in SCHEMA if field.name not in EVIDENCE])
 
 _BLANK = "0" * 64
 _SEAL = re.compile(rb"seal-sha256:([0-9a-f]{64})")
@@ -127,13 +144,24 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
     if hashlib.sha256(data[:start] + _BLANK.encode() + data[end:]).hexdigest().encode() != data[start:end]:
         raise damaged(path, "its bytes are not those that were written")
     file = pq.ParquetFile(pa.BufferReader(data))
-    found = _about(file.schema_arrow)["format"]
-    if found != FORMAT or not file.schema_arrow.equals(SCHEMA):
+    _check_format(file.schema_arrow, path)
+    table = file.read(columns=columns, use_threads=False)
+    for name in EVIDENCE:
+        if name in columns and name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), _REAL))
+    return table.select(columns)
+
+
+def _check_format(schema: pa.Schema, path: str) -> None:
+    """Raise ForeignResult unless these are the columns of a format that is read; columns in no order, others beside."""
+    found = _about(schema)["format"]
+    known = pa.schema([field for field in SCHEMA if field.name in schema.names])
+    same = all(schema.field(field.name).equals(field) for field in known)
+    if found not in FORMATS or not same or not set(_BEFORE.names) <= set(schema.names):
         raise ForeignResult(
-            f"{path}: written in format {found}, this version reads {FORMAT}: use the version that wrote it, "
+            f"{path}: written in format {found}, this version reads up to {FORMAT}: use the version that wrote it, "
             "or another --store"
         )
-    return file.read(columns=columns, use_threads=False)
 
 
 def weights_digest(table: pa.Table) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from datasets.errors import DataError
 from jobs.results.pack_files import (
+    EVIDENCE,
     METRICS,
     SCHEMA,
     DamagedResult,
@@ -37,6 +38,7 @@ from jobs.results.pack_files import (
 from jobs.storage.store import Store
 
 __all__ = [
+    "EVIDENCE",
     "METRICS",
     "OF_TRIAL",
     "SCHEMA",
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 _PACK = pa.field("pack", pa.string())
-_NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must agree on
+_NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must agree on, EVIDENCE where both have it
 OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
 """The columns that a trial's variant does not decide: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
@@ -204,7 +206,7 @@ def _each_once(table: pa.Table, problems: Iterable[Problem]) -> tuple[pa.Table, 
     firsts = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
     repeated = np.flatnonzero(~is_first)
     pairs = zip(_records(table, firsts[repeated]), _records(table, repeated), strict=True)
-    doubled = [_doubled(kept, other) for kept, other in pairs if _differs(kept, other)]
+    doubled = [_doubled(kept, other) for kept, other in pairs if _differing(kept, other)]
     return table.take(pa.array(np.flatnonzero(is_first))), doubled
 
 
@@ -213,13 +215,15 @@ def _records(table: pa.Table, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
     return records
 
 
-def _differs(kept: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return any(kept[name] != other[name] for name in _NUMBERS)
+def _differing(kept: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The columns in which two results of one trial contradict each other; an older file may lack EVIDENCE."""
+    compared = [name for name in _NUMBERS if name not in EVIDENCE or None not in (kept[name], other[name])]
+    return [name for name in compared if kept[name] != other[name]]
 
 
 def _doubled(kept: Mapping[str, Any], other: Mapping[str, Any]) -> Problem:
     path = f"trials/{other['pack']}.parquet"
-    names = [name for name in _NUMBERS if kept[name] != other[name]]
+    names = _differing(kept, other)
     numbers = ", ".join(f"{name} {kept[name]} and {other[name]}" for name in names)
     message = (
         f"{path}: trial {other['trial_id']} is there twice with other numbers ({numbers}); counted is the one of "

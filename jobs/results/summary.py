@@ -1,4 +1,4 @@
-"""Summary: what a run found, one row per variant over its seeds, and the best variant of each dataset.
+"""Summary: what a run found, one row per variant over its seeds, and the best variant and trial of each dataset.
 
 Pure: expected trials and stored rows in, tables and JSON out. It reads and writes no files, and whatever is not
 among the expected trials does not count: a store holds the results of many specs. No trial is dropped:
@@ -8,7 +8,7 @@ total = ok + diverged + missing, over everything and for each dataset.
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,11 +18,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from datasets.facts import Facts, measure_facts
+from datasets.spec import NamedDataset
 from jobs.results.grouped import Grouped, Indices, Reals
 from jobs.results.stored import METRICS, SCHEMA, variant_columns
 from jobs.spec.variants import Trial, Variant
 
-FORMAT = 1
+FORMAT = 2
+DIVERGED_FACTOR = 10
+"""A trial whose RMSE is above so many times the largest absolute target of the test rows counts as diverged."""
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
 
 _STATISTICS = (
@@ -32,6 +36,9 @@ _STATISTICS = (
     "rmse_ci95_low",
     "rmse_ci95_high",
     "rmse_best",
+    "rmse_train_median",
+    "rmse_unseen_median",
+    "mae_median",
     "rmse_rounded_best",
     "rmse_extrapolation_median",
     "exact_fraction_best",
@@ -41,6 +48,7 @@ _TABLE = pa.schema(
         *list(SCHEMA)[SCHEMA.get_field_index("variant_id") : SCHEMA.get_field_index("seed")],
         pa.field("n", pa.int64(), nullable=False),
         pa.field("n_diverged", pa.int64(), nullable=False),
+        pa.field("n_exact", pa.int64(), nullable=False),
         *(pa.field(name, pa.float64()) for name in _STATISTICS),
         SCHEMA.field("parameters"),
         SCHEMA.field("train_seconds"),
@@ -67,20 +75,29 @@ class Summary:
     table: pa.Table
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
 
-    The confidence interval is Student's, of the mean over seeds, and may reach below 0. A statistic that has
-    too few trials is null. `train_seconds` sums over all trials, diverged ones included.
+    `n_exact` counts those of them that have every test answer right after rounding. The confidence interval is
+    Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is null. `train_seconds` sums
+    over all trials, diverged ones included.
+    """
+    trials: pa.Table
+    """The stored rows of the expected trials, in the order of the spec, by the names of this spec.
+
+    `status` is diverged also where the RMSE is above DIVERGED_FACTOR times the largest absolute target of the test
+    rows; metrics are null then.
     """
     counts: Counts
     """Of all trials."""
     missing: tuple[str, ...]
     """Ids of the expected trials that have no result, in the order of the spec."""
     datasets: dict[str, dict[str, Any]]
-    """By the name in the spec: the dataset's fields, digest, number of variants and Counts."""
+    """By the name in the spec: the dataset's fields, digest, number of variants and Counts; under `facts` its Facts."""
     best: dict[str, dict[str, Any] | None]
     """By dataset: the table's row of the variant with the lowest median RMSE, and under `trial` its best trial.
 
     Ties go to the fewer parameters, then to the lower id. None where no trial is ok.
     """
+    best_trial: dict[str, dict[str, Any] | None]
+    """By dataset: the row of the trial with the lowest RMSE, which may be of another variant. Ties go as for `best`."""
     engines: dict[str, int]
     """Trials by the engine that trained them."""
     devices: dict[str, int]
@@ -93,9 +110,11 @@ class Summary:
 
     def to_parquet(self) -> bytes:
         """Return summary.parquet."""
-        sink = io.BytesIO()
-        pq.write_table(self.table, sink)
-        return sink.getvalue()
+        return _parquet(self.table)
+
+    def trials_to_parquet(self) -> bytes:
+        """Return trials.parquet."""
+        return _parquet(self.trials)
 
     def to_json(self, run: str, spec_digest: str, environment: Mapping[str, Any], timing: Mapping[str, Any]) -> bytes:
         """Return summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
@@ -106,6 +125,7 @@ class Summary:
             "trials": {**asdict(self.counts), "missing_ids": self.missing[:_NAMED]},
             "datasets": self.datasets,
             "best": self.best,
+            "best_trial": self.best_trial,
             "mixed": self.mixed,
             "engines": self.engines,
             "devices": self.devices,
@@ -115,26 +135,60 @@ class Summary:
         return (json.dumps(content, allow_nan=False, indent=1) + "\n").encode()
 
 
-def summarize(expected: Sequence[Trial], results: pa.Table) -> Summary:
+def summarize(
+    expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts] = measure_facts
+) -> Summary:
     """Aggregate the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
     variants, variant_T = _variants(expected)
+    facts = {dataset.name: facts_of(dataset) for dataset in {v.dataset.name: v.dataset for v in variants}.values()}
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
     found = row_T >= 0
-    rows = results.take(pa.array(row_T[found]))
-    table = _table(variants, rows, variant_T[found])
+    variant_R = variant_T[found]
+    own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
+    limit_V = np.array([DIVERGED_FACTOR * facts[variant.dataset.name].largest_target for variant in variants], float)
+    rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
+    table = _table(own, rows, variant_R)
+    trials = _trials(own, rows, variant_R)
     status_T = np.full(len(expected), "missing", dtype=object)
     status_T[found] = rows["status"].to_numpy()
-    datasets = _datasets(variants, variant_T, status_T)
+    datasets = _datasets(variants, variant_T, status_T, facts)
     return Summary(
         table=table,
+        trials=trials,
         counts=_count(status_T),
         missing=tuple(ids.filter(pa.array(~found)).to_pylist()),
         datasets=datasets,
-        best=_best(datasets, table, rows, variant_T[found]),
+        best=_best(datasets, table, rows, variant_R),
+        best_trial=_best_trials(datasets, trials),
         engines=_tally(rows["engine"]),
         devices=_tally(rows["device"]),
     )
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
+    """Return the rows with those whose RMSE is above its limit as diverged."""
+    beyond = pc.fill_null(pc.greater(rows["rmse"], pa.array(limit_R, pa.float64())), False)
+    if not pc.any(beyond).as_py():
+        return rows
+    for name in ("status", *METRICS):
+        instead = pa.scalar("diverged" if name == "status" else None, rows.schema.field(name).type)
+        column = pc.if_else(beyond, instead, rows[name])
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
+    return rows
+
+
+def _trials(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
+    """Return the rows with all columns of SCHEMA, those of the variant by the names of this spec."""
+    of_variant = own.take(pa.array(variant_R))
+    columns = {name: of_variant[name] if name in own.column_names else rows[name] for name in SCHEMA.names}
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
@@ -150,26 +204,26 @@ def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
     return variants, np.array(variant_T, dtype=np.intp)
 
 
-def _table(variants: Sequence[Variant], rows: pa.Table, variant_R: Indices) -> pa.Table:
-    """Return one row per variant; `rows` are the stored results, `variant_R` the variant of each."""
+def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
+    """Return one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant."""
+    count = len(own)
     diverged_R = rows["status"].to_numpy() == "diverged"
-    grouped = {name: Grouped.of(rows[name].to_numpy(), variant_R, len(variants)) for name in METRICS}
-    seconds = np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=len(variants))
+    grouped = {name: Grouped.of(rows[name].to_numpy(), variant_R, count) for name in METRICS}
     columns = {
-        "n": np.bincount(variant_R[~diverged_R], minlength=len(variants)),
-        "n_diverged": np.bincount(variant_R[diverged_R], minlength=len(variants)),
+        "n": np.bincount(variant_R[~diverged_R], minlength=count),
+        "n_diverged": np.bincount(variant_R[diverged_R], minlength=count),
+        "n_exact": np.bincount(variant_R[rows["exact_fraction"].to_numpy() == 1], minlength=count),
         **{name: _nullable(values) for name, values in _statistics(grouped).items()},
-        "train_seconds": seconds,
+        "train_seconds": np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=count),
+        **{name: own[name] for name in _OWN.names},
     }
-    own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
-    columns |= {name: own[name] for name in _OWN.names}
     return pa.table(columns).select(_TABLE.names).cast(_TABLE)
 
 
 def _statistics(grouped: Mapping[str, Grouped]) -> dict[str, Reals]:
     rmse = grouped["rmse"]
     with np.errstate(invalid="ignore"):  # infinity minus infinity, of numbers whose squares overflow
-        low, high = rmse.mean - rmse.ci95_half, rmse.mean + rmse.ci95_half
+        low, high = np.maximum(0, rmse.mean - rmse.ci95_half), rmse.mean + rmse.ci95_half
     return {
         "rmse_mean": rmse.mean,
         "rmse_median": rmse.median,
@@ -177,6 +231,9 @@ def _statistics(grouped: Mapping[str, Grouped]) -> dict[str, Reals]:
         "rmse_ci95_low": low,
         "rmse_ci95_high": high,
         "rmse_best": rmse.min,
+        "rmse_train_median": grouped["rmse_train"].median,
+        "rmse_unseen_median": grouped["rmse_unseen"].median,
+        "mae_median": grouped["mae"].median,
         "rmse_rounded_best": grouped["rmse_rounded"].min,
         "rmse_extrapolation_median": grouped["rmse_extrapolation"].median,
         "exact_fraction_best": grouped["exact_fraction"].max,
@@ -197,7 +254,7 @@ def _tally(column: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _datasets(
-    variants: Sequence[Variant], variant_T: Indices, status_T: NDArray[np.object_]
+    variants: Sequence[Variant], variant_T: Indices, status_T: NDArray[np.object_], facts: Mapping[str, Facts]
 ) -> dict[str, dict[str, Any]]:
     """Return what is known of each dataset, by name, in the order of the spec."""
     described = {}
@@ -209,8 +266,23 @@ def _datasets(
             **dataset.model_dump(mode="json", exclude={"name"}),
             "variants": int(of_dataset_V.sum()),
             "trials": asdict(_count(status_T[of_dataset_V[variant_T]])),
+            "facts": _plain(facts[dataset.name]),
         }
     return described
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    """The facts as JSON: of the test rows, how many were measured and how many are unseen."""
+    kept = {name: value for name, value in vars(facts).items() if name != "seen_N"}
+    return {"measured_rows": len(facts.seen_N), "unseen_rows": facts.unseen, **kept}
+
+
+def _best_trials(datasets: Iterable[str], trials: pa.Table) -> dict[str, dict[str, Any] | None]:
+    """Return the row of the best trial of each dataset, or None."""
+    keys = ("rmse", "parameters", "variant_id", "seed")
+    ranked = trials.filter(pc.is_valid(trials["rmse"])).sort_by([(key, "ascending") for key in keys])
+    first = {name: ranked.filter(pc.equal(ranked["dataset"], name)).slice(0, 1).to_pylist() for name in datasets}
+    return {name: rows[0] if rows else None for name, rows in first.items()}
 
 
 def _best(

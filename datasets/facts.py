@@ -1,0 +1,191 @@
+"""Facts of a dataset: what is measured on its rows once, so that nobody has to infer it from trained networks.
+
+How many test rows also occur in training, whether the target varies at all, and how far a linear model can get. It
+makes the rows from the spec, block by block, and stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.rows import block, block_count
+from datasets.spec import DatasetSpec, Split
+from datasets.tasks import Integers
+
+# Shapes: N rows, I input columns, K distinct keys.
+MEASURED_ROWS = 1 << 20
+"""Test rows that are looked for in training, at most: the first ones. Their keys take 8 MB."""
+_TABLE_BITS = 22
+_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # odd multipliers of splitmix64
+
+Block = tuple[Integers, NDArray[np.int64]]
+Keys = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a dataset's rows."""
+
+    seen_N: NDArray[np.bool_]
+    """Of each of the first MEASURED_ROWS test rows: whether a training row has the same inputs, unused ones too."""
+    distinct: int
+    """Different inputs among those test rows."""
+    covers_range: bool
+    """Whether they are all inputs that there are: a check on the test rows is a check of the whole range."""
+    constant: bool
+    """Whether all targets, of training and of test, are one number."""
+    largest_target: int
+    """Largest absolute target of the test rows."""
+    linear_rmse: float
+    """RMSE of the linear function that fits the test rows best, by least squares: none gets below it there."""
+    linear_exact: bool
+    """Whether that function gives every test target after rounding."""
+
+    @property
+    def unseen(self) -> int:
+        """Of the measured test rows, those whose inputs occur in no training row."""
+        return int(np.count_nonzero(~self.seen_N))
+
+
+def measure_facts(spec: DatasetSpec) -> Facts:
+    """Measure a dataset. It reads as many training rows as it takes: all of them where a test row is not among them."""
+    seen_N, distinct = seen_rows(spec)
+    targets = _target_bounds(spec)
+    rmse, is_exact = linear_fit(spec, targets)
+    return Facts(
+        seen_N=seen_N,
+        distinct=distinct,
+        covers_range=distinct == spec.largest**spec.inputs,
+        constant=targets[0] == targets[1] and _is_constant(_blocks(spec, "train"), targets[0]),
+        largest_target=max(map(abs, targets)),
+        linear_rmse=rmse,
+        linear_exact=is_exact,
+    )
+
+
+def largest_target(spec: DatasetSpec) -> int:
+    """Return the largest absolute target of the test rows."""
+    return max(map(abs, _target_bounds(spec)))
+
+
+def seen_rows(spec: DatasetSpec) -> tuple[NDArray[np.bool_], int]:
+    """Say of each of the first MEASURED_ROWS test rows whether it is in training; and how many of them are different.
+
+    Rows are the same if all their inputs are.
+    """
+    test_NI = _first_inputs(spec)
+    keys, distinct_KI, place_N = _distinct(test_NI, spec.largest)
+    lookup = _Lookup(keys.of(distinct_KI))
+    is_seen_K = np.zeros(len(distinct_KI), bool)
+    for train_NI, _ in _blocks(spec, "train"):
+        hit_N, found = lookup.find(keys.of(train_NI))
+        if not keys.exact:
+            same = (train_NI[hit_N] == distinct_KI[found]).all(axis=1)
+            found = found[same]
+        is_seen_K[found] = True
+        if is_seen_K.all():
+            break
+    return is_seen_K[place_N], len(distinct_KI)
+
+
+def linear_fit(spec: DatasetSpec, targets: tuple[int, int]) -> tuple[float, bool]:
+    """Fit a linear function to the test rows by least squares; return its RMSE on them, and whether it is exact.
+
+    By QR decomposition of one block after the other (TSQR; Demmel et al. 2012), on inputs and targets scaled to about
+    -1..1. Exact means that every prediction is the target after rounding.
+    """
+    scale = max(1, *map(abs, targets))
+    centre, half = (1 + spec.largest) / 2, max(1.0, (spec.largest - 1) / 2)
+
+    def columns(inputs_NI: Integers) -> NDArray[np.float64]:
+        return np.column_stack([(inputs_NI - centre) / half, np.ones(len(inputs_NI))])
+
+    together = np.empty((0, spec.inputs + 2))
+    for inputs_NI, target_N in _blocks(spec, "test"):
+        together = np.vstack([together, np.column_stack([columns(inputs_NI), target_N / scale])])
+        together = np.asarray(np.linalg.qr(together, mode="r"))
+    weights, *_ = np.linalg.lstsq(together[:, :-1], together[:, -1])
+    squares, is_exact = 0.0, True
+    for inputs_NI, target_N in _blocks(spec, "test"):
+        predicted_N = columns(inputs_NI) @ weights * scale
+        squares += float(np.square(predicted_N - target_N).sum())
+        is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
+    return float(np.sqrt(squares / spec.test_rows)), is_exact
+
+
+def _blocks(spec: DatasetSpec, split: Split) -> Iterator[Block]:
+    return (block(spec, split, index) for index in range(block_count(spec, split)))
+
+
+def _target_bounds(spec: DatasetSpec) -> tuple[int, int]:
+    """Return the smallest and the largest target of the test rows."""
+    bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in _blocks(spec, "test")]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
+def _is_constant(blocks: Iterable[Block], value: int) -> bool:
+    return all(bool((target_N == value).all()) for _, target_N in blocks)
+
+
+def _first_inputs(spec: DatasetSpec) -> Integers:
+    count = -(-min(spec.test_rows, MEASURED_ROWS) // len(block(spec, "test", 0)[1]))
+    parts = [block(spec, "test", index)[0] for index in range(count)]
+    return np.concatenate(parts)[:MEASURED_ROWS]
+
+
+@dataclass(frozen=True)
+class _RowKeys:
+    """Turns rows of numbers 1..largest into 64 bits: their place in the range where that fits, else a hash."""
+
+    largest: int
+    inputs: int
+    mix: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether different rows have different keys."""
+        return bool(self.largest**self.inputs < 2**63)
+
+    def of(self, rows_NI: Integers) -> Keys:
+        """Return the key of each row."""
+        factor = np.uint64(self.largest if self.exact else self.mix)
+        key_N = np.zeros(len(rows_NI), np.uint64)
+        for column in range(self.inputs):
+            key_N *= factor
+            key_N += rows_NI[:, column].astype(np.uint64) - np.uint64(1)
+        return key_N
+
+
+def _distinct(rows_NI: Integers, largest: int) -> tuple[_RowKeys, Integers, NDArray[np.intp]]:
+    """Return keys that tell these rows apart, the different rows in the order of their keys, and each row's place."""
+    for mix in _MIX:
+        keys = _RowKeys(largest, rows_NI.shape[1], mix)
+        _, first_K, place_N = np.unique(keys.of(rows_NI), return_index=True, return_inverse=True)
+        distinct_KI = rows_NI[first_K]
+        if (distinct_KI[place_N] == rows_NI).all():
+            return keys, distinct_KI, place_N
+    raise AssertionError("three hashes of 64 bits have collided")
+
+
+class _Lookup:
+    """Finds keys among sorted ones: a table of bits leaves out nearly all that are not there."""
+
+    def __init__(self, sorted_K: Keys) -> None:
+        self._sorted_K = sorted_K
+        self._may_be = np.zeros(1 << _TABLE_BITS, bool)
+        self._may_be[self._slot(sorted_K)] = True
+
+    def find(self, key_N: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows whose keys are there, and for each the place of its key."""
+        candidate = np.flatnonzero(self._may_be[self._slot(key_N)])
+        place = np.searchsorted(self._sorted_K, key_N[candidate])
+        place[place == len(self._sorted_K)] = 0
+        is_there = self._sorted_K[place] == key_N[candidate]
+        return candidate[is_there], place[is_there]
+
+    def _slot(self, key_N: Keys) -> NDArray[np.intp]:
+        return ((key_N * np.uint64(_MIX[0])) >> np.uint64(64 - _TABLE_BITS)).astype(np.intp)

@@ -1,0 +1,75 @@
+"""Facts of a dataset in the store: measured once and kept in `datasets/<digest>/facts.json`, sealed.
+
+They follow from the dataset's spec, so that a file that is gone or damaged is made anew by whoever asks.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter
+
+from datasets.facts import Facts, measure_facts
+from datasets.spec import DatasetSpec
+from jobs.generation import folder_of
+from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.storage.store import StorageError, Store
+
+_KEPT = ("distinct", "covers_range", "constant", "largest_target", "linear_rmse", "linear_exact")
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: int
+    dataset: str
+    measured_rows: int
+    seen: str
+    """A bit per measured test row, the first one highest: packed, compressed by zlib, in base64."""
+    distinct: int
+    covers_range: bool
+    constant: bool
+    largest_target: int
+    linear_rmse: FiniteFloat
+    linear_exact: bool
+
+
+_SHAPE = TypeAdapter(_Stored)
+
+
+def facts_path(dataset: DatasetSpec) -> str:
+    """Where the facts of a dataset lie."""
+    return f"{folder_of(dataset)}/facts.json"
+
+
+def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
+    """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
+    path = facts_path(dataset)
+    with suppress(FileNotFoundError, DamagedRecord):
+        stored = unseal(store.get(path), path, "", _SHAPE)
+        if stored.dataset == dataset.digest:
+            return _decode(stored)
+    facts = measure_facts(dataset)
+    with suppress(StorageError):
+        store.put(path, encode_facts(dataset, facts))
+    return facts
+
+
+def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:
+    """Return the bytes of the file."""
+    packed = base64.b64encode(zlib.compress(np.packbits(facts.seen_N).tobytes(), 9)).decode()
+    kept = {name: getattr(facts, name) for name in _KEPT}
+    return seal({"format": 1, "dataset": dataset.digest, "measured_rows": len(facts.seen_N), "seen": packed, **kept})
+
+
+def _decode(stored: _Stored) -> Facts:
+    return Facts(seen_N=_unpacked(stored), **{name: getattr(stored, name) for name in _KEPT})
+
+
+def _unpacked(stored: _Stored) -> NDArray[np.bool_]:
+    data = zlib.decompress(base64.b64decode(stored.seen))
+    return np.unpackbits(np.frombuffer(data, np.uint8), count=stored.measured_rows).astype(bool)

@@ -1,0 +1,113 @@
+"""Facts of a dataset against a plain reference: sets of Python tuples, and exact least squares."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datasets import facts as module
+from datasets.facts import largest_target, measure_facts
+from datasets.rows import block, block_count
+from datasets.spec import DatasetSpec
+from jobs.spec.job_spec import load_spec
+
+SPECS = st.builds(
+    lambda task, numbers, largest, rows, test_rows, unused, seed: DatasetSpec(
+        task=task,
+        n_numbers=1 if task == "square" else numbers,
+        largest=largest,
+        rows=rows,
+        test_rows=test_rows,
+        unused=unused,
+        seed=seed,
+    ),
+    st.sampled_from(["sum", "product", "square", "sum_of_squares"]),
+    st.integers(1, 3),
+    st.one_of(st.integers(1, 12), st.sampled_from([100, 60_000, 1_000_000])),
+    st.integers(1, 400),
+    st.integers(1, 60),
+    st.integers(0, 2),
+    st.integers(0, 3),
+)
+
+
+def rows_of(spec, split):
+    """All rows as Python's integers: (inputs, target)."""
+    found = []
+    for index in range(block_count(spec, split)):
+        inputs_NI, target_N = block(spec, split, index)
+        found += zip(map(tuple, inputs_NI.tolist()), target_N.tolist(), strict=True)
+    return found
+
+
+def exact_fit(rows):
+    """The squared error of the best linear function, by exact elimination on the normal equations."""
+    matrix = [[*map(Fraction, inputs), Fraction(1), Fraction(target)] for inputs, target in rows]
+    size = len(matrix[0])
+    normal = [[sum(row[i] * row[j] for row in matrix) for j in range(size)] for i in range(size)]
+    for pivot in range(size - 1):
+        if normal[pivot][pivot]:
+            for other in range(pivot + 1, size):
+                factor = normal[other][pivot] / normal[pivot][pivot]
+                normal[other] = [a - factor * b for a, b in zip(normal[other], normal[pivot], strict=True)]
+    return normal[-1][-1]
+
+
+@given(SPECS)
+@settings(max_examples=120, deadline=None)
+def test_facts_are_what_a_plain_reference_finds(spec):
+    """Which test rows were seen, what they cover, whether the target varies, and how far a linear function gets."""
+    train, test = rows_of(spec, "train"), rows_of(spec, "test")
+    seen = {inputs for inputs, _ in train}
+    facts = measure_facts(spec)
+    assert facts.seen_N.tolist() == [inputs in seen for inputs, _ in test]
+    assert facts.unseen == sum(inputs not in seen for inputs, _ in test)
+    different = {inputs for inputs, _ in test}
+    assert facts.distinct == len(different)
+    assert facts.covers_range == (len(different) == spec.largest**spec.inputs)
+    assert facts.constant == (len({target for _, target in train + test}) == 1)
+    largest = max(target for _, target in test)
+    assert facts.largest_target == largest_target(spec) == largest
+    expected = math.sqrt(float(exact_fit(test)) / len(test))
+    assert facts.linear_rmse == pytest.approx(expected, rel=1e-6, abs=1e-9 * largest)
+
+
+@given(SPECS)
+@settings(max_examples=30, deadline=None)
+def test_hashed_keys_find_the_same_rows(spec):
+    """Rows too wide for 64 bits are found by a hash and then compared: the same as by their place."""
+    expected = measure_facts(spec).seen_N
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module._RowKeys, "exact", property(lambda _: False))
+        assert (measure_facts(spec).seen_N == expected).all()
+
+
+def test_rows_of_sixteen_large_numbers_are_compared_by_all_of_them():
+    """Their range has 496 bits."""
+    spec = DatasetSpec(task="sum", n_numbers=16, largest=2**31 - 1, rows=100, test_rows=50)
+    assert measure_facts(spec).unseen == 50
+
+
+def test_the_questions_squares_have_the_known_share_of_seen_rows():
+    """Of the 1,000 test numbers of examples/question.toml 643 are in training, by DuckDB and by us."""
+
+    spec = load_spec(Path(__file__).parent.parent / "examples/question.toml")
+    (squares,) = (dataset for dataset in spec.datasets if dataset.name == "squares")
+    facts = measure_facts(squares)
+    assert (len(facts.seen_N), facts.unseen) == (1000, 357)
+
+
+def test_only_the_first_rows_of_a_large_test_split_are_looked_for(monkeypatch):
+    """So that memory is bounded; how many were measured is the length of the answer."""
+    monkeypatch.setattr(module, "MEASURED_ROWS", 70_000)
+    spec = DatasetSpec(task="square", largest=1_000_000, rows=10, test_rows=140_000)
+    facts = measure_facts(spec)
+    assert len(facts.seen_N) == 70_000
+    assert facts.unseen >= 69_000
+    assert np.isfinite(facts.linear_rmse)
