@@ -123,7 +123,8 @@ def write_results(spec: str, store: str) -> None:
         weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
         state = State(pack.program.steps, weights_MP, (), np.full(models, pack.program.steps))
         squares, rounded, largest = draw.random((3, models)) * 1e9
-        errors = Errors(1000, squares, rounded, largest, np.zeros(models, np.int64), total_squares=1e15)
+        exact, absolute = np.zeros(models, np.int64), np.sqrt(squares * 1000)
+        errors = Errors(1000, squares, rounded, largest, exact, absolute, squares / 2, 500, total_squares=1e15)
         rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, trainer)
         commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from jobs.night.nights import read_night, run_name
 from jobs.night.records import is_night
 from jobs.night.sources import trained_spec
 from jobs.results.samples import Sample, ask
-from jobs.results.stored import read_results
+from jobs.results.scale import diverged_from
+from jobs.results.stored import read_results, variant_columns
+from jobs.show.words import describe_task, describe_variant, number
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
 from jobs.storage.store import Store
@@ -37,8 +39,26 @@ class Reply:
     dataset: str
     trial_id: str
     title: str
-    """The trial in words."""
+    """The trial in words, and why it is asked."""
     samples: list[Sample]
+    outside: list[bool]
+    """Of each sample, whether a number of it is outside the range that the trial was trained on."""
+    trained_on: str
+    """That range, such as 1..1000."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For --json."""
+        told = zip(self.samples, self.outside, strict=True)
+        samples = [asdict(sample) | {"error": sample.error, "outside_range": out} for sample, out in told]
+        kept = {name: value for name, value in asdict(self).items() if name not in ("samples", "outside")}
+        return {**kept, "samples": samples}
+
+    @property
+    def lines(self) -> list[str]:
+        """The samples in words; those outside the range say so."""
+        note = f", outside the training range {self.trained_on}"
+        return [f"{sample}{note if out else ''}" for sample, out in zip(self.samples, self.outside, strict=True)]
 
 
 def ask_run(
@@ -53,17 +73,17 @@ def ask_run(
     """
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
-    chosen = [_named(by_id, trial_id)] if trial_id else _best(store, asked, dataset, by_id)
+    chosen = {_named(by_id, trial_id): "trial"} if trial_id else _best(store, asked, dataset, by_id)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]
     if not fitting:
         raise UsageError("; ".join(misfit for misfit in misfits if misfit))
-    stored = read_results(store).table.select(["trial_id", "pack", "status", "steps"])
+    stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist()}
     if lost := [trial.id for trial in fitting if trial.id not in rows]:
         unknown, why = (UsageError, "has not been trained") if trial_id else (DataError, "is gone, or damaged")
         raise unknown(f"the result of trial {lost[0]} {why}: {asked.retrain}")
-    return [_reply(store, rows[trial.id], trial, numbers, asked) for trial in fitting]
+    return [_reply(store, rows[trial.id], trial, numbers, asked, chosen[trial]) for trial in fitting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +144,40 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     return by_id[trial_id]
 
 
-def _best(store: Store, asked: _Asked, dataset: str | None, by_id: dict[str, Trial]) -> list[Trial]:
-    """The best trials: of one dataset, or of all that have one."""
-    best = _summary(store, asked)
+def _best(store: Store, asked: _Asked, dataset: str | None, by_id: dict[str, Trial]) -> dict[Trial, str]:
+    """The best trials, of one dataset or of all that have one, and what each is called."""
+    best, why = _summary(store, asked)
     run = asked.spec.name
     if dataset is not None and dataset not in best:
         raise UsageError(f"run {run!r} has no dataset {dataset!r}; it has: {', '.join(best)}")
     try:
-        found = {name: by_id[winner["trial"]["trial_id"]] for name, winner in best.items() if winner}
+        found = {name: by_id[winner["trial_id"]] for name, winner in best.items() if winner}
     except (TypeError, LookupError) as error:
         raise _not_its_summary(store, asked) from error
-    chosen = [trial for name, trial in found.items() if dataset in (None, name)]
+    chosen = {trial: why for name, trial in found.items() if dataset in (None, name)}
     if not chosen:
         raise UsageError(f"run {run!r} has no trial that gave a result")
     return chosen
 
 
-def _summary(store: Store, asked: _Asked) -> dict[str, Any]:
-    """What the summary of the run says is best, by dataset."""
+def _summary(store: Store, asked: _Asked) -> tuple[dict[str, Any], str]:
+    """What the summary of the run says is the best trial, by dataset, and what such a trial is called.
+
+    A summary of format 1 names the best trial of the best variant alone.
+    """
     try:
         summary = json.loads(store.get(f"{run_folder(asked.spec.name)}/summary.json"))
+        if summary["spec_digest"] == asked.spec.digest and summary["format"] == 1:
+            return {
+                name: row and row["trial"] for name, row in summary["best"].items()
+            }, "best seed of the best variant"
         if summary["spec_digest"] == asked.spec.digest:
-            return {**summary["best"]}
+            return {**summary["best_trial"]}, "best trial"
     except FileNotFoundError:
         if asked.night:
             raise _not_its_summary(store, asked) from None
         raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise _not_its_summary(store, asked) from error
     raise _not_its_summary(store, asked)
 
@@ -160,18 +187,24 @@ def _not_its_summary(store: Store, asked: _Asked) -> DataError:
     return DataError(f"{path}: damaged, missing, or not the summary of the job.toml beside it; {asked.summarize}")
 
 
-def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked) -> Reply:
-    """What the trial answers; `row` is its result."""
+def _reply(
+    store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked, why: str
+) -> Reply:
+    """What the trial answers; `row` is its result, `why` what it is called."""
     variant = trial.variant
     if row["status"] == "diverged":
         raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
-    network = f"{list(variant.hidden)} {variant.activation}" if variant.hidden else "a linear model"
-    title = f"{variant.dataset.name} ({variant.dataset.task}), trial {trial.id}: {network}, seed {trial.seed}"
+    task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
+    far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
+    error = f"test RMSE {number(row['rmse'])}{far}"
+    title = f"{variant.dataset.name} ({task}), {why} {trial.id}: {network}, seed {trial.seed}, {error}"
     try:
         samples = ask(store, row["pack"], trial, _inputs(variant.dataset, numbers))
     except FileNotFoundError as error:
         raise DataError(f"{error.filename}: missing; {asked.retrain}") from error
-    return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples)
+    low, high = variant.dataset.range_of("train")
+    outside = [not all(low <= number <= high for number in sample.numbers) for sample in samples]
+    return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples, outside, f"{low}..{high}")
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:

@@ -17,6 +17,7 @@ from jobs.options import (
     DEFAULT_PATIENCE,
     DEFAULT_STORE,
     Address,
+    AllVariants,
     Debug,
     GpusPerWorker,
     GpuWorkers,
@@ -67,16 +68,18 @@ def run(
     patience: Patience = DEFAULT_PATIENCE,
     address: Address = None,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
+    all_variants: AllVariants = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Plan, generate, train what is missing, summarise. Prints the result tables."""
+    """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
     from jobs import commands
     from jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
-    raise typer.Exit(commands.run(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
+    place = options.place(address)
+    raise typer.Exit(commands.run(spec, max_trials, place, shared(store, json, quiet, debug), all_variants))
 
 
 @app.command()
@@ -149,14 +152,15 @@ def summarize(
     spec: Spec,
     store: StoreRoot = DEFAULT_STORE,
     max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
+    all_variants: AllVariants = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Aggregate what has been trained; prints the result tables."""
+    """Aggregate what has been trained. Prints what was found, then the result tables."""
     from jobs import commands
 
-    raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug), all_variants))
 
 
 @app.command(cls=TakesNumbers)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Shared:
         return Progress(self.quiet)
 
 
-def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+def run(path: Path, max_trials: int, place: Place, shared: Shared, all_variants: bool = False) -> int:
     """The whole run."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
@@ -58,7 +58,7 @@ def run(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
             generate_datasets(plan, store, here, progress)
         with timing.stage("train"):
             failures = train_packs(plan, store, place.memory_limit, here, progress)
-    return _finish(spec, store, timing, failures, shared, progress)
+    return _finish(spec, store, timing, failures, shared, progress, all_variants)
 
 
 def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
@@ -100,13 +100,13 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     return exits.INCOMPLETE if left else exits.OK
 
 
-def summarize(path: Path, max_trials: int, shared: Shared) -> int:
+def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = False) -> int:
     """The summary alone."""
     progress = shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     store.probe()
     _tell_difference(store, spec, progress)
-    return _finish(spec, store, Timing(), (), shared, progress)
+    return _finish(spec, store, Timing(), (), shared, progress, all_variants)
 
 
 def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
@@ -128,8 +128,8 @@ def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str
     from jobs.asking import ask_run
 
     replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
-    facts = [{**asdict(reply), "samples": [asdict(s) | {"error": s.error} for s in reply.samples]} for reply in replies]
-    lines = [line for reply in replies for line in (reply.title, *(f"  {sample}" for sample in reply.samples))]
+    facts = [reply.facts for reply in replies]
+    lines = [line for reply in replies for line in (reply.title, *(f"  {line}" for line in reply.lines))]
     _print(shared, {"run": run, "answers": facts}, "\n".join(lines))
     return exits.OK
 
@@ -171,7 +171,13 @@ def _tell_failures(failures: Sequence[Failure], progress: Progress) -> None:
 
 
 def _finish(
-    spec: JobSpec, store: Store, timing: Timing, failures: Sequence[Failure], shared: Shared, progress: Progress
+    spec: JobSpec,
+    store: Store,
+    timing: Timing,
+    failures: Sequence[Failure],
+    shared: Shared,
+    progress: Progress,
+    all_variants: bool,
 ) -> int:
     """Summarises, prints, and says how it went."""
     from jobs.show.tables import result_tables
@@ -182,11 +188,13 @@ def _finish(
         sys.stdout.write(published.summary_json.decode())
     else:
         console = _console()
-        for table in result_tables(published.summary, console.width):
+        for table in result_tables(published.summary, console.width, all_variants):
             console.print(table)
         if published.has_files:
             folder = f"{store.root}/{run_folder(spec.name)}"
-            console.print(f"summary: {folder}/summary.json and summary.parquet", soft_wrap=True, highlight=False)
+            console.print(
+                f"summary: {folder}/summary.json, summary.parquet and trials.parquet", soft_wrap=True, highlight=False
+            )
             console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
     return _judge(published.summary, failures, progress)
 

@@ -56,6 +56,9 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="A Ray that runs: auto, or host:6379. Default: one of this machine's own."),
 ]
+AllVariants = Annotated[
+    bool, typer.Option("--all-variants", help="All variants in the tables, not only the best and the worst ones.")
+]
 DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_PATIENCE = "store", 1_000_000, PATIENCE
 
 

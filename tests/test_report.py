@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -14,7 +15,9 @@ from specs import SMALL
 from jobs.results.stored import METRICS, SCHEMA
 from jobs.results.summary import summarize
 from jobs.show.charts import Axis
+from jobs.show.findings import finding, seen_share
 from jobs.show.report import report
+from jobs.show.words import best_first
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import trials
 
@@ -74,17 +77,17 @@ def test_charts_are_valid_and_dots_lie_inside():
     assert 0 < places[0] < places[-1] < 100
 
 
-def test_the_first_sentence_follows_from_the_numbers():
-    """A linear model that is right everywhere is said to be; one that is not is said to be limited."""
-
-    def perfect_sums(_index, trial):
-        exact = trial.variant.dataset.name == "sums" and not trial.variant.hidden
-        rounded, rmse = (0.0, 0.1) if exact else (7.0, 7.0)
-        return {"rmse_rounded": rounded, "rmse": rmse}
-
-    page, _ = page_of(SMALL, perfect_sums)
-    assert "Learnt exactly by a linear model" in page
-    assert "No linear model gets below an RMSE of 7" in page or "A linear model comes closest" in page
+def test_the_findings_of_every_dataset_stand_at_the_head():
+    """Each sentence, and how many test rows occur in training."""
+    page, summary = page_of(SMALL, lambda _index, trial: {"exact_fraction": 1.0 if trial.seed else 0.5})
+    head = html.unescape(" ".join(page.partition('id="words"')[0].split()))
+    for name, about in summary.datasets.items():
+        mine = [row for row in best_first(summary.table.to_pylist()) if row["dataset"] == name]
+        known = finding(about, mine, summary.best_trial[name])
+        assert known.verdict == "exact"
+        for text in (*known.sentences, *known.caveats, f"{seen_share(about)}."):
+            assert text in head, text
+    assert "not trained on" not in page
 
 
 @pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRICS)}, None])

@@ -14,7 +14,7 @@ from specs import SMALL
 from jobs.results.stored import METRICS, SCHEMA
 from jobs.results.summary import summarize
 from jobs.show.tables import BEST, WORST, result_tables
-from jobs.show.words import best_first, counted, named, number, varying
+from jobs.show.words import best_first, counted, named, number, share, varying
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import trials
 
@@ -56,9 +56,9 @@ def summary_of(text, **changes):
     return summary
 
 
-def printed(summary, width):
+def printed(summary, width, all_variants=False):
     """The tables, and the lines that a terminal of this width shows."""
-    items = list(result_tables(summary, width))
+    items = list(result_tables(summary, width, all_variants))
     console = Console(file=io.StringIO(), width=width)
     for item in items:
         console.print(item)
@@ -116,7 +116,28 @@ def test_how_many_are_left_out_stands_on_one_line(text, width):
     """As many as are not shown."""
     summary = summary_of(text)
     _, lines = printed(summary, width)
-    assert [line.strip() for line in lines if "more" in line] == [f"... {len(summary.table) - BEST - WORST:,} more"]
+    left_out = len(summary.table) - BEST - WORST
+    assert [line.strip() for line in lines if "... " in line] == [f"... {left_out:,} more"]
+    assert f"{left_out:,} variants are not shown: --all-variants shows them" in lines
+
+
+def test_all_variants_are_shown_when_they_are_asked_for():
+    """Each has its line, and nothing says that any is left out."""
+    (table,), lines = printed(summary_of(EIGHT_AXES), 100, all_variants=True)
+    assert {" ".join(cell.split()) for cell in table.columns[0].cells} == named_variants(summary_of(EIGHT_AXES)).keys()
+    assert not any("not shown:" in line for line in lines)
+
+
+def test_a_share_is_never_rounded_to_all_or_nothing():
+    """99.96 % are not 100 %."""
+    assert [share(value) for value in (None, 0.0, 1e-9, 0.5, 1 - 1e-9, 1.0)] == [
+        "-",
+        "0%",
+        "0.1%",
+        "50.0%",
+        "99.9%",
+        "100%",
+    ]
 
 
 def test_ties_go_to_the_fewer_parameters_as_for_the_best():
@@ -132,13 +153,15 @@ def test_ties_go_to_the_fewer_parameters_as_for_the_best():
 def test_variants_without_a_result_come_last():
     """And are shown with dashes."""
     _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRICS)), 60)
-    assert any(line.split() == ["0", "of", "1", *["-"] * 5] for line in lines)
+    assert any(line.split() == ["0", "of", "1", *["-"] * 7] for line in lines)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_one_of_a_kind_is_singular(width):
     """In the title, which needs no axes."""
-    assert printed(summary_of(ONE), width)[1][0] == "squares: square of 1..1000, 1 variant, 1 trial"
+    summary = summary_of(ONE)
+    title = "squares: square of 1..1000; 1 variant, 1 trial; 600 of 1,000 test rows occur in training"
+    assert title in " ".join(" ".join(printed(summary, width)[1]).split())
     assert [counted(n, "pack") for n in (0, 1, 2, 1362)] == ["0 packs", "1 pack", "2 packs", "1,362 packs"]
 
 

@@ -240,7 +240,7 @@ def _mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, r
 def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) -> dict[str, Any]:
     """A night without all of its trials is neither judged nor finished."""
     missing = trained.summary.counts.missing
-    message = f"{missing:,} trials are missing: not judged and not promoted; start the night again"
+    message = f"{counted(missing, 'trial')} missing: not judged and not promoted; start the night again"
     damaged = any(failure.kind.startswith(("Damaged", "Foreign")) for failure in trained.failures)
     ended = {"ended": here.clock.stamp(), "message": message, "result": "partial"}
     record = {**facts, **ended, "exit_code": exits.DATA if damaged else exits.INCOMPLETE}

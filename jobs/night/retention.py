@@ -26,6 +26,7 @@ from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.night.sources import trained_spec
 from jobs.results.stored import Results
+from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
 from jobs.spec.variants import trials
 from jobs.storage.store import Store
@@ -93,8 +94,9 @@ def plan_pruning(
         packs = _packs((read or Reading())(store), old[0] - kept[0], kept[0])
         folders = old[1] - kept[1]
     trial_files = [path for pack in packs for path in (f"{pack}.safetensors", f"{pack}.parquet") if path in sizes]
-    dataset_files = [path for path in sizes if str(PurePosixPath(path).parent.parent) in folders]
-    manifests = [f"{folder}/manifest.json" for folder in sorted(folders) if f"{folder}/manifest.json" in sizes]
+    of_folders = [path for path in sizes if folders & {str(parent) for parent in PurePosixPath(path).parents[:2]}]
+    manifests = [path for path in of_folders if path.endswith("/manifest.json")]
+    dataset_files = [path for path in of_folders if path not in manifests]
     records = [path for night in doomed for path in (*run_files(store, night), *_night_files(store, night))]
     files = [*trial_files, *manifests, *dataset_files, *records]
     return Pruning(
@@ -207,7 +209,9 @@ def text_of(store: Store, plan: Pruning, deleted: bool) -> str:
         return f"nothing to prune in {store.describe()}"
     kept = f"; no trials go, since {plan.unread[0]} is damaged: run its spec again, or delete it" if plan.unread else ""
     verb = "deleted" if deleted else "would delete"
+    nights = counted(len(plan.nights), "night")
+    nights += f", {plan.nights[0]}" + (f" to {plan.nights[-1]}" if len(plan.nights) > 1 else "")
     return (
-        f"{verb} {len(plan.nights)} nights, {plan.nights[0]} to {plan.nights[-1]}: {len(plan.trials)} files of trials, "
-        f"{len(plan.datasets)} of datasets, {len(plan.records)} of summaries, {plan.bytes:,} bytes{kept}"
+        f"{verb} {nights}: {counted(len(plan.trials), 'file')} of trials, "
+        f"{len(plan.datasets)} of datasets, {len(plan.records)} of summaries, {counted(plan.bytes, 'byte')}{kept}"
     )

@@ -12,6 +12,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,9 @@ from jobs.night.nights import Night, folder_of, stored_night
 from jobs.night.reading import Reading
 from jobs.night.sealed import DamagedRecord
 from jobs.results.models import network_answers, networks
+from jobs.results.scale import diverged_from
 from jobs.results.stored import variant_columns
+from jobs.show.words import counted
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, Variant, trials
 from jobs.storage.store import Store
@@ -51,7 +54,7 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
         rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
     else:
         rmse = {trained.id: found[trained.id]["rmse"] for _, trained in pairs}
-    table = _table(pairs, rmse)
+    table = _table(pairs, rmse, {trained.id: own.variant.dataset for own, trained in pairs})
     sink = io.BytesIO()
     pq.write_table(table, sink)
     store.put(scores_path(night.id), sink.getvalue())
@@ -69,7 +72,7 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
     pairs = [(own, trained) for own, trained in pairs if own.variant.dataset.name in rows]
     rows_of = {trained.id: rows[own.variant.dataset.name] for own, trained in pairs}
     rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
-    return _scores(_table(pairs, rmse))
+    return _scores(_table(pairs, rmse, rows_of))
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
@@ -81,7 +84,8 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
     table = pq.read_table(pa.BufferReader(data))
-    return _scores(table) if table["trial"].to_pylist() == _trial_names(found.spec.source_text) else None
+    names, limits = _trials_of(found.spec.source_text)
+    return _within(_scores(table), limits) if table["trial"].to_pylist() == names else None
 
 
 def variant_name(variant: Variant) -> str:
@@ -96,11 +100,17 @@ def _trial_name(variant: str, seed: int) -> str:
 
 
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
-def _trial_names(source: bytes) -> list[str]:
-    """The trials of a spec as they stand in its nights' scores."""
+def _trials_of(source: bytes) -> tuple[list[str], list[float]]:
+    """The trials of a spec as they stand in its nights' scores, and the RMSE above which each counts as diverged."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
-    return [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
+    names = [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
+    return names, [diverged_from(trial.variant.dataset) for trial in wanted]
+
+
+def _within(scores: Scores, limits: Sequence[float]) -> Scores:
+    """The scores with those beyond their limit as infinite, which is what diverged trials have."""
+    return replace(scores, rmse_T=np.where(scores.rmse_T > np.array(limits), np.inf, scores.rmse_T))
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
@@ -120,17 +130,20 @@ def _trained(store: Store, night: Night, read: Reading) -> tuple[list[tuple[Tria
     found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
     if lost := [trained.id for _, trained in pairs if trained.id not in found]:
         again = "start this night again with its spec and --date: it trains them first, those of the champion too"
-        raise DamagedRecord(f"{len(lost)} trials of night {night.id} are not in the store: {again}")
+        raise DamagedRecord(f"{counted(len(lost), 'result')} of night {night.id} not in the store: {again}")
     return pairs, found
 
 
-def _table(pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None]) -> pa.Table:
+def _table(
+    pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, DatasetSpec]
+) -> pa.Table:
+    """The scores of pairs as given and as trained; `rows_of` has the dataset that each trained one was measured on."""
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
     return pa.table(
         {
             "trial": [_trial_name(named[own.variant], own.seed) for own, _ in pairs],
             "variant": [named[own.variant] for own, _ in pairs],
-            "rmse": pa.array([_or_infinite(rmse[trained.id]) for _, trained in pairs], pa.float64()),
+            "rmse": pa.array([_or_infinite(rmse[own.id], rows_of[own.id]) for _, own in pairs], pa.float64()),
         }
     )
 
@@ -162,5 +175,5 @@ def _test_rows(dataset: DatasetSpec) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     return (block(dataset, "test", index) for index in range(block_count(dataset, "test")))
 
 
-def _or_infinite(rmse: float | None) -> float:
-    return rmse if rmse is not None and math.isfinite(rmse) else math.inf
+def _or_infinite(rmse: float | None, dataset: DatasetSpec) -> float:
+    return rmse if rmse is not None and rmse <= diverged_from(dataset) else math.inf

@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from datasets.facts import Facts, measure_facts
 from datasets.spec import NamedDataset
 from jobs.results.grouped import Grouped, Indices, Reals
+from jobs.results.scale import DIVERGED_FACTOR
 from jobs.results.stored import METRICS, SCHEMA, variant_columns
 from jobs.spec.variants import Trial, Variant
 
 FORMAT = 2
-DIVERGED_FACTOR = 10
-"""A trial whose RMSE is above so many times the largest absolute target of the test rows counts as diverged."""
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
 
 _STATISTICS = (
@@ -146,7 +145,7 @@ def summarize(
     found = row_T >= 0
     variant_R = variant_T[found]
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
-    limit_V = np.array([DIVERGED_FACTOR * facts[variant.dataset.name].largest_target for variant in variants], float)
+    limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
     table = _table(own, rows, variant_R)
     trials = _trials(own, rows, variant_R)

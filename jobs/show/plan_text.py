@@ -11,7 +11,7 @@ from jobs.packs import Pack
 from jobs.place import Place
 from jobs.plan import Plan
 from jobs.show.progress import clock
-from jobs.show.words import counted
+from jobs.show.words import counted, describe_task
 
 SHOWN_SHAPES = 8
 
@@ -49,7 +49,7 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -
     for dataset in plan.datasets:
         spec = dataset.dataset
         todo = f"{counted(dataset.rows, 'row')} to generate" if dataset.rows else "complete"
-        lines.append(f"  {spec.name}: {spec.task} of 1..{spec.largest:,}, {counted(spec.rows, 'training row')}; {todo}")
+        lines.append(f"  {spec.name}: {describe_task(spec.model_dump())}; {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += _shapes(packs)
     lines.append(f"engine: {in_words(plan.spec.engine, place.device)}")

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from datasets.tasks import target_range
+from jobs.results.scale import DIVERGED_FACTOR
 from jobs.results.summary import Summary
 from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
-from jobs.show.findings import Finding, finding, is_linear
-from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, varying
+from jobs.show.findings import Finding, finding, is_linear, seen_share
+from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, share, varying
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import trials
 
@@ -26,6 +27,17 @@ IN_CHART = (20, 10)
 """So many of the best and of the worst variants of a dataset are drawn."""
 IN_TABLE = (180, 20)
 """So many of the best and of the worst are listed; all are in summary.parquet."""
+
+
+METRICS = (
+    ("rmse_median", "RMSE", "median"),
+    ("rmse_unseen_median", "unseen rows", "median"),
+    ("rmse_train_median", "training", "median"),
+    ("rmse_best", "RMSE", "best"),
+    ("rmse_rounded_best", "rounded", "best"),
+    ("rmse_extrapolation_median", "beyond range", "median"),
+)
+"""Columns of the table of variants that are numbers, with the two lines of their headers."""
 
 
 class Ends(NamedTuple):
@@ -82,7 +94,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [
-        _section(name, about, [row for row in rows if row["dataset"] == name], summary.best[name], asked)
+        _section(name, about, [row for row in rows if row["dataset"] == name], summary, asked)
         for name, about in summary.datasets.items()
     ]
     text = files("jobs.show").joinpath("report.html.jinja").read_text("utf-8")
@@ -96,15 +108,18 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         environment=facts,
         sections=sections,
         counted=counted,
+        metrics=METRICS,
+        factor=DIVERGED_FACTOR,
     )
 
 
-def _section(name: str, facts: Row, rows: Sequence[Row], best: Row | None, asked: Counter[str]) -> Section:
+def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, asked: Counter[str]) -> Section:
+    best = summary.best[name]
     return Section(
         name=name,
         facts=facts,
         about=_about(facts),
-        finding=finding(facts, rows),
+        finding=finding(facts, rows, summary.best_trial[name]),
         chart=_chart(rows),
         listing=_listing(rows, asked),
         best=best,
@@ -121,7 +136,10 @@ def _about(facts: Row) -> str:
     _, top = target_range(facts["task"], n, 1, largest)
     count = facts["unused"]
     unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
-    return f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}."
+    seen = seen_share(facts)
+    return (
+        f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}. {seen[0].upper()}{seen[1:]}."
+    )
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
@@ -163,8 +181,7 @@ def _line(rank: int, row: Row, axes: Sequence[str], asked: Counter[str]) -> tupl
 
 
 def _metrics(row: Row) -> list[str]:
-    names = ("rmse_median", "rmse_best", "rmse_rounded_best", "rmse_extrapolation_median")
-    return [*(number(row[name]) for name in names), _share(row["exact_fraction_best"])]
+    return [*(number(row[name]) for name, *_ in METRICS), share(row["exact_fraction_best"])]
 
 
 def _fate(row: Row, asked: Counter[str]) -> str:
@@ -173,10 +190,3 @@ def _fate(row: Row, asked: Counter[str]) -> str:
     missing = total - row["n"] - row["n_diverged"]
     lost = [f"{count} {what}" for count, what in ((row["n_diverged"], "diverged"), (missing, "missing")) if count]
     return f"{row['n']} of {total}: {', '.join(lost)}" if lost else str(total)
-
-
-def _share(fraction: float | None) -> str:
-    """A percentage; 0 and 100 are said of nothing that is not so."""
-    if fraction is None or fraction in (0.0, 1.0):
-        return "-" if fraction is None else f"{100 * fraction:.0f}%"
-    return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"

@@ -11,23 +11,40 @@ from rich.text import Text
 
 from jobs.results.samples import ROWS
 from jobs.results.summary import Summary
-from jobs.show.findings import finding
-from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, varying
+from jobs.show.findings import finding, seen_share
+from jobs.show.words import (
+    Row,
+    best_first,
+    constants,
+    counted,
+    describe_task,
+    describe_variant,
+    named,
+    number,
+    plain,
+    share,
+    varying,
+)
 
 BEST, WORST = 12, 3
-"""Variants shown per dataset; all are in summary.parquet."""
+"""Variants shown per dataset unless all are asked for; all are in summary.parquet."""
 WORDS_WIDTH = 36
 """Columns that the words of a variant get at least, if they need them: less important numbers give way to them."""
+UNSEEN = "unseen\nmedian"
+"""The RMSE on test rows that are not in training: shown where some test rows are and some are not."""
 NUMBERS: dict[str, Callable[[Row], str]] = {
     "n": lambda row: f"{row['n']} of {row['n'] + row['n_diverged']}" if row["n_diverged"] else str(row["n"]),
     "RMSE\nmedian": lambda row: number(row["rmse_median"]),
+    UNSEEN: lambda row: number(row["rmse_unseen_median"]),
+    "train\nmedian": lambda row: number(row["rmse_train_median"]),
     "RMSE\nbest": lambda row: number(row["rmse_best"]),
     "rounded\nbest": lambda row: number(row["rmse_rounded_best"]),
     "beyond\nrange": lambda row: number(row["rmse_extrapolation_median"]),
-    "exact\nbest": lambda row: _percent(row["exact_fraction_best"]),
+    "exact\nbest": lambda row: share(row["exact_fraction_best"]),
 }
 """What is told of each variant: headers and cells."""
-_GIVE_WAY = ("rounded\nbest", "beyond\nrange", "RMSE\nbest")  # the first one first
+_GIVE_WAY = ("rounded\nbest", UNSEEN, "beyond\nrange", "train\nmedian", "RMSE\nbest")  # the first one first
+_FIRST_TO_GO = _GIVE_WAY[:2]  # these make room for axes in columns
 _GAP = 2  # between two columns
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -44,31 +61,36 @@ class Column(NamedTuple):
         return max(len(line) for text in (self.header, *self.cells) for line in text.split("\n"))
 
 
-def result_tables(summary: Summary, width: int) -> Iterator[Table | Text]:
-    """For each dataset its variants, best first, and the question's own table for the best; what was found, last."""
-    found = []
+def result_tables(summary: Summary, width: int, all_variants: bool = False) -> Iterator[Table | Text]:
+    """What was found; then for each dataset its variants, best first, and the question's own table for the best."""
     rows = best_first(summary.table.to_pylist())
-    for name, facts in summary.datasets.items():
-        mine = [row for row in rows if row["dataset"] == name]
-        known = finding(facts, mine)
-        found.append(Text(f"{name}: {known.sentence} {known.caveat}".rstrip(), style="bold"))
-        yield from _variants(name, facts, mine, width)
+    of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
+    for name, about in summary.datasets.items():
+        known = finding(about, of_dataset[name], summary.best_trial[name])
+        yield Text(f"{name}: {known.sentence} {known.caveat}".rstrip(), style="bold")
+    yield Text()
+    for name, about in summary.datasets.items():
+        yield from _variants(name, about, of_dataset[name], width, all_variants)
         best = summary.best[name]
         if best is not None:
-            yield Text(f"{name}: the best is {describe_variant(best)}", style="bold")
+            seed = best["trial"]["seed"]
+            yield Text(
+                f"{name}: the best variant is {describe_variant(best)}; its best trial, seed {seed}:", style="bold"
+            )
             for sample in best["samples"][:ROWS]:
                 expected, predicted, error = sample["expected"], sample["predicted"], sample["error"]
                 yield Text(f"  Expected={expected}, Predicted={predicted} (err={error})")
         yield Text()
-    yield from found
 
 
-def _variants(name: str, facts: dict[str, Any], rows: Sequence[Row], width: int) -> Iterator[Table | Text]:
+def _variants(
+    name: str, about: dict[str, Any], rows: Sequence[Row], width: int, all_variants: bool
+) -> Iterator[Table | Text]:
     """The best and the worst variants: a column for each axis whose values differ, or one of words if that's too wide.
 
     In words, the axes whose values do not differ stand in the title.
     """
-    middle = rows[BEST:-WORST]
+    middle = [] if all_variants else rows[BEST:-WORST]
     shown = [*rows[:BEST], None, *rows[-WORST:]] if len(middle) > 1 else rows
     more = f"... {len(middle):,} more"
     axes = varying(rows)
@@ -76,15 +98,23 @@ def _variants(name: str, facts: dict[str, Any], rows: Sequence[Row], width: int)
         Column(axis.replace("_", "\n"), _cells(shown, _value_of(axis), more if axis == axes[0] else ""))
         for axis in axes
     ]
-    numbers = [Column(header, _cells(shown, text, "")) for header, text in NUMBERS.items()]
-    title, left_out = _title(name, facts, rows), ""
-    if axes and _width([*columns, *numbers]) > width:
+    differs = 0 < about["facts"]["unseen_rows"] < about["facts"]["measured_rows"]
+    numbers = [
+        Column(header, _cells(shown, text, "")) for header, text in NUMBERS.items() if differs or header != UNSEEN
+    ]
+    title, left_out = _title(name, about, rows), ""
+    fitting, gone = _fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
+    if axes and _width([*columns, *fitting]) <= width:
+        numbers, left_out = fitting, gone
+    elif axes:
         words = _cells(shown, lambda row: _words(row, axes), more)
-        numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP)
+        numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
         columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
         title += f"; all with {constants(rows)}"
     yield Text(title, style="bold")
     yield _table(columns, numbers)
+    if len(middle) > 1:
+        yield Text(f"{len(middle):,} variants are not shown: --all-variants shows them", style="dim")
     if left_out:
         yield Text(f"not shown for want of width: {left_out}", style="dim")
 
@@ -97,26 +127,22 @@ def _value_of(axis: str) -> Callable[[Row], str]:
     return lambda row: plain(row[axis])
 
 
-def _title(name: str, facts: dict[str, Any], rows: Sequence[Row]) -> str:
-    trials = facts["trials"]
+def _title(name: str, about: dict[str, Any], rows: Sequence[Row]) -> str:
+    trials = about["trials"]
     lost = "".join(f", {trials[key]:,} {key}" for key in ("diverged", "missing") if trials[key])
     counts = f"{counted(len(rows), 'variant')}, {counted(trials['ok'], 'trial')}{lost}"
-    return f"{name}: {facts['task']} of 1..{facts['largest']}, {counts}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}%"
+    return f"{name}: {describe_task(about)}; {counts}; {seen_share(about)}"
 
 
 def _width(columns: Sequence[Column]) -> int:
     return sum(column.width + _GAP for column in columns) - _GAP
 
 
-def _fitting(columns: list[Column], width: int) -> tuple[list[Column], str]:
-    """The columns without as many as have to give way, and their names."""
+def _fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tuple[list[Column], str]:
+    """The columns without as many of those that give way as it takes, and the names of these."""
     gone: list[str] = []
-    for header in _GIVE_WAY:
-        if _width(columns) > width:
+    for header in give_way:
+        if _width(columns) > width and any(column.header == header for column in columns):
             columns = [column for column in columns if column.header != header]
             gone.append(header.replace("\n", " "))
     return columns, ", ".join(gone)

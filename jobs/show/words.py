@@ -1,4 +1,4 @@
-"""Numbers and variants in words, and the order of variants: the same in the terminal and in the report."""
+"""Numbers, datasets and variants in words, and the order of variants: the same in the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,30 @@ Row = Mapping[str, Any]
 _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
 
 
+def describe_task(about: Row) -> str:
+    """What a dataset asks, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
+    numbers = f"1..{about['largest']}"
+    if about["task"] != "square":
+        numbers = f"{counted(about['n_numbers'], 'number')} {numbers}"
+    task = "sum of the squares" if about["task"] == "sum_of_squares" else about["task"]
+    unused = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
+    return f"{task} of {numbers}{unused}"
+
+
 def describe_variant(row: Row) -> str:
     """A variant in words: its layers, activation and optimizer."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
-    epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
-    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {epochs}"
+    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+
+
+def distinguish(row: Row, rows: Sequence[Row]) -> str:
+    """What tells a variant from the others, in words; all of it where there is no other."""
+    axes = varying(rows)
+    if row["hidden"] == "[]":  # its activation is none of its own
+        words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
+        return ", ".join(words) if axes else describe_variant(row)
+    return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)
 
 
 def varying(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -50,6 +68,11 @@ def _rank(row: Row) -> tuple[bool, float, int, str]:
     return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
 
 
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
 def counted(count: int, noun: str) -> str:
     """`1 trial`, `1,362 trials`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
@@ -60,3 +83,10 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def share(fraction: float | None) -> str:
+    """A percentage; 0 and 100 are said of nothing that is not so."""
+    if fraction is None or fraction in (0.0, 1.0):
+        return "-" if fraction is None else f"{100 * fraction:.0f}%"
+    return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"

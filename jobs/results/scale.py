@@ -1,0 +1,17 @@
+"""The target's own scale: an RMSE far beyond it counts as diverged, whatever the stored row says."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from datasets.facts import largest_target
+from datasets.spec import DatasetSpec
+
+DIVERGED_FACTOR = 10
+"""A trial whose RMSE is above so many times the largest absolute target of the test rows counts as diverged."""
+
+
+@lru_cache(maxsize=1024)
+def diverged_from(dataset: DatasetSpec) -> float:
+    """Return the RMSE above which a trial on this dataset's test rows counts as diverged."""
+    return float(DIVERGED_FACTOR * largest_target(dataset))

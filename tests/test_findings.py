@@ -1,0 +1,430 @@
+"""Every sentence of a finding is read back and checked against the numbers, by plain Python on the raw results.
+
+Summaries are drawn at random: any task, range, share of seen rows, and results that are exact, close, far, diverged or
+missing. A sentence that none of the patterns below matches as a whole fails, so that nothing can be said unchecked.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from result_rows import row_of, table_of, variant
+
+from datasets.rows import block
+from datasets.spec import NamedDataset
+from jobs.results.stored import METRICS
+from jobs.results.summary import summarize
+from jobs.show.findings import finding, is_linear
+from jobs.show.words import best_first, counted, describe_task, distinguish, named, number
+from jobs.spec.grid import AXES
+from jobs.spec.variants import Trial
+
+N = r"-?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?"
+
+
+@dataclass
+class World:
+    """A dataset's rows, the results on it, and what was said."""
+
+    dataset: NamedDataset
+    trials: list[Trial]
+    rows: list[dict]
+    """Raw results."""
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        """Computes plainly what the sentences are about."""
+        train, test = (block(self.dataset, split, 0) for split in ("train", "test"))
+        seen = set(map(tuple, train[0].tolist()))
+        self.test = list(zip(map(tuple, test[0].tolist()), test[1].tolist(), strict=True))
+        self.unseen = sum(inputs not in seen for inputs, _ in self.test)
+        self.distinct = len({inputs for inputs, _ in self.test})
+        self.covers = self.distinct == self.dataset.largest**self.dataset.inputs
+        self.targets = {*train[1].tolist(), *test[1].tolist()}
+        self.largest = max(target for _, target in self.test)
+        columns = np.column_stack([test[0], np.ones(len(test[1]))]).astype(float)
+        weights, *_ = np.linalg.lstsq(columns, test[1].astype(float))
+        self.linear = math.sqrt(float(np.square(columns @ weights - test[1]).mean()))
+        self.linear_exact = bool((np.rint(columns @ weights) == test[1]).all())
+        self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= 10 * self.largest]
+        self.by_variant = defaultdict(list)
+        for row in self.ok:
+            self.by_variant[row["variant_id"]].append(row)
+        self.exact = {row["variant_id"] for row in self.ok if row["exact_fraction"] == 1}
+
+    def of(self, variant_id, name):
+        """A metric of a variant's trials that are ok."""
+        return [row[name] for row in self.by_variant.get(variant_id, ()) if row[name] is not None]
+
+    def median(self, variant_id, name="rmse"):
+        return statistics.median(self.of(variant_id, name))
+
+
+def world_of(seed):
+    """A world that follows from a number."""
+    draw = random.Random(seed)  # noqa: S311  no secret
+    task = draw.choice(["sum", "product", "square", "sum_of_squares"])
+    dataset = NamedDataset(
+        name="data",
+        task=task,
+        n_numbers=1 if task == "square" else draw.randint(1, 3),
+        largest=draw.choice([1, 2, 5, 10, 30, 1000]),
+        rows=draw.choice([1, 8, 50, 500]),
+        test_rows=draw.choice([1, 10, 60]),
+        unused=draw.choice([0, 0, 0, 1]),
+        seed=draw.randint(0, 5),
+    )
+    values = {
+        "hidden": [(), (2,), (16,), (64, 64)],
+        "activation": ["identity", "relu", "square"],
+        "lr": draw.choice([[0.001, 0.01, 10.0], [round(0.001 * 3**power, 4) for power in range(20)]]),
+        "normalize": ["unit", "zscore"],
+        "epochs": [1, 300],
+    }
+    axes = {axis: draw.sample(known, draw.randint(1, len(known))) for axis, known in values.items()}
+    variants = {}
+    for _ in range(draw.choice([draw.randint(1, 12), 60])):
+        one = variant(dataset, **{axis: draw.choice(known) for axis, known in axes.items()})
+        variants.setdefault(one.id, one)
+    trials = [Trial(one, number) for one in variants.values() for number in range(draw.randint(1, 4))]
+    weights = draw.choice(
+        [[1, 1, 1, 1, 1], [5, 0, 0, 0, 0], [1, 5, 0, 0, 0], [3, 0, 1, 1, 0], [0, 0, 1, 3, 1], [9, 1, 0, 0, 1]]
+    )
+    fates = draw.choices(["ok", "exact", "far", "diverged", "missing"], weights, k=len(trials))
+    return World(
+        dataset, trials, [row for trial, fate in zip(trials, fates, strict=True) if (row := made(trial, fate, draw))]
+    )
+
+
+def made(trial, fate, draw):
+    """A result of a trial; an lr of 10 diverges, and zscore is better, more often than not."""
+    if fate == "missing":
+        return None
+    if fate == "diverged" or (trial.variant.lr >= 10 and draw.random() < 0.8):
+        return row_of(trial, status="diverged", **dict.fromkeys(METRICS))
+    largest = max(block(trial.variant.dataset, "test", 0)[1].tolist())
+    scale = largest * (0.02 if trial.variant.normalize == "zscore" else 0.1)
+    rmse = {
+        "ok": scale * draw.uniform(0.5, 2),
+        "exact": 0.01 * draw.random(),
+        "far": 10 * largest * draw.uniform(0.9, 3),
+    }
+    exact = fate == "exact"
+    return row_of(
+        trial,
+        rmse=rmse[fate],
+        rmse_rounded=0.0 if exact else rmse[fate],
+        rmse_train=rmse[fate] * draw.uniform(0.1, 1.2),
+        rmse_unseen=draw.choice([None, rmse[fate] * 1.1]),
+        exact_fraction=1.0 if exact else draw.choice([0.0, 0.5]),
+    )
+
+
+def value(text):
+    """A number as it was printed."""
+    return float(text.replace(",", ""))
+
+
+def is_near(text, expected, rel=6e-3):
+    return value(text) == pytest.approx(expected, rel=rel, abs=1e-300)
+
+
+def words_of(world, rows):
+    """Variant ids by the words that tell them apart; no two share them."""
+    found = {distinguish(row, rows): row["variant_id"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def check_closest(world, known, words, match, among):
+    """Of these variants it has the lowest median."""
+    told = words[match["variant"]]
+    assert told in among
+    assert world.median(told) == min(world.median(each) for each in among)
+    assert is_near(match["median"], world.median(told))
+    if match["seeds"]:
+        assert int(match["seeds"]) == len(world.of(told, "rmse")) > 1
+        assert is_near(match["best"], min(world.of(told, "rmse")))
+    else:
+        assert len(world.of(told, "rmse")) == 1
+
+
+CLOSEST = (
+    rf"closest is (?P<variant>.+), RMSE (?P<median>{N})(?: \(median of (?P<seeds>\d+) seeds, the best (?P<best>{N})\))?"
+)
+SHARE = rf"(?P<seen>{N}) of (?P<rows>{N}) test rows occurs? in training"
+
+
+def check(sentence, world, rows, words):
+    """Finds the pattern that a sentence matches, and checks what it claims."""
+    for pattern, checker in CLAIMS.items():
+        if match := re.fullmatch(pattern, sentence):
+            world.said.append(pattern)
+            checker(world, rows, words, match)
+            return
+    raise AssertionError(f"nothing checks the sentence: {sentence}")
+
+
+def nothing(world, rows, words, match):
+    assert not world.ok
+
+
+def learnt(world, rows, words, match):
+    assert world.exact
+    assert len(world.targets) > 1
+    assert world.unseen > 0
+    assert value(match["rows"]) == len(world.test)
+    assert world.unseen == (len(world.test) if match["some"] is None else value(match["some"]))
+
+
+def constant(world, rows, words, match):
+    assert world.targets == {value(match["value"])}
+    assert world.exact
+
+
+def seen_only(world, rows, words, match):
+    assert world.exact
+    assert world.unseen == 0
+    assert not world.covers
+    assert value(match["rows"]) == len(world.test)
+
+
+def whole_range(world, rows, words, match):
+    assert world.exact
+    assert (world.unseen, world.covers) == (0, True)
+    assert value(match["count"]) == world.distinct == world.dataset.largest**world.dataset.inputs
+    assert (match["noun"][:6] == "number") == (world.dataset.inputs == 1)
+
+
+def memorised(world, rows, words, match):
+    whole_range(world, rows, words, match)
+    parameters = {trial.variant.id: trial.variant.parameters for trial in world.trials}
+    assert all(parameters[each] >= world.distinct for each in world.exact)
+
+
+def exact_ones(world, rows, words, match):
+    parts = [re.fullmatch(r"(.+) \((\d+) of (\d+) seeds?\)", part) for part in match["all"].split("; ")]
+    assert {words[part[1]] for part in parts} == world.exact
+    for part in parts:
+        mine = words[part[1]]
+        assert int(part[2]) == world.of(mine, "exact_fraction").count(1.0)
+        assert int(part[3]) == sum(row["variant_id"] == mine for row in world.rows)
+
+
+def others(world, rows, words, match):
+    check_closest(world, rows, words, match, [each for each in world.by_variant if each not in world.exact])
+
+
+def not_exact(world, rows, words, match):
+    assert not world.exact
+    check_closest(world, rows, words, match, list(world.by_variant))
+
+
+def linear_limit(world, rows, words, match):
+    assert not world.linear_exact
+    assert is_near(match["limit"], world.linear)
+
+
+def linear_can(world, rows, words, match):
+    assert world.linear_exact
+
+
+def linear_trained(world, rows, words, match):
+    mine = [row["variant_id"] for row in rows if is_linear(row)]
+    assert world.linear_exact
+    assert not world.exact & set(mine)
+    assert is_near(match["rmse"], min(rmse for each in mine for rmse in world.of(each, "rmse")))
+
+
+def only_linear(world, rows, words, match):
+    assert all(trial.variant.activation == "identity" or not trial.variant.hidden for trial in world.trials)
+
+
+def training(world, rows, words, match):
+    best = min(world.by_variant, key=world.median)
+    assert is_near(match["rmse"], world.median(best, "rmse_train"))
+    assert world.median(best) > world.median(best, "rmse_train")
+    assert value(match["rows"]) == world.dataset.rows
+
+
+def seen(world, rows, words, match):
+    assert value(match["seen"]) == len(world.test) - world.unseen
+    assert value(match["rows"]) == len(world.test)
+    if match["rmse"]:
+        assert is_near(match["rmse"], world.median(min(world.by_variant, key=world.median), "rmse_unseen"))
+
+
+def all_seen(world, rows, words, match):
+    seen(world, rows, words, {**match.groupdict(), "rmse": None})
+    assert world.unseen == 0
+
+
+def best_trial(world, rows, words, match):
+    best = min(world.ok, key=lambda row: row["rmse"])
+    told = words[match["variant"]]
+    assert (told, int(match["seed"])) == (best["variant_id"], best["seed"])
+    assert is_near(match["rmse"], best["rmse"])
+    assert world.median(told) > min(world.median(each) for each in world.by_variant)
+
+
+def axis_effect(world, rows, words, match):
+    by_name = {(axis, named(axis, row[axis])): row[axis] for row in rows for axis in AXES}
+    (axis,) = {axis for axis, name in by_name if name == match["a"]} & {
+        axis for axis, name in by_name if name == match["b"]
+    }
+    alike = defaultdict(dict)
+    for row in rows:
+        if world.of(row["variant_id"], "rmse"):
+            alike[tuple(row[other] for other in AXES if other != axis)][named(axis, row[axis])] = world.median(
+                row["variant_id"]
+            )
+    factors = sorted(
+        group[match["b"]] / group[match["a"]] for group in alike.values() if {match["a"], match["b"]} <= group.keys()
+    )
+    assert value(match["count"]) == len(factors)
+    assert factors[0] > 1
+    assert is_near(match["mean"], math.exp(statistics.fmean(map(math.log, factors))))
+    if match["low"]:
+        assert is_near(match["low"], factors[0])
+        assert is_near(match["high"], factors[-1])
+
+
+def diverged(world, rows, words, match):
+    bad = [row for row in world.rows if row not in world.ok]
+    assert (value(match["lost"]), value(match["total"])) == (len(bad), len(world.trials))
+    if match["where"] is None:
+        return
+    parts = [WHERE.fullmatch(part) for part in match["where"].removeprefix(": ").split("; ")]
+    first = next(part["names"] for part in parts if part["names"])
+    axis = next(axis for axis in AXES for row in rows if named(axis, row[axis]) == names_in(first)[0])
+    counts = {}
+    for row in world.rows:
+        lost, total = counts.get(name := named(axis, row[axis]), (0, 0))
+        counts[name] = (lost + (row not in world.ok), total + 1)
+    for part in sorted(parts, key=lambda part: part["names"] is None):
+        names = names_in(part["names"]) if part["names"] else None
+        if names is None:  # the others: those that the parts with names leave
+            names = [name for name, (lost, _) in counts.items() if (lost > 0) == (part["none"] is None)]
+            assert (value(part["others"]), part["axis"]) == (len(names), axis)
+        lost, total = (sum(counts[name][index] for name in names) for index in (0, 1))
+        if part["none"]:
+            assert lost == 0
+        else:
+            assert value(part["total"]) == total
+            assert lost == (total if part["lost"] is None else value(part["lost"]))
+        counts = {name: count for name, count in counts.items() if name not in names}
+    assert not counts
+
+
+def names_in(text):
+    """Values of an axis in a list of them: commas within brackets are a network's."""
+    return re.split(r", (?![^\[]*\])| or ", text)
+
+
+def missing(world, rows, words, match):
+    assert value(match["lost"]) == len(world.trials) - len(world.rows)
+    assert value(match["total"]) == len(world.trials)
+    assert match["verb"] == ("has" if match["lost"] == "1" else "have")
+
+
+WHERE = re.compile(
+    rf"(?:(?P<none>none)|(?:all|(?P<lost>{N}) of) (?P<total>{N})) with "
+    rf"(?:(?:the other )?(?P<others>{N})(?: other)? values of (?P<axis>\w+)|(?P<names>.+))"
+)
+CLAIMS = {
+    r"No trial gave a result, so nothing can be said\.": nothing,
+    rf"Learnt exactly: all (?P<rows>{N}) test rows are right after rounding, "
+    rf"(?:none|(?P<some>{N})) of them (?:not )?in training\.": learnt,
+    rf"Constant: every target is (?P<value>{N}), whatever the inputs\.": constant,
+    rf"Seen rows only: all (?P<rows>{N}) test rows are right after rounding, "
+    r"but all of them also occur in training\.": seen_only,
+    rf"Memorised: all (?P<count>{N}) (?P<noun>\w+) of the range were in training, "
+    r"and every exact network has at least as many parameters\.": memorised,
+    rf"Exact on the whole range: all (?P<count>{N}) (?P<noun>\w+) of the range are right after rounding; "
+    r"all of them were in training\.": whole_range,
+    r"Exact: (?P<all>.+)\.": exact_ones,
+    rf"Of the others {CLOSEST}\.": others,
+    rf"Not exact: {CLOSEST}\.": not_exact,
+    rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares\)\.": linear_limit,
+    r"A linear model can get every test row right after rounding \(least squares\)\.": linear_can,
+    rf"The linear models that were trained got to an RMSE of (?P<rmse>{N})\.": linear_trained,
+    r"Only linear models were trained\.": only_linear,
+    rf"On training rows its RMSE is (?P<rmse>{N}) \(median\); the dataset has (?P<rows>{N}) training rows?\.": training,
+    rf"{SHARE}: nothing is known of its errors on others\.": all_seen,
+    rf"{SHARE}(?:; on the others its RMSE is (?P<rmse>{N}) \(median\))?\.": seen,
+    r"The best single trial is of another variant: "
+    rf"(?P<variant>.+), seed (?P<seed>\d+), RMSE (?P<rmse>{N})\.": best_trial,
+    rf"With (?P<a>.+) the median RMSE is (?P<mean>{N}) times smaller than with (?P<b>.+), everything else equal "
+    rf"\((?P<count>{N}) pairs?(?:, (?P<low>{N}) to (?P<high>{N}) times)?\)\.": axis_effect,
+    rf"(?P<lost>{N}) of (?P<total>{N}) trials? diverged \(a loss that is not finite, or an RMSE above 10 times the "
+    r"largest target\)(?P<where>: .+)?\.": diverged,
+    rf"(?P<lost>{N}) of (?P<total>{N}) trials? (?P<verb>has|have) no result yet, so this may change\.": missing,
+}
+
+
+def told(world):
+    """The finding of a world, and its variants' rows."""
+    summary = summarize(world.trials, table_of(world.rows))
+    rows = best_first(summary.table.to_pylist())
+    return finding(summary.datasets["data"], rows, summary.best_trial["data"]), rows
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=100, deadline=None)
+def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
+    """Whatever is said follows from the raw results and the rows."""
+    world = world_of(seed)
+    found, rows = told(world)
+    words = words_of(world, rows)
+    for sentence in (*found.sentences, *found.caveats):
+        check(sentence, world, rows, words)
+    assert (found.verdict in ("not exact", "no result")) == (not world.exact)
+    if world.exact and found.verdict != "constant":
+        assert exact_ones in {CLAIMS[said] for said in world.said}
+
+
+def test_every_pattern_is_of_a_sentence_that_is_said():
+    """So that the check above can't pass because nothing is said."""
+    said = set()
+    for seed in range(1500):
+        world = world_of(seed)
+        found, rows = told(world)
+        for sentence in (*found.sentences, *found.caveats):
+            check(sentence, world, rows, words_of(world, rows))
+        said |= set(world.said)
+        if said == set(CLAIMS):
+            break
+    assert said == set(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"task": "sum", "n_numbers": 16, "largest": 2}, "sum of 16 numbers 1..2"),
+        ({"task": "product", "largest": 100}, "product of 2 numbers 1..100"),
+        ({"task": "square", "largest": 1000, "unused": 1}, "square of 1..1000, 1 unused input"),
+        ({"task": "sum_of_squares", "n_numbers": 1, "largest": 9}, "sum of the squares of 1 number 1..9"),
+    ],
+)
+def test_a_title_says_how_many_numbers_go_in(fields, text):
+    """And of which range they are."""
+    assert describe_task(NamedDataset(name="d", rows=5, **fields).model_dump()) == text
+
+
+def test_counts_and_numbers_are_readable():
+    """Singular and plural, thousands, four digits."""
+    assert (counted(1, "seed"), counted(1362, "trial"), number(None), number(0.123456)) == (
+        "1 seed",
+        "1,362 trials",
+        "-",
+        "0.1235",
+    )
