@@ -130,14 +130,8 @@ def test_all_variants_are_shown_when_they_are_asked_for():
 
 def test_a_share_is_never_rounded_to_all_or_nothing():
     """99.96 % are not 100 %."""
-    assert [share(value) for value in (None, 0.0, 1e-9, 0.5, 1 - 1e-9, 1.0)] == [
-        "-",
-        "0%",
-        "0.1%",
-        "50.0%",
-        "99.9%",
-        "100%",
-    ]
+    expected = {None: "-", 0.0: "0%", 1e-9: "0.1%", 0.5: "50.0%", 1 - 1e-9: "99.9%", 1.0: "100%"}
+    assert {value: share(value) for value in expected} == expected
 
 
 def test_ties_go_to_the_fewer_parameters_as_for_the_best():

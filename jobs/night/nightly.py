@@ -28,6 +28,7 @@ from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_miss
 from jobs.night.training import Trained, is_damaged, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
 from jobs.plan import make_plan
+from jobs.show.words import counted
 from jobs.spec.variants import variants
 from jobs.storage.store import StorageError, Store
 from jobs.timing import Timing
