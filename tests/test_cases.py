@@ -60,7 +60,8 @@ def test_the_share_of_test_rows_that_were_trained_on_is_told(tmp_path):
     spec = tmp_path / "seen.toml"
     spec.write_text(
         'name = "seen"\n[[dataset]]\nname = "few"\ntask = "square"\nlargest = 10\nrows = 200\n[[dataset]]\n'
-        'name = "more"\ntask = "square"\nlargest = 1000\nrows = 1000\nseed = 1\n[[grid]]\ndataset = ["few", "more"]\nhidden = [[4]]\n'
+        'name = "more"\ntask = "square"\nlargest = 1000\nrows = 1000\nseed = 1\n[[grid]]\n'
+        'dataset = ["few", "more"]\nhidden = [[4]]\n'
         "epochs = 2\n"
     )
     text, _ = call("run", spec, "--store", tmp_path / "s", "--workers", 0, "--quiet")

@@ -220,6 +220,17 @@ def exact_ones(world, rows, words, match):
         assert int(part[3]) == sum(row["variant_id"] == mine for row in world.rows)
 
 
+def exact_networks(world, rows, words, match):
+    of_network = defaultdict(set)
+    for trial in world.trials:
+        one = trial.variant
+        if one.id in world.exact:
+            of_network["a linear model" if not one.hidden else f"{list(one.hidden)} {one.activation}"].add(one.id)
+    parts = [re.fullmatch(r"(.+) \((\d+) variants?\)", part) for part in match["all"].split("; ")]
+    assert {part[1]: int(part[2]) for part in parts} == {network: len(ids) for network, ids in of_network.items()}
+    assert value(match["count"]) == len(world.exact)
+
+
 def others(world, rows, words, match):
     check_closest(world, rows, words, match, [each for each in world.by_variant if each not in world.exact])
 
@@ -352,6 +363,7 @@ CLAIMS = {
     rf"Exact on the whole range: all (?P<count>{N}) (?P<noun>\w+) of the range are right after rounding; "
     r"all of them were in training\.": whole_range,
     r"Exact: (?P<all>.+)\.": exact_ones,
+    rf"Exact in some seed: (?P<count>{N}) variants: (?P<all>.+)\.": exact_networks,
     rf"Of the others {CLOSEST}\.": others,
     rf"Not exact: {CLOSEST}\.": not_exact,
     rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares\)\.": linear_limit,
@@ -389,7 +401,7 @@ def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
         check(sentence, world, rows, words)
     assert (found.verdict in ("not exact", "no result")) == (not world.exact)
     if world.exact and found.verdict != "constant":
-        assert exact_ones in {CLAIMS[said] for said in world.said}
+        assert {exact_ones, exact_networks} & {CLAIMS[said] for said in world.said}
 
 
 def test_every_pattern_is_of_a_sentence_that_is_said():

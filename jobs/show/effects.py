@@ -37,9 +37,9 @@ class Effect:
 
 
 def largest_effect(rows: Sequence[Row]) -> Effect | None:
-    """The two values with the largest mean factor, if all their pairs have at least LEAST_FACTOR."""
+    """The two values that differ most, if all their pairs have at least LEAST_FACTOR; more pairs weigh more."""
     found = [effect for axis in varying(rows) for effect in _effects(axis, rows) if effect.factors[0] >= LEAST_FACTOR]
-    return max(found, key=lambda effect: effect.mean, default=None)
+    return max(found, key=lambda effect: math.log(effect.mean) * math.sqrt(len(effect.factors)), default=None)
 
 
 def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:

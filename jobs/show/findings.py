@@ -6,6 +6,7 @@ nothing drawn. Each sentence is one claim, which tests/test_findings.py reads ba
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from jobs.show.words import Row, counted, distinguish, listed, named, number
 
 Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "no result"]
 _OVERFIT = 2.0  # times the RMSE on training rows from which on that of the test rows is told beside it
+_NAMED = 6  # exact variants that are told one by one
 _VALUES = 6  # of an axis that are told one by one
 DIVERGED = f"a loss that is not finite, or an RMSE above {DIVERGED_FACTOR} times the largest target"
 
@@ -57,7 +59,7 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
     verdict, opening = _exact(about, exact) if exact else ("not exact", f"Not exact: {_closest(measured, rows)}.")
     sentences = [opening]
     if exact:
-        sentences.append(f"Exact: {'; '.join(_with_seeds(row, rows) for row in exact)}.")
+        sentences.append(_named_exact(exact, rows))
         others = [row for row in measured if not row["n_exact"]]
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
     if verdict != "constant":
@@ -107,8 +109,20 @@ def _inputs(about: Row, count: int) -> str:
     return noun if count == 1 else f"{noun}s"
 
 
-def _with_seeds(row: Row, rows: Sequence[Row]) -> str:
-    return f"{distinguish(row, rows)} ({row['n_exact']} of {counted(row['n'] + row['n_diverged'], 'seed')})"
+def _named_exact(exact: Sequence[Row], rows: Sequence[Row]) -> str:
+    """All exact variants; of many their networks."""
+    if len(exact) <= _NAMED:
+        each = [f"{distinguish(row, rows)} ({row['n_exact']} of {counted(_results(row), 'seed')})" for row in exact]
+        return f"Exact: {'; '.join(each)}."
+    networks = Counter(
+        "a linear model" if row["hidden"] == "[]" else f"{row['hidden']} {row['activation']}" for row in exact
+    )
+    each = [f"{network} ({counted(count, 'variant')})" for network, count in networks.most_common()]
+    return f"Exact in some seed: {counted(len(exact), 'variant')}: {'; '.join(each)}."
+
+
+def _results(row: Row) -> int:
+    return int(row["n"] + row["n_diverged"])
 
 
 def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
