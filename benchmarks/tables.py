@@ -1,4 +1,4 @@
-"""Measurements as tables of Markdown. Where they go is pictures.py's."""
+"""Measurements as tables of Markdown. Where they go is pages.py's."""
 
 from __future__ import annotations
 
@@ -122,3 +122,44 @@ def choice_table(found: dict[str, Any]) -> str:
         over = sum(loss > 0.05 for loss in losses)
         rows.append((label, f"{statistics.median(losses):.1%}", f"{losses[-1]:.0%}", f"{over} of {len(losses)}"))
     return markdown([f"lost to the best ({found['variant']})", "median", "most", "more than 5 %"], rows)
+
+
+def speed_table(
+    training: dict[str, Any], generation: dict[str, Any], endtoend: dict[str, Any], scale: Sequence[dict[str, Any]]
+) -> str:
+    """The ratios of the README, and how long the largest sweep took."""
+
+    def trained(hidden: list[int], name: str) -> float:
+        (network,) = (each for each in training["networks"] if each["hidden"] == hidden)
+        return next(float(row["ratio"]["median"]) for row in network["entries"] if row["name"] == name)
+
+    def generated(task: str) -> float:
+        (found,) = (each for each in generation["tasks"] if each["task"] == task)
+        return next(float(row["rate_ratio"]["median"]) for row in found["entries"] if row["name"] == "duckdb")
+
+    jax = "against JAX `jit(vmap(scan))` with gradients by hand, at its best pack size and layout"
+    wide = [f"{trained([64, 64], name):.2g} x" for name in ("loop", "jax")]
+    rows = [
+        ("training 1-16-16-1, against one PyTorch network at a time", f"{trained([16, 16], 'loop'):.0f} x", "training"),
+        (f"the same, {jax}", f"{trained([16, 16], 'jax'):.1f} x", ""),
+        ("training 1-64-64-1, against PyTorch, and against JAX", ", ".join(wide), ""),
+        ("generating sums as Parquet, against DuckDB", f"{generated('sum'):.1f} x", "generation"),
+        ("generating squares, likewise", f"{generated('square'):.1f} x", ""),
+        (
+            f"{endtoend['trials']:,} trials from a cold start, against Ray Tune with one per process, two cores",
+            f"{endtoend['ratio']['median']:.0f} x",
+            "endtoend",
+        ),
+    ]
+    most = max(stage["trials"] for stage in scale)
+    seconds = next(stage["seconds"] for stage in scale if stage["trials"] == most and stage["stage"] == "train")
+    sweep = f"A sweep of {most:,} networks of 1-16-16-1, 5,000 steps each, took {seconds / 60:.1f} minutes on two cores"
+    lines = [(what, ratio, f"`python benchmarks/{name}.py`" if name else "") for what, ratio, name in rows]
+    head = ["what", "ratio", "command"]
+    return "\n".join(
+        [
+            f"{sweep} (`python benchmarks/scale.py`).",
+            "",
+            *(f"| {' | '.join(line)} |" for line in [head, ["---"] * 3, *lines]),
+        ]
+    )

@@ -18,7 +18,7 @@ OPTIONS = {
     "billion": {"--rows", "--workers", "--folder", "--json"},
     "scale": {"--sizes", "--epochs", "--workers", "--synthetic", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
-    "pictures": {"--check"},
+    "pages": {"--check"},
 }
 
 
@@ -74,5 +74,5 @@ def test_every_stage_of_a_few_made_up_trials_is_measured():
 
 
 def test_the_page_shows_the_measurements_that_are_committed():
-    """Tables and pictures are made again by `python benchmarks/pictures.py`."""
-    run("pictures", "--check")
+    """Tables and pictures are made again by `python benchmarks/pages.py`."""
+    run("pages", "--check")

@@ -1,4 +1,4 @@
-"""The tables and pictures of docs/performance.md, made from the measurements that lie in docs/figures as JSON.
+"""The figures of README, docs/performance.md and the examples, made from the measurements in docs/figures.
 
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
@@ -6,7 +6,8 @@
     python benchmarks/choice.py --json > docs/figures/choice.json
     python benchmarks/endtoend.py --json > docs/figures/endtoend.json
     python benchmarks/scale.py --json > docs/figures/scale.json
-    python benchmarks/pictures.py [--check]
+    python benchmarks/examples.py
+    python benchmarks/pages.py [--check]
 
 It measures nothing. `--check` changes nothing, and ends with 1 where a file isn't what it would be.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from charts import Panel, Row, svg
+from printed import example_head, readme_block, readme_reading
 from tables import (
     billion_line,
     choice_table,
@@ -28,14 +30,17 @@ from tables import (
     generation_table,
     measured,
     scale_table,
+    speed_table,
     title,
     training_details,
     training_table,
 )
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGE = DOCS / "performance.md"
+README = ROOT / "README.md"
 SHOWN = ([16, 16], [64, 64])
 """Networks with a picture and all figures; the others have a line in a table."""
 OURS = {"ours", "torch", "lanes"}
@@ -48,7 +53,7 @@ def main() -> None:
     check = parser.parse_args().check
     old = [path for path, content in made().items() if not path.exists() or path.read_text() != content]
     if check and old:
-        sys.exit(f"out of date: {', '.join(path.name for path in old)}; run python benchmarks/pictures.py")
+        sys.exit(f"out of date: {', '.join(path.name for path in old)}; run python benchmarks/pages.py")
     for path in old:
         path.write_text(made()[path])
 
@@ -68,7 +73,16 @@ def made() -> dict[Path, str]:
         "endtoend": endtoend_table(endtoend),
         "scale": scale_table(scale),
     }
+    examples = json.loads((FIGURES / "examples.json").read_text())
+    readme = {
+        "question": readme_block(examples["question"]),
+        "reading": readme_reading(examples["question"]),
+        "speed": speed_table(training, generation, endtoend, scale),
+    }
+    paths = {ROOT / "examples" / f"{name}.toml": found for name, found in examples.items()}
     return {
+        **{path: example_head(found, path.read_text()) for path, found in paths.items()},
+        README: filled(README.read_text(), readme),
         PAGE: filled(PAGE.read_text(), tables),
         FIGURES / "training.svg": svg("Training: time per model and step", training_panels(training)),
         FIGURES / "generation.svg": svg("Generation: rows per second", generation_panels(generation)),
@@ -79,7 +93,7 @@ def filled(page: str, tables: dict[str, str]) -> str:
     """The page with each table between its two marks."""
     for name, content in tables.items():
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        assert len(marks.findall(page)) == 1, f"{PAGE.name} has not one place for {name}"
+        assert len(marks.findall(page)) == 1, f"there is not one place for {name}"
         page = marks.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", page)
     return page
 

@@ -1,0 +1,59 @@
+"""Runs the examples as a user does, each in a new store, and keeps what is printed and how long it takes.
+
+    python benchmarks/examples.py     # writes docs/figures/examples.json
+    python benchmarks/pages.py        # puts it into the README and into the heads of the examples
+
+A minute for the first two, and two for large.toml. Times are whole commands, on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "docs/figures/examples.json"
+WIDTH = 100
+
+
+def main() -> None:
+    """Runs those that are named, or all; those that are not are kept as they were measured before."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=["question", "sweep", "large"], help="examples to run")
+    options = parser.parse_args()
+    found = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for name in options.names:
+        found[name] = measured(name)
+        print(f"{name}: {found[name]['seconds']} s\n{found[name]['printed']}")
+    FIGURES.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Seconds of a run on two cores, what it printed without the names of files, and what its summary says."""
+    with tempfile.TemporaryDirectory() as store:
+        command = [sys.executable, "-m", "jobs", "run", f"examples/{name}.toml", "--store", store, "--quiet"]
+        began = time.perf_counter()
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "COLUMNS": str(WIDTH)}, capture_output=True, text=True, check=True
+        )
+        seconds = time.perf_counter() - began
+        summary = json.loads((Path(store) / f"runs/{name}/summary.json").read_text())
+    printed = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith(("summary:", "report:"))]
+    return {
+        "seconds": round(seconds),
+        "cores": os.cpu_count(),
+        "variants": sum(about["variants"] for about in summary["datasets"].values()),
+        "trials": summary["trials"]["total"],
+        "printed": "\n".join(printed).strip("\n"),
+    }
+
+
+if __name__ == "__main__":
+    main()
