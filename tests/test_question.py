@@ -63,7 +63,7 @@ def test_a_linear_network_learns_sums_exactly(rows):
 
 
 def test_no_linear_network_does_better_than_the_least_squares_line_on_squares(rows):
-    """On the rows it was trained on none gets below it; four of five seeds come within 3 % of it, and all within 10 %."""
+    """None gets below it on the rows it was trained on; four of five seeds come within 3 % of it, all within 10 %."""
     for name in ("squares", "squares-unused"):
         linear = [(t, row) for t, row in rows if t.variant.dataset.name == name and row["activation"] == "identity"]
         assert len(linear) == 15
