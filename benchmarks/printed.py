@@ -13,7 +13,7 @@ QUESTION = 75_777.3  # the RMSE that the question measured
 def answers(found: dict[str, Any]) -> dict[str, str]:
     """By dataset, what was found, in one line."""
     head, _, _ = found["printed"].partition("\n\n")
-    told = re.split(r"^([\w-]+) \([^)]*\): ", head, flags=re.MULTILINE)
+    told = re.split(r"^([a-z0-9][\w-]*) \([^)]*\): ", head, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in zip(told[1::2], told[2::2], strict=True)}
 
 
@@ -61,12 +61,7 @@ def example_head(found: dict[str, Any], text: str) -> str:
     """An example's text with its time and its result as they were measured."""
     size = f"{found['trials']:,} trials of {found['variants']:,} variants"
     time = f"Time: about {found['seconds']} seconds on {found['cores']} cores, {size}."
-    told = [f"{name}: {answer}" for name, answer in answers(found).items()]
-    lines = [time, "Result:", *told]
-    comment = [
-        line
-        for each in lines
-        for line in textwrap.wrap(each, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
-    ]
+    head, _, _ = found["printed"].partition("\n\n")
+    comment = [time, "Result:", *head.splitlines()]
     before, _, rest = text.partition("# Time:")
     return before + "".join(f"# {line}\n" for line in comment) + rest[rest.index('name = "') :]

@@ -33,16 +33,6 @@ class Finding:
     caveats: tuple[str, ...]
     """What happened to the trials that gave no result; empty if all did."""
 
-    @property
-    def sentence(self) -> str:
-        """All sentences."""
-        return " ".join(self.sentences)
-
-    @property
-    def caveat(self) -> str:
-        """All caveats."""
-        return " ".join(self.caveats)
-
 
 def is_linear(row: Row) -> bool:
     """Whether a variant is one linear function, however many layers it has."""

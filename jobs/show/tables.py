@@ -67,7 +67,9 @@ def result_tables(summary: Summary, width: int, all_variants: bool = False) -> I
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     for name, about in summary.datasets.items():
         known = finding(about, of_dataset[name], summary.best_trial[name])
-        yield Text(f"{name} ({describe_task(about)}): {known.sentence} {known.caveat}".rstrip(), style="bold")
+        first, *others = known.sentences
+        yield Text(_wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
+        yield from (Text(_wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
     yield Text()
     for name, about in summary.datasets.items():
         yield from _variants(name, about, of_dataset[name], width, all_variants)
