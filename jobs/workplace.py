@@ -21,6 +21,7 @@ from jobs import exits
 from jobs.generation import MapTasks
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
+from jobs.room import no_room
 from jobs.show.progress import Progress, clock
 from jobs.show.words import counted
 from jobs.storage.store import Store
@@ -59,23 +60,30 @@ class Workplace:
         self._stack.__exit__(kind, error, trace)
 
     def prepare_training(self, plan: Plan) -> Runners:
-        """The runners for a plan's packs and rows, once nothing speaks against them. Nothing is left in the store.
+        """The runners for a plan's packs and rows, once nothing speaks against them. Nothing is left in the store, and
+        what killed runs left there a while ago is removed.
 
         Raises:
             ClusterError: there is no such cluster, it has not got the workers, or they can't see the store.
             EngineMissing: the engine that the spec names is not there.
+            UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
 
         """
+        if why := no_room(plan.packs(self._place.device), self._place):
+            raise exits.UsageError(why)
         self._store.probe(plan.bytes_needed)
         found = self._runners(settle(plan, self._place, self._progress)) if plan.todo else INLINE
         plan.packs(found.device)  # chooses the engine
+        self._store.sweep(("runs",))
         return found
 
     def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
         self._store.probe(plan.bytes_needed)
-        return self._runners(self._place) if needs_ray else INLINE
+        found = self._runners(self._place) if needs_ray else INLINE
+        self._store.sweep(("runs",))
+        return found
 
     def _runners(self, place: Place) -> Runners:
         if place.inline:
