@@ -6,6 +6,7 @@ import os
 import sys
 
 from cluster.signals import Stopped as Stopped
+from jobs.masking import masked
 
 OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range(9)
 DEBUG = "SUMSQUARES_DEBUG"
@@ -51,5 +52,5 @@ def tell(error: BaseException) -> int:
         message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
     else:
         message = str(error)
-    sys.stderr.write(f"sumsquares: {message}\n")
+    sys.stderr.write(f"sumsquares: {masked(message)}\n")
     return code

@@ -2,11 +2,12 @@
 
 A reader that leaves (`| head -1`) and a stream that is closed (`>&-`) are no errors of the command: it goes on, ends
 with the exit code it would have, and what nobody reads is dropped. So is what stderr can't take, since there is no
-other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error.
+other place to tell it. No character is an error, whatever the locale's encoding. A stdout that fails otherwise, such as a file on a full disk, is an error.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDOUT, STDERR = 1, 2  # file descriptors
+_WRITABLE = "sumsquares.writable"
 
 
 class OutputError(RuntimeError):
@@ -61,5 +63,17 @@ def guarded() -> Iterator[None]:
 def _text(number: int, like: TextIO | None) -> TextIO:
     """A text stream with the encoding of another one, which is None if it was closed."""
     raw = _Stream(number)
-    encoding, errors = (like.encoding, like.errors) if like else ("utf-8", "strict")
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == STDERR or raw.isatty())
+    encoding = like.encoding if like else "utf-8"
+    is_line = number == STDERR or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, _WRITABLE, line_buffering=is_line)
+
+
+def _writable(error: UnicodeError) -> tuple[bytes, int]:
+    """What is written for characters that an encoding hasn't got: the bytes of a path that came in, escapes of others."""
+    assert isinstance(error, UnicodeEncodeError)
+    left = error.object[error.start : error.end]
+    made = (bytes([ord(each) - 0xDC00]) if "\udc80" <= each <= "\udcff" else ascii(each)[1:-1].encode() for each in left)
+    return b"".join(made), error.end
+
+
+codecs.register_error(_WRITABLE, _writable)

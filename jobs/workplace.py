@@ -18,6 +18,7 @@ from cluster.driver import Driver, connected
 from cluster.work import Target
 from cluster.workers import ClusterError, groups
 from jobs import exits
+from jobs.floods import listed
 from jobs.generation import MapTasks
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
@@ -133,7 +134,7 @@ def check_store_everywhere(store: Store, driver: Driver) -> None:
         blind = [node for node, seen in driver.on_every_node(partial(sees, root), path).items() if not seen]
     if blind:
         raise ClusterError(
-            f"the workers on {', '.join(blind)} can't see {store.describe()}; "
+            f"the workers on {listed(blind)} can't see {store.describe()}; "
             "use a folder that all nodes share, or an object store: --store s3://bucket/prefix"
         )
 

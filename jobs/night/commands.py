@@ -103,7 +103,7 @@ def checked_hook(command: str | None) -> str | None:
     try:
         check_hook(command)
     except ValueError as error:
-        raise UsageError(f"--hook {command!r}: {error}; write a program and its arguments as in a shell") from None
+        raise UsageError(f"--hook: {error}; write a program and its arguments as in a shell") from None
     return command
 
 

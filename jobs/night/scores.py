@@ -80,8 +80,11 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    table = pq.read_table(pa.BufferReader(data))
-    return _scores(table) if table["trial"].to_pylist() == _trial_names(found.spec.source_text) else None
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+        return _scores(table) if table["trial"].to_pylist() == _trial_names(found.spec.source_text) else None
+    except (pa.ArrowException, LookupError, TypeError):  # a record with the right digest of something else
+        return None
 
 
 def variant_name(variant: Variant) -> str:
