@@ -24,6 +24,7 @@ from jobs.results.samples import Sample, ask
 from jobs.results.stored import read_results
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
+from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 
 CHAMPION = "champion"
@@ -152,6 +153,8 @@ def _summary(store: Store, asked: _Asked) -> dict[str, Any]:
         if asked.night:
             raise _not_its_summary(store, asked) from None
         raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
+    except ForeignFile:
+        raise
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise _not_its_summary(store, asked) from error
     raise _not_its_summary(store, asked)

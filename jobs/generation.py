@@ -147,7 +147,9 @@ def make_shard(task: ShardTask) -> Made:
 
     """
     path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
-    found = task.store.get(path, most_bytes(task.dataset)) if task.exists else None
+    found = None
+    with suppress(FileNotFoundError):  # it was there when it was listed
+        found = task.store.get(path, most_bytes(task.dataset)) if task.exists else None
     if found is not None:
         kept = recover_shard(found, task.dataset, task.split, task.index)
         if kept is not None:

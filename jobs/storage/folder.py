@@ -22,6 +22,7 @@ from pathlib import Path
 from jobs.storage.leftovers import LOCK_NAME, OLD_SECONDS, PROBED, TEMPORARY, is_half_written, is_probe
 from jobs.storage.plain import check_target, is_plain, read_plain
 
+_FILES = (".parquet", ".safetensors", ".state", ".json", ".toml", ".html")
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -89,10 +90,11 @@ class Folder:
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the sizes of all files below prefix by path, in no order; none if there is no such folder.
 
-        What is no plain file is among them: a FIFO, a device, a link that leads nowhere or to a folder.
+        What is no plain file is among them: a FIFO, a device, a link that leads nowhere or to a folder, a folder that
+        has a file's name.
         """
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
-        paths = (f"{folder}/{name}" for folder, inner, names in walk for name in (*names, *_links(folder, inner)))
+        paths = (f"{folder}/{name}" for folder, inner, names in walk for name in (*names, *_odd(folder, inner)))
         start = len(str(self.root)) + 1
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
@@ -240,9 +242,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _links(folder: str, inner: Iterable[str]) -> Iterator[str]:
-    """Yield the links to folders, which are not walked into."""
-    return (name for name in inner if os.path.islink(f"{folder}/{name}"))  # noqa: PTH114  a Path costs more than that
+def _odd(folder: str, inner: Iterable[str]) -> Iterator[str]:
+    """Yield the links to folders, which are not walked into, and the folders that stand where a file belongs."""
+    return (name for name in inner if name.endswith(_FILES) or os.path.islink(f"{folder}/{name}"))  # noqa: PTH114
 
 
 def _size(path: str) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from datasets.errors import DataError
@@ -48,11 +49,8 @@ def read_plain(path: Path, most: int) -> bytes:
 
 def check_target(path: Path) -> None:
     """Raise NotPlain if something else than a plain file would be replaced by what is written there."""
-    try:
+    with suppress(FileNotFoundError, NotADirectoryError):
         _check_plain(path)
-    except (FileNotFoundError, NotADirectoryError):
-        if path.is_symlink():
-            raise NotPlain(errno.EINVAL, "a link that leads nowhere") from None
 
 
 def check_size(size: int, most: int) -> None:
@@ -73,9 +71,11 @@ def _check_plain(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise NotPlain(errno.EINVAL, "a link that leads back to itself") from error
+        if error.errno == errno.ELOOP:
+            raise NotPlain(errno.EINVAL, "a link that leads back to itself") from error
+        if error.errno == errno.ENOENT and path.is_symlink():
+            raise NotPlain(errno.EINVAL, "a link that leads nowhere") from error
+        raise
     if not stat.S_ISREG(mode):
         raise NotPlain(errno.EINVAL, _kind(mode))
 
