@@ -64,7 +64,9 @@ def ask_run(
     stored = read_results(store).table.select(["trial_id", "pack", "status", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist()}
     if lost := [trial.id for trial in fitting if trial.id not in rows]:
-        unknown, why = (UsageError, "has not been trained") if trial_id is not None else (DataError, "is gone, or damaged")
+        unknown, why = (
+            (UsageError, "has not been trained") if trial_id is not None else (DataError, "is gone, or damaged")
+        )
         raise unknown(f"the result of trial {lost[0]} {why}: {asked.retrain}")
     return [_reply(store, rows[trial.id], trial, numbers, asked) for trial in fitting]
 
@@ -123,7 +125,9 @@ def _spec(store: Store, run: str) -> JobSpec:
 
 def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     if trial_id not in by_id:
-        raise UsageError(f"--trial: the run has no trial {shown(trial_id)}; summary.json and trials/*.parquet name them")
+        raise UsageError(
+            f"--trial: the run has no trial {shown(trial_id)}; summary.json and trials/*.parquet name them"
+        )
     return by_id[trial_id]
 
 

@@ -163,9 +163,7 @@ def summarize(
 @app.command(cls=TakesNumbers)
 def predict(
     run: Run,
-    numbers: Annotated[
-        list[int], typer.Argument(parser=whole(), help="The numbers to ask about.", show_default=False)
-    ],
+    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="The numbers to ask about.", show_default=False)],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Default: every dataset that fits.")] = None,
     trial: Annotated[str | None, typer.Option("--trial", help="Id of a trial. Default: the dataset's best.")] = None,
     store: StoreRoot = DEFAULT_STORE,

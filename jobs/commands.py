@@ -168,7 +168,7 @@ def _tell_difference(store: Store, spec: JobSpec, progress: Progress) -> None:
 
 def _tell_failures(failures: Sequence[Failure], progress: Progress) -> None:
     progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
-    if os.environ.get(exits.DEBUG):
+    if exits.is_debugging():
         progress.warn_all(failure.traceback for failure in failures)
 
 

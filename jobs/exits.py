@@ -40,9 +40,14 @@ def code_of(error: BaseException) -> int:
     return next((CODES[base.__name__] for base in type(error).__mro__ if base.__name__ in CODES), INTERNAL)
 
 
+def is_debugging() -> bool:
+    """Whether tracebacks are asked for."""
+    return os.environ.get(DEBUG, "").lower() not in ("", "0", "false", "no")
+
+
 def tell(error: BaseException) -> int:
     """Prints the message of an exception to stderr and returns its exit code."""
-    if os.environ.get(DEBUG):
+    if is_debugging():
         import traceback  # 13 ms, in which no signal would be answered yet
 
         traceback.print_exception(error)

@@ -50,7 +50,7 @@ def is_plain(text: str, pattern: re.Pattern[str] = _REAL) -> bool:
 
 def shown(text: str) -> str:
     """A text in quotes, in ASCII and short."""
-    return ascii(text) if len(text) <= _LONGEST else f"{ascii(text[:_LONGEST])}... ({len(text)} characters)"
+    return ascii(text) if len(text) <= _LONGEST else f"{text[:_LONGEST]!a}... ({len(text)} characters)"
 
 
 def _is_within(number: float, low: float | None, high: float | None) -> bool:

@@ -27,9 +27,7 @@ StoreRoot = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, warnings alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-MaxTrials = Annotated[
-    int, typer.Option("--max-trials", parser=whole(1, 10**18), help="Refuse a spec of more trials.")
-]
+MaxTrials = Annotated[int, typer.Option("--max-trials", parser=whole(1, 10**18), help="Refuse a spec of more trials.")]
 Workers = Annotated[
     str | None,
     typer.Option(
@@ -49,9 +47,7 @@ GpuWorkers = Annotated[
 ]
 GpusPerWorker = Annotated[
     float,
-    typer.Option(
-        "--gpus-per-worker", parser=real(0.01, 1000), help="GPUs of a GPU worker; 0.25 lets four share one."
-    ),
+    typer.Option("--gpus-per-worker", parser=real(0.01, 1000), help="GPUs of a GPU worker; 0.25 lets four share one."),
 ]
 Resource = Annotated[
     list[str], typer.Option("--resource", help="Custom resource of every worker, NAME=AMOUNT.", metavar="NAME=AMOUNT")
@@ -61,9 +57,7 @@ Label = Annotated[
 ]
 GroupSize = Annotated[
     int,
-    typer.Option(
-        "--group-size", parser=whole(1, MOST_WORKERS), help="Workers that a lost one stops with it, at most."
-    ),
+    typer.Option("--group-size", parser=whole(1, MOST_WORKERS), help="Workers that a lost one stops with it, at most."),
 ]
 MemoryLimit = Annotated[
     int,
@@ -73,9 +67,7 @@ MemoryLimit = Annotated[
 ]
 Patience = Annotated[
     float,
-    typer.Option(
-        "--patience", parser=real(1, LONGEST), help="Seconds to wait for nodes while no worker is left."
-    ),
+    typer.Option("--patience", parser=real(1, LONGEST), help="Seconds to wait for nodes while no worker is left."),
 ]
 Address = Annotated[
     str | None,

@@ -2,7 +2,8 @@
 
 A reader that leaves (`| head -1`) and a stream that is closed (`>&-`) are no errors of the command: it goes on, ends
 with the exit code it would have, and what nobody reads is dropped. So is what stderr can't take, since there is no
-other place to tell it. No character is an error, whatever the locale's encoding. A stdout that fails otherwise, such as a file on a full disk, is an error.
+other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error. No character is one,
+whatever the locale's encoding.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDOUT, STDERR = 1, 2  # file descriptors
+SIZES = ("COLUMNS", "LINES")
+_SIZE = re.compile(r"[2-9][0-9]|[1-9][0-9]{2,3}")
+"""From 20 to 9,999: what is narrower can't be read, and what is no number says nothing."""
 _WRITABLE = "sumsquares.writable"
 
 
@@ -47,7 +52,10 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Puts such streams in place of sys.stdout and sys.stderr."""
+    """Puts such streams in place of sys.stdout and sys.stderr, which are as wide as can be believed."""
+    for name in SIZES:
+        if not _SIZE.fullmatch(os.environ.get(name, "80")):
+            del os.environ[name]
     while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass  # else the next file that is opened would take the place of a closed one, and be printed into
     os.close(number)
@@ -69,10 +77,12 @@ def _text(number: int, like: TextIO | None) -> TextIO:
 
 
 def _writable(error: UnicodeError) -> tuple[bytes, int]:
-    """What is written for characters that an encoding hasn't got: the bytes of a path that came in, escapes of others."""
+    """What is written for characters that an encoding hasn't got: the bytes that came in, escapes of others."""
     assert isinstance(error, UnicodeEncodeError)
     left = error.object[error.start : error.end]
-    made = (bytes([ord(each) - 0xDC00]) if "\udc80" <= each <= "\udcff" else ascii(each)[1:-1].encode() for each in left)
+    made = (
+        bytes([ord(each) - 0xDC00]) if "\udc80" <= each <= "\udcff" else ascii(each)[1:-1].encode() for each in left
+    )
     return b"".join(made), error.end
 
 

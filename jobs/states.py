@@ -15,8 +15,8 @@ import safetensors
 import safetensors.numpy
 
 from jobs.engines.state import State
-from jobs.results.pack_files import pack_id_of
 from jobs.floods import Few
+from jobs.results.pack_files import pack_id_of
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 

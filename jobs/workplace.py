@@ -6,7 +6,6 @@ Ray is started, or a cluster connected, for the first plan that needs it, and en
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -102,7 +101,7 @@ class Workplace:
             groups([resources_here()], wanted)  # a local Ray believes whatever it is told to have
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
         gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
-        target = Target(place.address, workers + gpu_workers, gpus, shows_log=bool(os.environ.get(exits.DEBUG)))
+        target = Target(place.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
         driver = self._stack.enter_context(connected(target))
         cut = groups(driver.resources(), wanted)
         if place.address is not None:

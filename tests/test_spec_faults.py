@@ -278,7 +278,7 @@ def test_a_file_that_cannot_be_read_is_a_spec_error(path: str) -> None:
 
 def test_an_endless_file_is_not_opened() -> None:
     """A device that never ends is named."""
-    with pytest.raises(SpecError, match="it is a device; .* 1 MiB"):
+    with pytest.raises(SpecError, match=r"it is a device; .* 1 MiB"):
         load_spec("/dev/zero")
 
 

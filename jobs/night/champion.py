@@ -148,7 +148,9 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
         remedy = (
             "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
         )
-        raise UsageError(f"{shown(night)} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
+        raise UsageError(
+            f"{shown(night)} is no finished night of {store.describe()}, so it can't be promoted: {remedy}"
+        )
     if record["result"] == "failed":
         raise UsageError(f"night {night} can't be promoted: {record['message']}")
     if not run_files(store, night):

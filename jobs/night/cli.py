@@ -74,9 +74,7 @@ def start(
     ] = False,
     alpha: Annotated[
         float,
-        typer.Option(
-            "--alpha", parser=real(1e-9, 0.5), help="False alarms: share of nights with nothing changed."
-        ),
+        typer.Option("--alpha", parser=real(1e-9, 0.5), help="False alarms: share of nights with nothing changed."),
     ] = 0.01,
     least_effect: Annotated[
         float,

@@ -14,6 +14,7 @@ from typing import Any
 from jobs import exits
 from jobs.commands import Shared
 from jobs.exits import UsageError
+from jobs.masking import masked
 from jobs.night.champion import accept, rollback
 from jobs.night.clock import Clock
 from jobs.night.here import Here, Options
@@ -67,7 +68,7 @@ def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) 
     try:
         return load_spec(path, max_trials)
     except Exception as error:
-        facts = {"date": day.isoformat(), "error": f"{type(error).__name__}: {error}"}
+        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
         here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
         raise
 
@@ -84,8 +85,8 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
     today = clock.today()
     if last is not None and first is None:
         raise UsageError("--to needs --from, the first night of the range")
-    begin = today if first is None and day is None else _date("--date", day) if first is None else _date("--from", first)
-    end = _date("--to", last) if last is not None else today if first is not None else begin
+    begin = _date("--date", day) or _date("--from", first) or today
+    end = _date("--to", last) or (begin if first is None else today)
     if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
         raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
     if not 0 <= (end - begin).days < LONGEST:
@@ -153,7 +154,10 @@ def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
     return exits.OK
 
 
-def _date(option: str, text: str) -> date:
+def _date(option: str, text: str | None) -> date | None:
+    """The date that an option names, if it is given."""
+    if text is None:
+        return None
     try:
         if not _DATE.fullmatch(text):
             raise ValueError

@@ -35,7 +35,7 @@ from jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
-from jobs.storage.plain import ForeignFile
+from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.store import Store
 
 __all__ = [
@@ -191,7 +191,7 @@ def _weights_of(path: str) -> str:
 
 
 def _foreign(path: str) -> Problem:
-    return Problem("foreign", path, f"{path}: not a name that we give to a result: move it out of the store")
+    return Problem("foreign", path, f"{readable(path)}: not a name that we give to a result: move it out of the store")
 
 
 def _without_weights(path: str) -> Problem:
@@ -201,7 +201,8 @@ def _without_weights(path: str) -> Problem:
 
 def is_in(table: pa.Table, problems: Iterable[Problem]) -> pa.ChunkedArray:
     """Say of each row whether its pack is among these problems."""
-    return pc.is_in(table["pack"], value_set=pa.array([_pack_of(problem.path) for problem in problems], pa.string()))
+    packs = [_pack_of(problem.path) for problem in problems if _OURS.fullmatch(problem.path)]
+    return pc.is_in(table["pack"], value_set=pa.array(packs, pa.string()))
 
 
 def _each_once(table: pa.Table, problems: Iterable[Problem]) -> tuple[pa.Table, list[Problem]]:

@@ -18,6 +18,7 @@ from rich.table import Column
 from cluster.work import View
 from jobs.floods import few
 from jobs.generation import Made
+from jobs.masking import masked
 from jobs.packs import Pack
 from jobs.plan import Plan
 
@@ -39,7 +40,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """A line that is shown even if quiet."""
-        self._console.print(f"warning: {text}", markup=False, soft_wrap=True)
+        self._console.print(f"warning: {masked(text)}", markup=False, soft_wrap=True)
 
     def warn_all(self, texts: Iterable[str]) -> None:
         """The first of many lines, and their number."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from datasets.errors import DataError
 
+_LONGEST = 1000  # characters of a path that a message shows
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -65,6 +66,14 @@ def is_plain(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
+
+
+def readable(path: str) -> str:
+    """A path as a message shows it: the characters that its bytes are, none that a terminal obeys, and not too many."""
+    with suppress(UnicodeEncodeError):
+        path = os.fsencode(path).decode("utf-8", "backslashreplace")
+    path = path if path.isprintable() else ascii(path)[1:-1]
+    return path if len(path) <= _LONGEST else f"{path[:_LONGEST]}... ({len(path)} characters)"
 
 
 def _check_plain(path: Path) -> None:

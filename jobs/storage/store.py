@@ -27,10 +27,10 @@ from jobs.memory import available_memory
 from jobs.storage.bucket import SCHEMES, Bucket
 from jobs.storage.folder import Folder
 from jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
-from jobs.storage.plain import ForeignFile, NotPlain
+from jobs.storage.plain import ForeignFile, NotPlain, readable
 
 _VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1 << 30}
 """Bytes of a file of ours by its suffix, where nothing more exact is known; of others what the memory holds."""
@@ -211,7 +211,7 @@ class Store:
     @contextmanager
     def _errors(self, action: str, path: str, note: str = "") -> Iterator[None]:
         """Translate the operating system's and the object store's errors into ours."""
-        where = f"{self.root}/{path}" if path else self.describe()
+        where = readable(f"{self.root}/{path}" if path else self.describe())
         try:
             yield
         except OSError as error:
@@ -264,7 +264,7 @@ def _as_text(address: str) -> str:
     except UnicodeEncodeError:
         encoding = sys.getfilesystemencoding()
         raise AddressError(
-            f"--store {ascii(address[:200])} is no text that a path can be in this locale ({encoding}): "
+            f"--store {address[:200]!a} is no text that a path can be in this locale ({encoding}): "
             "set PYTHONUTF8=1, or write another path"
         ) from None
 

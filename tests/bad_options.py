@@ -129,7 +129,7 @@ ODD_OPTIONS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "a hook of a space": ((*NIGHT, "--hook", " "), ["--hook", "empty"]),
     "a hook that isn't there": ((*NIGHT, "--hook", "nosuchprogram x"), ["--hook", "nosuchprogram"]),
     "a hook with an open quote": ((*NIGHT, "--hook", "echo 'x"), ["--hook", "quot"]),
-    "a hook that is a folder": ((*NIGHT, "--hook", "/tmp"), ["--hook", "can't be executed"]),
+    "a hook that is a folder": ((*NIGHT, "--hook", "./"), ["--hook", "can't be executed"]),
     "a certificate of nothing": (("status", "j", "--address", "http://h:1", "--verify", ""), ["--verify"]),
     "a certificate that isn't there": (("status", "j", "--address", "http://h:1", "--verify", "nofile"), ["--verify"]),
     "a certificate that is a device": (("list", "--address", "http://h:1", "--verify", "/dev/zero"), ["--verify"]),
