@@ -51,12 +51,12 @@ def serve(pipe: Connection, target: Target) -> None:
 
 def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     """Ray is imported here, once the environment is that of the Ray that is wanted."""
-    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
     if target.address is None:
         isolate(target.folder)
         tempfile.tempdir = target.folder  # which is removed even if this process is killed
     else:
         limit_attempts()
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
     from cluster import session
 
     if target.address is None:

@@ -10,25 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 
-ELSEWHERE = (
-    "RAY_ADDRESS",  # KubeRay sets it in its pods: ray.init would connect instead of starting a Ray
-    "RAY_API_SERVER_ADDRESS",
-    "RAY_REDIS_ADDRESS",
-    "RAY_gcs_storage",  # redis: the state of somebody's cluster
-    "RAY_NAMESPACE",
-    "RAY_CLIENT_MODE",  # one more server, in the driver
-    "RAY_JOB_CONFIG_JSON_ENV_VAR",  # of the job that this process is part of, on another Ray
-    "RAY_RUNTIME_ENV_HOOK",
-    "RAY_OVERRIDE_NODE_ID_FOR_TESTING",
-    "RAY_OVERRIDE_RESOURCES",  # the autoscaler's words for a node of another Ray
-    "RAY_OVERRIDE_LABELS",
-    "RAY_AUTH_TOKEN_PATH",
-    "RAY_ENABLE_K8S_TOKEN_AUTH",  # Kubernetes would decide who is let in
-    "RAY_USE_TLS",  # with the certificates of a cluster, which 127.0.0.1 is not in
-    "RAY_grpc_enable_http_proxy",
-)
-"""Variables that lead a Ray of our own to another one or to another way of authentication, or keep it from starting,
-and their kin: docs/LOG.md says what was tried."""
+from cluster.reach import NUMBER
+
+TUNING = ("RAY_memory_usage_threshold", "RAY_memory_monitor_refresh_ms", "RAY_task_oom_retries")
+"""Variables of Ray's that a Ray of our own keeps, where they are numbers: how it shares the memory of this machine."""
 
 
 def isolate(folder: str) -> None:
@@ -36,10 +21,13 @@ def isolate(folder: str) -> None:
 
     What Ray writes without being told where lies in `folder`.
 
-    Set and not defaulted: what the user's environment says is for clusters.
+    Whatever else the user's environment says to Ray is for clusters: it would lead to another Ray or to another way of
+    authentication, or keep this one from starting. Ray reads hundreds of variables, and ends without a word for one
+    that it can't read; docs/LOG.md says what was tried.
     """
-    for name in ELSEWHERE:
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith("RAY_")]:
+        if name not in TUNING or not NUMBER.fullmatch(os.environ[name]):
+            del os.environ[name]
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     os.environ["RAY_TMPDIR"] = folder

@@ -39,7 +39,8 @@ class PrivateFolder:
         self._lock = os.open(self.path, os.O_RDONLY)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove_abandoned(Path(self.path).parent)
+        for place in {*_places(), str(Path(self.path).parent)}:
+            _remove_abandoned(Path(place))
 
     def remove(self) -> None:
         """Deletes it although processes that were killed may still be about to write to it."""

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
-from cluster.reach import check_answers
+from cluster.reach import check_answers, set_numbers
 from cluster.workers import ClusterError, Resources
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -68,8 +68,7 @@ def remote(address: str) -> Iterator[list[Resources]]:
 
 @contextmanager
 def _connected(what: str, remedy: str, **options: Any) -> Iterator[list[Resources]]:
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    set_numbers(ENVIRONMENT)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises plain ones as well, such as when its start takes too long

@@ -14,16 +14,19 @@ from datasets.errors import DataError
 from datasets.spec import NamedDataset
 from jobs.archive import WRITE_ANEW, run_folder, stored_spec
 from jobs.exits import UsageError
+from jobs.floods import listed
 from jobs.night.champion import read_champion
 from jobs.night.nights import read_night, run_name
 from jobs.night.records import is_night
 from jobs.night.sources import trained_spec
+from jobs.numbers import shown
 from jobs.results.samples import Sample, ask
 from jobs.results.scale import diverged_from
 from jobs.results.stored import read_results, variant_columns
 from jobs.show.words import describe_task, describe_variant, number
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
+from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 
 CHAMPION = "champion"
@@ -73,7 +76,7 @@ def ask_run(
     """
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
-    chosen = {_named(by_id, trial_id): "trial"} if trial_id else _best(store, asked, dataset, by_id)
+    chosen = {_named(by_id, trial_id): "trial"} if trial_id is not None else _best(store, asked, dataset, by_id)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]
     if not fitting:
@@ -81,7 +84,9 @@ def ask_run(
     stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist()}
     if lost := [trial.id for trial in fitting if trial.id not in rows]:
-        unknown, why = (UsageError, "has not been trained") if trial_id else (DataError, "is gone, or damaged")
+        unknown, why = (
+            (UsageError, "has not been trained") if trial_id is not None else (DataError, "is gone, or damaged")
+        )
         raise unknown(f"the result of trial {lost[0]} {why}: {asked.retrain}")
     return [_reply(store, rows[trial.id], trial, numbers, asked, chosen[trial]) for trial in fitting]
 
@@ -130,8 +135,8 @@ def _spec(store: Store, run: str) -> JobSpec:
     """The spec of a run; only a name that is listed is made a path of."""
     known = {path.split("/")[1] for path in store.list("runs")}
     if run not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"there is no run {run!r} in {store.describe()}; there are: {names}")
+        there = f"in {store.describe()}; there are: {listed(sorted(known))}"
+        raise UsageError(f"there is no run {shown(run)} {there}")
     spec = stored_spec(store, run)
     if spec is None:
         raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {WRITE_ANEW}")
@@ -140,7 +145,9 @@ def _spec(store: Store, run: str) -> JobSpec:
 
 def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     if trial_id not in by_id:
-        raise UsageError(f"the run has no trial {trial_id!r}; summary.json and trials/*.parquet name them")
+        raise UsageError(
+            f"--trial: the run has no trial {shown(trial_id)}; summary.json and trials/*.parquet name them"
+        )
     return by_id[trial_id]
 
 
@@ -149,7 +156,7 @@ def _best(store: Store, asked: _Asked, dataset: str | None, by_id: dict[str, Tri
     best, why = _summary(store, asked)
     run = asked.spec.name
     if dataset is not None and dataset not in best:
-        raise UsageError(f"run {run!r} has no dataset {dataset!r}; it has: {', '.join(best)}")
+        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {listed([*best])}")
     try:
         found = {name: by_id[winner["trial_id"]] for name, winner in best.items() if winner}
     except (TypeError, LookupError) as error:
@@ -177,6 +184,8 @@ def _summary(store: Store, asked: _Asked) -> tuple[dict[str, Any], str]:
         if asked.night:
             raise _not_its_summary(store, asked) from None
         raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
+    except ForeignFile:
+        raise
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise _not_its_summary(store, asked) from error
     raise _not_its_summary(store, asked)

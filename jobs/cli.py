@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 from jobs.cli_cluster import cluster_app
 from jobs.night.cli import nightly_app
+from jobs.numbers import whole
 from jobs.options import (
     DEFAULT_MAX_TRIALS,
     DEFAULT_PATIENCE,
@@ -166,7 +167,7 @@ def summarize(
 @app.command(cls=TakesNumbers)
 def predict(
     run: Run,
-    numbers: Annotated[list[int], typer.Argument(help="The numbers to ask about.", show_default=False)],
+    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="The numbers to ask about.", show_default=False)],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Default: every dataset that fits.")] = None,
     trial: Annotated[str | None, typer.Option("--trial", help="Id of a trial. Default: the dataset's best.")] = None,
     store: StoreRoot = DEFAULT_STORE,

@@ -23,7 +23,7 @@ from jobs.run import INLINE_ROWS, generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec, load_spec
-from jobs.storage.store import Store
+from jobs.storage.store import StorageError, Store
 from jobs.timing import Timing
 from jobs.workplace import Workplace
 
@@ -104,7 +104,13 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
     """The summary alone."""
     progress = shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
-    store.probe()
+    try:
+        store.probe()
+    except StorageError as error:
+        if not _has_results(spec, store):
+            raise
+        progress.warn(f"{error}. The summary is printed and not written")
+        return _finish(spec, store, Timing(), (), shared, progress, all_variants, writes=False)
     _tell_difference(store, spec, progress)
     return _finish(spec, store, Timing(), (), shared, progress, all_variants)
 
@@ -144,11 +150,8 @@ def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> t
 def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
     """The plan, told to people."""
     plan = make_plan(spec, store)
-    for problem in plan.problems:
-        progress.warn(problem.message)
-    for dataset in plan.datasets:
-        for note in dataset.notes:
-            progress.warn(note)
+    progress.warn_all(problem.message for problem in plan.problems)
+    progress.warn_all(note for dataset in plan.datasets for note in dataset.notes)
     done = len(plan.trials) - plan.left
     progress.say(
         f"{counted(len(plan.trials), 'trial')} of {counted(plan.variants, 'variant')} "
@@ -159,15 +162,20 @@ def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
 
 
 def _tell_difference(store: Store, spec: JobSpec, progress: Progress) -> None:
-    for line in difference_to_earlier(store, spec):
-        progress.warn(f"the spec of run {spec.name} has changed: {line}")
+    lines = difference_to_earlier(store, spec)
+    progress.warn_all(f"the spec of run {spec.name} has changed: {line}" for line in lines)
 
 
 def _tell_failures(failures: Sequence[Failure], progress: Progress) -> None:
-    for failure in failures:
-        progress.warn(f"{failure.key} was given up: {failure.reason}")
-        if os.environ.get(exits.DEBUG):
-            progress.warn(failure.traceback)
+    progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
+    if exits.is_debugging():
+        progress.warn_all(failure.traceback for failure in failures)
+
+
+def _has_results(spec: JobSpec, store: Store) -> bool:
+    """Whether there is anything to print of a store that can't be written."""
+    plan = make_plan(spec, store)
+    return plan.left < len(plan.trials)
 
 
 def _finish(
@@ -177,13 +185,14 @@ def _finish(
     failures: Sequence[Failure],
     shared: Shared,
     progress: Progress,
-    all_variants: bool,
+    all_variants: bool = False,
+    writes: bool = True,
 ) -> int:
     """Summarises, prints, and says how it went."""
     from jobs.show.tables import result_tables
 
     _tell_failures(failures, progress)
-    published = summarize_run(spec, store, timing, progress)
+    published = summarize_run(spec, store, timing, progress, writes=writes)
     if shared.json:
         sys.stdout.write(published.summary_json.decode())
     else:
@@ -201,7 +210,7 @@ def _finish(
 
 def _judge(summary: Summary, failures: Sequence[Failure], progress: Progress) -> int:
     """The exit code of a run that came to its end."""
-    damaged = [failure for failure in failures if failure.kind in ("DamagedShard", "ForeignShard", "DamagedManifest")]
+    damaged = [failure for failure in failures if failure.kind.startswith(("Damaged", "Foreign"))]
     counts = summary.counts
     if counts.ok < counts.total:
         progress.warn(f"{counted(counts.diverged, 'trial')} diverged, {counts.missing:,} missing, of {counts.total:,}")

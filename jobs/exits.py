@@ -6,6 +6,7 @@ import os
 import sys
 
 from cluster.signals import Stopped as Stopped
+from jobs.masking import masked
 
 OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range(9)
 DEBUG = "SUMSQUARES_DEBUG"
@@ -39,9 +40,14 @@ def code_of(error: BaseException) -> int:
     return next((CODES[base.__name__] for base in type(error).__mro__ if base.__name__ in CODES), INTERNAL)
 
 
+def is_debugging() -> bool:
+    """Whether tracebacks are asked for."""
+    return os.environ.get(DEBUG, "").lower() not in ("", "0", "false", "no")
+
+
 def tell(error: BaseException) -> int:
     """Prints the message of an exception to stderr and returns its exit code."""
-    if os.environ.get(DEBUG):
+    if is_debugging():
         import traceback  # 13 ms, in which no signal would be answered yet
 
         traceback.print_exception(error)
@@ -51,5 +57,5 @@ def tell(error: BaseException) -> int:
         message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
     else:
         message = str(error)
-    sys.stderr.write(f"sumsquares: {message}\n")
+    sys.stderr.write(f"sumsquares: {masked(message)}\n")
     return code

@@ -15,6 +15,9 @@ from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, 
 from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
 from jobs.storage.store import Store
 
+_ENTRY_BYTES = 1_000
+"""Of a shard in a manifest: twice what it takes."""
+
 MapTasks = Callable[[Callable[["ShardTask"], "Made"], Iterable["ShardTask"]], Iterator["Made"]]
 
 
@@ -71,6 +74,11 @@ def rows_of(task: ShardTask) -> int:
     return min(SHARD_ROWS, task.dataset.rows_in(task.split) - task.index * SHARD_ROWS)
 
 
+def most_bytes(dataset: DatasetSpec) -> int:
+    """Bytes that none of its shards has: twice its numbers, unpacked."""
+    return (1 << 20) + 2 * 8 * SHARD_ROWS * len(dataset.columns)
+
+
 def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
     """The manifest of a generated dataset.
 
@@ -80,7 +88,8 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
 
     """
     path = manifest_path(dataset)
-    found = from_json(store.get(path), path)
+    shards = sum(shard_count(dataset, split) for split in SPLITS)
+    found = from_json(store.get(path, (1 << 20) + _ENTRY_BYTES * shards), path)
     if found.digest != dataset.digest:
         remedy = f"Rename its folder datasets/{found.digest}, or move it away, and generate the dataset again"
         raise DamagedManifest(f"{path} is damaged: it is that of dataset {found.digest}. {remedy}")
@@ -138,7 +147,9 @@ def make_shard(task: ShardTask) -> Made:
 
     """
     path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
-    found = task.store.get(path) if task.exists else None
+    found = None
+    with suppress(FileNotFoundError):  # it was there when it was listed
+        found = task.store.get(path, most_bytes(task.dataset)) if task.exists else None
     if found is not None:
         kept = recover_shard(found, task.dataset, task.split, task.index)
         if kept is not None:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs import exits
-from jobs.place import PATIENCE
+from jobs.numbers import real, whole
+from jobs.place import MOST_WORKERS, PATIENCE
 
 if TYPE_CHECKING:
     from jobs.commands import Shared
+
+LONGEST = 31_536_000
+"""Seconds that an option may ask for, a year: longer waits are beyond what an operating system counts."""
 
 Spec = Annotated[Path, typer.Argument(help="Job spec, a TOML file.", show_default=False)]
 Run = Annotated[str, typer.Argument(help="Name of a run, as in its spec.", show_default=False)]
@@ -23,7 +27,7 @@ StoreRoot = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, warnings alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-MaxTrials = Annotated[int, typer.Option("--max-trials", min=1, help="Refuse a spec of more trials.")]
+MaxTrials = Annotated[int, typer.Option("--max-trials", parser=whole(1, 10**18), help="Refuse a spec of more trials.")]
 Workers = Annotated[
     str | None,
     typer.Option(
@@ -34,10 +38,16 @@ Workers = Annotated[
     ),
 ]
 GpuWorkers = Annotated[
-    int | None, typer.Option("--gpu-workers", min=0, help="Workers with a GPU and a CPU each. Default: all GPUs.")
+    int | None,
+    typer.Option(
+        "--gpu-workers",
+        parser=whole(0, MOST_WORKERS),
+        help="Workers with a GPU and a CPU each. Default: all GPUs.",
+    ),
 ]
 GpusPerWorker = Annotated[
-    float, typer.Option("--gpus-per-worker", min=0.01, help="GPUs of a GPU worker; 0.25 lets four share one.")
+    float,
+    typer.Option("--gpus-per-worker", parser=real(0.01, 1000), help="GPUs of a GPU worker; 0.25 lets four share one."),
 ]
 Resource = Annotated[
     list[str], typer.Option("--resource", help="Custom resource of every worker, NAME=AMOUNT.", metavar="NAME=AMOUNT")
@@ -45,12 +55,19 @@ Resource = Annotated[
 Label = Annotated[
     list[str], typer.Option("--label", help="Label that every worker's node must carry.", metavar="NAME=VALUE")
 ]
-GroupSize = Annotated[int, typer.Option("--group-size", min=1, help="Workers that a lost one stops with it, at most.")]
+GroupSize = Annotated[
+    int,
+    typer.Option("--group-size", parser=whole(1, MOST_WORKERS), help="Workers that a lost one stops with it, at most."),
+]
 MemoryLimit = Annotated[
-    int, typer.Option("--memory-limit", min=1, help="MiB of rows a worker holds; a larger dataset is streamed.")
+    int,
+    typer.Option(
+        "--memory-limit", parser=whole(1, 10**12), help="MiB of rows a worker holds; a larger dataset is streamed."
+    ),
 ]
 Patience = Annotated[
-    float, typer.Option("--patience", min=1, help="Seconds to wait for nodes while no worker is left.")
+    float,
+    typer.Option("--patience", parser=real(1, LONGEST), help="Seconds to wait for nodes while no worker is left."),
 ]
 Address = Annotated[
     str | None,

@@ -2,13 +2,16 @@
 
 A reader that leaves (`| head -1`) and a stream that is closed (`>&-`) are no errors of the command: it goes on, ends
 with the exit code it would have, and what nobody reads is dropped. So is what stderr can't take, since there is no
-other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error.
+other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error. No character is one,
+whatever the locale's encoding.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDOUT, STDERR = 1, 2  # file descriptors
+SIZES = ("COLUMNS", "LINES")
+_SIZE = re.compile(r"[2-9][0-9]|[1-9][0-9]{2,3}")
+"""From 20 to 9,999: what is narrower can't be read, and what is no number says nothing."""
+_WRITABLE = "sumsquares.writable"
 
 
 class OutputError(RuntimeError):
@@ -45,7 +52,10 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Puts such streams in place of sys.stdout and sys.stderr."""
+    """Puts such streams in place of sys.stdout and sys.stderr, which are as wide as can be believed."""
+    for name in SIZES:
+        if not _SIZE.fullmatch(os.environ.get(name, "80")):
+            del os.environ[name]
     while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass  # else the next file that is opened would take the place of a closed one, and be printed into
     os.close(number)
@@ -61,5 +71,19 @@ def guarded() -> Iterator[None]:
 def _text(number: int, like: TextIO | None) -> TextIO:
     """A text stream with the encoding of another one, which is None if it was closed."""
     raw = _Stream(number)
-    encoding, errors = (like.encoding, like.errors) if like else ("utf-8", "strict")
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == STDERR or raw.isatty())
+    encoding = like.encoding if like else "utf-8"
+    is_line = number == STDERR or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, _WRITABLE, line_buffering=is_line)
+
+
+def _writable(error: UnicodeError) -> tuple[bytes, int]:
+    """What is written for characters that an encoding hasn't got: the bytes that came in, escapes of others."""
+    assert isinstance(error, UnicodeEncodeError)
+    left = error.object[error.start : error.end]
+    made = (
+        bytes([ord(each) - 0xDC00]) if "\udc80" <= each <= "\udcff" else ascii(each)[1:-1].encode() for each in left
+    )
+    return b"".join(made), error.end
+
+
+codecs.register_error(_WRITABLE, _writable)

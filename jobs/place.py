@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.workers import Resources, Wanted
 from jobs.exits import UsageError
+from jobs.numbers import is_plain, shown
 
 ALL = "all"
 """As a number of workers: one for every CPU, on Ray."""
@@ -17,8 +20,14 @@ RAY_SECONDS = 16.0
 INLINE_SECONDS = 2.0
 """Of work, which one process has done before others have started."""
 
+MOST_WORKERS = 1_000_000
+"""Of either kind that can be asked for."""
 PATIENCE = 600.0
 """Seconds: a cloud takes minutes to replace a node, and that to fetch an image of 2 GB."""
+
+
+_WORKERS = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})")
 
 
 @dataclass(frozen=True)
@@ -151,8 +160,8 @@ def gpus_here() -> int:
 
 def _check_address(address: str) -> None:
     """It may hold a secret, and is not shown."""
-    host, _, port = address.rpartition(":")
-    if address != "auto" and ("/" in host or "@" in host or not host or not port.isdecimal() or int(port) > 65535):
+    match = _ADDRESS.fullmatch(address)
+    if address != "auto" and (match is None or not 0 < int(match[1]) <= 65535):
         raise UsageError(
             "this --address is that of a Ray, from inside its network: write auto, or host:6379; "
             "http://... is for `sumsquares submit`"
@@ -163,25 +172,26 @@ def _range(text: str | None) -> tuple[int | None, int | None]:
     """`4` is exactly four, `2:8` begins with two and grows to eight, `all` is one for every CPU."""
     if text in (None, ALL):
         return None, None
-    low, colon, high = text.partition(":")
-    if not low.isdecimal() or (colon and not high.isdecimal()) or (colon and not 1 <= int(low) <= int(high)):
-        raise UsageError(f"--workers {text!r} is no number of workers; write 4, 2:8 for two and up to eight, or all")
-    return (int(low), int(high)) if colon else (None, int(low))
+    match = _WORKERS.fullmatch(text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+    if match is None or high > MOST_WORKERS or (match[2] and not 1 <= low <= high):
+        remedy = f"write 4, 2:8 for two and up to eight, or all; {MOST_WORKERS:,} at most"
+        raise UsageError(f"--workers {shown(text)} is no number of workers; {remedy}")
+    return (low, high) if match[2] else (None, low)
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     pairs = dict(text.partition("=")[::2] for text in texts)
     wrong = [name for name, value in pairs.items() if not name or not value]
     if wrong:
-        raise UsageError(f"{option} {wrong[0]!r} has no value; write {option} name=value")
+        raise UsageError(f"{option} {shown(wrong[0])} has no name or no value; write {option} name=value")
     return pairs
 
 
 def _amount(name: str, text: str) -> float:
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = 0.0
-    if not 0 < amount < float("inf"):
-        raise UsageError(f"--resource {name}={text} is no amount; write a number above 0, such as {name}=1")
+    amount = float(text) if is_plain(text) else 0.0
+    if not 0 < amount < math.inf:
+        raise UsageError(
+            f"--resource {shown(f'{name}={text}')} is no amount; write a number above 0, such as {shown(f'{name}=1')}"
+        )
     return amount

@@ -20,7 +20,8 @@ from datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from datasets.spec import DatasetSpec, Split
 from jobs.engines.order import CHUNK_ROWS, Chunk, Rows
 from jobs.facts import facts_of
-from jobs.generation import folder_of, read_manifest
+from jobs.floods import Few
+from jobs.generation import folder_of, most_bytes, read_manifest
 from jobs.spec.grid import Normalize
 from jobs.storage.store import Store
 
@@ -43,6 +44,7 @@ class Reader:
         self._unseen: dict[str, NDArray[np.bool_]] = {}
         self._held: OrderedDict[tuple[str, Split, int], RawShard] = OrderedDict()
         self._bytes = 0
+        self._few = Few(log)
 
     def training_rows(self, dataset: DatasetSpec, kind: Normalize, dtype: str) -> Rows:
         """The train split, normalised, a chunk at a time."""
@@ -94,14 +96,14 @@ class Reader:
             self._manifests[dataset.digest] = read_manifest(self._store, dataset)
         entry = self._manifests[dataset.digest].splits[split].shards[index]
         path = f"{folder_of(dataset)}/{entry.path}"
-        data = self._store.get(path)
+        data = self._store.get(path, most_bytes(dataset))
         try:
             table = decode_shard(data, dataset, entry)
         except DamagedShard as error:
             data, again = encode_shard(dataset, split, index)
             if again != entry:
                 raise
-            log.warning("%s: %s; made again", path, error)
+            self._few.warning("%s: %s; made again", path, error)
             self._store.put(path, data)
             table = decode_shard(data, dataset, entry)
         *inputs, target = (column.to_numpy() for column in table.columns)

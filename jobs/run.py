@@ -100,18 +100,22 @@ class Published:
 
 
 def summarize_run(
-    spec: JobSpec, store: Store, timing: Timing, progress: Progress, read: Callable[[Store], Results] = read_trials
+    spec: JobSpec,
+    store: Store,
+    timing: Timing,
+    progress: Progress,
+    read: Callable[[Store], Results] = read_trials,
+    writes: bool = True,
 ) -> Published:
-    """Aggregates what the store has of a spec, and writes the run's summary and report."""
+    """Aggregates what the store has of a spec, and writes the run's summary and report, unless it can't be written."""
     with timing.stage("summarize"):
         stored = read(store)
-        for problem in stored.problems:
-            progress.warn(problem.message)
+        progress.warn_all(problem.message for problem in stored.problems)
         expected = trials(spec)
         known = cache(partial(facts_of, store))
         summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
         best = {
-            name: found and _with_samples(store, found, expected, stored.table, progress)
+            name: found and _with_samples(store, found, expected, stored.table, progress, writes)
             for name, found in summary.best.items()
         }
         summary = replace(summary, best=best)
@@ -122,6 +126,8 @@ def summarize_run(
         "report.html": report(spec, summary, facts).encode(),
         SUMMARY: summary.to_json(spec.name, spec.digest, facts, timing.seconds),
     }
+    if not writes:
+        return Published(summary, files[SUMMARY], has_files=False)
     if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
         progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
         return Published(summary, files[SUMMARY], has_files=False)
@@ -131,7 +137,7 @@ def summarize_run(
 
 
 def _with_samples(
-    store: Store, found: dict[str, Any], expected: Sequence[Trial], results: pa.Table, progress: Progress
+    store: Store, found: dict[str, Any], expected: Sequence[Trial], results: pa.Table, progress: Progress, writes: bool
 ) -> dict[str, Any]:
     """The best variant of a dataset together with what its best trial makes of the first test rows.
 
@@ -143,7 +149,8 @@ def _with_samples(
     try:
         table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
     except (DamagedResult, FileNotFoundError) as error:
-        progress.warn(f"{error}; deleted, run again to train its pack anew")
-        store.delete(f"trials/{pack}.safetensors")
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
+        if writes:
+            store.delete(f"trials/{pack}.safetensors")
         table = []
     return {**found, "samples": table}

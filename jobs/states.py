@@ -11,13 +11,18 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 
 from jobs.engines.state import State
+from jobs.floods import Few
 from jobs.results.pack_files import pack_id_of
+from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
+_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What bytes raise that have the right digest and are no state."""
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -36,17 +41,23 @@ def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str
 
 def load_state(store: Store, pack_id: str, engine: str) -> State | None:
     """The pack's saved state; None if there is none, if it is damaged, or if another engine made it."""
-    data = _sealed(store, state_path(pack_id))
+    path = state_path(pack_id)
+    data = _sealed(store, path, Few(log))
     if data is None or _about(data).get("engine") != engine:
         return None
-    tensors = safetensors.numpy.load(data)
-    slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
-    return State(int(tensors["step"][0]), tensors["parameters"], slots, tensors["finite_steps"])
+    try:
+        tensors = safetensors.numpy.load(data)
+        slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
+        return State(int(tensors["step"][0]), tensors["parameters"], slots, tensors["finite_steps"])
+    except (*_ODD, safetensors.SafetensorError) as error:
+        log.warning("%s is damaged, it is no state (%s): the pack is trained anew", path, type(error).__name__)
+        return None
 
 
 def saved_packs(store: Store) -> list[list[str]]:
     """The trial ids of every pack that has a state, in the order of the pack."""
-    found = [_sealed(store, path) for path in store.list("states")]
+    few = Few(log)
+    found = (_sealed(store, path, few) for path in store.list("states"))
     return [json.loads(_about(data)["trial_ids"]) for data in found if data is not None]
 
 
@@ -55,17 +66,24 @@ def _about(data: bytes) -> dict[str, str]:
     return about
 
 
-def _sealed(store: Store, path: str) -> bytes | None:
+def _sealed(store: Store, path: str, few: Few) -> bytes | None:
     """A state's bytes without their digest; None if there is no such file, or if it is damaged or another pack's."""
     try:
         sealed = store.get(path)
     except FileNotFoundError:
         return None
+    except ForeignFile as error:
+        few.warning("%s; the pack is trained anew", error)
+        return None
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
-        log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
+        few.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
         return None
-    if (owner := state_path(pack_id_of(json.loads(_about(data).get("trial_ids", "[]"))))) != path:
-        log.warning("%s is damaged, it holds what belongs in %s: the pack is trained anew", path, owner)
+    try:
+        owner = state_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
+    except _ODD:
+        owner = "no folder of ours"
+    if owner != path:
+        few.warning("%s is damaged, it holds what belongs in %s: the pack is trained anew", path, owner)
         return None
     return data

@@ -14,12 +14,18 @@ from urllib.parse import urlsplit
 from cluster.submission import Endpoint, Job, Jobs
 from jobs import exits
 from jobs.exits import UsageError
+from jobs.numbers import shown
 from jobs.place import PlaceOptions
 from jobs.spec.job_spec import JobSpec
+from jobs.storage.plain import is_plain
 from jobs.storage.store import Store
 
 ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Environment variables that are asked in this order where no --address is given."""
+
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]{2,45}", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\xa1-\xff]+")
 
 
 def endpoint(
@@ -36,20 +42,29 @@ def endpoint(
         raise UsageError(f"no cluster is named: give --address http://head:8265, or set {ADDRESSES[0]}")
     try:
         parts = urlsplit(found)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:
         valid = False
     if not valid:
         raise UsageError("the address of a cluster begins with http:// or https://, such as http://head:8265")
-    if parts.username or parts.password or parts.query:
+    if "@" in parts.netloc or any(mark in found for mark in "?#%"):
         raise UsageError("the address seems to hold credentials: leave them out, and set RAY_AUTH_TOKEN instead")
     pairs = [header.partition(":") for header in headers]
-    if any(not name.strip() or not value.strip() for name, _, value in pairs):
-        raise UsageError("a --header has no value; write --header 'Name: value'")
-    checked: bool | str = {"true": True, "false": False}.get((verify or "true").lower(), verify or True)
-    if isinstance(checked, str) and not Path(checked).exists():
-        raise UsageError(f"--verify {checked!r} is no file of certificates; write true, false or its path")
+    if not all(_NAME.fullmatch(name.strip()) and _VALUE.fullmatch(value.strip()) for name, _, value in pairs):
+        raise UsageError("a --header has no value, or a name or value that none can have; write --header 'Name: value'")
+    given = "true" if verify is None else verify
+    checked: bool | str = {"true": True, "false": False}.get(given.lower(), given)
+    if isinstance(checked, str) and not _holds_certificates(checked):
+        raise UsageError(f"--verify {shown(checked)} is no file of certificates; write true, false or its path")
     return Endpoint(found.rstrip("/"), {name.strip(): value.strip() for name, _, value in pairs}, checked)
+
+
+def _holds_certificates(path: str) -> bool:
+    """Whether there is a plain file, or a folder of them."""
+    try:
+        return bool(path) and (is_plain(Path(path)) or Path(path).is_dir())
+    except ValueError:  # a NUL
+        return False
 
 
 def job_name(spec: JobSpec, store: Store) -> str:

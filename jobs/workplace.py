@@ -6,7 +6,6 @@ Ray is started, or a cluster connected, for the first plan that needs it, and en
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -18,9 +17,11 @@ from cluster.driver import Driver, connected
 from cluster.work import Target
 from cluster.workers import ClusterError, groups
 from jobs import exits
+from jobs.floods import listed
 from jobs.generation import MapTasks
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
+from jobs.room import no_room
 from jobs.show.progress import Progress, clock
 from jobs.show.words import counted
 from jobs.storage.store import Store
@@ -59,23 +60,30 @@ class Workplace:
         self._stack.__exit__(kind, error, trace)
 
     def prepare_training(self, plan: Plan) -> Runners:
-        """The runners for a plan's packs and rows, once nothing speaks against them. Nothing is left in the store.
+        """The runners for a plan's packs and rows, once nothing speaks against them. Nothing is left in the store, and
+        what killed runs left there a while ago is removed.
 
         Raises:
             ClusterError: there is no such cluster, it has not got the workers, or they can't see the store.
             EngineMissing: the engine that the spec names is not there.
+            UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
 
         """
+        if why := no_room(plan.packs(self._place.device), self._place):
+            raise exits.UsageError(why)
         self._store.probe(plan.bytes_needed)
         found = self._runners(settle(plan, self._place, self._progress)) if plan.todo else INLINE
         plan.packs(found.device)  # chooses the engine
+        self._store.sweep(("runs",))
         return found
 
     def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
         self._store.probe(plan.bytes_needed)
-        return self._runners(self._place) if needs_ray else INLINE
+        found = self._runners(self._place) if needs_ray else INLINE
+        self._store.sweep(("runs",))
+        return found
 
     def _runners(self, place: Place) -> Runners:
         if place.inline:
@@ -93,7 +101,7 @@ class Workplace:
             groups([resources_here()], wanted)  # a local Ray believes whatever it is told to have
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
         gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
-        target = Target(place.address, workers + gpu_workers, gpus, shows_log=bool(os.environ.get(exits.DEBUG)))
+        target = Target(place.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
         driver = self._stack.enter_context(connected(target))
         cut = groups(driver.resources(), wanted)
         if place.address is not None:
@@ -125,7 +133,7 @@ def check_store_everywhere(store: Store, driver: Driver) -> None:
         blind = [node for node, seen in driver.on_every_node(partial(sees, root), path).items() if not seen]
     if blind:
         raise ClusterError(
-            f"the workers on {', '.join(blind)} can't see {store.describe()}; "
+            f"the workers on {listed(blind)} can't see {store.describe()}; "
             "use a folder that all nodes share, or an object store: --store s3://bucket/prefix"
         )
 

@@ -98,8 +98,8 @@ def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
         (("--hook", "/no/such/program"), "/no/such/program is not there or can't be executed"),
         (("--hook", "./spec.toml"), "./spec.toml is not there or can't be executed"),
         (("--alpha", "nan"), "--alpha"),
-        (("--least-effect", "inf"), "--least-effect inf is no number"),
-        (("--hook-timeout", "inf"), "--hook-timeout inf is no number"),
+        (("--least-effect", "inf"), "'--least-effect': 'inf' is no number"),
+        (("--hook-timeout", "inf"), "'--hook-timeout': 'inf' is no number"),
         (("--keep-days", "999999999"), "--keep-days"),
     ],
 )

@@ -272,13 +272,13 @@ def test_the_limit_of_trials_can_be_raised() -> None:
 @pytest.mark.parametrize("path", ["missing.toml", ".", "a\0b", "x" * 5000])
 def test_a_file_that_cannot_be_read_is_a_spec_error(path: str) -> None:
     """It names the file and the reason."""
-    with pytest.raises(SpecError, match=r"cannot be read: .+; give the path"):
+    with pytest.raises(SpecError, match=r"(cannot be read|not read): .+; give the path"):
         load_spec(path)
 
 
-def test_an_endless_file_is_read_up_to_the_limit() -> None:
-    """A device that never ends is refused like a large file."""
-    with pytest.raises(SpecError, match="1 MiB"):
+def test_an_endless_file_is_not_opened() -> None:
+    """A device that never ends is named."""
+    with pytest.raises(SpecError, match=r"it is a device; .* 1 MiB"):
         load_spec("/dev/zero")
 
 

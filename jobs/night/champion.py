@@ -15,11 +15,13 @@ from pydantic import ConfigDict, TypeAdapter
 
 from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
+from jobs.floods import listed
 from jobs.night.lost import PATH as PATH
 from jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
 from jobs.night.nights import read_night, run_files, run_name
 from jobs.night.records import NightId, is_night
 from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.numbers import shown
 from jobs.storage.store import Store
 
 ACCEPTED = "accepted"
@@ -125,8 +127,8 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
     record = read_night(store, to) if is_night(to) else None
     good = _may_return(store, found)
     if record is None or to not in good or not is_whole(store, to):
-        names = ", ".join(name for name in good if is_whole(store, name)) or "none"
-        raise UsageError(f"{to!r} is no good night of {store.describe()} with all its files; there are: {names}")
+        names = listed([name for name in good if is_whole(store, name)])
+        raise UsageError(f"{shown(to)} is no good night of {store.describe()} with all its files; there are: {names}")
     return _move(store, found, version, record, Move("rollback", to, at))
 
 
@@ -146,7 +148,9 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
         remedy = (
             "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
         )
-        raise UsageError(f"{night!r} is no finished night of {store.describe()}, so it can't be promoted: {remedy}")
+        raise UsageError(
+            f"{shown(night)} is no finished night of {store.describe()}, so it can't be promoted: {remedy}"
+        )
     if record["result"] == "failed":
         raise UsageError(f"night {night} can't be promoted: {record['message']}")
     if not run_files(store, night):

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from jobs.numbers import real, whole
 from jobs.options import (
     DEFAULT_MAX_TRIALS,
     DEFAULT_STORE,
+    LONGEST,
     Address,
     Debug,
     GpusPerWorker,
@@ -48,8 +50,13 @@ nightly_app = typer.Typer(
     help="One night: train, compare with the champion, promote, prune. `nightly SPEC` is `nightly start SPEC`.",
 )
 
-KeepNights = Annotated[int, typer.Option("--keep", min=1, help="Nights to keep at least, the newest.")]
-KeepDays = Annotated[int, typer.Option("--keep-days", min=0, max=36_525, help="Days to keep nights for at least.")]
+MOST_NIGHTS = 1_000_000
+KeepNights = Annotated[
+    int, typer.Option("--keep", parser=whole(1, MOST_NIGHTS), help="Nights to keep at least, the newest.")
+]
+KeepDays = Annotated[
+    int, typer.Option("--keep-days", parser=whole(0, 36_525), help="Days to keep nights for at least.")
+]
 
 
 @nightly_app.command(NIGHT)
@@ -66,16 +73,20 @@ def start(
         ),
     ] = False,
     alpha: Annotated[
-        float, typer.Option("--alpha", min=1e-9, max=0.5, help="False alarms: share of nights with nothing changed.")
+        float,
+        typer.Option("--alpha", parser=real(1e-9, 0.5), help="False alarms: share of nights with nothing changed."),
     ] = 0.01,
     least_effect: Annotated[
-        float, typer.Option("--least-effect", min=0, help="Change of the RMSE that doesn't count yet; 0.02 is 2 %.")
+        float,
+        typer.Option(
+            "--least-effect", parser=real(0, 1e9), help="Change of the RMSE that doesn't count yet; 0.02 is 2 %."
+        ),
     ] = 0.02,
     early_factor: Annotated[
         float,
         typer.Option(
             "--early-factor",
-            min=1,
+            parser=real(1, 1e9),
             help="Factor that counts before there are 5 fresh nights; 10 where SPEC was edited.",
         ),
     ] = 10.0,
@@ -85,7 +96,9 @@ def start(
         str | None,
         typer.Option("--hook", help="Command told of success, regression, recovery, failure, missed; JSON on stdin."),
     ] = None,
-    hook_timeout: Annotated[float, typer.Option("--hook-timeout", min=0.1, help="Seconds the hook may take.")] = 60.0,
+    hook_timeout: Annotated[
+        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds the hook may take.")
+    ] = 60.0,
     workers: Workers = None,
     gpu_workers: GpuWorkers = None,
     gpus_per_worker: GpusPerWorker = 1.0,
@@ -102,6 +115,7 @@ def start(
     """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
     from jobs.night import commands
     from jobs.night.clock import Clock
+    from jobs.night.gate import Policy
     from jobs.night.here import Options
     from jobs.night.retention import Keep
     from jobs.place import PlaceOptions
@@ -109,8 +123,8 @@ def start(
     place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
         address
     )
-    gate, kept = commands.policy(alpha, least_effect, early_factor, hook_timeout), Keep(keep, keep_days)
-    options = Options(gate, kept, commands.checked_hook(hook), hook_timeout)
+    policy, kept = Policy(alpha, least_effect, early_factor), Keep(keep, keep_days)
+    options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
     days = commands.dates(date, first, last, Clock())
     told = shared(store, json, quiet, debug)
     raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, place, told))
@@ -118,7 +132,9 @@ def start(
 
 @nightly_app.command()
 def status(
-    nights: Annotated[int, typer.Option("--nights", min=1, help="Nights to show, the newest.")] = 14,
+    nights: Annotated[
+        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Nights to show, the newest.")
+    ] = 14,
     store: StoreRoot = DEFAULT_STORE,
     json: Json = False,
     quiet: Quiet = False,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from jobs import exits
 from jobs.commands import Shared
 from jobs.exits import UsageError
+from jobs.masking import masked
 from jobs.night.champion import accept, rollback
 from jobs.night.clock import Clock
-from jobs.night.gate import Policy
 from jobs.night.here import Here, Options
 from jobs.night.hooks import check_hook
 from jobs.night.lock import holding, unlock
@@ -24,12 +24,14 @@ from jobs.night.nightly import run_night
 from jobs.night.nights import Night
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.status import status_facts, status_text
+from jobs.numbers import shown
 from jobs.place import Place
 from jobs.spec.job_spec import JobSpec, load_spec
 from jobs.storage.store import Store
 
 LONGEST = 366
 """Nights that one command makes at most."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class RegressedError(RuntimeError):
@@ -66,7 +68,7 @@ def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) 
     try:
         return load_spec(path, max_trials)
     except Exception as error:
-        facts = {"date": day.isoformat(), "error": f"{type(error).__name__}: {error}"}
+        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
         here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
         raise
 
@@ -78,13 +80,13 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
         UsageError: they contradict each other, are no dates, or lie in the future.
 
     """
-    if day and (first or last):
+    if day is not None and (first is not None or last is not None):
         raise UsageError("--date is one night, --from and --to are a range: give one or the other")
     today = clock.today()
-    begin = _date("--from", first) if first else _date("--date", day) if day else today
-    end = _date("--to", last) if last else today if first else begin
-    if last and not first:
+    if last is not None and first is None:
         raise UsageError("--to needs --from, the first night of the range")
+    begin = _date("--date", day) or _date("--from", first) or today
+    end = _date("--to", last) or (begin if first is None else today)
     if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
         raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
     if not 0 <= (end - begin).days < LONGEST:
@@ -102,21 +104,8 @@ def checked_hook(command: str | None) -> str | None:
     try:
         check_hook(command)
     except ValueError as error:
-        raise UsageError(f"--hook {command!r}: {error}; write a program and its arguments as in a shell") from None
+        raise UsageError(f"--hook: {error}; write a program and its arguments as in a shell") from None
     return command
-
-
-def policy(alpha: float, least_effect: float, early: float, hook_timeout: float) -> Policy:
-    """The gate's.
-
-    Raises:
-        UsageError: a number is none, or endless.
-
-    """
-    given = {"--least-effect": least_effect, "--early-factor": early, "--hook-timeout": hook_timeout}
-    if wrong := [option for option, value in given.items() if not math.isfinite(value)]:
-        raise UsageError(f"{wrong[0]} {given[wrong[0]]} is no number: write one such as 0.01")
-    return Policy(alpha, least_effect, early)
 
 
 def status(nights: int, shared: Shared) -> int:
@@ -165,11 +154,16 @@ def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
     return exits.OK
 
 
-def _date(option: str, text: str) -> date:
+def _date(option: str, text: str | None) -> date | None:
+    """The date that an option names, if it is given."""
+    if text is None:
+        return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text!r} is no date: write it as 2026-11-22") from None
+        raise UsageError(f"{option} {shown(text)} is no date: write it as 2026-11-22") from None
 
 
 def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:

@@ -8,11 +8,15 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from jobs.masking import masked
+
 EVENTS = ("success", "regression", "recovery", "failure", "missed")
+
+_LONGEST = 100  # characters of a program's name that a message shows
 
 
 def check_hook(command: str | None) -> None:
@@ -23,7 +27,7 @@ def check_hook(command: str | None) -> None:
     if not words:
         raise ValueError("it is empty")
     if shutil.which(words[0]) is None:
-        raise ValueError(f"{words[0]} is not there or can't be executed")
+        raise ValueError(f"{_program(words)} is not there or can't be executed")
 
 
 def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds: float) -> str | None:
@@ -41,8 +45,9 @@ def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds:
         hook = subprocess.Popen(  # noqa: S603  the user's own command, without a shell
             shlex.split(command), stdin=subprocess.PIPE, stdout=2, env=environment, start_new_session=True
         )
-    except OSError as error:
-        return f"the hook for {event} could not be started: {error}"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its words can't be those of a command"
+        return f"the hook for {event} could not be started: {_program(shlex.split(command))}: {why}"
     try:
         hook.communicate(told, seconds)
     except subprocess.TimeoutExpired:
@@ -53,6 +58,12 @@ def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds:
                 os.killpg(hook.pid, signal.SIGKILL)
             hook.wait()
     return f"the hook for {event} failed: {_ending(hook.returncode)}" if hook.returncode else None
+
+
+def _program(words: Sequence[str]) -> str:
+    """The program's name alone, without what may be secret: its arguments, an address, the value of a variable."""
+    name = words[0].split("=")[0] if "=" in words[0] else words[0]
+    return masked(ascii(name[:_LONGEST])[1:-1]) + ("..." if len(name) > _LONGEST else "")
 
 
 def _ending(code: int) -> str:

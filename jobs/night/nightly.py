@@ -13,6 +13,7 @@ from typing import Any
 
 from jobs import exits
 from jobs.exits import BusyError, UsageError
+from jobs.masking import masked
 from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
@@ -184,7 +185,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return masked(f"{type(error).__name__}: {error}")
 
 
 def _make(

@@ -83,9 +83,12 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    table = pq.read_table(pa.BufferReader(data))
     names, limits = _trials_of(found.spec.source_text)
-    return _within(_scores(table), limits) if table["trial"].to_pylist() == names else None
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+        return _within(_scores(table), limits) if table["trial"].to_pylist() == names else None
+    except (pa.ArrowException, LookupError, TypeError):  # a record with the right digest of something else
+        return None
 
 
 def variant_name(variant: Variant) -> str:

@@ -42,8 +42,7 @@ def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[
     check()
     with timing.stage("train"):
         failures = train_packs(plan, here.store, here.place.memory_limit, runners, here.progress)
-    for failure in failures:
-        here.progress.warn(f"{failure.key} was given up: {failure.reason}")
+    here.progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
     check()
     published = summarize_run(spec, here.store, timing, here.progress, read)
     return Trained(published.summary, dict(timing.seconds), failures)
@@ -55,11 +54,8 @@ def is_damaged(spec: JobSpec, store: Store, read: Reading) -> bool:
 
 
 def _tell(plan: Plan, progress: Progress) -> None:
-    for problem in plan.problems:
-        again = "; trained anew" if problem.kind in RETRAINED else ""
-        progress.warn(f"{problem.message}{again}")
-    for dataset in plan.datasets:
-        for note in dataset.notes:
-            progress.warn(note)
+    again = {True: "; trained anew", False: ""}
+    progress.warn_all(f"{problem.message}{again[problem.kind in RETRAINED]}" for problem in plan.problems)
+    progress.warn_all(note for dataset in plan.datasets for note in dataset.notes)
     trials, variants = counted(len(plan.trials), "trial"), counted(plan.variants, "variant")
     progress.say(f"{trials} of {variants}, {plan.left:,} of them to train")

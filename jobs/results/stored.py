@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import safetensors
 from numpy.typing import NDArray
 
 from datasets.errors import DataError
@@ -35,6 +36,7 @@ from jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
+from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.store import Store
 
 __all__ = [
@@ -64,6 +66,10 @@ _NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must a
 OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
 """The columns that a trial's variant does not decide: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
+MOST = 64 << 20
+"""Bytes of a pack's rows: ten times what 4,096 trials take, the most of a pack."""
+_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, pa.ArrowException)
+"""What bytes raise that have the right seal and are no file of ours; a DataError is a ValueError too."""
 _READERS = 16  # threads; an object store answers in 10 to 100 ms, whatever else is asked
 
 
@@ -103,10 +109,16 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
     Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
     """
     path, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
-    rows = decode_pack(store.get(path), path, ["trial_id"])
+    rows = decode_pack(store.get(path, MOST), path, ["trial_id"])
     named = rows["trial_id"].to_pylist()
     check_trials(named, pack_id, path)
-    tensors, trial_ids = decode_weights(store.get(weights), weights_digest(rows), weights)
+    data = store.get(weights, 2 * weights_bytes(rows) + 1)  # a little more is damage, a lot is somebody else's
+    try:
+        tensors, trial_ids = decode_weights(data, weights_digest(rows), weights)
+    except (*_ODD, safetensors.SafetensorError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise damaged(weights, f"its digest is right, but it holds no weights ({type(error).__name__})") from error
     if trial_ids != named or any(len(tensor) != len(named) for tensor in tensors.values()):
         raise damaged(weights, "its trials are not those of its .parquet file")
     return tensors, trial_ids
@@ -154,12 +166,16 @@ def _read_pack(
 ) -> tuple[pa.Table | None, Problem | None]:
     """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
     try:
-        table = decode_pack(store.get(path), path, columns)
+        table = decode_pack(store.get(path, MOST, sizes[path]), path, columns)
         check_trials(table["trial_id"].to_pylist(), _pack_of(path), path)
     except FileNotFoundError:
         return None, None
     except DataError as error:
-        return None, Problem("foreign" if isinstance(error, ForeignResult) else "damaged", path, str(error))
+        is_foreign = isinstance(error, ForeignResult | ForeignFile)
+        return None, Problem("foreign" if is_foreign else "damaged", path, str(error))
+    except _ODD as error:
+        reason = f"its seal is right, but it is no pack of this version ({type(error).__name__})"
+        return None, Problem("foreign", path, f"{path}: {reason}: move it out of the store")
     weights = _weights_of(path)
     # A listing is no snapshot: weights that were written while it was made may be missing in it.
     is_whole = sizes[weights] == weights_bytes(table) if weights in sizes else store.exists(weights)
@@ -177,7 +193,7 @@ def _weights_of(path: str) -> str:
 
 
 def _foreign(path: str) -> Problem:
-    return Problem("foreign", path, f"{path}: not a name that we give to a result: move it out of the store")
+    return Problem("foreign", path, f"{readable(path)}: not a name that we give to a result: move it out of the store")
 
 
 def _without_weights(path: str) -> Problem:
@@ -187,7 +203,8 @@ def _without_weights(path: str) -> Problem:
 
 def is_in(table: pa.Table, problems: Iterable[Problem]) -> pa.ChunkedArray:
     """Say of each row whether its pack is among these problems."""
-    return pc.is_in(table["pack"], value_set=pa.array([_pack_of(problem.path) for problem in problems], pa.string()))
+    packs = [_pack_of(problem.path) for problem in problems if _OURS.fullmatch(problem.path)]
+    return pc.is_in(table["pack"], value_set=pa.array(packs, pa.string()))
 
 
 def _each_once(table: pa.Table, problems: Iterable[Problem]) -> tuple[pa.Table, list[Problem]]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from jobs.engines.choice import in_words
 from jobs.estimate import Estimate
+from jobs.floods import few
 from jobs.packs import Pack
 from jobs.place import Place
 from jobs.plan import Plan
+from jobs.room import no_room
 from jobs.show.progress import clock
 from jobs.show.words import counted, describe_task
 
@@ -39,7 +41,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) 
         "seconds": round(cost.seconds, 3),
         "workers": place.count,
         "ray": place.on_ray,
-        "problems": _problems(plan),
+        "problems": [*_problems(plan), *_too_large(packs, place)],
     }
 
 
@@ -54,13 +56,19 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -
     lines += _shapes(packs)
     lines.append(f"engine: {in_words(plan.spec.engine, place.device)}")
     lines += _cost(cost, place) if packs else ["cost: none, everything has been trained"]
-    lines += [f"warning: {problem}" for problem in _problems(plan)]
+    lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, place))]
     return "\n".join(lines)
 
 
 def _problems(plan: Plan) -> list[str]:
     """What is wrong with the stored results and datasets."""
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
+
+
+def _too_large(packs: Sequence[Pack], place: Place) -> list[str]:
+    """What `run` would refuse."""
+    why = no_room(packs, place)
+    return [why] if why else []
 
 
 def _cost(cost: Estimate, place: Place) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,7 +16,9 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 
 from cluster.work import View
+from jobs.floods import few
 from jobs.generation import Made
+from jobs.masking import masked
 from jobs.packs import Pack
 from jobs.plan import Plan
 
@@ -38,7 +40,12 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """A line that is shown even if quiet."""
-        self._console.print(f"warning: {text}", markup=False, soft_wrap=True)
+        self._console.print(f"warning: {masked(text)}", markup=False, soft_wrap=True)
+
+    def warn_all(self, texts: Iterable[str]) -> None:
+        """The first of many lines, and their number."""
+        for text in few([*texts]):
+            self.warn(text)
 
     @contextmanager
     def generating(self, plan: Plan) -> Iterator[Callable[[Made], None]]:
@@ -63,8 +70,7 @@ class Progress:
 
             def on_view(view: View) -> None:
                 nonlocal finished
-                for note in view.notes:
-                    self.warn(note)
+                self.warn_all(view.notes)
                 for _, outcome in view.results:
                     finished += outcome.trials
                     if outcome.best is not None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from datasets.tasks import target_range
+from jobs.masking import masked
 from jobs.results.scale import DIVERGED_FACTOR
 from jobs.results.summary import Summary
 from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
@@ -101,7 +102,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(text).render(
         spec=spec,
-        source=spec.source_text.decode("utf-8-sig"),
+        source=masked(spec.source_text.decode("utf-8-sig")),
         summary=summary,
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),

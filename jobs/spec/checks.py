@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from datasets.spec import NamedDataset
+from datasets.spec import SPLITS, NamedDataset
 from jobs.spec.errors import path_of
 from jobs.spec.grid import Grid, Train
 from jobs.spec.size import size_of
@@ -21,6 +21,10 @@ Raw = dict[str, Any]
 Place = tuple[int | str, ...]
 
 
+MAX_ROWS = 2**40
+"""Of all splits of all datasets: a million shards, whose plan takes 3 s and 0.5 GB."""
+MAX_STEPS = 10**15
+"""Of one trial: thirty years at 1 us a step."""
 RESERVED = re.compile(r"champion|night-[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}")
 """Names that runs of users can't have: what `predict champion` asks, and the runs of nights."""
 
@@ -38,6 +42,7 @@ def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
     yield from _doubled_rows(raw)
     yield from _unknown_names(raw)
     yield from _large_batches(raw)
+    yield from _endless(raw)
     if problem := size_of(_valid(Grid, raw, "grid")).problem(max_trials):
         yield problem
 
@@ -82,6 +87,32 @@ def _large_batches(raw: Raw) -> Iterator[str]:
                 limit = f"the {rows[least]:_} rows of dataset {show(least)}"
                 remedy = f"write a whole number from 1 to {rows[least]:_}"
                 yield f"{path_of(place, raw)}: {show(size)} is more than {limit}; {remedy}"
+
+
+def _endless(raw: Raw) -> Iterator[str]:
+    """What would take longer than anybody waits, counted from the numbers in the spec."""
+    datasets = [dataset for _, dataset in _valid(NamedDataset, raw, "dataset")]
+    rows = sum(dataset.rows_in(split) for dataset in datasets for split in SPLITS)
+    if rows > MAX_ROWS:
+        remedy = "write fewer rows and test_rows, or fewer datasets"
+        yield f"dataset: {rows:_} rows of all splits together, more than {MAX_ROWS:_}; {remedy}"
+    rows_of = {dataset.name: dataset.rows for dataset in datasets}
+    for index, grid in _tables(raw, "grid"):
+        named = [rows_of[name] for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows_of]
+        epochs = [value for value in _axis(raw, grid, "epochs") if _is_count(value)]
+        batches = [value for value in _axis(raw, grid, "batch_size") if _is_count(value)]
+        steps = max(epochs, default=0) * -(-max(named, default=0) // min(batches, default=1))
+        if steps > MAX_STEPS:
+            remedy = "write fewer epochs or rows, or a larger batch_size"
+            yield f"grid[{index}]: {steps:_} steps of training a trial, more than {MAX_STEPS:_}; {remedy}"
+
+
+def _axis(raw: Raw, grid: Raw, key: str) -> list[Any]:
+    """The values of an axis, those of [train] or the default where the grid leaves it open."""
+    train = raw.get("train")
+    constants = train if isinstance(train, dict) else {}
+    value = grid.get(key, constants.get(key, Train.model_fields[key].default))
+    return value if isinstance(value, list) else [value]
 
 
 def _batch_sizes(raw: Raw, index: int, grid: Raw) -> Iterator[tuple[Place, Any]]:

@@ -17,6 +17,7 @@ from jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from jobs.spec.grid import Engine, Grid, Train, axes
 from jobs.spec.size import MAX_TRIALS
 from jobs.spec.text import MAX_BYTES, read_toml
+from jobs.storage.plain import NotPlain, read_plain
 
 __all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec"]
 
@@ -64,8 +65,10 @@ class JobSpec(BaseModel):
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
     """Read and check a user's spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
     try:
-        with Path(path).open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+        text = read_plain(Path(path), MAX_BYTES)
+    except NotPlain as error:
+        remedy = "give the path of a job spec in TOML, a plain file of at most 1 MiB"
+        raise SpecError(str(path), [f"not read: it is {error.strerror}; {remedy}"]) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(str(path), [f"cannot be read: {reason}; give the path of a job spec in TOML"]) from None

@@ -12,13 +12,15 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
 
-from jobs.storage.folder import TEMPORARY
+from jobs.storage.leftovers import OLD_SECONDS, TURN_NAME, is_half_written, is_probe
+from jobs.storage.plain import NotPlain, check_size
 
 T = TypeVar("T")
 
@@ -27,11 +29,15 @@ SCHEMES = {"s3": ("s3fs", "sumsquares[s3]"), "gs": ("gcsfs", "gcsfs"), "az": ("a
 
 # Seconds after which a call that keeps failing is given up.
 PATIENCE = 60.0
+# The same before anything has answered: a wrong address or a server that is down is told soon.
+FIRST_PATIENCE = 5.0
 # Seconds after which a turn is taken away from a process that does not give it up: writing a run's files takes less.
 TURN = 60.0
 _LONGEST_PAUSE = 8.0
 _JITTER = random.SystemRandom()
 _PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
+_SETTINGS = ("Credential", "Profile", "Config", "Token", "Region", "Validation", "UnknownService")
+"""Parts of the names of errors in what the user has set, which no repetition mends."""
 _LOG = logging.getLogger(__name__)
 
 # One retry loop, ours: three nested ones (botocore's, s3fs's, this) would multiply their times. One
@@ -64,9 +70,12 @@ class Bucket:
         self._address = address
         self._bucket = address.partition("/")[0]
         self._seen = False  # whether the bucket is known to exist
+        self._has_answered = False
+        self._leftovers: dict[str, dict[str, Any]] = {}  # by path, what listings came across
 
-    def get(self, path: str) -> bytes:
-        """Return an object's bytes."""
+    def get(self, path: str, most: int, size: int | None = None) -> bytes:
+        """Return an object's bytes; `size` is what a listing said of it, else it is asked for."""
+        check_size(self._head(path)[0] if size is None else size, most)
         return bytes(self._call(lambda: self._filesystem.cat_file(self._full(path))))
 
     def put(self, path: str, data: bytes) -> None:
@@ -82,10 +91,10 @@ class Bucket:
         """Write an object that isn't there yet; False, and nothing is changed, if it is."""
         return self._put_if(path, data, IfNoneMatch="*")
 
-    def get_versioned(self, path: str) -> tuple[bytes, str]:
+    def get_versioned(self, path: str, most: int) -> tuple[bytes, str]:
         """Return an object's bytes and its ETag, which is asked for first: it is never newer than the bytes."""
-        tag = str(self._info(path).get("ETag", ""))
-        return self.get(path), tag
+        size, tag = self._head(path)
+        return self.get(path, most, size), tag
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
         """Write an object in place of that version; False, and nothing is changed, if it is another or none."""
@@ -110,7 +119,9 @@ class Bucket:
             return True
 
         try:
-            return self._call(put) or self.get(path) == data
+            return self._call(put) or self.get(path, len(data)) == data
+        except NotPlain:  # larger than ours
+            return False
         except FileNotFoundError:
             return False
 
@@ -131,8 +142,9 @@ class Bucket:
         if not found:
             self._check_bucket()
         start = len(self._address) + 1
-        ours = {name[start:]: int(about["size"]) for name, about in found.items() if name.startswith(folder)}
-        return {name: size for name, size in ours.items() if name and not name.endswith("/")}
+        ours = {name[start:]: about for name, about in found.items() if name.startswith(folder)}
+        self._leftovers |= {path: about for path, about in ours.items() if _is_left(path)}
+        return {path: int(about["size"]) for path, about in ours.items() if path and not path.endswith("/")}
 
     def delete(self, path: str) -> None:
         """Delete an object; a missing one is fine."""
@@ -157,11 +169,11 @@ class Bucket:
         if self._scheme != "s3":
             return lambda: None
         folder, _, name = path.rpartition("/")
-        lock, own = f"{folder}/{TEMPORARY}turn-{name}", secrets.token_hex(16).encode()
+        lock, own = f"{folder}/{TURN_NAME}{name}", secrets.token_hex(16).encode()
         seen, since = "", 0.0
         while not self.create(lock, own):
             try:
-                found = self.get_versioned(lock)[1]
+                found = self._head(lock)[1]
             except FileNotFoundError:
                 continue
             if found != seen:
@@ -173,11 +185,43 @@ class Bucket:
 
     def _delete_own(self, path: str, own: bytes) -> None:
         with suppress(FileNotFoundError):
-            if self.get(path) == own:
+            if self.get(path, len(own), len(own)) == own:
                 self.delete(path)
+
+    def sweep(self, folders: Sequence[str]) -> None:
+        """Delete what killed processes left a while ago in the root, in `folders`, and in what was listed."""
+        for folder in folders:
+            self.sizes(folder)
+        with suppress(FileNotFoundError):
+            found = self._call(lambda: self._filesystem.ls(self._address, detail=True), checked=False)
+            names = {str(about["name"])[len(self._address) + 1 :]: about for about in found}
+            self._leftovers |= {path: about for path, about in names.items() if _is_left(path)}
+        for path, about in self._leftovers.items():
+            if not _is_old(about):
+                continue
+            if path.rpartition("/")[2].startswith(TURN_NAME):
+                self._end_turn(path, str(about.get("ETag", "")))
+            else:
+                self.delete(path)
+        self._leftovers.clear()
+
+    def _end_turn(self, path: str, version: str) -> None:
+        """Delete the lock of a dead process as whoever takes it over would: by becoming its holder first."""
+        own = secrets.token_hex(16).encode()
+        if self._scheme == "s3" and self.replace(path, own, version):
+            self._delete_own(path, own)
 
     def _full(self, path: str) -> str:
         return f"{self._address}/{path}"
+
+    def _head(self, path: str) -> tuple[int, str]:
+        """Return an object's size and ETag. On S3 that takes no right to list, and one request where it is missing."""
+        if self._scheme != "s3":
+            about = self._info(path)
+            return int(about["size"] or 0), str(about.get("ETag", ""))
+        bucket, _, key = self._full(path).partition("/")
+        found = self._call(lambda: self._filesystem.call_s3("head_object", Bucket=bucket, Key=key))
+        return int(found["ContentLength"]), str(found.get("ETag", ""))
 
     def _info(self, path: str) -> dict[str, Any]:
         info: dict[str, Any] = self._call(lambda: self._filesystem.info(self._full(path)))
@@ -188,15 +232,20 @@ class Bucket:
 
         With `checked`, an answer of "no such object" is believed once the bucket itself has been seen.
         """
-        end = time.monotonic() + PATIENCE
+        began = time.monotonic()
         for attempt in count():
             try:
-                return work()
+                answer = work()
+                self._has_answered = True
+                return answer
             except FileNotFoundError:
+                self._has_answered = True
                 if checked:
                     self._check_bucket()
                 raise
             except Exception as error:
+                self._has_answered = self._has_answered or _is_answer(error)
+                end = began + (PATIENCE if self._has_answered else min(PATIENCE, FIRST_PATIENCE))
                 pause = _JITTER.uniform(0, min(_LONGEST_PAUSE, 0.1 * 2.0**attempt))
                 if not _is_transient(error) or time.monotonic() + pause > end:
                     raise _as_os_error(error, attempt + 1) from error
@@ -240,11 +289,28 @@ def _is_refused(error: OSError) -> bool:
     return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
 
 
+def _is_answer(error: Exception) -> bool:
+    """Say whether a server has said this, rather than nobody."""
+    return getattr(error.__cause__, "response", None) is not None
+
+
+def _is_left(path: str) -> bool:
+    """Say whether an object's name is one of those that a killed process leaves behind; probes lie in the root."""
+    name = path.rpartition("/")[2]
+    return is_half_written(name) or name.startswith(TURN_NAME) or is_probe(path)
+
+
+def _is_old(about: Mapping[str, Any]) -> bool:
+    modified = about.get("LastModified") or about.get("updated") or about.get("last_modified")
+    return isinstance(modified, datetime) and time.time() - modified.timestamp() > OLD_SECONDS
+
+
 def _is_transient(error: Exception) -> bool:
     """Say whether a call may succeed when it is repeated; what is unknown may."""
     if isinstance(error, PermissionError | ValueError | TypeError | AttributeError | ImportError):
         return False
-    return "Credential" not in type(error).__name__ and getattr(error, "errno", None) not in _PERMANENT
+    name = type(error).__name__
+    return not any(word in name for word in _SETTINGS) and getattr(error, "errno", None) not in _PERMANENT
 
 
 def _as_os_error(error: Exception, attempts: int) -> OSError:
@@ -252,4 +318,6 @@ def _as_os_error(error: Exception, attempts: int) -> OSError:
         return BucketError(f"access denied ({error})", "check the credentials and what they allow")
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
     remedy = "check the address and the network, then run again"
+    if any(word in type(error).__name__ for word in _SETTINGS) or isinstance(error, ValueError):
+        remedy = "correct the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...) and the files that it names"
     return BucketError(f"{type(error).__name__}: {error}{tries}", remedy)

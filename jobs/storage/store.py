@@ -12,21 +12,28 @@ renamed; on an object store it is one put. A temporary file that a killed proces
 """
 
 import errno
+import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from jobs.masking import masked
+from jobs.memory import available_memory
 from jobs.storage.bucket import SCHEMES, Bucket
-from jobs.storage.folder import TEMPORARY, Folder
+from jobs.storage.folder import Folder
+from jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
+from jobs.storage.plain import ForeignFile, NotPlain, readable
 
 _VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_SECRET = re.compile(r"(?i)\b([\w-]*(?:sig|signature|credential|token|secret|key))=[^&\s'\"]+")
+_MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1 << 30}
+"""Bytes of a file of ours by its suffix, where nothing more exact is known; of others what the memory holds."""
 
 
 class AddressError(ValueError):
@@ -43,11 +50,11 @@ class StorageError(RuntimeError):
 class _Files(Protocol):
     """What a folder and a bucket both offer; every failure is an OSError."""
 
-    def get(self, path: str) -> bytes: ...
+    def get(self, path: str, most: int, size: int | None = None) -> bytes: ...
     def put(self, path: str, data: bytes) -> None: ...
     def put_all(self, files: Mapping[str, bytes]) -> None: ...
     def create(self, path: str, data: bytes) -> bool: ...
-    def get_versioned(self, path: str) -> tuple[bytes, str]: ...
+    def get_versioned(self, path: str, most: int) -> tuple[bytes, str]: ...
     def replace(self, path: str, data: bytes, version: str) -> bool: ...
     def exists(self, path: str) -> bool: ...
     def sizes(self, prefix: str) -> dict[str, int]: ...
@@ -55,6 +62,7 @@ class _Files(Protocol):
     def free(self) -> int | None: ...
     def existing(self) -> "_Files": ...
     def take_turn(self, path: str) -> Callable[[], None]: ...
+    def sweep(self, folders: Sequence[str]) -> None: ...
 
 
 class Store:
@@ -72,10 +80,14 @@ class Store:
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.root,)
 
-    def get(self, path: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError if there is no such file."""
+    def get(self, path: str, most: int | None = None, size: int | None = None) -> bytes:
+        """Return a file's bytes; FileNotFoundError if there is no such file.
+
+        Raises ForeignFile for what is no plain file, or has more than `most` bytes: by default what its kind may have.
+        `size` is what a listing said of it, which saves an object store the question.
+        """
         with self._errors("read", _checked(path)):
-            return self._files.get(path)
+            return self._files.get(path, most_of(path) if most is None else most, size)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
@@ -101,7 +113,7 @@ class Store:
     def get_versioned(self, path: str) -> tuple[bytes, str]:
         """Return a file's bytes and a name for this version of it; FileNotFoundError if there is none."""
         with self._errors("read", _checked(path)):
-            return self._files.get_versioned(path)
+            return self._files.get_versioned(path, most_of(path))
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
         """Write a file in place of that version of it and say True; False if it is another one by now, or gone.
@@ -151,10 +163,10 @@ class Store:
 
         It lies in the root or, where that doesn't exist yet, in the nearest folder above: nothing is left behind.
         """
-        path = f"probe-{secrets.token_hex(8)}"
+        path = f"{PROBE}{secrets.token_hex(8)}"
         with self._errors("write to", "", note):
             place = self._files.existing()
-            place.put(path, b"sumsquares")
+            place.put(path, PROBED)
         try:
             yield str(place.root) if isinstance(place, Folder) else self.root, path
         finally:
@@ -176,6 +188,14 @@ class Store:
             with self._errors("unlock", path):
                 give_up()
 
+    def sweep(self, folders: Sequence[str] = ()) -> None:
+        """Delete what killed processes left here more than OLD_SECONDS ago; nothing that is in use or somebody else's.
+
+        In a folder that is looked for everywhere, on an object store in its root, in `folders`, and in what was listed.
+        """
+        with self._errors("sweep", ""):
+            self._files.sweep(folders)
+
     def describe(self) -> str:
         """Return the root as a message shows it."""
         return self.root if _SCHEME.match(self.root) else f"the folder {self.root}"
@@ -191,13 +211,16 @@ class Store:
     @contextmanager
     def _errors(self, action: str, path: str, note: str = "") -> Iterator[None]:
         """Translate the operating system's and the object store's errors into ours."""
-        where = f"{self.root}/{path}" if path else self.describe()
+        where = readable(f"{self.root}/{path}" if path else self.describe())
         try:
             yield
         except OSError as error:
             if isinstance(error, FileNotFoundError) and action == "read":
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
-            reason = _SECRET.sub(r"\1=***", error.strerror or str(error) or type(error).__name__)
+            if isinstance(error, NotPlain):
+                remedy = "move it away, or choose another --store"
+                raise ForeignFile(f"{where}: {error.strerror} lies where a file of ours belongs; {remedy}") from error
+            reason = masked(error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
 
 
@@ -205,7 +228,7 @@ def _checked(path: str) -> str:
     """Return the path if it stays inside the store, else raise AddressError."""
     if not path.isprintable() or "\\" in path or any(_is_odd(part) for part in path.split("/")):
         example = "write a relative one such as 'trials/a.parquet'"
-        raise AddressError(f"{path[:200]!r} is no path inside a store: {example}")
+        raise AddressError(f"{masked(path[:200])!r} is no path inside a store: {example}")
     return path
 
 
@@ -216,15 +239,15 @@ def _is_odd(part: str) -> bool:
 def _checked_root(address: str) -> str:
     """Return a store's address in its normal form, else raise AddressError, which never repeats a secret."""
     scheme = _SCHEME.match(address)
-    if re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]", address)):
+    if re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]|%(?:40|3[Aa]|3[Ff]|23)", address)):
         raise AddressError(
             "the store's address seems to hold credentials: leave them out, and give them through the "
             "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...)"
         )
-    if not address.strip() or not address.isprintable():
+    if not address.strip() or not _as_text(address).isprintable():
         raise AddressError(f"the store's address is empty or holds control characters: {_VALID}")
     if not scheme:
-        return str(Path(address).expanduser().absolute())
+        return _absolute(address)
     name = scheme[1].lower()
     if name not in SCHEMES or not scheme[2]:
         raise AddressError(f"a store's address can't begin with {scheme[0]!r}: {_VALID}")
@@ -232,6 +255,36 @@ def _checked_root(address: str) -> str:
     if not _BUCKET.fullmatch(bucket):
         raise AddressError(f"the {name}:// address of the store has no valid bucket name: {_VALID}")
     return f"{name}://{bucket}" + (f"/{_checked('/'.join(prefix))}" if prefix else "")
+
+
+def _as_text(address: str) -> str:
+    """Return a path as people read it: in a locale without UTF-8 Python has its bytes as half characters."""
+    try:
+        return os.fsencode(address).decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        raise AddressError(
+            f"--store {address[:200]!a} is no text that a path can be in this locale ({encoding}): "
+            "set PYTHONUTF8=1, or write another path"
+        ) from None
+
+
+def _absolute(address: str) -> str:
+    try:
+        return str(Path(address).expanduser().absolute())
+    except RuntimeError:
+        whose = address.split("/")[0]
+        raise AddressError(f"--store {whose}: there is no such user, or no home; write the folder's path") from None
+    except OSError as error:
+        raise AddressError(
+            f"--store {address}: the folder that this was started in can't be found ({error.strerror}); "
+            "change to one that is there, or write a path that begins with /"
+        ) from None
+
+
+def most_of(path: str) -> int:
+    """Return the bytes that a file of ours may have, by its kind."""
+    return _MOST.get(PurePosixPath(path).suffix) or available_memory()
 
 
 _NO_ROOM = "free some space, or choose another --store"
@@ -242,6 +295,10 @@ _REMEDIES = {
         errno.ENOTDIR,
         errno.EISDIR,
         errno.EEXIST,
+    },
+    "its path is too long, or a link in it leads back to itself: choose another --store": {
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
     },
 }
 

@@ -1,0 +1,93 @@
+"""Plain files alone are opened, and read up to a bound: a FIFO would hang, a device would fill the memory.
+
+A link is followed, since a store may lie on several disks; what it leads to has to be a plain file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from datasets.errors import DataError
+
+_LONGEST = 1000  # characters of a path that a message shows
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class NotPlain(OSError):  # noqa: N818  its base says that it is an error
+    """What lies there is no plain file, or is larger than what belongs there; it was not read."""
+
+
+class ForeignFile(DataError):  # noqa: N818  the same
+    """Something lies in a store in the place of a file of ours (exit code 3); it is never deleted unasked."""
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """Return a plain file's bytes, `most` at most.
+
+    Raises NotPlain for anything else, which is not opened; OSError where the file is missing or can't be read.
+    """
+    _check_plain(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)  # what was looked at may have been replaced
+        if not stat.S_ISREG(found.st_mode):
+            raise NotPlain(errno.EINVAL, _kind(found.st_mode))
+        check_size(found.st_size, most)
+        data = file.read(most + 1)
+    check_size(len(data), most)
+    return data
+
+
+def check_target(path: Path) -> None:
+    """Raise NotPlain if something else than a plain file would be replaced by what is written there."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        _check_plain(path)
+
+
+def check_size(size: int, most: int) -> None:
+    """Raise NotPlain for a file that is larger than what belongs there."""
+    if size > most:
+        raise NotPlain(errno.EFBIG, f"a file of more than {most:,} bytes, which none of ours has")
+
+
+def is_plain(path: Path) -> bool:
+    """Whether there is a plain file, or a link to one."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def readable(path: str) -> str:
+    """A path as a message shows it: the characters that its bytes are, none that a terminal obeys, and not too many."""
+    with suppress(UnicodeEncodeError):
+        path = os.fsencode(path).decode("utf-8", "backslashreplace")
+    path = path if path.isprintable() else ascii(path)[1:-1]
+    return path if len(path) <= _LONGEST else f"{path[:_LONGEST]}... ({len(path)} characters)"
+
+
+def _check_plain(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotPlain(errno.EINVAL, "a link that leads back to itself") from error
+        if error.errno == errno.ENOENT and path.is_symlink():
+            raise NotPlain(errno.EINVAL, "a link that leads nowhere") from error
+        raise
+    if not stat.S_ISREG(mode):
+        raise NotPlain(errno.EINVAL, _kind(mode))
+
+
+def _kind(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "something else")

@@ -1,0 +1,44 @@
+"""The command line in this process, for tests that start it hundreds of times: what a fresh one costs is a second."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from jobs import exits
+from jobs.__main__ import main
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch, capfd, tmp_path):
+    """Runs the command line, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SUMSQUARES_STORE", "COLUMNS", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
+        monkeypatch.delenv(exits.DEBUG, raising=False)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Ended(ended.value.code or 0, captured.out, captured.err)
+
+    yield call
+    torch.set_flush_denormal(False)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,0 +1,168 @@
+"""Bad input of every kind, as a user, a script or a broken disk makes it: the documented exit code, one message that
+names it, no traceback, nothing created, in bounded time. The tables are in bad_*.py and odd_files.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from itertools import cycle, product
+from pathlib import Path
+
+import pytest
+import typer
+from bad_counts import OF_PLANS, TOO_MANY
+from bad_options import ODD_OPTIONS, ODD_REAL, ODD_WHOLE, REAL_OPTIONS, WHOLE_OPTIONS
+from bad_records import RECORDS
+from command_line import cli as cli
+from odd_files import FILES, FOLDERS, KINDS, NO_FOLDERS, put
+from specs import SMALL, small
+from test_refusals import finished as finished
+from test_refusals import tree
+
+from jobs import exits
+from jobs.numbers import real, whole
+
+SECONDS = 10
+SUMS = small().datasets[0].digest
+COMMANDS = {
+    "plan": ("plan", "spec.toml"),
+    "run": ("run", "spec.toml", "--workers", "0"),
+    "summarize": ("summarize", "spec.toml"),
+    "predict": ("predict", "small", "3", "4"),
+}
+pytestmark = pytest.mark.timeout(60)
+
+
+def refused(ended, code, words, began):
+    """What holds for every refusal."""
+    assert ended.code == code, ended.err[-500:]
+    assert not [word for word in words if word not in ended.err], ended.err[-1000:]
+    assert "internal error" not in ended.err
+    assert "Traceback" not in ended.err
+    assert len(ended.err) < 3000
+    assert time.monotonic() - began < SECONDS
+
+
+@pytest.fixture
+def asked(cli, finished, monkeypatch):
+    """The command line beside a finished store that is not to be changed, where nothing is ever begun."""
+    monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
+    monkeypatch.setattr("jobs.commands.Workplace", None)
+    monkeypatch.setattr("jobs.night.nightly.Workplace", None)
+    Path("spec.toml").write_text(SMALL)
+    return cli
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    """A finished store that may be changed, as `store` in this folder."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    return Path(shutil.copytree(finished.root, tmp_path / "store"))
+
+
+@pytest.mark.parametrize(("odd", "reads"), [(ODD_WHOLE, whole(1, 1000)), (ODD_REAL, real(0.5, 1000))])
+def test_odd_numbers_are_none(odd, reads):
+    """What Python itself would take for a number included."""
+    for name, text in odd.items():
+        with pytest.raises(typer.BadParameter, match="write a"):
+            pytest.fail(f"{name} was read as {reads(text)}")
+
+
+EACH = [*zip(cycle(WHOLE_OPTIONS.items()), ODD_WHOLE.items(), strict=False)]
+EACH += [*zip(cycle(REAL_OPTIONS.items()), ODD_REAL.items(), strict=False)]
+EACH += [(("numbers", ("predict", "small", "--")), odd) for odd in ODD_WHOLE.items() if odd[0] != "below zero"]
+
+
+@pytest.mark.parametrize(("option", "odd"), EACH, ids=[f"{option[0]} {odd[0]}" for option, odd in EACH])
+def test_an_odd_number_is_a_usage_error(asked, finished, option, odd):
+    """The option, and what to write; nothing is created."""
+    before, began = tree(finished.root), time.monotonic()
+    (name, command), (_, text) = option, odd
+    refused(asked(*command, *([name] if name.startswith("--") else []), text), exits.USAGE, [name, "write"], began)
+    assert tree(finished.root) == before
+    assert os.listdir() == ["spec.toml"]
+
+
+@pytest.mark.parametrize("case", ODD_OPTIONS)
+def test_an_odd_word_is_a_usage_error(asked, finished, case):
+    """Dates, paths, addresses, names, certificates, headers; nothing is created."""
+    before, began = tree(finished.root), time.monotonic()
+    arguments, words = ODD_OPTIONS[case]
+    refused(asked(*arguments), exits.USAGE, words, began)
+    assert tree(finished.root) == before
+    assert os.listdir() == ["spec.toml"]
+
+
+@pytest.mark.parametrize("case", TOO_MANY)
+def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkeypatch, case):
+    """Case f21: what is asked for against what there is, with no remedy that would fail; nothing is created."""
+    monkeypatch.setattr("jobs.room.available_memory", lambda: 24 << 30)
+    text, arguments, words = TOO_MANY[case]
+    Path("spec.toml").write_text(text)
+    began = time.monotonic()
+    refused(cli("run", "spec.toml", "--workers", "0", *arguments), exits.USAGE, words, began)
+    assert os.listdir() == ["spec.toml"]
+
+
+@pytest.mark.parametrize("case", OF_PLANS)
+def test_a_plan_says_what_run_would_refuse(cli, monkeypatch, case):
+    """Case f21: with its warning, and its costs."""
+    monkeypatch.setattr("jobs.room.available_memory", lambda: 24 << 30)
+    text, _, words = TOO_MANY[case]
+    Path("spec.toml").write_text(text)
+    ended = cli("plan", "spec.toml")
+    assert ended.code == 0
+    assert not [word for word in ("cost:", "warning:", *words) if word not in ended.out]
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_an_odd_record_is_named_or_of_no_account(cli, store, case):
+    """Never an internal error: damage is exit code 3, or told beside the answer."""
+    path, data, arguments, code = RECORDS[case]
+    where = store / path.replace("SUMS", SUMS)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_bytes(data)
+    refused(cli(*arguments), code, [], time.monotonic())
+
+
+PLACES = {**FILES, **FOLDERS}
+ALL = [(kind, place, command) for kind, place in product(KINDS, FILES) for command in FILES[place][1]]
+ALL += [(kind, place, command) for kind, place in product(NO_FOLDERS, FOLDERS) for command in FOLDERS[place][1]]
+SOME = [ALL[index] for index in range(0, len(ALL), 11)]
+
+
+def check_odd_file(cli, store, case, caplog):
+    kind, place, command = case
+    pack = min((store / "trials").glob("*.parquet")).stem
+    path, codes = PLACES[place]
+    where = store / path.replace("PACK", pack).replace("SUMS", SUMS)
+    before, began = put(kind, where), time.monotonic()
+    ended = cli(*COMMANDS.get(command, command.split()))
+    assert time.monotonic() - began < SECONDS
+    assert "internal error" not in ended.err
+    writes = kind == "a file of 1 TB" and command in ("run", "summarize")  # it has a name of ours: it is made anew
+    assert ended.code in (codes[command] | {0} if writes else codes[command]), ended.err[-500:]
+    assert writes or os.path.samestat(where.lstat(), before)
+    assert writes or where.name in ended.err + ended.out + caplog.text
+
+
+@pytest.mark.parametrize("case", SOME, ids=" | ".join)
+def test_what_is_no_plain_file_is_named_and_not_opened(cli, store, case, caplog):
+    """A sample of the next test."""
+    check_odd_file(cli, store, case, caplog)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("case", ALL, ids=" | ".join)
+def test_anything_anywhere_in_a_store_is_named_and_not_opened(cli, store, case, caplog):
+    """No FIFO hangs, no device fills the memory, and what is foreign is neither deleted nor written over."""
+    check_odd_file(cli, store, case, caplog)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spec_that_is_no_plain_file_is_not_opened(cli, kind):
+    """Exit code 2, with what it is."""
+    put(kind, Path("spec.toml").absolute())
+    refused(cli("run", "spec.toml"), exits.USAGE, ["spec.toml", "not read: it is a", "1 MiB"], time.monotonic())
