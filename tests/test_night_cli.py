@@ -63,7 +63,7 @@ def test_a_regression_is_exit_8_and_says_which_variant_by_how_much_and_how_sure(
         assert "sums [4] tanh" in ended.err
         assert "RMSE x " in ended.err
         assert "95 % interval" in ended.err
-        assert "of nights with nothing changed at most 0.1 are called worse" in ended.err
+        assert "p-values are Holm-corrected, tested at alpha = 0.1" in ended.err
 
 
 def _slow(models):

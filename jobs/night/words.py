@@ -45,7 +45,7 @@ def _paired(decision: Decision, judgement: Judgement, names: Mapping[str, Varian
     variants = f"{len(told)} of {of_all}" if told else of_all
     parts = [f"{words_of(names[change.variant])}: {_effect(change)}" for change in told[:_TOLD]]
     parts += [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
-    rule = f"of nights with nothing changed at most {policy.alpha:.3g} are called {decision.result}"
+    rule = f"p-values are Holm-corrected, tested at alpha = {policy.alpha:.3g}"
     untested = sum(change.verdict == "untested" for change in changes)
     unknown = f" ({untested} of them untested: fewer than two seeds)" if untested else ""
     text = f"{opening(decision.result, decision.against or '')}: {variants}{unknown}"
