@@ -21,6 +21,7 @@ from jobs.generation import Made
 from jobs.masking import masked
 from jobs.packs import Pack
 from jobs.plan import Plan
+from jobs.show.words import counted
 
 LINE_SECONDS = 5.0
 """Between two lines where there is no terminal."""
@@ -51,7 +52,7 @@ class Progress:
     def generating(self, plan: Plan) -> Iterator[Callable[[Made], None]]:
         """Shows rows as shards are made."""
         done = 0
-        with self._meter("rows", plan.rows_left) as advance:
+        with self._meter("row", plan.rows_left) as advance:
 
             def on_made(made: Made) -> None:
                 nonlocal done
@@ -62,11 +63,11 @@ class Progress:
 
     @contextmanager
     def training(self, packs: Sequence[Pack]) -> Iterator[Callable[[View], None]]:
-        """Shows trials as packs are trained, with the best RMSE so far of each dataset."""
+        """Shows trials as packs are trained, with the lowest RMSE of a trial so far for each dataset."""
         sizes = {f"pack {pack.id}": len(pack.trials) for pack in packs}
         best: dict[str, float] = {}
         finished = 0.0
-        with self._meter("trials", sum(sizes.values())) as advance:
+        with self._meter("trial", sum(sizes.values())) as advance:
 
             def on_view(view: View) -> None:
                 nonlocal finished
@@ -78,7 +79,7 @@ class Progress:
                         best[name] = min(rmse, best.get(name, rmse))
                 running = sum(share * sizes.get(key, 0) for key, share in view.running.items())
                 text = ", ".join(f"{name} {rmse:,.4g}" for name, rmse in sorted(best.items()))
-                advance(finished + running, f"best RMSE: {text}" if text else "")
+                advance(finished + running, f"lowest RMSE: {text}" if text else "")
 
             yield on_view
 
@@ -103,7 +104,7 @@ class Progress:
             TextColumn("{task.fields[note]}", table_column=rest),
         )
         with Bar(*columns, console=self._console, transient=True, expand=True) as bar:
-            task = bar.add_task(unit, total=total, note="")
+            task = bar.add_task(f"{unit}s", total=total, note="")
 
             def advance(done: float, note: str) -> None:
                 bar.update(task, completed=int(done), note=f"{rate.describe(done, unit)}  {note}")
@@ -120,7 +121,7 @@ class Progress:
             told = rate.describe(done, unit)
             if time.monotonic() - printed > LINE_SECONDS:
                 printed = time.monotonic()
-                self.say(f"{int(done):,} of {total:,} {unit}, {told}{', ' if note else ''}{note}")
+                self.say(f"{int(done):,} of {counted(total, unit)}, {told}{', ' if note else ''}{note}")
                 sys.stderr.flush()
 
         yield advance
@@ -144,11 +145,11 @@ class Rate:
         if self._first is None or now - self._first[0] < 1 or done <= self._first[1]:
             return "starting"
         rate = (done - self._first[1]) / (now - self._first[0])
-        return f"{rate:,.3g} {unit}/s, {clock((self._total - done) / rate)} left"
+        return f"{rate:,.3g} {unit}s/s, {clock((self._total - done) / rate)} left"
 
     def finished(self, unit: str) -> str:
         """What came of it."""
-        return f"{int(self._done):,} of {self._total:,} {unit} in {clock(time.monotonic() - self._created)}"
+        return f"{int(self._done):,} of {counted(self._total, unit)} in {clock(time.monotonic() - self._created)}"
 
 
 def clock(seconds: float) -> str:
