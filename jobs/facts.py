@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import zlib
 from contextlib import suppress
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
-from datasets.facts import Facts, measure_facts
+from datasets.facts import MEASURED_ROWS, Facts, measure_facts
 from datasets.spec import DatasetSpec
 from jobs.generation import folder_of
 from jobs.night.sealed import DamagedRecord, seal, unseal
@@ -27,7 +28,7 @@ class _Stored(BaseModel):
 
     format: int
     dataset: str
-    measured_rows: int
+    measured_rows: Annotated[int, Field(ge=1, le=MEASURED_ROWS)]
     seen: str
     """A bit per measured test row, the first one highest: packed, compressed by zlib, in base64."""
     distinct: int
@@ -49,7 +50,7 @@ def facts_path(dataset: DatasetSpec) -> str:
 def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
     """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
     path = facts_path(dataset)
-    with suppress(FileNotFoundError, DamagedRecord):
+    with suppress(FileNotFoundError, DamagedRecord, ValueError, zlib.error):
         stored = unseal(store.get(path), path, "", _SHAPE)
         if stored.dataset == dataset.digest:
             return _decode(stored)
@@ -71,5 +72,8 @@ def _decode(stored: _Stored) -> Facts:
 
 
 def _unpacked(stored: _Stored) -> NDArray[np.bool_]:
-    data = zlib.decompress(base64.b64decode(stored.seen))
+    size = -(-stored.measured_rows // 8)
+    data = zlib.decompressobj().decompress(base64.b64decode(stored.seen), size + 1)  # no more, whatever it says
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes of rows, not {size}")
     return np.unpackbits(np.frombuffer(data, np.uint8), count=stored.measured_rows).astype(bool)

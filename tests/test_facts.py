@@ -1,0 +1,86 @@
+"""The facts of a dataset in the store: measured once, and made anew where they are gone, damaged or another's."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from datasets.facts import measure_facts
+from datasets.spec import DatasetSpec
+from jobs import facts as module
+from jobs.facts import encode_facts, facts_of, facts_path
+from jobs.night.sealed import seal
+from jobs.reader import Reader
+from jobs.storage.store import StorageError, Store
+
+SPEC = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)
+OTHER = DatasetSpec(task="square", largest=60, rows=40, test_rows=50, seed=1)
+
+
+def equal(one, other):
+    """Whether two facts are the same."""
+    return all(np.array_equal(vars(one)[name], vars(other)[name]) for name in vars(one))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+def test_facts_are_measured_once(store, monkeypatch):
+    """What is read back is what was measured; a second question reads the file."""
+    measured = facts_of(store, SPEC)
+    assert equal(measured, measure_facts(SPEC))
+    monkeypatch.setattr(module, "measure_facts", lambda _: pytest.fail("measured twice"))
+    assert equal(facts_of(store, SPEC), measured)
+
+
+def sealed(**changes):
+    """A file with a right seal and something else in it."""
+    body = json.loads(encode_facts(SPEC, measure_facts(SPEC)))
+    del body["sha256"]
+    return seal({**body, **changes})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[" * 100_000,
+        encode_facts(OTHER, measure_facts(OTHER)),
+        sealed(seen="no base64!"),
+        sealed(seen="AAAA"),
+        sealed(measured_rows=10**15),
+    ],
+)
+def test_facts_that_are_not_those_of_the_dataset_are_made_anew(store, content):
+    """Damaged ones, and those of another dataset."""
+    store.put(facts_path(SPEC), content)
+    assert equal(facts_of(store, SPEC), measure_facts(SPEC))
+    assert store.get(facts_path(SPEC)) == encode_facts(SPEC, measure_facts(SPEC))
+
+
+def test_any_flipped_byte_of_the_facts_is_found(store):
+    """It is never believed, and the file is written anew."""
+    whole = encode_facts(SPEC, measure_facts(SPEC))
+    for place in range(0, len(whole), 7):
+        store.put(facts_path(SPEC), whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert equal(facts_of(store, SPEC), measure_facts(SPEC))
+
+
+def test_a_store_that_can_not_be_written_gives_the_facts_as_well(store, monkeypatch):
+    """They are measured each time then."""
+
+    def refuse(*_):
+        raise StorageError("read-only")
+
+    monkeypatch.setattr(Store, "put", refuse)
+    assert equal(facts_of(store, SPEC), measure_facts(SPEC))
+
+
+def test_a_worker_measures_the_errors_on_unseen_rows(store):
+    """The reader says which rows these are."""
+    assert (Reader(store).unseen(SPEC) == ~measure_facts(SPEC).seen_N).all()
