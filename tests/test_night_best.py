@@ -35,6 +35,7 @@ def simulated(nights, alpha, *only):
     return json.loads(run("gate", "--json", "--nights", f"{nights}", "--alpha", f"{alpha}", "--only", *only))
 
 
+@pytest.mark.chaos
 def test_of_edits_that_change_nothing_no_more_than_the_stated_rate_are_called_worse_or_better():
     """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of luck, with and without that of the rows."""
     found = simulated(25, 0.01, "normal, same", "normal, fresh", "exponential", "student3")

@@ -145,6 +145,7 @@ def a_quiet_life(store):
     return codes
 
 
+@pytest.mark.chaos
 def test_thirty_nights_with_faults_end_as_thirty_quiet_ones(tmp_path):
     """Double starts, kills in the middle, a clock that goes back, damaged results and a real regression.
 
