@@ -32,8 +32,8 @@ TOO_MANY: dict[str, tuple[str, tuple[str, ...], list[str]]] = {
         ("--max-trials", "1" + "0" * 18),
         ["3_000_000_000 trials", "GB of memory"],
     ),
-    "more rows than a million shards": (spec(datasets(2, 10**12, 10)), (), ["2_000_000_000_040 rows", "fewer rows"]),
-    "test rows that are more": (spec(datasets(1, 100, 10**12)), (), ["2_000_000_000_100 rows", "test_rows"]),
+    "more rows than two million shards": (spec(datasets(3, 10**12, 10)), (), ["3_000_000_000_060 rows", "fewer rows"]),
+    "test rows that are more": (spec(datasets(2, 100, 10**12)), (), ["4_000_000_000_200 rows", "test_rows"]),
     "a thousand datasets of a trillion rows": (spec(datasets(1000, 10**12, 10**12)), (), ["fewer datasets"]),
     "steps without end": (
         spec(datasets(1, 10**12, 10), "epochs = 10_000_000\nbatch_size = 1\n"),

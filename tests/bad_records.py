@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 import numpy as np
 import safetensors.numpy
@@ -27,6 +26,16 @@ def sealed_bytes(data: bytes) -> bytes:
     return hashlib.sha256(data).digest() + data
 
 
+BILLION = b"""name = "small"
+[[dataset]]
+name = "a"
+task = "sum"
+largest = 9
+rows = 100
+[[grid]]
+dataset = "a"
+seeds = 1_000_000_000
+"""
 STATUS, PRUNE, PREDICT, PLAN = (
     ("nightly", "status"),
     ("nightly", "prune"),
@@ -95,8 +104,7 @@ RECORDS: dict[str, tuple[str, bytes, tuple[str, ...], int]] = {
     "a run's spec of 2 MiB": ("runs/small/job.toml", b"#" * (2 << 20), PREDICT, 3),
     "a run's spec of a billion seeds": (
         "runs/small/job.toml",
-        b'name = "small"\n[[dataset]]\nname = "a"\ntask = "sum"\nlargest = 9\nrows = 100\n'
-        b'[[grid]]\ndataset = "a"\nseeds = 1000000000\n',
+        BILLION,
         PREDICT,
         3,
     ),

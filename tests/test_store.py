@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.storage import bucket
-from jobs.storage.store import AddressError, StorageError, Store
+from jobs.storage.address import AddressError
+from jobs.storage.store import StorageError, Store
 
 NAMES = st.sampled_from(["a", "b.json", "x/a", "x/y/a", "x/y/b", "y"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "delete"]), NAMES, st.binary(max_size=40)), max_size=15)

@@ -7,7 +7,6 @@ fsspec's caches are switched off, as another worker may have written in the mean
 messages for the user; `jobs.storage.store` does.
 """
 
-import errno
 import logging
 import random
 import secrets
@@ -19,6 +18,7 @@ from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
 
+from jobs.storage.bucket_errors import BucketError, as_os_error, is_answer, is_refused, is_transient
 from jobs.storage.leftovers import OLD_SECONDS, TURN_NAME, is_half_written, is_probe
 from jobs.storage.plain import NotPlain, check_size
 
@@ -35,9 +35,6 @@ FIRST_PATIENCE = 5.0
 TURN = 60.0
 _LONGEST_PAUSE = 8.0
 _JITTER = random.SystemRandom()
-_PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
-_SETTINGS = ("Credential", "Profile", "Config", "Token", "Region", "Validation", "UnknownService")
-"""Parts of the names of errors in what the user has set, which no repetition mends."""
 _LOG = logging.getLogger(__name__)
 
 # One retry loop, ours: three nested ones (botocore's, s3fs's, this) would multiply their times. One
@@ -51,14 +48,6 @@ _S3_OPTIONS: dict[str, Any] = {
         "max_pool_connections": 32,
     },
 }
-
-
-class BucketError(OSError):
-    """An object store's failure together with what to do about it."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.remedy = remedy
 
 
 class Bucket:
@@ -113,7 +102,7 @@ class Bucket:
             except FileNotFoundError:  # replace what isn't there
                 return False
             except OSError as error:
-                if not _is_refused(error):
+                if not is_refused(error):
                     raise
                 return False
             return True
@@ -244,11 +233,11 @@ class Bucket:
                     self._check_bucket()
                 raise
             except Exception as error:
-                self._has_answered = self._has_answered or _is_answer(error)
+                self._has_answered = self._has_answered or is_answer(error)
                 end = began + (PATIENCE if self._has_answered else min(PATIENCE, FIRST_PATIENCE))
                 pause = _JITTER.uniform(0, min(_LONGEST_PAUSE, 0.1 * 2.0**attempt))
-                if not _is_transient(error) or time.monotonic() + pause > end:
-                    raise _as_os_error(error, attempt + 1) from error
+                if not is_transient(error) or time.monotonic() + pause > end:
+                    raise as_os_error(error, attempt + 1) from error
                 _LOG.warning("object store: %s; again in %.1f s", type(error).__name__, pause)
                 time.sleep(pause)
         raise AssertionError("count() doesn't end")
@@ -283,17 +272,6 @@ def _open_filesystem(scheme: str) -> Any:
     return filesystem
 
 
-def _is_refused(error: OSError) -> bool:
-    """Say whether the store answered that a condition doesn't hold; 409, two at once, is repeated."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
-
-
-def _is_answer(error: Exception) -> bool:
-    """Say whether a server has said this, rather than nobody."""
-    return getattr(error.__cause__, "response", None) is not None
-
-
 def _is_left(path: str) -> bool:
     """Say whether an object's name is one of those that a killed process leaves behind; probes lie in the root."""
     name = path.rpartition("/")[2]
@@ -303,21 +281,3 @@ def _is_left(path: str) -> bool:
 def _is_old(about: Mapping[str, Any]) -> bool:
     modified = about.get("LastModified") or about.get("updated") or about.get("last_modified")
     return isinstance(modified, datetime) and time.time() - modified.timestamp() > OLD_SECONDS
-
-
-def _is_transient(error: Exception) -> bool:
-    """Say whether a call may succeed when it is repeated; what is unknown may."""
-    if isinstance(error, PermissionError | ValueError | TypeError | AttributeError | ImportError):
-        return False
-    name = type(error).__name__
-    return not any(word in name for word in _SETTINGS) and getattr(error, "errno", None) not in _PERMANENT
-
-
-def _as_os_error(error: Exception, attempts: int) -> OSError:
-    if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
-        return BucketError(f"access denied ({error})", "check the credentials and what they allow")
-    tries = f" ({attempts} attempts)" if attempts > 1 else ""
-    remedy = "check the address and the network, then run again"
-    if any(word in type(error).__name__ for word in _SETTINGS) or isinstance(error, ValueError):
-        remedy = "correct the environment (AWS_PROFILE, AWS_ENDPOINT_URL, ...) and the files that it names"
-    return BucketError(f"{type(error).__name__}: {error}{tries}", remedy)

@@ -12,10 +12,7 @@ renamed; on an object store it is one put. A temporary file that a killed proces
 """
 
 import errno
-import os
-import re
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,20 +21,14 @@ from typing import Protocol
 
 from jobs.masking import masked
 from jobs.memory import available_memory
-from jobs.storage.bucket import SCHEMES, Bucket
+from jobs.storage.address import SCHEME, checked_path, checked_root
+from jobs.storage.bucket import Bucket
 from jobs.storage.folder import Folder
 from jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
 from jobs.storage.plain import ForeignFile, NotPlain, readable
 
-_VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1 << 30}
 """Bytes of a file of ours by its suffix, where nothing more exact is known; of others what the memory holds."""
-
-
-class AddressError(ValueError):
-    """The address of a store, or a path inside it, is not a valid one (exit code 2)."""
 
 
 class StorageError(RuntimeError):
@@ -75,7 +66,7 @@ class Store:
     """
 
     def __init__(self, root: str) -> None:
-        self.root = _checked_root(root)
+        self.root = checked_root(root)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.root,)
@@ -86,12 +77,12 @@ class Store:
         Raises ForeignFile for what is no plain file, or has more than `most` bytes: by default what its kind may have.
         `size` is what a listing said of it, which saves an object store the question.
         """
-        with self._errors("read", _checked(path)):
+        with self._errors("read", checked_path(path)):
             return self._files.get(path, most_of(path) if most is None else most, size)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
-        with self._errors("write", _checked(path)):
+        with self._errors("write", checked_path(path)):
             self._files.put(path, data)
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
@@ -99,7 +90,7 @@ class Store:
 
         After a power cut a folder may have some and not others, in any order: their reader has to find that out.
         """
-        with self._errors("write", [_checked(path) for path in files][-1]):
+        with self._errors("write", [checked_path(path) for path in files][-1]):
             self._files.put_all(files)
 
     def create(self, path: str, data: bytes) -> bool:
@@ -107,12 +98,12 @@ class Store:
 
         `data` must be the writer's own (hold a random word), so that one whose answer was lost knows it again.
         """
-        with self._errors("create", _checked(path)):
+        with self._errors("create", checked_path(path)):
             return self._files.create(path, data)
 
     def get_versioned(self, path: str) -> tuple[bytes, str]:
         """Return a file's bytes and a name for this version of it; FileNotFoundError if there is none."""
-        with self._errors("read", _checked(path)):
+        with self._errors("read", checked_path(path)):
             return self._files.get_versioned(path, most_of(path))
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
@@ -120,12 +111,12 @@ class Store:
 
         `data` must be the writer's own, as in `create`.
         """
-        with self._errors("replace", _checked(path)):
+        with self._errors("replace", checked_path(path)):
             return self._files.replace(path, data, version)
 
     def exists(self, path: str) -> bool:
         """Say whether there is a file (not a folder) of this name."""
-        with self._errors("look for", _checked(path)):
+        with self._errors("look for", checked_path(path)):
             return self._files.exists(path)
 
     def list(self, prefix: str = "") -> list[str]:
@@ -134,13 +125,13 @@ class Store:
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """Return the paths of all files below a folder with their sizes in bytes, sorted by path."""
-        with self._errors("list", prefix and _checked(prefix)):
+        with self._errors("list", prefix and checked_path(prefix)):
             found = sorted(self._files.sizes(prefix).items())
         return {path: size for path, size in found if not PurePosixPath(path).name.startswith(TEMPORARY)}
 
     def delete(self, path: str) -> None:
         """Delete a file; a missing one is fine."""
-        with self._errors("delete", _checked(path)):
+        with self._errors("delete", checked_path(path)):
             self._files.delete(path)
 
     def probe(self, needed_bytes: int = 0) -> None:
@@ -180,7 +171,7 @@ class Store:
         A process that dies gives it up: in a folder at once, on S3 after a while. Where there are no file locks and no
         conditional writes, nobody waits.
         """
-        with self._errors("lock", _checked(path)):
+        with self._errors("lock", checked_path(path)):
             give_up = self._files.take_turn(path)
         try:
             yield
@@ -198,7 +189,7 @@ class Store:
 
     def describe(self) -> str:
         """Return the root as a message shows it."""
-        return self.root if _SCHEME.match(self.root) else f"the folder {self.root}"
+        return self.root if SCHEME.match(self.root) else f"the folder {self.root}"
 
     @cached_property
     def _files(self) -> _Files:
@@ -222,64 +213,6 @@ class Store:
                 raise ForeignFile(f"{where}: {error.strerror} lies where a file of ours belongs; {remedy}") from error
             reason = masked(error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
-
-
-def _checked(path: str) -> str:
-    """Return the path if it stays inside the store, else raise AddressError."""
-    if not path.isprintable() or "\\" in path or any(_is_odd(part) for part in path.split("/")):
-        example = "write a relative one such as 'trials/a.parquet'"
-        raise AddressError(f"{masked(path[:200])!r} is no path inside a store: {example}")
-    return path
-
-
-def _is_odd(part: str) -> bool:
-    return part in ("", ".", "..") or part.startswith(TEMPORARY)
-
-
-def _checked_root(address: str) -> str:
-    """Return a store's address in its normal form, else raise AddressError, which never repeats a secret."""
-    scheme = _SCHEME.match(address)
-    if re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]|%(?:40|3[Aa]|3[Ff]|23)", address)):
-        raise AddressError(
-            "the store's address seems to hold credentials: leave them out, and give them through the "
-            "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...)"
-        )
-    if not address.strip() or not _as_text(address).isprintable():
-        raise AddressError(f"the store's address is empty or holds control characters: {_VALID}")
-    if not scheme:
-        return _absolute(address)
-    name = scheme[1].lower()
-    if name not in SCHEMES or not scheme[2]:
-        raise AddressError(f"a store's address can't begin with {scheme[0]!r}: {_VALID}")
-    bucket, *prefix = address[scheme.end() :].rstrip("/").split("/")
-    if not _BUCKET.fullmatch(bucket):
-        raise AddressError(f"the {name}:// address of the store has no valid bucket name: {_VALID}")
-    return f"{name}://{bucket}" + (f"/{_checked('/'.join(prefix))}" if prefix else "")
-
-
-def _as_text(address: str) -> str:
-    """Return a path as people read it: in a locale without UTF-8 Python has its bytes as half characters."""
-    try:
-        return os.fsencode(address).decode("utf-8", "replace")
-    except UnicodeEncodeError:
-        encoding = sys.getfilesystemencoding()
-        raise AddressError(
-            f"--store {address[:200]!a} is no text that a path can be in this locale ({encoding}): "
-            "set PYTHONUTF8=1, or write another path"
-        ) from None
-
-
-def _absolute(address: str) -> str:
-    try:
-        return str(Path(address).expanduser().absolute())
-    except RuntimeError:
-        whose = address.split("/")[0]
-        raise AddressError(f"--store {whose}: there is no such user, or no home; write the folder's path") from None
-    except OSError as error:
-        raise AddressError(
-            f"--store {address}: the folder that this was started in can't be found ({error.strerror}); "
-            "change to one that is there, or write a path that begins with /"
-        ) from None
 
 
 def most_of(path: str) -> int:
