@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from cluster import inline
 from cluster.work import Failure, Item, View
 from datasets.shards import SHARD_ROWS
-from jobs.archive import SUMMARY, difference_to_earlier, publish_run
+from jobs.archive import difference_to_earlier, publish_run
 from jobs.environment import environment
 from jobs.generation import generate
 from jobs.packs import Pack
@@ -24,6 +24,7 @@ from jobs.plan import Plan
 from jobs.results.samples import samples
 from jobs.results.stored import DamagedResult, Results, read_trials
 from jobs.results.summary import Summary, summarize
+from jobs.results.summary_file import SUMMARY, seal_summary
 from jobs.show.progress import Progress
 from jobs.show.report import report
 from jobs.spec.job_spec import JobSpec
@@ -114,8 +115,8 @@ def summarize_run(
     files = {
         "summary.parquet": summary.to_parquet(),
         "report.html": report(spec, summary, facts).encode(),
-        SUMMARY: summary.to_json(spec.name, spec.digest, facts, timing.seconds),
     }
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, timing.seconds))
     if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
         progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
         return Published(summary, files[SUMMARY], has_files=False)

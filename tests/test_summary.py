@@ -214,7 +214,7 @@ def test_the_json_is_strict_and_has_the_keys_of_the_design() -> None:
     text = summary.to_json("question", "abc", {"python": "3.11"}, {"seconds": 1.5})
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert {"format", "run", "spec_digest", "trials", "datasets", "best", "environment", "timing"} <= document.keys()
-    assert (document["format"], document["run"], document["spec_digest"]) == (1, "question", "abc")
+    assert (document["format"], document["run"], document["spec_digest"]) == (2, "question", "abc")
     assert (document["environment"], document["timing"]) == ({"python": "3.11"}, {"seconds": 1.5})
     assert document["best"]["sums"]["rmse_std"] is document["best"]["sums"]["rmse_rounded_best"] is None
     assert document["datasets"]["sums"]["digest"] == SUMS.digest

@@ -23,11 +23,11 @@ from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
 from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
 from jobs.night.reading import Reading
-from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.night.sources import trained_spec
 from jobs.results.stored import Results
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.variants import trials
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 _THROUGH = "nightly/pruned.json"
@@ -172,7 +172,7 @@ def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
 
 def _spec(store: Store, path: str, folder: str) -> JobSpec:
     """The spec of a run by its name, or of an earlier one of that name by its digest."""
-    spec = parse_spec(store.get(path), path, 2**63)
+    spec = parse_stored(store.get(path), path)
     names = (spec.name, f"{spec.name}/{PREVIOUS}/{spec.digest[:12]}")
     if folder not in names:
         raise SpecError(path, [f"it is the spec of run {spec.name}, digest {spec.digest[:12]}"])

@@ -25,11 +25,11 @@ from datasets.spec import DatasetSpec
 from jobs.night.gate import Scores
 from jobs.night.nights import Night, folder_of, stored_night
 from jobs.night.reading import Reading
-from jobs.night.sealed import DamagedRecord
 from jobs.results.models import network_answers, networks
 from jobs.results.stored import variant_columns
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, Variant, trials
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 
