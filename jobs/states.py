@@ -61,11 +61,16 @@ def _sealed(store: Store, path: str) -> bytes | None:
         sealed = store.get(path)
     except FileNotFoundError:
         return None
+    if (reason := damage_of(sealed, path)) is not None:
+        log.warning("%s is damaged, %s: the pack is trained anew", path, reason)
+        return None
+    return sealed[_DIGEST_BYTES:]
+
+
+def damage_of(sealed: bytes, path: str) -> str | None:
+    """What is wrong with the bytes of a state's file, or None."""
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
-        log.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
-        return None
-    if (owner := state_path(pack_id_of(json.loads(_about(data).get("trial_ids", "[]"))))) != path:
-        log.warning("%s is damaged, it holds what belongs in %s: the pack is trained anew", path, owner)
-        return None
-    return data
+        return "its SHA-256 is another"
+    owner = state_path(pack_id_of(json.loads(_about(data).get("trial_ids", "[]"))))
+    return None if owner == path else f"it holds what belongs in {owner}"

@@ -7,7 +7,6 @@ is told, and state.json says that it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +22,7 @@ from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
 from jobs.night.sources import mend_runs, mend_specs
-from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_missed
+from jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
 from jobs.night.training import Trained, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
 from jobs.plan import make_plan
@@ -34,11 +33,6 @@ from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import StorageError, Store
 from jobs.timing import Timing
 from jobs.workplace import Workplace
-
-_STATE = (
-    *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),
-    *("result", "exit_code", "source_sha256"),
-)
 
 
 def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
@@ -109,9 +103,8 @@ def _held(
         return record
     record = record or _attempt(night, options, here, workplace, lock, read)
     if record["result"] != "partial":
-        event = event_of(record)
-        here.tell(options, event, record)
-        write_record(here.store, night.id, "state", {**_facts(record), "state": "ended", "event": event})
+        here.tell(options, event_of(record), record)
+        write_record(here.store, night.id, "state", ended_state(record))
     else:
         here.tell(options, "failure", record)
     mend_runs(here.store)
@@ -193,11 +186,6 @@ def _record_stopped(night: Night, signal: exits.Stopped, here: Here, above: int)
 def _names(night: Night) -> dict[str, Any]:
     spec = night.spec
     return {"night": night.id, "date": night.date.isoformat(), "spec_name": spec.name, "spec_digest": spec.digest}
-
-
-def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a record, what state.json keeps."""
-    return {name: record[name] for name in _STATE if name in record}
 
 
 def _words(error: Exception) -> str:

@@ -30,7 +30,7 @@ from jobs.spec.variants import trials
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
-_THROUGH = "nightly/pruned.json"
+THROUGH = "nightly/pruned.json"
 
 
 class _Through(BaseModel):
@@ -116,7 +116,7 @@ def prune(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
     _check(store, plan, check)
     if plan.nights:
         through = max(date_of(plan.nights[-1]), pruned_through(store) or date.min)
-        store.put(_THROUGH, seal({"format": 1, "through": through.isoformat()}))
+        store.put(THROUGH, seal({"format": 1, "through": through.isoformat()}))
     for number, path in enumerate(plan.files):
         if number % _CHECKED == 0:
             _check(store, plan, check)
@@ -133,9 +133,14 @@ def _check(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
 def pruned_through(store: Store) -> date | None:
     """The latest date of which a night was deleted, or None."""
     try:
-        return unseal(store.get(_THROUGH), _THROUGH, "", _SHAPE).through
+        return read_through(store.get(THROUGH))
     except (FileNotFoundError, DamagedRecord):
         return None
+
+
+def read_through(data: bytes) -> date:
+    """The date in a pruned.json; DamagedRecord if it is not what was written."""
+    return unseal(data, THROUGH, "", _SHAPE).through
 
 
 def _doomed(store: Store, keep: Keep, today: date, running: str | None) -> list[str]:

@@ -34,7 +34,7 @@ from jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
-from jobs.storage.store import Store
+from jobs.storage.store import NoPlainFile, Store
 
 __all__ = [
     "METRICS",
@@ -157,7 +157,8 @@ def _read_pack(
     except FileNotFoundError:
         return None, None
     except DataError as error:
-        return None, Problem("foreign" if isinstance(error, ForeignResult) else "damaged", path, str(error))
+        is_foreign = isinstance(error, ForeignResult | NoPlainFile)
+        return None, Problem("foreign" if is_foreign else "damaged", path, str(error))
     weights = _weights_of(path)
     # A listing is no snapshot: weights that were written while it was made may be missing in it.
     is_whole = sizes[weights] == weights_bytes(table) if weights in sizes else store.exists(weights)

@@ -134,6 +134,10 @@ class Bucket:
         ours = {name[start:]: int(about["size"]) for name, about in found.items() if name.startswith(folder)}
         return {name: size for name, size in ours.items() if name and not name.endswith("/")}
 
+    def folders(self) -> list[str]:
+        """Return no folders: a bucket has none."""
+        return []
+
     def delete(self, path: str) -> None:
         """Delete an object; a missing one is fine."""
         try:

@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,8 +29,15 @@ class Folder:
         self.root = root
 
     def get(self, path: str) -> bytes:
-        """Return a file's bytes."""
-        return (self.root / path).read_bytes()
+        """Return a plain file's bytes; anything else of that name is not opened, as a pipe would wait for ever."""
+        target = self.root / path
+        try:
+            mode = target.stat().st_mode
+        except NotADirectoryError as error:  # a file stands above it: there is none of this name
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(target)) from error
+        if not stat.S_ISREG(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is no plain file", str(target))
+        return target.read_bytes()
 
     def put(self, path: str, data: bytes) -> None:
         """Write or replace a file: under a temporary name, flushed to the disk, then renamed."""
@@ -85,6 +93,12 @@ class Folder:
         paths = (f"{folder}/{name}" for folder, _, names in walk for name in names)
         start = len(str(self.root)) + 1
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
+
+    def folders(self) -> list[str]:
+        """Return the paths of all folders, in no order."""
+        walk = os.walk(self.root, onerror=_raise_unless_missing)
+        start = len(str(self.root)) + 1
+        return [f"{folder}/{name}"[start:] for folder, names, _ in walk for name in names]
 
     def delete(self, path: str) -> None:
         """Delete a file; a missing one is fine."""

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from datasets.errors import DataError
 from jobs.storage.bucket import SCHEMES, Bucket
 from jobs.storage.folder import TEMPORARY, Folder
 
@@ -40,6 +41,10 @@ class StorageError(RuntimeError):
     """Whatever is tried next will fail as well: no further piece of work is begun."""
 
 
+class NoPlainFile(DataError):  # noqa: N818  its base says that it is an error
+    """Something else than a plain file stands where one must be (exit code 3)."""
+
+
 class _Files(Protocol):
     """What a folder and a bucket both offer; every failure is an OSError."""
 
@@ -51,6 +56,7 @@ class _Files(Protocol):
     def replace(self, path: str, data: bytes, version: str) -> bool: ...
     def exists(self, path: str) -> bool: ...
     def sizes(self, prefix: str) -> dict[str, int]: ...
+    def folders(self) -> list[str]: ...
     def delete(self, path: str) -> None: ...
     def free(self) -> int | None: ...
     def existing(self) -> "_Files": ...
@@ -73,7 +79,7 @@ class Store:
         return Store, (self.root,)
 
     def get(self, path: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError if there is no such file."""
+        """Return a file's bytes; FileNotFoundError if there is no such file, NoPlainFile if it is something else."""
         with self._errors("read", _checked(path)):
             return self._files.get(path)
 
@@ -115,6 +121,11 @@ class Store:
         """Say whether there is a file (not a folder) of this name."""
         with self._errors("look for", _checked(path)):
             return self._files.exists(path)
+
+    def folders(self) -> list[str]:
+        """Return the paths of all folders, sorted, the empty ones too; a bucket has none."""
+        with self._errors("list", ""):
+            return sorted(self._files.folders())
 
     def list(self, prefix: str = "") -> list[str]:
         """Return the paths of all files below a folder, sorted; [] if there is no such folder."""
@@ -197,6 +208,9 @@ class Store:
         except OSError as error:
             if isinstance(error, FileNotFoundError) and action == "read":
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
+            if isinstance(error, IsADirectoryError) and action == "read":
+                why = "a folder, a pipe or a device stands where a file must be"
+                raise NoPlainFile(f"{where}: {why}: move it away, then `sumsquares verify` says what to do") from error
             reason = _SECRET.sub(r"\1=***", error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
 

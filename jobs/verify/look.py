@@ -1,0 +1,120 @@
+"""One look at a whole store: each unit of files is checked, several at once, and what is wrong is looked at twice.
+
+What is written at this moment is not damage: it is whole when it is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from jobs.night.lost import PATH as CHAMPION
+from jobs.night.nights import list_nights, run_name
+from jobs.results.stored import Results, read_results
+from jobs.storage.store import NoPlainFile, StorageError, Store
+from jobs.verify.damage import Damage, foreign
+from jobs.verify.datasets import check_dataset
+from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
+from jobs.verify.nights import check_night, check_record
+from jobs.verify.notes import notes_of
+from jobs.verify.owners import Owners, collect
+from jobs.verify.packs import check_pack, check_state
+from jobs.verify.runs import check_run
+from jobs.verify.world import Meter, World
+
+Unit = tuple[str, str]
+"""The kind and the name of files that are checked together."""
+_CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
+    "run": check_run,
+    "night": check_night,
+    "record": check_record,
+    "dataset": check_dataset,
+    "pack": check_pack,
+    "state": check_state,
+}
+"""Specs first: what else there is follows from them."""
+_THREADS = 8
+_NO_FOLDER = "a file stands where a folder must be"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found."""
+
+    world: World
+    files: int
+    bytes: int
+    damage: dict[Unit, list[Damage]]
+    """By unit, those of which nothing is wrong left out."""
+    foreign: tuple[str, ...]
+    """Files in nobody's way."""
+    notes: tuple[str, ...]
+    """What is no damage: not finished, or missing altogether."""
+
+
+def look(store: Store, say: Callable[[str], None]) -> Look:
+    """Checks everything; changes nothing."""
+    sizes = _listing(store)
+    units = {path: unit_of(path) for path in sizes}
+    if blocked := [path for path in AREAS if path in sizes]:  # nothing below them can be listed
+        world = World(store, Owners(()), Meter(0, say))
+        place = {("place", path): [foreign(path, _NO_FOLDER)] for path in blocked}
+        return Look(world, len(blocked), sum(sizes[path] for path in blocked), place, (), ())
+    wanted = {unit for unit in units.values() if unit is not None}
+    nights = list_nights(store)
+    wanted |= {("night", night) for night in nights} | ({("record", CHAMPION)} if nights else set())
+    wanted |= {("run", f"runs/{run_name(night)}") for night in nights}
+    owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
+    world = World(store, owners, Meter(sum(sizes.values()), say))
+    ordered = sorted(wanted, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        first = list(pool.map(lambda unit: check(world, unit), ordered))
+    damage = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
+    results = read_results(store)
+    damage |= {("doubled", each.path): [each] for each in _doubled(results)}
+    damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
+    others = tuple(path for path, unit in units.items() if unit is None and ("place", path) not in damage)
+    damage = {unit: found for unit, found in damage.items() if found}
+    return Look(world, len(sizes), sum(sizes.values()), damage, others, tuple(notes_of(world, results, wanted)))
+
+
+def check(world: World, unit: Unit) -> list[Damage]:
+    """What is wrong with one unit."""
+    kind, name = unit
+    try:
+        return _CHECKS[kind](world, name) if kind in _CHECKS else []
+    except NoPlainFile as error:
+        path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
+        return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
+    except StorageError as error:
+        if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
+            return []
+        raise
+
+
+def _listing(store: Store) -> dict[str, int]:
+    """All files with their sizes, those in an area that is a link to another disk too."""
+    found = store.sizes()
+    for area in AREAS:
+        if not any(path == area or path.startswith(f"{area}/") for path in found):
+            found |= store.sizes(area)
+    return found
+
+
+def _doubled(results: Results) -> list[Damage]:
+    """Trials that two packs have with other numbers."""
+    found = []
+    for problem in results.problems:
+        if problem.kind == "doubled":
+            reason, _, remedy = problem.message.removeprefix(f"{problem.path}: ").rpartition(": ")
+            found.append(Damage(problem.path, "rows", reason, f"{remedy}, with its weights"))
+    return found
+
+
+def _out_of_place(store: Store, units: Mapping[str, Unit | None]) -> list[Damage]:
+    """Folders where a file must be, and files where a folder must be."""
+    folders = [path for path in store.folders() if unit_of(path) is not None]
+    files = [path for path in units if is_folder_of_ours(path)]
+    found = [foreign(path, "a folder stands where a file must be") for path in folders]
+    return found + [foreign(path, _NO_FOLDER) for path in files]

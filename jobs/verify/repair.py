@@ -1,0 +1,55 @@
+"""Repair: deletes or writes anew what follows from specs and seeds, under the lock of the nights. Nothing foreign goes.
+
+Runs hold no lock. So each unit is checked again right before, in the turn of those who publish a run, and only what is
+still damaged then is touched. A pack that a run commits in that very moment may be deleted: it is trained once more.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from jobs.night.clock import Clock
+from jobs.night.lock import holding
+from jobs.results.summary_file import SUMMARY
+from jobs.storage.store import Store
+from jobs.verify.damage import Damage
+from jobs.verify.look import Look, Unit, check
+
+
+def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
+    """What was repaired, and what remains.
+
+    Raises:
+        BusyError: a night runs.
+
+    """
+    every = [damage for each in found.damage.values() for damage in each]
+    if any(damage.kind == "lock" for damage in every) or not any(damage.is_mended for damage in every):
+        return [], every
+    done: list[Damage] = []
+    left: list[Damage] = []
+    with holding(found.world.store, "repair", clock) as lock:
+        for unit, before in found.damage.items():
+            lock.check()
+            repaired, remaining = _repair_unit(found, unit, before)
+            done += repaired
+            left += remaining
+    return done, left
+
+
+def _repair_unit(found: Look, unit: Unit, before: list[Damage]) -> tuple[list[Damage], list[Damage]]:
+    if not any(damage.is_mended for damage in before):
+        return [], before
+    store = found.world.store
+    with store.turn(f"{unit[1]}/{SUMMARY}") if unit[0] == "run" else nullcontext():
+        damage = check(found.world, unit)
+        for each in damage:
+            _apply(store, each)
+    return [each for each in damage if each.is_mended], [each for each in damage if not each.is_mended]
+
+
+def _apply(store: Store, damage: Damage) -> None:
+    for path in damage.deletes:
+        store.delete(path)
+    for path, make in damage.puts.items():
+        store.put(path, make())
