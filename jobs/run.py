@@ -5,7 +5,7 @@ Written to the store, in this order: datasets, packs, and at the end the run's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -97,7 +97,12 @@ class Published:
 
 
 def summarize_run(
-    spec: JobSpec, store: Store, timing: Timing, progress: Progress, read: Callable[[Store], Results] = read_trials
+    spec: JobSpec,
+    store: Store,
+    timing: Timing,
+    progress: Progress,
+    read: Callable[[Store], Results] = read_trials,
+    publish: Callable[[Store, JobSpec, Mapping[str, bytes]], str | None] = publish_run,
 ) -> Published:
     """Aggregates what the store has of a spec, and writes the run's summary and report."""
     with timing.stage("summarize"):
@@ -120,7 +125,7 @@ def summarize_run(
     if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
         progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
         return Published(summary, files[SUMMARY], has_files=False)
-    if (aside := publish_run(store, spec, files)) is not None:
+    if (aside := publish(store, spec, files)) is not None:
         progress.warn(f"the earlier run of this name, of another spec, is kept in {store.root}/{aside}")
     return Published(summary, files[SUMMARY], has_files=True)
 

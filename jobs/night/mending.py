@@ -10,7 +10,7 @@ from jobs.night.champion import read_champion
 from jobs.night.here import Here
 from jobs.night.lock import Lock
 from jobs.night.lost import champion_night
-from jobs.night.nights import Night, read_night
+from jobs.night.nights import Night, read_night, write_record
 from jobs.night.reading import Reading
 from jobs.night.scores import make_scores, read_scores
 from jobs.night.training import train_spec
@@ -37,8 +37,11 @@ def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: 
     """Makes it anew; the night's records stay as they are."""
     here.progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
     train_spec(night.trained, here, workplace, lock.check, read)
-    if not has_scores(night, here.store):
-        make_scores(here.store, night, read)
+    record = read_night(here.store, night.id)
+    if record is not None and not has_scores(night, here.store):
+        _, sha256 = make_scores(here.store, night, read)
+        if sha256 != record["scores_sha256"]:  # the same table in other bytes: another version of pyarrow wrote it
+            write_record(here.store, night.id, "night", {**record, "scores_sha256": sha256})
 
 
 def mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:

@@ -45,6 +45,13 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
         DamagedRecord: some of its trials are not in the store.
 
     """
+    table, data = measure_night(store, night, read)
+    store.put(scores_path(night.id), data)
+    return _scores(table), hashlib.sha256(data).hexdigest()
+
+
+def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, bytes]:
+    """The same, kept nowhere: the table, and the file that holds it; errors as in `make_scores`."""
     pairs, found = _trained(store, night, read)
     if night.fresh:
         rows_of = {trained.id: own.variant.dataset for own, trained in pairs}
@@ -54,8 +61,7 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
     table = _table(pairs, rmse)
     sink = io.BytesIO()
     pq.write_table(table, sink)
-    store.put(scores_path(night.id), sink.getvalue())
-    return _scores(table), hashlib.sha256(sink.getvalue()).hexdigest()
+    return table, sink.getvalue()
 
 
 def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: Reading) -> Scores:

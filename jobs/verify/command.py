@@ -10,10 +10,12 @@ from typing import Any
 from jobs import exits
 from jobs.commands import Shared
 from jobs.night.clock import Clock
+from jobs.results.stored import OF_TRIAL, read_results
 from jobs.show.words import counted
 from jobs.storage.store import Store
 from jobs.verify.damage import Damage
 from jobs.verify.look import Look, look
+from jobs.verify.notes import notes_of
 from jobs.verify.repair import repair
 
 _SHOWN = 20
@@ -25,14 +27,16 @@ def verify(mends: bool, shared: Shared) -> int:
     progress = shared.progress()
     found = look(Store(shared.store), progress.say)
     done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
+    results = read_results(found.world.store, OF_TRIAL) if done else found.results
+    notes = [*notes_of(found.world, results, found.units - (set() if done else found.damage.keys()))]
     if shared.json:
-        sys.stdout.write(json.dumps(_facts(found, done, left), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_facts(found, done, left, notes), indent=1) + "\n")
     else:
-        sys.stdout.write(_text(found, done, left) + "\n")
+        sys.stdout.write(_text(found, done, left, notes) + "\n")
     return exits.DATA if left else exits.OK
 
 
-def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage]) -> dict[str, Any]:
+def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> dict[str, Any]:
     return {
         "store": found.world.store.root,
         "files": found.files,
@@ -40,18 +44,18 @@ def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage]) -> dict[
         "damaged": [each.facts() for each in left],
         "repaired": [each.facts() for each in done],
         "foreign": list(found.foreign),
-        "notes": list(found.notes),
+        "notes": notes,
     }
 
 
-def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage]) -> str:
+def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
     where = found.world.store.describe()
     lines = _cut([f"repaired: {each.words(repaired=True)}" for each in done], "repaired files")
     lines += _cut([f"damaged: {each.words(repaired=False)}" for each in left], "damaged files")
     lines += _cut(
         [f"foreign: {_plain(path)}: not a name that we give, left as it is" for path in found.foreign], "foreign files"
     )
-    lines += _cut([f"note: {note}" for note in found.notes], "notes")
+    lines += _cut([f"note: {note}" for note in notes], "notes")
     counts = [f"{counted(len(done), 'file')} repaired"] if done else []
     counts += [f"{counted(len(left), 'file')} damaged" if left else "no damage left" if done else "no damage"]
     read = f"{counted(found.files, 'file')} of {found.bytes:,} bytes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -19,13 +19,13 @@ class Damage:
     """What to do: by hand, or, where repair does something, afterwards; empty where nothing is left to do."""
     deletes: tuple[str, ...] = ()
     """Files of ours that repair deletes, in this order."""
-    puts: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
-    """Files that repair writes anew."""
+    anew: Callable[[], Mapping[str, bytes]] | None = None
+    """The files that repair writes anew, in this order."""
 
     @property
     def is_mended(self) -> bool:
         """Whether repair does something about it."""
-        return bool(self.deletes or self.puts)
+        return bool(self.deletes or self.anew)
 
     def words(self, repaired: bool) -> str:
         """For people, before or after the repair."""
@@ -33,13 +33,13 @@ class Damage:
         if self.is_mended:
             done = ("written anew", "removed") if repaired else ("writes it anew", "removes it")
             who = "" if repaired else "`sumsquares verify --repair` "
-            parts.append(who + done[0 if self.puts else 1])
+            parts.append(who + done[0 if self.anew else 1])
         parts += [f"then {self.remedy}" if self.is_mended else self.remedy] if self.remedy else []
         return f"{self.path}: {': '.join(parts[:2])}" + (f", {parts[2]}" if len(parts) > 2 else "")
 
     def facts(self) -> dict[str, Any]:
         """The same for programs."""
-        repair = "writes it anew" if self.puts else "removes it" if self.deletes else None
+        repair = "writes it anew" if self.anew else "removes it" if self.deletes else None
         return {
             "path": self.path,
             "kind": self.kind,

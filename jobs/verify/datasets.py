@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from datasets.errors import DamagedManifest
@@ -44,7 +44,7 @@ def check_dataset(world: World, digest: str) -> list[Damage]:
     if manifest is not None:
         return found
     if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
-        return [*found, Damage(path, "manifest", reason, "", puts={path: partial(_manifest_anew, spec)})]
+        return [*found, Damage(path, "manifest", reason, "", anew=partial(_manifest_anew, spec))]
     again = "the next run or night that needs the dataset makes it complete"
     return [*found, Damage(path, "manifest", reason, again, (path,))] if data is not None else found
 
@@ -91,14 +91,10 @@ def _check_shard(world: World, spec: DatasetSpec, split: Split, index: int, entr
         if not is_ours(path, data):
             return foreign(path)
     reason = "missing, though its manifest names it" if data is None else "its bytes are not those that were written"
-    return Damage(path, "shard", reason, "", puts={path: _maker(spec, split, index)})
+    return Damage(path, "shard", reason, "", anew=lambda: {path: encode_shard(spec, split, index)[0]})
 
 
-def _maker(spec: DatasetSpec, split: Split, index: int) -> Callable[[], bytes]:
-    return lambda: encode_shard(spec, split, index)[0]
-
-
-def _manifest_anew(spec: DatasetSpec) -> bytes:
+def _manifest_anew(spec: DatasetSpec) -> dict[str, bytes]:
     """From all shards, which have been made good before."""
     entries = [encode_shard(spec, split, index)[1] for split, index, _ in _wanted(spec, None)]
-    return to_json(build_manifest(spec, entries))
+    return {f"datasets/{spec.digest}/manifest.json": to_json(build_manifest(spec, entries))}

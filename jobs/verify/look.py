@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from jobs.night.lost import PATH as CHAMPION
 from jobs.night.nights import list_nights, run_name
-from jobs.results.stored import Results, read_results
+from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from jobs.storage.store import NoPlainFile, StorageError, Store
 from jobs.verify.damage import Damage, foreign
 from jobs.verify.datasets import check_dataset
 from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
 from jobs.verify.nights import check_night, check_record
-from jobs.verify.notes import notes_of
 from jobs.verify.owners import Owners, collect
 from jobs.verify.packs import check_pack, check_state
 from jobs.verify.runs import check_run
@@ -49,8 +48,10 @@ class Look:
     """By unit, those of which nothing is wrong left out."""
     foreign: tuple[str, ...]
     """Files in nobody's way."""
-    notes: tuple[str, ...]
-    """What is no damage: not finished, or missing altogether."""
+    units: frozenset[Unit]
+    """All that was checked."""
+    results: Results
+    """All rows of trials."""
 
 
 def look(store: Store, say: Callable[[str], None]) -> Look:
@@ -58,25 +59,33 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
     sizes = _listing(store)
     units = {path: unit_of(path) for path in sizes}
     if blocked := [path for path in AREAS if path in sizes]:  # nothing below them can be listed
-        world = World(store, Owners(()), Meter(0, say))
+        world = World(store, Owners(()), frozenset(), Meter(0, say))
         place = {("place", path): [foreign(path, _NO_FOLDER)] for path in blocked}
-        return Look(world, len(blocked), sum(sizes[path] for path in blocked), place, (), ())
+        return Look(
+            world,
+            len(blocked),
+            sum(sizes[path] for path in blocked),
+            place,
+            (),
+            frozenset(),
+            Results(SCHEMA.empty_table(), ()),
+        )
     wanted = {unit for unit in units.values() if unit is not None}
     nights = list_nights(store)
     wanted |= {("night", night) for night in nights} | ({("record", CHAMPION)} if nights else set())
     wanted |= {("run", f"runs/{run_name(night)}") for night in nights}
     owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
-    world = World(store, owners, Meter(sum(sizes.values()), say))
+    results = read_results(store, OF_TRIAL)
+    world = World(store, owners, frozenset(results.table["trial_id"].to_pylist()), Meter(sum(sizes.values()), say))
     ordered = sorted(wanted, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
     with ThreadPoolExecutor(_THREADS) as pool:
         first = list(pool.map(lambda unit: check(world, unit), ordered))
     damage = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
-    results = read_results(store)
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
     damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
     others = tuple(path for path, unit in units.items() if unit is None and ("place", path) not in damage)
     damage = {unit: found for unit, found in damage.items() if found}
-    return Look(world, len(sizes), sum(sizes.values()), damage, others, tuple(notes_of(world, results, wanted)))
+    return Look(world, len(sizes), sum(sizes.values()), damage, others, frozenset(wanted), results)
 
 
 def check(world: World, unit: Unit) -> list[Damage]:

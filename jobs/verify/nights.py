@@ -14,9 +14,10 @@ from jobs.night.lock import read_lease
 from jobs.night.lost import PATH as CHAMPION
 from jobs.night.lost import way_out
 from jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name, start_again
+from jobs.night.reading import Reading
 from jobs.night.records import SHAPES
 from jobs.night.retention import THROUGH, read_through
-from jobs.night.scores import scores_path
+from jobs.night.scores import measure_night, scores_path
 from jobs.night.telling import ended_state
 from jobs.results.summary_file import sha256_of
 from jobs.spec.job_spec import SpecError, parse_stored
@@ -98,7 +99,7 @@ def _check_records(
         path = paths["state"]
         if ended is not None:
             anew = ended_state(ended)
-            found.append(Damage(path, "record", reasons["state"], "", puts={path: lambda: seal({"format": 1, **anew})}))
+            found.append(Damage(path, "record", reasons["state"], "", anew=lambda: {path: seal({"format": 1, **anew})}))
         else:
             found.append(Damage(path, "record", reasons["state"], night_command(world.store, known, night)))
     return found
@@ -116,7 +117,7 @@ def _check_spec(world: World, night: str, records: dict[str, dict[str, Any]]) ->
     if reason is None:
         return []
     if (copy := _copy_of(world, night, facts)) is not None:
-        return [Damage(path, "spec", reason, "", puts={path: lambda: copy})]
+        return [Damage(path, "spec", reason, "", anew=lambda: {path: copy})]
     return [Damage(path, "spec", reason, start_again(night))]
 
 
@@ -127,7 +128,7 @@ def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any
     try:
         found = Night(date_of(night), parse_stored(data, path), bool(facts and facts["fresh"]))
     except SpecError as error:
-        return f"damaged, {error.problems[0]}"
+        return error.problems[0]
     if found.id != night or (facts is not None and facts["spec_name"] != found.spec.name):
         return "it is not the spec that the night's name promises"
     stated = facts.get("source_sha256") if facts else None
@@ -150,12 +151,29 @@ def _copy_of(world: World, night: str, facts: dict[str, Any] | None) -> bytes | 
 
 def _check_scores(world: World, night: str, ended: dict[str, Any] | None, known: Night | None) -> list[Damage]:
     path = scores_path(night)
-    if ended is None or (data := world.get(path)) is None or sha256_of(data) == ended["scores_sha256"]:
+    data = world.get(path) if ended is not None else None
+    if ended is None or (data is not None and sha256_of(data) == ended["scores_sha256"]):
         return []
-    if not is_ours(path, data):
+    if data is not None and not is_ours(path, data):
         return [foreign(path)]
-    again = f"the next comparison with it measures it again, and so does {night_command(world.store, known, night)}"
-    return [Damage(path, "scores", "its SHA-256 is not the one that night.json names", again, (path,))]
+    reason = "missing" if data is None else "its SHA-256 is not the one that night.json names"
+    again = f"{night_command(world.store, known, night)} measures it again"
+    if known is None or not world.are_stored(known.trained):
+        return [Damage(path, "scores", reason, again)]
+    return [Damage(path, "scores", reason, "", anew=lambda: {path: _measured(world, known, ended["scores_sha256"])})]
+
+
+def _measured(world: World, night: Night, sha256: str) -> bytes:
+    """The scores as they were.
+
+    Raises:
+        DamagedRecord: trials of the night are lost, or this version of pyarrow writes other bytes.
+
+    """
+    _, data = measure_night(world.store, night, Reading())
+    if sha256_of(data) != sha256:
+        raise DamagedRecord(f"{scores_path(night.id)}: other bytes than night.json names")
+    return data
 
 
 def _check_pruned(world: World) -> list[Damage]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+from datasets.errors import DataError
 from jobs.night.clock import Clock
 from jobs.night.lock import holding
 from jobs.results.summary_file import SUMMARY
@@ -42,14 +43,18 @@ def _repair_unit(found: Look, unit: Unit, before: list[Damage]) -> tuple[list[Da
         return [], before
     store = found.world.store
     with store.turn(f"{unit[1]}/{SUMMARY}") if unit[0] == "run" else nullcontext():
-        damage = check(found.world, unit)
-        for each in damage:
-            _apply(store, each)
-    return [each for each in damage if each.is_mended], [each for each in damage if not each.is_mended]
+        damage = [(each, _apply(store, each)) for each in check(found.world, unit)]
+    return [each for each, done in damage if done], [each for each, done in damage if not done]
 
 
-def _apply(store: Store, damage: Damage) -> None:
+def _apply(store: Store, damage: Damage) -> bool:
+    """Whether it was repaired; what can't be made anew, as something else is damaged too, stays."""
+    try:
+        files = damage.anew() if damage.anew is not None else {}
+    except DataError:
+        return False
     for path in damage.deletes:
         store.delete(path)
-    for path, make in damage.puts.items():
-        store.put(path, make())
+    for path, data in files.items():
+        store.put(path, data)
+    return damage.is_mended

@@ -6,7 +6,9 @@ without them is one that is not finished yet. What an earlier version wrote has 
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +23,14 @@ from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.storage.sealed import DamagedRecord
+from jobs.verify.anew import kept_files
 from jobs.verify.damage import Damage, foreign
 from jobs.verify.layout import DERIVED
 from jobs.verify.ours import is_ours
 from jobs.verify.owners import known_night, night_command, run_command
 from jobs.verify.world import World
+
+_SHOWN = re.compile(rb"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -102,31 +107,44 @@ def _check_spec(run: _Run, summary: dict[str, Any] | None) -> tuple[JobSpec | No
     path, data = f"{run.folder}/{SPEC}", run.files.get(SPEC)
     ended = run.night is not None and read_night(run.world.store, run.night.id) is not None
     if data is None:
-        return None, [_spec_damage(run, "missing")] if run.files or ended else []
+        return None, [_spec_damage(run, summary, "missing")] if run.files or ended else []
     try:
         spec = parse_stored(data, path)
     except SpecError as error:
-        return None, [_spec_damage(run, f"damaged, {error.problems[0]}")]
+        return None, [_spec_damage(run, summary, error.problems[0])]
     named = summary["files"].get(SPEC) if summary else None
     if not is_sealed(data) and named is not None and named["sha256"] != sha256_of(data):
-        return None, [_spec_damage(run, f"damaged, it has lost its seal and is not the file that {SUMMARY} names")]
+        return None, [
+            _spec_damage(run, summary, f"damaged, it has lost its seal and is not the file that {SUMMARY} names")
+        ]
     if run.folder not in (f"runs/{spec.name}", f"runs/{spec.name}/previous/{spec.digest[:12]}"):
-        return None, [_spec_damage(run, f"it is the spec of run {spec.name}, digest {spec.digest[:12]}")]
+        return None, [_spec_damage(run, summary, f"it is the spec of run {spec.name}, digest {spec.digest[:12]}")]
     if run.night is not None and spec.digest != run.night.trained.digest:
-        return None, [_spec_damage(run, f"it is not what night {run.night.id} trained")]
+        return None, [_spec_damage(run, summary, f"it is not what night {run.night.id} trained")]
     return spec, []
 
 
-def _spec_damage(run: _Run, reason: str) -> Damage:
+def _spec_damage(run: _Run, summary: dict[str, Any] | None, reason: str) -> Damage:
     path, night = f"{run.folder}/{SPEC}", run.night
     if night is not None:
-        return Damage(path, "spec", reason, "", puts={path: lambda: seal_text(night.trained.source_text)})
+        return Damage(path, "spec", reason, "", anew=lambda: {path: seal_text(night.trained.source_text)})
     if run.night_id is not None:
         return Damage(path, "spec", reason, night_command(run.world.store, None, run.night_id))
-    if run.is_kept:
-        return Damage(path, "spec", reason, _forget(run))
-    shown = " (report.html beside it shows its text)" if "report.html" in run.files else ""
-    return Damage(path, "spec", reason, f"{WRITE_ANEW}{shown}")
+    if (copy := _shown(run, summary)) is not None:
+        return Damage(path, "spec", reason, "", anew=lambda: {path: copy})
+    return Damage(path, "spec", reason, _forget(run) if run.is_kept else WRITE_ANEW)
+
+
+def _shown(run: _Run, summary: dict[str, Any] | None) -> bytes | None:
+    """The spec as the report shows it, if that is the file that the summary names."""
+    named = summary["files"].get(SPEC) if summary else None
+    if named is None:
+        return None
+    for shown in _SHOWN.findall(run.files.get("report.html", b"")):
+        copy = seal_text(html.unescape(shown.decode(errors="replace")).encode())
+        if sha256_of(copy) == named["sha256"]:
+            return copy
+    return None
 
 
 def _forget(run: _Run) -> str:
@@ -139,28 +157,36 @@ def _derived(run: _Run, name: str, reason: str) -> Damage:
     if data is not None and not is_ours(path, data):
         return foreign(path)
     if run.is_kept:
-        again = run_command(run.world.store, "summarize", run.folder)
-        first = "" if SPEC not in run.files else f"{again} makes it the run of that name again, with a new summary; or "
-        return Damage(path, "summary", reason, f"{first}{_forget(run)}")
+        return _derived_of_kept(run, path, reason)
     all_of_it = {each: run.files[each] for each in DERIVED if each in run.files}
     deletes = tuple(f"{run.folder}/{each}" for each, has in all_of_it.items() if is_ours(f"{run.folder}/{each}", has))
     return Damage(path, "summary", reason, _again(run), deletes)
 
 
+def _derived_of_kept(run: _Run, path: str, reason: str) -> Damage:
+    """No run writes the summary of an earlier one again, so repair does, if the store has all of its trials."""
+    spec = _spec_of(run)
+    if spec is None:
+        return Damage(path, "summary", reason, _forget(run))
+    if not run.world.are_stored(spec):
+        train = run_command(run.world.store, "train", run.folder)
+        return Damage(path, "summary", reason, f"{train}, then `sumsquares verify --repair` writes it anew")
+    return Damage(path, "summary", reason, "", anew=lambda: kept_files(run.world.store, run.folder, spec))
+
+
 def _again(run: _Run) -> str:
-    if run.night_id is None and not _has_spec(run):
+    if run.night_id is None and _spec_of(run) is None:
         return WRITE_ANEW
     if run.night_id is not None:
         return f"{night_command(run.world.store, run.night, run.night_id)} makes it again"
     return f"{run_command(run.world.store, 'summarize', run.folder)} makes it again"
 
 
-def _has_spec(run: _Run) -> bool:
+def _spec_of(run: _Run) -> JobSpec | None:
     try:
-        parse_stored(run.files.get(SPEC, b""), SPEC)
+        return parse_stored(run.files.get(SPEC, b""), SPEC)
     except SpecError:
-        return False
-    return True
+        return None
 
 
 def _check_named(run: _Run, summary: dict[str, Any]) -> list[Damage]:

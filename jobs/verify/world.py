@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.variants import trials
 from jobs.storage.store import Store
 from jobs.verify.owners import Owners
 
@@ -40,7 +42,13 @@ class World:
 
     store: Store
     owners: Owners
+    stored: frozenset[str]
+    """Ids of all trials that have a result."""
     meter: Meter
+
+    def are_stored(self, spec: JobSpec) -> bool:
+        """Whether each trial of a spec has one."""
+        return all(trial.id in self.stored for trial in trials(spec))
 
     def get(self, path: str) -> bytes | None:
         """A file's bytes, or None if there is none; NoPlainFile if it is something else."""
