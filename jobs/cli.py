@@ -186,7 +186,7 @@ def verify(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read every file of the store whole, and name what is damaged and what to do. Exit code 3 while damage remains."""
+    """Read every file of the store; name what is damaged and a remedy."""
     from jobs.verify.command import verify
 
     raise typer.Exit(verify(repair, shared(store, json, quiet, debug)))

@@ -10,12 +10,13 @@ from jobs.night.champion import read_champion
 from jobs.night.here import Here
 from jobs.night.lock import Lock
 from jobs.night.lost import champion_night
-from jobs.night.nights import Night, read_night, write_record
+from jobs.night.nights import Night, list_nights, read_night, stored_night, write_record
 from jobs.night.reading import Reading
 from jobs.night.scores import make_scores, read_scores
 from jobs.night.training import train_spec
 from jobs.plan import make_plan
-from jobs.results.summary_file import SUMMARY, read_summary
+from jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from jobs.spec.variants import trials
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 from jobs.workplace import Workplace
@@ -51,6 +52,30 @@ def mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, re
     if holder is not None and holder.id != night.id and has_lost(holder, here.store, read):
         here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
         train_spec(holder.trained, here, workplace, lock.check, read)
+
+
+def mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Makes anew what other nights that have ended have lost: trials, summaries. What is there is not looked at."""
+    stored = frozenset(read(here.store).table["trial_id"].to_pylist())
+    files = frozenset(here.store.list("runs"))
+    for each in list_nights(here.store):
+        other = _ended(here.store, each) if each != night.id else None
+        if other is None:
+            continue
+        run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
+        if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
+            here.progress.warn(f"night {each} has lost files: they are made anew")
+            train_spec(other.trained, here, workplace, lock.check, read)
+
+
+def _ended(store: Store, night: str) -> Night | None:
+    """A night that has ended, if its own files are whole."""
+    try:
+        found, record = stored_night(store, night), read_night(store, night)
+    except DamagedRecord:
+        return None
+    is_whole = found is not None and record is not None and record["trained_digest"] == found.trained.digest
+    return found if is_whole else None
 
 
 def _has_summary(night: Night, store: Store) -> bool:

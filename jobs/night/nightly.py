@@ -16,12 +16,12 @@ from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
 from jobs.night.lock import Lock, holding, refuse_busy
-from jobs.night.mending import has_lost, has_scores, make_good, mend_champion
+from jobs.night.mending import has_lost, has_scores, make_good, mend_champion, mend_others
 from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
-from jobs.night.sources import mend_runs, mend_specs
+from jobs.night.sources import mend_specs
 from jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
 from jobs.night.training import Trained, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
@@ -107,8 +107,9 @@ def _held(
         write_record(here.store, night.id, "state", ended_state(record))
     else:
         here.tell(options, "failure", record)
-    mend_runs(here.store)
     _prune(night, options.keep, here, lock, read)
+    if record["result"] != "partial":
+        _mend_others(night, here, workplace, lock, read)
     return record
 
 
@@ -255,6 +256,14 @@ def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
         write_record(here.store, night.id, "state", told)
     except StorageError as error:  # it may be why the night failed, and must not hide it
         here.progress.warn(f"the failure was not recorded: {error}")
+
+
+def _mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Makes anew what other nights have lost; trouble with that is told, and the night stays what it is."""
+    try:
+        mend_others(night, here, workplace, lock, read)
+    except (StorageError, ValueError, BusyError) as error:
+        here.progress.warn(f"what other nights have lost was not made anew: {error}")
 
 
 def _prune(night: Night, keep: Keep, here: Here, lock: Lock, read: Reading) -> None:

@@ -10,7 +10,6 @@ from jobs.night.nights import (
     Night,
     folder_of,
     keep_source,
-    list_nights,
     read_night,
     run_name,
     start_again,
@@ -57,21 +56,6 @@ def mend_specs(store: Store, night: Night) -> None:
     record = read_night(store, night.id)
     if record is None or record["trained_digest"] != night.trained.digest:
         return
-    _mend_run(store, night)
-
-
-def mend_runs(store: Store) -> None:
-    """Does the same for the runs of all nights that have ended, by the specs that the nights themselves keep."""
-    for each in list_nights(store):
-        try:
-            night, record = stored_night(store, each), read_night(store, each)
-        except DamagedRecord:
-            continue
-        if night is not None and record is not None and record["trained_digest"] == night.trained.digest:
-            _mend_run(store, night)
-
-
-def _mend_run(store: Store, night: Night) -> None:
     try:
         trained_spec(store, night.id)
     except DamagedRecord:

@@ -31,11 +31,7 @@ class Folder:
     def get(self, path: str) -> bytes:
         """Return a plain file's bytes; anything else of that name is not opened, as a pipe would wait for ever."""
         target = self.root / path
-        try:
-            mode = target.stat().st_mode
-        except NotADirectoryError as error:  # a file stands above it: there is none of this name
-            raise FileNotFoundError(errno.ENOENT, "no such file", str(target)) from error
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(target.stat().st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is no plain file", str(target))
         return target.read_bytes()
 

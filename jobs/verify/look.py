@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from jobs.archive import run_folder
 from jobs.night.lost import PATH as CHAMPION
-from jobs.night.nights import list_nights, run_name
+from jobs.night.nights import folder_of, list_nights, run_name
 from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from jobs.storage.store import NoPlainFile, StorageError, Store
 from jobs.verify.damage import Damage, foreign
@@ -71,7 +72,9 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
             Results(SCHEMA.empty_table(), ()),
         )
     wanted = {unit for unit in units.values() if unit is not None}
-    nights = list_nights(store)
+    nights = [
+        night for night in list_nights(store) if not {folder_of(night), run_folder(run_name(night))} & sizes.keys()
+    ]
     wanted |= {("night", night) for night in nights} | ({("record", CHAMPION)} if nights else set())
     wanted |= {("run", f"runs/{run_name(night)}") for night in nights}
     owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
