@@ -54,6 +54,18 @@ def is_complete(spec: DatasetSpec, present: set[str]) -> bool:
     return all(shard_path(split, index) in present for split in SPLITS for index in range(shard_count(spec, split)))
 
 
+def extra_shards(world: World, digest: str) -> list[str]:
+    """Files with the names of shards that the dataset has not."""
+    folder = f"datasets/{digest}"
+    path = f"{folder}/manifest.json"
+    manifest, _ = _read(world.get(path), path, digest) if world.store.exists(path) else (None, "")
+    spec = manifest.dataset if manifest else world.owners.datasets.get(digest)
+    if spec is None:
+        return []
+    known = {f"{folder}/{shard_path(split, index)}" for split, index, _ in _wanted(spec, manifest)}
+    return [name for name in world.store.list(folder) if name not in known and name.endswith(".parquet")]
+
+
 def _read(data: bytes | None, path: str, digest: str) -> tuple[Manifest | None, str]:
     """The manifest, or what is wrong with it."""
     if data is None:

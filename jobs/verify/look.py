@@ -15,9 +15,10 @@ from jobs.night.nights import folder_of, list_nights, run_name
 from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from jobs.storage.store import NoPlainFile, StorageError, Store
 from jobs.verify.damage import Damage, foreign
-from jobs.verify.datasets import check_dataset
+from jobs.verify.datasets import check_dataset, extra_shards
 from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
 from jobs.verify.nights import check_night, check_record
+from jobs.verify.ours import is_ours
 from jobs.verify.owners import Owners, collect
 from jobs.verify.packs import check_pack, check_state
 from jobs.verify.runs import check_run
@@ -86,16 +87,18 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
     damage = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
     damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
+    extra = [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
     others = tuple(path for path, unit in units.items() if unit is None and ("place", path) not in damage)
     damage = {unit: found for unit, found in damage.items() if found}
-    return Look(world, len(sizes), sum(sizes.values()), damage, others, frozenset(wanted), results)
+    return Look(world, len(sizes), sum(sizes.values()), damage, (*others, *extra), frozenset(wanted), results)
 
 
 def check(world: World, unit: Unit) -> list[Damage]:
     """What is wrong with one unit."""
     kind, name = unit
     try:
-        return _CHECKS[kind](world, name) if kind in _CHECKS else []
+        found = _CHECKS[kind](world, name) if kind in _CHECKS else []
+        return [foreign(each.path) if each.is_mended and _is_foreign(world, each.path) else each for each in found]
     except NoPlainFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
         return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
@@ -103,6 +106,12 @@ def check(world: World, unit: Unit) -> list[Damage]:
         if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
             return []
         raise
+
+
+def _is_foreign(world: World, path: str) -> bool:
+    """Whether something of somebody else's stands there, which repair would delete or write over."""
+    data = world.get(path)
+    return data is not None and not is_ours(path, data)
 
 
 def _listing(store: Store) -> dict[str, int]:

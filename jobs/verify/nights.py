@@ -194,7 +194,7 @@ def _check_lock(world: World) -> list[Damage]:
         read_lease(world.store)
     except DamagedRecord as error:
         remedy = "make sure that no night runs, then `sumsquares nightly unlock`, then `sumsquares verify` again"
-        return [Damage(LOCK, "lock", _reason(error, LOCK), remedy)]
+        return [Damage(LOCK, "lock", _reason(error, LOCK).partition(": ")[0], remedy)]
     return []
 
 

@@ -17,8 +17,9 @@ _MARKS = {
     ".safetensors": (b"trial_ids", b'"[\\"'),  # a list of texts as the text of its only key
     ".state": (b"trial_ids", b"finite_steps"),
     ".json": (b'"sha256"', b'"format"'),
+    ".toml": (b"[[dataset]]", b"[[grid]]", b"sha256 of all bytes"),
 }
-_TEXT = {"report.html": b"<!doctype html>", ".json": b'{\n "format"'}
+_TEXT = {"report.html": b"<!doctype html>", ".json": b'{\n "format"', ".toml": b'name = "'}
 
 
 def is_ours(path: str, data: bytes) -> bool:

@@ -12,9 +12,10 @@ from datasets.errors import DataError
 from jobs.night.clock import Clock
 from jobs.night.lock import holding
 from jobs.results.summary_file import SUMMARY
-from jobs.storage.store import Store
+from jobs.storage.store import NoPlainFile, Store
 from jobs.verify.damage import Damage
 from jobs.verify.look import Look, Unit, check
+from jobs.verify.ours import is_ours
 
 
 def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
@@ -56,5 +57,16 @@ def _apply(store: Store, damage: Damage) -> bool:
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():
-        store.put(path, data)
+        if not _stands_in_the_way(store, path):
+            store.put(path, data)
     return damage.is_mended
+
+
+def _stands_in_the_way(store: Store, path: str) -> bool:
+    """Whether something foreign is there, of which the check of its own has told."""
+    try:
+        return not is_ours(path, store.get(path))
+    except FileNotFoundError:
+        return False
+    except NoPlainFile:
+        return True

@@ -65,8 +65,11 @@ def check_run(world: World, folder: str) -> list[Damage]:
     run = _Run(world, folder, files, night)
     summary, reason = _summary(run)
     spec, found = _check_spec(run, summary)
-    if reason is None and summary is not None:
-        reason = _contradiction(run, spec, summary)
+    if reason is None and summary is not None and (other := _contradiction(run, spec, summary)) is not None:
+        if _shown(run, summary) is None:
+            reason = other
+        else:
+            found.append(_spec_damage(run, summary, f"it is not the file that {SUMMARY} names"))
     if reason is not None:
         found.append(_derived(run, SUMMARY, reason))
     elif summary is None and files.keys() & set(DERIVED):
