@@ -27,8 +27,8 @@ from jobs.verify.world import Meter, World
 Unit = tuple[str, str]
 """The kind and the name of files that are checked together."""
 _CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
-    "run": check_run,
     "night": check_night,
+    "run": check_run,
     "record": check_record,
     "dataset": check_dataset,
     "pack": check_pack,
@@ -97,7 +97,7 @@ def check(world: World, unit: Unit) -> list[Damage]:
     """What is wrong with one unit."""
     kind, name = unit
     try:
-        found = _CHECKS[kind](world, name) if kind in _CHECKS else []
+        found = _CHECKS[kind](world, name)
         return [foreign(each.path) if each.is_mended and _is_foreign(world, each.path) else each for each in found]
     except NoPlainFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
@@ -106,6 +106,11 @@ def check(world: World, unit: Unit) -> list[Damage]:
         if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
             return []
         raise
+
+
+def is_checked(unit: Unit) -> bool:
+    """Whether it can be checked by itself; what two packs contradict each other in, or what is no file, can't."""
+    return unit[0] in _CHECKS
 
 
 def _is_foreign(world: World, path: str) -> bool:

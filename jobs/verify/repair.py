@@ -10,11 +10,11 @@ from contextlib import nullcontext
 
 from datasets.errors import DataError
 from jobs.night.clock import Clock
-from jobs.night.lock import holding
+from jobs.night.lock import Lock, holding
 from jobs.results.summary_file import SUMMARY
 from jobs.storage.store import NoPlainFile, Store
 from jobs.verify.damage import Damage
-from jobs.verify.look import Look, Unit, check
+from jobs.verify.look import Look, Unit, check, is_checked, look
 from jobs.verify.ours import is_ours
 
 
@@ -28,23 +28,30 @@ def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
     every = [damage for each in found.damage.values() for damage in each]
     if any(damage.kind == "lock" for damage in every) or not any(damage.is_mended for damage in every):
         return [], every
-    done: list[Damage] = []
-    left: list[Damage] = []
     with holding(found.world.store, "repair", clock) as lock:
-        for unit, before in found.damage.items():
-            lock.check()
-            repaired, remaining = _repair_unit(found, unit, before)
-            done += repaired
-            left += remaining
+        done, left = _repair_all(found, lock)
+        if done and left:  # specs that were written anew may say more of the rest
+            more, left = _repair_all(look(found.world.store, found.world.meter.say), lock)
+            done += more
     return done, left
 
 
-def _repair_unit(found: Look, unit: Unit, before: list[Damage]) -> tuple[list[Damage], list[Damage]]:
-    if not any(damage.is_mended for damage in before):
-        return [], before
+def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
+    done: list[Damage] = []
+    left: list[Damage] = []
+    for unit in found.damage:
+        lock.check()
+        repaired, remaining = _repair_unit(found, unit)
+        done += repaired
+        left += remaining
+    return done, left
+
+
+def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
     store = found.world.store
     with store.turn(f"{unit[1]}/{SUMMARY}") if unit[0] == "run" else nullcontext():
-        damage = [(each, _apply(store, each)) for each in check(found.world, unit)]
+        again = check(found.world, unit) if is_checked(unit) else found.damage[unit]
+        damage = [(each, _apply(store, each)) for each in again]
     return [each for each, done in damage if done], [each for each, done in damage if not done]
 
 
