@@ -186,7 +186,7 @@ def verify(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read every file of the store; name what is damaged and a remedy."""
+    """Find damaged files, and name a remedy for each."""
     from jobs.verify.command import verify
 
     raise typer.Exit(verify(repair, shared(store, json, quiet, debug)))
