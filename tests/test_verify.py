@@ -248,6 +248,15 @@ def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
     assert all(store.get(path) == NOTES for path in extra)
 
 
+def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_path):
+    """Though no word of a spec is left: it is the beginning of the copy."""
+    run(store, tmp_path, "# somebody's own words at the head\n" + MINE)
+    whole = store.get("runs/mine/job.toml")
+    store.put("runs/mine/job.toml", whole[:20])
+    assert mend(store) == {}
+    assert store.get("runs/mine/job.toml") == whole
+
+
 def test_what_is_no_file_is_named_and_not_opened(cli, store):  # noqa: F811
     """Folders, empty or not, and pipes where a file must be; files where a folder must be: exit code 3, all stay."""
     for path in ("nightly/champion.json", first(store, "night.json"), first(store, "manifest.json")):
@@ -337,3 +346,19 @@ def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_put_back(sto
     assert mend(store) == {}
     assert meanings(store) == quiet
     assert parse_spec(EARLIER.encode(), "").digest[:12] in earlier
+
+
+def test_a_store_in_a_bucket_is_verified_and_repaired_as_a_folder_is(store, s3_root):
+    """Its commands can't name a file of this machine: they say which spec."""
+    bucket = Store(s3_root)
+    for path, data in files(store).items():
+        bucket.put(path, data)
+    assert found(bucket) == {}
+    pack, shard = first(bucket, "trials/", ".safetensors"), first(bucket, "datasets/", "train/")
+    for path in (pack, shard, "runs/mine/report.html"):
+        bucket.put(path, flipped(bucket.get(path), draw_for(path)))
+    assert sorted(found(bucket)) == sorted((pack, shard, "runs/mine/report.html"))
+    assert f"with a copy of {s3_root}/" in found(bucket)[pack].remedy
+    assert mend(bucket) == {}
+    assert bucket.get(shard) == store.get(shard)
+    assert not bucket.exists(pack)

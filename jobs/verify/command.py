@@ -28,7 +28,7 @@ def verify(mends: bool, shared: Shared) -> int:
     found = look(Store(shared.store), progress.say)
     done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
     results = read_results(found.world.store, OF_TRIAL) if done else found.results
-    notes = [*notes_of(found.world, results, found.units - (set() if done else found.damage.keys()))]
+    notes = [*notes_of(found.world, results, found.units, () if done else found.damage)]
     if shared.json:
         sys.stdout.write(json.dumps(_facts(found, done, left, notes), indent=1) + "\n")
     else:

@@ -29,7 +29,7 @@ class Damage:
 
     def words(self, repaired: bool) -> str:
         """For people, before or after the repair."""
-        parts = [self.reason]
+        parts = [self.reason.removeprefix("damaged, ").removeprefix("damaged: ")]
         if self.is_mended:
             done = ("written anew", "removed") if repaired else ("writes it anew", "removes it")
             who = "" if repaired else "`sumsquares verify --repair` "

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from datasets.errors import DataError
 from jobs.archive import run_folder
 from jobs.night.lost import PATH as CHAMPION
 from jobs.night.nights import folder_of, list_nights, run_name
@@ -98,7 +99,7 @@ def check(world: World, unit: Unit) -> list[Damage]:
     kind, name = unit
     try:
         found = _CHECKS[kind](world, name)
-        return [foreign(each.path) if each.is_mended and _is_foreign(world, each.path) else each for each in found]
+        return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
     except NoPlainFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
         return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
@@ -113,10 +114,16 @@ def is_checked(unit: Unit) -> bool:
     return unit[0] in _CHECKS
 
 
-def _is_foreign(world: World, path: str) -> bool:
+def _is_foreign(world: World, damage: Damage) -> bool:
     """Whether something of somebody else's stands there, which repair would delete or write over."""
-    data = world.get(path)
-    return data is not None and not is_ours(path, data)
+    data = world.get(damage.path) if damage.is_mended else None
+    if data is None or is_ours(damage.path, data):
+        return False
+    try:
+        anew = damage.anew() if damage.anew is not None else {}
+    except DataError:
+        return True
+    return not anew.get(damage.path, b"").startswith(data)  # else it was cut off before any word of ours
 
 
 def _listing(store: Store) -> dict[str, int]:

@@ -19,7 +19,8 @@ _MARKS = {
     ".json": (b'"sha256"', b'"format"'),
     ".toml": (b"[[dataset]]", b"[[grid]]", b"sha256 of all bytes"),
 }
-_TEXT = {"report.html": b"<!doctype html>", ".json": b'{\n "format"', ".toml": b'name = "'}
+_HEAD = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+_TEXT = {"report.html": _HEAD, ".json": b'{\n "format"', ".toml": b'name = "'}
 
 
 def is_ours(path: str, data: bytes) -> bool:
@@ -34,7 +35,7 @@ def is_ours(path: str, data: bytes) -> bool:
 def _is_cut_off(key: str, data: bytes) -> bool:
     """Whether it is the beginning of such a file, so short that no word of ours is in it."""
     if key in _TEXT:
-        return _TEXT[key].startswith(data.strip())
+        return _TEXT[key].startswith(data.strip()) or data.startswith(_TEXT[key])
     if key.endswith(".parquet"):
         return data.startswith(b"PAR1"[: len(data)]) and not (len(data) > 4 and data.endswith(b"PAR1"))
     header = data[32:] if key == ".state" else data

@@ -64,15 +64,16 @@ def _apply(store: Store, damage: Damage) -> bool:
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():
-        if not _stands_in_the_way(store, path):
+        if not _is_in_the_way(store, path, data):
             store.put(path, data)
     return damage.is_mended
 
 
-def _stands_in_the_way(store: Store, path: str) -> bool:
-    """Whether something foreign is there, of which the check of its own has told."""
+def _is_in_the_way(store: Store, path: str, anew: bytes) -> bool:
+    """Whether something foreign is there, of which a check of its own has told."""
     try:
-        return not is_ours(path, store.get(path))
+        there = store.get(path)
+        return not is_ours(path, there) and not anew.startswith(there)
     except FileNotFoundError:
         return False
     except NoPlainFile:
