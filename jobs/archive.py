@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from datasets.errors import DataError
+from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.difference import describe_difference
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from jobs.spec.seal_line import is_sealed, seal_text
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 PREVIOUS = "previous"
-SUMMARY = "summary.json"
-"""Written last: whoever reads a run begins with it."""
 WRITE_ANEW = "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
 """The remedy for a run's job.toml and summary.json."""
 
@@ -32,7 +33,7 @@ def run_folder(name: str) -> str:
 
 def spec_path(name: str) -> str:
     """Where its spec lies."""
-    return f"{run_folder(name)}/job.toml"
+    return f"{run_folder(name)}/{SPEC}"
 
 
 def stored_spec(store: Store, name: str) -> JobSpec | None:
@@ -44,13 +45,18 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
     """
     path = spec_path(name)
     try:
-        spec = parse_spec(store.get(path), path, max_trials=2**63)
+        data = store.get(path)
+        spec = parse_stored(data, path)
     except FileNotFoundError:
         return None
     except SpecError as error:
         raise DamagedSpec(f"{error}; {WRITE_ANEW}") from error
     if spec.name != name:
         raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {WRITE_ANEW}")
+    if not is_sealed(data) and not _is_named(store, run_folder(name), data):
+        raise DamagedSpec(
+            f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {WRITE_ANEW}"
+        )
     return spec
 
 
@@ -66,7 +72,7 @@ def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
 def begin_run(store: Store, spec: JobSpec) -> None:
     """Says what a run of a new name is going to be; an earlier run of that name stays as it is."""
     if not store.exists(spec_path(spec.name)):
-        store.put(spec_path(spec.name), spec.source_text)
+        store.put(spec_path(spec.name), seal_text(spec.source_text))
 
 
 def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str | None:
@@ -79,7 +85,7 @@ def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str 
     folder = run_folder(spec.name)
     with store.turn(f"{folder}/{SUMMARY}"):
         aside = _move_aside(store, spec)
-        store.put(spec_path(spec.name), spec.source_text)
+        store.put(spec_path(spec.name), seal_text(spec.source_text))
         for name, data in files.items():
             store.put(f"{folder}/{name}", data)
     return aside
@@ -105,3 +111,13 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
         if path != spec_path(spec.name):
             store.delete(path)
     return aside
+
+
+def _is_named(store: Store, folder: str, data: bytes) -> bool:
+    """Whether a spec without a seal is the one that the summary beside it names, if that names one."""
+    path = f"{folder}/{SUMMARY}"
+    try:
+        named = read_summary(store.get(path), path)["files"].get(SPEC)
+    except (FileNotFoundError, DamagedRecord):
+        return True
+    return named is None or named["sha256"] == sha256_of(data)

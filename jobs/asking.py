@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,13 +15,15 @@ from jobs.archive import WRITE_ANEW, run_folder, stored_spec
 from jobs.exits import UsageError
 from jobs.floods import listed
 from jobs.night.champion import read_champion
-from jobs.night.nights import read_night, run_name
+from jobs.night.lost import champion_night
+from jobs.night.nights import folder_of, read_night, run_files, run_name
 from jobs.night.records import is_night
 from jobs.night.sources import trained_spec
 from jobs.numbers import shown
 from jobs.results.samples import Sample, ask
 from jobs.results.scale import diverged_from
 from jobs.results.stored import read_results, variant_columns
+from jobs.results.summary_file import read_summary
 from jobs.show.words import describe_task, describe_variant, number
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
@@ -109,21 +110,28 @@ class _Asked:
     @property
     def retrain(self) -> str:
         """What brings lost trials back."""
-        return "the next night trains it again" if self.night else "run the spec again to have it back"
+        if self.night is None:
+            return "run the spec again to have it back"
+        return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
     @property
     def summarize(self) -> str:
         """What writes the run's summary anew."""
-        if self.night is None:
-            return WRITE_ANEW
-        begin = f"start the night again with its spec and --date {self.night[:10]}"
-        return f"delete nightly/{self.night}/night.json if it is there, then {begin}"
+        return WRITE_ANEW if self.night is None else self.start_again
+
+    @property
+    def start_again(self) -> str:
+        """What makes anew what a night has lost."""
+        assert self.night is not None
+        return f"start the night again with its spec and --date {self.night[:10]} (--fresh-data if it had that)"
 
 
 def _whom(store: Store, run: str) -> _Asked:
     """The run of that name, or the champion in a store that has one."""
     champion = read_champion(store)[0] if run == CHAMPION else None
     if champion is not None:
+        if not store.list(folder_of(champion.night)) and not run_files(store, champion.night):
+            champion_night(store, champion.night)  # says which night to go back to
         return _Asked(trained_spec(store, champion.night), f"champion {champion.night}", champion.night)
     night = run.removeprefix(run_name(""))
     if night == run or not is_night(night) or read_night(store, night) is None:
@@ -134,6 +142,9 @@ def _whom(store: Store, run: str) -> _Asked:
 def _spec(store: Store, run: str) -> JobSpec:
     """The spec of a run; only a name that is listed is made a path of."""
     known = {path.split("/")[1] for path in store.list("runs")}
+    if run not in known and run == CHAMPION:
+        remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
+        raise UsageError(f"there is no champion yet in {store.describe()}: {remedy}")
     if run not in known:
         there = f"in {store.describe()}; there are: {listed(sorted(known))}"
         raise UsageError(f"there is no run {shown(run)} {there}")
@@ -173,11 +184,11 @@ def _summary(store: Store, asked: _Asked) -> tuple[dict[str, Any], str]:
     A summary of format 1 names the best trial of the best variant alone.
     """
     try:
-        summary = json.loads(store.get(f"{run_folder(asked.spec.name)}/summary.json"))
+        path = f"{run_folder(asked.spec.name)}/summary.json"
+        summary = read_summary(store.get(path), path)
         if summary["spec_digest"] == asked.spec.digest and summary["format"] == 1:
-            return {
-                name: row and row["trial"] for name, row in summary["best"].items()
-            }, "best seed of the best variant"
+            known = {name: row and row["trial"] for name, row in summary["best"].items()}
+            return known, "best seed of the best variant"
         if summary["spec_digest"] == asked.spec.digest:
             return {**summary["best_trial"]}, "best trial"
     except FileNotFoundError:
@@ -186,7 +197,7 @@ def _summary(store: Store, asked: _Asked) -> tuple[dict[str, Any], str]:
         raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
     except ForeignFile:
         raise
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+    except (DataError, TypeError, AttributeError, LookupError) as error:
         raise _not_its_summary(store, asked) from error
     raise _not_its_summary(store, asked)
 

@@ -181,5 +181,21 @@ def predict(
     raise typer.Exit(commands.predict(run, numbers, dataset, trial, shared(store, json, quiet, debug)))
 
 
+@app.command()
+def verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove or write anew what follows from specs and seeds.")
+    ] = False,
+    store: StoreRoot = DEFAULT_STORE,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find damaged files, and name a remedy for each."""
+    from jobs.verify.command import verify
+
+    raise typer.Exit(verify(repair, shared(store, json, quiet, debug)))
+
+
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
+from datasets.errors import DataError
 from datasets.facts import MEASURED_ROWS, Facts, measure_facts
 from datasets.spec import DatasetSpec
 from jobs.generation import folder_of
-from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
 
 _KEPT = ("distinct", "covers_range", "constant", "largest_target", "linear_rmse", "linear_exact")
@@ -40,6 +41,7 @@ class _Stored(BaseModel):
 
 
 _SHAPE = TypeAdapter(_Stored)
+_ODD = (ValueError, zlib.error)  # of a file with a right seal and something else in it
 
 
 def facts_path(dataset: DatasetSpec) -> str:
@@ -50,14 +52,30 @@ def facts_path(dataset: DatasetSpec) -> str:
 def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
     """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
     path = facts_path(dataset)
-    with suppress(FileNotFoundError, DamagedRecord, ValueError, zlib.error):
-        stored = unseal(store.get(path), path, "", _SHAPE)
-        if stored.dataset == dataset.digest:
-            return _decode(stored)
+    with suppress(FileNotFoundError, DataError, *_ODD):
+        return _read(store.get(path), dataset)
     facts = measure_facts(dataset)
-    with suppress(StorageError):
+    with suppress(StorageError, DataError):
         store.put(path, encode_facts(dataset, facts))
     return facts
+
+
+def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
+    """What is wrong with the bytes of a file of facts, or None."""
+    try:
+        _read(data, dataset)
+    except DamagedRecord as error:
+        return str(error).removeprefix(f"{facts_path(dataset)}: ")
+    except _ODD as error:
+        return f"damaged, {error}"
+    return None
+
+
+def _read(data: bytes, dataset: DatasetSpec) -> Facts:
+    stored = unseal(data, facts_path(dataset), "", _SHAPE)
+    if stored.dataset != dataset.digest:
+        raise ValueError(f"it is that of dataset {stored.dataset}")
+    return _decode(stored)
 
 
 def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:

@@ -5,7 +5,7 @@ Written to the store, in this order: datasets, packs, and at the end the run's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from cluster import inline
 from cluster.work import Failure, Item, View
 from datasets.shards import SHARD_ROWS
-from jobs.archive import SUMMARY, difference_to_earlier, publish_run
+from jobs.archive import difference_to_earlier, publish_run
 from jobs.environment import environment
 from jobs.facts import facts_of
 from jobs.generation import generate
@@ -26,6 +26,7 @@ from jobs.results.evidence import with_evidence
 from jobs.results.samples import samples
 from jobs.results.stored import DamagedResult, Results, read_trials
 from jobs.results.summary import Summary, summarize
+from jobs.results.summary_file import SUMMARY, seal_summary
 from jobs.show.progress import Progress
 from jobs.show.report import report
 from jobs.spec.job_spec import JobSpec
@@ -106,6 +107,7 @@ def summarize_run(
     progress: Progress,
     read: Callable[[Store], Results] = read_trials,
     writes: bool = True,
+    publish: Callable[[Store, JobSpec, Mapping[str, bytes]], str | None] = publish_run,
 ) -> Published:
     """Aggregates what the store has of a spec, and writes the run's summary and report, unless it can't be written."""
     with timing.stage("summarize"):
@@ -124,14 +126,14 @@ def summarize_run(
         "summary.parquet": summary.to_parquet(),
         "trials.parquet": summary.trials_to_parquet(),
         "report.html": report(spec, summary, facts).encode(),
-        SUMMARY: summary.to_json(spec.name, spec.digest, facts, timing.seconds),
     }
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, timing.seconds))
     if not writes:
         return Published(summary, files[SUMMARY], has_files=False)
     if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
         progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
         return Published(summary, files[SUMMARY], has_files=False)
-    if (aside := publish_run(store, spec, files)) is not None:
+    if (aside := publish(store, spec, files)) is not None:
         progress.warn(f"the earlier run of this name, of another spec, is kept in {store.root}/{aside}")
     return Published(summary, files[SUMMARY], has_files=True)
 

@@ -75,15 +75,19 @@ def _sealed(store: Store, path: str, few: Few) -> bytes | None:
     except ForeignFile as error:
         few.warning("%s; the pack is trained anew", error)
         return None
+    if (reason := damage_of(sealed, path)) is not None:
+        few.warning("%s is damaged, %s: the pack is trained anew", path, reason)
+        return None
+    return sealed[_DIGEST_BYTES:]
+
+
+def damage_of(sealed: bytes, path: str) -> str | None:
+    """What is wrong with the bytes of a state's file, or None."""
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
-        few.warning("%s is damaged, its SHA-256 is another: the pack is trained anew", path)
-        return None
+        return "its SHA-256 is another"
     try:
         owner = state_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
     except _ODD:
         owner = "no folder of ours"
-    if owner != path:
-        few.warning("%s is damaged, it holds what belongs in %s: the pack is trained anew", path, owner)
-        return None
-    return data
+    return None if owner == path else f"it holds what belongs in {owner}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from s3_server import S3Server
 
 _numbers = count()
+hypothesis.settings.register_profile("ours", deadline=None)  # no test depends on time
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

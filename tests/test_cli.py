@@ -367,7 +367,7 @@ def test_the_limit_on_trials_is_the_specs_own():
     group = typer.main.get_command(app)
     for name in COMMANDS:
         limits = [option.default for option in group.commands[name].params if option.name == "max_trials"]
-        assert limits == ([] if name == "predict" else [MAX_TRIALS])
+        assert limits == ([] if name in ("predict", "verify") else [MAX_TRIALS])
 
 
 def test_a_misspelt_command_is_exit_2(cli):

@@ -11,8 +11,8 @@ from datasets.facts import measure_facts
 from datasets.spec import DatasetSpec
 from jobs import facts as module
 from jobs.facts import encode_facts, facts_of, facts_path
-from jobs.night.sealed import seal
 from jobs.reader import Reader
+from jobs.storage.sealed import seal
 from jobs.storage.store import StorageError, Store
 
 SPEC = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)

@@ -8,7 +8,7 @@ from night_world import made_up
 from jobs.exits import BusyError, UsageError
 from jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
 from jobs.night.nights import run_files
-from jobs.night.sealed import DamagedRecord
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 OTHER = "2026-12-01-0123456789ab"

@@ -16,8 +16,8 @@ from jobs.exits import BusyError
 from jobs.night import lock as locks
 from jobs.night.clock import Clock
 from jobs.night.lock import Owner, holding, process_name, read_lease, unlock
-from jobs.night.sealed import DamagedRecord
 from jobs.storage import bucket
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import StorageError, Store
 
 

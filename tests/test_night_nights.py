@@ -13,9 +13,9 @@ from specs import small
 
 from jobs.night.clock import Clock, stamp
 from jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
-from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.spec.job_spec import load_spec
 from jobs.spec.variants import trials
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))

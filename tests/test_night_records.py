@@ -24,11 +24,11 @@ from jobs.night.nights import Night, list_nights, read_night, read_state, write_
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning
 from jobs.night.scores import make_scores, read_scores, scores_path
-from jobs.night.sealed import DamagedRecord, seal
 from jobs.night.status import status_facts, status_text
 from jobs.night.telling import follows_trouble
 from jobs.place import HERE
 from jobs.show.progress import Progress
+from jobs.storage.sealed import DamagedRecord, seal
 from jobs.storage.store import Store
 
 DAYS = ("2026-11-01", "2026-11-02")
@@ -232,8 +232,7 @@ def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_pa
     before, own = cli("predict", "champion", "3", "17").out, night(DAYS[0]).id
     shutil.rmtree(tmp_path / f"store/runs/night-{own}")
     ended = cli("predict", "champion", "3", "17")
-    assert (ended.code, f"delete nightly/{own}/night.json if it is there, then" in ended.err) == (3, True)
-    store.delete(f"nightly/{own}/night.json")
+    assert (ended.code, f"--date {DAYS[0]}` with the night's own spec" in ended.err) == (3, True)
     assert start(cli, DAYS[0]).code == 0
     assert cli("predict", "champion", "3", "17").out == before
     shutil.rmtree(tmp_path / f"store/nightly/{own}")
@@ -302,8 +301,7 @@ def test_a_champions_damaged_summary_is_written_anew_as_is_told(cli, store):  # 
         ended = cli("predict", "champion", "3", "17")
         assert ended.code == 3
         assert path in ended.err
-        record = re.search(r"delete (\S+) if it is there, then start the night again .* --date 2026-11-01", ended.err)
-        store.delete(record[1])
+        assert "start the night again with its spec and --date 2026-11-01" in ended.err
         assert start(cli, DAYS[0]).code == 0
         assert cli("predict", "champion", "3", "17").out == before
     assert read_champion(store)[0].line == [night(DAYS[0]).id]
@@ -405,7 +403,7 @@ def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started
     with pytest.raises(DamagedRecord, match="start this night again with its spec and --date"):
         make_scores(store, night(DAYS[0]), Reading())
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.night.nightly.is_damaged", lambda *_: False)
+        patch.setattr("jobs.night.nightly.mend_champion", lambda *_: None)
         ended = start(cli, "2026-11-03")
     assert ended.code == 3
     assert "start this night again with its spec and --date" in ended.err
@@ -433,6 +431,8 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
     old = Path("store/runs/champion")
     Path("store/runs/tiny").rename(old)
     (old / "job.toml").write_text(TINY.replace('"tiny"', '"champion"'))
+    summary = {**json.loads((old / "summary.json").read_text()), "format": 1}
+    (old / "summary.json").write_text(json.dumps({k: v for k, v in summary.items() if k not in ("files", "sha256")}))
     (answer,) = json.loads(cli("predict", "champion", "3", "17", "--json").out)["answers"]
     assert answer["asked"] == "run champion"
     assert cli("predict", "champion", "3", "17").out.startswith("run champion: sums")

@@ -13,9 +13,9 @@ from jobs.night.calendar import missed_dates
 from jobs.night.champion import promote, rollback
 from jobs.night.nights import list_nights
 from jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of
-from jobs.night.sealed import seal
 from jobs.results.stored import read_results
 from jobs.spec.variants import trials
+from jobs.storage.sealed import seal
 from jobs.storage.store import Store
 
 TODAY = date(2026, 11, 20)

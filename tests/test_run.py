@@ -44,7 +44,7 @@ def run(folder, text=SMALL, place=HERE, quiet=True):
 def summary_of(store, name="small"):
     """What must not depend on how a run came about."""
     facts = json.loads(store.get(f"runs/{name}/summary.json"))
-    for volatile in ("timing", "environment"):
+    for volatile in ("timing", "environment", "files", "sha256"):
         del facts[volatile]
     text = json.loads(json.dumps(facts), object_hook=lambda d: {k: v for k, v in d.items() if k != "train_seconds"})
     table = pq.read_table(Path(store.root) / f"runs/{name}/summary.parquet").drop_columns(["train_seconds"])

@@ -20,8 +20,8 @@ from jobs.night.lost import PATH as PATH
 from jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
 from jobs.night.nights import read_night, run_files, run_name
 from jobs.night.records import NightId, is_night
-from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.numbers import shown
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 ACCEPTED = "accepted"

@@ -27,7 +27,7 @@ from pydantic import Field, TypeAdapter
 from cluster.signals import uninterrupted
 from jobs.exits import BusyError
 from jobs.night.clock import Clock, stamp
-from jobs.night.sealed import DamagedRecord, seal, unseal
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
 
 PATH = "nightly/lock.json"

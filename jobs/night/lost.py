@@ -15,7 +15,7 @@ from jobs.night.nights import (
     start_again,
     stored_night,
 )
-from jobs.night.sealed import DamagedRecord
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 PATH = "nightly/champion.json"

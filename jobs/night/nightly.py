@@ -7,7 +7,6 @@ is told, and state.json says that it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,27 +17,24 @@ from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
 from jobs.night.here import Here, Options
 from jobs.night.lock import Lock, holding, refuse_busy
-from jobs.night.lost import champion_night
+from jobs.night.mending import has_lost, has_scores, make_good, mend_champion, mend_others
 from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
 from jobs.night.retention import Keep, plan_pruning, prune, text_of
 from jobs.night.scores import make_scores, variant_name
-from jobs.night.sealed import DamagedRecord
 from jobs.night.sources import mend_specs
-from jobs.night.telling import event_of, follows_trouble, tell_broken, tell_missed
-from jobs.night.training import Trained, is_damaged, train_spec
+from jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
+from jobs.night.training import Trained, train_spec
 from jobs.night.words import best_of, gate_facts, sentence
 from jobs.plan import make_plan
+from jobs.results.summary_file import sha256_of
 from jobs.show.words import counted
+from jobs.spec.seal_line import seal_text
 from jobs.spec.variants import variants
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import StorageError, Store
 from jobs.timing import Timing
 from jobs.workplace import Workplace
-
-_STATE = (
-    *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),
-    *("result", "exit_code"),
-)
 
 
 def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
@@ -60,14 +56,24 @@ def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
 
 
 def _closed(night: Night, here: Here) -> dict[str, Any] | None:
-    """What a night has come to that is over, with the hook told; its specs are written anew where they are damaged."""
+    """What a night has come to that is over, with the hook told; its specs are written anew where they are damaged.
+
+    None as well where it has lost something else that can be made anew.
+    """
     mend_specs(here.store, night)
-    ended, state = read_night(here.store, night.id), read_state(here.store, night.id)
-    if ended is None or state is None or state["state"] != "ended":
+    ended = read_night(here.store, night.id)
+    if ended is None or not _is_over(night, here):
         return None
     read_champion(here.store)  # where its file is lost, to say that there is nothing to do would be wrong
+    if has_lost(night, here.store) or not has_scores(night, here.store):
+        return None
     here.progress.say(f"night {night.id} was finished at {ended['ended']}: {ended['result']}; there is nothing to do")
     return ended
+
+
+def _is_over(night: Night, here: Here) -> bool:
+    state = read_state(here.store, night.id)
+    return state is not None and state["state"] == "ended"
 
 
 def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
@@ -93,14 +99,19 @@ def _held(
     night: Night, options: Options, here: Here, workplace: Workplace, lock: Lock, read: Reading
 ) -> dict[str, Any]:
     """The night under its lock, with all that follows from how it ended."""
-    record = read_night(here.store, night.id) or _attempt(night, options, here, workplace, lock, read)
+    record = read_night(here.store, night.id)
+    if record is not None and _is_over(night, here):
+        make_good(night, here, workplace, lock, read)
+        return record
+    record = record or _attempt(night, options, here, workplace, lock, read)
     if record["result"] != "partial":
-        event = event_of(record)
-        here.tell(options, event, record)
-        write_record(here.store, night.id, "state", {**_facts(record), "state": "ended", "event": event})
+        here.tell(options, event_of(record), record)
+        write_record(here.store, night.id, "state", ended_state(record))
     else:
         here.tell(options, "failure", record)
     _prune(night, options.keep, here, lock, read)
+    if record["result"] != "partial":
+        _mend_others(night, here, workplace, lock, read)
     return record
 
 
@@ -155,6 +166,7 @@ def _begun(night: Night, token: int, here: Here) -> dict[str, Any]:
         "attempt": before["attempt"] + 1 if before else 1,
         "began": before["began"] if before else here.clock.stamp(),
         "recovers": follows_trouble(night, before, here.store),
+        "source_sha256": sha256_of(seal_text(night.spec.source_text)),
     }
 
 
@@ -179,11 +191,6 @@ def _names(night: Night) -> dict[str, Any]:
     return {"night": night.id, "date": night.date.isoformat(), "spec_name": spec.name, "spec_digest": spec.digest}
 
 
-def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a record, what state.json keeps."""
-    return {name: record[name] for name in _STATE}
-
-
 def _words(error: Exception) -> str:
     return masked(f"{type(error).__name__}: {error}")
 
@@ -199,7 +206,7 @@ def _make(
 ) -> dict[str, Any]:
     """Trains, judges and promotes; returns the record, which is in the store unless the night is partial."""
     began = here.clock.monotonic()
-    _mend_champion(night, here, workplace, lock, read)
+    mend_champion(night, here, workplace, lock, read)
     trained = train_spec(night.trained, here, workplace, lock.check, read)
     facts = {**facts, "trials": asdict(trained.summary.counts), "stages": trained.seconds}
     if trained.summary.counts.missing:
@@ -228,17 +235,6 @@ def _make(
     return record
 
 
-def _mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
-    """Trains again what the champion has lost to damage: the same numbers, since they are functions of their ids."""
-    champion, _ = read_champion(here.store)
-    holder = champion_night(here.store, champion.night) if champion else None
-    if holder is None or holder.trained.digest == night.trained.digest:
-        return  # trained by this night as its own
-    if is_damaged(holder.trained, here.store, read):
-        here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
-        train_spec(holder.trained, here, workplace, lock.check, read)
-
-
 def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) -> dict[str, Any]:
     """A night without all of its trials is neither judged nor finished."""
     missing = trained.summary.counts.missing
@@ -262,6 +258,14 @@ def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
         write_record(here.store, night.id, "state", told)
     except StorageError as error:  # it may be why the night failed, and must not hide it
         here.progress.warn(f"the failure was not recorded: {error}")
+
+
+def _mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Makes anew what other nights have lost; trouble with that is told, and the night stays what it is."""
+    try:
+        mend_others(night, here, workplace, lock, read)
+    except (StorageError, ValueError, BusyError) as error:
+        here.progress.warn(f"what other nights have lost was not made anew: {error}")
 
 
 def _prune(night: Night, keep: Keep, here: Here, lock: Lock, read: Reading) -> None:

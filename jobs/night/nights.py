@@ -21,8 +21,10 @@ from typing import Any
 
 from jobs.archive import run_folder
 from jobs.night.records import SHAPES, is_night
-from jobs.night.sealed import DamagedRecord, seal, unseal
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.results.summary_file import sha256_of
+from jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
+from jobs.spec.seal_line import is_sealed, seal_text
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 FOLDER = "nightly"
@@ -109,7 +111,7 @@ def write_record(store: Store, night: str, kind: str, body: Mapping[str, Any]) -
 
 def keep_source(store: Store, night: Night) -> None:
     """Keeps the spec as it was given."""
-    store.put(f"{folder_of(night.id)}/spec.toml", night.spec.source_text)
+    store.put(f"{folder_of(night.id)}/spec.toml", seal_text(night.spec.source_text))
 
 
 def stored_night(store: Store, night: str) -> Night | None:
@@ -128,10 +130,12 @@ def stored_night(store: Store, night: str) -> Night | None:
     if facts is None:
         return None
     try:
-        found = Night(date_of(night), parse_spec(text, path, _NO_LIMIT), facts["fresh"])
+        found = Night(date_of(night), parse_stored(text, path), facts["fresh"])
     except SpecError:
         found = None
-    if found is None or found.id != night:
+    # Without a seal an earlier version wrote it, unless the record says that this one did: then the end was cut off.
+    is_whole = is_sealed(text) or facts.get("source_sha256", sha256_of(text)) == sha256_of(text)
+    if found is None or found.id != night or not is_whole:
         raise DamagedRecord(f"{path}: damaged, it is not the spec that the night's name promises: {start_again(night)}")
     return found
 

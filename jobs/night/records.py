@@ -43,6 +43,8 @@ class _Record(BaseModel):
     attempt: int
     began: str
     recovers: bool
+    source_sha256: str = ""
+    """Of spec.toml with its seal; earlier versions didn't say."""
 
 
 class _Best(BaseModel):

@@ -23,15 +23,15 @@ from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
 from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
 from jobs.night.reading import Reading
-from jobs.night.sealed import DamagedRecord, seal, unseal
 from jobs.night.sources import trained_spec
 from jobs.results.stored import Results
 from jobs.show.words import counted
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.variants import trials
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
-_THROUGH = "nightly/pruned.json"
+THROUGH = "nightly/pruned.json"
 
 
 class _Through(BaseModel):
@@ -118,7 +118,7 @@ def prune(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
     _check(store, plan, check)
     if plan.nights:
         through = max(date_of(plan.nights[-1]), pruned_through(store) or date.min)
-        store.put(_THROUGH, seal({"format": 1, "through": through.isoformat()}))
+        store.put(THROUGH, seal({"format": 1, "through": through.isoformat()}))
     for number, path in enumerate(plan.files):
         if number % _CHECKED == 0:
             _check(store, plan, check)
@@ -135,9 +135,14 @@ def _check(store: Store, plan: Pruning, check: Callable[[], None]) -> None:
 def pruned_through(store: Store) -> date | None:
     """The latest date of which a night was deleted, or None."""
     try:
-        return unseal(store.get(_THROUGH), _THROUGH, "", _SHAPE).through
+        return read_through(store.get(THROUGH))
     except (FileNotFoundError, DamagedRecord):
         return None
+
+
+def read_through(data: bytes) -> date:
+    """The date in a pruned.json; DamagedRecord if it is not what was written."""
+    return unseal(data, THROUGH, "", _SHAPE).through
 
 
 def _doomed(store: Store, keep: Keep, today: date, running: str | None) -> list[str]:
@@ -174,7 +179,7 @@ def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
 
 def _spec(store: Store, path: str, folder: str) -> JobSpec:
     """The spec of a run by its name, or of an earlier one of that name by its digest."""
-    spec = parse_spec(store.get(path), path, 2**63)
+    spec = parse_stored(store.get(path), path)
     names = (spec.name, f"{spec.name}/{PREVIOUS}/{spec.digest[:12]}")
     if folder not in names:
         raise SpecError(path, [f"it is the spec of run {spec.name}, digest {spec.digest[:12]}"])

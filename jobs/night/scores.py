@@ -26,13 +26,13 @@ from datasets.spec import DatasetSpec
 from jobs.night.gate import Scores
 from jobs.night.nights import Night, folder_of, stored_night
 from jobs.night.reading import Reading
-from jobs.night.sealed import DamagedRecord
 from jobs.results.models import network_answers, networks
 from jobs.results.scale import diverged_from
 from jobs.results.stored import variant_columns
 from jobs.show.words import counted
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, Variant, trials
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 
@@ -48,6 +48,13 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
         DamagedRecord: some of its trials are not in the store.
 
     """
+    table, data = measure_night(store, night, read)
+    store.put(scores_path(night.id), data)
+    return _scores(table), hashlib.sha256(data).hexdigest()
+
+
+def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, bytes]:
+    """The same, kept nowhere: the table, and the file that holds it; errors as in `make_scores`."""
     pairs, found = _trained(store, night, read)
     if night.fresh:
         rows_of = {trained.id: own.variant.dataset for own, trained in pairs}
@@ -57,8 +64,7 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
     table = _table(pairs, rmse, {trained.id: own.variant.dataset for own, trained in pairs})
     sink = io.BytesIO()
     pq.write_table(table, sink)
-    store.put(scores_path(night.id), sink.getvalue())
-    return _scores(table), hashlib.sha256(sink.getvalue()).hexdigest()
+    return table, sink.getvalue()
 
 
 def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: Reading) -> Scores:

@@ -6,9 +6,18 @@ So they are compared with it before they are used, and written anew when the nig
 from __future__ import annotations
 
 from jobs.archive import run_folder
-from jobs.night.nights import Night, folder_of, keep_source, read_night, run_files, run_name, start_again, stored_night
-from jobs.night.sealed import DamagedRecord
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec
+from jobs.night.nights import (
+    Night,
+    folder_of,
+    keep_source,
+    read_night,
+    run_name,
+    start_again,
+    stored_night,
+)
+from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from jobs.spec.seal_line import seal_text
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 
@@ -22,11 +31,9 @@ def trained_spec(store: Store, night: str) -> JobSpec:
     path = f"{run_folder(run_name(night))}/job.toml"
     expected = _trained_digest(store, night)
     try:
-        spec = parse_spec(store.get(path), path, max_trials=2**63)
+        spec = parse_stored(store.get(path), path)
     except FileNotFoundError:
-        # its summary is gone too, which only a night without a night.json makes
-        first = "" if run_files(store, night) else f"delete {folder_of(night)}/night.json if it is there, then "
-        raise DamagedRecord(f"{path}: missing: {first}{start_again(night)}") from None
+        raise DamagedRecord(f"{path}: missing: {start_again(night)}") from None
     except SpecError:
         spec = None
     if expected is None:
@@ -52,7 +59,7 @@ def mend_specs(store: Store, night: Night) -> None:
     try:
         trained_spec(store, night.id)
     except DamagedRecord:
-        store.put(f"{run_folder(night.run)}/job.toml", night.trained.source_text)
+        store.put(f"{run_folder(night.run)}/job.toml", seal_text(night.trained.source_text))
 
 
 def _trained_digest(store: Store, night: str) -> str | None:

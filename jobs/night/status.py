@@ -12,10 +12,10 @@ from jobs.night.clock import Clock, stamp
 from jobs.night.lock import read_lease
 from jobs.night.lost import champion_night
 from jobs.night.nights import date_of, list_nights, read_night, read_state
-from jobs.night.sealed import DamagedRecord
 from jobs.night.sources import trained_spec
 from jobs.show.progress import clock as clock_text
 from jobs.show.words import counted, number
+from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 
 _FACTS = ("night", "date", "result", "exit_code", "message", "best", "seconds", "attempt", "ended", "fresh", "error")

@@ -14,6 +14,10 @@ from jobs.night.here import Here, Options
 from jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record
 from jobs.storage.store import Store
 
+_STATE = (
+    *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),
+    *("result", "exit_code", "source_sha256"),
+)
 _BACK = 30  # nights that are looked at: reading more costs a second on an object store
 
 
@@ -22,6 +26,11 @@ def event_of(record: Mapping[str, Any]) -> str:
     if record["result"] in GOOD:
         return "recovery" if record["recovers"] else "success"
     return "failure" if record["result"] == "failed" else "regression"
+
+
+def ended_state(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What state.json holds of a night that has ended and of which the hook was told: it follows from night.json."""
+    return {**{name: record[name] for name in _STATE if name in record}, "state": "ended", "event": event_of(record)}
 
 
 def follows_trouble(night: Night, before: Mapping[str, Any] | None, store: Store) -> bool:

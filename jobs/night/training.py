@@ -15,7 +15,6 @@ from jobs.run import generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
 from jobs.show.words import counted
 from jobs.spec.job_spec import JobSpec
-from jobs.storage.store import Store
 from jobs.workplace import Workplace
 
 
@@ -46,11 +45,6 @@ def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[
     check()
     published = summarize_run(spec, here.store, timing, here.progress, read)
     return Trained(published.summary, dict(timing.seconds), failures)
-
-
-def is_damaged(spec: JobSpec, store: Store, read: Reading) -> bool:
-    """Whether a spec that was trained has lost results since: a file was damaged, or deleted by hand."""
-    return bool(make_plan(spec, store, read).todo)
 
 
 def _tell(plan: Plan, progress: Progress) -> None:

@@ -231,8 +231,11 @@ def _about(schema: pa.Schema) -> dict[str, Any]:
 
 
 def damaged(path: str, reason: str) -> DamagedResult:
-    """Return the error for a file of a pack, with its remedy."""
-    return DamagedResult(f"{path}: damaged, {reason}: its trials are trained anew by the next run of their spec")
+    """Return the error for a file of a pack, with its remedy: a run reads all rows, but of weights the size alone."""
+    first = "`sumsquares verify --repair` removes it, then " if path.endswith(".safetensors") else ""
+    return DamagedResult(
+        f"{path}: damaged, {reason}: {first}its trials are trained anew by the next run or night of their spec"
+    )
 
 
 def _unsealed(data: bytes, path: str) -> DataError:

@@ -15,11 +15,12 @@ from datasets.spec import NamedDataset
 from jobs.spec.checks import cross_problems, reserved_name
 from jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from jobs.spec.grid import Engine, Grid, Train, axes
+from jobs.spec.seal_line import SealError, unsealed, without_seal
 from jobs.spec.size import MAX_TRIALS
 from jobs.spec.text import MAX_BYTES, read_toml
 from jobs.storage.plain import NotPlain, read_plain
 
-__all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec"]
+__all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec", "parse_stored"]
 
 
 class JobSpec(BaseModel):
@@ -42,7 +43,7 @@ class JobSpec(BaseModel):
 
     @property
     def source_text(self) -> bytes:
-        """The file as it was, comments included; no part of the digest."""
+        """The file as it was, comments included, without the seal of a stored one; no part of the digest."""
         return self._source_text
 
     @property
@@ -65,14 +66,14 @@ class JobSpec(BaseModel):
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
     """Read and check a user's spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
     try:
-        text = read_plain(Path(path), MAX_BYTES)
+        text = read_plain(Path(path), MAX_BYTES + 128)  # a seal
     except NotPlain as error:
         remedy = "give the path of a job spec in TOML, a plain file of at most 1 MiB"
         raise SpecError(str(path), [f"not read: it is {error.strerror}; {remedy}"]) from None
     except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(str(path), [f"cannot be read: {reason}; give the path of a job spec in TOML"]) from None
-    return parse_spec(text, str(path), max_trials, new=True)
+    return parse_spec(without_seal(text), str(path), max_trials, new=True)  # it may be a copy of a stored one
 
 
 def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool = False) -> JobSpec:
@@ -93,6 +94,17 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
         raise SpecError(source, problems)
     spec._source_text = text
     return spec
+
+
+def parse_stored(data: bytes, source: str) -> JobSpec:
+    """Check the bytes of a spec in a store; its limit on trials was applied when it was new.
+
+    Raises SpecError with all that is wrong, or where its seal is broken.
+    """
+    try:
+        return parse_spec(unsealed(data), source, max_trials=2**63)
+    except SealError as error:
+        raise SpecError(source, [f"damaged, {error}"]) from None
 
 
 def canonical_json(value: Any) -> bytes:

@@ -135,6 +135,10 @@ class Bucket:
         self._leftovers |= {path: about for path, about in ours.items() if _is_left(path)}
         return {path: int(about["size"]) for path, about in ours.items() if path and not path.endswith("/")}
 
+    def folders(self) -> list[str]:
+        """Return no folders: a bucket has none."""
+        return []
+
     def delete(self, path: str) -> None:
         """Delete an object; a missing one is fine."""
         try:

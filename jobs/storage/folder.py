@@ -98,6 +98,12 @@ class Folder:
         start = len(str(self.root)) + 1
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
+    def folders(self) -> list[str]:
+        """Return the paths of all folders, in no order."""
+        walk = os.walk(self.root, onerror=_raise_unless_missing)
+        start = len(str(self.root)) + 1
+        return [f"{folder}/{name}"[start:] for folder, names, _ in walk for name in names]
+
     def delete(self, path: str) -> None:
         """Delete a file; a missing one is fine."""
         (self.root / path).unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Sealed JSON: the files of a night, each ending with the SHA-256 of the rest, so that damage is found.
+"""Sealed JSON: records that end with the SHA-256 of the rest, so that damage is found.
 
-A right seal says that the bytes are those that were written, not that they are a night's: what is read must have its
-shape as well, every key that is used and its type.
+A right seal says that the bytes are those that were written, not that they are a night's or a run's: what is read must
+have its shape as well, every key that is used and its type. Only the exact bytes that `seal` gives are accepted. Who
+alters a record and seals it again is not found.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 
 class DamagedRecord(DataError):  # noqa: N818  its base says that it is an error
-    """A file of a night that is not what was written there (exit code 3)."""
+    """A record that is not what was written there (exit code 3)."""
 
 
 def seal(body: dict[str, Any]) -> bytes:
@@ -34,15 +35,21 @@ def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
 
     """
     try:
-        body = json.loads(data)
-        if not isinstance(body, dict):
-            raise ValueError("it is no JSON object")
-        stated = body.pop("sha256", None)
-        if stated != _digest(body):
-            raise ValueError("its SHA-256 is another than it states")
-        return shape.validate_json(json.dumps(body), strict=True)
+        return shape.validate_json(json.dumps(_opened(data)), strict=True)
     except (ValueError, RecursionError) as error:
         raise DamagedRecord(f"{path}: damaged, {_reason(error)}" + (f": {remedy}" if remedy else "")) from error
+
+
+def _opened(data: bytes) -> dict[str, Any]:
+    body = json.loads(data)
+    if not isinstance(body, dict):
+        raise ValueError("it is no JSON object")
+    stated = body.pop("sha256", None)
+    if stated != _digest(body):
+        raise ValueError("its SHA-256 is another than it states")
+    if seal(body) != data:
+        raise ValueError("it says the right things in other bytes than were written")
+    return body
 
 
 def _reason(error: Exception) -> str:

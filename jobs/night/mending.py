@@ -1,0 +1,90 @@
+"""What a night that has ended may lose to damage, and makes anew: all that follows from its spec, to the same numbers.
+
+Its trials, the rows they learnt from, its scores and the summary of its run. The verdict stays what it is.
+"""
+
+from __future__ import annotations
+
+from jobs.archive import run_folder
+from jobs.night.champion import read_champion
+from jobs.night.here import Here
+from jobs.night.lock import Lock
+from jobs.night.lost import champion_night
+from jobs.night.nights import Night, list_nights, read_night, stored_night, write_record
+from jobs.night.reading import Reading
+from jobs.night.scores import make_scores, read_scores
+from jobs.night.training import train_spec
+from jobs.plan import make_plan
+from jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from jobs.spec.variants import trials
+from jobs.storage.sealed import DamagedRecord
+from jobs.storage.store import Store
+from jobs.workplace import Workplace
+
+
+def has_lost(night: Night, store: Store, read: Reading | None = None) -> bool:
+    """Whether trials, rows or the run's summary are damaged or gone, by the sizes of the files that others name."""
+    plan = make_plan(night.trained, store, read or Reading())
+    return bool(plan.todo or plan.rows_left) or not _has_summary(night, store)
+
+
+def has_scores(night: Night, store: Store) -> bool:
+    """Whether the scores are those that its night.json names."""
+    record = read_night(store, night.id)
+    return record is not None and read_scores(store, night.id, record["scores_sha256"]) is not None
+
+
+def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Makes it anew; the night's records stay as they are."""
+    here.progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
+    train_spec(night.trained, here, workplace, lock.check, read)
+    record = read_night(here.store, night.id)
+    if record is not None and not has_scores(night, here.store):
+        _, sha256 = make_scores(here.store, night, read)
+        if sha256 != record["scores_sha256"]:  # the same table in other bytes: another version of pyarrow wrote it
+            write_record(here.store, night.id, "night", {**record, "scores_sha256": sha256})
+
+
+def mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Trains again what the champion has lost: the same numbers, since they are functions of their ids."""
+    champion, _ = read_champion(here.store)
+    holder = champion_night(here.store, champion.night) if champion else None
+    if holder is not None and holder.id != night.id and has_lost(holder, here.store, read):
+        here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
+        train_spec(holder.trained, here, workplace, lock.check, read)
+
+
+def mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+    """Makes anew what other nights that have ended have lost: trials, summaries. What is there is not looked at."""
+    stored = frozenset(read(here.store).table["trial_id"].to_pylist())
+    files = frozenset(here.store.list("runs"))
+    for each in list_nights(here.store):
+        other = _ended(here.store, each) if each != night.id else None
+        if other is None:
+            continue
+        run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
+        if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
+            here.progress.warn(f"night {each} has lost files: they are made anew")
+            train_spec(other.trained, here, workplace, lock.check, read)
+
+
+def _ended(store: Store, night: str) -> Night | None:
+    """A night that has ended, if its own files are whole."""
+    try:
+        found, record = stored_night(store, night), read_night(store, night)
+    except DamagedRecord:
+        return None
+    is_whole = found is not None and record is not None and record["trained_digest"] == found.trained.digest
+    return found if is_whole else None
+
+
+def _has_summary(night: Night, store: Store) -> bool:
+    """Whether the run's summary is whole, and the files are there that it names."""
+    folder = run_folder(night.run)
+    sizes, path = store.sizes(folder), f"{folder}/{SUMMARY}"
+    try:
+        found = read_summary(store.get(path), path)
+    except (FileNotFoundError, DamagedRecord):
+        return False
+    named = {f"{folder}/{name}": file["bytes"] for name, file in found["files"].items()}
+    return found["spec_digest"] == night.trained.digest and named.items() <= sizes.items()

@@ -1,0 +1,72 @@
+"""summary.json as a file: from format 2 on it is sealed, and names the size and the hash of every file beside it.
+
+It is written last, so whoever reads a run begins with it. What it says of the results is for summary.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.seal_line import seal_text
+from jobs.storage.sealed import DamagedRecord, seal, unseal
+
+SPEC = "job.toml"
+SUMMARY = "summary.json"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class _Summary(BaseModel):
+    """What is used of it; format 1 has neither files nor a seal."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    format: int
+    spec_digest: str
+    best: dict[str, Any]
+
+
+class _Sealed(_Summary):
+    files: dict[str, _File]
+
+
+_OLD, _SHAPE = TypeAdapter(_Summary), TypeAdapter(_Sealed)
+
+
+def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes) -> bytes:
+    """The file's bytes: its content, and the size and hash of the run's spec and of `files`, by name."""
+    beside = {SPEC: seal_text(spec.source_text), **files}
+    named = {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in beside.items()}
+    return seal({**json.loads(content), "files": named})
+
+
+def read_summary(data: bytes, path: str) -> dict[str, Any]:
+    """What the file's bytes say; `files` is empty where an earlier version wrote it.
+
+    Raises:
+        DamagedRecord: they are not what was written.
+
+    """
+    try:
+        body = json.loads(data)
+        if isinstance(body, dict) and body.get("format") == 1 and not {"sha256", "files"} & body.keys():
+            return {**_OLD.validate_python(body).model_dump(), "files": {}}
+    except (ValueError, RecursionError) as error:
+        raise DamagedRecord(f"{path}: damaged, {error}") from error
+    return unseal(data, path, "", _SHAPE).model_dump()
+
+
+def sha256_of(data: bytes) -> str:
+    """In hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,72 @@
+"""What `sumsquares verify` does: looks, repairs if asked, prints for people or as JSON, returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jobs import exits
+from jobs.commands import Shared
+from jobs.night.clock import Clock
+from jobs.results.stored import OF_TRIAL, read_results
+from jobs.show.words import counted
+from jobs.storage.store import Store
+from jobs.verify.damage import Damage
+from jobs.verify.look import Look, look
+from jobs.verify.notes import notes_of
+from jobs.verify.repair import repair
+
+_SHOWN = 20
+"""Lines of a kind; --json has all."""
+
+
+def verify(mends: bool, shared: Shared) -> int:
+    """Exit code 3 while damage remains."""
+    progress = shared.progress()
+    found = look(Store(shared.store), progress.say)
+    done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
+    results = read_results(found.world.store, OF_TRIAL) if done else found.results
+    notes = [*notes_of(found.world, results, found.units, () if done else found.damage)]
+    if shared.json:
+        sys.stdout.write(json.dumps(_facts(found, done, left, notes), indent=1) + "\n")
+    else:
+        sys.stdout.write(_text(found, done, left, notes) + "\n")
+    return exits.DATA if left else exits.OK
+
+
+def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> dict[str, Any]:
+    return {
+        "store": found.world.store.root,
+        "files": found.files,
+        "bytes": found.bytes,
+        "damaged": [each.facts() for each in left],
+        "repaired": [each.facts() for each in done],
+        "foreign": list(found.foreign),
+        "notes": notes,
+    }
+
+
+def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
+    where = found.world.store.describe()
+    lines = _cut([f"repaired: {each.words(repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.words(repaired=False)}" for each in left], "damaged files")
+    lines += _cut(
+        [f"foreign: {_plain(path)}: not a name that we give, left as it is" for path in found.foreign], "foreign files"
+    )
+    lines += _cut([f"note: {note}" for note in notes], "notes")
+    counts = [f"{counted(len(done), 'file')} repaired"] if done else []
+    counts += [f"{counted(len(left), 'file')} damaged" if left else "no damage left" if done else "no damage"]
+    read = f"{counted(found.files, 'file')} of {found.bytes:,} bytes"
+    return "\n".join([*lines, f"{read} in {where}: {', '.join(counts)}"])
+
+
+def _plain(path: str) -> str:
+    """A name that anybody may have given, so that a terminal can take it."""
+    return path if path.isprintable() else ascii(path)
+
+
+def _cut(lines: list[str], what: str) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"and {more:,} more {what}: --json names all"] if more > 0 else lines

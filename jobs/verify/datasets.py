@@ -1,0 +1,126 @@
+"""The files of a dataset, whole: each shard by its hash in the manifest, or, without one, by its rows.
+
+Rows follow from the dataset's spec, and a manifest from its shards: repair writes them anew at once, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from datasets.errors import DamagedManifest
+from datasets.facts import measure_facts
+from datasets.manifest import Manifest, build_manifest, from_json, to_json
+from datasets.shards import ShardEntry, encode_shard, recover_shard, shard_count, shard_path
+from datasets.spec import SPLITS, DatasetSpec, Split
+from jobs.facts import damage_of, encode_facts, facts_path
+from jobs.results.summary_file import sha256_of
+from jobs.verify.damage import Damage, foreign
+from jobs.verify.ours import is_ours
+from jobs.verify.world import World
+
+_DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')
+
+
+def check_dataset(world: World, digest: str) -> list[Damage]:
+    """What is wrong with the files of a dataset."""
+    folder = f"datasets/{digest}"
+    path = f"{folder}/manifest.json"
+    data = world.get(path)
+    manifest, reason = _read(data, path, digest)
+    spec = manifest.dataset if manifest else world.owners.datasets.get(digest) or _described(data, digest)
+    if data is not None and manifest is None and not is_ours(path, data):
+        return [foreign(path)]
+    if spec is None:
+        by_hand = "no spec of the store names this dataset: run one that does, or delete its folder"
+        return [Damage(path, "manifest", reason, by_hand)] if data is not None else []
+    present = {name.removeprefix(f"{folder}/") for name in world.store.list(folder)}
+    found = [
+        damage
+        for split, index, entry in _wanted(spec, manifest)
+        if (manifest is not None or shard_path(split, index) in present)
+        and (damage := _check_shard(world, spec, split, index, entry)) is not None
+    ]
+    found += _check_facts(world, spec)
+    if manifest is not None:
+        return found
+    if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
+        return [*found, Damage(path, "manifest", reason, "", anew=partial(_manifest_anew, spec))]
+    again = "the next run or night that needs the dataset makes it complete"
+    return [*found, Damage(path, "manifest", reason, again, (path,))] if data is not None else found
+
+
+def is_complete(spec: DatasetSpec, present: set[str]) -> bool:
+    """Whether all shards are there, by their names."""
+    return all(shard_path(split, index) in present for split in SPLITS for index in range(shard_count(spec, split)))
+
+
+def extra_shards(world: World, digest: str) -> list[str]:
+    """Files with the names of shards that the dataset has not."""
+    folder = f"datasets/{digest}"
+    path = f"{folder}/manifest.json"
+    manifest, _ = _read(world.get(path), path, digest) if world.store.exists(path) else (None, "")
+    spec = manifest.dataset if manifest else world.owners.datasets.get(digest)
+    if spec is None:
+        return []
+    known = {f"{folder}/{shard_path(split, index)}" for split, index, _ in _wanted(spec, manifest)}
+    return [name for name in world.store.list(folder) if name not in known and name.endswith(".parquet")]
+
+
+def _read(data: bytes | None, path: str, digest: str) -> tuple[Manifest | None, str]:
+    """The manifest, or what is wrong with it."""
+    if data is None:
+        return None, "missing, though all its shards are there"
+    try:
+        found = from_json(data, path)
+    except DamagedManifest as error:
+        return None, str(error).removeprefix(f"{path} is ").partition(". Delete it")[0]
+    return (found, "") if found.digest == digest else (None, f"it is that of dataset {found.digest}")
+
+
+def _described(data: bytes | None, digest: str) -> DatasetSpec | None:
+    """The dataset that a damaged manifest describes, if it is the one of that digest."""
+    match = _DESCRIBED.search(data or b"")
+    try:
+        found = DatasetSpec.model_validate(json.loads(match[1])) if match else None
+    except (ValueError, RecursionError):
+        return None
+    return found if found is not None and found.digest == digest else None
+
+
+def _wanted(spec: DatasetSpec, manifest: Manifest | None) -> Iterator[tuple[Split, int, ShardEntry | None]]:
+    for split in SPLITS:
+        entries = manifest.splits[split].shards if manifest else [None] * shard_count(spec, split)
+        for index, entry in enumerate(entries):
+            yield split, index, entry
+
+
+def _check_shard(world: World, spec: DatasetSpec, split: Split, index: int, entry: ShardEntry | None) -> Damage | None:
+    path = f"datasets/{spec.digest}/{shard_path(split, index)}"
+    data = world.get(path)
+    if data is not None:
+        if sha256_of(data) == entry.sha256 if entry else recover_shard(data, spec, split, index):
+            return None
+        if not is_ours(path, data):
+            return foreign(path)
+    reason = "missing, though its manifest names it" if data is None else "its bytes are not those that were written"
+    return Damage(path, "shard", reason, "", anew=lambda: {path: encode_shard(spec, split, index)[0]})
+
+
+def _check_facts(world: World, spec: DatasetSpec) -> list[Damage]:
+    """What is wrong with the facts of a dataset; where there are none they are measured when they are needed."""
+    path = facts_path(spec)
+    data = world.get(path)
+    if data is None or (reason := damage_of(data, spec)) is None:
+        return []
+    if not is_ours(path, data):
+        return [foreign(path)]
+    return [Damage(path, "facts", reason, "", anew=lambda: {path: encode_facts(spec, measure_facts(spec))})]
+
+
+def _manifest_anew(spec: DatasetSpec) -> dict[str, bytes]:
+    """From all shards, which have been made good before."""
+    entries = [encode_shard(spec, split, index)[1] for split, index, _ in _wanted(spec, None)]
+    return {f"datasets/{spec.digest}/manifest.json": to_json(build_manifest(spec, entries))}

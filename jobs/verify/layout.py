@@ -1,0 +1,41 @@
+"""Which path of a store is a file of ours, and which unit it belongs to. By name alone, nothing is read."""
+
+from __future__ import annotations
+
+import re
+
+from jobs.night.records import is_night
+
+AREAS = ("datasets", "trials", "states", "runs", "nightly")
+DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
+"""Files of a run that follow from its spec and the results, the one first that says that the others count."""
+RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
+_RUN = r"runs/[a-z0-9][a-z0-9_-]{0,63}"
+_KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}})?"
+_FILES = {
+    "pack": re.compile(r"trials/([0-9a-f]+)\.(?:parquet|safetensors)"),
+    "state": re.compile(r"(states/[0-9a-f]+\.state)"),
+    "dataset": re.compile(
+        r"datasets/([0-9a-f]{64})/(?:manifest\.json|facts\.json|(?:train|test|extrapolation)/part-[0-9]{5,7}\.parquet)"
+    ),
+    "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
+    "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
+    "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
+}
+_FOLDER = re.compile(
+    rf"(?:{'|'.join(AREAS)}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation))?|{_KEPT}|{_RUN}/previous|nightly/"
+    r"[0-9-]{10}-[0-9a-f]{12})"
+)
+
+
+def unit_of(path: str) -> tuple[str, str] | None:
+    """The kind and the name of what a file of ours belongs to; None of a name that we don't give."""
+    for kind, pattern in _FILES.items():
+        if (match := pattern.fullmatch(path)) is not None and (kind != "night" or is_night(match[1])):
+            return kind, match[1]
+    return None
+
+
+def is_folder_of_ours(path: str) -> bool:
+    """Whether files of ours lie below it."""
+    return _FOLDER.fullmatch(path) is not None

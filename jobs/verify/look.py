@@ -1,0 +1,154 @@
+"""One look at a whole store: each unit of files is checked, several at once, and what is wrong is looked at twice.
+
+What is written at this moment is not damage: it is whole when it is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from datasets.errors import DataError
+from jobs.archive import run_folder
+from jobs.night.lost import PATH as CHAMPION
+from jobs.night.nights import folder_of, list_nights, run_name
+from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from jobs.storage.plain import ForeignFile
+from jobs.storage.store import StorageError, Store
+from jobs.verify.damage import Damage, foreign
+from jobs.verify.datasets import check_dataset, extra_shards
+from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
+from jobs.verify.nights import check_night, check_record
+from jobs.verify.ours import is_ours
+from jobs.verify.owners import Owners, collect
+from jobs.verify.packs import check_pack, check_state
+from jobs.verify.runs import check_run
+from jobs.verify.world import Meter, World
+
+Unit = tuple[str, str]
+"""The kind and the name of files that are checked together."""
+_CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
+    "night": check_night,
+    "run": check_run,
+    "record": check_record,
+    "dataset": check_dataset,
+    "pack": check_pack,
+    "state": check_state,
+}
+"""Specs first: what else there is follows from them."""
+_THREADS = 8
+_NO_FOLDER = "a file stands where a folder must be"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found."""
+
+    world: World
+    files: int
+    bytes: int
+    damage: dict[Unit, list[Damage]]
+    """By unit, those of which nothing is wrong left out."""
+    foreign: tuple[str, ...]
+    """Files in nobody's way."""
+    units: frozenset[Unit]
+    """All that was checked."""
+    results: Results
+    """All rows of trials."""
+
+
+def look(store: Store, say: Callable[[str], None]) -> Look:
+    """Checks everything; changes nothing."""
+    sizes = _listing(store)
+    units = {path: unit_of(path) for path in sizes}
+    if blocked := [path for path in AREAS if path in sizes]:  # nothing below them can be listed
+        world = World(store, Owners(()), frozenset(), Meter(0, say))
+        place = {("place", path): [foreign(path, _NO_FOLDER)] for path in blocked}
+        return Look(
+            world,
+            len(blocked),
+            sum(sizes[path] for path in blocked),
+            place,
+            (),
+            frozenset(),
+            Results(SCHEMA.empty_table(), ()),
+        )
+    wanted = {unit for unit in units.values() if unit is not None}
+    nights = [
+        night for night in list_nights(store) if not {folder_of(night), run_folder(run_name(night))} & sizes.keys()
+    ]
+    wanted |= {("night", night) for night in nights} | ({("record", CHAMPION)} if nights else set())
+    wanted |= {("run", f"runs/{run_name(night)}") for night in nights}
+    owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
+    results = read_results(store, OF_TRIAL)
+    world = World(store, owners, frozenset(results.table["trial_id"].to_pylist()), Meter(sum(sizes.values()), say))
+    ordered = sorted(wanted, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        first = list(pool.map(lambda unit: check(world, unit), ordered))
+    damage = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
+    damage |= {("doubled", each.path): [each] for each in _doubled(results)}
+    damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
+    extra = [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
+    others = tuple(path for path, unit in units.items() if unit is None and ("place", path) not in damage)
+    damage = {unit: found for unit, found in damage.items() if found}
+    return Look(world, len(sizes), sum(sizes.values()), damage, (*others, *extra), frozenset(wanted), results)
+
+
+def check(world: World, unit: Unit) -> list[Damage]:
+    """What is wrong with one unit."""
+    kind, name = unit
+    try:
+        found = _CHECKS[kind](world, name)
+        return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
+    except ForeignFile as error:
+        path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
+        return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
+    except StorageError as error:
+        if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
+            return []
+        raise
+
+
+def is_checked(unit: Unit) -> bool:
+    """Whether it can be checked by itself; what two packs contradict each other in, or what is no file, can't."""
+    return unit[0] in _CHECKS
+
+
+def _is_foreign(world: World, damage: Damage) -> bool:
+    """Whether something of somebody else's stands there, which repair would delete or write over."""
+    data = world.get(damage.path) if damage.is_mended else None
+    if data is None or is_ours(damage.path, data):
+        return False
+    try:
+        anew = damage.anew() if damage.anew is not None else {}
+    except DataError:
+        return True
+    return not anew.get(damage.path, b"").startswith(data)  # else it was cut off before any word of ours
+
+
+def _listing(store: Store) -> dict[str, int]:
+    """All files with their sizes, those in an area that is a link to another disk too."""
+    found = store.sizes()
+    for area in AREAS:
+        if not any(path == area or path.startswith(f"{area}/") for path in found):
+            found |= store.sizes(area)
+    return found
+
+
+def _doubled(results: Results) -> list[Damage]:
+    """Trials that two packs have with other numbers."""
+    found = []
+    for problem in results.problems:
+        if problem.kind == "doubled":
+            reason, _, remedy = problem.message.removeprefix(f"{problem.path}: ").rpartition(": ")
+            found.append(Damage(problem.path, "rows", reason, f"{remedy}, with its weights"))
+    return found
+
+
+def _out_of_place(store: Store, units: Mapping[str, Unit | None]) -> list[Damage]:
+    """Folders where a file must be, and files where a folder must be."""
+    folders = [path for path in store.folders() if unit_of(path) is not None]
+    files = [path for path in units if is_folder_of_ours(path)]
+    found = [foreign(path, "a folder stands where a file must be") for path in folders]
+    return found + [foreign(path, _NO_FOLDER) for path in files]

@@ -1,0 +1,216 @@
+"""The files of a night, whole: its spec, how far it has come, how it ended, its scores; and the nights' own files.
+
+state.json of a night that has ended follows from its night.json, a spec that another night has too from that one,
+scores from the trials. A verdict follows from nothing any more: the night is judged again, by what is there then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.night.champion import read_champion
+from jobs.night.lock import PATH as LOCK
+from jobs.night.lock import read_lease
+from jobs.night.lost import PATH as CHAMPION
+from jobs.night.lost import way_out
+from jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name, start_again
+from jobs.night.reading import Reading
+from jobs.night.records import SHAPES
+from jobs.night.retention import THROUGH, read_through
+from jobs.night.scores import measure_night, scores_path
+from jobs.night.telling import ended_state
+from jobs.results.summary_file import sha256_of
+from jobs.spec.job_spec import SpecError, parse_stored
+from jobs.spec.seal_line import is_sealed
+from jobs.storage.sealed import DamagedRecord, seal, unseal
+from jobs.verify.damage import Damage, foreign
+from jobs.verify.layout import unit_of
+from jobs.verify.ours import is_ours
+from jobs.verify.owners import known_night, night_command
+from jobs.verify.world import World
+
+
+def check_night(world: World, night: str) -> list[Damage]:
+    """What is wrong with a night's files."""
+    if not any(unit_of(path) for path in world.store.list(folder_of(night))):
+        return []
+    records: dict[str, dict[str, Any]] = {}
+    reasons = {kind: _record_damage(world, night, kind, records) for kind in ("night", "state")}
+    found = _check_spec(world, night, records)
+    known = known_night(world.store, night)
+    if (ended := records.get("night")) is not None and known is not None:
+        reasons["night"] = _contradiction(ended, known)
+    found += _check_records(world, night, records, reasons, known)
+    return found + _check_scores(world, night, ended, known)
+
+
+def check_record(world: World, path: str) -> list[Damage]:
+    """What is wrong with one of the nights' own files."""
+    if path == LOCK:
+        return _check_lock(world)
+    if path == CHAMPION:
+        return _check_champion(world)
+    return _check_pruned(world)
+
+
+def _record_damage(world: World, night: str, kind: str, records: dict[str, dict[str, Any]]) -> str | None:
+    """What is wrong with night.json or state.json, which is put among the records if it is whole."""
+    path = f"{folder_of(night)}/{kind}.json"
+    if (data := world.get(path)) is None:
+        return None
+    try:
+        found: dict[str, Any] = unseal(data, path, "", SHAPES[kind]).model_dump(exclude_unset=True)
+    except DamagedRecord as error:
+        return _reason(error, path)
+    if (found["night"], found["date"]) != (night, date_of(night).isoformat()):
+        return f"it is that of night {found['night']}"
+    records[kind] = found
+    return None
+
+
+def _contradiction(ended: dict[str, Any], night: Night) -> str | None:
+    """What a whole night.json says otherwise than its night is."""
+    promised = {
+        "spec_name": night.spec.name,
+        "spec_digest": night.spec.digest,
+        "run": run_name(night.id),
+        "trained_digest": night.trained.digest,
+    }
+    wrong = [name for name, value in promised.items() if ended[name] != value]
+    return f"its {wrong[0]} is not that of the night" if wrong else None
+
+
+def _check_records(
+    world: World, night: str, records: dict[str, dict[str, Any]], reasons: dict[str, str | None], known: Night | None
+) -> list[Damage]:
+    """What is wrong with night.json and state.json, or missing."""
+    ended, state = records.get("night"), records.get("state")
+    paths = {kind: f"{folder_of(night)}/{kind}.json" for kind in reasons}
+    found = []
+    if reasons["night"] is None and ended is None and state is not None and state["state"] == "ended":
+        reasons["night"] = "missing, though state.json says that the night has ended"
+    if reasons["state"] is None and state is None and _was_begun(world, night, ended):
+        reasons["state"] = "missing, though the night was begun"
+    if reasons["night"] is not None:
+        judged = f"{night_command(world.store, known, night)} judges it again, by what is there then"
+        found.append(Damage(paths["night"], "record", reasons["night"], judged))
+        ended = None
+    if reasons["state"] is not None:
+        path = paths["state"]
+        if ended is not None:
+            anew = ended_state(ended)
+            found.append(Damage(path, "record", reasons["state"], "", anew=lambda: {path: seal({"format": 1, **anew})}))
+        else:
+            found.append(Damage(path, "record", reasons["state"], night_command(world.store, known, night)))
+    return found
+
+
+def _was_begun(world: World, night: str, ended: dict[str, Any] | None) -> bool:
+    """Whether there are files that a night without a state.json has not."""
+    return ended is not None or world.store.exists(scores_path(night)) or bool(run_files(world.store, night))
+
+
+def _check_spec(world: World, night: str, records: dict[str, dict[str, Any]]) -> list[Damage]:
+    path = f"{folder_of(night)}/spec.toml"
+    data, facts = world.get(path), records.get("state") or records.get("night")
+    reason = _spec_damage(data, path, night, facts)
+    if reason is None:
+        return []
+    if (copy := _copy_of(world, night, facts)) is not None:
+        return [Damage(path, "spec", reason, "", anew=lambda: {path: copy})]
+    return [Damage(path, "spec", reason, start_again(night))]
+
+
+def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any] | None) -> str | None:
+    """What is wrong with the bytes of a night's spec."""
+    if data is None:
+        return "missing"
+    try:
+        found = Night(date_of(night), parse_stored(data, path), bool(facts and facts["fresh"]))
+    except SpecError as error:
+        return error.problems[0]
+    if found.id != night or (facts is not None and facts["spec_name"] != found.spec.name):
+        return "it is not the spec that the night's name promises"
+    stated = facts.get("source_sha256") if facts else None
+    if not is_sealed(data) and stated not in (None, sha256_of(data)):
+        return "damaged, it has lost its seal and is not the file that the night's records name"
+    return None
+
+
+def _copy_of(world: World, night: str, facts: dict[str, Any] | None) -> bytes | None:
+    """The spec as another night keeps it, the very same file if there is one."""
+    copies = []
+    for other in list_nights(world.store):
+        path = f"{folder_of(other)}/spec.toml"
+        data = world.get(path) if other != night and other[10:] == night[10:] else None
+        if data is not None and _spec_damage(data, path, night, facts) is None:
+            copies.append(data)
+    same = [data for data in copies if facts and facts.get("source_sha256") == sha256_of(data)]
+    return next(iter([*same, *copies]), None)
+
+
+def _check_scores(world: World, night: str, ended: dict[str, Any] | None, known: Night | None) -> list[Damage]:
+    path = scores_path(night)
+    data = world.get(path) if ended is not None else None
+    if ended is None or (data is not None and sha256_of(data) == ended["scores_sha256"]):
+        return []
+    if data is not None and not is_ours(path, data):
+        return [foreign(path)]
+    reason = "missing" if data is None else "its SHA-256 is not the one that night.json names"
+    again = f"{night_command(world.store, known, night)} measures it again"
+    if known is None or not world.are_stored(known.trained):
+        return [Damage(path, "scores", reason, again)]
+    return [Damage(path, "scores", reason, "", anew=lambda: {path: _measured(world, known, ended["scores_sha256"])})]
+
+
+def _measured(world: World, night: Night, sha256: str) -> bytes:
+    """The scores as they were.
+
+    Raises:
+        DamagedRecord: trials of the night are lost, or this version of pyarrow writes other bytes.
+
+    """
+    _, data = measure_night(world.store, night, Reading())
+    if sha256_of(data) != sha256:
+        raise DamagedRecord(f"{scores_path(night.id)}: other bytes than night.json names")
+    return data
+
+
+def _check_pruned(world: World) -> list[Damage]:
+    if (data := world.get(THROUGH)) is None:
+        return []
+    try:
+        read_through(data)
+    except DamagedRecord as error:
+        if not is_ours(THROUGH, data):
+            return [foreign(THROUGH)]
+        remedy = "the next night that deletes old ones writes it again; until then their dates may be told as missed"
+        return [Damage(THROUGH, "record", _reason(error, THROUGH), remedy, (THROUGH,))]
+    return []
+
+
+def _check_lock(world: World) -> list[Damage]:
+    try:
+        read_lease(world.store)
+    except DamagedRecord as error:
+        remedy = "make sure that no night runs, then `sumsquares nightly unlock`, then `sumsquares verify` again"
+        return [Damage(LOCK, "lock", _reason(error, LOCK).partition(": ")[0], remedy)]
+    return []
+
+
+def _check_champion(world: World) -> list[Damage]:
+    """The file that names the champion; its night's own files are checked with those of all nights."""
+    store = world.store
+    try:
+        champion, _ = read_champion(store)
+    except DamagedRecord as error:
+        remedy = way_out(store)
+        return [Damage(CHAMPION, "champion", _reason(error, CHAMPION).removesuffix(f": {remedy}"), remedy)]
+    if champion is None or store.list(folder_of(champion.night)) or run_files(store, champion.night):
+        return []
+    reason = f"it names night {champion.night}, of which nothing is in the store"
+    return [Damage(CHAMPION, "champion", reason, way_out(store, champion.night))]
+
+
+def _reason(error: Exception, path: str) -> str:
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,33 @@
+"""What is worth a word and is no damage: what is not finished or missing altogether, and what no seal covers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from jobs.results.stored import Results
+from jobs.results.summary_file import SUMMARY
+from jobs.show.words import counted
+from jobs.spec.variants import trials
+from jobs.verify.runs import is_old
+from jobs.verify.world import World
+
+
+def notes_of(
+    world: World, results: Results, units: Collection[tuple[str, str]], damaged: Collection[tuple[str, str]]
+) -> Iterator[str]:
+    """A line each, but of what is damaged."""
+    stored = set(results.table["trial_id"].to_pylist())
+    for owner in world.owners.owners:
+        ids = {trial.id for trial in trials(owner.spec)}
+        if missing := len(ids - stored):
+            yield f"{owner.name}: {missing:,} of {counted(len(ids), 'trial')} are not in the store: {owner.command}"
+    runs = sorted(name for kind, name in units if kind == "run" and (kind, name) not in damaged)
+    for folder in runs:
+        if world.store.exists(f"{folder}/job.toml") and not world.store.exists(f"{folder}/{SUMMARY}"):
+            yield f"{folder}: it has no summary: it is not finished, or was repaired"
+    datasets = {name for kind, name in units if kind == "dataset"} | world.owners.datasets.keys()
+    for digest in sorted(name for name in datasets if ("dataset", name) not in damaged):
+        if not world.store.exists(f"datasets/{digest}/manifest.json"):
+            yield f"datasets/{digest}: missing or not finished: the next run or night that needs it makes the rest"
+    if old := sum(is_old(world, folder) for folder in runs):
+        yield f"{counted(old, 'run')} of an earlier version: no hash covers all files of their folders"

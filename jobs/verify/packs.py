@@ -1,0 +1,139 @@
+"""The files of a pack, whole: its rows, its weights, and whether both are those that its name promises.
+
+A pack is one thing: where one of its files is damaged both go, and its trials are trained again, to the same bits.
+Numbers that no spec of the store could bring back are left where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from datasets.errors import DataError
+from jobs.results.pack_files import check_trials, damaged, decode_pack, decode_weights, pack_id_of, weights_digest
+from jobs.results.stored import variant_columns
+from jobs.states import damage_of
+from jobs.verify.damage import Damage, foreign
+from jobs.verify.ours import is_ours
+from jobs.verify.world import World
+
+_SEALED = re.compile(rb"seal-sha256:[0-9a-f]{64}")
+
+
+def check_pack(world: World, pack: str) -> list[Damage]:
+    """What is wrong with the two files of a pack."""
+    rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
+    rows, weights = world.get(rows_path), world.get(weights_path)
+    if rows is None:
+        return _without_rows(world, pack, weights)
+    try:
+        table = _table(rows, pack, rows_path)
+    except DataError as error:
+        return _damaged_rows(world, pack, rows, weights, str(error))
+    ids = table["trial_id"].to_pylist()
+    if wrong := _wrong_columns(world, table):
+        both = _both(world, pack)
+        return [
+            Damage(
+                rows_path, "rows", f"its column {wrong} is not what its trial ids promise", *_again(world, ids, both)
+            )
+        ]
+    reason = "missing" if weights is None else _weights_damage(weights, table, ids, weights_path)
+    if reason is None:
+        return []
+    if weights is not None and not is_ours(weights_path, weights):
+        return [foreign(weights_path)]
+    if not world.owners.are_named(ids):
+        by_hand = f"{world.owners.training(ids)}; or delete it and {rows_path}, whose numbers are whole"
+        return [Damage(weights_path, "weights", reason, by_hand)]
+    return [Damage(weights_path, "weights", reason, *_again(world, ids, _both(world, pack)))]
+
+
+def check_state(world: World, path: str) -> list[Damage]:
+    """What is wrong with the saved state of a pack."""
+    data = world.get(path)
+    if data is None or (reason := damage_of(data, path)) is None:
+        return []
+    if not is_ours(path, data):
+        return [foreign(path)]
+    return [Damage(path, "state", reason, "the pack is trained from its beginning", (path,))]
+
+
+def _table(rows: bytes, pack: str, path: str) -> pa.Table:
+    table = decode_pack(rows, path)
+    check_trials(table["trial_id"].to_pylist(), pack, path)
+    return table
+
+
+def _without_rows(world: World, pack: str, weights: bytes | None) -> list[Damage]:
+    rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
+    if weights is None:
+        return []
+    if not is_ours(weights_path, weights):
+        return [foreign(weights_path)]
+    reason = "missing beside its weights: a process was killed before it was written, or it was deleted"
+    return [Damage(rows_path, "rows", reason, *_again(world, _named_inside(weights), (weights_path,)))]
+
+
+def _damaged_rows(world: World, pack: str, rows: bytes, weights: bytes | None, message: str) -> list[Damage]:
+    rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
+    if not is_ours(rows_path, rows):
+        return [foreign(rows_path)]
+    reason = message.removeprefix(f"{rows_path}: ")
+    if _SEALED.search(rows) and reason.startswith("written in format"):
+        what, _, remedy = reason.partition(": ")
+        return [Damage(rows_path, "rows", what, remedy)]
+    inside = [] if weights is None else _named_inside(weights)
+    is_whole = pack_id_of(inside) == pack
+    again = _again(world, inside if is_whole else [], _both(world, pack))
+    found = [Damage(rows_path, "rows", reason.partition(": ")[0], *again)]
+    if weights is None or is_whole:
+        return found
+    if not is_ours(weights_path, weights):
+        return [*found, foreign(weights_path)]
+    return [*found, Damage(weights_path, "weights", "its trials are not those of its name", *again)]
+
+
+def _weights_damage(weights: bytes, table: pa.Table, ids: Sequence[str], path: str) -> str | None:
+    try:
+        tensors, inside = decode_weights(weights, weights_digest(table), path)
+        if inside != ids or any(len(tensor) != len(ids) for tensor in tensors.values()):
+            raise damaged(path, "its trials are not those of its .parquet file")
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ").partition(": ")[0]
+    return None
+
+
+def _both(world: World, pack: str) -> tuple[str, ...]:
+    """The files of a pack that may be deleted, that with the rows first: without it the pack is not there."""
+    paths = (f"trials/{pack}.parquet", f"trials/{pack}.safetensors")
+    return tuple(path for path in paths if (data := world.get(path)) is not None and is_ours(path, data))
+
+
+def _again(world: World, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The remedy for trials that are trained again, and what is deleted before."""
+    remedy = world.owners.training(ids) if ids else "the next run or night of a spec that names its trials trains them"
+    return remedy, deletes
+
+
+def _named_inside(weights: bytes) -> list[str]:
+    """The trial ids in the header of a file that may be damaged; none if they can't be read."""
+    try:
+        header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+        return [str(each) for each in json.loads(header["__metadata__"]["trial_ids"])]
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+        return []
+
+
+def _wrong_columns(world: World, table: pa.Table) -> str | None:
+    """The first column that is not what the trials are that these ids promise, as far as a spec names them."""
+    known = [world.owners.trials.get(trial_id) for trial_id in table["trial_id"].to_pylist()]
+    of_variant = {found[0].variant.digest: variant_columns(found[0].variant) for found in known if found}
+    rows = [index for index, found in enumerate(known) if found]
+    expected = [{**of_variant[found[0].variant.digest], "seed": found[0].seed} for found in known if found]
+    names = [name for name in table.column_names if expected and name in expected[0] and name != "dataset"]
+    taken = table.select(names).take(pa.array(rows, pa.int64())).to_pydict() if names else {}
+    return next((name for name in names if taken[name] != [row[name] for row in expected]), None)

@@ -1,0 +1,81 @@
+"""Repair: deletes or writes anew what follows from specs and seeds, under the lock of the nights. Nothing foreign goes.
+
+Runs hold no lock. So each unit is checked again right before, in the turn of those who publish a run, and only what is
+still damaged then is touched. A pack that a run commits in that very moment may be deleted: it is trained once more.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from datasets.errors import DataError
+from jobs.night.clock import Clock
+from jobs.night.lock import Lock, holding
+from jobs.results.summary_file import SUMMARY
+from jobs.storage.plain import ForeignFile
+from jobs.storage.store import Store
+from jobs.verify.damage import Damage
+from jobs.verify.look import Look, Unit, check, is_checked, look
+from jobs.verify.ours import is_ours
+
+
+def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
+    """What was repaired, and what remains.
+
+    Raises:
+        BusyError: a night runs.
+
+    """
+    every = [damage for each in found.damage.values() for damage in each]
+    if any(damage.kind == "lock" for damage in every) or not any(damage.is_mended for damage in every):
+        return [], every
+    with holding(found.world.store, "repair", clock) as lock:
+        done, left = _repair_all(found, lock)
+        if done and left:  # specs that were written anew may say more of the rest
+            more, left = _repair_all(look(found.world.store, found.world.meter.say), lock)
+            done += more
+    return done, left
+
+
+def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
+    done: list[Damage] = []
+    left: list[Damage] = []
+    for unit in found.damage:
+        lock.check()
+        repaired, remaining = _repair_unit(found, unit)
+        done += repaired
+        left += remaining
+    return done, left
+
+
+def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
+    store = found.world.store
+    with store.turn(f"{unit[1]}/{SUMMARY}") if unit[0] == "run" else nullcontext():
+        again = check(found.world, unit) if is_checked(unit) else found.damage[unit]
+        damage = [(each, _apply(store, each)) for each in again]
+    return [each for each, done in damage if done], [each for each, done in damage if not done]
+
+
+def _apply(store: Store, damage: Damage) -> bool:
+    """Whether it was repaired; what can't be made anew, as something else is damaged too, stays."""
+    try:
+        files = damage.anew() if damage.anew is not None else {}
+    except DataError:
+        return False
+    for path in damage.deletes:
+        store.delete(path)
+    for path, data in files.items():
+        if not _is_in_the_way(store, path, data):
+            store.put(path, data)
+    return damage.is_mended
+
+
+def _is_in_the_way(store: Store, path: str, anew: bytes) -> bool:
+    """Whether something foreign is there, of which a check of its own has told."""
+    try:
+        there = store.get(path)
+        return not is_ours(path, there) and not anew.startswith(there)
+    except FileNotFoundError:
+        return False
+    except ForeignFile:
+        return True

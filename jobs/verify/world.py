@@ -1,0 +1,60 @@
+"""What every check looks at: the store, and who needs what is in it. What is read is counted and told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jobs.spec.job_spec import JobSpec
+from jobs.spec.variants import trials
+from jobs.storage.store import Store
+from jobs.verify.owners import Owners
+
+LINE_SECONDS = 5.0
+"""Between two lines that tell how far it is."""
+
+
+@dataclass
+class Meter:
+    """How much has been read."""
+
+    total: int
+    """Bytes there are."""
+    say: Callable[[str], None]
+    done: int = 0
+    _told: float = field(default_factory=time.monotonic)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, size: int) -> None:
+        """So much more; several threads do this."""
+        with self._guard:
+            self.done += size
+            if time.monotonic() - self._told > LINE_SECONDS:
+                self._told = time.monotonic()
+                self.say(f"{self.done:,} of {self.total:,} bytes read")
+
+
+@dataclass(frozen=True)
+class World:
+    """A store at one moment."""
+
+    store: Store
+    owners: Owners
+    stored: frozenset[str]
+    """Ids of all trials that have a result."""
+    meter: Meter
+
+    def are_stored(self, spec: JobSpec) -> bool:
+        """Whether each trial of a spec has one."""
+        return all(trial.id in self.stored for trial in trials(spec))
+
+    def get(self, path: str) -> bytes | None:
+        """A file's bytes, or None if there is none; ForeignFile if it is something else."""
+        try:
+            data = self.store.get(path)
+        except FileNotFoundError:
+            return None
+        self.meter.add(len(data))
+        return data

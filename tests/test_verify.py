@@ -1,0 +1,364 @@
+"""Damage is found and repaired: every file of a store, harmed in every way, is named; what follows comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import safetensors.numpy
+from result_rows import commit, row_of, variant
+from test_cli import cli  # noqa: F401  the fixture
+from test_refusals import tree
+from verify_world import (
+    DAYS,
+    EARLIER,
+    HARMS,
+    MINE,
+    checked,
+    draw_for,
+    files,
+    flipped,
+    found,
+    meanings,
+    mend,
+    run,
+    start,
+    trained_store,
+)
+
+from jobs.night.clock import Clock
+from jobs.night.lock import PATH as LOCK
+from jobs.night.lock import holding
+from jobs.spec.job_spec import parse_spec
+from jobs.spec.variants import Trial, trials
+from jobs.storage.store import Store
+from jobs.verify.layout import unit_of
+from jobs.verify.look import look
+
+OLD = Path(__file__).parent / "old_store" / "files"
+NOTES = b"these are somebody's notes\n"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A store with two nights and two runs; not to be changed."""
+    return trained_store(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def store(tmp_path, trained):
+    """A copy of it where the command line looks."""
+    (tmp_path / "mine.toml").write_text(MINE)
+    shutil.copytree(trained.root, tmp_path / "store")
+    return Store(str(tmp_path / "store"))
+
+
+def verify(cli, *words):  # noqa: F811
+    """How the command ended, and what it says."""
+    ended = cli("verify", "--json", *words)
+    return ended.code, json.loads(ended.out)
+
+
+def paths(facts):
+    return [each["path"] for each in facts]
+
+
+def first(store, *parts):
+    """The first file whose path has these parts."""
+    return next(path for path in store.list() if all(part in path for part in parts))
+
+
+def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_written(trained, cli):  # noqa: F811
+    """Exit code 0; an empty one too, and it is not made."""
+    for root in (trained.root, str(OLD), "none"):
+        before = tree(root)
+        code, facts = verify(cli, "--store", root)
+        assert (code, facts["damaged"], facts["foreign"]) == (0, [], [])
+        assert tree(root) == before
+    assert not Path("none").exists()
+
+
+@pytest.mark.parametrize("harm", [*HARMS, "foreign", "gone"])
+def test_whatever_happens_to_a_file_is_named(store, trained, harm):
+    """That file alone, of every file in the store."""
+    world = look(trained, lambda _: None).world
+    world = type(world)(store, world.owners, world.stored, world.meter)
+    for path, whole in files(store).items():
+        if harm == "gone":
+            store.delete(path)
+        else:
+            store.put(path, foreign_bytes(path) if harm == "foreign" else HARMS[harm](whole, draw_for(harm, path)))
+        lone = path.startswith("states/") or path.endswith(("pruned.json", "facts.json"))  # nothing else needs them
+        assert [*checked(world, unit_of(path))] == ([] if harm == "gone" and lone else [path])
+        store.put(path, whole)
+
+
+def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_a_run_and_a_night(store, tmp_path):
+    """All at once; afterwards everything that follows from specs and seeds is as in an undamaged store."""
+    nights = [path.split("/")[1] for path in store.list("nightly") if path.endswith("spec.toml")]
+    packs = sorted({path.split("/")[1].split(".")[0] for path in store.list("trials")})
+    harmed = [
+        f"trials/{packs[0]}.parquet",
+        f"trials/{packs[1]}.safetensors",
+        f"trials/{packs[2]}.safetensors",
+        first(store, "datasets/", "train/"),
+        first(store, "datasets/", "manifest.json"),
+        first(store, "states/"),
+        "nightly/pruned.json",
+        f"nightly/{nights[0]}/spec.toml",
+        f"nightly/{nights[1]}/state.json",
+        f"runs/night-{nights[0]}/job.toml",
+        f"runs/night-{nights[1]}/report.html",
+        "runs/mine/summary.json",
+        first(store, "runs/mine/previous", "job.toml"),
+    ]
+    quiet = meanings(store)
+    for path in harmed:
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    assert sorted(found(store)) == sorted(harmed)
+    assert mend(store) == {}
+    assert found(store) == {}
+    assert run(store, tmp_path, MINE + "# a comment at the end\n") == 0
+    assert start(store, "2026-11-03")["exit_code"] == 0
+    assert found(store) == {}
+    after = meanings(store)
+    gone = {path for path in quiet if path.startswith("states/") or path.endswith("pruned.json")}
+    assert {path: after[path] for path in quiet.keys() - gone} == {path: quiet[path] for path in quiet.keys() - gone}
+
+
+def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
+    """No run of another spec would do it."""
+    quiet = meanings(store)
+    for path in store.list("runs/mine/previous"):
+        whole = store.get(path)
+        for harm in (flipped(whole, draw_for(path)), None):
+            store.put(path, harm) if harm is not None else store.delete(path)
+            assert mend(store) == {}
+            assert meanings(store) == quiet
+
+
+def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(cli, store):  # noqa: F811
+    """The report shows it where that is whole; here it isn't."""
+    for name in ("job.toml", "report.html"):
+        store.put(f"runs/mine/{name}", b"")
+    code, facts = verify(cli, "--repair")
+    assert (code, paths(facts["damaged"]), paths(facts["repaired"])) == (
+        3,
+        ["runs/mine/job.toml"],
+        ["runs/mine/report.html"],
+    )
+    assert "`sumsquares summarize SPEC`" in facts["damaged"][0]["remedy"]
+    assert cli("summarize", "mine.toml").code == 0
+    assert verify(cli)[0] == 0
+
+
+def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: F811
+    """By verify --repair and a run; the plan alone, which looks at sizes, finds nothing to do."""
+    trial = trials(parse_spec(MINE.encode(), ""))[5].id
+    before = cli("predict", "mine", "3", "17", "--trial", trial).out
+    spec_packs = found_pack(store, trial)
+    path = f"trials/{spec_packs}.safetensors"
+    store.put(path, store.get(path)[:-8] + bytes(8))
+    ended = cli("predict", "mine", "3", "17", "--trial", trial)
+    assert ended.code == 3
+    assert "`sumsquares verify --repair` removes it, then its trials are trained anew by the next run" in ended.err
+    assert cli("verify", "--repair").code == 0
+    assert cli("run", "mine.toml", "--workers", "0", "--quiet").code == 0
+    assert cli("predict", "mine", "3", "17", "--trial", trial).out == before
+
+
+def found_pack(store, trial):
+    """The pack of a trial."""
+    from jobs.results.stored import read_trials
+
+    rows = read_trials(store).table.to_pylist()
+    return next(row["pack"] for row in rows if row["trial_id"] == trial)
+
+
+@pytest.mark.parametrize("kinds", [("safetensors",), ("parquet",), ("safetensors", "parquet")])
+def test_packs_that_were_exchanged_are_found_by_their_names(store, tmp_path, kinds):
+    """Both, and both come back."""
+    quiet = meanings(store)
+    one, other = sorted({path.rpartition(".")[0] for path in store.list("trials")})[:2]
+    for kind in kinds:
+        a, b = store.get(f"{one}.{kind}"), store.get(f"{other}.{kind}")
+        store.put(f"{one}.{kind}", b)
+        store.put(f"{other}.{kind}", a)
+    assert sorted(found(store)) == sorted(f"{pack}.{kind}" for pack in (one, other) for kind in kinds)
+    assert mend(store) == {}
+    run(store, tmp_path, MINE + "# a comment at the end\n")
+    for day in DAYS:
+        start(store, day)
+    assert meanings(store) == quiet
+
+
+def test_rows_that_are_not_what_their_trial_ids_promise_are_damage(store):
+    """Sealed as they are: the spec that names the trial says what its row must be."""
+    trial = trials(parse_spec(MINE.replace("0.02", "0.5").encode(), ""))[-1]
+    pack = commit(store, [row_of(trial, lr=0.25)])
+    store.put("runs/wider/job.toml", MINE.replace("0.02", "0.5").replace('"mine"', '"wider"').encode())
+    assert "its column lr is not what its trial ids promise" in found(store)[f"trials/{pack}.parquet"].reason
+    assert mend(store) == {}
+
+
+def test_models_that_no_spec_names_are_left_with_their_numbers_and_the_remedy_is_told(store):
+    """Their rows are whole, and nothing in the store could bring them back."""
+    pack = commit(store, [row_of(Trial(variant(), 0))])
+    whole = store.get(f"trials/{pack}.safetensors")
+    store.put(f"trials/{pack}.safetensors", flipped(whole, draw_for(pack)))
+    left = mend(store)
+    assert "no run or night of this store names its trials" in left[f"trials/{pack}.safetensors"].remedy
+    assert store.exists(f"trials/{pack}.parquet")
+
+
+def foreign_bytes(path):
+    """A file of somebody else's in the format that its name tells."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": [1, 2]}), sink)
+    kinds = {
+        ".parquet": sink.getvalue().to_pybytes(),
+        ".safetensors": safetensors.numpy.save({"x": np.zeros(3)}, {"format": "pt"}),
+        ".json": b'{"mine": [1, 2]}\n',
+        ".toml": b'title = "mine"\n',
+        ".html": b"<html><body>mine</body></html>\n",
+    }
+    return kinds.get(Path(path).suffix, NOTES)
+
+
+def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
+    """In the place of any file of ours; and beside them, where it is no damage."""
+    extra = ["notes.txt", "trials/notes.txt", "runs/mine/notes", "nightly/x", "datasets/a/b", "states/x.txt"]
+    extra += [f"{Path(first(store, 'datasets/', 'train/')).parent}/part-00009.parquet"]
+    for path in extra:
+        store.put(path, NOTES)
+    seen = look(store, lambda _: None)
+    assert (sorted(seen.foreign), seen.damage) == (sorted(extra), {})
+    places = [path for path in files(store) if path not in extra]
+    for path in places:
+        store.put(path, foreign_bytes(path))
+    left = mend(store)
+    assert {path for path in places if "nightly/2" in path and "scores" not in path} <= left.keys()
+    assert {path: store.get(path) for path in places} == {path: foreign_bytes(path) for path in places}
+    assert all(store.get(path) == NOTES for path in extra)
+
+
+def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_path):
+    """Though no word of a spec is left: it is the beginning of the copy."""
+    run(store, tmp_path, "# somebody's own words at the head\n" + MINE)
+    whole = store.get("runs/mine/job.toml")
+    store.put("runs/mine/job.toml", whole[:20])
+    assert mend(store) == {}
+    assert store.get("runs/mine/job.toml") == whole
+
+
+def test_what_is_no_file_is_named_and_not_opened(cli, store):  # noqa: F811
+    """Folders, empty or not, and pipes where a file must be; files where a folder must be: exit code 3, all stay."""
+    for path in ("nightly/champion.json", first(store, "night.json"), first(store, "manifest.json")):
+        store.delete(path)
+        (Path(store.root) / path).mkdir()
+    pipe = Path(store.root) / first(store, "trials/", ".parquet")
+    pipe.unlink()
+    os.mkfifo(pipe)
+    shutil.rmtree(Path(store.root) / "states")
+    (Path(store.root) / "runs" / "other").write_text("mine")
+    code, facts = verify(cli, "--repair")
+    assert code == 3
+    assert {each["path"] for each in facts["damaged"] if each["kind"] == "foreign"} >= {
+        "nightly/champion.json",
+        "runs/other",
+        str(pipe.relative_to(store.root)),
+    }
+    assert cli("predict", "champion", "3", "17").code == 3
+    (Path(store.root) / "states").write_text("mine")
+    assert paths(verify(cli)[1]["damaged"]) == ["states"]
+
+
+def test_repair_beside_a_night_is_exit_6_and_verify_is_not(cli, store):  # noqa: F811
+    """Nothing is deleted meanwhile."""
+    path = first(store, "trials/", ".safetensors")
+    store.put(path, b"")
+    with holding(store, "a night", Clock()):
+        before = files(store)
+        assert cli("verify", "--repair").code == 6
+        assert cli("verify").code == 3
+        assert files(store) == before
+    assert cli("verify", "--repair").code == 0
+
+
+def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypatch):
+    """A run may have written it in the meantime."""
+    path = first(store, "trials/", ".safetensors")
+    whole = store.get(path)
+    store.put(path, b"")
+    seen = look(store, lambda _: None)
+    store.put(path, whole)
+    from jobs.verify.repair import repair
+
+    before = files(store)
+    assert repair(seen, Clock()) == ([], [])
+    assert files(store) == before
+
+
+def test_a_damaged_lock_is_freed_first(cli, store):  # noqa: F811
+    """Nobody knows whether a night runs: nothing is repaired until a person says so."""
+    store.put(LOCK, b"{}")
+    path = first(store, "trials/", ".safetensors")
+    store.put(path, b"")
+    before = files(store)
+    code, facts = verify(cli, "--repair")
+    assert (code, sorted(paths(facts["damaged"]))) == (3, sorted([LOCK, path]))
+    assert files(store) == before
+    assert cli("nightly", "unlock").code == 0
+    assert cli("verify", "--repair").code == 0
+
+
+def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
+    """Of a flood; --json has all. Each with what is wrong, what repair does, and what then."""
+    path = first(store, "trials/", ".parquet")
+    for number in range(30):
+        store.put(f"trials/{number:016x}.parquet", b"")
+        store.put(f"notes/{number}", b"")
+    store.put(path, flipped(store.get(path), draw_for("people")))
+    ended = cli("verify")
+    assert ended.code == 3
+    assert "and 11 more damaged files: --json names all" in ended.out
+    assert "and 10 more foreign files: --json names all" in ended.out
+    assert ended.out.rstrip().endswith("31 files damaged")
+    assert "`sumsquares verify --repair` removes it, then " in ended.out
+    repaired = cli("verify", "--repair")
+    assert (repaired.code, repaired.out.rstrip().rpartition(": ")[2]) == (0, "31 files repaired, no damage left")
+
+
+def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_put_back(store):
+    """By the texts that the reports show, which the summaries name."""
+    quiet = meanings(store)
+    earlier = first(store, "runs/mine/previous", "job.toml")
+    mine = store.get("runs/mine/job.toml")
+    store.put("runs/mine/job.toml", store.get(earlier))
+    store.put(earlier, mine)
+    assert sorted(found(store)) == sorted(["runs/mine/job.toml", earlier])
+    assert mend(store) == {}
+    assert meanings(store) == quiet
+    assert parse_spec(EARLIER.encode(), "").digest[:12] in earlier
+
+
+def test_a_store_in_a_bucket_is_verified_and_repaired_as_a_folder_is(store, s3_root):
+    """Its commands can't name a file of this machine: they say which spec."""
+    bucket = Store(s3_root)
+    for path, data in files(store).items():
+        bucket.put(path, data)
+    assert found(bucket) == {}
+    pack, shard = first(bucket, "trials/", ".safetensors"), first(bucket, "datasets/", "train/")
+    for path in (pack, shard, "runs/mine/report.html"):
+        bucket.put(path, flipped(bucket.get(path), draw_for(path)))
+    assert sorted(found(bucket)) == sorted((pack, shard, "runs/mine/report.html"))
+    assert f"with a copy of {s3_root}/" in found(bucket)[pack].remedy
+    assert mend(bucket) == {}
+    assert bucket.get(shard) == store.get(shard)
+    assert not bucket.exists(pack)

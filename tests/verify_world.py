@@ -1,0 +1,133 @@
+"""What tests of damage share: a small trained store with everything that a store can have, and ways to harm a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from datetime import date
+
+import pyarrow.parquet as pq
+from night_world import TINY, spec_of
+
+from jobs import commands
+from jobs.commands import Shared
+from jobs.engines.state import State
+from jobs.night.here import Here, Options
+from jobs.night.lock import PATH as LOCK
+from jobs.night.nightly import run_night
+from jobs.night.nights import Night
+from jobs.night.retention import THROUGH
+from jobs.place import HERE
+from jobs.results.pack_files import pack_id_of
+from jobs.results.stored import read_results, read_weights
+from jobs.show.progress import Progress
+from jobs.states import save_state
+from jobs.storage.sealed import seal
+from jobs.storage.store import Store
+from jobs.verify.look import check, look
+from jobs.verify.repair import repair
+
+DAYS = ("2026-11-01", "2026-11-02")
+MINE = TINY.replace('"tiny"', '"mine"')
+EARLIER = MINE.replace("seeds = 4", "seeds = 2")
+VOLATILE = ("timing", "environment", "files", "sha256")
+
+
+def start(store, day, text=TINY):
+    """A night of that day with rows of its own."""
+    return run_night(Night(date.fromisoformat(day), spec_of(text), True), Options(), Here(store, HERE, Progress(True)))
+
+
+def run(store, folder, text):
+    """A run of that spec; its exit code."""
+    (folder / "spec.toml").write_text(text)
+    return commands.run(folder / "spec.toml", 10**6, HERE, Shared(store.root, json=True, quiet=True))
+
+
+def trained_store(folder):
+    """Two nights, a run with an earlier one of its name, the state of a pack, and the date up to which was pruned."""
+    store = Store(str(folder / "store"))
+    for day in DAYS:
+        start(store, day)
+    run(store, folder, EARLIER)
+    run(store, folder, MINE + "# a comment at the end\n")
+    ids, zeros = ["0123456789abcdef"], spec_state()
+    save_state(store, pack_id_of(ids), ids, "torch", zeros)
+    store.put(THROUGH, seal({"format": 1, "through": "2026-10-01"}))
+    return store
+
+
+def spec_state():
+    """A state of one model."""
+    import numpy as np
+
+    return State(3, np.zeros((1, 4)), (np.zeros((1, 4)),), np.array([3]))
+
+
+def files(store):
+    """All files but the lock, which each repair moves."""
+    return {path: store.get(path) for path in store.list() if path != LOCK}
+
+
+def flipped(data, draw):
+    """The bytes with one of them another."""
+    at = draw.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ draw.randrange(1, 256)]) + data[at + 1 :]
+
+
+def truncated(data, draw):
+    """The bytes without their end."""
+    return data[: draw.randrange(len(data))]
+
+
+HARMS = {
+    "flipped": flipped,
+    "truncated": truncated,
+    "empty": lambda data, draw: b"",
+    "zeros": lambda data, draw: bytes(len(data)),
+}
+
+
+def draw_for(*words):
+    """A generator of its own for each case, the same in each run."""
+    return random.Random(" ".join(words))  # noqa: S311  no secret
+
+
+def found(store):
+    """The damage by path."""
+    return {each.path: each for some in look(store, lambda _: None).damage.values() for each in some}
+
+
+def mend(store):
+    """Repairs; what remains, by path."""
+    from jobs.night.clock import Clock
+
+    return {each.path: each for each in repair(look(store, lambda _: None), Clock())[1]}
+
+
+def checked(world, unit):
+    """The damage of one unit by path."""
+    return {each.path: each for each in check(world, unit)}
+
+
+def meaning(path, data):
+    """What a file holds but for times, and for what follows from them."""
+    if path.endswith("report.html"):
+        return "a page"
+    if path.endswith("summary.json"):
+        facts = {name: value for name, value in json.loads(data).items() if name not in VOLATILE}
+        return json.loads(json.dumps(facts), object_hook=lambda d: {k: v for k, v in d.items() if k != "train_seconds"})
+    if path.endswith(("summary.parquet", "trials.parquet")):
+        return pq.read_table(io.BytesIO(data)).drop_columns(["train_seconds"]).to_pylist()
+    return data
+
+
+def meanings(store):
+    """Of all files but the lock; of packs, which may be cut otherwise the next time, trial by trial."""
+    found = {path: meaning(path, data) for path, data in files(store).items() if not path.startswith("trials/")}
+    for row in read_results(store).table.drop_columns(["train_seconds"]).to_pylist():
+        tensors, ids = read_weights(store, row.pop("pack"))
+        place = ids.index(row["trial_id"])
+        found[f"trial {row['trial_id']}"] = row, {name: each[place].tobytes() for name, each in tensors.items()}
+    return found
