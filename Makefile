@@ -9,7 +9,7 @@ HASHED := --require-hashes --no-deps --only-binary :all:
 COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
-.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image lint check fmt bench
+.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image sbom lint check fmt bench
 .PHONY: lock clean
 
 install: .venv/installed  ## what running needs, into .venv
@@ -59,6 +59,9 @@ image:  ## the container image, IMAGE, on BASE; TORCH_INDEX=URL takes torch from
 	  | docker build --quiet --tag $(IMAGE)-build --file - $(WHEELS))
 	docker build --network host --tag $(IMAGE) $(if $(WHEELS),--build-arg BUILD_BASE=$(IMAGE)-build) \
 	  --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) .
+
+sbom:  ## what IMAGE holds, as CycloneDX
+	@docker run --rm --entrypoint cat $(IMAGE) /usr/share/sumsquares/sbom.json
 
 lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .

@@ -1,17 +1,21 @@
-"""What is installed is what was locked: pins, hashes, and who installs how."""
+"""What is installed is what was locked: pins, hashes, who installs how, and what an SBOM says."""
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 import zipfile
 from functools import cache
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as normalized
 
@@ -21,6 +25,7 @@ GPU = re.compile(r"torch|triton|(cuda|nvidia)-.*")
 """What is installed without a hash: torch, and what its build for GPUs needs."""
 ENTRY = re.compile(r"([a-z0-9-]+)==([^\s;]+)( ; .*?)?((?: --hash=sha256:[0-9a-f]{64})*)")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SBOM = runpy.run_path(str(ROOT / ".ci" / "sbom.py"))
 
 
 def entries(lock):
@@ -165,3 +170,29 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path, checked):
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode == 0) is not checked, ended.stderr
     assert ("DO NOT MATCH THE HASHES" in ended.stderr) is checked
+
+
+def test_an_sbom_is_what_its_schema_says():
+    """Identities escape what they must, licenses are of both kinds, hashes are those that pip told."""
+    report = {
+        "metadata": {"name": "Six", "version": "1.17.0"},
+        "download_info": {"archive_info": {"hash": "sha256=" + "0" * 64}},
+    }
+    hashes = SBOM["fetched"]({"install": [report]})
+    packages = [SBOM["python_package"](each, hashes) for each in distributions()]
+    listing = "ii \tlibstdc++6\t1:12.2-14+deb12u1\tamd64\nrc \tgone\t1\tall\n"
+    debian = SBOM["debian_packages"](listing, "debian-12")
+    assert [each["purl"] for each in debian] == [
+        "pkg:deb/debian/libstdc%2B%2B6@1:12.2-14%2Bdeb12u1?arch=amd64&distro=debian-12"
+    ]
+    made = SBOM["document"]("abc", distribution("sumsquares"), [*packages, *debian])
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(json.dumps(made)) is None
+    assert validator.validate_str(json.dumps(made | {"components": [{"name": "nothing else"}]})) is not None
+    found = {each["name"]: each for each in made["components"]}
+    assert found["six"]["hashes"] == [{"alg": "SHA-256", "content": "0" * 64}]
+    assert "hashes" not in found["torch"]
+    assert {"expression", "license"} == {
+        key for each in packages for known in each.get("licenses", ()) for key in known
+    }
+    assert made["metadata"]["component"]["properties"][0]["value"] == "abc"
