@@ -2,10 +2,11 @@
 #
 #   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds. Without it torch is
 #                what pip finds, on x86-64 the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
+#   BASE         what it is built on: a tag, since we have not seen its digest; python@sha256:... if you have
 #   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it is kept
 #
-# All of it is wheels of exact versions, but for one kernel that a stage of its own compiles: the image has no compiler. It
-# needs no BuildKit.
+# All of it is wheels of exact versions, their hashes checked (docs/supply-chain.md), but for one kernel that a stage of its
+# own compiles: the image has no compiler. It needs no BuildKit.
 ARG BASE=python:3.11-slim-bookworm
 ARG BUILD_BASE=${BASE}
 
@@ -14,13 +15,17 @@ ARG TORCH_INDEX=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 RUN python -m venv --without-pip /opt/sumsquares
-COPY requirements.lock .
-# Only torch comes from its index: whatever else lies there is none of ours.
+COPY requirements.lock requirements-torch.lock ./
+# torch comes last: its other dependencies are there by then, their hashes checked. From its index comes torch alone:
+# whatever else lies there is none of ours. The reports are for the SBOM.
 RUN mkdir wheels \
  && if [ -n "$TORCH_INDEX" ]; then \
-      pip download --quiet --no-deps --dest wheels --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements.lock)"; \
+      pip download --quiet --no-deps --dest wheels --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements-torch.lock)"; \
     fi \
- && pip --python /opt/sumsquares/bin/python install --quiet --find-links wheels -r requirements.lock \
+ && pip --python /opt/sumsquares/bin/python install --quiet --report hashed.json --require-hashes --no-deps \
+      -r requirements.lock \
+ && pip --python /opt/sumsquares/bin/python install --quiet --report torch.json --find-links wheels \
+      -c requirements-torch.lock torch \
  && rm -r wheels \
  && cd /opt/sumsquares/lib/python3.*/site-packages \
  && rm -rf torch/include torch/test pandas/tests  # headers and tests, 190 MB
@@ -34,7 +39,7 @@ COPY cluster cluster
 COPY jobs jobs
 RUN pip --python /opt/sumsquares/bin/python wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-FROM ${BASE}
+FROM ${BASE} AS installed
 RUN groupadd --gid 10001 sumsquares \
  && useradd --uid 10001 --gid 10001 --create-home --no-log-init --shell /usr/sbin/nologin sumsquares \
  && install -d -o 10001 -g 10001 -m 0700 /run/sumsquares \
@@ -44,7 +49,17 @@ COPY --from=packages /opt/sumsquares /opt/sumsquares
 COPY --from=distribution /build/dist /tmp/dist
 RUN pip --python /opt/sumsquares/bin/python install --quiet --no-cache-dir --no-deps --no-index /tmp/dist/*.whl \
  && rm -r /tmp/dist
+
+FROM installed AS sbom
+# Made from what is installed, by a script that is left behind.
+ARG REVISION=""
+COPY --from=packages /build/hashed.json /build/torch.json /tmp/
+COPY .ci/sbom.py /tmp/
+RUN /opt/sumsquares/bin/python /tmp/sbom.py "$REVISION" /tmp/hashed.json /tmp/torch.json > /tmp/sbom.json
+
+FROM installed
 COPY examples /usr/share/sumsquares/examples
+COPY --from=sbom /tmp/sbom.json /usr/share/sumsquares/sbom.json
 # The root is read-only at run time. Ray's own settings: those of cluster/session.py, here for `ray start`, and two that
 # end a worker before the kernel ends the container, and not again and again.
 ENV PATH=/opt/sumsquares/bin:$PATH \

@@ -2,21 +2,29 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 IMAGE ?= sumsquares
+BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
 WHEELS := $(wildcard $(PIP_FIND_LINKS))
-TORCH_BUILD = s/^\(torch==[0-9.]*\)+.*/\1/
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+HASHED := --require-hashes --no-deps --only-binary :all:
+COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate
+but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
-.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image lint check fmt bench lock clean
+.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image sbom lint check fmt bench
+.PHONY: lock clean
 
 install: .venv/installed  ## what running needs, into .venv
 
-.venv/installed: requirements.lock pyproject.toml setup.py $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
+# torch comes last: its other dependencies are there by then, their hashes checked (docs/supply-chain.md).
+.venv/installed: requirements.lock requirements-torch.lock pyproject.toml setup.py \
+    $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP_INSTALL) $(HASHED) -r requirements.lock
+	$(PIP_INSTALL) --only-binary :all: -c requirements-torch.lock torch
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(PIP_INSTALL) $(HASHED) -r requirements-dev.lock
 	touch $@
 
 run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
@@ -46,11 +54,14 @@ test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three ray
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
 	$(BIN)/python -m pytest -m containers
 
-image:  ## the container image, IMAGE; TORCH_INDEX=URL takes torch from there; wheels in PIP_FIND_LINKS are used
-	$(if $(WHEELS),printf 'FROM python:3.11-slim-bookworm\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \
+image:  ## the container image, IMAGE, on BASE; TORCH_INDEX=URL takes torch from there; wheels in PIP_FIND_LINKS are used
+	$(if $(WHEELS),printf 'FROM $(BASE)\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \
 	  | docker build --quiet --tag $(IMAGE)-build --file - $(WHEELS))
 	docker build --network host --tag $(IMAGE) $(if $(WHEELS),--build-arg BUILD_BASE=$(IMAGE)-build) \
-	  --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) .
+	  --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) .
+
+sbom:  ## what IMAGE holds, as CycloneDX
+	@docker run --rm --entrypoint cat $(IMAGE) /usr/share/sumsquares/sbom.json
 
 lint: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
@@ -69,15 +80,25 @@ bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
 	$(BIN)/python benchmarks/scale.py --synthetic
 	$(BIN)/python benchmarks/endtoend.py --rounds 1
 
-lock:  ## writes both lock files anew from pyproject.toml, with the newest versions it allows
-	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet torch==2.13.0 && build/lock/bin/pip install --quiet ".[s3]" "setuptools>=77"
-	build/lock/bin/pip freeze --all --exclude sumsquares --exclude pip | grep -v '^nvidia-\|^triton' \
-	  | sed '$(TORCH_BUILD)' > requirements.lock
-	build/lock/bin/pip install --quiet -c requirements.lock ".[s3,dev]"
-	build/lock/bin/pip freeze --all --exclude sumsquares --exclude pip | grep -v '^nvidia-\|^triton' \
-	  | sed '$(TORCH_BUILD)' | grep -vxFf requirements.lock > requirements-dev.lock
-	rm -rf build *.egg-info
+# One version of each package for all platforms and Python versions, from the index that pip is set to, with the hashes of
+# all its files. The loop at the end fails where a platform has no wheel of one.
+lock: export UV_DEFAULT_INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2> /dev/null))
+lock: .venv/installed-dev  ## writes the lock files anew, with the newest versions that pyproject.toml allows
+	rm -rf build/lock && mkdir -p build/lock
+	$(COMPILE) --upgrade --extra s3 --output-file build/lock/all pyproject.toml
+	grep -E '^(torch|triton|cuda-|nvidia-)' build/lock/all > requirements-torch.lock
+	$(COMPILE) --generate-hashes --constraint build/lock/all --extra s3 $(call but,requirements-torch.lock) \
+	  --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra dev $(call but,build/lock/all) \
+	  --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --generate-hashes --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
+	for python in 3.11 3.12 3.13; do \
+	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
+	    $(BIN)/uv pip install --quiet --dry-run --target build/lock/none --python-version $$python --python-platform $$platform \
+	      $(HASHED) -r requirements.lock -r requirements-dev.lock -r benchmarks/peers/requirements.txt || exit; \
+	  done; \
+	done
+	rm -rf build/lock
 
 clean:  ## all that was made, the store too
 	rm -rf .venv store build *.egg-info jobs/engines/lanes/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import secrets
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from specs import LONGER, SMALL
 from test_run import summary_of
 
@@ -39,6 +42,12 @@ for folder, folders, _ in os.walk("/"):
     print(folder)
 """
 """Prints the folders that files can be made in."""
+PACKAGES = """for python in /opt/sumsquares/bin/python $(readlink -f /opt/sumsquares/bin/python); do $python -c '
+import importlib.metadata, re
+for each in importlib.metadata.distributions():
+    print(re.sub("[-_.]+", "-", each.metadata["Name"]).lower(), each.version)'; done"""
+"""Prints the packages of the environment, and of the Python that it is of."""
+DPKG = "dpkg-query -W -f '${Status} ${Package} ${Version}\\n' | sed -n 's/^install ok installed //p'"
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
 
@@ -166,6 +175,26 @@ def test_the_image_has_no_compiler_and_says_what_it_is(image, capsys):
     assert docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools) == ""
     code = "import jobs, sys, torch; print(jobs.__file__, torch.cuda.device_count() >= 0)"
     assert "site-packages" in docker("run", "--rm", "--entrypoint", "python", image, "-c", code)
+
+
+def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(image):
+    """As Python and dpkg list it there, the base's own Python included, with versions; and it fits its schema."""
+    text = sh("make", "--silent", "sbom", f"IMAGE={image}", cwd=ROOT)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    sbom = json.loads(text)
+    asked = [docker("run", "--rm", "--entrypoint", "sh", image, "-c", command) for command in (PACKAGES, DPKG)]
+    python, debian = ({tuple(line.split()) for line in printed.splitlines()} for printed in asked)
+    subject, components = sbom["metadata"]["component"], sbom["components"]
+    found = {kind: [each for each in components if each["purl"].startswith(f"pkg:{kind}/")] for kind in ("pypi", "deb")}
+    listed = {kind: {(each["name"], each["version"]) for each in found[kind]} for kind in found}
+    assert listed["pypi"] | {(subject["name"], subject["version"])} == python
+    assert listed["deb"] == debian
+    assert len(debian) > 50
+    assert [each["name"] for each in components if each not in (*found["pypi"], *found["deb"])] == ["python"]
+    revision = sh("git", "rev-parse", "HEAD", cwd=ROOT).strip()
+    assert subject["properties"] == [{"name": "org.opencontainers.image.revision", "value": revision}]
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    assert {each["name"] for each in found["pypi"] if "hashes" in each} >= {*locked, "torch"} - {"colorama", "tzdata"}
 
 
 def test_the_main_job_needs_nothing_but_the_image(image):

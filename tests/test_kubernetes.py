@@ -140,7 +140,7 @@ def test_every_container_of_ray_has_the_settings_of_a_session():
 
 def test_the_versions_are_those_that_are_installed():
     """KubeRay chooses health checks and authentication by the version that the manifest names."""
-    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    lock = (ROOT / "requirements.lock").read_text().split()
     (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
     assert f"ray=={cluster['spec']['rayVersion']}" in lock
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,5 +83,5 @@ def machine(core: int) -> dict[str, Any]:
 
 def versions(ours: Iterable[str], peers: Iterable[str]) -> dict[str, str]:
     """Of packages in our environment, and of those pinned in the peers'."""
-    pinned = dict(line.split("==") for line in REQUIREMENTS.read_text().split())
+    pinned = dict(re.findall(r"^([\w-]+)==([^\s;]+)", REQUIREMENTS.read_text(), re.MULTILINE))
     return {name: version(name) for name in ours} | {name: pinned[name] for name in peers}

@@ -24,6 +24,7 @@ def peers_python() -> str:
         shutil.rmtree(FOLDER, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
         pip = [FOLDER / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", REQUIREMENTS], check=True, stdout=sys.stderr)
+        checked = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([*pip, *checked, "-r", REQUIREMENTS], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
     return str(FOLDER / "bin" / "python")
