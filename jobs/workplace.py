@@ -27,6 +27,9 @@ from jobs.show.words import counted
 from jobs.storage.store import Store
 from jobs.timing import Timing
 
+SWEPT = ("datasets", "nightly", "runs", "states", "trials")
+"""Folders of a store in which killed processes leave something."""
+
 
 class Runners(NamedTuple):
     """How work is done in a place: many small tasks, and packs that workers pull."""
@@ -75,14 +78,14 @@ class Workplace:
         self._store.probe(plan.bytes_needed)
         found = self._runners(settle(plan, self._place, self._progress)) if plan.todo else INLINE
         plan.packs(found.device)  # chooses the engine
-        self._store.sweep(("runs",))
+        self._store.sweep(SWEPT, turns=("runs",))
         return found
 
     def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
         self._store.probe(plan.bytes_needed)
         found = self._runners(self._place) if needs_ray else INLINE
-        self._store.sweep(("runs",))
+        self._store.sweep(SWEPT, turns=("runs",))
         return found
 
     def _runners(self, place: Place) -> Runners:

@@ -181,9 +181,9 @@ class Bucket:
             if self.get(path, len(own), len(own)) == own:
                 self.delete(path)
 
-    def sweep(self, folders: Sequence[str]) -> None:
-        """Delete what killed processes left a while ago in the root, in `folders`, and in what was listed."""
-        for folder in folders:
+    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  a listing takes a second
+        """Delete what killed processes left a while ago in the root, in `turns`, and in what was listed."""
+        for folder in turns:
             self.sizes(folder)
         with suppress(FileNotFoundError):
             found = self._call(lambda: self._filesystem.ls(self._address, detail=True), checked=False)

@@ -108,19 +108,20 @@ class Folder:
         """Delete a file; a missing one is fine."""
         (self.root / path).unlink(missing_ok=True)
 
-    def sweep(self, folders: Sequence[str]) -> None:  # noqa: ARG002  names alone are read: all folders cost 1 us a file
-        """Delete what killed processes left anywhere below the root a while ago, and their probes beside it."""
-        for folder, _, names in os.walk(self.root):
-            for name in names:
-                path = Path(folder, name)
-                if name.startswith(LOCK_NAME):
-                    _delete_lock(path)
-                elif is_half_written(name) or (is_probe(name) and path.parent == self.root and _is_probed(path)):
-                    _delete_old(path)
-        with suppress(OSError):  # where a store isn't there yet, its probe lies in the folder above
-            for path in self.root.parent.iterdir():
-                if (is_probe(path.name) or is_half_written(path.name)) and _is_probed(path):
-                    _delete_old(path)
+    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  names cost 1 us a file
+        """Delete what killed processes left below these folders a while ago, and their probes in the root and above."""
+        for top in folders:
+            for folder, _, names in os.walk(self.root / top):
+                for name in names:
+                    if name.startswith(LOCK_NAME):
+                        _delete_lock(Path(folder, name))
+                    elif is_half_written(name):
+                        _delete_old(Path(folder, name))
+        for place in (self.root, self.root.parent):  # a store that isn't there yet is probed above
+            with suppress(OSError):
+                for path in place.iterdir():
+                    if (is_probe(path.name) or is_half_written(path.name)) and _is_probed(path):
+                        _delete_old(path)
 
     def free(self) -> int | None:
         """Return the bytes that this user may still write, also while the folder doesn't exist yet."""

@@ -54,7 +54,7 @@ class _Files(Protocol):
     def free(self) -> int | None: ...
     def existing(self) -> "_Files": ...
     def take_turn(self, path: str) -> Callable[[], None]: ...
-    def sweep(self, folders: Sequence[str]) -> None: ...
+    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None: ...
 
 
 class Store:
@@ -185,13 +185,13 @@ class Store:
             with self._errors("unlock", path):
                 give_up()
 
-    def sweep(self, folders: Sequence[str] = ()) -> None:
+    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:
         """Delete what killed processes left here more than OLD_SECONDS ago; nothing that is in use or somebody else's.
 
-        In a folder that is looked for everywhere, on an object store in its root, in `folders`, and in what was listed.
+        It is looked for in `folders`; on an object store in `turns`, in its root, and in what was listed before.
         """
         with self._errors("sweep", ""):
-            self._files.sweep(folders)
+            self._files.sweep(folders, turns)
 
     def describe(self) -> str:
         """Return the root as a message shows it."""
