@@ -9,6 +9,8 @@ HASHED := --require-hashes --no-deps --only-binary :all:
 COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
+BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image sbom lint check fmt bench
 .PHONY: lock clean
 
@@ -31,7 +33,7 @@ run: .venv/installed  ## the main job: trains the question's networks, prints th
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not (attack or chaos or cluster or containers or kernel or signals)"
+	$(BIN)/python -m pytest $(BESIDE) -m "not (attack or chaos or cluster or containers or kernel or signals)"
 
 test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers, and for Arm, and runs it
 	$(BIN)/python -m pytest -m kernel
