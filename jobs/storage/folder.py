@@ -19,6 +19,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
+LARGEST = 4 << 30
+"""Bytes of a file that is read: packs and shards have a few hundred MB at most."""
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -31,8 +33,9 @@ class Folder:
     def get(self, path: str) -> bytes:
         """Return a plain file's bytes; anything else of that name is not opened, as a pipe would wait for ever."""
         target = self.root / path
-        if not stat.S_ISREG(target.stat().st_mode):
-            raise IsADirectoryError(errno.EISDIR, "it is no plain file", str(target))
+        about = target.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+            raise IsADirectoryError(errno.EISDIR, "it is no plain file of a size that we write", str(target))
         return target.read_bytes()
 
     def put(self, path: str, data: bytes) -> None:

@@ -209,7 +209,7 @@ class Store:
             if isinstance(error, FileNotFoundError) and action == "read":
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
             if isinstance(error, IsADirectoryError) and action == "read":
-                why = "a folder, a pipe or a device stands where a file must be"
+                why = "a folder, a pipe, a device or a file of more than 4 GiB stands where a file of ours must be"
                 raise NoPlainFile(f"{where}: {why}: move it away, then `sumsquares verify` says what to do") from error
             reason = _SECRET.sub(r"\1=***", error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error

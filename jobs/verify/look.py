@@ -102,7 +102,9 @@ def check(world: World, unit: Unit) -> list[Damage]:
         return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
     except NoPlainFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
-        return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
+        return [
+            foreign(path, "a folder, a pipe, a device or a file of more than 4 GiB stands where a file of ours must be")
+        ]
     except StorageError as error:
         if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
             return []
