@@ -34,15 +34,19 @@ def has_scores(night: Night, store: Store) -> bool:
     return record is not None and read_scores(store, night.id, record["scores_sha256"]) is not None
 
 
-def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
-    """Makes it anew; the night's records stay as they are."""
+def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> bool:
+    """Makes it anew, and says whether all of it is there; the night's records stay as they are."""
     here.progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
-    train_spec(night.trained, here, workplace, lock.check, read)
+    trained = train_spec(night.trained, here, workplace, lock.check, read)
+    if missing := trained.summary.counts.missing:
+        here.progress.warn(f"{missing:,} trials of night {night.id} are still missing: start it again")
+        return False
     record = read_night(here.store, night.id)
     if record is not None and not has_scores(night, here.store):
         _, sha256 = make_scores(here.store, night, read)
         if sha256 != record["scores_sha256"]:  # the same table in other bytes: another version of pyarrow wrote it
             write_record(here.store, night.id, "night", {**record, "scores_sha256": sha256})
+    return True
 
 
 def mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:

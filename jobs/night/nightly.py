@@ -101,8 +101,8 @@ def _held(
     """The night under its lock, with all that follows from how it ended."""
     record = read_night(here.store, night.id)
     if record is not None and _is_over(night, here):
-        make_good(night, here, workplace, lock, read)
-        return record
+        is_whole = make_good(night, here, workplace, lock, read)
+        return record if is_whole else {**record, "exit_code": exits.INCOMPLETE}
     record = record or _attempt(night, options, here, workplace, lock, read)
     if record["result"] != "partial":
         here.tell(options, event_of(record), record)

@@ -6,7 +6,8 @@ import re
 
 from jobs.night.records import is_night
 
-AREAS = ("datasets", "trials", "states", "runs", "nightly")
+AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
+"""Folders of a store."""
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results, the one first that says that the others count."""
 RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
@@ -23,7 +24,7 @@ _FILES = {
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }
 _FOLDER = re.compile(
-    rf"(?:{'|'.join(AREAS)}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation))?|{_KEPT}|{_RUN}/previous|nightly/"
+    rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation))?|{_KEPT}|{_RUN}/previous|nightly/"
     r"[0-9-]{10}-[0-9a-f]{12})"
 )
 

@@ -5,7 +5,7 @@ What is written at this moment is not damage: it is whole when it is looked at a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -38,6 +38,7 @@ _CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
 }
 """Specs first: what else there is follows from them."""
 _THREADS = 8
+_NO_FILE = "a folder, a pipe, a device or a file of more than 4 GiB stands where a file of ours must be"
 _NO_FOLDER = "a file stands where a folder must be"
 
 
@@ -62,37 +63,46 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
     """Checks everything; changes nothing."""
     sizes = _listing(store)
     units = {path: unit_of(path) for path in sizes}
-    if blocked := [path for path in AREAS if path in sizes]:  # nothing below them can be listed
-        world = World(store, Owners(()), frozenset(), Meter(0, say))
-        place = {("place", path): [foreign(path, _NO_FOLDER)] for path in blocked}
-        return Look(
-            world,
-            len(blocked),
-            sum(sizes[path] for path in blocked),
-            place,
-            (),
-            frozenset(),
-            Results(SCHEMA.empty_table(), ()),
-        )
-    wanted = {unit for unit in units.values() if unit is not None}
-    nights = [
-        night for night in list_nights(store) if not {folder_of(night), run_folder(run_name(night))} & sizes.keys()
-    ]
-    wanted |= {("night", night) for night in nights} | ({("record", CHAMPION)} if nights else set())
-    wanted |= {("run", f"runs/{run_name(night)}") for night in nights}
+    if AREAS & sizes.keys():  # files: nothing below them can be listed
+        return _blocked(store, say, sizes)
+    nights = [night for night in list_nights(store) if not {folder_of(night), _run_of(night)} & sizes.keys()]
+    wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
     owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
     results = read_results(store, OF_TRIAL)
     world = World(store, owners, frozenset(results.table["trial_id"].to_pylist()), Meter(sum(sizes.values()), say))
-    ordered = sorted(wanted, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        first = list(pool.map(lambda unit: check(world, unit), ordered))
-    damage = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
+    damage = _damage(world, wanted)
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
     damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
-    extra = [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
-    others = tuple(path for path, unit in units.items() if unit is None and ("place", path) not in damage)
-    damage = {unit: found for unit, found in damage.items() if found}
-    return Look(world, len(sizes), sum(sizes.values()), damage, (*others, *extra), frozenset(wanted), results)
+    others = [path for path, unit in units.items() if unit is None and ("place", path) not in damage]
+    others += [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
+    return Look(world, len(sizes), sum(sizes.values()), damage, tuple(others), frozenset(wanted), results)
+
+
+def _damage(world: World, units: set[Unit]) -> dict[Unit, list[Damage]]:
+    ordered = sorted(units, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        first = list(pool.map(lambda unit: check(world, unit), ordered))
+    again = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
+    return {unit: found for unit, found in again.items() if found}
+
+
+def _expected(nights: Sequence[str]) -> set[Unit]:
+    """What there has to be where there are nights."""
+    runs = {("run", _run_of(night)) for night in nights}
+    return {("night", night) for night in nights} | runs | ({("record", CHAMPION)} if nights else set())
+
+
+def _run_of(night: str) -> str:
+    return run_folder(run_name(night))
+
+
+def _blocked(store: Store, say: Callable[[str], None], sizes: Mapping[str, int]) -> Look:
+    """Of a store in which a file stands in the place of a whole area: that alone."""
+    files = {path: sizes[path] for path in sorted(AREAS & sizes.keys())}
+    damage = {("place", path): [foreign(path, _NO_FOLDER)] for path in files}
+    world = World(store, Owners(()), frozenset(), Meter(0, say))
+    results = Results(SCHEMA.empty_table(), ())
+    return Look(world, len(files), sum(files.values()), damage, (), frozenset(), results)
 
 
 def check(world: World, unit: Unit) -> list[Damage]:
@@ -103,7 +113,7 @@ def check(world: World, unit: Unit) -> list[Damage]:
         return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
     except ForeignFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
-        return [foreign(path, "a folder, a pipe or a device stands where a file must be")]
+        return [foreign(path, _NO_FILE)]
     except StorageError as error:
         if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
             return []
@@ -150,5 +160,5 @@ def _out_of_place(store: Store, units: Mapping[str, Unit | None]) -> list[Damage
     """Folders where a file must be, and files where a folder must be."""
     folders = [path for path in store.folders() if unit_of(path) is not None]
     files = [path for path in units if is_folder_of_ours(path)]
-    found = [foreign(path, "a folder stands where a file must be") for path in folders]
+    found = [foreign(path, _NO_FILE) for path in folders]
     return found + [foreign(path, _NO_FOLDER) for path in files]

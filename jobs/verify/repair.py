@@ -50,7 +50,8 @@ def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
 
 def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
     store = found.world.store
-    with store.turn(f"{unit[1]}/{SUMMARY}") if unit[0] == "run" else nullcontext():
+    run = "/".join(unit[1].split("/")[:2])  # an earlier one is written in the turn of its name, too
+    with store.turn(f"{run}/{SUMMARY}") if unit[0] == "run" else nullcontext():
         again = check(found.world, unit) if is_checked(unit) else found.damage[unit]
         damage = [(each, _apply(store, each)) for each in again]
     return [each for each, done in damage if done], [each for each, done in damage if not done]
