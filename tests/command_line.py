@@ -22,10 +22,9 @@ class Ended:
     err: str
 
 
-@pytest.fixture
-def cli(monkeypatch, capfd, tmp_path):
-    """Runs the command line, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
+def calls(monkeypatch, capfd, folder):
+    """Yields what runs the command line in a folder; for a fixture."""
+    monkeypatch.chdir(folder)
     for name in ("SUMSQUARES_STORE", "COLUMNS", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -42,3 +41,9 @@ def cli(monkeypatch, capfd, tmp_path):
     torch.set_flush_denormal(False)
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def cli(monkeypatch, capfd, tmp_path):
+    """Runs the command line, in an empty folder."""
+    yield from calls(monkeypatch, capfd, tmp_path)

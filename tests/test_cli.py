@@ -6,19 +6,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 import typer
+from command_line import calls
 from specs import SMALL
 
-from jobs import commands, exits
-from jobs.__main__ import main
+from jobs import commands
 from jobs.cli import app
 from jobs.place import HERE
 from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
@@ -29,36 +26,11 @@ from jobs.storage.store import Store
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
 
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def cli(monkeypatch, capfd, tmp_path):
     """Runs the command line in this process, in an empty folder with the small spec as spec.toml."""
     (tmp_path / "spec.toml").write_text(SMALL)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SUMSQUARES_STORE", raising=False)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
-        monkeypatch.delenv(exits.DEBUG, raising=False)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return Ended(ended.value.code or 0, captured.out, captured.err)
-
-    yield call
-    torch.set_flush_denormal(False)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    yield from calls(monkeypatch, capfd, tmp_path)
 
 
 @pytest.fixture(scope="module")
