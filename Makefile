@@ -11,7 +11,7 @@ but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: install run test test-kernel chaos check-signals test-attack test-cluster test-containers image sbom lint check fmt bench
+.PHONY: install run test test-kernel chaos check-signals test-attack test-damage test-cluster test-containers image sbom lint check fmt bench
 .PHONY: lock clean
 
 install: .venv/installed  ## what running needs, into .venv
@@ -49,6 +49,9 @@ check-signals: .venv/installed-dev  ## four of them
 
 test-attack: .venv/installed-dev  ## attacks the Ray of real runs from other processes and another network
 	$(BIN)/python -m pytest -m "attack and not containers"
+
+test-damage: .venv/installed-dev  ## harms every file of a store, and puts odd things in every place; some eight minutes
+	WHOLE_DAMAGE=1 $(BIN)/python -m pytest -m chaos tests/test_verify_nights.py tests/test_bad_input.py
 
 test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three raylets with token authentication
 	$(BIN)/python -m pytest -m cluster

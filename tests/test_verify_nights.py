@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -18,6 +19,10 @@ from jobs.night.lock import PATH as LOCK
 from jobs.night.nights import read_night, read_state
 from jobs.storage.sealed import seal
 from jobs.storage.store import Store
+
+PARTS = 16
+SHARE = range(PARTS) if os.environ.get("WHOLE_DAMAGE") else (3, 11)
+"""Of the files: `make test-damage` takes all, `make chaos` some."""
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +167,11 @@ def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # no
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", SHARE)
 def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_works(cli, store, trained, part):  # noqa: F811
     """One at a time: repaired, the remedies that are told followed, and all is as before but verdicts and moves."""
     quiet = meanings(store)
-    for path in [*files(store), LOCK][part::4]:
+    for path in [*files(store), LOCK][part::PARTS]:
         for harm in ("flipped", "flipped again", "truncated", "empty", "gone"):
             shutil.rmtree(store.root)
             shutil.copytree(trained.root, store.root)
@@ -190,10 +195,10 @@ def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", SHARE)
 def test_a_flip_of_any_byte_is_found(store, part):
     """Fifteen positions of each file; that file alone is named."""
-    for path, whole in [*files(store).items()][part::4]:
+    for path, whole in [*files(store).items()][part::PARTS]:
         draw = draw_for(path, "any")
         for at in sorted(draw.sample(range(len(whole)), min(15, len(whole)))):
             store.put(path, whole[:at] + bytes([whole[at] ^ draw.randrange(1, 256)]) + whole[at + 1 :])
