@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from datasets.rows import block, block_count
 from datasets.spec import DatasetSpec, Split
-from datasets.tasks import Integers
+from datasets.tasks import Integers, target_range
 
 # Shapes: N rows, I input columns, K distinct keys.
 MEASURED_ROWS = 1 << 20
 """Test rows that are looked for in training, at most: the first ones. Their keys take 8 MB."""
+EXACT_TARGET = 2**53
+"""Largest absolute target up to which float64, and so an answer, holds every integer."""
 _TABLE_BITS = 22
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # odd multipliers of splitmix64
 
@@ -32,16 +34,19 @@ class Facts:
 
     seen_N: NDArray[np.bool_]
     """Of each of the first MEASURED_ROWS test rows: whether a training row has the same inputs, unused ones too."""
+    unseen_numbers: int
+    """How many of them have numbers that are in no training row, whatever their unused inputs are."""
     distinct: int
-    """Different inputs among those test rows."""
+    """Different numbers (or combinations of them) among those test rows."""
     covers_range: bool
-    """Whether they are all inputs that there are: a check on the test rows is a check of the whole range."""
+    """Whether they are all that there are: a check on the test rows is a check of the whole range."""
     constant: bool
-    """Whether all targets, of training and of test, are one number."""
+    """Whether all targets of the training and the test rows are one number."""
     largest_target: int
     """Largest absolute target of the test rows."""
     linear_rmse: float
-    """RMSE of the linear function that fits the test rows best, by least squares: none gets below it there."""
+    """RMSE of the linear function that fits the test rows best, by least squares: none gets below it there. 0 where it
+    is within the rounding errors of float64."""
     linear_exact: bool
     """Whether that function gives every test target after rounding."""
 
@@ -53,15 +58,18 @@ class Facts:
 
 def measure_facts(spec: DatasetSpec) -> Facts:
     """Measure a dataset. It reads as many training rows as it takes: all of them where a test row is not among them."""
-    seen_N, distinct = seen_rows(spec)
-    targets = _target_bounds(spec)
-    rmse, is_exact = linear_fit(spec, targets)
+    seen_N, distinct = seen_rows(spec, spec.inputs)
+    numbers_seen_N = seen_N
+    if spec.unused:
+        numbers_seen_N, distinct = seen_rows(spec, spec.n_numbers)
+    low, high, rmse, is_exact = linear_fit(spec)
     return Facts(
         seen_N=seen_N,
+        unseen_numbers=int(np.count_nonzero(~numbers_seen_N)),
         distinct=distinct,
-        covers_range=distinct == spec.largest**spec.inputs,
-        constant=targets[0] == targets[1] and _is_constant(_blocks(spec, "train"), targets[0]),
-        largest_target=max(map(abs, targets)),
+        covers_range=distinct == spec.largest**spec.n_numbers,
+        constant=low == high and _is_constant(_blocks(spec, "train"), low),
+        largest_target=max(abs(low), abs(high)),
         linear_rmse=rmse,
         linear_exact=is_exact,
     )
@@ -69,19 +77,21 @@ def measure_facts(spec: DatasetSpec) -> Facts:
 
 def largest_target(spec: DatasetSpec) -> int:
     """Return the largest absolute target of the test rows."""
-    return max(map(abs, _target_bounds(spec)))
+    bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in _blocks(spec, "test")]
+    return max(abs(bound) for both in bounds for bound in both)
 
 
-def seen_rows(spec: DatasetSpec) -> tuple[NDArray[np.bool_], int]:
+def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
     """Say of each of the first MEASURED_ROWS test rows whether it is in training; and how many of them are different.
 
-    Rows are the same if all their inputs are.
+    Rows are the same if their first so many inputs are.
     """
-    test_NI = _first_inputs(spec)
+    test_NI = _first_inputs(spec)[:, :columns]
     keys, distinct_KI, place_N = _distinct(test_NI, spec.largest)
     lookup = _Lookup(keys.of(distinct_KI))
     is_seen_K = np.zeros(len(distinct_KI), bool)
-    for train_NI, _ in _blocks(spec, "train"):
+    for inputs_NI, _ in _blocks(spec, "train"):
+        train_NI = inputs_NI[:, :columns]
         hit_N, found = lookup.find(keys.of(train_NI))
         if not keys.exact:
             same = (train_NI[hit_N] == distinct_KI[found]).all(axis=1)
@@ -92,39 +102,43 @@ def seen_rows(spec: DatasetSpec) -> tuple[NDArray[np.bool_], int]:
     return is_seen_K[place_N], len(distinct_KI)
 
 
-def linear_fit(spec: DatasetSpec, targets: tuple[int, int]) -> tuple[float, bool]:
-    """Fit a linear function to the test rows by least squares; return its RMSE on them, and whether it is exact.
+def linear_fit(spec: DatasetSpec) -> tuple[int, int, float, bool]:
+    """Fit a linear function to the test rows by least squares.
 
-    By QR decomposition of one block after the other (TSQR; Demmel et al. 2012), on inputs and targets scaled to about
-    -1..1. Exact means that every prediction is the target after rounding.
+    On inputs and targets scaled to about -1..1: directly on the rows of a single block, by the normal equations where
+    there are more, which are so many independent rows that they are well conditioned. Exact means that every prediction
+    is the target after rounding.
+
+    Returns:
+        The smallest and the largest target, the function's RMSE, and whether it is exact.
+
     """
-    scale = max(1, *map(abs, targets))
+    scale = float(target_range(spec.task, spec.n_numbers, 1, spec.largest)[1])
     centre, half = (1 + spec.largest) / 2, max(1.0, (spec.largest - 1) / 2)
 
     def columns(inputs_NI: Integers) -> NDArray[np.float64]:
         return np.column_stack([(inputs_NI - centre) / half, np.ones(len(inputs_NI))])
 
-    together = np.empty((0, spec.inputs + 2))
+    gram, rows = np.zeros((spec.inputs + 2, spec.inputs + 2)), np.empty(0)
+    low, high = 2**63, -(2**63)
     for inputs_NI, target_N in _blocks(spec, "test"):
-        together = np.vstack([together, np.column_stack([columns(inputs_NI), target_N / scale])])
-        together = np.asarray(np.linalg.qr(together, mode="r"))
+        low, high = min(low, int(target_N.min())), max(high, int(target_N.max()))
+        rows = np.column_stack([columns(inputs_NI), target_N / scale])
+        gram += rows.T @ rows
+    together = rows if block_count(spec, "test") == 1 else gram[:-1]
     weights, *_ = np.linalg.lstsq(together[:, :-1], together[:, -1])
     squares, is_exact = 0.0, True
     for inputs_NI, target_N in _blocks(spec, "test"):
         predicted_N = columns(inputs_NI) @ weights * scale
         squares += float(np.square(predicted_N - target_N).sum())
         is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
-    return float(np.sqrt(squares / spec.test_rows)), is_exact
+    rmse = float(np.sqrt(squares / spec.test_rows))
+    noise = 64 * (spec.inputs + 2) * np.finfo(float).eps * max(abs(low), abs(high))
+    return low, high, 0.0 if rmse <= noise else rmse, is_exact and max(abs(low), abs(high)) <= EXACT_TARGET
 
 
 def _blocks(spec: DatasetSpec, split: Split) -> Iterator[Block]:
     return (block(spec, split, index) for index in range(block_count(spec, split)))
-
-
-def _target_bounds(spec: DatasetSpec) -> tuple[int, int]:
-    """Return the smallest and the largest target of the test rows."""
-    bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in _blocks(spec, "test")]
-    return min(low for low, _ in bounds), max(high for _, high in bounds)
 
 
 def _is_constant(blocks: Iterable[Block], value: int) -> bool:

@@ -21,7 +21,7 @@ from jobs.generation import folder_of
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
 
-_KEPT = ("distinct", "covers_range", "constant", "largest_target", "linear_rmse", "linear_exact")
+_KEPT = ("unseen_numbers", "distinct", "covers_range", "constant", "largest_target", "linear_rmse", "linear_exact")
 
 
 class _Stored(BaseModel):
@@ -32,6 +32,7 @@ class _Stored(BaseModel):
     measured_rows: Annotated[int, Field(ge=1, le=MEASURED_ROWS)]
     seen: str
     """A bit per measured test row, the first one highest: packed, compressed by zlib, in base64."""
+    unseen_numbers: int
     distinct: int
     covers_range: bool
     constant: bool

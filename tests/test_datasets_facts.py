@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import facts as module
-from datasets.facts import largest_target, measure_facts
+from datasets.facts import largest_target, linear_fit, measure_facts
 from datasets.rows import block, block_count
 from datasets.spec import DatasetSpec
 from jobs.spec.job_spec import load_spec
@@ -68,9 +68,11 @@ def test_facts_are_what_a_plain_reference_finds(spec):
     facts = measure_facts(spec)
     assert facts.seen_N.tolist() == [inputs in seen for inputs, _ in test]
     assert facts.unseen == sum(inputs not in seen for inputs, _ in test)
-    different = {inputs for inputs, _ in test}
+    numbers = {inputs[: spec.n_numbers] for inputs, _ in train}
+    assert facts.unseen_numbers == sum(inputs[: spec.n_numbers] not in numbers for inputs, _ in test)
+    different = {inputs[: spec.n_numbers] for inputs, _ in test}
     assert facts.distinct == len(different)
-    assert facts.covers_range == (len(different) == spec.largest**spec.inputs)
+    assert facts.covers_range == (len(different) == spec.largest**spec.n_numbers)
     assert facts.constant == (len({target for _, target in train + test}) == 1)
     largest = max(target for _, target in test)
     assert facts.largest_target == largest_target(spec) == largest
@@ -111,3 +113,24 @@ def test_only_the_first_rows_of_a_large_test_split_are_looked_for(monkeypatch):
     assert len(facts.seen_N) == 70_000
     assert facts.unseen >= 69_000
     assert np.isfinite(facts.linear_rmse)
+
+
+@pytest.mark.parametrize("task", ["square", "product"])
+def test_the_fit_to_many_rows_is_that_of_all_rows_at_once(task):
+    """By the normal equations, where the rows take more than one block; sums stay exact."""
+    spec = DatasetSpec(task=task, largest=1000, rows=10, test_rows=150_000, unused=1)
+    parts = [block(spec, "test", index) for index in range(block_count(spec, "test"))]
+    columns = np.column_stack([np.concatenate([x_NI for x_NI, _ in parts]), np.ones(spec.test_rows)]).astype(float)
+    target_N = np.concatenate([y_N for _, y_N in parts]).astype(float)
+    weights, *_ = np.linalg.lstsq(columns, target_N)
+    expected = math.sqrt(np.square(columns @ weights - target_N).mean())
+    assert linear_fit(spec)[2] == pytest.approx(expected, rel=1e-9)
+    assert linear_fit(spec.model_copy(update={"task": "sum", "n_numbers": spec.n_numbers}))[2:] == (0.0, True)
+
+
+def test_a_line_through_targets_beyond_floats_is_no_limit():
+    """Two rows of products near 2^61 lie on a line; the error of float64 is none of the line's."""
+    spec = DatasetSpec(task="product", largest=1_518_500_249, rows=50, test_rows=2)
+    low, high, rmse, is_exact = linear_fit(spec)
+    assert high > low > 2**53
+    assert (rmse, is_exact) == (0.0, False)  # whether each answer is right can't be told either
