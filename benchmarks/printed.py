@@ -44,14 +44,18 @@ def readme_reading(found: dict[str, Any]) -> str:
     limit = re.search(r"No linear model gets below an RMSE of ([\d,]+)", answers(found)["squares"])
     assert limit
     relu = next(median for words, median in squares if "relu" in words)
+    exact = re.search(r"Exact: (.*?)\. ", answers(found)["squares"])
+    assert exact
+    seeds = [(int(some), int(of)) for some, of in re.findall(r"\((\d+) of (\d+) seeds\)", exact[1])]
+    right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
     times = float(limit[1].replace(",", "")) / relu
     text = (
         "Read it like this. A stack of linear layers is one linear unit: it learns **sums** to the last digit, and on "
         f"**squares** it can't get below the best straight line: an RMSE of {limit[1]} on these test rows, 74,536 on "
         f"all numbers up to 1,000; the question measured {QUESTION:,.0f}. With ReLU the network is a chain of straight "
         f"pieces, {times:.0f} times closer than any line with inputs scaled to 0..1, and about as wrong as a line "
-        "*beyond* the numbers that it has seen. With the right building block, a layer that squares, every square is "
-        "exact. The summary has all of it: `store/runs/question/summary.json`, `summary.parquet`, `trials.parquet` "
+        "*beyond* the numbers that it has seen. With the right building block, a layer that squares, every test square "
+        f"is exact in {right} of {trials} trials. The summary has all of it: `store/runs/question/summary.json`, `summary.parquet`, `trials.parquet` "
         "with a row per trial, and `report.html` to look at."
     )
     return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))

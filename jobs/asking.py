@@ -77,19 +77,20 @@ def ask_run(
     """
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
-    chosen = {_named(by_id, trial_id): "trial"} if trial_id is not None else _best(store, asked, dataset, by_id)
+    known_best = _known_best(store, asked) if trial_id is None else []
+    stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
+    rows = {row["trial_id"]: row for row in stored.to_pylist() if row["trial_id"] in by_id}
+    if gone := [each for each in known_best if each in by_id and each not in rows]:
+        raise DataError(f"the result of trial {gone[0]} is gone, or damaged: {asked.retrain}")
+    chosen = [_named(by_id, trial_id)] if trial_id is not None else _best(asked, dataset, by_id, rows)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]
     if not fitting:
         raise UsageError("; ".join(misfit for misfit in misfits if misfit))
-    stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
-    rows = {row["trial_id"]: row for row in stored.to_pylist()}
     if lost := [trial.id for trial in fitting if trial.id not in rows]:
-        unknown, why = (
-            (UsageError, "has not been trained") if trial_id is not None else (DataError, "is gone, or damaged")
-        )
-        raise unknown(f"the result of trial {lost[0]} {why}: {asked.retrain}")
-    return [_reply(store, rows[trial.id], trial, numbers, asked, chosen[trial]) for trial in fitting]
+        raise UsageError(f"the result of trial {lost[0]} has not been trained, or is damaged: {asked.retrain}")
+    called = "trial" if trial_id is not None else "best trial"
+    return [_reply(store, rows[trial.id], trial, numbers, asked, called) for trial in fitting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,35 +163,40 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     return by_id[trial_id]
 
 
-def _best(store: Store, asked: _Asked, dataset: str | None, by_id: dict[str, Trial]) -> dict[Trial, str]:
-    """The best trials, of one dataset or of all that have one, and what each is called."""
-    best, why = _summary(store, asked)
+def _best(
+    asked: _Asked, dataset: str | None, by_id: Mapping[str, Trial], rows: Mapping[str, Mapping[str, Any]]
+) -> list[Trial]:
+    """The trials with the lowest RMSE, of one dataset or of all that have one; ties go as in the summary."""
     run = asked.spec.name
-    if dataset is not None and dataset not in best:
-        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {listed([*best])}")
-    try:
-        found = {name: by_id[winner["trial_id"]] for name, winner in best.items() if winner}
-    except (TypeError, LookupError) as error:
-        raise _not_its_summary(store, asked) from error
-    chosen = {trial: why for name, trial in found.items() if dataset in (None, name)}
+    names = [each.name for each in asked.spec.datasets]
+    if dataset is not None and dataset not in names:
+        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {listed(names)}")
+    best: dict[str, tuple[tuple[float, int, str, int], Trial]] = {}
+    for trial_id, row in rows.items():
+        trial = by_id[trial_id]
+        variant = trial.variant
+        if row["status"] != "ok" or row["rmse"] is None or row["rmse"] > diverged_from(variant.dataset):
+            continue
+        rank = (row["rmse"], variant.parameters, variant.id, trial.seed)
+        name = variant.dataset.name
+        best[name] = min(best.get(name, (rank, trial)), (rank, trial), key=lambda each: each[0])
+    chosen = [best[name][1] for name in names if name in best and dataset in (None, name)]
     if not chosen:
         raise UsageError(f"run {run!r} has no trial that gave a result")
     return chosen
 
 
-def _summary(store: Store, asked: _Asked) -> tuple[dict[str, Any], str]:
-    """What the summary of the run says is the best trial, by dataset, and what such a trial is called.
+def _known_best(store: Store, asked: _Asked) -> list[str]:
+    """Ids of the best trials as the run's summary names them: without one it isn't finished, and none is the best yet.
 
-    A summary of format 1 names the best trial of the best variant alone.
+    A result that is gone since must not make another one the best without a word.
     """
     try:
         path = f"{run_folder(asked.spec.name)}/summary.json"
         summary = read_summary(store.get(path), path)
-        if summary["spec_digest"] == asked.spec.digest and summary["format"] == 1:
-            known = {name: row and row["trial"] for name, row in summary["best"].items()}
-            return known, "best seed of the best variant"
         if summary["spec_digest"] == asked.spec.digest:
-            return {**summary["best_trial"]}, "best trial"
+            best = summary.get("best_trial") or {name: row and row["trial"] for name, row in summary["best"].items()}
+            return [row["trial_id"] for row in best.values() if row]
     except FileNotFoundError:
         if asked.night:
             raise _not_its_summary(store, asked) from None
@@ -216,6 +222,8 @@ def _reply(
         raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
     task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
     far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
+    if variant.dataset.unused:
+        far += f"; unused inputs at {_middle(variant.dataset)}"
     error = f"test RMSE {number(row['rmse'])}{far}"
     title = f"{variant.dataset.name} ({task}), {why} {trial.id}: {network}, seed {trial.seed}, {error}"
     try:
@@ -240,5 +248,9 @@ def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
 def _inputs(dataset: NamedDataset, numbers: Sequence[int]) -> NDArray[np.int64]:
     """Rows of numbers; unused columns hold the middle of their range, since the target does not depend on them."""
     rows_NK = np.array(numbers, np.int64).reshape(-1, dataset.n_numbers)
-    unused = np.full((len(rows_NK), dataset.unused), (dataset.largest + 1) // 2)
+    unused = np.full((len(rows_NK), dataset.unused), _middle(dataset))
     return np.hstack([rows_NK, unused])
+
+
+def _middle(dataset: NamedDataset) -> int:
+    return (dataset.largest + 1) // 2

@@ -47,8 +47,11 @@ class World:
         seen = set(map(tuple, train[0].tolist()))
         self.test = list(zip(map(tuple, test[0].tolist()), test[1].tolist(), strict=True))
         self.unseen = sum(inputs not in seen for inputs, _ in self.test)
-        self.distinct = len({inputs for inputs, _ in self.test})
-        self.covers = self.distinct == self.dataset.largest**self.dataset.inputs
+        numbers = self.dataset.n_numbers
+        seen_numbers = {inputs[:numbers] for inputs in seen}
+        self.new_numbers = sum(inputs[:numbers] not in seen_numbers for inputs, _ in self.test)
+        self.distinct = len({inputs[:numbers] for inputs, _ in self.test})
+        self.covers = self.distinct == self.dataset.largest**numbers
         self.targets = {*train[1].tolist(), *test[1].tolist()}
         self.largest = max(target for _, target in self.test)
         columns = np.column_stack([test[0], np.ones(len(test[1]))]).astype(float)
@@ -151,17 +154,23 @@ def check_closest(world, known, words, match, among):
     assert told in among
     assert world.median(told) == min(world.median(each) for each in among)
     assert is_near(match["median"], world.median(told))
+    ok, results = len(world.of(told, "rmse")), sum(row["variant_id"] == told for row in world.rows)
     if match["seeds"]:
-        assert int(match["seeds"]) == len(world.of(told, "rmse")) > 1
+        assert int(match["seeds"]) == ok
+        assert (match["of"] and int(match["of"])) == (results if results > ok else None)
         assert is_near(match["best"], min(world.of(told, "rmse")))
     else:
-        assert len(world.of(told, "rmse")) == 1
+        assert (ok, results) == (1, 1)
 
 
 CLOSEST = (
-    rf"closest is (?P<variant>.+), RMSE (?P<median>{N})(?: \(median of (?P<seeds>\d+) seeds, the best (?P<best>{N})\))?"
+    rf"closest is (?P<variant>.+), RMSE (?P<median>{N})"
+    rf"(?: \(median of (?P<seeds>\d+) seeds?(?: of (?P<of>\d+), as the others diverged)?, the best (?P<best>{N})\))?"
 )
-SHARE = rf"(?P<seen>{N}) of (?P<rows>{N}) test rows occurs? in training"
+SHARE = (
+    rf"(?P<seen>{N}) of (?P<rows>{N}) test rows? occurs? in training"
+    rf"(?:, (?P<numbers>{N}) without the unused inputs?)?"
+)
 
 
 def check(sentence, world, rows, words):
@@ -181,28 +190,44 @@ def nothing(world, rows, words, match):
 def learnt(world, rows, words, match):
     assert world.exact
     assert len(world.targets) > 1
-    assert world.unseen > 0
-    assert value(match["rows"]) == len(world.test)
-    assert world.unseen == (len(world.test) if match["some"] is None else value(match["some"]))
+    assert world.new_numbers > 0
+    assert rows_told(match) == len(world.test)
+    assert world.new_numbers == (len(world.test) if match["some"] is None else value(match["some"]))
+    assert (match["numbers"] is not None) == bool(world.dataset.unused and match["some"])
+
+
+def rows_told(match):
+    return 1 if match["rows"] is None else value(match["rows"])
 
 
 def constant(world, rows, words, match):
     assert world.targets == {value(match["value"])}
-    assert world.exact
+    assert value(match["count"]) == world.dataset.rows + world.dataset.test_rows
 
 
 def seen_only(world, rows, words, match):
     assert world.exact
-    assert world.unseen == 0
+    assert world.new_numbers == 0
     assert not world.covers
-    assert value(match["rows"]) == len(world.test)
+    assert rows_told(match) == len(world.test)
+    assert (match["but"] is not None) == (world.unseen > 0 and len(world.test) > 1)
 
 
 def whole_range(world, rows, words, match):
     assert world.exact
-    assert (world.unseen, world.covers) == (0, True)
-    assert value(match["count"]) == world.distinct == world.dataset.largest**world.dataset.inputs
-    assert (match["noun"][:6] == "number") == (world.dataset.inputs == 1)
+    assert (world.new_numbers, world.covers) == (0, True)
+    assert value(match["count"]) == world.distinct == world.dataset.largest**world.dataset.n_numbers
+    assert (match["noun"][:6] == "number") == (world.dataset.n_numbers == 1)
+    best = min(world.ok, key=lambda row: row["rmse"])
+    if "beyond" in match.re.groupindex:
+        assert is_near(match["beyond"], best["rmse_extrapolation"])
+
+
+def right_beyond(world, rows, words, match):
+    whole_range(world, rows, words, match)
+    best = min(world.ok, key=lambda row: row["rmse"])
+    assert best["exact_fraction"] == 1
+    assert best["rmse_extrapolation"] * math.sqrt(world.dataset.test_rows) < 0.5
 
 
 def memorised(world, rows, words, match):
@@ -243,6 +268,7 @@ def not_exact(world, rows, words, match):
 def linear_limit(world, rows, words, match):
     assert not world.linear_exact
     assert is_near(match["limit"], world.linear)
+    assert value(match["limit"]) <= world.linear  # nothing is below it
 
 
 def linear_can(world, rows, words, match):
@@ -260,8 +286,13 @@ def only_linear(world, rows, words, match):
     assert all(trial.variant.activation == "identity" or not trial.variant.hidden for trial in world.trials)
 
 
+def is_median(world, match, variant_id):
+    return (match["median"] is not None) == (len(world.of(variant_id, "rmse")) > 1)
+
+
 def training(world, rows, words, match):
     best = min(world.by_variant, key=world.median)
+    assert is_median(world, match, best)
     assert is_near(match["rmse"], world.median(best, "rmse_train"))
     assert world.median(best) > world.median(best, "rmse_train")
     assert value(match["rows"]) == world.dataset.rows
@@ -270,13 +301,19 @@ def training(world, rows, words, match):
 def seen(world, rows, words, match):
     assert value(match["seen"]) == len(world.test) - world.unseen
     assert value(match["rows"]) == len(world.test)
+    assert (match["numbers"] is not None) == bool(world.dataset.unused)
+    if match["numbers"]:
+        assert value(match["numbers"]) == len(world.test) - world.new_numbers
     if match["rmse"]:
-        assert is_near(match["rmse"], world.median(min(world.by_variant, key=world.median), "rmse_unseen"))
+        best = min(world.by_variant, key=world.median)
+        assert is_median(world, match, best)
+        assert is_near(match["rmse"], world.median(best, "rmse_unseen"))
 
 
 def all_seen(world, rows, words, match):
     seen(world, rows, words, {**match.groupdict(), "rmse": None})
     assert world.unseen == 0
+    assert world.covers == ("all that there are" in match["rest"])
 
 
 def best_trial(world, rows, words, match):
@@ -284,7 +321,9 @@ def best_trial(world, rows, words, match):
     told = words[match["variant"]]
     assert (told, int(match["seed"])) == (best["variant_id"], best["seed"])
     assert is_near(match["rmse"], best["rmse"])
-    assert world.median(told) > min(world.median(each) for each in world.by_variant)
+    closest = min(world.by_variant, key=world.median)
+    assert world.median(told) > world.median(closest)
+    assert best["rmse"] < min(world.of(closest, "rmse"))
 
 
 def axis_effect(world, rows, words, match):
@@ -294,14 +333,26 @@ def axis_effect(world, rows, words, match):
     }
     alike = defaultdict(dict)
     for row in rows:
-        if world.of(row["variant_id"], "rmse"):
-            alike[tuple(row[other] for other in AXES if other != axis)][named(axis, row[axis])] = world.median(
-                row["variant_id"]
-            )
-    factors = sorted(
-        group[match["b"]] / group[match["a"]] for group in alike.values() if {match["a"], match["b"]} <= group.keys()
-    )
+        if row["n"] + row["n_diverged"]:
+            alike[tuple(row[other] for other in AXES if other != axis)][named(axis, row[axis])] = row["variant_id"]
+    pairs = [
+        (group[match["a"]], group[match["b"]]) for group in alike.values() if {match["a"], match["b"]} <= group.keys()
+    ]
+    factors, others = [], 0
+    for better, worse in pairs:
+        lost = [
+            1 - len(world.of(each, "rmse")) / sum(row["variant_id"] == each for row in world.rows)
+            for each in (better, worse)
+        ]
+        assert world.of(better, "rmse")
+        assert lost[0] <= lost[1] + 1e-12
+        if not world.of(worse, "rmse") or world.median(better) == 0:
+            others += 1
+        else:
+            factors.append(world.median(worse) / world.median(better))
+    factors.sort()
     assert value(match["count"]) == len(factors)
+    assert (value(match["more"]) if match["more"] else 0) == others
     assert factors[0] > 1
     assert is_near(match["mean"], math.exp(statistics.fmean(map(math.log, factors))))
     if match["low"]:
@@ -312,15 +363,15 @@ def axis_effect(world, rows, words, match):
 def diverged(world, rows, words, match):
     bad = [row for row in world.rows if row not in world.ok]
     assert (value(match["lost"]), value(match["total"])) == (len(bad), len(world.trials))
-    if match["where"] is None:
-        return
-    parts = [WHERE.fullmatch(part) for part in match["where"].removeprefix(": ").split("; ")]
-    first = next(part["names"] for part in parts if part["names"])
-    axis = next(axis for axis in AXES for row in rows if named(axis, row[axis]) == names_in(first)[0])
+
+
+def diverged_by(world, rows, words, match):
+    axis = match["axis"]
     counts = {}
     for row in world.rows:
         lost, total = counts.get(name := named(axis, row[axis]), (0, 0))
         counts[name] = (lost + (row not in world.ok), total + 1)
+    parts = [WHERE.fullmatch(part) for part in match["where"].split("; ")]
     for part in sorted(parts, key=lambda part: part["names"] is None):
         names = names_in(part["names"]) if part["names"] else None
         if names is None:  # the others: those that the parts with names leave
@@ -330,10 +381,25 @@ def diverged(world, rows, words, match):
         if part["none"]:
             assert lost == 0
         else:
-            assert value(part["total"]) == total
+            assert (1 if part["total"] is None else value(part["total"])) == total
             assert lost == (total if part["lost"] is None else value(part["lost"]))
         counts = {name: count for name, count in counts.items() if name not in names}
     assert not counts
+    for other in re.findall(r"\w+", (match["alike"] or "").replace(" and ", " ")):
+        assert surprise(world, other) == pytest.approx(surprise(world, axis), abs=0.06 * surprise(world, None))
+
+
+def surprise(world, axis):
+    """How much is left open of which trials diverged if the value of an axis is known: entropy in nats."""
+    groups = defaultdict(list)
+    for row in world.rows:
+        groups[row[axis] if axis else None].append(row in world.ok)
+    return sum(
+        -count * math.log(count / len(group))
+        for group in groups.values()
+        for count in (sum(group), len(group) - sum(group))
+        if count
+    )
 
 
 def names_in(text):
@@ -348,37 +414,44 @@ def missing(world, rows, words, match):
 
 
 WHERE = re.compile(
-    rf"(?:(?P<none>none)|(?:all|(?P<lost>{N}) of) (?P<total>{N})) with "
+    rf"(?:(?P<none>none)|the only one|(?:all|(?P<lost>{N}) of) (?P<total>{N})) with "
     rf"(?:(?:the other )?(?P<others>{N})(?: other)? values of (?P<axis>\w+)|(?P<names>.+))"
 )
+RIGHT = rf"(?:the only test row is|all (?P<rows>{N}) test rows are) right after rounding"
+RANGE = rf"all (?P<count>{N}) (?P<noun>\w+) of the range were in training"
+BEYOND = rf"beyond the range the best trial has an RMSE of (?P<beyond>{N})"
 CLAIMS = {
-    r"No trial gave a result, so nothing can be said\.": nothing,
-    rf"Learnt exactly: all (?P<rows>{N}) test rows are right after rounding, "
-    rf"(?:none|(?P<some>{N})) of them (?:not )?in training\.": learnt,
-    rf"Constant: every target is (?P<value>{N}), whatever the inputs\.": constant,
-    rf"Seen rows only: all (?P<rows>{N}) test rows are right after rounding, "
-    r"but all of them also occur in training\.": seen_only,
-    rf"Memorised: all (?P<count>{N}) (?P<noun>\w+) of the range were in training, "
-    r"and every exact network has at least as many parameters\.": memorised,
-    rf"Exact on the whole range: all (?P<count>{N}) (?P<noun>\w+) of the range are right after rounding; "
-    r"all of them were in training\.": whole_range,
+    r"No trial gave a result\.": nothing,
+    rf"Learnt exactly: {RIGHT}, (?:none of (?:them|it)|(?P<some>{N}) of them) "
+    r"(?:in|not in|(?P<numbers>with numbers that are not in)) training\.": learnt,
+    rf"Constant: (?P<count>{N}) targets of training and test, and all are (?P<value>{N})\.": constant,
+    rf"Seen rows only: {RIGHT}, but (?:all of them also occur|it is) in training"
+    r"(?P<but> but for the unused inputs)?\.": seen_only,
+    rf"Learnt exactly: {RANGE}, and the numbers beyond it that were tested "
+    r"are right after rounding too\.": right_beyond,
+    rf"Memorised, as far as the test can tell: {RANGE}, "
+    rf"no exact network has fewer parameters, and {BEYOND}\.": memorised,
+    rf"Exact on the whole range: {RANGE}, and are right after rounding; {BEYOND}\.": whole_range,
     r"Exact: (?P<all>.+)\.": exact_ones,
     rf"Exact in some seed: (?P<count>{N}) variants: (?P<all>.+)\.": exact_networks,
     rf"Of the others {CLOSEST}\.": others,
     rf"Not exact: {CLOSEST}\.": not_exact,
     rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares\)\.": linear_limit,
     r"A linear model can get every test row right after rounding \(least squares\)\.": linear_can,
-    rf"The linear models that were trained got to an RMSE of (?P<rmse>{N})\.": linear_trained,
+    rf"The best linear trial has an RMSE of (?P<rmse>{N})\.": linear_trained,
     r"Only linear models were trained\.": only_linear,
-    rf"On training rows its RMSE is (?P<rmse>{N}) \(median\); the dataset has (?P<rows>{N}) training rows?\.": training,
-    rf"{SHARE}: nothing is known of its errors on others\.": all_seen,
-    rf"{SHARE}(?:; on the others its RMSE is (?P<rmse>{N}) \(median\))?\.": seen,
+    rf"On training rows its RMSE is (?P<rmse>{N})(?P<median> \(median\))?; "
+    rf"the dataset has (?P<rows>{N}) training rows?\.": training,
+    rf"{SHARE}: (?P<rest>nothing is known of its errors on others|these are all that there are)\.": all_seen,
+    rf"{SHARE}(?:; on the others its RMSE is (?P<rmse>{N})(?P<median> \(median\))?)?\.": seen,
     r"The best single trial is of another variant: "
     rf"(?P<variant>.+), seed (?P<seed>\d+), RMSE (?P<rmse>{N})\.": best_trial,
     rf"With (?P<a>.+) the median RMSE is (?P<mean>{N}) times smaller than with (?P<b>.+), everything else equal "
-    rf"\((?P<count>{N}) pairs?(?:, (?P<low>{N}) to (?P<high>{N}) times)?\)\.": axis_effect,
+    rf"\((?P<count>{N}) pairs?(?:, (?P<low>{N}) to (?P<high>{N}) times)?"
+    rf"(?:; in (?P<more>{N}) more pairs? it alone has a result, or has no error at all)?\)\.": axis_effect,
     rf"(?P<lost>{N}) of (?P<total>{N}) trials? diverged \(a loss that is not finite, or an RMSE above 10 times the "
-    r"largest target\)(?P<where>: .+)?\.": diverged,
+    r"largest target\)\.": diverged,
+    r"Diverged by (?P<axis>\w+): (?P<where>.+?)(?: \((?P<alike>[\w, ]+?) tells? as much\))?\.": diverged_by,
     rf"(?P<lost>{N}) of (?P<total>{N}) trials? (?P<verb>has|have) no result yet, so this may change\.": missing,
 }
 
@@ -399,8 +472,9 @@ def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
     words = words_of(world, rows)
     for sentence in (*found.sentences, *found.caveats):
         check(sentence, world, rows, words)
-    assert (found.verdict in ("not exact", "no result")) == (not world.exact)
-    if world.exact and found.verdict != "constant":
+    if found.verdict != "constant":
+        assert (found.verdict in ("not exact", "no result")) == (not world.exact)
+    if world.exact:
         assert {exact_ones, exact_networks} & {CLAIMS[said] for said in world.said}
 
 

@@ -177,8 +177,8 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
     assert found["low"] < found["effect"] < found["high"]
     assert found["p"] < 0.01
     for part in (
-        "lr 1e-07, unit, 1 epoch against sq [8]",
-        "lr 0.05, unit, 30 epochs is worse: RMSE x ",
+        "lr 1e-07, unit, 1 epoch, batch_size 10 against sq [8]",
+        "lr 0.05, unit, 30 epochs, batch_size 10 is worse: RMSE x ",
         "5 and 5 seeds",
         "10 nights",
     ):

@@ -615,7 +615,7 @@ def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
         patch.setattr(training, "models_of", lambda pack: slipped(real(pack)))
         record = run_night(night_of(1, spec_of(text)), OPTIONS, here(store, time))
     assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
-    assert "sgd lr 0.01, unit, 4 epochs: diverges (4 seeds" in record["message"]
+    assert "4 of 4 seeds diverged, before 0" in record["message"]
     assert record["gate"]["variants"] == {"same": 2, "worse": 1}
     assert "lr 0.02" in record["best"]["sums"]["words"]
 

@@ -42,7 +42,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.night.gate import LOST, TRIMMED, Floats, Luck, Policy, Scores, log_rmse, t_test
+from jobs.night.gate import LOST, SMALL, TRIMMED, Floats, Luck, Policy, Scores, log_rmse, t_test
 from jobs.night.student import holm
 from jobs.results.grouped import student_t975
 
@@ -127,6 +127,10 @@ class Comparison:
     high: float | None = None
     p: float | None = None
     """P-value of the verdict after Holm's correction; of `same` the smaller one; None without a test."""
+    diverged: tuple[int, int] = (0, 0)
+    """How many seeds of the two best variants diverged."""
+    is_small: bool = False
+    """Whether some RMSE of theirs is so small that the resolution of the comparison makes the effect smaller."""
 
 
 def table_of(scores: Scores) -> Table:
@@ -186,11 +190,15 @@ def _untested(pair: Pair, policy: Policy) -> Comparison:
     names = pair.night.variants[pair.night.best], pair.champion.variants[pair.champion.best]
     seeds = int(np.isfinite(ours).sum()), int(np.isfinite(theirs).sum())
     lost = _is_lost(ours), _is_lost(theirs)
+    diverged = _diverged(ours), _diverged(theirs)
+    is_small = bool(min(np.nanmin(ours), np.nanmin(theirs)) < math.log(SMALL))
     if any(lost):
-        return Comparison(_verdict(lost[0] - lost[1]), "diverged", *names, seeds)
+        verdict = _verdict(lost[0] - lost[1])
+        return Comparison(verdict, "diverged", *names, seeds, diverged=diverged, is_small=is_small)
     rule = "seeds" if not pair.history else "nights" if len(pair.history) >= NIGHTS else "early"
     difference = float(np.nanmedian(ours) - np.nanmedian(theirs))
     frame = Comparison("tested", rule, *names, seeds, math.expm1(difference), len(pair.history))
+    frame = replace(frame, diverged=diverged, is_small=is_small)
     if min(seeds) >= SEEDS:
         return frame
     verdict = _verdict(_counts(difference, policy) - _counts(-difference, policy))
@@ -236,7 +244,11 @@ def _counts(difference: float, policy: Policy) -> bool:
 
 def _is_lost(log_S: NDArray[np.float64]) -> bool:
     """Whether at least half of the seeds diverged."""
-    return bool(2 * (log_S >= math.log(LOST)).sum() >= np.isfinite(log_S).sum())
+    return bool(2 * _diverged(log_S) >= np.isfinite(log_S).sum())
+
+
+def _diverged(log_S: NDArray[np.float64]) -> int:
+    return int((log_S >= math.log(LOST)).sum())
 
 
 def _verdict(sign: float) -> str:

@@ -8,13 +8,11 @@ from typing import Any
 
 from jobs.night.best import NIGHTS, SEEDS, Comparison
 from jobs.night.edited import Edited
-from jobs.night.gate import Policy
+from jobs.night.gate import RESOLUTION, Policy
 from jobs.results.stored import variant_columns
 from jobs.show.words import describe_variant, named
 from jobs.spec.variants import Variant
 
-DIVERGED = 1e6
-"""No RMSE grows so much: seeds have diverged that didn't before."""
 _LEFT_OUT = ("schedule", "weight_decay", "batch_size", "init", "dtype", "shuffle_seed")
 """Columns of a variant that its words don't have."""
 
@@ -44,6 +42,7 @@ def edited_facts(edited: Edited) -> dict[str, Any]:
             "night_dataset": edited.datasets[name],
             **asdict(found),
             "seeds": list(found.seeds),
+            "diverged": list(found.diverged),
             **dict(zip(("words", "champion_words"), _words(edited, found), strict=True)),
         }
         for name, found in edited.found.items()
@@ -74,8 +73,16 @@ def listed(datasets: Iterable[str]) -> str:
 
 
 def ratio(effect: float) -> str:
-    """A change of the RMSE: in percent, or from a doubling on as a factor."""
-    return f"{effect:+.1%}" if effect < 1 else f"x {1 + effect:.3g}"
+    """A change of the RMSE: in percent, or from a doubling or a half on as a factor."""
+    factor = 1 + effect
+    if 0.5 < factor < 2:
+        return f"{effect:+.1%}"
+    return f"x {factor:.3g}" if factor >= 2 else f"x 1/{1 / factor:.3g}" if factor > 0 else "x 0"
+
+
+def what(is_small: bool) -> str:
+    """What is compared: an RMSE, as a hypotenuse with a tenth of an integer."""
+    return f"RMSE (hypotenuse with {RESOLUTION:g})" if is_small else "RMSE"
 
 
 def _compared(edited: Edited, name: str, policy: Policy) -> str:
@@ -92,7 +99,9 @@ def _words(edited: Edited, found: Comparison) -> tuple[str, str]:
     differ = [name for name in first if first[name] != second[name]]
 
     def told(variant: Variant, facts: Mapping[str, Any]) -> str:
-        return ", ".join([words_of(variant), *(named(name, facts[name]) for name in differ)])
+        words = words_of(variant)
+        more = [named(name, facts[name]) for name in differ]
+        return ", ".join([words, *(each for each in more if each not in words)])
 
     return told(ours, first), told(theirs, second)
 
@@ -111,9 +120,14 @@ def _effect(found: Comparison, policy: Policy) -> str:
         return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
     counts = f"a change of the median counts from {policy.early:g} times on"
     if found.effect is None or found.low is None or found.high is None:
-        return f"median RMSE {ratio(found.medians)} ({ours} and {theirs} seeds; with fewer than {SEEDS} {counts})"
-    text = f"RMSE {ratio(found.effect)}" if found.effect < DIVERGED else "seeds diverge"
-    tested = f"95 % interval {ratio(found.low)} to {ratio(found.high)}, {ours} and {theirs} seeds, p = {found.p:.2g}"
+        seeds = f"{ours} and {theirs} seeds; with fewer than {SEEDS} {counts}"
+        return f"median {what(found.is_small)} {ratio(found.medians)} ({seeds})"
+    tested = f"{ours} and {theirs} seeds, p = {found.p:.2g}"
+    if any(found.diverged):
+        text = f"{found.diverged[0]} of {ours} seeds diverged, of the champion's {found.diverged[1]} of {theirs}"
+    else:
+        text = f"{what(found.is_small)} {ratio(found.effect)}"
+        tested = f"95 % interval {ratio(found.low)} to {ratio(found.high)}, {tested}"
     if found.rule == "early":
         tested += f"; median {ratio(found.medians)}, and until {NIGHTS} nights show the luck of other rows {counts}"
     return f"{text} ({tested})"

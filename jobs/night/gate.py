@@ -49,6 +49,8 @@ LOST = 1e30
 RESOLUTION = 0.1
 """Added to each RMSE as a hypotenuse: a model whose RMSE is below it answers with the right integer (an error of 0.5
 is five of them), so that below it there is no better or worse."""
+SMALL = 10 * RESOLUTION
+"""RMSE below which that matters: from there on it changes an RMSE by half a percent at most."""
 
 Floats = NDArray[np.float64]
 Luck = tuple[float, float, int]
@@ -97,6 +99,10 @@ class Change:
     """Its upper end; None where one seed has no interval, whose lower end is then -1."""
     p: float
     """P-value of the verdict after Holm's correction; of `same` the smaller one."""
+    diverged: tuple[int, int] = (0, 0)
+    """Of its seeds, how many diverged in the night and in the champion's."""
+    is_small: bool = False
+    """Whether some RMSE is so small that RESOLUTION makes the effect smaller than it is."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,9 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
     if not len(names_V):
         return Judgement("apart", ())
     difference_T = log_rmse(night.rmse_T[ours_T]) - log_rmse(champion.rmse_T[theirs_T])
+    rmse_ST = np.stack([night.rmse_T[ours_T], champion.rmse_T[theirs_T]])
+    lost_SV = np.stack([_counted(~np.isfinite(rmse_T), variant_T, len(names_V)) for rmse_T in rmse_ST])
+    small_V = _counted(np.any(rmse_ST < SMALL, axis=0), variant_T, len(names_V)) > 0
     n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
     with np.errstate(divide="ignore", invalid="ignore"):
         error_V = std_V / np.sqrt(n_V)
@@ -135,11 +144,18 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
             low=math.expm1(mean_V[v] - half_V[v]) if n_V[v] > 1 else -1.0,
             high=math.expm1(mean_V[v] + half_V[v]) if n_V[v] > 1 else None,
             p=min(worse_V[v], better_V[v]),
+            diverged=(int(lost_SV[0, v]), int(lost_SV[1, v])),
+            is_small=bool(small_V[v]),
         )
         for v, name in enumerate(names_V)
     )
     found = {change.verdict for change in changes}
     return Judgement(next((word for word in ("worse", "better") if word in found), "same"), changes)
+
+
+def _counted(is_so_T: NDArray[np.bool_], variant_T: NDArray[np.intp], variants: int) -> NDArray[np.intp]:
+    """Of how many trials of each variant it is so."""
+    return np.bincount(variant_T[is_so_T], minlength=variants)
 
 
 def _corrected(

@@ -11,7 +11,7 @@ import numpy as np
 
 from jobs.night.decision import Decision
 from jobs.night.edited import Edited
-from jobs.night.edited_words import DIVERGED, edited_facts, edited_sentence, listed, opening, ratio, words_of
+from jobs.night.edited_words import edited_facts, edited_sentence, listed, opening, ratio, what, words_of
 from jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
 from jobs.show.words import counted
 from jobs.spec.variants import Variant
@@ -64,7 +64,12 @@ def gate_facts(decision: Decision, names: Mapping[str, Variant], policy: Policy)
     changes = _ranked(decision.judgement) if decision.judgement else []
     counts = Counter(change.verdict for change in changes)
     shown = [
-        {**asdict(change), "dataset": names[change.variant].dataset.name, "words": words_of(names[change.variant])}
+        {
+            **asdict(change),
+            "diverged": list(change.diverged),
+            "dataset": names[change.variant].dataset.name,
+            "words": words_of(names[change.variant]),
+        }
         for change in changes[:_LISTED]
     ]
     verdict = decision.judgement.verdict if decision.judgement else decision.result
@@ -91,7 +96,8 @@ def _ranked(judgement: Judgement) -> list[Change]:
 
 def _effect(change: Change) -> str:
     assert change.high is not None, "a change was tested"
-    if change.effect > DIVERGED:
-        return f"diverges ({change.seeds} seeds, p = {change.p:.2g})"
+    if any(change.diverged):
+        ours, theirs = change.diverged
+        return f"{ours} of {counted(change.seeds, 'seed')} diverged, before {theirs} (p = {change.p:.2g})"
     interval = f"95 % interval {ratio(change.low)} to {ratio(change.high)}"
-    return f"RMSE {ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"
+    return f"{what(change.is_small)} {ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"

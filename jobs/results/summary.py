@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from datasets.facts import Facts, measure_facts
+from datasets.facts import EXACT_TARGET, Facts, measure_facts
 from datasets.spec import NamedDataset
 from jobs.results.grouped import Grouped, Indices, Reals
 from jobs.results.scale import DIVERGED_FACTOR
@@ -148,6 +148,7 @@ def summarize(
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
     limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
+    rows = _without_exactness(rows, (limit_V > DIVERGED_FACTOR * EXACT_TARGET)[variant_R])
     table = _table(own, rows, variant_R)
     trials = _trials(own, rows, variant_R)
     status_T = np.full(len(expected), "missing", dtype=object)
@@ -180,6 +181,16 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
     for name in ("status", *METRICS):
         instead = pa.scalar("diverged" if name == "status" else None, rows.schema.field(name).type)
         column = pc.if_else(beyond, instead, rows[name])
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
+    return rows
+
+
+def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
+    """Return the rows without what can't be told in float64, which doesn't hold every integer of such targets."""
+    if not beyond_R.any():
+        return rows
+    for name in ("exact_fraction", "rmse_rounded"):
+        column = pc.if_else(pa.array(beyond_R), pa.scalar(None, pa.float64()), rows[name])
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
     return rows
 

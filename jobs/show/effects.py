@@ -17,18 +17,25 @@ from jobs.spec.grid import AXES
 
 LEAST_FACTOR = 1.5
 """Smaller effects are not told."""
+_TELLING = 0.1  # share of the entropy that an axis has to take away to be told
+_SUSPECTS = ("lr", "optimizer", "schedule", "normalize", "activation", "init", "dtype", "hidden", "batch_size")
 _VALUES = 12  # of an axis that are compared with each other: the best and the worst ones
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Two values of one axis: in every pair of variants that differ in it alone, `better` has the lower median RMSE."""
+    """Two values of one axis: in every pair of variants that differ in it alone, `better` is the better one.
+
+    It has the lower median RMSE and no larger share of diverged trials, or it has a result and the other has none.
+    """
 
     axis: str
     better: Any
     worse: Any
     factors: tuple[float, ...]
-    """By how many times the median RMSE is lower, of each pair of variants that both have one; sorted."""
+    """By how many times the median RMSE is lower, of each pair in which both are above 0; sorted."""
+    only: int
+    """Further pairs: all trials of `worse` diverged, or the median of `better` is 0."""
 
     @property
     def mean(self) -> float:
@@ -38,58 +45,106 @@ class Effect:
 
 def largest_effect(rows: Sequence[Row]) -> Effect | None:
     """The two values that differ most, if all their pairs have at least LEAST_FACTOR; more pairs weigh more."""
-    found = [effect for axis in varying(rows) for effect in _effects(axis, rows) if effect.factors[0] >= LEAST_FACTOR]
+    found = [effect for axis in varying(rows) for effect in _effects(axis, rows)]
     return max(found, key=lambda effect: math.log(effect.mean) * math.sqrt(len(effect.factors)), default=None)
 
 
 def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:
-    measured = [row for row in rows if row["rmse_median"]]
-    values = _ends(axis, measured)
-    alike: dict[tuple[Any, ...], dict[Any, float]] = defaultdict(dict)
-    for row in measured:
+    tried = [row for row in rows if row["n"] + row["n_diverged"]]
+    values = _ends(axis, tried)
+    alike: dict[tuple[Any, ...], dict[Any, Row]] = defaultdict(dict)
+    for row in tried:
         if row[axis] in values:
-            alike[tuple(row[other] for other in AXES if other != axis)][row[axis]] = row["rmse_median"]
+            alike[tuple(row[other] for other in AXES if other != axis)][row[axis]] = row
     for better, worse in permutations(values, 2):
-        pairs = [(group[worse], group[better]) for group in alike.values() if better in group and worse in group]
-        if pairs:
-            yield Effect(axis, better, worse, tuple(sorted(high / low for high, low in pairs)))
+        pairs = [(group[better], group[worse]) for group in alike.values() if better in group and worse in group]
+        factors = sorted(filter(None, (_factor(*pair) for pair in pairs)))
+        finite = tuple(factor for factor in factors if factor < math.inf)
+        if (
+            finite
+            and finite[0] >= LEAST_FACTOR
+            and len(factors) == len(pairs)
+            and (len(pairs) > 1 or _apart(*pairs[0]))
+        ):
+            yield Effect(axis, better, worse, finite, len(factors) - len(finite))
+
+
+def _factor(better: Row, worse: Row) -> float | None:
+    """By how many times the one is better; infinite where there is no number for it; None where it isn't better."""
+    if better["rmse_median"] is None or _lost(better) > _lost(worse):
+        return None
+    if worse["rmse_median"] is None:
+        return math.inf
+    if better["rmse_median"] == 0:
+        return math.inf if worse["rmse_median"] else None
+    return float(worse["rmse_median"] / better["rmse_median"]) or None
+
+
+def _apart(better: Row, worse: Row) -> bool:
+    """Whether a single pair may be more than luck of the seeds: the worse one's best seed is worse as well."""
+    return bool(worse["rmse_best"] is None or worse["rmse_best"] > better["rmse_median"])
+
+
+def _lost(row: Row) -> float:
+    return float(row["n_diverged"] / (row["n"] + row["n_diverged"]))
 
 
 def _ends(axis: str, rows: Sequence[Row]) -> list[Any]:
     """The values of an axis; of many those whose best variants are best and worst."""
     best: dict[Any, float] = {}
     for row in rows:
-        best[row[axis]] = min(row["rmse_median"], best.get(row[axis], math.inf))
+        median = math.inf if row["rmse_median"] is None else row["rmse_median"]
+        best[row[axis]] = min(median, best.get(row[axis], math.inf))
     values = sorted(best, key=lambda value: best[value])
     return values if len(values) <= _VALUES else [*values[: _VALUES // 2], *values[-_VALUES // 2 :]]
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """How many trials diverged, by the values of the axis that tells most of it."""
+    """How many trials diverged, by the values of an axis that tells something of it."""
 
     axis: str
     counts: dict[Any, tuple[int, int]]
     """By value, most first: trials that diverged, and all that have a result."""
+    alike: tuple[str, ...]
+    """Other axes that tell as much."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether of each value all trials diverged or none."""
+        return all(lost in (0, total) for lost, total in self.counts.values())
 
 
-def divergence(rows: Sequence[Row]) -> Divergence | None:
-    """The axis whose values tell most about which trials diverged; None if no axis tells anything."""
+def divergence(rows: Sequence[Row]) -> list[Divergence]:
+    """The axis whose values tell most about which trials diverged, and the next one if that leaves something open."""
     axes = {axis: _counts(axis, rows) for axis in varying(rows)}
-    whole = _surprise([(sum(row["n_diverged"] for row in rows), sum(row["n"] + row["n_diverged"] for row in rows))])
+    whole = _surprise([(sum(row["n_diverged"] for row in rows), sum(map(_results, rows)))])
     told = {axis: whole - _surprise(counts.values()) for axis, counts in axes.items()}
-    best = max(told, key=lambda axis: told[axis], default=None)
-    if best is None or told[best] <= 1e-9:
-        return None
-    ordered = sorted(axes[best].items(), key=lambda item: -item[1][0] / item[1][1])
-    return Divergence(best, dict(ordered))
+    found: list[Divergence] = []
+    while (best := max(told.values(), default=0.0)) > _TELLING * whole and len(found) < 2:
+        equal = sorted((axis for axis in told if told[axis] >= 0.95 * best), key=_suspicion)
+        ordered = sorted(axes[equal[0]].items(), key=lambda item: -item[1][0] / item[1][1])
+        found.append(Divergence(equal[0], dict(ordered), tuple(equal[1:])))
+        if found[0].is_whole:
+            break
+        told = {axis: gain for axis, gain in told.items() if axis not in equal}
+    return found
+
+
+def _suspicion(axis: str) -> int:
+    """The place of an axis among those that make training diverge, the first one first."""
+    return _SUSPECTS.index(axis) if axis in _SUSPECTS else len(_SUSPECTS)
+
+
+def _results(row: Row) -> int:
+    return int(row["n"] + row["n_diverged"])
 
 
 def _counts(axis: str, rows: Sequence[Row]) -> dict[Any, tuple[int, int]]:
     diverged, total = Counter[Any](), Counter[Any]()
     for row in rows:
         diverged[row[axis]] += row["n_diverged"]
-        total[row[axis]] += row["n"] + row["n_diverged"]
+        total[row[axis]] += _results(row)
     return {value: (diverged[value], count) for value, count in total.items() if count}
 
 

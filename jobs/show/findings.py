@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobs.results.scale import DIVERGED_FACTOR
-from jobs.show.effects import divergence, largest_effect
-from jobs.show.words import Row, counted, distinguish, listed, named, number
+from jobs.show.effects import Divergence, divergence, largest_effect
+from jobs.show.words import Row, at_most, counted, distinguish, listed, named, number
 
 Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "no result"]
 _OVERFIT = 2.0  # times the RMSE on training rows from which on that of the test rows is told beside it
-_NAMED = 6  # exact variants that are told one by one
+_NAMED = 12  # exact variants that are told one by one
 _VALUES = 6  # of an axis that are told one by one
 DIVERGED = f"a loss that is not finite, or an RMSE above {DIVERGED_FACTOR} times the largest target"
 
@@ -28,7 +28,7 @@ class Finding:
 
     verdict: Verdict
     """exact: some trial has every test row right after rounding, and that shows more than memory. memorised, seen rows
-    only, constant: the same, and why it shows no more."""
+    only: the same, and why it shows no more. constant: there is nothing to learn."""
     sentences: tuple[str, ...]
     caveats: tuple[str, ...]
     """What happened to the trials that gave no result; empty if all did."""
@@ -44,58 +44,90 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
     caveats = tuple(_caveats(about["trials"], rows))
     measured = [row for row in rows if row["rmse_median"] is not None]
     if not measured or best_trial is None:
-        return Finding("no result", ("No trial gave a result, so nothing can be said.",), caveats)
+        return Finding("no result", ("No trial gave a result.", *_about_linear(about, rows, ())), caveats)
     exact = [row for row in measured if row["n_exact"]]
-    verdict, opening = _exact(about, exact) if exact else ("not exact", f"Not exact: {_closest(measured, rows)}.")
-    sentences = [opening]
+    constant = [_constant(about)] if about["facts"]["constant"] else []
+    verdict: Verdict = "not exact"
+    sentences = [*constant]
+    if exact:
+        verdict, opening = _exact(about, exact, best_trial)
+        sentences = [*constant] or [opening]
+    others = [row for row in measured if not row["n_exact"]]
     if exact:
         sentences.append(_named_exact(exact, rows))
-        others = [row for row in measured if not row["n_exact"]]
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
-    if verdict != "constant":
-        sentences += [] if exact else _about_seen(about, measured[0])
+    else:
+        sentences += [f"Not exact: {_closest(measured, rows)}.", *_about_seen(about, measured[0])]
+    if not constant:
         sentences += _about_linear(about, rows, exact)
-        sentences += _about_best(rows, measured[0], best_trial)
-        sentences += _about_axes(rows)
-    return Finding(verdict, tuple(sentences), caveats)
+    sentences += _about_best(rows, measured[0], best_trial)
+    sentences += _about_axes(rows)
+    return Finding("constant" if constant else verdict, tuple(sentences), caveats)
 
 
 def seen_share(about: Row) -> str:
     """How many test rows also occur in training: `643 of 1,000 test rows occur in training`."""
     facts = about["facts"]
     seen, measured = facts["measured_rows"] - facts["unseen_rows"], facts["measured_rows"]
-    of = f"{measured:,}" if measured == about["test_rows"] else f"the first {measured:,}"
-    return f"{seen:,} of {of} test rows {'occurs' if seen == 1 else 'occur'} in training"
+    of = counted(measured, "test row") if measured == about["test_rows"] else f"the first {measured:,} test rows"
+    text = f"{seen:,} of {of} {'occurs' if 1 in (seen, measured) else 'occur'} in training"
+    if not about["unused"]:
+        return text
+    numbers = measured - facts["unseen_numbers"]
+    return f"{text}, {numbers:,} without the unused {'input' if about['unused'] == 1 else 'inputs'}"
 
 
-def _exact(about: Row, exact: Sequence[Row]) -> tuple[Verdict, str]:
+def _constant(about: Row) -> str:
+    targets = counted(about["rows"] + about["test_rows"], "target")
+    return f"Constant: {targets} of training and test, and all are {about['facts']['largest_target']:,}."
+
+
+def _exact(about: Row, exact: Sequence[Row], best_trial: Row) -> tuple[Verdict, str]:
     """What it means that some variants have every test row right after rounding."""
     facts = about["facts"]
-    rows, unseen, distinct = about["test_rows"], facts["unseen_rows"], facts["distinct"]
-    if facts["constant"]:
-        return "constant", f"Constant: every target is {facts['largest_target']:,}, whatever the inputs."
+    unseen, distinct = facts["unseen_numbers"], facts["distinct"]
+    right = f"{_all(about['test_rows'], 'test row')} right after rounding"
     if unseen:
-        some = f"{'at least ' if facts['measured_rows'] < rows else ''}{unseen:,} of them not in training"
-        which = "none of them in training" if unseen == rows else some
-        return "exact", f"Learnt exactly: all {rows:,} test rows are right after rounding, {which}."
+        least = "at least " if facts["measured_rows"] < about["test_rows"] else ""
+        new = "with numbers that are not in training" if about["unused"] else "not in training"
+        which = f"none of {'them' if unseen > 1 else 'it'} in training" if unseen == about["test_rows"] else None
+        return "exact", f"Learnt exactly: {right}, {which or f'{least}{unseen:,} of them {new}'}."
     if not facts["covers_range"]:
-        return "seen rows only", f"Seen rows only: all {rows:,} test rows are right after rounding, but {_seen(about)}."
-    inputs = _inputs(about, distinct)
+        return "seen rows only", f"Seen rows only: {right}, but {_seen(about)}."
+    inputs = f"all {distinct:,} {_inputs(about, distinct)} of the range were in training"
+    if _is_right_beyond(about, best_trial):
+        return (
+            "exact",
+            f"Learnt exactly: {inputs}, and the numbers beyond it that were tested are right after rounding too.",
+        )
+    beyond = f"beyond the range the best trial has an RMSE of {number(best_trial['rmse_extrapolation'])}"
     if min(row["parameters"] for row in exact) >= distinct:
-        proof = f"all {distinct:,} {inputs} of the range were in training, and every exact network has at least as many"
-        return "memorised", f"Memorised: {proof} parameters."
-    proof = f"all {distinct:,} {inputs} of the range are right after rounding; all of them were in training"
-    return "exact", f"Exact on the whole range: {proof}."
+        fewer = f"no exact network has fewer parameters, and {beyond}"
+        return "memorised", f"Memorised, as far as the test can tell: {inputs}, {fewer}."
+    return "exact", f"Exact on the whole range: {inputs}, and are right after rounding; {beyond}."
+
+
+def _is_right_beyond(about: Row, trial: Row) -> bool:
+    """Whether every extrapolation row is right after rounding: no error exceeds the root of their summed squares."""
+    rmse = trial["rmse_extrapolation"]
+    return bool(trial["exact_fraction"] == 1 and rmse is not None and rmse * about["test_rows"] ** 0.5 < 0.5)
+
+
+def _all(count: int, noun: str) -> str:
+    return f"the only {noun} is" if count == 1 else f"all {count:,} {noun}s are"
 
 
 def _seen(about: Row) -> str:
     measured = about["facts"]["measured_rows"]
+    if about["test_rows"] == 1:
+        return "it is in training"
     which = "all of them" if measured == about["test_rows"] else f"the first {measured:,}"
-    return f"{which} also occur in training"
+    what = " but for the unused inputs" if about["facts"]["unseen_rows"] else ""
+    return f"{which} also occur in training{what}"
 
 
 def _inputs(about: Row, count: int) -> str:
-    noun = "number" if about["n_numbers"] + about["unused"] == 1 else "combination"
+    noun = "number" if about["n_numbers"] == 1 else "combination"
     return noun if count == 1 else f"{noun}s"
 
 
@@ -117,21 +149,23 @@ def _results(row: Row) -> int:
 
 def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
     best = measured[0]
-    seeds = f" (median of {best['n']} seeds, the best {number(best['rmse_best'])})" if best["n"] > 1 else ""
-    return f"closest is {distinguish(best, rows)}, RMSE {number(best['rmse_median'])}{seeds}"
+    lost = f" of {_results(best):,}, as the others diverged" if best["n_diverged"] else ""
+    seeds = f"median of {counted(best['n'], 'seed')}{lost}, the best {number(best['rmse_best'])}"
+    told = f" ({seeds})" if best["n"] > 1 or lost else ""
+    return f"closest is {distinguish(best, rows)}, RMSE {number(best['rmse_median'])}{told}"
 
 
 def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
     """How far a linear model can get, by least squares, and how far those that were trained are from it."""
     facts = about["facts"]
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
-    if not facts["linear_exact"]:
-        limit = number(facts["linear_rmse"])
+    if facts["linear_rmse"] and not facts["linear_exact"]:
+        limit = at_most(facts["linear_rmse"])
         yield f"No linear model gets below an RMSE of {limit} on these test rows (least squares)."
-    elif not any(map(is_linear, exact)):
+    elif facts["linear_exact"] and not any(map(is_linear, exact)):
         yield "A linear model can get every test row right after rounding (least squares)."
         if trained:
-            yield f"The linear models that were trained got to an RMSE of {number(min(trained))}."
+            yield f"The best linear trial has an RMSE of {number(min(trained))}."
     if all(map(is_linear, rows)):
         yield "Only linear models were trained."
 
@@ -140,19 +174,21 @@ def _about_seen(about: Row, best: Row) -> Iterator[str]:
     """Whether the closest variant does better on rows that it has seen."""
     facts = about["facts"]
     train, test, unseen = best["rmse_train_median"], best["rmse_median"], best["rmse_unseen_median"]
+    median = " (median)" if best["n"] > 1 else ""
     if train is not None and test > _OVERFIT * train:
         rows = counted(about["rows"], "training row")
-        yield f"On training rows its RMSE is {number(train)} (median); the dataset has {rows}."
+        yield f"On training rows its RMSE is {number(train)}{median}; the dataset has {rows}."
     if not facts["unseen_rows"]:
-        yield f"{seen_share(about)}: nothing is known of its errors on others."
+        rest = "these are all that there are" if facts["covers_range"] else "nothing is known of its errors on others"
+        yield f"{seen_share(about)}: {rest}."
     elif facts["unseen_rows"] < facts["measured_rows"]:
-        rest = "" if unseen is None else f"; on the others its RMSE is {number(unseen)} (median)"
+        rest = "" if unseen is None else f"; on the others its RMSE is {number(unseen)}{median}"
         yield f"{seen_share(about)}{rest}."
 
 
 def _about_best(rows: Sequence[Row], best: Row, best_trial: Row) -> Iterator[str]:
     """The best trial, where it is none of the best variant's."""
-    if best_trial["variant_id"] != best["variant_id"]:
+    if best_trial["variant_id"] != best["variant_id"] and best_trial["rmse"] < best["rmse_best"]:
         trial = f"{distinguish(best_trial, rows)}, seed {best_trial['seed']}"
         yield f"The best single trial is of another variant: {trial}, RMSE {number(best_trial['rmse'])}."
 
@@ -165,10 +201,11 @@ def _about_axes(rows: Sequence[Row]) -> Iterator[str]:
     low, high = effect.factors[0], effect.factors[-1]
     count = counted(len(effect.factors), "pair")
     pairs = count if count == "1 pair" else f"{count}, {_times(low)} to {_times(high)} times"
-    yield (
-        f"With {named(effect.axis, effect.better)} the median RMSE is {_times(effect.mean)} times smaller than with "
-        f"{named(effect.axis, effect.worse)}, everything else equal ({pairs})."
-    )
+    if effect.only:
+        pairs += f"; in {counted(effect.only, 'more pair')} it alone has a result, or has no error at all"
+    better, worse = named(effect.axis, effect.better), named(effect.axis, effect.worse)
+    factor = _times(effect.mean)
+    yield f"With {better} the median RMSE is {factor} times smaller than with {worse}, everything else equal ({pairs})."
 
 
 def _times(factor: float) -> str:
@@ -179,29 +216,30 @@ def _times(factor: float) -> str:
 def _caveats(counts: Row, rows: Sequence[Row]) -> Iterator[str]:
     """What became of the trials that are not ok."""
     if lost := counts["diverged"]:
-        where = _where_diverged(rows)
-        of_all = counted(counts["total"], "trial")
-        yield f"{lost:,} of {of_all} diverged ({DIVERGED}){where}."
+        yield f"{lost:,} of {counted(counts['total'], 'trial')} diverged ({DIVERGED})."
+        yield from map(_where, divergence(rows))
     if lost := counts["missing"]:
         have = "has" if lost == 1 else "have"
         yield f"{lost:,} of {counted(counts['total'], 'trial')} {have} no result yet, so this may change."
 
 
-def _where_diverged(rows: Sequence[Row]) -> str:
-    found = divergence(rows)
-    if found is None:
-        return ""
+def _where(found: Divergence) -> str:
+    """How many trials diverged with each value of an axis."""
     bad = [(value, lost, total) for value, (lost, total) in found.counts.items() if lost]
     good = [named(found.axis, value) for value, (lost, _) in found.counts.items() if not lost]
     told = len(bad) if len(bad) <= _VALUES + 1 else _VALUES  # no single one is left over
-    parts = [
-        f"{'all' if lost == total else f'{lost:,} of'} {total:,} with {named(found.axis, value)}"
-        for value, lost, total in bad[:told]
-    ]
+    parts = [f"{_of(lost, total)} with {named(found.axis, value)}" for value, lost, total in bad[:told]]
     if rest := bad[told:]:
         lost, total = sum(lost for _, lost, _ in rest), sum(total for _, _, total in rest)
         parts.append(f"{lost:,} of {total:,} with {len(rest):,} other values of {found.axis}")
     if good:
         known = listed(good, "or") if len(good) <= _VALUES else f"the other {len(good):,} values of {found.axis}"
         parts.append(f"none with {known}")
-    return f": {'; '.join(parts)}"
+    alike = f" ({listed(found.alike)} {'tells' if len(found.alike) == 1 else 'tell'} as much)" if found.alike else ""
+    return f"Diverged by {found.axis}: {'; '.join(parts)}{alike}."
+
+
+def _of(lost: int, total: int) -> str:
+    if lost < total:
+        return f"{lost:,} of {total:,}"
+    return "the only one" if total == 1 else f"all {total:,}"

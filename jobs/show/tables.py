@@ -131,8 +131,9 @@ def _value_of(axis: str) -> Callable[[Row], str]:
 
 def _title(name: str, about: dict[str, Any], rows: Sequence[Row]) -> str:
     trials = about["trials"]
-    lost = "".join(f", {trials[key]:,} {key}" for key in ("diverged", "missing") if trials[key])
-    counts = f"{counted(len(rows), 'variant')}, {counted(trials['ok'], 'trial')}{lost}"
+    fates = [f"{trials[key]:,} {key}" for key in ("ok", "diverged", "missing") if trials[key]]
+    fate = f" ({', '.join(fates)})" if trials["ok"] < trials["total"] else ""
+    counts = f"{counted(len(rows), 'variant')}, {counted(trials['total'], 'trial')}{fate}"
     return f"{name}: {describe_task(about)}; {counts}; {seen_share(about)}"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobs.spec.grid import AXES
+from jobs.spec.grid import AXES, Train
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
+_ALWAYS = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")  # what is told of a variant in any case
 _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
 
 
@@ -23,10 +25,12 @@ def describe_task(about: Row) -> str:
 
 
 def describe_variant(row: Row) -> str:
-    """A variant in words: its layers, activation and optimizer."""
+    """A variant in words: its network, how it is trained, and whatever else is not the default."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
-    return f"{network}, {row['optimizer']} lr {row['lr']:g}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+    told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+    others = [axis for axis in AXES if axis not in _ALWAYS and row[axis] != Train.model_fields[axis].default]
+    return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
 
 
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
@@ -51,12 +55,16 @@ def constants(rows: Sequence[Row]) -> str:
 
 def named(axis: str, value: Any) -> str:
     """The value of an axis, so that it is known which axis it is of: `relu`, `lr 0.001`."""
+    if axis == "hidden" and value == "[]":
+        return "no hidden layer"
     return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
 
 
 def plain(value: Any) -> str:
     """The value of an axis by itself."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,6 +91,13 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def at_most(value: float) -> str:
+    """A number that is no larger than this one, to four significant digits: for what nothing gets below."""
+    below = math.nextafter(value * (1 - 1e-9), 0)
+    unit = 1.0 if below >= 1000 else 10.0 ** (math.floor(math.log10(below)) - 3)
+    return number(math.floor(below / unit) * unit) if 1e-300 < below < 1e9 else f"{below * (1 - 5e-4):.4g}"
 
 
 def share(fraction: float | None) -> str:
