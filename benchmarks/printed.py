@@ -55,7 +55,8 @@ def readme_reading(found: dict[str, Any]) -> str:
         f"all numbers up to 1,000; the question measured {QUESTION:,.0f}. With ReLU the network is a chain of straight "
         f"pieces, {times:.0f} times closer than any line with inputs scaled to 0..1, and about as wrong as a line "
         "*beyond* the numbers that it has seen. With the right building block, a layer that squares, every test square "
-        f"is exact in {right} of {trials} trials. The summary has all of it: `store/runs/question/summary.json`, `summary.parquet`, `trials.parquet` "
+        f"is exact in {right} of {trials} trials. The summary has all of it: `store/runs/question/summary.json`, "
+        "`summary.parquet`, `trials.parquet` "
         "with a row per trial, and `report.html` to look at."
     )
     return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
