@@ -20,7 +20,19 @@ from jobs.results.scale import DIVERGED_FACTOR
 from jobs.results.summary import Summary
 from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
 from jobs.show.findings import Finding, finding, is_linear, seen_share
-from jobs.show.words import Row, best_first, constants, counted, describe_variant, named, number, plain, share, varying
+from jobs.show.words import (
+    Row,
+    best_first,
+    best_words,
+    constants,
+    counted,
+    describe_variant,
+    named,
+    number,
+    plain,
+    share,
+    varying,
+)
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import trials
 
@@ -124,7 +136,7 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, asked
         chart=_chart(rows),
         listing=_listing(rows, asked),
         best=best,
-        best_is=describe_variant(best) if best else "",
+        best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
     )
 

@@ -15,10 +15,10 @@ from jobs.show.findings import finding, seen_share
 from jobs.show.words import (
     Row,
     best_first,
+    best_words,
     constants,
     counted,
     describe_task,
-    describe_variant,
     named,
     number,
     plain,
@@ -76,9 +76,7 @@ def result_tables(summary: Summary, width: int, all_variants: bool = False) -> I
         best = summary.best[name]
         if best is not None:
             seed = best["trial"]["seed"]
-            yield Text(
-                f"{name}: the best variant is {describe_variant(best)}; its best trial, seed {seed}:", style="bold"
-            )
+            yield Text(f"{name}: the best variant is {best_words(best)}; its best trial, seed {seed}:", style="bold")
             for sample in best["samples"][:ROWS]:
                 expected, predicted, error = sample["expected"], sample["predicted"], sample["error"]
                 yield Text(f"  Expected={expected}, Predicted={predicted} (err={error})")

@@ -33,6 +33,12 @@ def describe_variant(row: Row) -> str:
     return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
 
 
+def best_words(row: Row) -> str:
+    """The best variant of a dataset in words, and of how many seeds its median is where some diverged."""
+    lost = f" (median of {row['n']} of {counted(row['n'] + row['n_diverged'], 'seed')})" if row["n_diverged"] else ""
+    return f"{describe_variant(row)}{lost}"
+
+
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What tells a variant from the others, in words; all of it where there is no other."""
     axes = varying(rows)
