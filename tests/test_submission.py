@@ -55,17 +55,17 @@ def test_a_submitted_run_is_the_local_run(cli, tmp_path):
 @pytest.mark.cluster
 def test_a_second_submit_attaches_and_stop_ends_what_a_third_resumes(cli, tmp_path):
     """One job at a time for a spec and a store; after a stop, a new attempt."""
-    (tmp_path / "spec.toml").write_text(LONGER.replace('"small"', '"longer"').replace("epochs = 1500", "epochs = 4000"))
+    (tmp_path / "spec.toml").write_text(LONGER.replace('"small"', '"longer"').replace("epochs = 1500", "epochs = 6000"))
     first, second = (json.loads(cli("submit", "spec.toml", "--store", "store", "--json").stdout) for _ in range(2))
     assert first["new"]
     assert second == {"job": first["job"], "new": False}
     store, end = Store(str(tmp_path / "store")), time.monotonic() + 60
     while not store.list("trials") and time.monotonic() < end:
         time.sleep(0.3)
-    assert "to train" in cli("logs", first["job"]).stdout
     stopped = cli("stop", first["job"])
     assert stopped.returncode == 0, stopped.stderr
     assert "STOPPED" in stopped.stdout
+    assert "to train" in cli("logs", first["job"]).stdout
     kept = set(store.list("trials"))
     assert kept
     third = json.loads(cli("submit", "spec.toml", "--store", "store", "--json").stdout)
