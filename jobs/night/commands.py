@@ -22,7 +22,7 @@ from jobs.night.hooks import check_hook
 from jobs.night.lock import holding, unlock
 from jobs.night.nightly import run_night
 from jobs.night.nights import Night
-from jobs.night.retention import Keep, plan_pruning, prune, text_of
+from jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from jobs.night.status import status_facts, status_text
 from jobs.numbers import shown
 from jobs.place import Place
@@ -150,6 +150,9 @@ def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
             plan = plan_pruning(store, keep, clock.today())
             prune(store, plan, lock.check)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
+    facts["stays"] = plan.stays
+    if warning := warning_of(store, plan):
+        shared.progress().warn(warning)
     _print(shared, facts, text_of(store, plan, deleted=not dry_run))
     return exits.OK
 
