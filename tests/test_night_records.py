@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from night_world import TINY, made_up, spec_of
+from pydantic import TypeAdapter
 from test_cli import cli  # noqa: F401  the fixture
 
 from jobs.night.champion import PATH as CHAMPION
@@ -28,7 +29,7 @@ from jobs.night.status import status_facts, status_text
 from jobs.night.telling import follows_trouble
 from jobs.place import HERE
 from jobs.show.progress import Progress
-from jobs.storage.sealed import DamagedRecord, seal
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 DAYS = ("2026-11-01", "2026-11-02")
@@ -440,3 +441,11 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
     assert cli("predict", "champion", "3", "17").code == 3
     promote(Store("store"), first, "tiny", 1, "now", None)
     assert f"runs/night-{first}/summary.json" in cli("predict", "champion", "3", "17").err
+
+
+@pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
+def test_what_is_no_json_is_told_without_names_of_python(data):
+    """Its own errors name functions and limits that nobody who reads this can use."""
+    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as told:
+        unseal(data, "lock.json", "", TypeAdapter(dict))
+    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(told.value)]

@@ -89,8 +89,11 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
     end = _date("--to", last) or (begin if first is None else today)
     if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
         raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
-    if not 0 <= (end - begin).days < LONGEST:
-        raise UsageError(f"{begin} to {end} is no range of 1 to {LONGEST} nights: give the earlier date as --from")
+    if end < begin:
+        raise UsageError(f"--from {begin} is after --to {end}: give the earlier date as --from")
+    if (nights := (end - begin).days + 1) > LONGEST:
+        most = f"one command makes {LONGEST} at most"
+        raise UsageError(f"{begin} to {end} are {nights:,} nights, {most}: give a part with --from and --to")
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
