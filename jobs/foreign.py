@@ -11,6 +11,7 @@ from jobs.archive import run_folder
 from jobs.facts import facts_path
 from jobs.floods import listed
 from jobs.generation import manifest_path
+from jobs.night.nights import NAMES, folder_of
 from jobs.packs import Pack
 from jobs.plan import Plan
 from jobs.results.summary_file import SPEC, SUMMARY, read_summary
@@ -35,6 +36,13 @@ def check_datasets(store: Store, plan: Plan) -> None:
 def check_run(store: Store, name: str) -> None:
     """Raises ForeignFile if a file of the run alone would be written over a foreign one."""
     _refuse(store, _of_run(store, name))
+
+
+def check_night(store: Store, night: str) -> None:
+    """Raises ForeignFile if a file of the night's own would be."""
+    paths = [f"{folder_of(night)}/{name}" for name in NAMES]
+    there = store.sizes(folder_of(night))
+    _refuse(store, [path for path in paths if path in there])
 
 
 def _refuse(store: Store, paths: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs import exits
 from jobs.exits import BusyError, UsageError
+from jobs.foreign import check_night
 from jobs.masking import masked
 from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
@@ -60,6 +61,7 @@ def _closed(night: Night, here: Here) -> dict[str, Any] | None:
 
     None as well where it has lost something else that can be made anew.
     """
+    check_night(here.store, night.id)
     mend_specs(here.store, night)
     ended = read_night(here.store, night.id)
     if ended is None or not _is_over(night, here):
