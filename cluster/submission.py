@@ -36,11 +36,22 @@ class Endpoint:
     """Where the Jobs API is, and how to speak to it."""
 
     address: str
-    """http:// or https://, with a host and a port."""
+    """http:// or https://, with a host and a port; a proxy may want a path, which may hold a secret."""
     headers: Mapping[str, str]
     """Sent with every request."""
     verify: bool | str
     """Whether the server's certificate is checked, or the file of authorities to check it with."""
+
+    @property
+    def shown(self) -> str:
+        """The address as messages show it, without its path."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") else "")
+
+    def without_path(self, text: str) -> str:
+        """A text of somebody else's, without the address's path."""
+        path = urlsplit(self.address).path.rstrip("/")
+        return text.replace(path, "/...") if path else text
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Jobs:
         self._endpoint = endpoint
         parts = urlsplit(endpoint.address)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        check_answers(endpoint.address, parts.hostname or "", port)
+        check_answers(endpoint.shown, parts.hostname or "", port)
         import ray
         import urllib3
         from ray.job_submission import JobSubmissionClient
@@ -83,7 +94,7 @@ class Jobs:
         if endpoint.verify is False:  # asked for, and not to be told of with every request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-        with _translated(endpoint.address), _without_addresses():
+        with _translated(endpoint), _without_addresses():
             headers = dict(endpoint.headers)
             self._client = _with_deadlines(JobSubmissionClient)(
                 endpoint.address, headers=headers or None, verify=endpoint.verify
@@ -91,7 +102,7 @@ class Jobs:
             there = self._client._server_ray_version  # get_version() is that of the API
         if there != ray.__version__:
             raise ClusterError(
-                f"the cluster at {endpoint.address} runs Ray {there}, this is Ray {ray.__version__}; "
+                f"the cluster at {endpoint.shown} runs Ray {there}, this is Ray {ray.__version__}; "
                 "install the same version here and there"
             )
 
@@ -107,7 +118,7 @@ class Jobs:
             job_id = f"{name}.{_attempt(known[-1].id) + 1 if known else 1}"
             environment = {"working_dir": folder} if folder else {}
             try:
-                with _translated(self._endpoint.address):
+                with _translated(self._endpoint):
                     self._client.submit_job(
                         entrypoint=entrypoint, submission_id=job_id, runtime_env=environment, metadata=dict(metadata)
                     )
@@ -124,25 +135,25 @@ class Jobs:
         """What the cluster says of one job; `NAME` without a number is its last attempt."""
         found = [job for job in self.list() if job_id in (job.id, _name(job.id))]
         if not found:
-            where = self._endpoint.address
+            where = self._endpoint.shown
             raise ClusterError(f"the cluster at {where} has no job {job_id!r}; `sumsquares list` shows all")
         return max(found, key=lambda job: _attempt(job.id))
 
     def list(self) -> list[Job]:
         """All jobs that were submitted, the newest first."""
-        with _translated(self._endpoint.address):
+        with _translated(self._endpoint):
             found = self._client.list_jobs()
         jobs = [_job(details) for details in found if details.submission_id]
         return sorted(jobs, key=lambda job: -(job.started or 0.0))
 
     def stop(self, job_id: str) -> None:
         """Asks a job to stop."""
-        with _translated(self._endpoint.address):
+        with _translated(self._endpoint):
             self._client.stop_job(job_id)
 
     def logs(self, job_id: str) -> str:
         """What a job has printed so far."""
-        with _translated(self._endpoint.address):
+        with _translated(self._endpoint):
             return str(self._client.get_job_logs(job_id))
 
     def follow(self, job_id: str, write: Callable[[str], object]) -> Job:
@@ -214,7 +225,7 @@ def _job(details: Any) -> Job:
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
+def _translated(endpoint: Endpoint) -> Iterator[None]:
     import requests
     from ray.exceptions import AuthenticationError
 
@@ -223,23 +234,25 @@ def _translated(address: str) -> Iterator[None]:
     except ClusterError:
         raise
     except AuthenticationError as error:
-        first = str(error).strip().splitlines()[0]
+        first = endpoint.without_path(str(error).strip().splitlines()[0])
         raise ClusterError(
-            f"the cluster at {address} refuses: {first}; "
+            f"the cluster at {endpoint.shown} refuses: {first}; "
             "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
         ) from error
     except requests.exceptions.Timeout as error:
         raise ClusterError(
-            f"no answer within {ANSWER_SECONDS:.0f} s from {address}; check that it is the head's port for jobs, 8265"
+            f"no answer within {ANSWER_SECONDS:.0f} s from {endpoint.shown}; "
+            "check that it is the head's port for jobs, 8265"
         ) from error
     except (RuntimeError, ConnectionError, OSError) as error:
         # Ray's client says of its first request only that it failed.
         untrusted = next((e for e in (error, error.__context__) if isinstance(e, requests.exceptions.SSLError)), None)
         if untrusted:
-            raise ClusterError(
-                f"the certificate of {address} is not trusted: {untrusted}; give --verify with its authority"
-            ) from error
-        raise ClusterError(f"the cluster at {address} failed: {' '.join(str(error).split())[:500]}") from error
+            why = endpoint.without_path(str(untrusted))
+            remedy = "give --verify with its authority"
+            raise ClusterError(f"the certificate of {endpoint.shown} is not trusted: {why}; {remedy}") from error
+        said = endpoint.without_path(" ".join(str(error).split()))
+        raise ClusterError(f"the cluster at {endpoint.shown} failed: {said[:500]}") from error
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from cluster.work import Failure
 from jobs import exits
 from jobs.archive import begin_run, difference_to_earlier, run_folder
 from jobs.exits import UsageError
+from jobs.foreign import check_run
 from jobs.place import Place
-from jobs.plan import Plan, make_plan
+from jobs.plan import RETRAINED, Plan, make_plan
 from jobs.results.summary import Summary
 from jobs.run import INLINE_ROWS, generate_datasets, summarize_run, train_packs
 from jobs.show.progress import Progress
@@ -49,7 +50,7 @@ def run(path: Path, max_trials: int, place: Place, shared: Shared, all_variants:
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     with timing.stage("plan"):
-        plan = _planned(spec, store, progress)
+        plan = _planned(spec, store, progress, ends_in_summary=True)
     with Workplace(place, store, progress, timing) as workplace:
         here = workplace.prepare_training(plan)
         _tell_difference(store, spec, progress)
@@ -111,6 +112,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
             raise
         progress.warn(f"{error}. The summary is printed and not written")
         return _finish(spec, store, Timing(), (), shared, progress, all_variants, writes=False)
+    check_run(store, spec.name)
     _tell_difference(store, spec, progress)
     return _finish(spec, store, Timing(), (), shared, progress, all_variants)
 
@@ -147,10 +149,11 @@ def _begin(path: Path, max_trials: int, shared: Shared, progress: Progress) -> t
     return spec, store
 
 
-def _planned(spec: JobSpec, store: Store, progress: Progress) -> Plan:
-    """The plan, told to people."""
+def _planned(spec: JobSpec, store: Store, progress: Progress, ends_in_summary: bool = False) -> Plan:
+    """The plan, told to people; a summary tells what is still wrong with the results by then."""
     plan = make_plan(spec, store)
-    progress.warn_all(problem.message for problem in plan.problems)
+    told = [problem for problem in plan.problems if not ends_in_summary or problem.kind in RETRAINED]
+    progress.warn_all(problem.message for problem in told)
     progress.warn_all(note for dataset in plan.datasets for note in dataset.notes)
     done = len(plan.trials) - plan.left
     progress.say(

@@ -20,6 +20,7 @@ CODES = {
     "DataError": DATA,
     "StorageError": STORAGE,
     "OutputError": STORAGE,
+    "MemoryError": STORAGE,  # pyarrow's ArrowMemoryError is one too
     "ClusterError": CLUSTER,
     "BusyError": BUSY,
     "RegressedError": REGRESSED,
@@ -55,7 +56,20 @@ def tell(error: BaseException) -> int:
     if code == INTERNAL:
         kind = type(error).__name__
         message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
+    elif isinstance(error, MemoryError):
+        message = _no_memory(error)
     else:
         message = str(error)
     sys.stderr.write(f"sumsquares: {masked(message)}\n")
     return code
+
+
+def _no_memory(error: MemoryError) -> str:
+    """What was asked for, as far as the error says, what there is, and what to do."""
+    from jobs.memory import UNKNOWN, available_memory
+
+    free = available_memory()
+    room = "" if free >= UNKNOWN else f", of which this process may still take {free >> 20:,} MiB"
+    asked = f" ({error})" if str(error) else ""
+    remedy = "give it more memory, or ask for less: fewer --workers, a lower --memory-limit, fewer rows or trials"
+    return f"not enough memory{room}{asked}: {remedy}; then run again: what was committed is kept"

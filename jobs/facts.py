@@ -20,6 +20,7 @@ from datasets.spec import DatasetSpec
 from jobs.generation import folder_of
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
+from jobs.verify.ours import is_ours
 
 _KEPT = ("unseen_numbers", "distinct", "covers_range", "constant", "largest_target", "linear_rmse", "linear_exact")
 
@@ -57,7 +58,8 @@ def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
         return _read(store.get(path), dataset)
     facts = measure_facts(dataset)
     with suppress(StorageError, DataError):
-        store.put(path, encode_facts(dataset, facts))
+        if _may_write(store, path):
+            store.put(path, encode_facts(dataset, facts))
     return facts
 
 
@@ -70,6 +72,14 @@ def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
     except _ODD as error:
         return f"damaged, {error}"
     return None
+
+
+def _may_write(store: Store, path: str) -> bool:
+    """Whether nothing is there, or a damaged file of ours."""
+    try:
+        return is_ours(path, store.get(path))
+    except FileNotFoundError:
+        return True
 
 
 def _read(data: bytes, dataset: DatasetSpec) -> Facts:

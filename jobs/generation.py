@@ -13,7 +13,9 @@ from datasets.errors import DamagedManifest, DamagedShard
 from datasets.manifest import Manifest, build_manifest, from_json, to_json
 from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, recover_shard, shard_count, shard_path
 from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
+from jobs.verify.ours import is_ours
 
 _ENTRY_BYTES = 1_000
 """Of a shard in a manifest: twice what it takes."""
@@ -144,6 +146,7 @@ def make_shard(task: ShardTask) -> Made:
 
     Raises:
         ForeignShard: the file that is there is readable and something else.
+        ForeignFile: it is somebody else's.
 
     """
     path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
@@ -158,5 +161,8 @@ def make_shard(task: ShardTask) -> Made:
     if found is not None:
         with suppress(DamagedShard):
             decode_shard(found, task.dataset, entry)
+        if not is_ours(path, found):
+            remedy = "move it out of the store, then run again"
+            raise ForeignFile(f"{path}: somebody else's content lies where a file of ours belongs: {remedy}")
     task.store.put(path, data)
     return Made(task.dataset.digest, entry, generated=True)

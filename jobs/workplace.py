@@ -18,6 +18,7 @@ from cluster.work import Target
 from cluster.workers import ClusterError, groups
 from jobs import exits
 from jobs.floods import listed
+from jobs.foreign import check_datasets, check_places
 from jobs.generation import MapTasks
 from jobs.place import Place, resources_here
 from jobs.plan import Plan
@@ -71,19 +72,21 @@ class Workplace:
             EngineMissing: the engine that the spec names is not there.
             UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
+            ForeignFile: a file of somebody else's would be written over.
 
         """
         if why := no_room(plan.packs(self._place.device), self._place):
             raise exits.UsageError(why)
         self._store.probe(plan.bytes_needed)
         found = self._runners(settle(plan, self._place, self._progress)) if plan.todo else INLINE
-        plan.packs(found.device)  # chooses the engine
+        check_places(self._store, plan, plan.packs(found.device))  # which chooses the engine
         self._store.sweep(SWEPT, turns=("runs",))
         return found
 
     def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
         self._store.probe(plan.bytes_needed)
+        check_datasets(self._store, plan)
         found = self._runners(self._place) if needs_ray else INLINE
         self._store.sweep(SWEPT, turns=("runs",))
         return found

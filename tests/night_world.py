@@ -57,10 +57,10 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
     night = Night(date.fromisoformat(day), spec_of(text), fresh)
     commit(store, [row_of(trial) for trial in trials(night.trained)])
     for dataset in night.trained.datasets:
-        for name in ("train/part-00000.parquet", "manifest.json"):
-            store.put(f"{dataset_folder(dataset)}/{name}", b"made up")
+        for name, data in (("train/part-00000.parquet", b"PAR1"), ("manifest.json", b'{\n "format": 1')):
+            store.put(f"{dataset_folder(dataset)}/{name}", data)
     store.put(f"{run_folder(night.run)}/job.toml", night.trained.source_text)
-    store.put(f"{run_folder(night.run)}/summary.json", b"{}")
+    store.put(f"{run_folder(night.run)}/summary.json", b'{\n "format": 1')
     store.put(f"nightly/{night.id}/spec.toml", night.spec.source_text)
     facts = {
         "night": night.id,

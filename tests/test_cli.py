@@ -10,12 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import typer
 from command_line import calls
 from specs import SMALL
 
-from jobs import commands
+from jobs import commands, exits
 from jobs.cli import app
 from jobs.place import HERE
 from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
@@ -303,6 +304,38 @@ def test_with_json_an_error_goes_to_stderr_alone(cli):
     ended = cli("run", "missing.toml", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert "missing.toml" in ended.err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), pa.ArrowMemoryError("malloc of size 42 failed")])
+def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error):
+    """No internal error: there is something to do."""
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("jobs.commands.load_spec", fails)
+    ended = cli("plan", "spec.toml")
+    assert ended.code == exits.STORAGE
+    assert "not enough memory" in ended.err
+    assert "MiB" in ended.err
+    assert str(error) in ended.err
+    assert "--memory-limit" in ended.err
+
+
+def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
+    """The signal that the kernel sends beside the error is not what ends it."""
+    (tmp_path / "spec.toml").write_text(SMALL)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    program = 'ulimit -f 1; exec "$0" -m jobs run spec.toml --workers 0'
+    ended = subprocess.run(
+        ["/bin/bash", "-c", program, sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert ended.returncode == exits.STORAGE, ended.stderr
+    assert "File too large; free some space" in ended.stderr
 
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):

@@ -48,8 +48,8 @@ def sealed(**changes):
     "content",
     [
         b"",
-        b"{}",
-        b"[" * 100_000,
+        b'{\n "format": 1}',
+        b'{\n "format": ' + b"[" * 100_000,
         encode_facts(OTHER, measure_facts(OTHER)),
         sealed(seen="no base64!"),
         sealed(seen="AAAA"),
@@ -84,3 +84,10 @@ def test_a_store_that_can_not_be_written_gives_the_facts_as_well(store, monkeypa
 def test_a_worker_measures_the_errors_on_unseen_rows(store):
     """The reader says which rows these are."""
     assert (Reader(store).unseen(SPEC) == ~measure_facts(SPEC).seen_N).all()
+
+
+def test_what_lies_in_their_place_and_is_none_of_ours_stays(store):
+    """They are measured all the same."""
+    store.put(facts_path(SPEC), b"my only copy")
+    assert equal(facts_of(store, SPEC), measure_facts(SPEC))
+    assert store.get(facts_path(SPEC)) == b"my only copy"

@@ -81,6 +81,11 @@ TOLD = {
     "a hook's token": ("nightly", "spec.toml", "--hook", f"nocurl --token {SECRET}"),
     "a hook's variable": ("nightly", "spec.toml", "--hook", f"TOKEN={SECRET} curl x"),
     "a hook that is an address": ("nightly", "spec.toml", "--hook", f"https://u:{SECRET}@host/x"),
+    "a hook that is a web hook": ("nightly", "spec.toml", "--hook", f"https://hooks.example.com/services/T0/{SECRET}"),
+    "a hook that is a web hook without a scheme": ("nightly", "spec.toml", "--hook", f"example.com/T0/{SECRET}"),
+    "a cluster's path": ("list", "--address", f"http://127.0.0.1:9/{SECRET}"),
+    "a cluster's path, to submit": ("submit", "spec.toml", "--address", f"http://127.0.0.1:9/{SECRET}"),
+    "a folder's query": ("plan", "spec.toml", "--store", f"./x?sig={SECRET}"),
     "a hook with an open quote": ("nightly", "spec.toml", "--hook", f"curl '{SECRET}"),
     "a spec that is a list of variables": ("plan", "secrets.env"),
     "a spec that is another file": ("plan", "secrets.toml"),
@@ -97,6 +102,20 @@ def test_a_secret_is_not_echoed(cli, monkeypatch, case):
     Path("secrets.toml").write_text(f'password = "{SECRET}"\n')
     ended = cli(*TOLD[case])
     assert ended.code in (exits.USAGE, exits.CLUSTER)
+    assert SECRET not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_ENDPOINT_URL", SECRET), ("AWS_DEFAULT_REGION", f"{SECRET} x"), ("AWS_PROFILE", SECRET)],
+)
+def test_a_secret_in_the_wrong_variable_is_not_echoed(cli, monkeypatch, name, value):
+    """The variable is named."""
+    Path("spec.toml").write_text(SMALL)
+    monkeypatch.setenv(name, value)
+    ended = cli("plan", "spec.toml", "--store", "s3://bucket/x")
+    assert ended.code == exits.STORAGE
+    assert f"${name}" in ended.err
     assert SECRET not in ended.out + ended.err
 
 

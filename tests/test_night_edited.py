@@ -283,7 +283,7 @@ def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_p
     store = Store(str(tmp_path))
     record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
     accept(store, record["night"], "now")
-    store.put(f"nightly/{record['night']}/night.json", b"{}")
+    store.put(f"nightly/{record['night']}/night.json", b'{\n "format": 1}')
     again = night(1, EPOCHS.replace("epochs = 40", "epochs = 1"), store)
     assert (again["result"], again["against"]) == ("worse", record["against"])
     assert read_champion(store)[0].night == record["night"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from night_world import TINY, made_up, spec_of
+from pydantic import TypeAdapter
 from test_cli import cli  # noqa: F401  the fixture
 
 from jobs.night.champion import PATH as CHAMPION
@@ -28,7 +29,7 @@ from jobs.night.status import status_facts, status_text
 from jobs.night.telling import follows_trouble
 from jobs.place import HERE
 from jobs.show.progress import Progress
-from jobs.storage.sealed import DamagedRecord, seal
+from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
 DAYS = ("2026-11-01", "2026-11-02")
@@ -203,7 +204,7 @@ def test_where_good_nights_have_lost_their_runs_the_folder_to_move_is_told(cli, 
     assert "promoted without a comparison" in start(cli, "2026-11-03").out
 
 
-@pytest.mark.parametrize("night_json", [None, b"{}"])
+@pytest.mark.parametrize("night_json", [None, b'{\n "format": 1}'])
 def test_good_nights_without_their_night_json_are_no_reason_for_a_first_one(cli, store, tmp_path, night_json):  # noqa: F811
     """Their state.json still says that they were good; the remedy works."""
     store.delete(CHAMPION)
@@ -296,7 +297,7 @@ def test_a_champions_damaged_summary_is_written_anew_as_is_told(cli, store):  # 
     path = f"runs/night-{night(DAYS[0]).id}/summary.json"
     before = cli("predict", "champion", "3", "17").out
     other = store.get(f"runs/night-{night(DAYS[1]).id}/summary.json")
-    for harm in (other, b"{}", None):
+    for harm in (other, other[:99], None):
         store.put(path, harm) if harm is not None else store.delete(path)
         ended = cli("predict", "champion", "3", "17")
         assert ended.code == 3
@@ -360,7 +361,7 @@ def test_a_record_of_another_shape_is_damaged_and_nothing_breaks(cli, store, kin
 @pytest.mark.parametrize("name", ["2026-13-45-0123456789ab", "2026-02-30-0123456789ab", "٢٠٢٦-11-01-0123456789ab"])
 def test_a_folder_of_an_impossible_date_is_foreign(cli, store, name):  # noqa: F811
     """It is no night, wherever nights are listed, and stays where it is."""
-    store.put(f"nightly/{name}/night.json", b"{}")
+    store.put(f"nightly/{name}/night.json", b'{\n "format": 1}')
     assert name not in cli("nightly", "status").out
     assert cli("nightly", "prune", "--keep", "1", "--keep-days", "0").code == 0
     assert start(cli, "2026-11-03").code == 0
@@ -440,3 +441,25 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
     assert cli("predict", "champion", "3", "17").code == 3
     promote(Store("store"), first, "tiny", 1, "now", None)
     assert f"runs/night-{first}/summary.json" in cli("predict", "champion", "3", "17").err
+
+
+@pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
+def test_what_is_no_json_is_told_without_names_of_python(data):
+    """Its own errors name functions and limits that nobody who reads this can use."""
+    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as told:
+        unseal(data, "lock.json", "", TypeAdapter(dict))
+    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(told.value)]
+
+
+@pytest.mark.parametrize("name", ["spec.toml", "state.json", "night.json", "scores.parquet"])
+def test_a_night_writes_over_no_file_of_somebody_elses(cli, name):  # noqa: F811
+    """It says which one and what to do."""
+    Path("spec.toml").write_text(TINY)
+    path = Path("store/nightly", Night(date(2026, 11, 1), spec_of(TINY)).id, name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"my only copy")
+    ended = cli("nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01")
+    assert ended.code == 3
+    assert str(path) in ended.err
+    assert path.read_bytes() == b"my only copy"
+    assert not Path("store/trials").exists()

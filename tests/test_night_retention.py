@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 from datetime import date
+from pathlib import Path
 
 import pytest
 from night_world import TINY, made_up, spec_of
 
+from jobs.commands import Shared
 from jobs.exits import BusyError
 from jobs.night import retention
 from jobs.night.calendar import missed_dates
 from jobs.night.champion import promote, rollback
+from jobs.night.commands import prune_nights
 from jobs.night.nights import list_nights
-from jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of
+from jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of, warning_of
 from jobs.results.stored import read_results
 from jobs.spec.variants import trials
+from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.sealed import seal
 from jobs.storage.store import Store
 
@@ -183,3 +190,111 @@ def test_deleted_nights_are_not_missed_and_gaps_are(store):
     prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [11, 12]
     assert missed_dates(Store(store.root + "/none"), TODAY) == []
+
+
+def _lay_notes(store, night, elsewhere):
+    for path in (f"nightly/{night}/notes.txt", f"runs/night-{night}/mine.txt"):
+        store.put(path, b"mine")
+    for folder in {path.rpartition("/")[0] for path in store.list("datasets") if path.endswith("/manifest.json")}:
+        store.put(f"{folder}/readme", b"mine")
+
+
+def _link(folder):
+    def harm(store, night, elsewhere):
+        place = Path(store.root, folder.format(night))
+        place.rename(elsewhere / "moved")
+        place.symlink_to(elsewhere / "precious")
+
+    return harm
+
+
+def _bind(store, night, elsewhere):
+    with socket.socket(socket.AF_UNIX) as bound:
+        os.chdir(Path(store.root, "nightly", night))
+        bound.bind("sock")
+    Path("loop").symlink_to("loop")
+
+
+FOREIGN = {
+    "files of other names": (_lay_notes, True),
+    "a socket and a link that leads to itself": (_bind, True),
+    "a run's folder that is a link": (_link("runs/night-{}"), False),
+    "a night's folder that is a link": (_link("nightly/{}"), False),
+    "a text under one of our names": (
+        lambda store, night, elsewhere: store.put(f"runs/night-{night}/report.html", b"my only copy"),
+        False,
+    ),
+    "a folder under one of our names": (
+        lambda store, night, elsewhere: store.put(f"nightly/{night}/scores.parquet/mine", b"mine"),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", FOREIGN)
+def test_what_is_not_ours_stays_and_is_named(store, tmp_path, monkeypatch, harm):
+    """A night goes if its own files do; with a foreign one among them, or behind a link, it stays as a whole."""
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    (elsewhere / "precious").mkdir(parents=True)
+    night = list_nights(store)[0]
+    for name in ("job.toml", "night.json", "diary.txt"):
+        (elsewhere / "precious" / name).write_text("mine")
+    lay, goes = FOREIGN[harm]
+    lay(store, night, elsewhere)
+    before = set(store.sizes())
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    prune(store, plan, held)
+    assert (night in plan.nights) == goes == (night not in list_nights(store))
+    assert plan.held == (() if goes else (night,))
+    assert before - set(store.sizes()) == set(plan.files)
+    assert plan.stays
+    assert readable(plan.stays[0]) in warning_of(store, plan)
+    assert {path.read_text() for path in (elsewhere / "precious").iterdir()} == {"mine"}
+    assert len([*(elsewhere / "precious").iterdir()]) == 3
+    stays = store.sizes()
+    assert all(path in stays for path in plan.stays)
+
+
+def test_foreign_files_of_datasets_and_packs_stay(store):
+    """They are named; what is ours beside them goes, and a top folder that is a link is as good as a folder."""
+    root = Path(store.root)
+    (root / "datasets").rename(root.with_name(f"{root.name}-disk"))
+    (root / "datasets").symlink_to(root.with_name(f"{root.name}-disk"))
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    assert plan.datasets
+    shard = next(path for path in plan.datasets if path.endswith("part-00000.parquet"))
+    weights = next(path for path in plan.trials if path.endswith(".safetensors"))
+    store.put(shard, b"my only copy")
+    store.put(weights, b"my only copy, of weights")
+    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    prune(store, plan, held)
+    assert set(plan.stays) == {shard, weights}
+    assert [store.get(path)[:12] for path in (shard, weights)] == [b"my only copy"] * 2
+    assert plan.nights[0] not in list_nights(store)
+
+
+def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
+    """Whoever asks for it."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "job.toml").write_text("mine")
+    (tmp_path / "store" / "runs").mkdir(parents=True)
+    (tmp_path / "store" / "runs" / "tiny").symlink_to(tmp_path / "precious")
+    with pytest.raises(ForeignFile, match="a link to a folder, behind which nothing is deleted"):
+        Store(str(tmp_path / "store")).delete("runs/tiny/job.toml")
+    assert (tmp_path / "precious" / "job.toml").read_text() == "mine"
+
+
+def test_prune_says_what_stays_and_a_dry_run_counts_the_same(store, capsys):
+    """As JSON too."""
+    store.put(f"nightly/{list_nights(store)[0]}/notes.txt", b"mine")
+    told = []
+    for dry_run in (True, False):
+        prune_nights(Keep(2, 1), dry_run, Shared(store.root, json=True, quiet=True))
+        out, err = capsys.readouterr()
+        told.append(json.loads(out))
+        assert "warning: among old nights, 1 file of somebody else's or behind a link will not be deleted" in " ".join(
+            err.split()
+        )
+    assert told[0] | {"deleted": True} == told[1]
+    assert told[0]["stays"] == [path for path in store.list("nightly") if path.endswith("notes.txt")]

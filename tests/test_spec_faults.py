@@ -142,6 +142,10 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         spec(dataset=SUMS.replace("rows = 1000", "rows = 50")),
         ["grid[0].batch_size:", "100 is more than", '50 rows of dataset "sums"', "from 1 to 50"],
     ),
+    "default batch larger than one row": (
+        spec(dataset=SUMS.replace("rows = 1000", "rows = 1")),
+        ["grid[0].batch_size:", '100 is more than the 1 row of dataset "sums"'],
+    ),
     "unknown activation": (grid('activation = ["rellu"]'), ["grid[0].activation[0]:", '"rellu"', '"relu"?', '"silu"']),
     "activation in capitals": (train('activation = "Tanh"'), ["train.activation:", '"Tanh"', 'did you mean "tanh"?']),
     "unknown optimizer": (grid('optimizer = ["sgd", "lion"]'), ["grid[0].optimizer[1]:", '"lion"', '"rmsprop"']),

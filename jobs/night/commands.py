@@ -22,7 +22,7 @@ from jobs.night.hooks import check_hook
 from jobs.night.lock import holding, unlock
 from jobs.night.nightly import run_night
 from jobs.night.nights import Night
-from jobs.night.retention import Keep, plan_pruning, prune, text_of
+from jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from jobs.night.status import status_facts, status_text
 from jobs.numbers import shown
 from jobs.place import Place
@@ -89,8 +89,11 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
     end = _date("--to", last) or (begin if first is None else today)
     if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
         raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
-    if not 0 <= (end - begin).days < LONGEST:
-        raise UsageError(f"{begin} to {end} is no range of 1 to {LONGEST} nights: give the earlier date as --from")
+    if end < begin:
+        raise UsageError(f"--from {begin} is after --to {end}: give the earlier date as --from")
+    if (nights := (end - begin).days + 1) > LONGEST:
+        most = f"one command makes {LONGEST} at most"
+        raise UsageError(f"{begin} to {end} are {nights:,} nights, {most}: give a part with --from and --to")
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
@@ -150,6 +153,9 @@ def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
             plan = plan_pruning(store, keep, clock.today())
             prune(store, plan, lock.check)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
+    facts["stays"] = plan.stays
+    if warning := warning_of(store, plan):
+        shared.progress().warn(warning)
     _print(shared, facts, text_of(store, plan, deleted=not dry_run))
     return exits.OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +17,8 @@ from jobs.masking import masked
 
 EVENTS = ("success", "regression", "recovery", "failure", "missed")
 
-_LONGEST = 100  # characters of a program's name that a message shows
+_PLAIN = re.compile(r"(?:[./~][\w./+-]{0,99}|[\w.+-]{1,100})", re.ASCII)
+"""A program that a message names: a name, or a path that begins like one. An address may hold a secret anywhere."""
 
 
 def check_hook(command: str | None) -> None:
@@ -62,8 +64,7 @@ def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds:
 
 def _program(words: Sequence[str]) -> str:
     """The program's name alone, without what may be secret: its arguments, an address, the value of a variable."""
-    name = words[0].split("=")[0] if "=" in words[0] else words[0]
-    return masked(ascii(name[:_LONGEST])[1:-1]) + ("..." if len(name) > _LONGEST else "")
+    return masked(words[0]) if _PLAIN.fullmatch(words[0]) else "the program of --hook"
 
 
 def _ending(code: int) -> str:

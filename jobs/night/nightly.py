@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs import exits
 from jobs.exits import BusyError, UsageError
+from jobs.foreign import check_night
 from jobs.masking import masked
 from jobs.night.champion import Champion, read_champion
 from jobs.night.decision import decide
@@ -20,7 +21,7 @@ from jobs.night.lock import Lock, holding, refuse_busy
 from jobs.night.mending import has_lost, has_scores, make_good, mend_champion, mend_others
 from jobs.night.nights import Night, keep_source, read_night, read_state, write_record
 from jobs.night.reading import Reading
-from jobs.night.retention import Keep, plan_pruning, prune, text_of
+from jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from jobs.night.scores import make_scores, variant_name
 from jobs.night.sources import mend_specs
 from jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
@@ -60,6 +61,7 @@ def _closed(night: Night, here: Here) -> dict[str, Any] | None:
 
     None as well where it has lost something else that can be made anew.
     """
+    check_night(here.store, night.id)
     mend_specs(here.store, night)
     ended = read_night(here.store, night.id)
     if ended is None or not _is_over(night, here):
@@ -276,5 +278,7 @@ def _prune(night: Night, keep: Keep, here: Here, lock: Lock, read: Reading) -> N
     except (StorageError, ValueError, BusyError) as error:
         here.progress.warn(f"old nights were not deleted: {error}")
         return
+    if warning := warning_of(here.store, plan):
+        here.progress.warn(warning)
     if plan.nights:
         here.progress.say(text_of(here.store, plan, deleted=True))

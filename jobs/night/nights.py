@@ -32,6 +32,8 @@ GOOD = ("first", "better", "same")
 """Results of a night that is at least as good as its champion."""
 SILENT = ("running", "stopped")
 """States of a night that has not ended, of which nobody has been told."""
+NAMES = ("spec.toml", "state.json", "night.json", "scores.parquet")
+"""Files of a night."""
 _NO_LIMIT = 2**63
 
 
@@ -84,8 +86,12 @@ def folder_of(night: str) -> str:
 
 
 def list_nights(store: Store) -> list[str]:
-    """Ids of all nights in the store, finished or not, in the order of their dates; other names are foreign."""
-    names = {path.split("/")[1] for path in store.list(FOLDER)}
+    """Ids of all nights in the store, finished or not, in the order of their dates.
+
+    Other names are foreign. A night whose folder is a link is one too.
+    """
+    paths = [path.split("/") for path in store.list(FOLDER)]
+    names = {path[1] for path in paths if path[2:] == [] or (len(path) == 3 and path[2] in NAMES)}
     return sorted(name for name in names if is_night(name))
 
 

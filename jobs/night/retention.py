@@ -10,7 +10,7 @@ night.json at the very end. Whoever is interrupted goes on at the next night.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
@@ -21,7 +21,8 @@ from jobs.archive import PREVIOUS
 from jobs.exits import BusyError
 from jobs.generation import folder_of as dataset_folder
 from jobs.night.champion import read_champion
-from jobs.night.nights import GOOD, date_of, folder_of, list_nights, read_night, run_files, run_name
+from jobs.night.going import Found, staying
+from jobs.night.nights import GOOD, date_of, list_nights, read_night, run_name
 from jobs.night.reading import Reading
 from jobs.night.sources import trained_spec
 from jobs.results.stored import Results
@@ -67,6 +68,10 @@ class Pruning:
     """Of all files."""
     unread: tuple[str, ...] = ()
     """Specs of runs that can't be believed: since they may need anything, no trials and no datasets go."""
+    stays: tuple[str, ...] = ()
+    """What lies in the place of such files and is none of ours, or behind a link."""
+    held: tuple[str, ...] = ()
+    """Nights that are old and stay with all they need, since one of their own files is such a one."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -81,31 +86,37 @@ def plan_pruning(
     doomed = _doomed(store, keep, today, running)
     if not doomed:
         return Pruning((), (), (), (), 0)
-    going = {run_name(night) for night in doomed}
+    found = Found(store)
+    of_nights = {night: found.of_night(night) for night in doomed}
+    held = [night for night in doomed if of_nights[night][2]]
+    nights = [night for night in doomed if night not in held]
+    stays = [path for each in of_nights.values() for path in each[1]]
+    records = [path for night in nights for path in of_nights[night][0]]
     specs, unread = _specs(store)
-    sizes = store.sizes()
     packs: list[str] = []
-    folders: set[str] = set()
-    if not unread:
+    datasets: list[str] = []
+    if nights and not unread:
+        going = {run_name(night) for night in nights}
         old, kept = (
             _needs(specs[run] for run in going & specs.keys()),
             _needs(specs[run] for run in specs.keys() - going),
         )
-        packs = _packs((read or Reading())(store), old[0] - kept[0], kept[0])
-        folders = old[1] - kept[1]
-    trial_files = [path for pack in packs for path in (f"{pack}.safetensors", f"{pack}.parquet") if path in sizes]
-    of_folders = [path for path in sizes if folders & {str(parent) for parent in PurePosixPath(path).parents[:2]}]
-    manifests = [path for path in of_folders if path.endswith("/manifest.json")]
-    dataset_files = [path for path in of_folders if path not in manifests]
-    records = [path for night in doomed for path in (*run_files(store, night), *_night_files(store, night))]
-    files = [*trial_files, *manifests, *dataset_files, *records]
+        results = (read or Reading())(store)
+        doubtful = {problem.path.removesuffix(".parquet") for problem in results.problems}
+        packs, weights = found.of_packs(_packs(results, old[0] - kept[0], kept[0]), doubtful)
+        of_datasets = [found.of_dataset(folder) for folder in sorted(old[1] - kept[1])]
+        datasets = [path for paths, _ in of_datasets for path in paths]
+        stays += [*weights, *(path for _, paths in of_datasets for path in paths)]
+    files = [*packs, *datasets, *records]
     return Pruning(
-        tuple(doomed),
-        tuple(trial_files),
-        (*manifests, *dataset_files),
+        tuple(nights),
+        tuple(packs),
+        tuple(datasets),
         tuple(records),
-        sum(sizes.get(path, 0) for path in files),
+        sum(found.sizes.get(path, 0) for path in files),
         tuple(unread),
+        tuple(stays),
+        tuple(held),
     )
 
 
@@ -204,8 +215,9 @@ def _packs(results: Results, old: set[str], kept: set[str]) -> list[str]:
     return sorted(f"trials/{pack}" for pack, ids in mates.items() if ids <= old and not ids & kept)
 
 
-def _night_files(store: Store, night: str) -> Sequence[str]:
-    return sorted(store.list(folder_of(night)), key=lambda path: path.endswith("/night.json"))
+def warning_of(store: Store, plan: Pruning) -> str | None:
+    """What is none of ours and stays, in words; None if there is nothing."""
+    return staying(store, plan.stays, plan.held) if plan.stays else None
 
 
 def text_of(store: Store, plan: Pruning, deleted: bool) -> str:

@@ -38,6 +38,7 @@ from jobs.results.pack_files import (
 )
 from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.store import Store
+from jobs.verify.ours import is_ours
 
 __all__ = [
     "EVIDENCE",
@@ -166,12 +167,15 @@ def _read_pack(
 ) -> tuple[pa.Table | None, Problem | None]:
     """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
     try:
-        table = decode_pack(store.get(path, MOST, sizes[path]), path, columns)
+        data = store.get(path, MOST, sizes[path])
+        table = decode_pack(data, path, columns)
         check_trials(table["trial_id"].to_pylist(), _pack_of(path), path)
     except FileNotFoundError:
         return None, None
     except DataError as error:
         is_foreign = isinstance(error, ForeignResult | ForeignFile)
+        if not is_foreign and not is_ours(path, data):
+            return None, Problem("foreign", path, f"{path}: none of our files: move it out of the store")
         return None, Problem("foreign" if is_foreign else "damaged", path, str(error))
     except _ODD as error:
         reason = f"its seal is right, but it is no pack of this version ({type(error).__name__})"

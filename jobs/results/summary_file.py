@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.seal_line import seal_text
-from jobs.storage.sealed import DamagedRecord, seal, unseal
+from jobs.storage.sealed import DamagedRecord, read_json, seal, unseal
 
 SPEC = "job.toml"
 SUMMARY = "summary.json"
@@ -59,7 +59,7 @@ def read_summary(data: bytes, path: str) -> dict[str, Any]:
 
     """
     try:
-        body = json.loads(data)
+        body = read_json(data)
         if isinstance(body, dict) and body.get("format") == 1 and not {"sha256", "files"} & body.keys():
             return {**_OLD.validate_python(body).model_dump(), "files": {}}
     except (ValueError, RecursionError) as error:

@@ -84,7 +84,8 @@ def _large_batches(raw: Raw) -> Iterator[str]:
         for place, size in _batch_sizes(raw, index, grid) if least is not None else ():
             if _is_count(size) and size > rows[least] and (place, least) not in seen:
                 seen.add((place, least))
-                limit = f"the {rows[least]:_} rows of dataset {show(least)}"
+                noun = "row" if rows[least] == 1 else "rows"
+                limit = f"the {rows[least]:_} {noun} of dataset {show(least)}"
                 remedy = f"write a whole number from 1 to {rows[least]:_}"
                 yield f"{path_of(place, raw)}: {show(size)} is more than {limit}; {remedy}"
 

@@ -33,7 +33,8 @@ def _is_odd(part: str) -> bool:
 def checked_root(address: str) -> str:
     """Return a store's address in its normal form, else raise AddressError, which never repeats a secret."""
     scheme = SCHEME.match(address)
-    if re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]|%(?:40|3[Aa]|3[Ff]|23)", address)):
+    is_signed = "?" in address and masked(address) != address
+    if is_signed or re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]|%(?:40|3[Aa]|3[Ff]|23)", address)):
         raise AddressError(
             "the store's address seems to hold credentials: leave them out, and give them through the "
             "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...)"

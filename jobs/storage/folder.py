@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from jobs.storage.leftovers import LOCK_NAME, OLD_SECONDS, PROBED, TEMPORARY, is_half_written, is_probe
-from jobs.storage.plain import check_target, is_plain, read_plain
+from jobs.storage.plain import NotPlain, check_target, is_plain, read_plain
 
 _FILES = (".parquet", ".safetensors", ".state", ".json", ".toml", ".html")
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -105,8 +105,15 @@ class Folder:
         return [f"{folder}/{name}"[start:] for folder, names, _ in walk for name in names]
 
     def delete(self, path: str) -> None:
-        """Delete a file; a missing one is fine."""
-        (self.root / path).unlink(missing_ok=True)
+        """Delete a file; a missing one is fine.
+
+        Nothing goes that lies behind a link to a folder, unless the link is one of the root's own folders.
+        """
+        target = self.root / path
+        inner = [folder for folder in target.parents if self.root in folder.parents][:-1]
+        if any(folder.is_symlink() for folder in inner):
+            raise NotPlain(errno.EINVAL, "a link to a folder, behind which nothing is deleted,")
+        target.unlink(missing_ok=True)
 
     def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  names cost 1 us a file
         """Delete what killed processes left below these folders a while ago, and their probes in the root and above."""

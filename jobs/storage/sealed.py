@@ -40,8 +40,20 @@ def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
         raise DamagedRecord(f"{path}: damaged, {_reason(error)}" + (f": {remedy}" if remedy else "")) from error
 
 
+def read_json(data: bytes) -> Any:
+    """What JSON says; ValueError in words of ours, since Python's name its own functions and limits."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is no JSON: it is not UTF-8") from None
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON that we write: a number is too long, or it is nested too deep") from None
+
+
 def _opened(data: bytes) -> dict[str, Any]:
-    body = json.loads(data)
+    body = read_json(data)
     if not isinstance(body, dict):
         raise ValueError("it is no JSON object")
     stated = body.pop("sha256", None)
@@ -53,6 +65,8 @@ def _opened(data: bytes) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is no JSON that we write: it is nested too deep"
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]

@@ -1,0 +1,97 @@
+"""Whether somebody else's file lies where a run is going to write: it is found before anything is trained.
+
+A file that is what it should be by the sizes that others name costs no look; only one that is not is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jobs.archive import run_folder
+from jobs.facts import facts_path
+from jobs.floods import listed
+from jobs.generation import manifest_path
+from jobs.night.nights import NAMES, folder_of
+from jobs.packs import Pack
+from jobs.plan import Plan
+from jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from jobs.states import state_path
+from jobs.storage.plain import ForeignFile, readable
+from jobs.storage.sealed import DamagedRecord
+from jobs.storage.store import Store
+from jobs.verify.layout import DERIVED
+from jobs.verify.ours import is_ours
+
+
+def check_places(store: Store, plan: Plan, packs: Iterable[Pack]) -> None:
+    """Raises ForeignFile if a file of the run, its datasets or its packs would be written over a foreign one."""
+    _refuse(store, [*_of_run(store, plan.spec.name), *_of_datasets(plan), *_of_packs(store, plan, [*packs])])
+
+
+def check_datasets(store: Store, plan: Plan) -> None:
+    """Raises ForeignFile if a manifest or facts would be; shards are looked at as they are made."""
+    _refuse(store, _of_datasets(plan))
+
+
+def check_run(store: Store, name: str) -> None:
+    """Raises ForeignFile if a file of the run alone would be written over a foreign one."""
+    _refuse(store, _of_run(store, name))
+
+
+def check_night(store: Store, night: str) -> None:
+    """Raises ForeignFile if a file of the night's own would be."""
+    paths = [f"{folder_of(night)}/{name}" for name in NAMES]
+    there = store.sizes(folder_of(night))
+    _refuse(store, [path for path in paths if path in there])
+
+
+def _refuse(store: Store, paths: Iterable[str]) -> None:
+    foreign = [path for path in paths if not _is_ours(store, path)]
+    if foreign:
+        names = listed([f"{store.root}/{readable(path)}" for path in foreign])
+        raise ForeignFile(
+            f"somebody else's content, none of ours, lies where files of ours are written: {names}; "
+            "move it out of the store, then run again: nothing was written over"
+        )
+
+
+def _is_ours(store: Store, path: str) -> bool:
+    try:
+        return is_ours(path, store.get(path))
+    except FileNotFoundError:
+        return True
+
+
+def _of_run(store: Store, name: str) -> list[str]:
+    """Files of the run that are there in another size than its summary names, and that summary if it can't be read."""
+    folder = run_folder(name)
+    sizes = store.sizes(folder)
+    named: Mapping[str, int] = {}
+    if (path := f"{folder}/{SUMMARY}") in sizes:
+        try:
+            files = read_summary(store.get(path), path)["files"]
+            named = {path: sizes[path], **{f"{folder}/{each}": file["bytes"] for each, file in files.items()}}
+        except (FileNotFoundError, DamagedRecord):
+            named = {}
+    return _unlike(sizes, named, (f"{folder}/{each}" for each in (SPEC, *DERIVED)))
+
+
+def _of_datasets(plan: Plan) -> list[str]:
+    """Facts of all datasets, which are small, and manifests of those that are not complete."""
+    manifests = [manifest_path(each.dataset) for each in plan.datasets if each.tasks]
+    return [*manifests, *(facts_path(each.dataset) for each in plan.datasets)]
+
+
+def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path in sizes and named.get(path) != sizes[path]]
+
+
+def _of_packs(store: Store, plan: Plan, packs: list[Pack]) -> list[str]:
+    """Files of packs that are to be trained, but for the states that they go on from."""
+    if not packs:
+        return []
+    there = {*store.sizes("trials"), *store.sizes("states")}
+    begun = {pack.id for pack in plan.begun}
+    files = [f"trials/{pack.id}.{kind}" for pack in packs for kind in ("parquet", "safetensors")]
+    states = [state_path(pack.id) for pack in packs if pack.id not in begun]
+    return [path for path in (*files, *states) if path in there]

@@ -1,0 +1,82 @@
+"""What a run does where somebody else's file lies in the place of one of its own: it stays, to the byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import cli as cli
+from night_world import TINY
+
+MINE = b"my only copy\n"
+PLACES = {
+    "a pack's rows": "trials/*.parquet",
+    "a pack's weights": "trials/*.safetensors",
+    "the spec": "runs/tiny/job.toml",
+    "the summary": "runs/tiny/summary.json",
+    "the summary's table": "runs/tiny/summary.parquet",
+    "the report": "runs/tiny/report.html",
+    "a manifest": "datasets/*/manifest.json",
+    "facts": "datasets/*/facts.json",
+    "a shard": "datasets/*/train/part-00000.parquet",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("is_done", [True, False], ids=["in a store that is done", "alone"])
+def test_a_foreign_file_stays_and_ends_a_run_before_anything_is_trained(cli, tmp_path, place, is_done):
+    """It is named, with what to do; once it is away the run goes through."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert cli("run", "tiny.toml", "--quiet").code == 0
+    (path,) = (tmp_path / "store").glob(PLACES[place])
+    if not is_done:
+        for other in (tmp_path / "store").glob("**/*.*"):
+            if other.is_file():
+                other.unlink()
+    path.write_bytes(MINE)
+    before = sorted((tmp_path / "store").glob("trials/*"))
+    ended = cli("run", "tiny.toml", "--quiet")
+    assert ended.code == 3
+    assert str(path.relative_to(tmp_path / "store")) in ended.err
+    assert "move it out of the store" in ended.err
+    assert path.read_bytes() == MINE
+    assert sorted((tmp_path / "store").glob("trials/*")) == before
+    path.rename(tmp_path / "mine")
+    assert cli("run", "tiny.toml", "--quiet").code == 0
+
+
+def test_a_summary_is_not_written_over_a_foreign_file(cli, tmp_path):
+    """The command that only summarises finds it too."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert cli("run", "tiny.toml", "--quiet").code == 0
+    report = Path("store/runs/tiny/report.html")
+    report.write_bytes(MINE)
+    assert cli("summarize", "tiny.toml").code == 3
+    assert report.read_bytes() == MINE
+
+
+def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path):
+    """What is cut off, or blank, is nobody's only copy."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert cli("run", "tiny.toml", "--quiet").code == 0
+    for pattern in {*PLACES.values()} - {"runs/tiny/job.toml"}:
+        (path,) = (tmp_path / "store").glob(pattern)
+        whole = path.read_bytes()
+        for damage in (whole[: len(whole) // 2], b"", bytes(len(whole))):
+            path.write_bytes(damage)
+            assert cli("run", "tiny.toml", "--quiet").code == 0, pattern
+
+
+def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
+    """Nothing trains it anew, and nothing deletes it."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    path = tmp_path / "store/trials/aaaaaaaaaaaaaaaa.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(MINE)
+    for _ in range(2):
+        ended = cli("run", "tiny.toml", "--quiet")
+        assert ended.code == 0
+        assert "none of our files: move it out of the store" in ended.err
+        assert "trained anew" not in ended.err
+        assert ended.err.count("aaaaaaaaaaaaaaaa") == 1, ended.err
+    assert path.read_bytes() == MINE
