@@ -146,15 +146,51 @@ def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(
     """The report shows it where that is whole; here it isn't."""
     for name in ("job.toml", "report.html"):
         store.put(f"runs/mine/{name}", b"")
+    before = files(store)
     code, facts = verify(cli, "--repair")
-    assert (code, paths(facts["damaged"]), paths(facts["repaired"])) == (
-        3,
-        ["runs/mine/job.toml"],
-        ["runs/mine/report.html"],
-    )
+    harmed = ["runs/mine/job.toml", "runs/mine/report.html"]
+    assert (code, paths(facts["damaged"]), facts["repaired"], files(store)) == (3, harmed, [], before)
     assert "`sumsquares summarize SPEC`" in facts["damaged"][0]["remedy"]
+    assert "first put runs/mine/job.toml right" in facts["damaged"][1]["remedy"]
     assert cli("summarize", "mine.toml").code == 0
     assert verify(cli)[0] == 0
+
+
+def test_a_renamed_folder_of_a_run_is_damage_until_it_has_its_name_again(cli, store):  # noqa: F811
+    """The report shows the same spec: nothing is written, and the remedy works."""
+    root = Path(store.root)
+    (root / "runs" / "mine").rename(root / "runs" / "other")
+    before = files(store)
+    for words in ((), ("--repair",), ()):
+        code, facts = verify(cli, *words)
+        assert (code, facts["repaired"], files(store)) == (3, [], before)
+    remedies = {each["path"]: each["remedy"] for each in facts["damaged"]}
+    assert f"rename the folder {root}/runs/other to {root}/runs/mine" in remedies["runs/other/job.toml"]
+    (root / "runs" / "other").rename(root / "runs" / "mine")
+    assert verify(cli)[0] == 0
+    shutil.copytree(root / "runs" / "mine", root / "runs" / "copy")
+    remedies = {each["path"]: each["remedy"] for each in verify(cli, "--repair")[1]["damaged"]}
+    assert f"move the folder {root}/runs/copy out of the store" in remedies["runs/copy/job.toml"]
+
+
+@pytest.mark.parametrize("beside", ["summary.json", "report.html"])
+def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_is_damaged_too(store, beside):
+    """Before anything that shows it is removed."""
+    whole = store.get("runs/mine/job.toml")
+    store.put("runs/mine/job.toml", whole[:-3] + b"x" + whole[-2:])
+    store.put(f"runs/mine/{beside}", store.get(f"runs/mine/{beside}")[:200])
+    assert mend(store) == {}
+    assert store.get("runs/mine/job.toml") == whole
+    assert not store.exists("runs/mine/report.html")
+
+
+def test_nothing_is_removed_while_a_spec_can_not_be_put_right(store):
+    """Somebody's own file is in its place: the report is the last one that shows it."""
+    store.put("runs/mine/job.toml", NOTES)
+    store.put("runs/mine/summary.json", store.get("runs/mine/summary.json")[:200])
+    before = files(store)
+    assert sorted(mend(store)) == ["runs/mine/job.toml", "runs/mine/summary.json"]
+    assert files(store) == before
 
 
 def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: F811
