@@ -50,14 +50,15 @@ def facts_path(dataset: DatasetSpec) -> str:
     return f"{folder_of(dataset)}/facts.json"
 
 
-def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
+def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
     """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
     path = facts_path(dataset)
     with suppress(FileNotFoundError, DataError, *_ODD):
         return _read(store.get(path), dataset)
     facts = measure_facts(dataset)
-    with suppress(StorageError, DataError):
-        store.put(path, encode_facts(dataset, facts))
+    if keeps:
+        with suppress(StorageError, DataError):
+            store.put(path, encode_facts(dataset, facts))
     return facts
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -140,6 +142,37 @@ def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
         store.delete(path) if path.endswith("report.html") else store.put(path, flipped(whole, draw_for(path)))
         assert mend(store) == {}
         assert meanings(store) == quiet
+
+
+def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, store):  # noqa: F811
+    """Nothing else is touched for it; what trains them is told, and then it is what it was."""
+    quiet, folder = meanings(store), Path(first(store, "runs/mine/previous", "job.toml")).parent
+    named = json.loads(store.get(f"{folder}/summary.json"))["best"].values()
+    pack = found_pack(store, next(iter(named))["trial"]["trial_id"])
+    for path in (f"trials/{pack}.safetensors", f"{folder}/report.html"):
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    summary, facts = store.get(f"{folder}/summary.json"), first(store, "datasets/", "facts.json")
+    store.delete(facts)
+    code, told = verify(cli, "--repair")
+    assert (code, paths(told["damaged"])) == (3, [f"{folder}/report.html"])
+    assert f"trials/{pack}.safetensors" in paths(told["repaired"])
+    assert store.get(f"{folder}/summary.json") == summary
+    assert not store.exists(facts)
+    train = re.search("`sumsquares (train .*?)`", told["damaged"][0]["remedy"])[1]
+    assert cli(*shlex.split(train), "--workers", "0").code == 0
+    assert verify(cli, "--repair")[0] == 0
+    assert {path: each for path, each in meanings(store).items() if str(folder) in path} == {
+        path: each for path, each in quiet.items() if str(folder) in path
+    }
+
+
+def test_a_summary_whose_trials_go_too_is_made_again_by_a_run(cli, store):  # noqa: F811
+    """Not by summarize, which trains nothing."""
+    pack = found_pack(store, trials(parse_spec(MINE.encode(), ""))[5].id)
+    for path in (f"trials/{pack}.safetensors", "runs/mine/summary.json"):
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    remedies = {each["path"]: each["remedy"] for each in verify(cli, "--repair")[1]["repaired"]}
+    assert remedies["runs/mine/summary.json"].startswith("`sumsquares run ")
 
 
 def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(cli, store):  # noqa: F811

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -21,11 +21,17 @@ class Damage:
     """Files of ours that repair deletes, in this order."""
     anew: Callable[[], Mapping[str, bytes]] | None = None
     """The files that repair writes anew, in this order."""
+    otherwise: str = ""
+    """The remedy where they can't be made anew, since something else is damaged too."""
 
     @property
     def is_mended(self) -> bool:
         """Whether repair does something about it."""
         return bool(self.deletes or self.anew)
+
+    def by_hand(self, reason: str) -> Damage:
+        """The same where repair can't do anything about it, and why."""
+        return replace(self, deletes=(), anew=None, remedy=self.otherwise or f"it can't be made anew yet: {reason}")
 
     def words(self, repaired: bool) -> str:
         """For people, before or after the repair."""

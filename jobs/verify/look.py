@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from datasets.errors import DataError
 from jobs.archive import run_folder
@@ -69,8 +72,11 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
     owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
     results = read_results(store, OF_TRIAL)
-    world = World(store, owners, frozenset(results.table["trial_id"].to_pylist()), Meter(sum(sizes.values()), say))
-    damage = _damage(world, wanted)
+    stored = frozenset(results.table["trial_id"].to_pylist())
+    world = World(store, owners, stored, Meter(sum(sizes.values()), say))
+    damage = _damage(world, {unit for unit in wanted if unit[0] == "pack"})
+    world = replace(world, stored=stored - _lost(results, damage))
+    damage = _damage(world, {unit for unit in wanted if unit[0] != "pack"}) | damage
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
     damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
     others = [path for path, unit in units.items() if unit is None and ("place", path) not in damage]
@@ -84,6 +90,13 @@ def _damage(world: World, units: set[Unit]) -> dict[Unit, list[Damage]]:
         first = list(pool.map(lambda unit: check(world, unit), ordered))
     again = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
     return {unit: found for unit, found in again.items() if found}
+
+
+def _lost(results: Results, damage: Mapping[Unit, object]) -> set[str]:
+    """Trials whose rows can be read and whose pack is damaged: repair removes them, or their models are gone."""
+    packs = pa.array([name for _, name in damage], pa.string())
+    rows = results.table.filter(pc.is_in(results.table["pack"], value_set=packs))
+    return set(rows["trial_id"].to_pylist())
 
 
 def _expected(nights: Sequence[str]) -> set[Unit]:

@@ -6,6 +6,7 @@ scores from the trials. A verdict follows from nothing any more: the night is ju
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from jobs.night.champion import read_champion
@@ -160,7 +161,8 @@ def _check_scores(world: World, night: str, ended: dict[str, Any] | None, known:
     again = f"{night_command(world.store, known, night)} measures it again"
     if known is None or not world.are_stored(known.trained):
         return [Damage(path, "scores", reason, again)]
-    return [Damage(path, "scores", reason, "", anew=lambda: {path: _measured(world, known, ended["scores_sha256"])})]
+    measured = partial(_measured, world, known, ended["scores_sha256"])
+    return [Damage(path, "scores", reason, "", anew=lambda: {path: measured()}, otherwise=again)]
 
 
 def _measured(world: World, night: Night, sha256: str) -> bytes:

@@ -62,20 +62,29 @@ def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
     store = found.world.store
     run = "/".join(unit[1].split("/")[:2])  # an earlier one is written in the turn of its name, too
     with store.turn(f"{run}/{SUMMARY}") if unit[0] == "run" else nullcontext():
-        specs = [each for each in check(found.world, unit) if each.kind == "spec" and _apply(store, each)]
+        specs, _ = _apply_all(store, [each for each in check(found.world, unit) if each.kind == "spec"])
         again = check(found.world, unit)
         is_blocked = any(each.kind == "spec" or each.path.endswith(f"/{SPEC}") for each in again)
-        rest = [each for each in again if not (is_blocked and each.deletes) and _apply(store, each)]
+        rest, failed = _apply_all(store, [each for each in again if not (is_blocked and each.deletes)])
         left = check(found.world, unit) if rest else again
-    return [*specs, *rest], left
+    return [*specs, *rest], [failed.get(each.path, each) for each in left]
+
+
+def _apply_all(store: Store, damage: Sequence[Damage]) -> tuple[list[Damage], dict[str, Damage]]:
+    """What was repaired, and by path what can't be made anew, as something else is damaged too."""
+    done: list[Damage] = []
+    failed: dict[str, Damage] = {}
+    for each in damage:
+        try:
+            done += [each] if _apply(store, each) else []
+        except DataError as error:
+            failed[each.path] = each.by_hand(str(error))
+    return done, failed
 
 
 def _apply(store: Store, damage: Damage) -> bool:
-    """Whether it was repaired; what can't be made anew, as something else is damaged too, stays."""
-    try:
-        files = damage.anew() if damage.anew is not None else {}
-    except DataError:
-        return False
+    """Whether it was repaired. What is made anew is made before anything is touched."""
+    files = damage.anew() if damage.anew is not None else {}
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -222,18 +223,22 @@ def _derived_of_kept(run: _Run, path: str, reason: str) -> Damage:
     spec = _spec_of(run)
     if spec is None or not _is_of(spec, run.folder):
         return Damage(path, "summary", reason, _forget(run))
+    train = run_command(run.world.store, "train", run.folder)
+    otherwise = f"{train}, then `sumsquares verify --repair` writes it anew"
     if not run.world.are_stored(spec):
-        train = run_command(run.world.store, "train", run.folder)
-        return Damage(path, "summary", reason, f"{train}, then `sumsquares verify --repair` writes it anew")
-    return Damage(path, "summary", reason, "", anew=lambda: kept_files(run.world.store, run.folder, spec))
+        return Damage(path, "summary", reason, otherwise)
+    anew = partial(kept_files, run.world.store, run.folder, spec)
+    return Damage(path, "summary", reason, "", anew=anew, otherwise=otherwise)
 
 
 def _again(run: _Run) -> str:
-    if run.night_id is None and _spec_of(run) is None:
+    spec = _spec_of(run)
+    if run.night_id is None and spec is None:
         return WRITE_ANEW
     if run.night_id is not None:
         return f"{night_command(run.world.store, run.night, run.night_id)} makes it again"
-    return f"{run_command(run.world.store, 'summarize', run.folder)} makes it again"
+    verb = "summarize" if spec is None or run.world.are_stored(spec) else "run"
+    return f"{run_command(run.world.store, verb, run.folder)} makes it again"
 
 
 def _spec_of(run: _Run) -> JobSpec | None:

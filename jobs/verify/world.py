@@ -43,7 +43,7 @@ class World:
     store: Store
     owners: Owners
     stored: frozenset[str]
-    """Ids of all trials that have a result."""
+    """Ids of all trials that have a result in a pack of which nothing is wrong."""
     meter: Meter
 
     def are_stored(self, spec: JobSpec) -> bool:
