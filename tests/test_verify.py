@@ -183,7 +183,7 @@ def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(
     code, facts = verify(cli, "--repair")
     harmed = ["runs/mine/job.toml", "runs/mine/report.html"]
     assert (code, paths(facts["damaged"]), facts["repaired"], files(store)) == (3, harmed, [], before)
-    assert "`sumsquares summarize SPEC`" in facts["damaged"][0]["remedy"]
+    assert f"`sumsquares summarize SPEC --store {store.root}`" in facts["damaged"][0]["remedy"]
     assert "first put runs/mine/job.toml right" in facts["damaged"][1]["remedy"]
     assert cli("summarize", "mine.toml").code == 0
     assert verify(cli)[0] == 0
@@ -398,7 +398,7 @@ def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
     assert "and 11 more damaged files: --json names all" in ended.out
     assert "and 10 more foreign files: --json names all" in ended.out
     assert ended.out.rstrip().endswith("31 files damaged")
-    assert "`sumsquares verify --repair` removes it, then " in ended.out
+    assert f"`sumsquares verify --repair --store {store.root}` removes it, then " in ended.out
     repaired = cli("verify", "--repair")
     assert (repaired.code, repaired.out.rstrip().rpartition(": ")[2]) == (0, "31 files repaired, no damage left")
 

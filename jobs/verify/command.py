@@ -13,6 +13,7 @@ from jobs.night.clock import Clock
 from jobs.results.stored import OF_TRIAL, read_results
 from jobs.show.words import counted
 from jobs.storage.store import Store
+from jobs.typed import typed
 from jobs.verify.damage import Damage
 from jobs.verify.look import Look, look
 from jobs.verify.notes import notes_of
@@ -50,8 +51,9 @@ def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: l
 
 def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
     where = found.world.store.describe()
-    lines = _cut([f"repaired: {each.words(repaired=True)}" for each in done], "repaired files")
-    lines += _cut([f"damaged: {each.words(repaired=False)}" for each in left], "damaged files")
+    mend = typed(found.world.store, "verify", "--repair")
+    lines = _cut([f"repaired: {each.words(mend, repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.words(mend, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
         [f"foreign: {_plain(path)}: not a name that we give, left as it is" for path in found.foreign], "foreign files"
     )

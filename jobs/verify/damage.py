@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jobs.show.words import listed
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
@@ -33,19 +35,25 @@ class Damage:
         """The same where repair can't do anything about it, and why."""
         return replace(self, deletes=(), anew=None, remedy=self.otherwise or f"it can't be made anew yet: {reason}")
 
-    def words(self, repaired: bool) -> str:
-        """For people, before or after the repair."""
+    def words(self, mend: str, repaired: bool) -> str:
+        """For people, before or after the repair, which the command `mend` does."""
         parts = [self.reason.removeprefix("damaged, ").removeprefix("damaged: ")]
         if self.is_mended:
-            done = ("written anew", "removed") if repaired else ("writes it anew", "removes it")
-            who = "" if repaired else "`sumsquares verify --repair` "
-            parts.append(who + done[0 if self.anew else 1])
+            done = ("written anew", "removed") if repaired else ("writes it anew", "removes")
+            who = "" if repaired else f"{mend} "
+            parts.append(who + (done[0] if self.anew else f"{done[1]} {self._removed}"))
         parts += [f"then {self.remedy}" if self.is_mended else self.remedy] if self.remedy else []
         return f"{self.path}: {': '.join(parts[:2])}" + (f", {parts[2]}" if len(parts) > 2 else "")
 
+    @property
+    def _removed(self) -> str:
+        """What repair deletes, in words."""
+        others = [path for path in self.deletes if path != self.path]
+        return listed(["it", *others] if self.path in self.deletes else others)
+
     def facts(self) -> dict[str, Any]:
         """The same for programs."""
-        repair = "writes it anew" if self.anew else "removes it" if self.deletes else None
+        repair = "writes it anew" if self.anew else f"removes {self._removed}" if self.deletes else None
         return {
             "path": self.path,
             "kind": self.kind,
@@ -58,4 +66,4 @@ class Damage:
 
 def foreign(path: str, reason: str = "it is none of our files, though it has the name of one") -> Damage:
     """Something else stands where a file of ours belongs; it is never deleted."""
-    return Damage(path, "foreign", reason, "move it out of the store, then `sumsquares verify` says what is missing")
+    return Damage(path, "foreign", reason, "move it out of the store, and verify again: that says what is missing")

@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 
 from datasets.differences import UNREADABLE
 from datasets.errors import DataError
-from jobs.archive import PREVIOUS, WRITE_ANEW, run_folder
+from jobs.archive import PREVIOUS, run_folder, write_anew
 from jobs.night.nights import Night, read_night, run_name
 from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.storage.sealed import DamagedRecord
+from jobs.typed import typed
 from jobs.verify.anew import kept_files
 from jobs.verify.damage import Damage, foreign
 from jobs.verify.layout import DERIVED
@@ -147,12 +148,13 @@ def _spec_damage(run: _Run, summary: dict[str, Any] | None, reason: str) -> Dama
     if night is not None:
         return Damage(path, "spec", reason, "", anew=lambda: {path: seal_text(night.trained.source_text)})
     if run.night_id is not None:
-        return Damage(path, "spec", reason, night_command(run.world.store, None, run.night_id))
+        again = f"{night_command(run.world.store, None, run.night_id)} writes it anew"
+        return Damage(path, "spec", reason, again)
     if (copy := _copy_of(run, summary)) is not None:
         return Damage(path, "spec", reason, "", anew=lambda: {path: copy})
     if (own := _spec_of(run)) is not None and not _is_of(own, run.folder):
         return Damage(path, "spec", reason, _rename(run, own))
-    return Damage(path, "spec", reason, _forget(run) if run.is_kept else WRITE_ANEW)
+    return Damage(path, "spec", reason, _forget(run) if run.is_kept else write_anew(run.world.store))
 
 
 def _rename(run: _Run, spec: JobSpec) -> str:
@@ -224,7 +226,7 @@ def _derived_of_kept(run: _Run, path: str, reason: str) -> Damage:
     if spec is None or not _is_of(spec, run.folder):
         return Damage(path, "summary", reason, _forget(run))
     train = run_command(run.world.store, "train", run.folder)
-    otherwise = f"{train}, then `sumsquares verify --repair` writes it anew"
+    otherwise = f"{train}, then {typed(run.world.store, 'verify', '--repair')} writes it anew"
     if not run.world.are_stored(spec):
         return Damage(path, "summary", reason, otherwise)
     anew = partial(kept_files, run.world.store, run.folder, spec)
@@ -234,7 +236,7 @@ def _derived_of_kept(run: _Run, path: str, reason: str) -> Damage:
 def _again(run: _Run) -> str:
     spec = _spec_of(run)
     if run.night_id is None and spec is None:
-        return WRITE_ANEW
+        return write_anew(run.world.store)
     if run.night_id is not None:
         return f"{night_command(run.world.store, run.night, run.night_id)} makes it again"
     verb = "summarize" if spec is None or run.world.are_stored(spec) else "run"
