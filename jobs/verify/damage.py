@@ -15,7 +15,9 @@ class Damage:
 
     path: str
     kind: str
-    """rows, weights, state, shard, manifest, facts, spec, summary, scores, record, champion, lock, or foreign."""
+    """rows, weights, state, shard, manifest, facts, spec, summary, scores, record, champion, lock, foreign, or
+    unreadable.
+    """
     reason: str
     remedy: str
     """What to do: by hand, or, where repair does something, afterwards; empty where nothing is left to do."""
@@ -67,3 +69,9 @@ class Damage:
 def foreign(path: str, reason: str = "it is none of our files, though it has the name of one") -> Damage:
     """Something else stands where a file of ours belongs; it is never deleted."""
     return Damage(path, "foreign", reason, "move it out of the store, and verify again: that says what is missing")
+
+
+def unreadable(path: str, reason: str) -> Damage:
+    """What is in a file isn't known: it may be whole."""
+    remedy = "mend its permissions or its disk, and verify again"
+    return Damage(path, "unreadable", f"it can't be read, {reason}", remedy)

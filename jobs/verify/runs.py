@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from jobs.night.nights import Night, read_night, run_name
 from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
+from jobs.spec.variants import trials
 from jobs.storage.sealed import DamagedRecord
 from jobs.typed import typed
 from jobs.verify.anew import kept_files
@@ -275,6 +276,17 @@ def _check_old(run: _Run) -> list[Damage]:
         wrong.append(_derived(run, "report.html", "it is cut off"))
     missing = [name for name in ("summary.parquet", "report.html") if name not in run.files]
     return wrong + [_derived(run, name, f"missing beside its {SUMMARY}") for name in missing]
+
+
+def finishing(world: World, folder: str, stored: Collection[str]) -> str:
+    """What makes the summary of a run that has none; of an earlier one by making it the present run."""
+    name = folder.removeprefix("runs/")
+    if name.startswith(run_name("")):
+        night = name.removeprefix(run_name(""))
+        return night_command(world.store, known_night(world.store, night), night)
+    spec = parse_stored(world.store.get(f"{folder}/{SPEC}"), SPEC)
+    is_trained = folder.count("/") == 1 and all(trial.id in stored for trial in trials(spec))
+    return run_command(world.store, "summarize" if is_trained else "run", folder)
 
 
 def is_old(world: World, folder: str) -> bool:
