@@ -16,14 +16,18 @@ from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
+from jobs.typed import typed
 
 PREVIOUS = "previous"
-WRITE_ANEW = "run `sumsquares summarize SPEC` to write it anew, with the spec that was run"
-"""The remedy for a run's job.toml and summary.json."""
 
 
 class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
     """The stored spec of a run is not the one that was run (exit code 3)."""
+
+
+def write_anew(store: Store) -> str:
+    """The remedy for a run's job.toml and summary.json."""
+    return f"run {typed(store, 'summarize', 'SPEC')} to write it anew, with the spec that was run"
 
 
 def run_folder(name: str) -> str:
@@ -50,12 +54,12 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
     except FileNotFoundError:
         return None
     except SpecError as error:
-        raise DamagedSpec(f"{error}; {WRITE_ANEW}") from error
+        raise DamagedSpec(f"{error}; {write_anew(store)}") from error
     if spec.name != name:
-        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {WRITE_ANEW}")
+        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {write_anew(store)}")
     if not is_sealed(data) and not _is_named(store, run_folder(name), data):
         raise DamagedSpec(
-            f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {WRITE_ANEW}"
+            f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {write_anew(store)}"
         )
     return spec
 

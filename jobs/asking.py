@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datasets.errors import DataError
 from datasets.spec import NamedDataset
-from jobs.archive import WRITE_ANEW, run_folder, stored_spec
+from jobs.archive import run_folder, stored_spec, write_anew
 from jobs.exits import UsageError
 from jobs.floods import listed
 from jobs.night.champion import read_champion
@@ -115,10 +115,9 @@ class _Asked:
             return "run the spec again to have it back"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
-    @property
-    def summarize(self) -> str:
+    def summarize(self, store: Store) -> str:
         """What writes the run's summary anew."""
-        return WRITE_ANEW if self.night is None else self.start_again
+        return write_anew(store) if self.night is None else self.start_again
 
     @property
     def start_again(self) -> str:
@@ -151,7 +150,7 @@ def _spec(store: Store, run: str) -> JobSpec:
         raise UsageError(f"there is no run {shown(run)} {there}")
     spec = stored_spec(store, run)
     if spec is None:
-        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {WRITE_ANEW}")
+        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {write_anew(store)}")
     return spec
 
 
@@ -210,7 +209,9 @@ def _known_best(store: Store, asked: _Asked) -> list[str]:
 
 def _not_its_summary(store: Store, asked: _Asked) -> DataError:
     path = f"{store.root}/{run_folder(asked.spec.name)}/summary.json"
-    return DataError(f"{path}: damaged, missing, or not the summary of the job.toml beside it; {asked.summarize}")
+    return DataError(
+        f"{path}: damaged, missing, or not the summary of the job.toml beside it; {asked.summarize(store)}"
+    )
 
 
 def _reply(

@@ -51,14 +51,14 @@ def facts_path(dataset: DatasetSpec) -> str:
     return f"{folder_of(dataset)}/facts.json"
 
 
-def facts_of(store: Store, dataset: DatasetSpec) -> Facts:
+def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
     """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
     path = facts_path(dataset)
     with suppress(FileNotFoundError, DataError, *_ODD):
         return _read(store.get(path), dataset)
     facts = measure_facts(dataset)
     with suppress(StorageError, DataError):
-        if _may_write(store, path):
+        if keeps and _may_write(store, path):
             store.put(path, encode_facts(dataset, facts))
     return facts
 

@@ -15,7 +15,10 @@ import pyarrow.compute as pc
 
 from cluster import inline
 from cluster.work import Failure, Item, View
+from datasets.errors import DataError
+from datasets.facts import Facts
 from datasets.shards import SHARD_ROWS
+from datasets.spec import NamedDataset
 from jobs.archive import difference_to_earlier, publish_run
 from jobs.environment import environment
 from jobs.facts import facts_of
@@ -110,24 +113,18 @@ def summarize_run(
     publish: Callable[[Store, JobSpec, Mapping[str, bytes]], str | None] = publish_run,
 ) -> Published:
     """Aggregates what the store has of a spec, and writes the run's summary and report, unless it can't be written."""
+
+    def on_lost(pack: str, error: Exception) -> None:
+        """Deletes weights that are damaged, so that the next run trains them anew; there are no samples then."""
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
+        if writes:
+            store.delete(f"trials/{pack}.safetensors")
+
     with timing.stage("summarize"):
         stored = read(store)
         progress.warn_all(problem.message for problem in stored.problems)
-        expected = trials(spec)
-        known = cache(partial(facts_of, store))
-        summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
-        best = {
-            name: found and _with_samples(store, found, expected, stored.table, progress, writes)
-            for name, found in summary.best.items()
-        }
-        summary = replace(summary, best=best)
-    facts = environment()
-    files = {
-        "summary.parquet": summary.to_parquet(),
-        "trials.parquet": summary.trials_to_parquet(),
-        "report.html": report(spec, summary, facts).encode(),
-    }
-    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, timing.seconds))
+        summary = _summary(spec, store, stored, partial(facts_of, store), on_lost)
+    files = _files(spec, summary, timing)
     if not writes:
         return Published(summary, files[SUMMARY], has_files=False)
     if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
@@ -138,21 +135,64 @@ def summarize_run(
     return Published(summary, files[SUMMARY], has_files=True)
 
 
-def _with_samples(
-    store: Store, found: dict[str, Any], expected: Sequence[Trial], results: pa.Table, progress: Progress, writes: bool
-) -> dict[str, Any]:
-    """The best variant of a dataset together with what its best trial makes of the first test rows.
+def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
+    """The files beside a run's spec by name, the summary last; nothing is written.
 
-    Weights that are found damaged are deleted, so that the next run trains them anew; there are no samples then.
+    Raises:
+        DataError: weights that the samples are made with are damaged or gone.
+
     """
+
+    def on_lost(_pack: str, error: Exception) -> None:
+        raise DataError(str(error)) from error
+
+    summary = _summary(spec, store, read_trials(store), partial(facts_of, store, keeps=False), on_lost)
+    return _files(spec, summary, Timing())
+
+
+def _summary(
+    spec: JobSpec,
+    store: Store,
+    stored: Results,
+    facts: Callable[[NamedDataset], Facts],
+    on_lost: Callable[[str, Exception], None],
+) -> Summary:
+    """The results of a spec, with what the best models make of some rows; `on_lost` is told which can't be asked."""
+    expected = trials(spec)
+    known = cache(facts)
+    summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
+    best = {
+        name: found and _with_samples(store, found, expected, stored.table, on_lost)
+        for name, found in summary.best.items()
+    }
+    return replace(summary, best=best)
+
+
+def _files(spec: JobSpec, summary: Summary, timing: Timing) -> dict[str, bytes]:
+    facts = environment()
+    files = {
+        "summary.parquet": summary.to_parquet(),
+        "trials.parquet": summary.trials_to_parquet(),
+        "report.html": report(spec, summary, facts).encode(),
+    }
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, timing.seconds))
+    return files
+
+
+def _with_samples(
+    store: Store,
+    found: dict[str, Any],
+    expected: Sequence[Trial],
+    results: pa.Table,
+    on_lost: Callable[[str, Exception], None],
+) -> dict[str, Any]:
+    """The best variant of a dataset together with what its best trial makes of the first test rows."""
     best = found["trial"]
     trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
     (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
     try:
         table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
     except (DamagedResult, FileNotFoundError) as error:
-        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
-        if writes:
-            store.delete(f"trials/{pack}.safetensors")
+        on_lost(pack, error)
         table = []
     return {**found, "samples": table}

@@ -127,7 +127,11 @@ def test_a_lost_or_damaged_champion_is_exit_3_and_the_rollback_that_is_told_mend
     assert status.code == 0
     assert f"problem:  {CHAMPION}" in status.out
     assert files(store) == before
-    assert command(ended.err) == command(status.out) == ["nightly", "rollback", "--to", night(DAYS[0]).id]
+    assert (
+        command(ended.err)
+        == command(status.out)
+        == ["nightly", "rollback", "--to", night(DAYS[0]).id, "--store", store.root]
+    )
     assert cli(*command(ended.err)).code == 0
     assert read_champion(store)[0].line == [night(DAYS[0]).id]
     assert start(cli, "2026-11-03").code == 0
@@ -154,7 +158,7 @@ def test_a_lost_champion_that_was_promoted_by_hand_is_the_one_to_go_back_to(tmp_
     worse = made_up(store, "2026-11-02", "worse", against=first)
     edited = made_up(store, "2026-11-03", "same", against=worse)
     ended = cli("nightly", "rollback")
-    assert command(ended.err) == ["nightly", "rollback", "--to", worse]
+    assert command(ended.err) == ["nightly", "rollback", "--to", worse, "--store", store.root]
     assert cli(*command(ended.err)).code == 0
     store.put(f"nightly/{edited}/spec.toml", TINY.replace("0.02", "0.03").encode())
     ended = cli("nightly", "promote", edited)
@@ -178,7 +182,7 @@ def test_a_champion_whose_files_are_gone_is_exit_3_and_another_good_night_replac
     assert "the files of the champion are missing" in ended.err
     assert "problem:" in cli("nightly", "status").out
     assert cli("predict", "champion", "3", "17").code == 3
-    assert command(ended.err) == ["nightly", "rollback", "--to", night(DAYS[1]).id]
+    assert command(ended.err) == ["nightly", "rollback", "--to", night(DAYS[1]).id, "--store", store.root]
     assert cli(*command(ended.err)).code == 0
     assert start(cli, "2026-11-04").code == 0
 
@@ -233,7 +237,7 @@ def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_pa
     before, own = cli("predict", "champion", "3", "17").out, night(DAYS[0]).id
     shutil.rmtree(tmp_path / f"store/runs/night-{own}")
     ended = cli("predict", "champion", "3", "17")
-    assert (ended.code, f"--date {DAYS[0]}` with the night's own spec" in ended.err) == (3, True)
+    assert (ended.code, f"--date {DAYS[0]} --store {store.root}` with the night's own spec" in ended.err) == (3, True)
     assert start(cli, DAYS[0]).code == 0
     assert cli("predict", "champion", "3", "17").out == before
     shutil.rmtree(tmp_path / f"store/nightly/{own}")
@@ -246,7 +250,7 @@ def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_pa
 def test_a_champion_that_is_no_object_is_called_that(cli, store):  # noqa: F811
     """In words, not in Python's."""
     store.put(CHAMPION, b"[]")
-    assert "damaged, it is no JSON object: make the champion" in start(cli, "2026-11-03").err
+    assert "damaged, it is no JSON object: `sumsquares nightly rollback --to" in start(cli, "2026-11-03").err
 
 
 SPECS = {
@@ -377,7 +381,7 @@ def test_a_sealed_lock_of_another_shape_is_exit_3_until_it_is_unlocked(cli, stor
     store.put(LOCK, seal({**opened(store, LOCK), **change} if change else {}))
     ended = start(cli, "2026-11-03")
     assert ended.code == 3
-    assert command(ended.err) == ["nightly", "unlock"]
+    assert command(ended.err) == ["nightly", "unlock", "--store", store.root]
     assert cli("nightly", "status").code == 0
     assert cli("nightly", "unlock").code == 0
     assert start(cli, "2026-11-03").code == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -37,7 +40,9 @@ from jobs.night.lock import PATH as LOCK
 from jobs.night.lock import holding
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, trials
+from jobs.storage import folder
 from jobs.storage.store import Store
+from jobs.verify import world as world_module
 from jobs.verify.layout import unit_of
 from jobs.verify.look import look
 
@@ -75,13 +80,119 @@ def first(store, *parts):
 
 
 def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_written(trained, cli):  # noqa: F811
-    """Exit code 0; an empty one too, and it is not made."""
+    """Exit code 0; an empty folder too."""
+    Path("none").mkdir()
     for root in (trained.root, str(OLD), "none"):
         before = tree(root)
         code, facts = verify(cli, "--store", root)
         assert (code, facts["damaged"], facts["foreign"]) == (0, [], [])
         assert tree(root) == before
+    assert facts["notes"] == ["the folder is empty: there is nothing to verify yet"]
+
+
+def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
+    """Exit code 2 for a name that was mistyped, or another folder; nothing is made."""
+    Path("other").mkdir()
+    Path("other/notes.txt").write_text("mine")
+    for root, holds in (("none", "nothing is there"), ("other", "it holds 1 file, none with a name of ours")):
+        ended = cli("verify", "--store", root)
+        assert (ended.code, f"there is no store at {Path(root).absolute()}: {holds}" in ended.err) == (2, True)
     assert not Path("none").exists()
+
+
+def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, store, tmp_path):  # noqa: F811
+    """As by all other commands; one that leads nowhere is named."""
+    harmed = sorted([first(store, "trials/", ".safetensors"), "runs/mine/report.html"])
+    for path in ("runs/mine/previous", "runs/mine", "runs", "trials", "datasets"):
+        there = tmp_path / "disk" / path.replace("/", "-")
+        there.parent.mkdir(exist_ok=True)
+        (Path(store.root) / path).rename(there)
+        (Path(store.root) / path).symlink_to(there)
+    code, facts = verify(cli)
+    assert (code, facts["damaged"], facts["foreign"]) == (0, [], [])
+    for path in harmed:
+        store.put(path, b"")
+    assert sorted(paths(verify(cli)[1]["damaged"])) == harmed
+    assert verify(cli, "--repair")[0] == 0
+    (Path(store.root) / "trials").unlink()
+    (Path(store.root) / "trials").symlink_to("nowhere")
+    assert paths(verify(cli)[1]["damaged"]) == ["trials"]
+
+
+def test_files_that_can_not_be_read_are_named_and_the_others_are_looked_at(cli, store, monkeypatch):  # noqa: F811
+    """Exit code 4; 3 where there is damage too. They stay what they are."""
+    one, job = first(store, "trials/", ".safetensors"), "runs/mine/job.toml"
+    read = folder.read_plain
+
+    def refused(path, most):
+        if str(path).endswith((one, job)):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path, most)
+
+    before = files(store)
+    monkeypatch.setattr(folder, "read_plain", refused)
+    for words in ((), ("--repair",)):
+        code, facts = verify(cli, *words)
+        assert (code, sorted(paths(facts["damaged"]))) == (4, sorted([one, job]))
+    assert {(each["kind"], each["reason"]) for each in facts["damaged"]} == {
+        ("unreadable", "it can't be read, Permission denied")
+    }
+    store.put("nightly/pruned.json", b"")
+    code, facts = verify(cli)
+    assert (code, len(facts["damaged"])) == (3, 3)
+    monkeypatch.undo()
+    assert {path: data for path, data in files(store).items() if path in (one, job)} == {
+        path: before[path] for path in (one, job)
+    }
+
+
+def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, store):  # noqa: F811
+    """It is too large; so is a spec, whose limit is another."""
+    path = first(store, "night.json")
+    os.truncate(Path(store.root) / path, 2 << 30)
+    os.truncate(Path(store.root) / "runs/mine/job.toml", 2 << 20)
+    told = {each["path"]: each["reason"] for each in verify(cli)[1]["damaged"]}
+    stands = "stands where a file of ours must be"
+    assert told[path] == f"a file of more than {256 << 20:,} bytes {stands}"
+    assert told["runs/mine/job.toml"] == f"a file of more than {1 << 20:,} bytes {stands}"
+    ended = cli("verify")
+    assert ended.out.count(f"damaged: {path}") == 1
+    assert ended.out.rstrip().endswith("2 files damaged")
+    assert "lies where a file of ours belongs; none of ours is that large: " in cli("predict", "mine", "3", "17").err
+
+
+def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
+    """Files that are read twice count once."""
+    monkeypatch.setattr(world_module, "LINE_SECONDS", -1.0)
+    lines = []
+    store.put(first(store, "trials/", ".parquet"), b"")
+    look(store, lines.append)
+    numbers = [[int(each.replace(",", "")) for each in re.findall("[0-9,]+", line)] for line in lines]
+    assert numbers
+    assert all(done <= total for done, total in numbers)
+
+
+def test_what_is_removed_is_said_where_it_is_another_file(cli, store):  # noqa: F811
+    """The weights of rows that are missing."""
+    path = first(store, "trials/", ".parquet")
+    store.delete(path)
+    pair = path.replace(".parquet", ".safetensors")
+    assert f"`sumsquares verify --repair --store {store.root}` removes {pair}, then " in cli("verify").out
+
+
+def test_what_is_missing_altogether_is_told_with_the_command_that_makes_it(cli, store):  # noqa: F811
+    """A summary, and a dataset."""
+    digest = parse_spec(MINE.encode(), "").datasets[0].digest
+    for path in store.list():
+        if path.startswith(f"datasets/{digest}/") or (path.startswith("runs/mine/") and path.count("/") == 2):
+            store.delete(path) if not path.endswith("job.toml") else None
+    code, facts = verify(cli)
+    commands = [re.search("`sumsquares (.*?)`", note)[1] for note in facts["notes"]]
+    assert code == 0
+    assert commands[0].startswith(f"summarize {store.root}/runs/mine/job.toml ")
+    assert len(commands) == 2
+    assert cli(*shlex.split(commands[0])).code == 0
+    assert cli(*shlex.split(commands[1]), "--workers", "0").code in (0, 2)
 
 
 @pytest.mark.parametrize("harm", [*HARMS, "foreign", "gone"])
@@ -142,19 +253,86 @@ def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
         assert meanings(store) == quiet
 
 
+def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, store):  # noqa: F811
+    """Nothing else is touched for it; what trains them is told, and then it is what it was."""
+    quiet, folder = meanings(store), Path(first(store, "runs/mine/previous", "job.toml")).parent
+    named = json.loads(store.get(f"{folder}/summary.json"))["best"].values()
+    pack = found_pack(store, next(iter(named))["trial"]["trial_id"])
+    for path in (f"trials/{pack}.safetensors", f"{folder}/report.html"):
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    summary, facts = store.get(f"{folder}/summary.json"), first(store, "datasets/", "facts.json")
+    store.delete(facts)
+    code, told = verify(cli, "--repair")
+    assert (code, paths(told["damaged"])) == (3, [f"{folder}/report.html"])
+    assert f"trials/{pack}.safetensors" in paths(told["repaired"])
+    assert store.get(f"{folder}/summary.json") == summary
+    assert not store.exists(facts)
+    train = re.search("`sumsquares (train .*?)`", told["damaged"][0]["remedy"])[1]
+    assert cli(*shlex.split(train), "--workers", "0").code == 0
+    assert verify(cli, "--repair")[0] == 0
+    assert {path: each for path, each in meanings(store).items() if str(folder) in path} == {
+        path: each for path, each in quiet.items() if str(folder) in path
+    }
+
+
+def test_a_summary_whose_trials_go_too_is_made_again_by_a_run(cli, store):  # noqa: F811
+    """Not by summarize, which trains nothing."""
+    pack = found_pack(store, trials(parse_spec(MINE.encode(), ""))[5].id)
+    for path in (f"trials/{pack}.safetensors", "runs/mine/summary.json"):
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    remedies = {each["path"]: each["remedy"] for each in verify(cli, "--repair")[1]["repaired"]}
+    assert remedies["runs/mine/summary.json"].startswith("`sumsquares run ")
+
+
 def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(cli, store):  # noqa: F811
     """The report shows it where that is whole; here it isn't."""
     for name in ("job.toml", "report.html"):
         store.put(f"runs/mine/{name}", b"")
+    before = files(store)
     code, facts = verify(cli, "--repair")
-    assert (code, paths(facts["damaged"]), paths(facts["repaired"])) == (
-        3,
-        ["runs/mine/job.toml"],
-        ["runs/mine/report.html"],
-    )
-    assert "`sumsquares summarize SPEC`" in facts["damaged"][0]["remedy"]
+    harmed = ["runs/mine/job.toml", "runs/mine/report.html"]
+    assert (code, paths(facts["damaged"]), facts["repaired"], files(store)) == (3, harmed, [], before)
+    assert f"`sumsquares summarize SPEC --store {store.root}`" in facts["damaged"][0]["remedy"]
+    assert "first put runs/mine/job.toml right" in facts["damaged"][1]["remedy"]
     assert cli("summarize", "mine.toml").code == 0
     assert verify(cli)[0] == 0
+
+
+def test_a_renamed_folder_of_a_run_is_damage_until_it_has_its_name_again(cli, store):  # noqa: F811
+    """The report shows the same spec: nothing is written, and the remedy works."""
+    root = Path(store.root)
+    (root / "runs" / "mine").rename(root / "runs" / "other")
+    before = files(store)
+    for words in ((), ("--repair",), ()):
+        code, facts = verify(cli, *words)
+        assert (code, facts["repaired"], files(store)) == (3, [], before)
+    remedies = {each["path"]: each["remedy"] for each in facts["damaged"]}
+    assert f"rename the folder {root}/runs/other to {root}/runs/mine" in remedies["runs/other/job.toml"]
+    (root / "runs" / "other").rename(root / "runs" / "mine")
+    assert verify(cli)[0] == 0
+    shutil.copytree(root / "runs" / "mine", root / "runs" / "copy")
+    remedies = {each["path"]: each["remedy"] for each in verify(cli, "--repair")[1]["damaged"]}
+    assert f"move the folder {root}/runs/copy out of the store" in remedies["runs/copy/job.toml"]
+
+
+@pytest.mark.parametrize("beside", ["summary.json", "report.html"])
+def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_is_damaged_too(store, beside):
+    """Before anything that shows it is removed."""
+    whole = store.get("runs/mine/job.toml")
+    store.put("runs/mine/job.toml", whole[:-3] + b"x" + whole[-2:])
+    store.put(f"runs/mine/{beside}", store.get(f"runs/mine/{beside}")[:200])
+    assert mend(store) == {}
+    assert store.get("runs/mine/job.toml") == whole
+    assert not store.exists("runs/mine/report.html")
+
+
+def test_nothing_is_removed_while_a_spec_can_not_be_put_right(store):
+    """Somebody's own file is in its place: the report is the last one that shows it."""
+    store.put("runs/mine/job.toml", NOTES)
+    store.put("runs/mine/summary.json", store.get("runs/mine/summary.json")[:200])
+    before = files(store)
+    assert sorted(mend(store)) == ["runs/mine/job.toml", "runs/mine/summary.json"]
+    assert files(store) == before
 
 
 def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: F811
@@ -329,7 +507,7 @@ def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
     assert "and 11 more damaged files: --json names all" in ended.out
     assert "and 10 more foreign files: --json names all" in ended.out
     assert ended.out.rstrip().endswith("31 files damaged")
-    assert "`sumsquares verify --repair` removes it, then " in ended.out
+    assert f"`sumsquares verify --repair --store {store.root}` removes it, then " in ended.out
     repaired = cli("verify", "--repair")
     assert (repaired.code, repaired.out.rstrip().rpartition(": ")[2]) == (0, "31 files repaired, no damage left")
 

@@ -151,12 +151,44 @@ def test_a_champion_that_is_not_in_the_store_is_named_with_a_night_to_go_back_to
     for path in [path for path in store.list() if first in path]:
         store.delete(path)
     ended = cli("predict", "champion", "3", "17")
-    remedy = f"`sumsquares nightly rollback --to {second}`"
+    remedy = f"`sumsquares nightly rollback --to {second} --store {store.root}`"
     assert (ended.code, remedy in ended.err) == (3, True)
     assert remedy in found(store)[CHAMPION].remedy
     follow(cli, found(store)[CHAMPION].remedy, store.root)
     assert cli("predict", "champion", "3", "17").code == 0
     assert CHAMPION not in found(store)
+
+
+def test_a_champion_is_put_right_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
+    """The night that is told is one that rollback accepts, and what comes first is said."""
+    one, other = nights(store)
+    for path in (CHAMPION, f"nightly/{one}/night.json"):
+        store.put(path, flipped(store.get(path), draw_for(path)))
+    left = mend(store)
+    assert f"--to {other} " in left[CHAMPION].remedy
+    assert left[f"nightly/{one}/night.json"].remedy.startswith(f"once {CHAMPION} is whole, ")
+    for path in (CHAMPION, f"nightly/{one}/night.json"):
+        follow(cli, left[path].remedy, store.root)
+    assert found(store) == {}
+
+
+def test_a_night_whose_records_are_both_lost_is_started_again_by_a_command_that_can_be_typed(cli, store):  # noqa: F811
+    """Its run says whether its data were fresh."""
+    one = nights(store)[0]
+    for kind in ("night", "state"):
+        store.put(f"nightly/{one}/{kind}.json", b"")
+    store.delete(f"runs/night-{nights(store)[1]}/job.toml")
+    spec = f"{store.root}/nightly/{one}/spec.toml"
+    command = f"`sumsquares nightly {spec} --date {DAYS[0]} --fresh-data --store {store.root}`"
+    assert {each.remedy for path, each in found(store).items() if path.endswith(".json")} == {
+        f"{command} judges it again, by what is there then",
+        f"{command} writes it anew",
+    }
+    store.put(f"nightly/{one}/spec.toml", b"")
+    store.put(f"runs/night-{one}/job.toml", b"")
+    by_hand = "with the night's own spec (and --fresh-data if it had that)"
+    remedy = mend(store)[f"nightly/{one}/state.json"].remedy
+    assert remedy == f"`sumsquares nightly SPEC --date {DAYS[0]} --store {store.root}` {by_hand} writes it anew"
 
 
 def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # noqa: F811

@@ -29,6 +29,7 @@ from jobs.exits import BusyError
 from jobs.night.clock import Clock, stamp
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import StorageError, Store
+from jobs.typed import typed
 
 PATH = "nightly/lock.json"
 LEASE = 60.0
@@ -87,7 +88,9 @@ def read_lease(store: Store) -> tuple[Lease | None, str]:
         data, version = store.get_versioned(PATH)
     except FileNotFoundError:
         return None, ""
-    return unseal(data, PATH, "make sure that no night runs, then `sumsquares nightly unlock`", _SHAPE), version
+    return unseal(
+        data, PATH, f"make sure that no night runs, then {typed(store, 'nightly', 'unlock')}", _SHAPE
+    ), version
 
 
 class Lock:
@@ -216,7 +219,7 @@ def _free(store: Store, clock: Clock) -> tuple[Lease | None, str]:
     """The lease as it is, if it may be taken."""
     found, version = read_lease(store)
     if found is not None and found.owner is not None and not _is_abandoned(store, found, version, clock):
-        raise _busy(found)
+        raise _busy(store, found)
     return found, version
 
 
@@ -228,7 +231,7 @@ def _take(
     lease = Lease(token, owner, clock.now() + seconds, seconds)
     won = store.replace(PATH, lease.encode(), version) if found else store.create(PATH, lease.encode())
     if not won:
-        raise _busy(read_lease(store)[0])
+        raise _busy(store, read_lease(store)[0])
     return Lock(store, lease, clock)
 
 
@@ -274,13 +277,13 @@ def process_name(pid: int) -> str:
     return f"{boot}/{space}/{fields[18]}" if state not in "ZX" else ""
 
 
-def _busy(found: Lease | None) -> BusyError:
+def _busy(store: Store, found: Lease | None) -> BusyError:
     if found is None or found.owner is None:
         return BusyError("another night began or ended at this moment: start again")
     owner = found.owner
     return BusyError(
         f"night {owner.night} runs on {owner.host}, process {owner.pid}, since {stamp(owner.since)}; its lock {PATH} "
-        f"ends {stamp(found.expires)} unless renewed. Wait for it; if it is dead, `sumsquares nightly unlock`"
+        f"ends {stamp(found.expires)} unless renewed. Wait for it; if it is dead, {typed(store, 'nightly', 'unlock')}"
     )
 
 

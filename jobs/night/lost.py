@@ -17,8 +17,13 @@ from jobs.night.nights import (
 )
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
+from jobs.typed import typed
 
 PATH = "nightly/champion.json"
+_LAST = "the last night that the gate promoted"
+_WHICH = {"first": _LAST, "better": _LAST, "same": "a night that was found as good as the champion"}
+"""Which night a remedy names, by its result."""
+_JUDGED = "the last night that others were judged against"
 
 
 def good_nights(store: Store) -> list[dict[str, Any]]:
@@ -58,19 +63,23 @@ def champion_night(store: Store, champion: str) -> Night:
         return found
     folder = folder_of(champion)
     if store.exists(f"{folder}/night.json") or store.exists(f"{folder}/state.json"):
-        raise DamagedRecord(f"{folder}: spec.toml of the champion is missing: {start_again(champion)}")
+        raise DamagedRecord(f"{folder}: spec.toml of the champion is missing: {start_again(store, champion)}")
     raise DamagedRecord(f"{folder}: the files of the champion are missing: {way_out(store, champion)}")
 
 
 def way_out(store: Store, lost: str | None = None) -> str:
-    """What to do: the night to go back to, or how to begin anew.
+    """What to do: the night to go back to, one that `rollback` accepts, or how to begin anew.
 
     It is the last good night, or the champion that this one was found the same as.
     """
-    good = good_nights(store)
-    pairs = [(each["against"] if each["result"] == "same" else None, each["night"]) for each in reversed(good)]
-    names = (name for pair in pairs for name in pair if name not in (None, lost))
-    if (to := next((name for name in names if is_whole(store, name)), None)) is not None:
-        return f"make the champion the night that it should be: `sumsquares nightly rollback --to {to}`"
-    gone = "move the folder nightly out of the store" if were_good(store) else f"delete {PATH}"
-    return f"no good night has its files any more: {gone}, then the next night is the first"
+    good = {each["night"]: each for each in good_nights(store)}
+    nights = [*reversed(good.values())]
+    pairs = [(each["against"] if each["result"] == "same" else None, each["night"]) for each in nights]
+    names = (name for pair in pairs for name in pair if name is not None and name != lost and name in good)
+    if (to := next((name for name in names if is_whole(store, name)), None)) is None:
+        gone = "move the folder nightly out of the store" if were_good(store) else f"delete {PATH}"
+        return f"no good night has its files any more: {gone}, then the next night is the first"
+    back, other = typed(store, "nightly", "rollback", "--to", to), typed(store, "nightly", "promote", "NIGHT")
+    return (
+        f"{back} goes back to {_WHICH.get(good[to]['result'], _JUDGED)}; if another was promoted by hand since, {other}"
+    )

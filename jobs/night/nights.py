@@ -26,6 +26,7 @@ from jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
+from jobs.typed import typed
 
 FOLDER = "nightly"
 GOOD = ("first", "better", "same")
@@ -142,14 +143,21 @@ def stored_night(store: Store, night: str) -> Night | None:
     # Without a seal an earlier version wrote it, unless the record says that this one did: then the end was cut off.
     is_whole = is_sealed(text) or facts.get("source_sha256", sha256_of(text)) == sha256_of(text)
     if found is None or found.id != night or not is_whole:
-        raise DamagedRecord(f"{path}: damaged, it is not the spec that the night's name promises: {start_again(night)}")
+        remedy = start_again(store, night)
+        raise DamagedRecord(f"{path}: damaged, it is not the spec that the night's name promises: {remedy}")
     return found
 
 
-def start_again(night: str) -> str:
+def start_again(store: Store, night: str) -> str:
     """The remedy for a night's specs, which follow from its own: see jobs.night.sources."""
-    given = f"`sumsquares nightly SPEC --date {date_of(night)}` with the night's own spec"
-    return f"{given}, and --fresh-data if it had that, writes it anew; or `sumsquares nightly rollback --to` another"
+    other = typed(store, "nightly", "rollback", "--to", "NIGHT")
+    return f"{start_by_hand(store, night)} writes it anew; or {other} makes another night the champion"
+
+
+def start_by_hand(store: Store, night: str) -> str:
+    """What starts a night again whose spec is not in the store."""
+    given = typed(store, "nightly", "SPEC", "--date", str(date_of(night)))
+    return f"{given} with the night's own spec (and --fresh-data if it had that)"
 
 
 def run_files(store: Store, night: str) -> list[str]:

@@ -33,13 +33,14 @@ def trained_spec(store: Store, night: str) -> JobSpec:
     try:
         spec = parse_stored(store.get(path), path)
     except FileNotFoundError:
-        raise DamagedRecord(f"{path}: missing: {start_again(night)}") from None
+        raise DamagedRecord(f"{path}: missing: {start_again(store, night)}") from None
     except SpecError:
         spec = None
     if expected is None:
-        raise DamagedRecord(f"{folder_of(night)}: nothing there says any more what it trained: {start_again(night)}")
+        remedy = start_again(store, night)
+        raise DamagedRecord(f"{folder_of(night)}: nothing there says any more what it trained: {remedy}")
     if spec is None or (spec.name, spec.digest) != (run_name(night), expected):
-        raise DamagedRecord(f"{path}: damaged, it is not what night {night} trained: {start_again(night)}")
+        raise DamagedRecord(f"{path}: damaged, it is not what night {night} trained: {start_again(store, night)}")
     return spec
 
 

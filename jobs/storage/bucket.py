@@ -135,7 +135,7 @@ class Bucket:
         self._leftovers |= {path: about for path, about in ours.items() if _is_left(path)}
         return {path: int(about["size"]) for path, about in ours.items() if path and not path.endswith("/")}
 
-    def folders(self) -> list[str]:
+    def folders(self, prefix: str) -> list[str]:  # noqa: ARG002  there is none below any
         """Return no folders: a bucket has none."""
         return []
 

@@ -98,9 +98,9 @@ class Folder:
         start = len(str(self.root)) + 1
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
-    def folders(self) -> list[str]:
-        """Return the paths of all folders, in no order."""
-        walk = os.walk(self.root, onerror=_raise_unless_missing)
+    def folders(self, prefix: str) -> list[str]:
+        """Return the paths of all folders below prefix, in no order; links to folders too, which aren't walked into."""
+        walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
         start = len(str(self.root)) + 1
         return [f"{folder}/{name}"[start:] for folder, names, _ in walk for name in names]
 

@@ -57,7 +57,7 @@ def check_target(path: Path) -> None:
 def check_size(size: int, most: int) -> None:
     """Raise NotPlain for a file that is larger than what belongs there."""
     if size > most:
-        raise NotPlain(errno.EFBIG, f"a file of more than {most:,} bytes, which none of ours has")
+        raise NotPlain(errno.EFBIG, f"a file of more than {most:,} bytes")
 
 
 def is_plain(path: Path) -> bool:

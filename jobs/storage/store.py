@@ -49,7 +49,7 @@ class _Files(Protocol):
     def replace(self, path: str, data: bytes, version: str) -> bool: ...
     def exists(self, path: str) -> bool: ...
     def sizes(self, prefix: str) -> dict[str, int]: ...
-    def folders(self) -> list[str]: ...
+    def folders(self, prefix: str) -> list[str]: ...
     def delete(self, path: str) -> None: ...
     def free(self) -> int | None: ...
     def existing(self) -> "_Files": ...
@@ -120,10 +120,10 @@ class Store:
         with self._errors("look for", checked_path(path)):
             return self._files.exists(path)
 
-    def folders(self) -> list[str]:
-        """Return the paths of all folders, sorted, the empty ones too; a bucket has none."""
-        with self._errors("list", ""):
-            return sorted(self._files.folders())
+    def folders(self, prefix: str = "") -> list[str]:
+        """Return the paths of all folders below one, sorted, empty ones and links to folders too; a bucket has none."""
+        with self._errors("list", prefix and checked_path(prefix)):
+            return sorted(self._files.folders(prefix))
 
     def list(self, prefix: str = "") -> list[str]:
         """Return the paths of all files below a folder, sorted; [] if there is no such folder."""
@@ -193,6 +193,10 @@ class Store:
         with self._errors("sweep", ""):
             self._files.sweep(folders, turns)
 
+    def is_there(self) -> bool:
+        """Say whether there is the store's folder; a bucket has none, so that it is there once a file is in it."""
+        return isinstance(self._files, Folder) and self._files.root.is_dir()
+
     def describe(self) -> str:
         """Return the root as a message shows it."""
         return self.root if SCHEME.match(self.root) else f"the folder {self.root}"
@@ -215,8 +219,11 @@ class Store:
             if isinstance(error, FileNotFoundError) and action == "read":
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
             if isinstance(error, NotPlain):
+                size = "; none of ours is that large" if error.errno == errno.EFBIG else ""
                 remedy = "move it away, or choose another --store"
-                raise ForeignFile(f"{where}: {error.strerror} lies where a file of ours belongs; {remedy}") from error
+                raise ForeignFile(
+                    f"{where}: {error.strerror} lies where a file of ours belongs{size}: {remedy}"
+                ) from error
             reason = masked(error.strerror or str(error) or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}{note}; {_remedy(error)}") from error
 

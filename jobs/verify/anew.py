@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from jobs.results.summary_file import SPEC
-from jobs.run import summarize_run
-from jobs.show.progress import Progress
+from jobs.run import files_of_run
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.seal_line import seal_text
 from jobs.storage.store import Store
-from jobs.timing import Timing
 
 
 def kept_files(store: Store, folder: str, spec: JobSpec) -> dict[str, bytes]:
-    """By path, the summary last; the environment and the times that it names are those of now."""
-    made = {SPEC: seal_text(spec.source_text)}
+    """By path, the summary last; the environment and the times that it names are those of now.
 
-    def keep(_store: Store, _spec: JobSpec, files: Mapping[str, bytes]) -> None:
-        made.update(files)
+    Raises:
+        DataError: a model that the summary shows is damaged or gone.
 
-    summarize_run(spec, store, Timing(), Progress(quiet=True), publish=keep)
+    """
+    made = {SPEC: seal_text(spec.source_text), **files_of_run(spec, store)}
     return {f"{folder}/{name}": data for name, data in made.items()}

@@ -13,6 +13,7 @@ from jobs.night.clock import Clock
 from jobs.results.stored import OF_TRIAL, read_results
 from jobs.show.words import counted
 from jobs.storage.store import Store
+from jobs.typed import typed
 from jobs.verify.damage import Damage
 from jobs.verify.look import Look, look
 from jobs.verify.notes import notes_of
@@ -23,17 +24,35 @@ _SHOWN = 20
 
 
 def verify(mends: bool, shared: Shared) -> int:
-    """Exit code 3 while damage remains."""
+    """Exit code 3 while damage remains, 4 where nothing is wrong but that files can't be read.
+
+    Raises:
+        UsageError: there is no store.
+
+    """
     progress = shared.progress()
     found = look(Store(shared.store), progress.say)
+    _refuse_none(found)
     done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
     results = read_results(found.world.store, OF_TRIAL) if done else found.results
     notes = [*notes_of(found.world, results, found.units, () if done else found.damage)]
+    notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]
     if shared.json:
         sys.stdout.write(json.dumps(_facts(found, done, left, notes), indent=1) + "\n")
     else:
         sys.stdout.write(_text(found, done, left, notes) + "\n")
-    return exits.DATA if left else exits.OK
+    if any(each.kind != "unreadable" for each in left):
+        return exits.DATA
+    return exits.STORAGE if left else exits.OK
+
+
+def _refuse_none(found: Look) -> None:
+    """A store with another name, mistyped, is not called whole."""
+    store = found.world.store
+    if found.units or found.damage or (store.is_there() and not found.files):
+        return
+    holds = f"it holds {counted(found.files, 'file')}, none with a name of ours" if found.files else "nothing is there"
+    raise exits.UsageError(f"there is no store at {store.root}: {holds}; give the store with --store")
 
 
 def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> dict[str, Any]:
@@ -50,8 +69,9 @@ def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: l
 
 def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
     where = found.world.store.describe()
-    lines = _cut([f"repaired: {each.words(repaired=True)}" for each in done], "repaired files")
-    lines += _cut([f"damaged: {each.words(repaired=False)}" for each in left], "damaged files")
+    mend = typed(found.world.store, "verify", "--repair")
+    lines = _cut([f"repaired: {each.words(mend, repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.words(mend, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
         [f"foreign: {_plain(path)}: not a name that we give, left as it is" for path in found.foreign], "foreign files"
     )

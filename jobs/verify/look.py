@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from datasets.errors import DataError
 from jobs.archive import run_folder
@@ -16,13 +19,14 @@ from jobs.night.nights import folder_of, list_nights, run_name
 from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import StorageError, Store
-from jobs.verify.damage import Damage, foreign
+from jobs.verify.damage import Damage, foreign, unreadable
 from jobs.verify.datasets import check_dataset, extra_shards
 from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
 from jobs.verify.nights import check_night, check_record
 from jobs.verify.ours import is_ours
 from jobs.verify.owners import Owners, collect
 from jobs.verify.packs import check_pack, check_state
+from jobs.verify.patient import PatientStore, UnreadableFile
 from jobs.verify.runs import check_run
 from jobs.verify.world import Meter, World
 
@@ -38,7 +42,7 @@ _CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
 }
 """Specs first: what else there is follows from them."""
 _THREADS = 8
-_NO_FILE = "a folder, a pipe, a device or a file of more than 4 GiB stands where a file of ours must be"
+_NO_FILE = "stands where a file of ours must be"
 _NO_FOLDER = "a file stands where a folder must be"
 
 
@@ -60,8 +64,9 @@ class Look:
 
 
 def look(store: Store, say: Callable[[str], None]) -> Look:
-    """Checks everything; changes nothing."""
-    sizes = _listing(store)
+    """Checks everything; changes nothing. A file that can't be read is named, and the rest is looked at."""
+    store = PatientStore(store.root)
+    sizes, folders = _listing(store)
     units = {path: unit_of(path) for path in sizes}
     if AREAS & sizes.keys():  # files: nothing below them can be listed
         return _blocked(store, say, sizes)
@@ -69,13 +74,16 @@ def look(store: Store, say: Callable[[str], None]) -> Look:
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
     owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
     results = read_results(store, OF_TRIAL)
-    world = World(store, owners, frozenset(results.table["trial_id"].to_pylist()), Meter(sum(sizes.values()), say))
-    damage = _damage(world, wanted)
+    stored = frozenset(results.table["trial_id"].to_pylist())
+    world = World(store, owners, stored, Meter(sum(sizes.values()), say))
+    damage = _damage(world, {unit for unit in wanted if unit[0] == "pack"})
+    world = replace(world, stored=stored - _lost(results, damage))
+    damage = _damage(world, {unit for unit in wanted if unit[0] != "pack"}) | damage
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
-    damage |= {("place", each.path): [each] for each in _out_of_place(store, units)}
+    damage |= {("place", each.path): [each] for each in _out_of_place(folders, units)}
     others = [path for path, unit in units.items() if unit is None and ("place", path) not in damage]
     others += [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
-    return Look(world, len(sizes), sum(sizes.values()), damage, tuple(others), frozenset(wanted), results)
+    return Look(world, len(sizes), sum(sizes.values()), _each_once(damage), tuple(others), frozenset(wanted), results)
 
 
 def _damage(world: World, units: set[Unit]) -> dict[Unit, list[Damage]]:
@@ -84,6 +92,13 @@ def _damage(world: World, units: set[Unit]) -> dict[Unit, list[Damage]]:
         first = list(pool.map(lambda unit: check(world, unit), ordered))
     again = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
     return {unit: found for unit, found in again.items() if found}
+
+
+def _lost(results: Results, damage: Mapping[Unit, object]) -> set[str]:
+    """Trials whose rows can be read and whose pack is damaged: repair removes them, or their models are gone."""
+    packs = pa.array([name for _, name in damage], pa.string())
+    rows = results.table.filter(pc.is_in(results.table["pack"], value_set=packs))
+    return set(rows["trial_id"].to_pylist())
 
 
 def _expected(nights: Sequence[str]) -> set[Unit]:
@@ -113,7 +128,10 @@ def check(world: World, unit: Unit) -> list[Damage]:
         return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
     except ForeignFile as error:
         path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
-        return [foreign(path, _NO_FILE)]
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else "something else"
+        if isinstance(error, UnreadableFile):
+            return [unreadable(path, str(reason))]
+        return [foreign(path, f"{reason} {_NO_FILE}")]
     except StorageError as error:
         if isinstance(error.__cause__, NotADirectoryError):  # the file above it is named by itself
             return []
@@ -137,12 +155,34 @@ def _is_foreign(world: World, damage: Damage) -> bool:
     return not anew.get(damage.path, b"").startswith(data)  # else it was cut off before any word of ours
 
 
-def _listing(store: Store) -> dict[str, int]:
-    """All files with their sizes, those in an area that is a link to another disk too."""
-    found = store.sizes()
-    for area in AREAS:
-        if not any(path == area or path.startswith(f"{area}/") for path in found):
-            found |= store.sizes(area)
+def _listing(store: Store) -> tuple[dict[str, int], list[str]]:
+    """All files with their sizes, and all folders. A folder of ours that is a link, to another disk, is looked into."""
+    found, folders = store.sizes(), store.folders()
+    linked = _links(found, folders)
+    while linked:
+        path = linked.pop()
+        del found[path]
+        inside, below = store.sizes(path), store.folders(path)
+        found |= inside
+        folders += below
+        linked += _links(inside, below)
+    return found, folders
+
+
+def _links(found: Mapping[str, int], folders: Sequence[str]) -> list[str]:
+    """Folders of ours that are listed as files, too: a link isn't walked into."""
+    return [path for path in folders if path in found and is_folder_of_ours(path)]
+
+
+def _each_once(damage: Mapping[Unit, list[Damage]]) -> dict[Unit, list[Damage]]:
+    """Each path with what was said of it first: two units may need one file."""
+    seen: set[str] = set()
+    found = {}
+    for unit, some in damage.items():
+        new = [each for each in some if each.path not in seen]
+        seen |= {each.path for each in new}
+        if new:
+            found[unit] = new
     return found
 
 
@@ -156,9 +196,8 @@ def _doubled(results: Results) -> list[Damage]:
     return found
 
 
-def _out_of_place(store: Store, units: Mapping[str, Unit | None]) -> list[Damage]:
+def _out_of_place(folders: Sequence[str], units: Mapping[str, Unit | None]) -> list[Damage]:
     """Folders where a file must be, and files where a folder must be."""
-    folders = [path for path in store.folders() if unit_of(path) is not None]
     files = [path for path in units if is_folder_of_ours(path)]
-    found = [foreign(path, _NO_FILE) for path in folders]
+    found = [foreign(path, f"a folder {_NO_FILE}") for path in folders if unit_of(path) is not None]
     return found + [foreign(path, _NO_FOLDER) for path in files]

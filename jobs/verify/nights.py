@@ -6,8 +6,10 @@ scores from the trials. A verdict follows from nothing any more: the night is ju
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from datasets.errors import DataError
 from jobs.night.champion import read_champion
 from jobs.night.lock import PATH as LOCK
 from jobs.night.lock import read_lease
@@ -23,6 +25,7 @@ from jobs.results.summary_file import sha256_of
 from jobs.spec.job_spec import SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed
 from jobs.storage.sealed import DamagedRecord, seal, unseal
+from jobs.typed import typed
 from jobs.verify.damage import Damage, foreign
 from jobs.verify.layout import unit_of
 from jobs.verify.ours import is_ours
@@ -92,7 +95,8 @@ def _check_records(
     if reasons["state"] is None and state is None and _was_begun(world, night, ended):
         reasons["state"] = "missing, though the night was begun"
     if reasons["night"] is not None:
-        judged = f"{night_command(world.store, known, night)} judges it again, by what is there then"
+        first = f"once {CHAMPION} is whole, " if _is_champion_lost(world) else ""
+        judged = f"{first}{night_command(world.store, known, night)} judges it again, by what is there then"
         found.append(Damage(paths["night"], "record", reasons["night"], judged))
         ended = None
     if reasons["state"] is not None:
@@ -101,8 +105,18 @@ def _check_records(
             anew = ended_state(ended)
             found.append(Damage(path, "record", reasons["state"], "", anew=lambda: {path: seal({"format": 1, **anew})}))
         else:
-            found.append(Damage(path, "record", reasons["state"], night_command(world.store, known, night)))
+            again = f"{night_command(world.store, known, night)} writes it anew"
+            found.append(Damage(path, "record", reasons["state"], again))
     return found
+
+
+def _is_champion_lost(world: World) -> bool:
+    """Whether no night can be judged before the champion's file is put right."""
+    try:
+        read_champion(world.store)
+    except DataError:
+        return True
+    return False
 
 
 def _was_begun(world: World, night: str, ended: dict[str, Any] | None) -> bool:
@@ -118,7 +132,7 @@ def _check_spec(world: World, night: str, records: dict[str, dict[str, Any]]) ->
         return []
     if (copy := _copy_of(world, night, facts)) is not None:
         return [Damage(path, "spec", reason, "", anew=lambda: {path: copy})]
-    return [Damage(path, "spec", reason, start_again(night))]
+    return [Damage(path, "spec", reason, start_again(world.store, night))]
 
 
 def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any] | None) -> str | None:
@@ -160,7 +174,8 @@ def _check_scores(world: World, night: str, ended: dict[str, Any] | None, known:
     again = f"{night_command(world.store, known, night)} measures it again"
     if known is None or not world.are_stored(known.trained):
         return [Damage(path, "scores", reason, again)]
-    return [Damage(path, "scores", reason, "", anew=lambda: {path: _measured(world, known, ended["scores_sha256"])})]
+    measured = partial(_measured, world, known, ended["scores_sha256"])
+    return [Damage(path, "scores", reason, "", anew=lambda: {path: measured()}, otherwise=again)]
 
 
 def _measured(world: World, night: Night, sha256: str) -> bytes:
@@ -193,7 +208,8 @@ def _check_lock(world: World) -> list[Damage]:
     try:
         read_lease(world.store)
     except DamagedRecord as error:
-        remedy = "make sure that no night runs, then `sumsquares nightly unlock`, then `sumsquares verify` again"
+        unlock, again = typed(world.store, "nightly", "unlock"), typed(world.store, "verify")
+        remedy = f"make sure that no night runs, then {unlock}, then {again} again"
         return [Damage(LOCK, "lock", _reason(error, LOCK).partition(": ")[0], remedy)]
     return []
 

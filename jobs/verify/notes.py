@@ -8,7 +8,7 @@ from jobs.results.stored import Results
 from jobs.results.summary_file import SUMMARY
 from jobs.show.words import counted
 from jobs.spec.variants import trials
-from jobs.verify.runs import is_old
+from jobs.verify.runs import finishing, is_old
 from jobs.verify.world import World
 
 
@@ -20,14 +20,18 @@ def notes_of(
     for owner in world.owners.owners:
         ids = {trial.id for trial in trials(owner.spec)}
         if missing := len(ids - stored):
-            yield f"{owner.name}: {missing:,} of {counted(len(ids), 'trial')} are not in the store: {owner.command}"
+            verb = "is" if missing == 1 else "are"
+            yield f"{owner.name}: {missing:,} of {counted(len(ids), 'trial')} {verb} not in the store: {owner.command}"
     runs = sorted(name for kind, name in units if kind == "run" and (kind, name) not in damaged)
     for folder in runs:
         if world.store.exists(f"{folder}/job.toml") and not world.store.exists(f"{folder}/{SUMMARY}"):
-            yield f"{folder}: it has no summary: it is not finished, or was repaired"
+            command = finishing(world, folder, stored)
+            yield f"{folder}: it has no summary: it is not finished, or was repaired: {command} makes it"
+    owners = {each.digest: owner.command for owner in reversed(world.owners.owners) for each in owner.spec.datasets}
     datasets = {name for kind, name in units if kind == "dataset"} | world.owners.datasets.keys()
     for digest in sorted(name for name in datasets if ("dataset", name) not in damaged):
         if not world.store.exists(f"datasets/{digest}/manifest.json"):
-            yield f"datasets/{digest}: missing or not finished: the next run or night that needs it makes the rest"
+            command = owners.get(digest, "the next run or night that needs it")
+            yield f"datasets/{digest}: missing or not finished: {command} makes the rest"
     if old := sum(is_old(world, folder) for folder in runs):
         yield f"{counted(old, 'run')} of an earlier version: no hash covers all files of their folders"

@@ -5,7 +5,6 @@ Only specs that are whole count. A trial is of the first that names it: runs bef
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,13 @@ from functools import cached_property
 from datasets.errors import DataError
 from datasets.spec import DatasetSpec
 from jobs.archive import run_folder
-from jobs.night.nights import Night, date_of, folder_of, run_name, start_again, stored_night
+from jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
 from jobs.results.summary_file import SPEC
+from jobs.show.words import listed
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.variants import Trial, trials
 from jobs.storage.store import Store
+from jobs.typed import typed
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Owners:
         owners = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
         if not owners:
             return "no run or night of this store names its trials: run the spec that trained them"
-        return f"{' and '.join(owners)} trains its trials again"
+        return f"{listed([*owners])} {'trains' if len(owners) == 1 else 'train'} its trials again"
 
 
 def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> Owners:
@@ -76,18 +77,28 @@ def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> Owne
 
 
 def night_command(store: Store, night: Night | None, name: str) -> str:
-    """What starts a night again."""
+    """What starts a night again: with the spec that it keeps where that is whole."""
+    night = night or _told_by_its_run(store, name)
     if night is None or "://" in store.root:
-        return start_again(name)
-    words = ["sumsquares", "nightly", f"{store.root}/{folder_of(name)}/spec.toml", "--date", str(date_of(name))]
-    return _quoted([*words, *(["--fresh-data"] if night.fresh else []), "--store", store.root])
+        return start_by_hand(store, name)
+    words = ["nightly", f"{store.root}/{folder_of(name)}/spec.toml", "--date", str(date_of(name))]
+    return typed(store, *words, *(["--fresh-data"] if night.fresh else []))
+
+
+def _told_by_its_run(store: Store, name: str) -> Night | None:
+    """A night whose spec is whole; nothing says whether its data were fresh but the spec of its run."""
+    spec, run = _stored(store, f"{folder_of(name)}/spec.toml"), _stored(store, f"{run_folder(run_name(name))}/{SPEC}")
+    if spec is None or run is None:
+        return None
+    nights = (Night(date_of(name), spec, is_fresh) for is_fresh in (False, True))
+    return next((night for night in nights if (night.id, night.trained.digest) == (name, run.digest)), None)
 
 
 def run_command(store: Store, verb: str, folder: str) -> str:
     """What does something with the spec in a run's folder; a spec in a bucket has to be fetched first."""
     if "://" in store.root:
         return f"`sumsquares {verb}` with a copy of {store.root}/{folder}/{SPEC} and this store"
-    return _quoted(["sumsquares", verb, f"{store.root}/{folder}/{SPEC}", "--store", store.root])
+    return typed(store, verb, f"{store.root}/{folder}/{SPEC}")
 
 
 def known_night(store: Store, night: str) -> Night | None:
@@ -109,14 +120,14 @@ def _night(store: Store, night: str) -> Iterator[Owner]:
 
 def _runs(store: Store, folders: Sequence[str]) -> Iterator[Owner]:
     for folder in folders:
-        path = f"{folder}/{SPEC}"
-        try:
-            spec = parse_stored(store.get(path), path)
-        except (FileNotFoundError, SpecError, DataError):
-            continue
-        verb = "run" if folder.count("/") == 1 else "train"
-        yield Owner(folder.removeprefix("runs/"), run_command(store, verb, folder), spec)
+        if (spec := _stored(store, f"{folder}/{SPEC}")) is not None:
+            verb = "run" if folder.count("/") == 1 else "train"
+            yield Owner(folder.removeprefix("runs/"), run_command(store, verb, folder), spec)
 
 
-def _quoted(words: Sequence[str]) -> str:
-    return f"`{shlex.join(words)}`"
+def _stored(store: Store, path: str) -> JobSpec | None:
+    """A spec that is whole."""
+    try:
+        return parse_stored(store.get(path), path)
+    except (FileNotFoundError, SpecError, DataError):
+        return None

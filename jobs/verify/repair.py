@@ -6,12 +6,13 @@ still damaged then is touched. A pack that a run commits in that very moment may
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from datasets.errors import DataError
 from jobs.night.clock import Clock
 from jobs.night.lock import Lock, holding
-from jobs.results.summary_file import SUMMARY
+from jobs.results.summary_file import SPEC, SUMMARY
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 from jobs.verify.damage import Damage
@@ -34,7 +35,13 @@ def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
         if done and left:  # specs that were written anew may say more of the rest
             more, left = _repair_all(look(found.world.store, found.world.meter.say), lock)
             done += more
-    return done, left
+    remains = {damage.path for damage in left}
+    return _once([damage for damage in done if damage.path not in remains]), _once(left)
+
+
+def _once(damage: Sequence[Damage]) -> list[Damage]:
+    """Of each path the last word."""
+    return [*{each.path: each for each in damage}.values()]
 
 
 def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
@@ -49,20 +56,35 @@ def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
 
 
 def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
+    """What was repaired, and what is still wrong when it is checked once more."""
+    if not is_checked(unit):
+        return [], found.damage[unit]
     store = found.world.store
     run = "/".join(unit[1].split("/")[:2])  # an earlier one is written in the turn of its name, too
     with store.turn(f"{run}/{SUMMARY}") if unit[0] == "run" else nullcontext():
-        again = check(found.world, unit) if is_checked(unit) else found.damage[unit]
-        damage = [(each, _apply(store, each)) for each in again]
-    return [each for each, done in damage if done], [each for each, done in damage if not done]
+        specs, _ = _apply_all(store, [each for each in check(found.world, unit) if each.kind == "spec"])
+        again = check(found.world, unit)
+        is_blocked = any(each.kind == "spec" or each.path.endswith(f"/{SPEC}") for each in again)
+        rest, failed = _apply_all(store, [each for each in again if not (is_blocked and each.deletes)])
+        left = check(found.world, unit) if rest else again
+    return [*specs, *rest], [failed.get(each.path, each) for each in left]
+
+
+def _apply_all(store: Store, damage: Sequence[Damage]) -> tuple[list[Damage], dict[str, Damage]]:
+    """What was repaired, and by path what can't be made anew, as something else is damaged too."""
+    done: list[Damage] = []
+    failed: dict[str, Damage] = {}
+    for each in damage:
+        try:
+            done += [each] if _apply(store, each) else []
+        except DataError as error:
+            failed[each.path] = each.by_hand(str(error))
+    return done, failed
 
 
 def _apply(store: Store, damage: Damage) -> bool:
-    """Whether it was repaired; what can't be made anew, as something else is damaged too, stays."""
-    try:
-        files = damage.anew() if damage.anew is not None else {}
-    except DataError:
-        return False
+    """Whether it was repaired. What is made anew is made before anything is touched."""
+    files = damage.anew() if damage.anew is not None else {}
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():

@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +19,14 @@ import pyarrow.parquet as pq
 
 from datasets.differences import UNREADABLE
 from datasets.errors import DataError
-from jobs.archive import WRITE_ANEW
+from jobs.archive import PREVIOUS, run_folder, write_anew
 from jobs.night.nights import Night, read_night, run_name
 from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
+from jobs.spec.variants import trials
 from jobs.storage.sealed import DamagedRecord
+from jobs.typed import typed
 from jobs.verify.anew import kept_files
 from jobs.verify.damage import Damage, foreign
 from jobs.verify.layout import DERIVED
@@ -31,6 +35,7 @@ from jobs.verify.owners import known_night, night_command, run_command
 from jobs.verify.world import World
 
 _SHOWN = re.compile(rb"<pre[^>]*>(.*?)</pre>", re.DOTALL)
+_STATED = re.compile(rb"<code>([0-9a-f]{64})</code>")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class _Run:
     """By name, those that there are."""
     night: Night | None
     """Of the run of a night whose own spec is whole."""
+    has_spec: bool = True
+    """Whether its spec is whole, or is written anew: else nothing follows from it, and nothing is deleted."""
 
     @property
     def night_id(self) -> str | None:
@@ -66,10 +73,11 @@ def check_run(world: World, folder: str) -> list[Damage]:
     summary, reason = _summary(run)
     spec, found = _check_spec(run, summary)
     if reason is None and summary is not None and (other := _contradiction(run, spec, summary)) is not None:
-        if _shown(run, summary) is None:
+        if _copy_of(run, summary, is_exact=True) is None:
             reason = other
         else:
             found.append(_spec_damage(run, summary, f"it is not the file that {SUMMARY} names"))
+    run = replace(run, has_spec=all(each.anew is not None for each in found))
     if reason is not None:
         found.append(_derived(run, SUMMARY, reason))
     elif summary is None and files.keys() & set(DERIVED):
@@ -120,11 +128,20 @@ def _check_spec(run: _Run, summary: dict[str, Any] | None) -> tuple[JobSpec | No
         return None, [
             _spec_damage(run, summary, f"damaged, it has lost its seal and is not the file that {SUMMARY} names")
         ]
-    if run.folder not in (f"runs/{spec.name}", f"runs/{spec.name}/previous/{spec.digest[:12]}"):
+    if not _is_of(spec, run.folder):
         return None, [_spec_damage(run, summary, f"it is the spec of run {spec.name}, digest {spec.digest[:12]}")]
     if run.night is not None and spec.digest != run.night.trained.digest:
         return None, [_spec_damage(run, summary, f"it is not what night {run.night.id} trained")]
     return spec, []
+
+
+def _is_of(spec: JobSpec, folder: str) -> bool:
+    """Whether a folder has the name that a run of this spec, or an earlier one, gives it."""
+    return folder in (run_folder(spec.name), _kept_folder(spec))
+
+
+def _kept_folder(spec: JobSpec) -> str:
+    return f"{run_folder(spec.name)}/{PREVIOUS}/{spec.digest[:12]}"
 
 
 def _spec_damage(run: _Run, summary: dict[str, Any] | None, reason: str) -> Damage:
@@ -132,22 +149,58 @@ def _spec_damage(run: _Run, summary: dict[str, Any] | None, reason: str) -> Dama
     if night is not None:
         return Damage(path, "spec", reason, "", anew=lambda: {path: seal_text(night.trained.source_text)})
     if run.night_id is not None:
-        return Damage(path, "spec", reason, night_command(run.world.store, None, run.night_id))
-    if (copy := _shown(run, summary)) is not None:
+        again = f"{night_command(run.world.store, None, run.night_id)} writes it anew"
+        return Damage(path, "spec", reason, again)
+    if (copy := _copy_of(run, summary)) is not None:
         return Damage(path, "spec", reason, "", anew=lambda: {path: copy})
-    return Damage(path, "spec", reason, _forget(run) if run.is_kept else WRITE_ANEW)
+    if (own := _spec_of(run)) is not None and not _is_of(own, run.folder):
+        return Damage(path, "spec", reason, _rename(run, own))
+    return Damage(path, "spec", reason, _forget(run) if run.is_kept else write_anew(run.world.store))
 
 
-def _shown(run: _Run, summary: dict[str, Any] | None) -> bytes | None:
-    """The spec as the report shows it, if that is the file that the summary names."""
+def _rename(run: _Run, spec: JobSpec) -> str:
+    """The remedy for a folder that was renamed, or copied, by hand."""
+    to, root = _kept_folder(spec) if run.is_kept else run_folder(spec.name), run.world.store.root
+    if run.world.store.list(to):
+        return f"move the folder {root}/{run.folder} out of the store: {to} is there, too"
+    return f"rename the folder {root}/{run.folder} to {root}/{to}, or move it out of the store"
+
+
+def _copy_of(run: _Run, summary: dict[str, Any] | None, is_exact: bool = False) -> bytes | None:
+    """The spec that belongs there, from the texts in the report and the file's own without its seal.
+
+    It is the very file that a whole summary names. Where none names it, and it need not be exact, it is one of the
+    digest that the summary states, or, where that isn't whole, the report.
+    """
     named = summary["files"].get(SPEC) if summary else None
-    if named is None:
-        return None
+    copies = {copy: digest for copy in _texts(run) if (digest := _digest_in(run, copy)) is not None}
+    copies.pop(run.files.get(SPEC, b""), None)
+    if named is not None or is_exact:
+        return next((copy for copy in copies if named is not None and sha256_of(copy) == named["sha256"]), None)
+    digests = {summary["spec_digest"]} if summary else _stated(run)
+    return next((copy for copy, digest in copies.items() if digest in digests), None)
+
+
+def _texts(run: _Run) -> Iterator[bytes]:
+    """Texts that may be the spec, sealed."""
     for shown in _SHOWN.findall(run.files.get("report.html", b"")):
-        copy = seal_text(html.unescape(shown.decode(errors="replace")).encode())
-        if sha256_of(copy) == named["sha256"]:
-            return copy
-    return None
+        yield seal_text(html.unescape(shown.decode(errors="replace")).encode())
+    own = run.files.get(SPEC, b"")
+    yield from (seal_text(own), seal_text(own.rstrip(b"\n").rpartition(b"\n")[0]))
+
+
+def _stated(run: _Run) -> set[str]:
+    """The digests of a spec that the report states; a text that has one of them confirms itself."""
+    return {each.decode() for each in _STATED.findall(run.files.get("report.html", b""))}
+
+
+def _digest_in(run: _Run, copy: bytes) -> str | None:
+    """The digest of a spec that can be read and has the folder's name."""
+    try:
+        spec = parse_stored(copy, SPEC)
+    except SpecError:
+        return None
+    return spec.digest if _is_of(spec, run.folder) else None
 
 
 def _forget(run: _Run) -> str:
@@ -161,6 +214,8 @@ def _derived(run: _Run, name: str, reason: str) -> Damage:
         return foreign(path)
     if run.is_kept:
         return _derived_of_kept(run, path, reason)
+    if not run.has_spec:
+        return Damage(path, "summary", reason, f"first put {run.folder}/{SPEC} right, see there: it follows from that")
     all_of_it = {each: run.files[each] for each in DERIVED if each in run.files}
     deletes = tuple(f"{run.folder}/{each}" for each, has in all_of_it.items() if is_ours(f"{run.folder}/{each}", has))
     return Damage(path, "summary", reason, _again(run), deletes)
@@ -169,20 +224,24 @@ def _derived(run: _Run, name: str, reason: str) -> Damage:
 def _derived_of_kept(run: _Run, path: str, reason: str) -> Damage:
     """No run writes the summary of an earlier one again, so repair does, if the store has all of its trials."""
     spec = _spec_of(run)
-    if spec is None:
+    if spec is None or not _is_of(spec, run.folder):
         return Damage(path, "summary", reason, _forget(run))
+    train = run_command(run.world.store, "train", run.folder)
+    otherwise = f"{train}, then {typed(run.world.store, 'verify', '--repair')} writes it anew"
     if not run.world.are_stored(spec):
-        train = run_command(run.world.store, "train", run.folder)
-        return Damage(path, "summary", reason, f"{train}, then `sumsquares verify --repair` writes it anew")
-    return Damage(path, "summary", reason, "", anew=lambda: kept_files(run.world.store, run.folder, spec))
+        return Damage(path, "summary", reason, otherwise)
+    anew = partial(kept_files, run.world.store, run.folder, spec)
+    return Damage(path, "summary", reason, "", anew=anew, otherwise=otherwise)
 
 
 def _again(run: _Run) -> str:
-    if run.night_id is None and _spec_of(run) is None:
-        return WRITE_ANEW
+    spec = _spec_of(run)
+    if run.night_id is None and spec is None:
+        return write_anew(run.world.store)
     if run.night_id is not None:
         return f"{night_command(run.world.store, run.night, run.night_id)} makes it again"
-    return f"{run_command(run.world.store, 'summarize', run.folder)} makes it again"
+    verb = "summarize" if spec is None or run.world.are_stored(spec) else "run"
+    return f"{run_command(run.world.store, verb, run.folder)} makes it again"
 
 
 def _spec_of(run: _Run) -> JobSpec | None:
@@ -217,6 +276,17 @@ def _check_old(run: _Run) -> list[Damage]:
         wrong.append(_derived(run, "report.html", "it is cut off"))
     missing = [name for name in ("summary.parquet", "report.html") if name not in run.files]
     return wrong + [_derived(run, name, f"missing beside its {SUMMARY}") for name in missing]
+
+
+def finishing(world: World, folder: str, stored: Collection[str]) -> str:
+    """What makes the summary of a run that has none; of an earlier one by making it the present run."""
+    name = folder.removeprefix("runs/")
+    if name.startswith(run_name("")):
+        night = name.removeprefix(run_name(""))
+        return night_command(world.store, known_night(world.store, night), night)
+    spec = parse_stored(world.store.get(f"{folder}/{SPEC}"), SPEC)
+    is_trained = folder.count("/") == 1 and all(trial.id in stored for trial in trials(spec))
+    return run_command(world.store, "summarize" if is_trained else "run", folder)
 
 
 def is_old(world: World, folder: str) -> bool:

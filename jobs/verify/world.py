@@ -18,7 +18,7 @@ LINE_SECONDS = 5.0
 
 @dataclass
 class Meter:
-    """How much has been read."""
+    """How much has been read, each file once."""
 
     total: int
     """Bytes there are."""
@@ -26,10 +26,14 @@ class Meter:
     done: int = 0
     _told: float = field(default_factory=time.monotonic)
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _seen: set[str] = field(default_factory=set)
 
-    def add(self, size: int) -> None:
-        """So much more; several threads do this."""
+    def add(self, path: str, size: int) -> None:
+        """A file more, unless it was read before; several threads do this."""
         with self._guard:
+            if path in self._seen:
+                return
+            self._seen.add(path)
             self.done += size
             if time.monotonic() - self._told > LINE_SECONDS:
                 self._told = time.monotonic()
@@ -43,7 +47,7 @@ class World:
     store: Store
     owners: Owners
     stored: frozenset[str]
-    """Ids of all trials that have a result."""
+    """Ids of all trials that have a result in a pack of which nothing is wrong."""
     meter: Meter
 
     def are_stored(self, spec: JobSpec) -> bool:
@@ -56,5 +60,5 @@ class World:
             data = self.store.get(path)
         except FileNotFoundError:
             return None
-        self.meter.add(len(data))
+        self.meter.add(path, len(data))
         return data
