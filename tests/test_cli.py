@@ -161,7 +161,7 @@ def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
     """Cut off, empty, something else, or with trials that the spec has not got: exit code 3, and the remedy works."""
     path = tmp_path / "store/runs/small/summary.json"
     whole = path.read_bytes()
-    unknown = b'{"best": {"sums": {"trial": {"trial_id": "ffff"}}}}'
+    unknown = b'{"format": 2, "best": {"sums": {"trial": {"trial_id": "ffff"}}}}'
     for damaged in (whole[:500], b"", b"\xff", b"[]", b'{"best": []}', b'{"best": {"sums": 3}}', unknown):
         path.write_bytes(damaged)
         ended = ran("predict", "small", "3", "4")
