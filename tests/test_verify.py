@@ -101,7 +101,7 @@ def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
 
 
 def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, store, tmp_path):  # noqa: F811
-    """As by all other commands; one that leads nowhere is named."""
+    """As by all other commands; nothing is deleted behind a linked run; a link that leads nowhere is named."""
     harmed = sorted([first(store, "trials/", ".safetensors"), "runs/mine/report.html"])
     for path in ("runs/mine/previous", "runs/mine", "runs", "trials", "datasets"):
         there = tmp_path / "disk" / path.replace("/", "-")
@@ -113,6 +113,11 @@ def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, s
     for path in harmed:
         store.put(path, b"")
     assert sorted(paths(verify(cli)[1]["damaged"])) == harmed
+    code, facts = verify(cli, "--repair")
+    assert (code, paths(facts["damaged"])) == (3, ["runs/mine/report.html"])
+    assert "a link to a folder, behind which nothing is deleted" in facts["damaged"][0]["remedy"]
+    (Path(store.root) / "runs/mine").unlink()
+    (tmp_path / "disk/runs-mine").rename(Path(store.root) / "runs/mine")
     assert verify(cli, "--repair")[0] == 0
     (Path(store.root) / "trials").unlink()
     (Path(store.root) / "trials").symlink_to("nowhere")
