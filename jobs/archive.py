@@ -17,6 +17,7 @@ from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 from jobs.typed import typed
+from jobs.verify.layout import unit_of
 
 PREVIOUS = "previous"
 
@@ -106,7 +107,8 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
         return None
     folder = run_folder(spec.name)
     aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
-    files = [path for path in store.list(folder) if not path.startswith(f"{folder}/{PREVIOUS}/")]
+    ours = ("run", folder)  # what else lies there stays; the files of earlier runs are of units of their own
+    files = [path for path in store.list(folder) if unit_of(path) == ours]
     for path in files:
         store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
     # The summary goes first, since it says that a run is whole, and the spec is replaced later: whoever is interrupted

@@ -146,3 +146,14 @@ def test_a_turn_that_a_dead_process_holds_is_taken_over(s3_root, monkeypatch):
     with Store(s3_root).turn("runs/x/summary.json"):
         pass
     assert Store(s3_root).list() == []
+
+
+def test_what_is_somebody_elses_stays_in_the_folder_of_a_run(tmp_path):
+    """A file with a name that we don't give is neither moved aside with the earlier run nor deleted."""
+    store = Store(str(tmp_path))
+    publish_run(store, SPECS[0], files_of(SPECS[0], "first"))
+    store.put("runs/small/notes.txt", b"mine")
+    aside = publish_run(store, SPECS[1], files_of(SPECS[1], "second"))
+    assert store.get("runs/small/notes.txt") == b"mine"
+    assert [path for path in store.list("runs") if path.endswith("notes.txt")] == ["runs/small/notes.txt"]
+    assert store.exists(f"{aside}/job.toml")
