@@ -166,7 +166,7 @@ def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
         ended = ran("predict", "small", "3", "4")
         assert ended.code == 3
         assert str(path) in ended.err
-        assert "run `sumsquares summarize SPEC`" in ended.err
+        assert "run `sumsquares summarize SPEC --store " in ended.err
     ran("summarize", "spec.toml")
     assert ran("predict", "small", "3", "4").code == 0
 
@@ -180,7 +180,7 @@ def test_predict_asks_no_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_pat
         ended = ran("predict", "small", "3", "4")
         assert ended.code == 3
         assert "runs/small/" in ended.err
-        assert "run `sumsquares summarize SPEC`" in ended.err
+        assert "run `sumsquares summarize SPEC --store " in ended.err
         assert ran("summarize", "spec.toml").code == 0
         assert path.read_bytes() == whole
         assert ran("predict", "small", "3", "4").out == before
