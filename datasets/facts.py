@@ -6,14 +6,14 @@ makes the rows from the spec, block by block, and stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.rows import block, block_count
-from datasets.spec import DatasetSpec, Split
+from datasets.rows import block, block_count, blocks
+from datasets.spec import DatasetSpec
 from datasets.tasks import Integers, target_range
 
 # Shapes: N rows, I input columns, K distinct keys.
@@ -68,7 +68,7 @@ def measure_facts(spec: DatasetSpec) -> Facts:
         unseen_numbers=int(np.count_nonzero(~numbers_seen_N)),
         distinct=distinct,
         covers_range=distinct == spec.largest**spec.n_numbers,
-        constant=low == high and _is_constant(_blocks(spec, "train"), low),
+        constant=low == high and _is_constant(blocks(spec, "train"), low),
         largest_target=max(abs(low), abs(high)),
         linear_rmse=rmse,
         linear_exact=is_exact,
@@ -77,7 +77,7 @@ def measure_facts(spec: DatasetSpec) -> Facts:
 
 def largest_target(spec: DatasetSpec) -> int:
     """Return the largest absolute target of the test rows."""
-    bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in _blocks(spec, "test")]
+    bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in blocks(spec, "test")]
     return max(abs(bound) for both in bounds for bound in both)
 
 
@@ -90,7 +90,7 @@ def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
     keys, distinct_KI, place_N = _distinct(test_NI, spec.largest)
     lookup = _Lookup(keys.of(distinct_KI))
     is_seen_K = np.zeros(len(distinct_KI), bool)
-    for inputs_NI, _ in _blocks(spec, "train"):
+    for inputs_NI, _ in blocks(spec, "train"):
         train_NI = inputs_NI[:, :columns]
         hit_N, found = lookup.find(keys.of(train_NI))
         if not keys.exact:
@@ -121,14 +121,14 @@ def linear_fit(spec: DatasetSpec) -> tuple[int, int, float, bool]:
 
     gram, rows = np.zeros((spec.inputs + 2, spec.inputs + 2)), np.empty(0)
     low, high = 2**63, -(2**63)
-    for inputs_NI, target_N in _blocks(spec, "test"):
+    for inputs_NI, target_N in blocks(spec, "test"):
         low, high = min(low, int(target_N.min())), max(high, int(target_N.max()))
         rows = np.column_stack([columns(inputs_NI), target_N / scale])
         gram += rows.T @ rows
     together = rows if block_count(spec, "test") == 1 else gram[:-1]
     weights, *_ = np.linalg.lstsq(together[:, :-1], together[:, -1])
     squares, is_exact = 0.0, True
-    for inputs_NI, target_N in _blocks(spec, "test"):
+    for inputs_NI, target_N in blocks(spec, "test"):
         predicted_N = columns(inputs_NI) @ weights * scale
         squares += float(np.square(predicted_N - target_N).sum())
         is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
@@ -137,12 +137,8 @@ def linear_fit(spec: DatasetSpec) -> tuple[int, int, float, bool]:
     return low, high, 0.0 if rmse <= noise else rmse, is_exact and max(abs(low), abs(high)) <= EXACT_TARGET
 
 
-def _blocks(spec: DatasetSpec, split: Split) -> Iterator[Block]:
-    return (block(spec, split, index) for index in range(block_count(spec, split)))
-
-
-def _is_constant(blocks: Iterable[Block], value: int) -> bool:
-    return all(bool((target_N == value).all()) for _, target_N in blocks)
+def _is_constant(rows: Iterable[Block], value: int) -> bool:
+    return all(bool((target_N == value).all()) for _, target_N in rows)
 
 
 def _first_inputs(spec: DatasetSpec) -> Integers:

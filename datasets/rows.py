@@ -11,6 +11,8 @@ of it with 32-bit words (spans up to 2**16) and less than 2**-33 of it with 64-b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +54,11 @@ def block(spec: DatasetSpec, split: Split, index: int) -> tuple[Integers, NDArra
         np.add(_scale(words_W, spec.largest), np.uint64(low), out=numbers_N, casting="unsafe")
     inputs_NI = inputs_IN[:, :rows].T
     return inputs_NI, target(spec.task, inputs_NI[:, : spec.n_numbers])
+
+
+def blocks(spec: DatasetSpec, split: Split) -> Iterator[tuple[Integers, NDArray[np.int64]]]:
+    """Make all rows of that split, a block at a time, as `block` does."""
+    return (block(spec, split, index) for index in range(block_count(spec, split)))
 
 
 def _words(seed: int, split: Split, index: int, inputs: int, span: int) -> NDArray[np.unsignedinteger]:

@@ -14,10 +14,10 @@ from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.difference import describe_difference
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
+from jobs.storage.layout import unit_of
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
 from jobs.typed import typed
-from jobs.verify.layout import unit_of
 
 PREVIOUS = "previous"
 

@@ -13,11 +13,10 @@ from datasets.errors import DataError
 from datasets.spec import NamedDataset
 from jobs.archive import run_folder, stored_spec, write_anew
 from jobs.exits import UsageError
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.night.champion import read_champion
 from jobs.night.lost import champion_night
 from jobs.night.nights import folder_of, read_night, run_files, run_name
-from jobs.night.records import is_night
 from jobs.night.sources import trained_spec
 from jobs.numbers import shown
 from jobs.results.samples import Sample, ask
@@ -27,6 +26,7 @@ from jobs.results.summary_file import read_summary
 from jobs.show.words import describe_task, describe_variant, number
 from jobs.spec.job_spec import JobSpec
 from jobs.spec.variants import Trial, trials
+from jobs.storage.layout import is_night
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 
@@ -146,7 +146,7 @@ def _spec(store: Store, run: str) -> JobSpec:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
         raise UsageError(f"there is no champion yet in {store.describe()}: {remedy}")
     if run not in known:
-        there = f"in {store.describe()}; there are: {listed(sorted(known))}"
+        there = f"in {store.describe()}; there are: {few_names(sorted(known))}"
         raise UsageError(f"there is no run {shown(run)} {there}")
     spec = stored_spec(store, run)
     if spec is None:
@@ -169,7 +169,7 @@ def _best(
     run = asked.spec.name
     names = [each.name for each in asked.spec.datasets]
     if dataset is not None and dataset not in names:
-        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {listed(names)}")
+        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {few_names(names)}")
     best: dict[str, tuple[tuple[float, int, str, int], Trial]] = {}
     for trial_id, row in rows.items():
         trial = by_id[trial_id]

@@ -15,7 +15,7 @@ def few(lines: Sequence[str], what: str = "more of this kind") -> list[str]:
     return [*lines] if left <= 1 else [*lines[:SHOWN], f"... and {left:,} {what}"]
 
 
-def listed(names: Sequence[str]) -> str:
+def few_names(names: Sequence[str]) -> str:
     """Names in one line."""
     return ", ".join(few(names, "more")) or "none"
 

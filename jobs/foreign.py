@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping
 
 from jobs.archive import run_folder
 from jobs.facts import facts_path
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.generation import manifest_path
 from jobs.night.nights import NAMES, folder_of
 from jobs.packs import Pack
 from jobs.plan import Plan
 from jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from jobs.states import state_path
+from jobs.storage.layout import DERIVED
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.sealed import DamagedRecord
 from jobs.storage.store import Store
-from jobs.verify.layout import DERIVED
-from jobs.verify.ours import is_ours
 
 
 def check_places(store: Store, plan: Plan, packs: Iterable[Pack]) -> None:
@@ -48,7 +48,7 @@ def check_night(store: Store, night: str) -> None:
 def _refuse(store: Store, paths: Iterable[str]) -> None:
     foreign = [path for path in paths if not _is_ours(store, path)]
     if foreign:
-        names = listed([f"{store.root}/{readable(path)}" for path in foreign])
+        names = few_names([f"{store.root}/{readable(path)}" for path in foreign])
         raise ForeignFile(
             f"somebody else's content, none of ours, lies where files of ours are written: {names}; "
             "move it out of the store, then run again: nothing was written over"

@@ -13,9 +13,9 @@ from datasets.errors import DamagedManifest, DamagedShard
 from datasets.manifest import Manifest, build_manifest, from_json, to_json
 from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, recover_shard, shard_count, shard_path
 from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
-from jobs.verify.ours import is_ours
 
 _ENTRY_BYTES = 1_000
 """Of a shard in a manifest: twice what it takes."""

@@ -17,7 +17,7 @@ from cluster.driver import Driver, connected
 from cluster.work import Target
 from cluster.workers import ClusterError, groups
 from jobs import exits
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.foreign import check_datasets, check_places
 from jobs.generation import MapTasks
 from jobs.place import Place, resources_here
@@ -139,7 +139,7 @@ def check_store_everywhere(store: Store, driver: Driver) -> None:
         blind = [node for node, seen in driver.on_every_node(partial(sees, root), path).items() if not seen]
     if blind:
         raise ClusterError(
-            f"the workers on {listed(blind)} can't see {store.describe()}; "
+            f"the workers on {few_names(blind)} can't see {store.describe()}; "
             "use a folder that all nodes share, or an object store: --store s3://bucket/prefix"
         )
 

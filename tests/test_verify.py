@@ -32,8 +32,8 @@ from verify_world import (
     mend,
     run,
     start,
-    trained_store,
 )
+from verify_world import trained as trained
 
 from jobs.night.clock import Clock
 from jobs.night.lock import PATH as LOCK
@@ -41,19 +41,13 @@ from jobs.night.lock import holding
 from jobs.spec.job_spec import parse_spec
 from jobs.spec.variants import Trial, trials
 from jobs.storage import folder
+from jobs.storage.layout import unit_of
 from jobs.storage.store import Store
 from jobs.verify import world as world_module
-from jobs.verify.layout import unit_of
 from jobs.verify.look import look
 
 OLD = Path(__file__).parent / "old_store" / "files"
 NOTES = b"these are somebody's notes\n"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A store with two nights and two runs; not to be changed."""
-    return trained_store(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import shutil
 import pytest
 from night_world import TINY
 from test_cli import cli  # noqa: F401  the fixture
-from verify_world import DAYS, HARMS, MINE, draw_for, files, flipped, found, meanings, mend, start, trained_store
+from verify_world import DAYS, HARMS, MINE, draw_for, files, flipped, found, meanings, mend, start
+from verify_world import trained as trained
 
 from jobs.night.champion import PATH as CHAMPION
 from jobs.night.champion import read_champion
@@ -23,12 +24,6 @@ from jobs.storage.store import Store
 PARTS = 16
 SHARE = range(PARTS) if os.environ.get("WHOLE_DAMAGE") else (3, 11)
 """Of the files: `make test-damage` takes all, `make chaos` some."""
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A store with two nights and two runs; not to be changed."""
-    return trained_store(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import random
 from datetime import date
 
 import pyarrow.parquet as pq
+import pytest
 from night_world import TINY, spec_of
 
 from jobs import commands
@@ -56,6 +57,12 @@ def trained_store(folder):
     save_state(store, pack_id_of(ids), ids, "torch", zeros)
     store.put(THROUGH, seal({"format": 1, "through": "2026-10-01"}))
     return store
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """That store; not to be changed."""
+    return trained_store(tmp_path_factory.mktemp("trained"))
 
 
 def spec_state():

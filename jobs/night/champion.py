@@ -15,12 +15,13 @@ from pydantic import ConfigDict, TypeAdapter
 
 from jobs.archive import run_folder
 from jobs.exits import BusyError, UsageError
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.night.lost import PATH as PATH
 from jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
 from jobs.night.nights import read_night, run_files, run_name
-from jobs.night.records import NightId, is_night
+from jobs.night.records import NightId
 from jobs.numbers import shown
+from jobs.storage.layout import is_night
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.storage.store import Store
 
@@ -127,7 +128,7 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
     record = read_night(store, to) if is_night(to) else None
     good = _may_return(store, found)
     if record is None or to not in good or not is_whole(store, to):
-        names = listed([name for name in good if is_whole(store, name)])
+        names = few_names([name for name in good if is_whole(store, name)])
         raise UsageError(f"{shown(to)} is no good night of {store.describe()} with all its files; there are: {names}")
     return _move(store, found, version, record, Move("rollback", to, at))
 

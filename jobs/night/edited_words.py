@@ -10,11 +10,12 @@ from jobs.night.best import NIGHTS, SEEDS, Comparison
 from jobs.night.edited import Edited
 from jobs.night.gate import RESOLUTION, Policy
 from jobs.results.stored import variant_columns
-from jobs.show.words import describe_variant, named
+from jobs.show.words import TOLD, describe_variant, named
+from jobs.spec.grid import AXES
 from jobs.spec.variants import Variant
 
-_LEFT_OUT = ("schedule", "weight_decay", "batch_size", "init", "dtype", "shuffle_seed")
-"""Columns of a variant that its words don't have."""
+_LEFT_OUT = tuple(axis for axis in AXES if axis not in TOLD)
+"""Axes that a variant's words leave out at their defaults."""
 
 
 def edited_sentence(edited: Edited, against: str, policy: Policy, night: str) -> str:

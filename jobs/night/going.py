@@ -15,13 +15,13 @@ from functools import partial
 from datasets.errors import DamagedManifest
 from datasets.manifest import from_json
 from jobs.archive import run_folder
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.night.nights import folder_of, run_name
 from jobs.show.words import counted
+from jobs.storage.layout import AREAS, unit_of
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.store import Store
-from jobs.verify.layout import AREAS, unit_of
-from jobs.verify.ours import is_ours
 
 _READERS = 16  # threads; an object store answers in 10 to 100 ms
 _MOST_OF_SHARD = 1 << 30
@@ -96,9 +96,9 @@ def _is_ours(store: Store, path: str) -> bool:
 
 def staying(store: Store, paths: Sequence[str], held: Sequence[str]) -> str:
     """What is left and why, in words."""
-    nights = f" and night {listed(held)} as a whole" if held else ""
+    nights = f" and night {few_names(held)} as a whole" if held else ""
     files = counted(len(paths), "file")
     return (
         f"among old nights, {files} of somebody else's or behind a link{nights} will not be deleted: "
-        f"{listed([readable(path) for path in paths])}; move what is yours out of {store.describe()}"
+        f"{few_names([readable(path) for path in paths])}; move what is yours out of {store.describe()}"
     )

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, TypeAdapter
 
-_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
+from jobs.storage.layout import is_night
+
 _CONFIG = ConfigDict(extra="allow", strict=True)
-
-
-def is_night(name: str) -> bool:
-    """Whether this is a night's id, of a date that there is."""
-    match = _ID.fullmatch(name)
-    if match is None:
-        return False
-    try:
-        date.fromisoformat(match[1])
-    except ValueError:
-        return False
-    return True
 
 
 def _checked(night: str) -> str:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets.rows import block, block_count
+from datasets.rows import blocks
 from datasets.spec import DatasetSpec
 from jobs.night.gate import Scores
 from jobs.night.nights import Night, folder_of, stored_night
@@ -174,14 +174,10 @@ def _measured(
     for pack, mates in by_pack.items():
         for trial, network in networks(store, pack, mates):
             dataset = rows_of[trial.id]
-            parts = ((network_answers(network, trial, x_NI), y_N) for x_NI, y_N in _test_rows(dataset))
+            parts = ((network_answers(network, trial, x_NI), y_N) for x_NI, y_N in blocks(dataset, "test"))
             squares = sum(float(np.square(answer_N - y_N).sum()) for answer_N, y_N in parts)
             rmse[trial.id] = math.sqrt(squares / dataset.test_rows)
     return rmse
-
-
-def _test_rows(dataset: DatasetSpec) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    return (block(dataset, "test", index) for index in range(block_count(dataset, "test")))
 
 
 def _or_infinite(rmse: float | None, dataset: DatasetSpec) -> float:

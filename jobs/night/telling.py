@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.floods import listed
+from jobs.floods import few_names
 from jobs.night.calendar import missed_dates
 from jobs.night.here import Here, Options
 from jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record
@@ -51,7 +51,7 @@ def tell_missed(night: Night, facts: Mapping[str, Any], options: Options, here: 
     missed = [day.isoformat() for day in missed_dates(here.store, night.date) if day > newest]
     if missed:
         verb = "night was" if len(missed) == 1 else "nights were"
-        here.progress.warn(f"{len(missed)} {verb} missed: {listed(missed)}; --from and --to make up for them")
+        here.progress.warn(f"{len(missed)} {verb} missed: {few_names(missed)}; --from and --to make up for them")
         here.tell(options, "missed", {**facts, "missed": missed})
 
 

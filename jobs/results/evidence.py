@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from datasets.errors import DataError
 from datasets.facts import Facts
 from datasets.normalize import normalization
-from datasets.rows import block, block_count
+from datasets.rows import blocks
 from datasets.spec import NamedDataset
 from jobs.engines.forward import forward
 from jobs.engines.metrics import measure
@@ -61,17 +60,13 @@ def _measured(
     scale = normalization(variant.dataset, variant.normalize)
     errors = measure(
         lambda x_NI: forward(variant.activation, weights, x_NI)[np.newaxis].astype(np.float64),
-        ((scale.inputs(x_NI, variant.dtype), target_N) for x_NI, target_N in _test_rows(variant.dataset)),
+        ((scale.inputs(x_NI, variant.dtype), target_N) for x_NI, target_N in blocks(variant.dataset, "test")),
         scale.restore,
         ~facts_of(variant.dataset).seen_N,
     )
     numbers = {"mae": float(errors.mae[0]), "rmse_unseen": float(errors.rmse_chosen[0])}
     assert numbers.keys() == set(EVIDENCE)
     return {name: value if np.isfinite(value) else None for name, value in numbers.items()}
-
-
-def _test_rows(dataset: NamedDataset) -> Iterator[tuple[NDArray[np.signedinteger[Any]], NDArray[np.int64]]]:
-    return (block(dataset, "test", index) for index in range(block_count(dataset, "test")))
 
 
 def _filled(results: pa.Table, found: dict[str, dict[str, float | None]]) -> pa.Table:

@@ -36,9 +36,9 @@ from jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile, readable
 from jobs.storage.store import Store
-from jobs.verify.ours import is_ours
 
 __all__ = [
     "EVIDENCE",

@@ -51,9 +51,8 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
     sentences = [*constant]
     if exact:
         verdict, opening = _exact(about, exact, best_trial)
-        sentences = [*constant] or [opening]
-    others = [row for row in measured if not row["n_exact"]]
-    if exact:
+        others = [row for row in measured if not row["n_exact"]]
+        sentences += [] if constant else [opening]
         sentences.append(_named_exact(exact, rows))
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
     else:

@@ -10,7 +10,8 @@ from jobs.spec.grid import AXES, Train
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
-_ALWAYS = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")  # what is told of a variant in any case
+TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
+"""Axes of which a variant's words tell in any case; of the others where they have not their default."""
 _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
 
 
@@ -29,7 +30,7 @@ def describe_variant(row: Row) -> str:
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
     told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
-    others = [axis for axis in AXES if axis not in _ALWAYS and row[axis] != Train.model_fields[axis].default]
+    others = [axis for axis in AXES if axis not in TOLD and row[axis] != Train.model_fields[axis].default]
     return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
 
 

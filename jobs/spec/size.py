@@ -52,11 +52,12 @@ class SizeReport:
         largest = sorted(self.grids, key=lambda grid: -grid.trials)[:3]
         factors = "; ".join(str(grid) for grid in largest)
         remedy = f"shorten its lists, or allow it with --max-trials {self.trials}"
-        limit = f"the limit of {max_trials:_}"
+        why = f"more than the limit of {max_trials:_}"
         if self.trials > possible:
             remedy = f"shorten its lists; --max-trials allows what fits into memory, {possible:_} trials"
-            limit = f"the {there / 1e9:,.1f} GB of memory here hold ({self.trials * TRIAL_BYTES / 1e9:,.1f} GB)"
-        return f"grid: {self.trials:_} trials, more than {limit} ({factors}); {remedy}"
+            needed = self.trials * TRIAL_BYTES
+            why = f"which take {needed / 1e9:,.1f} GB of memory, and {there / 1e9:,.1f} GB are free"
+        return f"grid: {self.trials:_} trials, {why} ({factors}); {remedy}"
 
 
 def size_of(grids: Iterable[tuple[int, Grid]]) -> SizeReport:

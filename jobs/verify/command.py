@@ -12,6 +12,7 @@ from jobs.commands import Shared
 from jobs.night.clock import Clock
 from jobs.results.stored import OF_TRIAL, read_results
 from jobs.show.words import counted
+from jobs.storage.plain import readable
 from jobs.storage.store import Store
 from jobs.typed import typed
 from jobs.verify.damage import Damage
@@ -73,18 +74,14 @@ def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: li
     lines = _cut([f"repaired: {each.words(mend, repaired=True)}" for each in done], "repaired files")
     lines += _cut([f"damaged: {each.words(mend, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
-        [f"foreign: {_plain(path)}: not a name that we give, left as it is" for path in found.foreign], "foreign files"
+        [f"foreign: {readable(path)}: not a name that we give, left as it is" for path in found.foreign],
+        "foreign files",
     )
     lines += _cut([f"note: {note}" for note in notes], "notes")
     counts = [f"{counted(len(done), 'file')} repaired"] if done else []
     counts += [f"{counted(len(left), 'file')} damaged" if left else "no damage left" if done else "no damage"]
     read = f"{counted(found.files, 'file')} of {found.bytes:,} bytes"
     return "\n".join([*lines, f"{read} in {where}: {', '.join(counts)}"])
-
-
-def _plain(path: str) -> str:
-    """A name that anybody may have given, so that a terminal can take it."""
-    return path if path.isprintable() else ascii(path)
 
 
 def _cut(lines: list[str], what: str) -> list[str]:

@@ -17,8 +17,8 @@ from datasets.shards import ShardEntry, encode_shard, recover_shard, shard_count
 from datasets.spec import SPLITS, DatasetSpec, Split
 from jobs.facts import damage_of, encode_facts, facts_path
 from jobs.results.summary_file import sha256_of
+from jobs.storage.ours import is_ours
 from jobs.verify.damage import Damage, foreign
-from jobs.verify.ours import is_ours
 from jobs.verify.world import World
 
 _DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')

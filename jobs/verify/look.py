@@ -17,13 +17,13 @@ from jobs.archive import run_folder
 from jobs.night.lost import PATH as CHAMPION
 from jobs.night.nights import folder_of, list_nights, run_name
 from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import StorageError, Store
 from jobs.verify.damage import Damage, foreign, unreadable
 from jobs.verify.datasets import check_dataset, extra_shards
-from jobs.verify.layout import AREAS, is_folder_of_ours, unit_of
 from jobs.verify.nights import check_night, check_record
-from jobs.verify.ours import is_ours
 from jobs.verify.owners import Owners, collect
 from jobs.verify.packs import check_pack, check_state
 from jobs.verify.patient import PatientStore, UnreadableFile

@@ -24,11 +24,11 @@ from jobs.night.telling import ended_state
 from jobs.results.summary_file import sha256_of
 from jobs.spec.job_spec import SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed
+from jobs.storage.layout import unit_of
+from jobs.storage.ours import is_ours
 from jobs.storage.sealed import DamagedRecord, seal, unseal
 from jobs.typed import typed
 from jobs.verify.damage import Damage, foreign
-from jobs.verify.layout import unit_of
-from jobs.verify.ours import is_ours
 from jobs.verify.owners import known_night, night_command
 from jobs.verify.world import World
 

@@ -13,11 +13,11 @@ from datasets.errors import DataError
 from jobs.night.clock import Clock
 from jobs.night.lock import Lock, holding
 from jobs.results.summary_file import SPEC, SUMMARY
+from jobs.storage.ours import is_ours
 from jobs.storage.plain import ForeignFile
 from jobs.storage.store import Store
 from jobs.verify.damage import Damage
 from jobs.verify.look import Look, Unit, check, is_checked, look
-from jobs.verify.ours import is_ours
 
 
 def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:

@@ -25,12 +25,12 @@ from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from jobs.spec.seal_line import is_sealed, seal_text
 from jobs.spec.variants import trials
+from jobs.storage.layout import DERIVED
+from jobs.storage.ours import is_ours
 from jobs.storage.sealed import DamagedRecord
 from jobs.typed import typed
 from jobs.verify.anew import kept_files
 from jobs.verify.damage import Damage, foreign
-from jobs.verify.layout import DERIVED
-from jobs.verify.ours import is_ours
 from jobs.verify.owners import known_night, night_command, run_command
 from jobs.verify.world import World
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
-from jobs.night.records import is_night
-
+_NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
 AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
 """Folders of a store."""
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
@@ -27,6 +27,18 @@ _FOLDER = re.compile(
     rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation))?|{_KEPT}|{_RUN}/previous|nightly/"
     r"[0-9-]{10}-[0-9a-f]{12})"
 )
+
+
+def is_night(name: str) -> bool:
+    """Whether this is a night's id, of a date that there is."""
+    match = _NIGHT.fullmatch(name)
+    if match is None:
+        return False
+    try:
+        date.fromisoformat(match[1])
+    except ValueError:
+        return False
+    return True
 
 
 def unit_of(path: str) -> tuple[str, str] | None:
