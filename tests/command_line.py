@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from jobs import exits
-from jobs.__main__ import main
+from jobs.__main__ import command
 
 
 @dataclass
@@ -32,10 +32,9 @@ def calls(monkeypatch, capfd, folder):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
         monkeypatch.delenv(exits.DEBUG, raising=False)
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = command()
         captured = capfd.readouterr()
-        return Ended(ended.value.code or 0, captured.out, captured.err)
+        return Ended(code, captured.out, captured.err)
 
     yield call
     torch.set_flush_denormal(False)

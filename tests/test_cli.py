@@ -379,3 +379,20 @@ def test_a_misspelt_command_is_exit_2(cli):
     """With what there is."""
     assert cli("rnu").code == 2
     assert set(COMMANDS) >= {"run", "plan", "generate", "train", "summarize", "predict"}
+
+
+def test_a_command_ends_the_process_without_the_interpreters_shutdown():
+    """In which threads of pyarrow that still hold Python objects abort the process; what was registered is called."""
+    program = """
+import atexit, os, sys
+class Last:
+    __del__ = lambda self, abort=os.abort: abort()
+sys.last = Last()
+atexit.register(lambda: print("called", flush=True))
+sys.argv = ["sumsquares", "--help"]
+from jobs.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert ended.stdout.endswith("called\n")

@@ -93,11 +93,8 @@ def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
     program = f"""
 import sys
 sys.argv = ["sumsquares", "run", {str(tmp_path / "spec.toml")!r}, "--store", {finished.root!r}]
-from jobs.__main__ import main
-try:
-    main()
-except SystemExit as exit:
-    print("exit", exit.code, "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
+from jobs.__main__ import command
+print("exit", command(), "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
 """
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "exit 0 heavy []" in answer.stdout
