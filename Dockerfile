@@ -37,6 +37,7 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY datasets datasets
 COPY cluster cluster
 COPY jobs jobs
+COPY sumsquares sumsquares
 RUN pip --python /opt/sumsquares/bin/python wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 FROM ${BASE} AS installed

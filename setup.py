@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-FOLDER = Path("jobs/engines/lanes")
+FOLDER = Path("sumsquares/jobs/engines/lanes")
 FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing"]
 FLAGS += ["-fvisibility=hidden", "-Wno-ignored-attributes"]
 VARIANTS = {"baseline": []}
@@ -42,7 +42,7 @@ class Libraries(build_ext):
 setup(
     ext_modules=[
         Extension(
-            f"jobs.engines.lanes.lanes_{variant}",
+            f"sumsquares.jobs.engines.lanes.lanes_{variant}",
             [str(FOLDER / "lanes.cpp")],
             depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
             extra_compile_args=FLAGS + flags,

@@ -26,11 +26,11 @@ from unittest.mock import patch
 import numpy as np
 from peers.contender import machine
 
-from jobs.engines import lanes_engine
-from jobs.engines.lanes.library import LAYOUTS, Library, load
-from jobs.engines.order import in_memory
-from jobs.engines.program import Program
-from jobs.engines.state import Models
+from sumsquares.jobs.engines import lanes_engine
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, load
+from sumsquares.jobs.engines.order import in_memory
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.state import Models
 
 AUTO = LAYOUTS[0]
 LOSS = 0.05
@@ -112,7 +112,7 @@ def contenders(shape: Shape, variant: str, with_torch: bool) -> dict[str, Callab
         layout: lanes(Library(variant, layout=layout)) for layout in LAYOUTS
     }
     if with_torch:
-        from jobs.engines import torch_engine
+        from sumsquares.jobs.engines import torch_engine
 
         torch_engine.prepare()
         found["torch"] = lambda program: torch_engine.train(program, models, rows)

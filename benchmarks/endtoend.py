@@ -60,7 +60,7 @@ def sumsquares(trials: int) -> dict[str, float]:
     grid = {"optimizer": "adam", "init": "pytorch", "lr": learning_rates(rates), "seeds": SEEDS}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "spec.toml").write_text(question("endtoend", 500, **grid))
-        command = [sys.executable, "-m", "jobs", "run", f"{folder}/spec.toml", "--store", f"{folder}/store"]
+        command = [sys.executable, "-m", "sumsquares", "run", f"{folder}/spec.toml", "--store", f"{folder}/store"]
         seconds, printed = timed([*command, "--quiet", "--json"])
         summary = json.loads(printed)
         assert summary["trials"]["ok"] == rates * SEEDS, summary["trials"]

@@ -38,7 +38,7 @@ def main() -> None:
 def measured(name: str) -> dict[str, Any]:
     """Seconds of a run on two cores, what it printed without the names of files, and what its summary says."""
     with tempfile.TemporaryDirectory() as store:
-        command = [sys.executable, "-m", "jobs", "run", f"examples/{name}.toml", "--store", store, "--quiet"]
+        command = [sys.executable, "-m", "sumsquares", "run", f"examples/{name}.toml", "--store", store, "--quiet"]
         began = time.perf_counter()
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "COLUMNS": str(WIDTH)}, capture_output=True, text=True, check=True

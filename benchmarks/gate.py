@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import markdown
 
-from jobs.night.best import Pair, Table, compare, worst
-from jobs.night.gate import LOST, Policy
+from sumsquares.jobs.night.best import Pair, Table, compare, worst
+from sumsquares.jobs.night.gate import LOST, Policy
 
 LUCK = 0.3
 LIFE = 20

@@ -70,7 +70,7 @@ def measured(size: int, options: argparse.Namespace) -> list[Stage]:
         spec.write_text(spec_of(size, options.epochs))
         common = [str(spec), "--store", store, "--quiet", "--max-trials", str(2 * size)]
         workers = ["--workers", options.workers] if options.workers else []
-        command = [sys.executable, "-m", "jobs"]
+        command = [sys.executable, "-m", "sumsquares"]
         stages = {
             "plan": [*command, "plan", *common],
             "generate": [*command, "generate", *common],
@@ -105,16 +105,16 @@ def write_results(spec: str, store: str) -> None:
     """Commits made-up results of all trials of a spec, in the packs that would have been trained."""
     import numpy as np  # all of this here: a child's peak is at least what its parent has when it starts it
 
-    from datasets.spec import SPLITS
-    from jobs.engines.choice import choose
-    from jobs.engines.metrics import Errors
-    from jobs.engines.state import State, state_dicts
-    from jobs.packs import plan_packs
-    from jobs.results.stored import commit_pack
-    from jobs.spec.job_spec import load_spec
-    from jobs.spec.variants import trials
-    from jobs.storage.store import Store
-    from jobs.training import Trainer, _rows
+    from sumsquares.datasets.spec import SPLITS
+    from sumsquares.jobs.engines.choice import choose
+    from sumsquares.jobs.engines.metrics import Errors
+    from sumsquares.jobs.engines.state import State, state_dicts
+    from sumsquares.jobs.packs import plan_packs
+    from sumsquares.jobs.results.stored import commit_pack
+    from sumsquares.jobs.spec.job_spec import load_spec
+    from sumsquares.jobs.spec.variants import trials
+    from sumsquares.jobs.storage.store import Store
+    from sumsquares.jobs.training import Trainer, _rows
 
     job, draw = load_spec(spec, 2**63), np.random.default_rng(0)
     trainer = Trainer(choose(job.engine, "cpu"), "cpu")

@@ -23,7 +23,7 @@ from typing import Any
 from peers.contender import Contender, machine, ratio, rounds, versions
 from peers.environment import peers_python
 
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.program import Program
 
 PEAK = "peak"
 PEAK_STEP_FLOPS = 1 << 20

@@ -18,12 +18,12 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
-from cluster.driver_process import serve
-from cluster.private_folder import PrivateFolder
-from cluster.process_table import processes
-from cluster.signals import start, uninterrupted
-from cluster.work import Halve, Item, MakeWork, OnView, Target
-from cluster.workers import ClusterError, Group, Resources
+from sumsquares.cluster.driver_process import serve
+from sumsquares.cluster.private_folder import PrivateFolder
+from sumsquares.cluster.process_table import processes
+from sumsquares.cluster.signals import start, uninterrupted
+from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, Target
+from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
 B = TypeVar("B")

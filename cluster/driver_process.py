@@ -19,12 +19,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from cluster.isolation import isolate
-from cluster.queue import describe
-from cluster.reach import limit_attempts
-from cluster.signals import unblock
-from cluster.work import Target
-from cluster.workers import Resources
+from sumsquares.cluster.isolation import isolate
+from sumsquares.cluster.queue import describe
+from sumsquares.cluster.reach import limit_attempts
+from sumsquares.cluster.signals import unblock
+from sumsquares.cluster.work import Target
+from sumsquares.cluster.workers import Resources
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2): the kernel sends a signal to this process when its parent dies. Ray's servers ask for the same."""
@@ -57,7 +57,7 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     else:
         limit_attempts()
     os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
-    from cluster import session
+    from sumsquares.cluster import session
 
     if target.address is None:
         return session.local(target.cpus, target.gpus, target.folder)
@@ -71,7 +71,7 @@ def _carry_out(pipe: Connection, resources: list[Resources], name: str, argument
         pipe.send(("told", value))
 
     try:
-        from cluster import fits, nodes, tasks
+        from sumsquares.cluster import fits, nodes, tasks
 
         if name == "resources":
             told(resources)

@@ -24,12 +24,12 @@ from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster import reservations
-from cluster.queue import Told, WorkQueue, describe
-from cluster.session import amounts
-from cluster.waiting import Waiting
-from cluster.work import Halve, Item, MakeWork, OnView, View
-from cluster.workers import ClusterError, Group
+from sumsquares.cluster import reservations
+from sumsquares.cluster.queue import Told, WorkQueue, describe
+from sumsquares.cluster.session import amounts
+from sumsquares.cluster.waiting import Waiting
+from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, View
+from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up a piece of work long before."""

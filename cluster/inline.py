@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from cluster.queue import Told, WorkQueue
-from cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.queue import Told, WorkQueue
+from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
 
 A = TypeVar("A")
 B = TypeVar("B")

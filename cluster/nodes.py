@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.workers import ClusterError
+from sumsquares.cluster.workers import ClusterError
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cluster.workers import ClusterError
+from sumsquares.cluster.workers import ClusterError
 
 PREFIX = "sumsquares-ray-"
 LONGEST = 107 - len(f"/{PREFIX}12345678/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")

@@ -14,10 +14,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from cluster.queue import Told, WorkQueue
-from cluster.signals import start, unblock
-from cluster.work import Halve, Item, MakeWork, OnView
-from cluster.workers import ClusterError
+from sumsquares.cluster.queue import Told, WorkQueue
+from sumsquares.cluster.signals import start, unblock
+from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
 """Between two looks at the queue, and between two beats of a worker."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from cluster.work import Failure, Halve, Item, Payload, Result, View
+from sumsquares.cluster.work import Failure, Halve, Item, Payload, Result, View
 
 ATTEMPTS = 3
 """Tries of one piece; then it is halved, and what can't be halved is given up by name."""

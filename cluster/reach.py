@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Mapping
 
-from cluster.workers import ClusterError
+from sumsquares.cluster.workers import ClusterError
 
 CONNECT_SECONDS = 10.0
 NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")

@@ -15,8 +15,8 @@ from typing import Any
 import ray
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
-from cluster.reach import check_answers, set_numbers
-from cluster.workers import ClusterError, Resources
+from sumsquares.cluster.reach import check_answers, set_numbers
+from sumsquares.cluster.workers import ClusterError, Resources
 
 ENVIRONMENT: Mapping[str, str] = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a relative --store means the same folder in the workers

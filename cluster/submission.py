@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cluster.reach import check_answers
-from cluster.workers import ClusterError
+from sumsquares.cluster.reach import check_answers
+from sumsquares.cluster.workers import ClusterError
 
 RECONNECTS = 30
 """Connections lost in a row, 2 s apart, before following a job is given up; the job goes on."""

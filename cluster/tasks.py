@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import ray
 
-from cluster.session import amounts
-from cluster.workers import ClusterError, shortage
+from sumsquares.cluster.session import amounts
+from sumsquares.cluster.workers import ClusterError, shortage
 
 A = TypeVar("A")
 B = TypeVar("B")

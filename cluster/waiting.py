@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from cluster.workers import ClusterError, Group, shortage
+from sumsquares.cluster.workers import ClusterError, Group, shortage
 
 NOTICE_SECONDS = 30.0
 """Until a group without workers is told of: one that restarts takes 5 to 15 s."""

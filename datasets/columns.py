@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from datasets.rows import input_type
-from datasets.spec import DatasetSpec, Split
-from datasets.tasks import Integers, target, target_range
+from sumsquares.datasets.rows import input_type
+from sumsquares.datasets.spec import DatasetSpec, Split
+from sumsquares.datasets.tasks import Integers, target, target_range
 
 # Shapes: N rows.
 Unsigned = NDArray[np.unsignedinteger[Any]]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.rows import block, block_count, blocks
-from datasets.spec import DatasetSpec
-from datasets.tasks import Integers, target_range
+from sumsquares.datasets.rows import block, block_count, blocks
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tasks import Integers, target_range
 
 # Shapes: N rows, I input columns, K distinct keys.
 MEASURED_ROWS = 1 << 20

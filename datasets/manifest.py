@@ -13,10 +13,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from datasets.columns import arrow_schema
-from datasets.errors import DamagedManifest
-from datasets.shards import HexDigest, ShardEntry, add_digests, shard_path
-from datasets.spec import GENERATOR_VERSION, SPLITS, DatasetSpec, Split
+from sumsquares.datasets.columns import arrow_schema
+from sumsquares.datasets.errors import DamagedManifest
+from sumsquares.datasets.shards import HexDigest, ShardEntry, add_digests, shard_path
+from sumsquares.datasets.spec import GENERATOR_VERSION, SPLITS, DatasetSpec, Split
 
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from datasets.spec import DatasetSpec
-from datasets.tasks import Integers, Task, target_range
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tasks import Integers, Task, target_range
 
 # Shapes: N rows, I input columns.
 NormalizationKind = Literal["question", "unit", "symmetric", "zscore"]

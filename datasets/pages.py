@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.columns import Unsigned
-from datasets.thrift import varint, zigzag
+from sumsquares.datasets.columns import Unsigned
+from sumsquares.datasets.thrift import varint, zigzag
 
 # Shapes: N rows of a page.
 

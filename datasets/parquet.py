@@ -10,10 +10,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 
-from datasets.columns import Column, Unsigned
-from datasets.pages import deltas_page, indices_page
-from datasets.tasks import Integers
-from datasets.thrift import Item, array, i32, i64, struct, text
+from sumsquares.datasets.columns import Column, Unsigned
+from sumsquares.datasets.pages import deltas_page, indices_page
+from sumsquares.datasets.tasks import Integers
+from sumsquares.datasets.thrift import Item, array, i32, i64, struct, text
 
 _MAGIC = b"PAR1"
 _PLAIN, _RLE, _DELTA_BINARY_PACKED, _RLE_DICTIONARY = 0, 3, 5, 8

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.spec import SPLITS, DatasetSpec, Split
-from datasets.tasks import Integers, target
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
+from sumsquares.datasets.tasks import Integers, target
 
 # Shapes: N rows of a block, I input columns, W random words.
 BLOCK_ROWS = 65_536

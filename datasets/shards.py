@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from datasets.columns import Unsigned, arrow_schema, stored_columns
-from datasets.differences import UNREADABLE, differences, open_parquet
-from datasets.errors import DamagedShard, ForeignShard
-from datasets.parquet import data_page, parquet_file
-from datasets.rows import BLOCK_ROWS, block
-from datasets.spec import SPLITS, DatasetSpec, Split
-from datasets.tasks import Integers
+from sumsquares.datasets.columns import Unsigned, arrow_schema, stored_columns
+from sumsquares.datasets.differences import UNREADABLE, differences, open_parquet
+from sumsquares.datasets.errors import DamagedShard, ForeignShard
+from sumsquares.datasets.parquet import data_page, parquet_file
+from sumsquares.datasets.rows import BLOCK_ROWS, block
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
+from sumsquares.datasets.tasks import Integers
 
 SHARD_ROWS = 16 * BLOCK_ROWS
 

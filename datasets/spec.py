@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from datasets.tasks import Task as Task
-from datasets.tasks import target_range
+from sumsquares.datasets.tasks import Task as Task
+from sumsquares.datasets.tasks import target_range
 
 Split = Literal["train", "test", "extrapolation"]
 SPLITS: tuple[Split, ...] = ("train", "test", "extrapolation")

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from datasets.errors import DataError
-from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
-from jobs.spec.difference import describe_difference
-from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from jobs.spec.seal_line import is_sealed, seal_text
-from jobs.storage.layout import unit_of
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
-from jobs.typed import typed
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
+from sumsquares.jobs.spec.difference import describe_difference
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.storage.layout import unit_of
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.typed import typed
 
 PREVIOUS = "previous"
 

@@ -9,26 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.errors import DataError
-from datasets.spec import NamedDataset
-from jobs.archive import run_folder, stored_spec, write_anew
-from jobs.exits import UsageError
-from jobs.floods import few_names
-from jobs.night.champion import read_champion
-from jobs.night.lost import champion_night
-from jobs.night.nights import folder_of, read_night, run_files, run_name
-from jobs.night.sources import trained_spec
-from jobs.numbers import shown
-from jobs.results.samples import Sample, ask
-from jobs.results.scale import diverged_from
-from jobs.results.stored import read_results, variant_columns
-from jobs.results.summary_file import read_summary
-from jobs.show.words import describe_task, describe_variant, number
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import Trial, trials
-from jobs.storage.layout import is_night
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import Store
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.archive import run_folder, stored_spec, write_anew
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.lost import champion_night
+from sumsquares.jobs.night.nights import folder_of, read_night, run_files, run_name
+from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.numbers import shown
+from sumsquares.jobs.results.samples import Sample, ask
+from sumsquares.jobs.results.scale import diverged_from
+from sumsquares.jobs.results.stored import read_results, variant_columns
+from sumsquares.jobs.results.summary_file import read_summary
+from sumsquares.jobs.show.words import describe_task, describe_variant, number
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.storage.layout import is_night
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import Store
 
 CHAMPION = "champion"
 """In place of a run's name: the night that jobs.night has promoted."""

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jobs.cli_cluster import cluster_app
-from jobs.night.cli import nightly_app
-from jobs.numbers import whole
-from jobs.options import (
+from sumsquares.jobs.cli_cluster import cluster_app
+from sumsquares.jobs.night.cli import nightly_app
+from sumsquares.jobs.numbers import whole
+from sumsquares.jobs.options import (
     DEFAULT_MAX_TRIALS,
     DEFAULT_PATIENCE,
     DEFAULT_STORE,
@@ -75,8 +75,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
-    from jobs import commands
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs import commands
+    from sumsquares.jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     place = options.place(address)
@@ -95,8 +95,8 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Show what would run, its memory and time. Changes nothing."""
-    from jobs import commands
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs import commands
+    from sumsquares.jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers).place(None)
     raise typer.Exit(commands.plan(spec, max_trials, place, shared(store, json, quiet, debug)))
@@ -115,8 +115,8 @@ def generate(
     debug: Debug = False,
 ) -> None:
     """Make the datasets that are missing."""
-    from jobs import commands
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs import commands
+    from sumsquares.jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers=0, patience=patience).place(address)
     raise typer.Exit(commands.generate(spec, max_trials, place, shared(store, json, quiet, debug)))
@@ -141,8 +141,8 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train the trials that are missing. Their datasets must have been generated."""
-    from jobs import commands
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs import commands
+    from sumsquares.jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     raise typer.Exit(commands.train(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
@@ -159,7 +159,7 @@ def summarize(
     debug: Debug = False,
 ) -> None:
     """Aggregate what has been trained. Prints what was found, then the result tables."""
-    from jobs import commands
+    from sumsquares.jobs import commands
 
     raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug), all_variants))
 
@@ -176,7 +176,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Ask the best trial of a run, or a named one. Prints Expected, Predicted and err."""
-    from jobs import commands
+    from sumsquares.jobs import commands
 
     raise typer.Exit(commands.predict(run, numbers, dataset, trial, shared(store, json, quiet, debug)))
 
@@ -192,7 +192,7 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Find damaged files, and name a remedy for each."""
-    from jobs.verify.command import verify
+    from sumsquares.jobs.verify.command import verify
 
     raise typer.Exit(verify(repair, shared(store, json, quiet, debug)))
 

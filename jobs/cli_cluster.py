@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.options import (
+from sumsquares.jobs.options import (
     DEFAULT_MAX_TRIALS,
     DEFAULT_PATIENCE,
     DEFAULT_STORE,
@@ -64,8 +64,8 @@ def submit(
     debug: Debug = False,
 ) -> None:
     """Run a spec on a cluster. Attaches to the job that does so already, if there is one."""
-    from jobs import cluster_commands
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs import cluster_commands
+    from sumsquares.jobs.place import PlaceOptions
 
     options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
     jobs = cluster_commands.connect(address, header, verify)
@@ -82,7 +82,7 @@ def status(
     debug: Debug = False,
 ) -> None:
     """Say how a job is. The exit code is 0 while it runs, its own once it has ended."""
-    from jobs import cluster_commands
+    from sumsquares.jobs import cluster_commands
 
     raise typer.Exit(
         cluster_commands.status(cluster_commands.connect(address, header, verify), job, shared("", json, True, debug))
@@ -99,7 +99,7 @@ def logs(
     debug: Debug = False,
 ) -> None:
     """Print what a job has printed."""
-    from jobs import cluster_commands
+    from sumsquares.jobs import cluster_commands
 
     shared("", False, True, debug)
     raise typer.Exit(cluster_commands.logs(cluster_commands.connect(address, header, verify), job, follow))
@@ -115,7 +115,7 @@ def stop(
     debug: Debug = False,
 ) -> None:
     """Stop a job; what it has finished is kept in its store."""
-    from jobs import cluster_commands
+    from sumsquares.jobs import cluster_commands
 
     raise typer.Exit(
         cluster_commands.stop(cluster_commands.connect(address, header, verify), job, shared("", json, True, debug))
@@ -131,7 +131,7 @@ def list_jobs(
     debug: Debug = False,
 ) -> None:
     """List the jobs of a cluster, the newest first."""
-    from jobs import cluster_commands
+    from sumsquares.jobs import cluster_commands
 
     raise typer.Exit(
         cluster_commands.list_jobs(cluster_commands.connect(address, header, verify), shared("", json, True, debug))

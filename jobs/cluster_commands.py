@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.submission import Job, Jobs
-from jobs import exits, submitting
-from jobs.commands import Shared
-from jobs.place import PlaceOptions
-from jobs.spec.job_spec import load_spec
-from jobs.storage.store import Store
+from sumsquares.cluster.submission import Job, Jobs
+from sumsquares.jobs import exits, submitting
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.place import PlaceOptions
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.storage.store import Store
 
 STOP_SECONDS = 30.0
 """Until a stopped job must have ended."""

@@ -12,21 +12,21 @@ from typing import Any
 
 from rich.console import Console
 
-from cluster.work import Failure
-from jobs import exits
-from jobs.archive import begin_run, difference_to_earlier, run_folder
-from jobs.exits import UsageError
-from jobs.foreign import check_run
-from jobs.place import Place
-from jobs.plan import RETRAINED, Plan, make_plan
-from jobs.results.summary import Summary
-from jobs.run import INLINE_ROWS, generate_datasets, summarize_run, train_packs
-from jobs.show.progress import Progress
-from jobs.show.words import counted
-from jobs.spec.job_spec import JobSpec, load_spec
-from jobs.storage.store import StorageError, Store
-from jobs.timing import Timing
-from jobs.workplace import Workplace
+from sumsquares.cluster.work import Failure
+from sumsquares.jobs import exits
+from sumsquares.jobs.archive import begin_run, difference_to_earlier, run_folder
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.foreign import check_run
+from sumsquares.jobs.place import Place
+from sumsquares.jobs.plan import RETRAINED, Plan, make_plan
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.run import INLINE_ROWS, generate_datasets, summarize_run, train_packs
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
+from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.timing import Timing
+from sumsquares.jobs.workplace import Workplace
 
 WIDTH = 100
 """Columns of what is printed where neither a terminal nor COLUMNS says how many there are."""
@@ -119,8 +119,8 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
 
 def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     """The plan alone, with its cost."""
-    from jobs.estimate import estimate
-    from jobs.show.plan_text import plan_facts, plan_text
+    from sumsquares.jobs.estimate import estimate
+    from sumsquares.jobs.show.plan_text import plan_facts, plan_text
 
     spec, store = load_spec(path, max_trials), Store(shared.store)
     planned = make_plan(spec, store)
@@ -133,7 +133,7 @@ def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
 
 def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
     """Answers of trained models."""
-    from jobs.asking import ask_run
+    from sumsquares.jobs.asking import ask_run
 
     replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
     facts = [reply.facts for reply in replies]
@@ -192,7 +192,7 @@ def _finish(
     writes: bool = True,
 ) -> int:
     """Summarises, prints, and says how it went."""
-    from jobs.show.tables import result_tables
+    from sumsquares.jobs.show.tables import result_tables
 
     _tell_failures(failures, progress)
     published = summarize_run(spec, store, timing, progress, writes=writes)

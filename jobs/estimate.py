@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jobs.engines.choice import engine
-from jobs.engines.order import in_memory
-from jobs.engines.program import Program
-from jobs.packs import Pack
-from jobs.spec.variants import Variant
-from jobs.training import models_of
+from sumsquares.jobs.engines.choice import engine
+from sumsquares.jobs.engines.order import in_memory
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.training import models_of
 
 MEASURED_SHAPES = 6
 """The costliest shapes are measured, the others are taken to be off by the median of these."""

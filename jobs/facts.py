@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
-from datasets.errors import DataError
-from datasets.facts import MEASURED_ROWS, Facts, measure_facts
-from datasets.spec import DatasetSpec
-from jobs.generation import folder_of
-from jobs.storage.ours import is_ours
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import StorageError, Store
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.generation import folder_of
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import StorageError, Store
 
 _KEPT = tuple(field.name for field in fields(Facts) if field.name != "seen_N")
 

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jobs.archive import run_folder
-from jobs.facts import facts_path
-from jobs.floods import few_names
-from jobs.generation import manifest_path
-from jobs.night.nights import NAMES, folder_of
-from jobs.packs import Pack
-from jobs.plan import Plan
-from jobs.results.summary_file import SPEC, SUMMARY, read_summary
-from jobs.states import state_path
-from jobs.storage.layout import DERIVED
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile, readable
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.facts import facts_path
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.generation import manifest_path
+from sumsquares.jobs.night.nights import NAMES, folder_of
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.plan import Plan
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from sumsquares.jobs.states import state_path
+from sumsquares.jobs.storage.layout import DERIVED
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile, readable
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
 
 
 def check_places(store: Store, plan: Plan, packs: Iterable[Pack]) -> None:

@@ -9,13 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from datasets.errors import DamagedManifest, DamagedShard
-from datasets.manifest import Manifest, build_manifest, from_json, to_json
-from datasets.shards import SHARD_ROWS, ShardEntry, decode_shard, encode_shard, recover_shard, shard_count, shard_path
-from datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import Store
+from sumsquares.datasets.errors import DamagedManifest, DamagedShard
+from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to_json
+from sumsquares.datasets.shards import (
+    SHARD_ROWS,
+    ShardEntry,
+    decode_shard,
+    encode_shard,
+    recover_shard,
+    shard_count,
+    shard_path,
+)
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import Store
 
 _ENTRY_BYTES = 1_000
 """Of a shard in a manifest: twice what it takes."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs import exits
-from jobs.numbers import real, whole
-from jobs.place import MOST_WORKERS, PATIENCE
+from sumsquares.jobs import exits
+from sumsquares.jobs.numbers import real, whole
+from sumsquares.jobs.place import MOST_WORKERS, PATIENCE
 
 if TYPE_CHECKING:
-    from jobs.commands import Shared
+    from sumsquares.jobs.commands import Shared
 
 LONGEST = 31_536_000
 """Seconds that an option may ask for, a year: longer waits are beyond what an operating system counts."""
@@ -81,7 +81,7 @@ DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_PATIENCE = "store", 1_000_000, PATIEN
 
 def shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:
     """The options of every command."""
-    from jobs.commands import Shared
+    from sumsquares.jobs.commands import Shared
 
     if debug:
         os.environ[exits.DEBUG] = "1"

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from jobs.engines.program import Program
-from jobs.results.pack_files import pack_id_of
-from jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
 """What the models of a pack of the torch engine take together. On a CPU the best packs are those that stay in the

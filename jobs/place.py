@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cluster.workers import Resources, Wanted
-from jobs.exits import UsageError
-from jobs.numbers import is_plain, shown
+from sumsquares.cluster.workers import Resources, Wanted
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.numbers import is_plain, shown
 
 ALL = "all"
 """As a number of workers: one for every CPU, on Ray."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.engines.choice import choose
-from jobs.generation import DatasetPlan, plan_dataset, rows_of
-from jobs.packs import Pack, plan_packs
-from jobs.results.stored import Problem, Results, is_in, read_trials
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import Trial, trials
-from jobs.states import saved_packs
-from jobs.storage.store import Store
+from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.generation import DatasetPlan, plan_dataset, rows_of
+from sumsquares.jobs.packs import Pack, plan_packs
+from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.states import saved_packs
+from sumsquares.jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
 """Kinds of problems after which a pack's trials are trained anew: its file, or its weights, can't be used."""

@@ -13,17 +13,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.errors import DamagedShard
-from datasets.manifest import Manifest
-from datasets.normalize import Normalization, normalization
-from datasets.shards import SHARD_ROWS, decode_shard, encode_shard
-from datasets.spec import DatasetSpec, Split
-from jobs.engines.order import CHUNK_ROWS, Chunk, Rows
-from jobs.facts import facts_of
-from jobs.floods import Few
-from jobs.generation import folder_of, most_bytes, read_manifest
-from jobs.spec.grid import Normalize
-from jobs.storage.store import Store
+from sumsquares.datasets.errors import DamagedShard
+from sumsquares.datasets.manifest import Manifest
+from sumsquares.datasets.normalize import Normalization, normalization
+from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
+from sumsquares.datasets.spec import DatasetSpec, Split
+from sumsquares.jobs.engines.order import CHUNK_ROWS, Chunk, Rows
+from sumsquares.jobs.facts import facts_of
+from sumsquares.jobs.floods import Few
+from sumsquares.jobs.generation import folder_of, most_bytes, read_manifest
+from sumsquares.jobs.spec.grid import Normalize
+from sumsquares.jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
 TRAIN_EVALUATION_ROWS = SHARD_ROWS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.memory import available_memory
-from jobs.packs import Pack
-from jobs.place import Place
+from sumsquares.jobs.memory import available_memory
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.place import Place
 
 MIB = 1 << 20
 

@@ -13,31 +13,31 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster import inline
-from cluster.work import Failure, Item, View
-from datasets.errors import DataError
-from datasets.facts import Facts
-from datasets.shards import SHARD_ROWS
-from datasets.spec import NamedDataset
-from jobs.archive import difference_to_earlier, publish_run
-from jobs.environment import environment
-from jobs.facts import facts_of
-from jobs.generation import generate
-from jobs.packs import Pack
-from jobs.plan import Plan
-from jobs.results.evidence import with_evidence
-from jobs.results.samples import samples
-from jobs.results.stored import DamagedResult, Results, read_trials
-from jobs.results.summary import Summary, summarize
-from jobs.results.summary_file import SUMMARY, seal_summary
-from jobs.show.progress import Progress
-from jobs.show.report import report
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import Trial, trials
-from jobs.storage.store import StorageError, Store
-from jobs.timing import Timing
-from jobs.training import worker
-from jobs.workplace import Runners
+from sumsquares.cluster import inline
+from sumsquares.cluster.work import Failure, Item, View
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.shards import SHARD_ROWS
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.archive import difference_to_earlier, publish_run
+from sumsquares.jobs.environment import environment
+from sumsquares.jobs.facts import facts_of
+from sumsquares.jobs.generation import generate
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.plan import Plan
+from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.samples import samples
+from sumsquares.jobs.results.stored import DamagedResult, Results, read_trials
+from sumsquares.jobs.results.summary import Summary, summarize
+from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.show.report import report
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.timing import Timing
+from sumsquares.jobs.training import worker
+from sumsquares.jobs.workplace import Runners
 
 INLINE_ROWS = 4 * SHARD_ROWS
 """So many rows are generated in this process: they take a second, and a Ray task's worker takes two to start."""

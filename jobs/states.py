@@ -14,11 +14,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from jobs.engines.state import State
-from jobs.floods import Few
-from jobs.results.pack_files import pack_id_of
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import Store
+from sumsquares.jobs.engines.state import State
+from sumsquares.jobs.floods import Few
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)

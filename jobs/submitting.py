@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cluster.submission import Endpoint, Job, Jobs
-from jobs import exits
-from jobs.exits import UsageError
-from jobs.numbers import shown
-from jobs.place import PlaceOptions
-from jobs.spec.job_spec import JobSpec
-from jobs.storage.plain import is_plain
-from jobs.storage.store import Store
+from sumsquares.cluster.submission import Endpoint, Job, Jobs
+from sumsquares.jobs import exits
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.numbers import shown
+from sumsquares.jobs.place import PlaceOptions
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.storage.plain import is_plain
+from sumsquares.jobs.storage.store import Store
 
 ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Environment variables that are asked in this order where no --address is given."""

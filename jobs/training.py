@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from datasets.normalize import normalization
-from datasets.spec import SPLITS, Split
-from jobs.engines.choice import choose, engine, recorded
-from jobs.engines.metrics import Errors, measure
-from jobs.engines.state import Models, State, state_dicts
-from jobs.packs import Pack
-from jobs.reader import Reader
-from jobs.results.stored import commit_pack, variant_columns
-from jobs.states import load_state, save_state, state_path
-from jobs.storage.store import Store
+from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.spec import SPLITS, Split
+from sumsquares.jobs.engines.choice import choose, engine, recorded
+from sumsquares.jobs.engines.metrics import Errors, measure
+from sumsquares.jobs.engines.state import Models, State, state_dicts
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.reader import Reader
+from sumsquares.jobs.results.stored import commit_pack, variant_columns
+from sumsquares.jobs.states import load_state, save_state, state_path
+from sumsquares.jobs.storage.store import Store
 
 SAVE_SECONDS = 60.0
 """Between two saved states of a pack; one is a few MB."""

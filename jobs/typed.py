@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from jobs.storage.store import Store
+from sumsquares.jobs.storage.store import Store
 
 
 def typed(store: Store, *words: str) -> str:

@@ -12,21 +12,21 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from cluster import inline, processes
-from cluster.driver import Driver, connected
-from cluster.work import Target
-from cluster.workers import ClusterError, groups
-from jobs import exits
-from jobs.floods import few_names
-from jobs.foreign import check_datasets, check_places
-from jobs.generation import MapTasks
-from jobs.place import Place, resources_here
-from jobs.plan import Plan
-from jobs.room import no_room
-from jobs.show.progress import Progress, clock
-from jobs.show.words import counted
-from jobs.storage.store import Store
-from jobs.timing import Timing
+from sumsquares.cluster import inline, processes
+from sumsquares.cluster.driver import Driver, connected
+from sumsquares.cluster.work import Target
+from sumsquares.cluster.workers import ClusterError, groups
+from sumsquares.jobs import exits
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.foreign import check_datasets, check_places
+from sumsquares.jobs.generation import MapTasks
+from sumsquares.jobs.place import Place, resources_here
+from sumsquares.jobs.plan import Plan
+from sumsquares.jobs.room import no_room
+from sumsquares.jobs.show.progress import Progress, clock
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.timing import Timing
 
 SWEPT = ("datasets", "nightly", "runs", "states", "trials")
 """Folders of a store in which killed processes leave something."""

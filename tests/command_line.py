@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from jobs import exits
-from jobs.__main__ import command
+from sumsquares.__main__ import command
+from sumsquares.jobs import exits
 
 
 @dataclass

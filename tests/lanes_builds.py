@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engines import lanes_engine
-from jobs.engines.lanes.library import LAYOUTS, VARIANTS, Library, load
+from sumsquares.jobs.engines import lanes_engine
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, VARIANTS, Library, load
 
 REASON = lanes_engine.available()
 needs_lanes = pytest.mark.skipif(REASON is not None, reason=f"no lanes engine: {REASON}")

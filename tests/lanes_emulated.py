@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, OPTIMIZERS
+from sumsquares.jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, OPTIMIZERS
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 MISSING = [name for name in (COMPILER, EMULATOR) if shutil.which(name) is None]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.engines.initialize import SLOTS, initialize
-from jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, Library, Steps, Trained
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.initialize import SLOTS, initialize
+from sumsquares.jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, Library, Steps, Trained
+from sumsquares.jobs.engines.program import Program
 
 HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
 

@@ -9,10 +9,10 @@ import multiprocessing
 import os
 from contextlib import ExitStack, suppress
 
-from jobs.exits import BusyError
-from jobs.night.clock import Clock
-from jobs.night.lock import PATH, Lease, Owner, holding, read_lease
-from jobs.storage.store import Store
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.lock import PATH, Lease, Owner, holding, read_lease
+from sumsquares.jobs.storage.store import Store
 
 PROCESSES = 16
 

@@ -93,7 +93,7 @@ class RayCluster:
         folder = Path(self._folder.name) / "bin"
         folder.mkdir()
         command = folder / "sumsquares"
-        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jobs "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sumsquares "$@"\n')
         command.chmod(0o755)
         return str(folder)
 

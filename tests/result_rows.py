@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datasets.spec import NamedDataset
-from jobs.results.pack_files import pack_id_of
-from jobs.results.stored import METRICS, SCHEMA, commit_pack, variant_columns
-from jobs.spec.variants import Trial, Variant
-from jobs.storage.store import Store
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.results.stored import METRICS, SCHEMA, commit_pack, variant_columns
+from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.storage.store import Store
 
 SUMS = NamedDataset(name="sums", task="sum", largest=1000, rows=1000)
 SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.job_spec import parse_spec
 
 SMALL = """
 name = "small"

@@ -11,38 +11,65 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("jobs", "cluster", "datasets")
-SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-ARROWS = {"jobs": {"jobs", "datasets", "cluster"}, "cluster": {"cluster"}, "datasets": {"datasets"}}
+SOURCES = [path for package in ("sumsquares", *PACKAGES) for path in sorted((ROOT / package).glob("**/*.py"))]
+ALL = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
+ARROWS = {
+    "sumsquares": {"jobs", "cluster"},
+    "jobs": {"jobs", "datasets", "cluster"},
+    "cluster": {"cluster"},
+    "datasets": {"datasets"},
+}
 TORCH = {"jobs/results/models.py"}
 """Beside the engines: it loads a trained model as a torch.nn.Sequential."""
 
 
+def name_of(path: Path) -> str:
+    """A source file from the root of the repository on."""
+    return path.relative_to(ROOT).as_posix()
+
+
 def imports(path: Path) -> set[str]:
-    """The first parts of all modules that a file imports, also inside functions."""
+    """All modules that a file imports, also inside functions, and what it imports from them as if it were one."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found.add((node.module or "").partition(".")[0])
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def distributions(path: Path) -> set[str]:
+    """The first parts of all modules that a file imports."""
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def packages(path: Path) -> set[str]:
+    """Which of our three packages it imports."""
+    parts = [name.split(".") for name in imports(path)]
+    return {name[1] for name in parts if name[0] == "sumsquares" and len(name) > 1} & set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_arrows_point_one_way(path):
     """jobs -> datasets, jobs -> cluster, and no other; Ray in cluster alone; torch in the engines and exports alone."""
-    name = path.relative_to(ROOT)
-    found = imports(path)
-    assert found & set(PACKAGES) <= ARROWS[name.parts[0]]
-    assert "ray" not in found or name.parts[0] == "cluster"
-    assert "torch" not in found or name.parts[:2] == ("jobs", "engines") or str(name) in TORCH
+    name, found = name_of(path), distributions(path)
+    assert packages(path) <= ARROWS[name.partition("/")[0]]
+    assert "ray" not in found or name.startswith("cluster/")
+    assert "torch" not in found or name.startswith("jobs/engines/") or name in TORCH
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_nothing_is_imported_by_the_name_of_its_folder(path):
+    """In a clone `import jobs` would load a second copy of every module beside sumsquares.jobs."""
+    assert not distributions(path) & set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_that_runs_foreign_bytes_is_imported_or_called(path):
     """No pickle, marshal, eval, exec, torch.load or shell=True."""
-    assert not imports(path) & {"pickle", "marshal", "shelve", "yaml"}
+    assert not distributions(path) & {"pickle", "marshal", "shelve", "yaml"}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -56,7 +83,7 @@ def test_help_imports_nothing_heavy():
     program = f"""
 import sys
 sys.argv = ["sumsquares", "--help"]
-from jobs.__main__ import command
+from sumsquares.__main__ import command
 print("exit", command())
 print("heavy", sorted({heavy} & set(sys.modules)))
 """

@@ -51,7 +51,7 @@ class Victim:
         (folder / "spec.toml").write_text(spec)
         (folder / "home").mkdir()
         where = {"PYTHONPATH": str(ROOT), "HOME": str(folder / "home"), attack.SECRET_NAME: self.secret}
-        arguments = [sys.executable, "-m", "jobs", *command, "--store", "store", "--workers", "2"]
+        arguments = [sys.executable, "-m", "sumsquares", *command, "--store", "store", "--workers", "2"]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 arguments, cwd=folder, env=clean() | where | environment, stdout=log, stderr=log, start_new_session=True

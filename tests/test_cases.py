@@ -11,8 +11,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from jobs import exits
-from jobs.cli import app
+from sumsquares.jobs import exits
+from sumsquares.jobs.cli import app
 
 CASES = Path(__file__).parent / "cases"
 COUNT = """

@@ -16,13 +16,13 @@ import typer
 from command_line import calls
 from specs import SMALL
 
-from jobs import commands, exits
-from jobs.cli import app
-from jobs.place import HERE
-from jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
-from jobs.spec.job_spec import MAX_TRIALS, parse_spec
-from jobs.spec.variants import trials
-from jobs.storage.store import Store
+from sumsquares.jobs import commands, exits
+from sumsquares.jobs.cli import app
+from sumsquares.jobs.place import HERE
+from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
+from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -287,7 +287,7 @@ def json_digest(cli):
 def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(tmp_path, redirection, code, words):
     """Here nothing has been trained, so that the command itself ends with 7."""
     (tmp_path / "spec.toml").write_text(SMALL)
-    line = f'set -o pipefail; "$0" -m jobs summarize spec.toml {redirection}'
+    line = f'set -o pipefail; "$0" -m sumsquares summarize spec.toml {redirection}'
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     ended = subprocess.run(
         ["/bin/bash", "-c", line, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -313,7 +313,7 @@ def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error)
     def fails(*_):
         raise error
 
-    monkeypatch.setattr("jobs.commands.load_spec", fails)
+    monkeypatch.setattr("sumsquares.jobs.commands.load_spec", fails)
     ended = cli("plan", "spec.toml")
     assert ended.code == exits.STORAGE
     assert "not enough memory" in ended.err
@@ -326,7 +326,7 @@ def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
     """The signal that the kernel sends beside the error is not what ends it."""
     (tmp_path / "spec.toml").write_text(SMALL)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    program = 'ulimit -f 1; exec "$0" -m jobs run spec.toml --workers 0'
+    program = 'ulimit -f 1; exec "$0" -m sumsquares run spec.toml --workers 0'
     ended = subprocess.run(
         ["/bin/bash", "-c", program, sys.executable],
         capture_output=True,
@@ -340,7 +340,7 @@ def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):
     """The message says how to get it."""
-    monkeypatch.setattr("jobs.commands.make_plan", None)
+    monkeypatch.setattr("sumsquares.jobs.commands.make_plan", None)
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 1
     assert "Traceback" not in ended.err
@@ -390,7 +390,7 @@ class Last:
 sys.last = Last()
 atexit.register(lambda: print("called", flush=True))
 sys.argv = ["sumsquares", "--help"]
-from jobs.__main__ import main
+from sumsquares.__main__ import main
 main()
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

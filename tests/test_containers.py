@@ -22,7 +22,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from specs import LONGER, SMALL
 from test_run import summary_of
 
-from jobs.storage.store import Store
+from sumsquares.jobs.storage.store import Store
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "sumsquares:test"
@@ -173,7 +173,7 @@ def test_the_image_has_no_compiler_and_says_what_it_is(image, capsys):
     assert facts["Config"]["User"] == "10001:10001"
     tools = "command -v gcc cc g++ c++ clang tcc rustc go make ld; true"
     assert docker("run", "--rm", "--entrypoint", "sh", image, "-c", tools) == ""
-    code = "import jobs, sys, torch; print(jobs.__file__, torch.cuda.device_count() >= 0)"
+    code = "import sumsquares.jobs, sys, torch; print(sumsquares.jobs.__file__, torch.cuda.device_count() >= 0)"
     assert "site-packages" in docker("run", "--rm", "--entrypoint", "python", image, "-c", code)
 
 

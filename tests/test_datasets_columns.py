@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.columns import Column, arrow_schema, stored_columns
-from datasets.rows import block
-from datasets.spec import DatasetSpec
+from sumsquares.datasets.columns import Column, arrow_schema, stored_columns
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import DatasetSpec
 
 
 @given(st.data())

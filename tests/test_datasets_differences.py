@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.differences import UNREADABLE, differences, open_parquet
+from sumsquares.datasets.differences import UNREADABLE, differences, open_parquet
 
 SCHEMA = pa.schema([pa.field("number_1", pa.int32(), False), pa.field("target", pa.int64(), False)])
 METADATA = {"sumsquares.split": "train"}

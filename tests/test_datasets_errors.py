@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from datasets.errors import DamagedManifest, DamagedShard, DataError, ForeignShard
+from sumsquares import datasets
+from sumsquares.datasets.errors import DamagedManifest, DamagedShard, DataError, ForeignShard
 
 
 @pytest.mark.parametrize("error", [DamagedShard, ForeignShard, DamagedManifest])
@@ -20,7 +20,8 @@ def test_every_kind_of_bad_data_is_a_data_error(error):
 def test_the_package_imports_neither_ray_nor_torch_nor_its_neighbours():
     """Importing every module of datasets leaves ray, torch, jobs and cluster unimported."""
     package = Path(datasets.__file__).parent
-    modules = ", ".join(f"datasets.{path.stem}" for path in package.glob("*.py") if path.stem != "__init__")
-    code = f"import sys, {modules}; print({{'ray', 'torch', 'jobs', 'cluster'}} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True, check=True)
+    modules = ", ".join(f"sumsquares.datasets.{path.stem}" for path in package.glob("*.py") if path.stem != "__init__")
+    others = {"ray", "torch", "sumsquares.jobs", "sumsquares.cluster"}
+    code = f"import sys, {modules}; print({others} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import facts as module
-from datasets.facts import largest_target, linear_fit, measure_facts
-from datasets.rows import block, block_count
-from datasets.spec import DatasetSpec
-from jobs.spec.job_spec import load_spec
+from sumsquares.datasets import facts as module
+from sumsquares.datasets.facts import largest_target, linear_fit, measure_facts
+from sumsquares.datasets.rows import block, block_count
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.spec.job_spec import load_spec
 
 SPECS = st.builds(
     lambda task, numbers, largest, rows, test_rows, unused, seed: DatasetSpec(

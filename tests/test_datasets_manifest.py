@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from datasets.errors import DamagedManifest
-from datasets.manifest import _digest, build_manifest, from_json, to_json
-from datasets.rows import BLOCK_ROWS
-from datasets.shards import SHARD_ROWS, encode_shard, shard_count
-from datasets.spec import SPLITS, DatasetSpec, NamedDataset
+from sumsquares.datasets.errors import DamagedManifest
+from sumsquares.datasets.manifest import _digest, build_manifest, from_json, to_json
+from sumsquares.datasets.rows import BLOCK_ROWS
+from sumsquares.datasets.shards import SHARD_ROWS, encode_shard, shard_count
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset
 
 SPEC = NamedDataset(name="sums", task="sum", largest=1000, rows=200_000, test_rows=100)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.normalize import Normalization, normalization, target_moments
-from datasets.spec import DatasetSpec
-from datasets.tasks import target
+from sumsquares.datasets.normalize import Normalization, normalization, target_moments
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tasks import target
 
 KINDS = ("question", "unit", "symmetric", "zscore")
 TASKS = ("sum", "product", "square", "sum_of_squares")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.pages import _pack, _packed_bits, deltas_page, indices_page
+from sumsquares.datasets.pages import _pack, _packed_bits, deltas_page, indices_page
 
 WIDTHS = sorted({_packed_bits(2**bits - 1) for bits in range(1, 65)})
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.columns import Column
-from datasets.parquet import data_page, parquet_file
+from sumsquares.datasets.columns import Column
+from sumsquares.datasets.parquet import data_page, parquet_file
 
 
 def written(pages, low, high, dtype, dictionary=None):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.rows import BLOCK_ROWS, _scale, block, block_count
-from datasets.spec import SPLITS, DatasetSpec
+from sumsquares.datasets.rows import BLOCK_ROWS, _scale, block, block_count
+from sumsquares.datasets.spec import SPLITS, DatasetSpec
 
 SPECS = {
     "sums": DatasetSpec(task="sum", largest=1000, rows=100_000, seed=1),

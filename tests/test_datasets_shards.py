@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.columns import arrow_schema
-from datasets.errors import DamagedShard, DataError, ForeignShard
-from datasets.rows import BLOCK_ROWS, block
-from datasets.shards import (
+from sumsquares.datasets.columns import arrow_schema
+from sumsquares.datasets.errors import DamagedShard, DataError, ForeignShard
+from sumsquares.datasets.rows import BLOCK_ROWS, block
+from sumsquares.datasets.shards import (
     SHARD_ROWS,
     add_digests,
     decode_shard,
@@ -22,7 +22,7 @@ from datasets.shards import (
     shard_count,
     shard_path,
 )
-from datasets.spec import SPLITS, DatasetSpec
+from sumsquares.datasets.spec import SPLITS, DatasetSpec
 
 SPEC = DatasetSpec(task="sum", largest=1000, rows=300_001, test_rows=5_000, seed=1)
 SPECS = {

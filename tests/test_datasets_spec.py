@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from datasets.spec import INT64_MAX, DatasetSpec, NamedDataset
-from datasets.tasks import target_range
+from sumsquares.datasets.spec import INT64_MAX, DatasetSpec, NamedDataset
+from sumsquares.datasets.tasks import target_range
 
 SUMS = {"task": "sum", "largest": 1000, "rows": 50_000}
 SPELT_OUT = {**SUMS, "n_numbers": 2, "test_rows": 10_000, "seed": 0, "unused": 0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.tasks import target, target_range
+from sumsquares.datasets.tasks import target, target_range
 
 REFERENCE = {
     "sum": sum,

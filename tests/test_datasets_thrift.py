@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.thrift import array, i32, struct, text, varint, zigzag
+from sumsquares.datasets.thrift import array, i32, struct, text, varint, zigzag
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from cluster.signals import STOPPING
-from jobs import exits
-from jobs.cli import app
-from jobs.spec.job_spec import load_spec, parse_spec
-from jobs.spec.variants import trials
+from sumsquares.cluster.signals import STOPPING
+from sumsquares.jobs import exits
+from sumsquares.jobs.cli import app
+from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
+from sumsquares.jobs.spec.variants import trials
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

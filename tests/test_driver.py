@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pieces import patiently
 
-from cluster.driver import connected
-from cluster.process_table import processes
-from cluster.work import Target
-from cluster.workers import ClusterError
+from sumsquares.cluster.driver import connected
+from sumsquares.cluster.process_table import processes
+from sumsquares.cluster.work import Target
+from sumsquares.cluster.workers import ClusterError
 
 pytestmark = pytest.mark.ray
 

@@ -17,11 +17,11 @@ from specs import SMALL
 from test_refusals import finished as finished
 from test_refusals import tree
 
-from cluster.isolation import TUNING, isolate
-from cluster.reach import set_numbers
-from jobs import exits
-from jobs.storage import bucket
-from jobs.storage.store import StorageError, Store
+from sumsquares.cluster.isolation import TUNING, isolate
+from sumsquares.cluster.reach import set_numbers
+from sumsquares.jobs import exits
+from sumsquares.jobs.storage import bucket
+from sumsquares.jobs.storage.store import StorageError, Store
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ONE = SMALL.replace("lr = [0.001, 0.01]", "lr = 0.01").replace("seeds = 3", "seeds = 1")
@@ -31,7 +31,7 @@ def test_a_path_is_its_bytes_in_a_locale_without_utf8(tmp_path):
     """Case f18: the run is made there, and its tables and paths are printed, whatever the encoding."""
     (tmp_path / "spec.toml").write_text(ONE)
     name = "störe".encode()
-    command = [sys.executable, "-m", "jobs", "run", "spec.toml", "--store", name, "--workers", "0"]
+    command = [sys.executable, "-m", "sumsquares", "run", "spec.toml", "--store", name, "--workers", "0"]
     root = Path(__file__).parent.parent
     environment = {**os.environ, **ASCII, "PYTHONPATH": str(root)}
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
@@ -166,7 +166,7 @@ def test_a_store_that_cannot_be_written_is_summarised_all_the_same(cli, finished
 
     Path("spec.toml").write_text(SMALL)
     before = tree(finished.root)
-    monkeypatch.setattr("jobs.storage.folder._write_through", read_only)
+    monkeypatch.setattr("sumsquares.jobs.storage.folder._write_through", read_only)
     arguments = ("--json",) if as_json else ()
     ended = cli("summarize", "spec.toml", "--store", finished.root, "--quiet", *arguments)
     assert ended.code == 0, ended.err

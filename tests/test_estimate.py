@@ -6,8 +6,8 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from jobs import estimate as module
-from jobs.estimate import (
+from sumsquares.jobs import estimate as module
+from sumsquares.jobs.estimate import (
     LEAST_STEPS,
     MEASURED_BYTES,
     MEASURED_FLOPS,
@@ -16,9 +16,9 @@ from jobs.estimate import (
     estimate,
     measurable,
 )
-from jobs.packs import plan_packs
-from jobs.spec.job_spec import parse_spec
-from jobs.spec.variants import trials
+from sumsquares.jobs.packs import plan_packs
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import trials
 
 WIDE = "[[2048, 2048]]"
 

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from datasets.facts import measure_facts
-from datasets.spec import DatasetSpec
-from jobs import facts as module
-from jobs.facts import encode_facts, facts_of, facts_path
-from jobs.reader import Reader
-from jobs.storage.sealed import seal
-from jobs.storage.store import StorageError, Store
+from sumsquares.datasets.facts import measure_facts
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs import facts as module
+from sumsquares.jobs.facts import encode_facts, facts_of, facts_path
+from sumsquares.jobs.reader import Reader
+from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)
 OTHER = DatasetSpec(task="square", largest=60, rows=40, test_rows=50, seed=1)

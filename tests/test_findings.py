@@ -19,14 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_rows import row_of, table_of, variant
 
-from datasets.rows import block
-from datasets.spec import NamedDataset
-from jobs.results.stored import METRICS
-from jobs.results.summary import summarize
-from jobs.show.findings import finding, is_linear
-from jobs.show.words import best_first, counted, describe_task, distinguish, named, number
-from jobs.spec.grid import AXES
-from jobs.spec.variants import Trial
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.stored import METRICS
+from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.show.findings import finding, is_linear
+from sumsquares.jobs.show.words import best_first, counted, describe_task, distinguish, named, number
+from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.spec.variants import Trial
 
 N = r"-?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?"
 

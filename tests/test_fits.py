@@ -11,8 +11,8 @@ import pieces
 import pytest
 from pieces import make_meeting, make_work
 
-from cluster.isolation import isolate
-from cluster.workers import Wanted, groups
+from sumsquares.cluster.isolation import isolate
+from sumsquares.cluster.workers import Wanted, groups
 
 pytestmark = pytest.mark.ray
 
@@ -25,7 +25,7 @@ def resources():
         isolate(folder)
         from ray._raylet import Config
 
-        from cluster.session import local
+        from sumsquares.cluster.session import local
 
         Config.initialize("")  # reads the environment again: another test may have imported Ray before
         with local(cpus=3, gpus=1, folder=folder) as found:
@@ -47,8 +47,8 @@ def no_halves(_payload):
 
 
 def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
-    from cluster import fits
-    from cluster.work import Item
+    from sumsquares.cluster import fits
+    from sumsquares.cluster.work import Item
 
     views = []
     items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
@@ -93,7 +93,7 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(res
 
 def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
     """As if it had been called here."""
-    from cluster.tasks import map_tasks
+    from sumsquares.cluster.tasks import map_tasks
 
     assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
     with pytest.raises(ZeroDivisionError):
@@ -102,7 +102,7 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
 
 def test_every_node_is_asked(resources):
     """Each answers from where it runs."""
-    from cluster.nodes import on_every_node
+    from sumsquares.cluster.nodes import on_every_node
 
     (answer,) = on_every_node(inverse, 4).values()
     assert answer == 0.25
@@ -113,7 +113,7 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
     import ray
     from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
-    from cluster import reservations
+    from sumsquares.cluster import reservations
 
     assert client.AUTOSCALING_REQUESTS_EXPIRE_TIME_S == reservations.EXPIRE_SECONDS
     assert client.AUTOSCALING_REQUESTS_INTERVAL_S == reservations.RENEW_SECONDS

@@ -11,10 +11,10 @@ from command_line import cli as cli
 from specs import SMALL
 from test_refusals import finished as finished
 
-from jobs import exits
-from jobs.masking import masked
-from jobs.night.hooks import run_hook
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs import exits
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.night.hooks import run_hook
+from sumsquares.jobs.storage.store import StorageError, Store
 
 MANY = 3000
 
@@ -164,7 +164,7 @@ def test_an_error_of_the_system_is_masked(tmp_path, monkeypatch):
     def fails(*_arguments):
         raise OSError(5, f"cannot reach https://u:{SECRET}@host")
 
-    monkeypatch.setattr("jobs.storage.folder.read_plain", fails)
+    monkeypatch.setattr("sumsquares.jobs.storage.folder.read_plain", fails)
     with pytest.raises(StorageError) as caught:
         Store(str(tmp_path)).get("a")
     assert SECRET not in str(caught.value)

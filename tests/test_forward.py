@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.engines.forward import ACTIVATIONS, forward
-from jobs.engines.program import Program
-from jobs.engines.sequential import MODULES, sequential
+from sumsquares.jobs.engines.forward import ACTIVATIONS, forward
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.sequential import MODULES, sequential
 
 
 def network_of(activation, hidden, dtype, seed):

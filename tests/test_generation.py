@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from specs import small
 
-from cluster.inline import map_tasks
-from datasets.errors import DamagedManifest, ForeignShard
-from datasets.shards import decode_shard
-from jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
-from jobs.reader import Reader
-from jobs.storage.store import Store
+from sumsquares.cluster.inline import map_tasks
+from sumsquares.datasets.errors import DamagedManifest, ForeignShard
+from sumsquares.datasets.shards import decode_shard
+from sumsquares.jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
+from sumsquares.jobs.reader import Reader
+from sumsquares.jobs.storage.store import Store
 
 DATASET = small().datasets[1]
 FOLDER = folder_of(DATASET)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobs.engines.draws import philox, uniform
-from jobs.engines.initialize import initialize
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.draws import philox, uniform
+from sumsquares.jobs.engines.initialize import initialize
+from sumsquares.jobs.engines.program import Program
 
 
 def words(*values):

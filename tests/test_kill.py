@@ -14,8 +14,8 @@ import pytest
 from specs import LONGER
 from test_run import run, summary_of
 
-from jobs.results.stored import read_results
-from jobs.storage.store import Store
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 
@@ -31,7 +31,7 @@ def quiet(tmp_path_factory):
 def start(folder, workers):
     """`sumsquares run` as a process."""
     (folder / "spec.toml").write_text(LONGER)
-    command = [sys.executable, "-m", "jobs", "run", "spec.toml", "--store", "store", "--workers", str(workers)]
+    command = [sys.executable, "-m", "sumsquares", "run", "spec.toml", "--store", "store", "--workers", str(workers)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)

@@ -18,7 +18,7 @@ from kubernetes_policies import connects
 from kustomize import Document, load, patched, render, render_components
 from test_night_starters import is_cron
 
-from jobs.spec.job_spec import load_spec
+from sumsquares.jobs.spec.job_spec import load_spec
 
 ROOT = Path(__file__).parent.parent
 KUBERAY = ROOT / "cluster" / "kuberay"
@@ -130,7 +130,7 @@ def test_an_unknown_field_is_refused_wherever_it_is():
 
 def test_every_container_of_ray_has_the_settings_of_a_session():
     """Those of cluster/session.py: what reads them is started by the pod, not by the job."""
-    from cluster.session import ENVIRONMENT
+    from sumsquares.cluster.session import ENVIRONMENT
 
     (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
     for place, container, _ in containers(cluster):

@@ -11,10 +11,10 @@ from lanes_emulated import MISSING, Emulated
 from test_lanes_engine import shuffled_rows, trained_by
 from test_torch_engine import models, program, rows_of
 
-from jobs.engines import lanes_engine
-from jobs.engines.activations import ACTIVATIONS
-from jobs.engines.initialize import SLOTS
-from jobs.engines.lanes.library import LAYOUTS
+from sumsquares.jobs.engines import lanes_engine
+from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.initialize import SLOTS
+from sumsquares.jobs.engines.lanes.library import LAYOUTS
 
 pytestmark = [
     pytest.mark.kernel,

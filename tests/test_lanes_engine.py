@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from lanes_builds import builds, named, needs_lanes
 from test_torch_engine import models, program, rows_of, some
 
-from jobs.engines import lanes_engine, torch_engine
-from jobs.engines.activations import ACTIVATIONS
-from jobs.engines.initialize import SLOTS
-from jobs.engines.lanes import library
-from jobs.engines.order import in_memory
+from sumsquares.jobs.engines import lanes_engine, torch_engine
+from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.initialize import SLOTS
+from sumsquares.jobs.engines.lanes import library
+from sumsquares.jobs.engines.order import in_memory
 
 pytestmark = needs_lanes
 BUILDS, FUSED = named(builds()), named(builds(fused_only=True))

@@ -11,7 +11,7 @@ from lanes_builds import builds, named, needs_lanes
 from lanes_polynomials import header
 from test_torch_engine import program
 
-from jobs.engines.lanes.library import FOLDER, Steps, Trained
+from sumsquares.jobs.engines.lanes.library import FOLDER, Steps, Trained
 
 BUILDS = named([library for library in builds() if library.layout == "by_model"])
 EXACT = {

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from lanes_builds import needs_lanes
 from test_torch_engine import program
 
-from jobs.engines import choice, lanes_engine
-from jobs.engines.initialize import SLOTS
-from jobs.engines.lanes import library
-from jobs.engines.lanes.library import Steps, Trained
+from sumsquares.jobs.engines import choice, lanes_engine
+from sumsquares.jobs.engines.initialize import SLOTS
+from sumsquares.jobs.engines.lanes import library
+from sumsquares.jobs.engines.lanes.library import Steps, Trained
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++")
@@ -94,7 +94,7 @@ def test_an_error_is_a_new_one_each_time():
 
 PEAK = """
 import resource, numpy as np
-from jobs.engines.lanes.library import load
+from sumsquares.jobs.engines.lanes.library import load
 from tests.test_torch_engine import program
 shape = program(hidden=(3000, 3000), dtype="float32")
 parameters = np.ones((1, shape.parameters), np.float32)

@@ -16,7 +16,7 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 
-from cluster.session import ENVIRONMENT
+from sumsquares.cluster.session import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
 CONFIG = yaml.safe_load((ROOT / "cluster" / "ray-cluster.yaml").read_text())

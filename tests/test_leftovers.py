@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from test_run import run
 
-from jobs.storage import bucket, folder
-from jobs.storage.leftovers import OLD_SECONDS
-from jobs.storage.store import Store
+from sumsquares.jobs.storage import bucket, folder
+from sumsquares.jobs.storage.leftovers import OLD_SECONDS
+from sumsquares.jobs.storage.store import Store
 
 HEX = "0123456789abcdef"
 OURS = {

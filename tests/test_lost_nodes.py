@@ -11,7 +11,7 @@ from ray_cluster import RayCluster
 from specs import LONGER
 from test_run import run, summary_of
 
-from jobs.storage.store import Store
+from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.cluster
 
@@ -36,7 +36,16 @@ class Started:
     def __init__(self, cluster, folder, *options):
         (folder / "spec.toml").write_text(LONGER)
         self.store, self._log = Store(str(folder / "store")), folder / "log"
-        command = [sys.executable, "-m", "jobs", "run", "spec.toml", "--address", f"127.0.0.1:{cluster.gcs}", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "sumsquares",
+            "run",
+            "spec.toml",
+            "--address",
+            f"127.0.0.1:{cluster.gcs}",
+            *options,
+        ]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=cluster.environment, stdout=log, stderr=log)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.engines.metrics import measure
+from sumsquares.jobs.engines.metrics import measure
 
 
 def measured(answers_MN, target_N, pieces, chosen_N=None):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from test_benchmarks import run
 
-from datasets.spec import NamedDataset
-from jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
-from jobs.night.gate import LOST, Policy, Scores
-from jobs.night.matching import matched, same_test_rows
-from jobs.night.student import t_tail
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.gate import LOST, Policy, Scores
+from sumsquares.jobs.night.matching import matched, same_test_rows
+from sumsquares.jobs.night.student import t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
 

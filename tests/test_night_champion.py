@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from night_world import made_up
 
-from jobs.exits import BusyError, UsageError
-from jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
-from jobs.night.nights import run_files
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
+from sumsquares.jobs.exits import BusyError, UsageError
+from sumsquares.jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
+from sumsquares.jobs.night.nights import run_files
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
 
 OTHER = "2026-12-01-0123456789ab"
 DAYS = [f"2026-11-0{day}" for day in range(1, 6)]

@@ -9,12 +9,12 @@ import pytest
 from night_world import TINY, made_up, spec_of
 from test_cli import cli  # noqa: F401  the fixture
 
-from jobs import training
-from jobs.night.champion import promote
-from jobs.night.clock import Clock
-from jobs.night.lock import holding
-from jobs.night.nights import list_nights
-from jobs.storage.store import Store
+from sumsquares.jobs import training
+from sumsquares.jobs.night.champion import promote
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.lock import holding
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.storage.store import Store
 
 HERE = ("--workers", "0", "--quiet")
 COMMANDS = ("start", "status", "rollback", "promote", "unlock", "prune")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.night.gate import NIGHTS, Policy, Scores, judge
-from jobs.night.student import holm, t_tail
-from jobs.results.grouped import student_t975
+from sumsquares.jobs.night.gate import NIGHTS, Policy, Scores, judge
+from sumsquares.jobs.night.student import holm, t_tail
+from sumsquares.jobs.results.grouped import student_t975
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
 

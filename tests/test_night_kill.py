@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from night_world import TINY
 
-from jobs.night.champion import read_champion
-from jobs.night.lock import read_lease
-from jobs.night.nights import list_nights, read_night, read_state
-from jobs.storage.store import Store
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.lock import read_lease
+from sumsquares.jobs.night.nights import list_nights, read_night, read_state
+from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 LONGER = 'engine = "torch"\n' + TINY.replace("epochs = 4", "epochs = 3000")
@@ -30,7 +30,7 @@ def store(tmp_path):
 
 def start(store):
     """`sumsquares nightly` as a process."""
-    command = [sys.executable, "-m", "jobs", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
+    command = [sys.executable, "-m", "sumsquares", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     folder = Path(store.root).parent
     with (folder / "log").open("ab") as log:

@@ -12,13 +12,13 @@ import pytest
 from lock_race import winners
 from night_world import DAY, Moved
 
-from jobs.exits import BusyError
-from jobs.night import lock as locks
-from jobs.night.clock import Clock
-from jobs.night.lock import Owner, holding, process_name, read_lease, unlock
-from jobs.storage import bucket
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.night import lock as locks
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.lock import Owner, holding, process_name, read_lease, unlock
+from sumsquares.jobs.storage import bucket
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import StorageError, Store
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
@@ -162,7 +162,9 @@ def test_a_living_holder_is_left_alone_by_a_clock_that_went_back(store):
 @pytest.mark.skipif(not process_name(os.getpid()), reason="this system has no /proc")
 def test_the_lock_of_a_process_that_is_gone_is_taken_over_at_once(store):
     """Of this machine; of a process that lives, or whose number is used again by one that doesn't own it, rightly."""
-    program = "import os, sys; from jobs.night.lock import process_name; print(os.getpid(), process_name(os.getpid()))"
+    program = (
+        "import os; from sumsquares.jobs.night.lock import process_name as name; print(os.getpid(), name(os.getpid()))"
+    )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     pid, process = ended.stdout.split()
     time = Moved()

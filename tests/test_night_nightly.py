@@ -17,28 +17,28 @@ import pytest
 import torch
 from night_world import DAY, TINY, Moved, spec_of
 
-from datasets.rows import block
-from jobs import exits, training
-from jobs.asking import ask_run
-from jobs.exits import BusyError, UsageError
-from jobs.night import decision, nightly
-from jobs.night.champion import PATH as CHAMPION
-from jobs.night.champion import promote, read_champion, rollback
-from jobs.night.gate import Policy
-from jobs.night.here import Here, Options
-from jobs.night.hooks import run_hook
-from jobs.night.lock import holding, unlock
-from jobs.night.nightly import run_night
-from jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
-from jobs.night.retention import Keep
-from jobs.night.scores import read_scores, scores_path
-from jobs.night.status import status_facts, status_text
-from jobs.place import HERE
-from jobs.results.models import answers
-from jobs.results.stored import read_results
-from jobs.show.progress import Progress
-from jobs.spec.variants import trials
-from jobs.storage.store import StorageError, Store
+from sumsquares.datasets.rows import block
+from sumsquares.jobs import exits, training
+from sumsquares.jobs.asking import ask_run
+from sumsquares.jobs.exits import BusyError, UsageError
+from sumsquares.jobs.night import decision, nightly
+from sumsquares.jobs.night.champion import PATH as CHAMPION
+from sumsquares.jobs.night.champion import promote, read_champion, rollback
+from sumsquares.jobs.night.gate import Policy
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.hooks import run_hook
+from sumsquares.jobs.night.lock import holding, unlock
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
+from sumsquares.jobs.night.retention import Keep
+from sumsquares.jobs.night.scores import read_scores, scores_path
+from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.place import HERE
+from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
 OPTIONS = Options(policy=Policy(alpha=0.05, early=2.0), keep=Keep(100, 100))
@@ -49,7 +49,7 @@ FIRST = date(2026, 11, 1)
 def prepared():
     """Without HTML reports, which take longer than these nights; and denormals as the tests that follow want them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.run.report", lambda *_: "")
+        patch.setattr("sumsquares.jobs.run.report", lambda *_: "")
         yield
     torch.set_flush_denormal(False)
 
@@ -204,7 +204,7 @@ def overtaken(night, store, time, chance):
         monkeypatch.undo()
         time.pass_(61)
         with pytest.MonkeyPatch.context() as patch:  # another machine
-            patch.setattr("jobs.night.lock.process_name", lambda pid: "")
+            patch.setattr("sumsquares.jobs.night.lock.process_name", lambda pid: "")
             run_night(night, OPTIONS, slow)
         return real(*_arguments)
 
@@ -363,7 +363,7 @@ def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_pat
     assert "stopped by SIGTERM" in told.read_text()
 
 
-@pytest.mark.parametrize("moment", ["jobs.night.nightly.make_plan", "jobs.night.here.Here.tell"])
+@pytest.mark.parametrize("moment", ["sumsquares.jobs.night.nightly.make_plan", "sumsquares.jobs.night.here.Here.tell"])
 def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp_path, monkeypatch, moment):
     """While Ray starts, or while its hook runs: its lock is free, and the next start ends it and tells of it."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
@@ -630,11 +630,11 @@ def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
 
     def interrupted(*arguments):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("jobs.night.decision.promote", moved)
+            patch.setattr("sumsquares.jobs.night.decision.promote", moved)
             return real(*arguments)
 
     def moved(*arguments):
-        pytest.MonkeyPatch().setattr("jobs.night.decision.promote", promote)
+        pytest.MonkeyPatch().setattr("sumsquares.jobs.night.decision.promote", promote)
         rollback(store, "now")
         return promote(*arguments)
 

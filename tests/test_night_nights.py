@@ -11,12 +11,12 @@ from night_world import TINY, made_up, spec_of
 from pydantic import TypeAdapter
 from specs import small
 
-from jobs.night.clock import Clock, stamp
-from jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
-from jobs.spec.job_spec import load_spec
-from jobs.spec.variants import trials
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import Store
+from sumsquares.jobs.night.clock import Clock, stamp
+from sumsquares.jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import Store
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))
 ANYTHING = TypeAdapter(dict)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from result_rows import commit, row_of, variant
 
-from jobs.night.reading import Reading
-from jobs.results import stored
-from jobs.results.stored import read_trials
-from jobs.spec.variants import Trial
-from jobs.storage.store import Store
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.results import stored
+from sumsquares.jobs.results.stored import read_trials
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
 
 
 def train(store, *seeds, **changes):

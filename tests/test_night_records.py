@@ -14,23 +14,23 @@ from night_world import TINY, made_up, spec_of
 from pydantic import TypeAdapter
 from test_cli import cli  # noqa: F401  the fixture
 
-from jobs.night.champion import PATH as CHAMPION
-from jobs.night.champion import promote, read_champion
-from jobs.night.clock import Clock
-from jobs.night.here import Here, Options
-from jobs.night.lock import PATH as LOCK
-from jobs.night.lost import champion_night
-from jobs.night.nightly import run_night
-from jobs.night.nights import Night, list_nights, read_night, read_state, write_record
-from jobs.night.reading import Reading
-from jobs.night.retention import Keep, plan_pruning
-from jobs.night.scores import make_scores, read_scores, scores_path
-from jobs.night.status import status_facts, status_text
-from jobs.night.telling import follows_trouble
-from jobs.place import HERE
-from jobs.show.progress import Progress
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import Store
+from sumsquares.jobs.night.champion import PATH as CHAMPION
+from sumsquares.jobs.night.champion import promote, read_champion
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.lock import PATH as LOCK
+from sumsquares.jobs.night.lost import champion_night
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night, list_nights, read_night, read_state, write_record
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.retention import Keep, plan_pruning
+from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
+from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.night.telling import follows_trouble
+from sumsquares.jobs.place import HERE
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import Store
 
 DAYS = ("2026-11-01", "2026-11-02")
 OTHERS = (("nightly", "rollback"), ("nightly", "prune"), ("predict", "champion", "3", "17"))
@@ -408,7 +408,7 @@ def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started
     with pytest.raises(DamagedRecord, match="start this night again with its spec and --date"):
         make_scores(store, night(DAYS[0]), Reading())
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.night.nightly.mend_champion", lambda *_: None)
+        patch.setattr("sumsquares.jobs.night.nightly.mend_champion", lambda *_: None)
         ended = start(cli, "2026-11-03")
     assert ended.code == 3
     assert "start this night again with its spec and --date" in ended.err

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 from night_world import TINY, made_up, spec_of
 
-from jobs.commands import Shared
-from jobs.exits import BusyError
-from jobs.night import retention
-from jobs.night.calendar import missed_dates
-from jobs.night.champion import promote, rollback
-from jobs.night.commands import prune_nights
-from jobs.night.nights import list_nights
-from jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of, warning_of
-from jobs.results.stored import read_results
-from jobs.spec.variants import trials
-from jobs.storage.plain import ForeignFile, readable
-from jobs.storage.sealed import seal
-from jobs.storage.store import Store
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.night import retention
+from sumsquares.jobs.night.calendar import missed_dates
+from sumsquares.jobs.night.champion import promote, rollback
+from sumsquares.jobs.night.commands import prune_nights
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of, warning_of
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.plain import ForeignFile, readable
+from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.store import Store
 
 TODAY = date(2026, 11, 20)
 DAYS = [f"2026-11-{day:02}" for day in range(1, 11)]

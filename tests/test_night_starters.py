@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import cli
-from jobs.night import commands
+from sumsquares.jobs import cli
+from sumsquares.jobs.night import commands
 
 FOLDER = Path(__file__).parent.parent / "cluster" / "starters"
 SYSTEMD = shutil.which("systemd-analyze")

@@ -16,15 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from jobs import exits
-from jobs.cli import app
-from jobs.night.nights import Night
-from jobs.plan import make_plan
-from jobs.results.pack_files import pack_id_of
-from jobs.results.stored import EVIDENCE, METRICS
-from jobs.spec.job_spec import load_spec
-from jobs.spec.variants import trials, variants
-from jobs.storage.store import Store
+from sumsquares.jobs import exits
+from sumsquares.jobs.cli import app
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.plan import make_plan
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.results.stored import EVIDENCE, METRICS
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.spec.variants import trials, variants
+from sumsquares.jobs.storage.store import Store
 
 OLD = Path(__file__).parent / "old_store"
 IDS = json.loads((OLD / "ids.json").read_text())

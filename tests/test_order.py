@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.engines import order
-from jobs.engines.order import Rows, batches, in_memory, stretches
+from sumsquares.jobs.engines import order
+from sumsquares.jobs.engines.order import Rows, batches, in_memory, stretches
 
 
 def numbered(count):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import small
 
-from jobs.engines.program import Program
-from jobs.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
-from jobs.spec.variants import trials
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
+from sumsquares.jobs.spec.variants import trials
 
 
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import private_folder
-from cluster.private_folder import LONGEST, OLD_SECONDS, PREFIX, PrivateFolder
-from cluster.workers import ClusterError
+from sumsquares.cluster import private_folder
+from sumsquares.cluster.private_folder import LONGEST, OLD_SECONDS, PREFIX, PrivateFolder
+from sumsquares.cluster.workers import ClusterError
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_where_none_can_be_made_every_place_is_named_with_its_reason(short, monk
 def test_what_a_killed_run_left_is_removed_once_it_is_old(short):
     """And neither what a run holds that goes on, nor what is not a folder of a run."""
     code = (
-        "import sys; from cluster import private_folder as p; p.PLACES = (sys.argv[1],); p.LONGEST += 100; "
+        "import sys; from sumsquares.cluster import private_folder as p; p.PLACES = (sys.argv[1],); p.LONGEST += 100; "
         "print(p.PrivateFolder().path); print(p.PrivateFolder().path)"
     )
     root = str(Path(__file__).parent.parent)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from pieces import make_meeting, make_work, patiently
 
-from cluster.processes import pull
-from cluster.work import Item
-from cluster.workers import ClusterError
+from sumsquares.cluster.processes import pull
+from sumsquares.cluster.work import Item
+from sumsquares.cluster.workers import ClusterError
 
 
 def make_nothing(device):

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from datasets.rows import block
-from jobs.cli import app
-from jobs.results.stored import read_results
-from jobs.spec.job_spec import load_spec
-from jobs.spec.variants import trials
-from jobs.storage.store import Store
+from sumsquares.datasets.rows import block
+from sumsquares.jobs.cli import app
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.store import Store
 
 FIGURES = Path(__file__).parent.parent / "docs/figures/examples.json"
 EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"

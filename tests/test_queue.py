@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.inline import pull
-from cluster.queue import ATTEMPTS, WorkQueue
-from cluster.work import Item
+from sumsquares.cluster.inline import pull
+from sumsquares.cluster.queue import ATTEMPTS, WorkQueue
+from sumsquares.cluster.work import Item
 
 
 def item(payload):

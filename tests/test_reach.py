@@ -37,7 +37,7 @@ def refused(folder, *command):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
     began = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, "-m", "jobs", *command],
+        [sys.executable, "-m", "sumsquares", *command],
         cwd=folder,
         env=environment,
         capture_output=True,

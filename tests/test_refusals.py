@@ -11,18 +11,18 @@ import pytest
 from specs import SMALL
 from test_run import run, summary_of
 
-from jobs import commands, exits, training
-from jobs.asking import ask_run
-from jobs.commands import Shared
-from jobs.night import commands as night_commands
-from jobs.night.here import Here, Options
-from jobs.night.nightly import run_night
-from jobs.night.nights import Night
-from jobs.night.retention import Keep
-from jobs.place import HERE, PlaceOptions
-from jobs.show.progress import Progress
-from jobs.spec.job_spec import load_spec
-from jobs.storage.store import Store
+from sumsquares.jobs import commands, exits, training
+from sumsquares.jobs.asking import ask_run
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.night import commands as night_commands
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.retention import Keep
+from sumsquares.jobs.place import HERE, PlaceOptions
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.storage.store import Store
 
 LARGER = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]")
 REFUSALS = {
@@ -58,7 +58,7 @@ def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
     """For every stage and for nights: no file is made or written, no folder made; and the earlier run answers still."""
     text, options, address, code = REFUSALS[refusal]
     (tmp_path / "spec.toml").write_text(text)
-    monkeypatch.setattr("jobs.engines.lanes_engine.available", lambda: "it was not built")
+    monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.available", lambda: "it was not built")
     if refusal == "no room":
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1000))
     for store in (Store(str(tmp_path / "fresh")), Store(str(shutil.copytree(finished.root, tmp_path / "store")))):
@@ -115,7 +115,7 @@ def test_an_earlier_run_stays_until_the_new_one_has_its_results(finished, tmp_pa
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr("jobs.training.train_pack", watched)
+    monkeypatch.setattr("sumsquares.jobs.training.train_pack", watched)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, LARGER)
     assert seen == [earlier, earlier]
@@ -130,7 +130,7 @@ def test_a_run_that_trained_nothing_does_not_replace_an_earlier_one(finished, tm
     """All its packs fail: exit code 7, and the earlier run is where it was."""
     store, _ = run(tmp_path)
     before = {path: store.get(path) for path in store.list("runs")}
-    monkeypatch.setattr("jobs.training.train_pack", None)
+    monkeypatch.setattr("sumsquares.jobs.training.train_pack", None)
     assert run(tmp_path, SMALL.replace("lr = [0.001, 0.01]", "lr = [0.5]"))[1] == exits.INCOMPLETE
     assert {path: store.get(path) for path in store.list("runs")} == before
     assert "stays in its place" in capfd.readouterr().err

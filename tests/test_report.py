@@ -12,14 +12,14 @@ import pytest
 from result_rows import row_of
 from specs import SMALL
 
-from jobs.results.stored import METRICS, SCHEMA
-from jobs.results.summary import summarize
-from jobs.show.charts import Axis
-from jobs.show.findings import finding, seen_share
-from jobs.show.report import report
-from jobs.show.words import best_first
-from jobs.spec.job_spec import parse_spec
-from jobs.spec.variants import trials
+from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.show.charts import Axis
+from sumsquares.jobs.show.findings import finding, seen_share
+from sumsquares.jobs.show.report import report
+from sumsquares.jobs.show.words import best_first
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import trials
 
 WIDE = SMALL.replace("lr = [0.001, 0.01]", f"lr = {[round(0.001 + 0.0001 * i, 6) for i in range(80)]}")
 

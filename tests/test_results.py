@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_rows import commit, row_of, variant
 
-from datasets.errors import DataError
-from jobs.results import pack_files
-from jobs.results.pack_files import pack_id_of
-from jobs.results.stored import (
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results import pack_files
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.results.stored import (
     METRICS,
     OF_TRIAL,
     SCHEMA,
@@ -33,8 +33,8 @@ from jobs.results.stored import (
     read_weights,
     weights_digest,
 )
-from jobs.spec.variants import Trial
-from jobs.storage.store import Store
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
 
 PATH = "trials/ab.parquet"
 

@@ -14,21 +14,21 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from cluster.workers import Wanted
-from datasets.errors import ForeignShard
-from datasets.rows import block
-from jobs import commands
-from jobs.commands import Shared
-from jobs.engines.choice import choose
-from jobs.packs import Pack, plan_packs
-from jobs.place import HERE, Place
-from jobs.plan import make_plan
-from jobs.reader import Reader
-from jobs.results.models import answers, load_model
-from jobs.results.stored import read_results
-from jobs.spec.variants import trials
-from jobs.storage.store import StorageError, Store
-from jobs.training import Trainer, train_pack
+from sumsquares.cluster.workers import Wanted
+from sumsquares.datasets.errors import ForeignShard
+from sumsquares.datasets.rows import block
+from sumsquares.jobs import commands
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.packs import Pack, plan_packs
+from sumsquares.jobs.place import HERE, Place
+from sumsquares.jobs.plan import make_plan
+from sumsquares.jobs.reader import Reader
+from sumsquares.jobs.results.models import answers, load_model
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.training import Trainer, train_pack
 
 TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
@@ -72,14 +72,14 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
     """Nothing is planned, and no pack is trained."""
     before = summary_of(finished)
     assert make_plan(small(), finished).todo == ()
-    monkeypatch.setattr("jobs.training.train_pack", None)
+    monkeypatch.setattr("sumsquares.jobs.training.train_pack", None)
     assert run(Path(finished.root).parent)[1] == 0
     assert summary_of(finished) == before
 
 
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
-    monkeypatch.setattr("jobs.place.INLINE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.place.INLINE_SECONDS", 0.0)
     place = Place(Wanted(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
@@ -93,7 +93,7 @@ def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
     program = f"""
 import sys
 sys.argv = ["sumsquares", "run", {str(tmp_path / "spec.toml")!r}, "--store", {finished.root!r}]
-from jobs.__main__ import command
+from sumsquares.__main__ import command
 print("exit", command(), "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
 """
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -271,7 +271,7 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
         raise StorageError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.training.train_pack", full)
+        patch.setattr("sumsquares.jobs.training.train_pack", full)
         with pytest.raises(StorageError, match="no space left"):
             run(tmp_path)
     assert len(tried) == 1
@@ -280,10 +280,12 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
 
 def test_interrupted_packs_go_on_from_their_states_although_others_are_done(finished, tmp_path, monkeypatch):
     """The trials that are left would be cut into other packs; a pack that has a state is kept as it was."""
-    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
-    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
-    monkeypatch.setattr("jobs.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes})
+    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
+    monkeypatch.setattr(
+        "sumsquares.jobs.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes}
+    )
     store = Store(str(tmp_path / "store"))
     for path in finished.list("datasets"):
         store.put(path, finished.get(path))
@@ -302,9 +304,9 @@ def test_interrupted_packs_go_on_from_their_states_although_others_are_done(fini
 
 def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):
     """Interrupted after a saved state, a pack ends with the same numbers; with a flipped byte it begins anew."""
-    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
-    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
+    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
     expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
     pack = plan_packs(trials(small()))[0]
     for harm in (False, True):
@@ -328,9 +330,9 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
 
 def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
     """Exchanged by name: both are named, neither is planned with, and each pack ends with its own numbers."""
-    monkeypatch.setattr("jobs.training.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("jobs.engines.torch_engine.REPORT_STEPS", 5)
-    monkeypatch.setattr("jobs.engines.lanes_engine.CALL_FLOPS", 1)
+    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
+    monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
     store = Store(str(tmp_path / "store"))
     for path in finished.list("datasets"):
         store.put(path, finished.get(path))
@@ -369,7 +371,7 @@ def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, mon
         return real(store, reader, pack, device, beat)
 
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.training.train_pack", failing)
+        patch.setattr("sumsquares.jobs.training.train_pack", failing)
         store, code = run(tmp_path)
     assert code == 7
     err = capfd.readouterr().err

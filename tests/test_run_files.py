@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from specs import SMALL
 
-from jobs.archive import begin_run, publish_run, stored_spec
-from jobs.spec.job_spec import parse_spec
-from jobs.storage.store import Store
+from sumsquares.jobs.archive import begin_run, publish_run, stored_spec
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.storage.store import Store
 
 SPECS = [parse_spec(SMALL.replace("epochs = 8", f"epochs = {8 + n}").encode(), "small.toml") for n in range(3)]
 
@@ -137,7 +137,7 @@ def test_a_run_that_begins_says_what_it_is_only_where_no_other_run_is(tmp_path):
 
 def test_a_turn_that_a_dead_process_holds_is_taken_over(s3_root, monkeypatch):
     """On S3 after a while; nobody who waits meanwhile goes on."""
-    monkeypatch.setattr("jobs.storage.bucket.TURN", 0.5)
+    monkeypatch.setattr("sumsquares.jobs.storage.bucket.TURN", 0.5)
     dead = Store(s3_root).turn("runs/x/summary.json")
     dead.__enter__()
     with Store(s3_root).turn("runs/x/summary.json"):

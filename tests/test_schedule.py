@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from jobs.engines.schedule import BETA1, BETA2, corrections, shares
+from sumsquares.jobs.engines.schedule import BETA1, BETA2, corrections, shares
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 1000])

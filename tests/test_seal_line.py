@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from specs import SMALL
 
-from jobs.spec.job_spec import SpecError, load_spec, parse_stored
-from jobs.spec.seal_line import SealError, is_sealed, seal_text, unsealed, without_seal
+from sumsquares.jobs.spec.job_spec import SpecError, load_spec, parse_stored
+from sumsquares.jobs.spec.seal_line import SealError, is_sealed, seal_text, unsealed, without_seal
 
 TEXT = b'name = "x"  # a comment\n\n[[grid]]\nseeds = 4\n'
 

@@ -19,11 +19,11 @@ from pieces import patiently
 from specs import SMALL
 from test_run import run, summary_of
 
-from cluster.process_table import processes
-from jobs.night.lock import read_lease
-from jobs.night.nights import list_nights, read_state
-from jobs.results.stored import read_results
-from jobs.storage.store import Store
+from sumsquares.cluster.process_table import processes
+from sumsquares.jobs.night.lock import read_lease
+from sumsquares.jobs.night.nights import list_nights, read_state
+from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.storage.store import Store
 
 pytestmark = [pytest.mark.signals, pytest.mark.ray]
 SHORT = f'engine = "torch"\n{SMALL}'
@@ -75,7 +75,7 @@ def quiet(tmp_path_factory):
 def start(folder, command):
     """The command as a process, with two workers on a local Ray."""
     (folder / "endless.toml").write_text(ENDLESS.replace('"small"', '"endless"'))
-    words = [sys.executable, "-m", "jobs", command, "endless.toml", "--store", "store", "--workers", "2"]
+    words = [sys.executable, "-m", "sumsquares", command, "endless.toml", "--store", "store", "--workers", "2"]
     if command == "nightly":
         words += ["--date", "2026-11-01", "--hook", f"tee -a {folder / DIARY}"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}

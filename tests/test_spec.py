@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from jobs.spec.difference import describe_difference
-from jobs.spec.grid import AXES, Grid
-from jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
+from sumsquares.jobs.spec.difference import describe_difference
+from sumsquares.jobs.spec.grid import AXES, Grid
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
 
 DESIGN = """
 name = "question"
@@ -184,6 +184,7 @@ def test_only_grids_that_differ_are_compared() -> None:
 
 def test_reading_a_spec_imports_neither_ray_nor_torch() -> None:
     """A spec is checked in a fraction of a second, on a machine that has neither."""
-    code = "import sys, jobs.spec.difference, jobs.spec.variants; print({'ray', 'torch', 'pyarrow'} & set(sys.modules))"
+    imports = "import sys, sumsquares.jobs.spec.difference, sumsquares.jobs.spec.variants"
+    code = f"{imports}; print({{'ray', 'torch', 'pyarrow'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

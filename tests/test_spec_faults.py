@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.spec.errors import MAX_PROBLEMS
-from jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
+from sumsquares.jobs.spec.errors import MAX_PROBLEMS
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
 
 SUMS = 'name = "sums"\ntask = "sum"\nlargest = 1000\nrows = 1000'
 

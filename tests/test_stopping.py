@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import signals
+from sumsquares.cluster import signals
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("multiprocessing", "traceback", "typer", "numpy")
@@ -20,7 +20,7 @@ HEAVY = ("multiprocessing", "traceback", "typer", "numpy")
 
 def test_nothing_heavy_is_imported_before_signals_are_answered():
     """A signal that comes while Python itself starts can't be: the shorter that is the better."""
-    code = f"import sys, jobs.__main__; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import sys, sumsquares.__main__; print([name for name in {HEAVY} if name in sys.modules])"
     words = [sys.executable, "-S", "-c", code]  # without the site's own imports
     assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
 

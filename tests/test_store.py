@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.storage import bucket
-from jobs.storage.address import AddressError
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs.storage import bucket
+from sumsquares.jobs.storage.address import AddressError
+from sumsquares.jobs.storage.store import StorageError, Store
 
 NAMES = st.sampled_from(["a", "b.json", "x/a", "x/y/a", "x/y/b", "y"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "delete"]), NAMES, st.binary(max_size=40)), max_size=15)

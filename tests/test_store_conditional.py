@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import bucket
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs.storage import bucket
+from sumsquares.jobs.storage.store import StorageError, Store
 
 PROCESSES = 16
 

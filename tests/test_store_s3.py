@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from s3_server import S3Server
 
-from jobs.storage import bucket
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs.storage import bucket
+from sumsquares.jobs.storage.store import StorageError, Store
 
 FILES = {"a": b"", "x/a": b"1", "x/y/b": bytes(range(256)) * 4000, "xy": b"3"}
 

@@ -14,12 +14,12 @@ from ray_cluster import ROOT
 from specs import LONGER, SMALL
 from test_run import run, summary_of
 
-from cluster.submission import Job
-from jobs.exits import UsageError
-from jobs.place import PlaceOptions
-from jobs.spec.job_spec import parse_spec
-from jobs.storage.store import Store
-from jobs.submitting import endpoint, entrypoint, exit_code_of, job_name
+from sumsquares.cluster.submission import Job
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.place import PlaceOptions
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.submitting import endpoint, entrypoint, exit_code_of, job_name
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def cli(cluster, tmp_path):
 
     def call(*arguments, **environment):
         known = {**cluster.environment, "RAY_API_SERVER_ADDRESS": cluster.address, **environment}
-        command = [sys.executable, "-m", "jobs", *arguments]
+        command = [sys.executable, "-m", "sumsquares", *arguments]
         return subprocess.run(
             command, cwd=tmp_path, env=known, capture_output=True, text=True, check=False, timeout=150
         )
@@ -134,7 +134,7 @@ def test_a_cluster_that_is_not_there_is_exit_5_within_seconds(tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        command = [sys.executable, "-m", "jobs", "submit", "spec.toml", "--address", address]
+        command = [sys.executable, "-m", "sumsquares", "submit", "spec.toml", "--address", address]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         ended = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=30

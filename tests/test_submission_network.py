@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 OTHER = """
 import sys
 if "--multiprocessing-fork" in sys.orig_argv or sys.argv[0] == "-c":
-    from cluster.reach import limit_attempts
+    from sumsquares.cluster.reach import limit_attempts
     limit_attempts()
     import ray
     import ray._private.utils as utils
@@ -24,8 +24,8 @@ if "--multiprocessing-fork" in sys.orig_argv or sys.argv[0] == "-c":
     {change}
 """
 """A Ray or a Python that is not the cluster's, for the command line and for the driver that it starts."""
-MAIN = "from jobs.__main__ import main; main()"
-QUICK = f"import cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; {MAIN}"
+MAIN = "from sumsquares.__main__ import main; main()"
+QUICK = f"import sumsquares.cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; {MAIN}"
 """The command line with shorter deadlines."""
 
 
@@ -34,7 +34,7 @@ def cli(cluster, tmp_path):
     """Starts the command line as a user's process, in a folder with a spec."""
     (tmp_path / "spec.toml").write_text(LONGER)
 
-    def call(*arguments, start=("-m", "jobs"), **environment):
+    def call(*arguments, start=("-m", "sumsquares"), **environment):
         known = {name: value for name, value in cluster.environment.items() if not name.startswith("RAY_ADDRESS")}
         known |= environment
         command = [sys.executable, *start, *arguments]
@@ -124,7 +124,7 @@ def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path
 
 def test_a_wrong_token_is_refused_by_the_ray_as_well(cluster, cli):
     """`run --address` speaks to Ray without the Jobs API."""
-    wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from jobs.__main__ import main; main()"
+    wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from sumsquares.__main__ import main; main()"
     began = time.monotonic()
     code, out, err = ended(cli("run", "spec.toml", "--address", f"127.0.0.1:{cluster.gcs}", start=("-c", wrong)))
     assert code == 5, out + err

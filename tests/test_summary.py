@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_rows import SQUARES, SUMS, row_of, table_of, variant
 
-from datasets.facts import measure_facts
-from datasets.spec import NamedDataset
-from jobs.results.stored import METRICS, SCHEMA
-from jobs.results.summary import summarize
-from jobs.spec.variants import Trial
+from sumsquares.datasets.facts import measure_facts
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.spec.variants import Trial
 
 COLUMNS = (
     "variant_id dataset dataset_digest task hidden activation optimizer lr schedule weight_decay batch_size epochs "

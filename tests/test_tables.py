@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from specs import SMALL
 
-from jobs.results.stored import METRICS, SCHEMA
-from jobs.results.summary import summarize
-from jobs.show.tables import BEST, WORST, result_tables
-from jobs.show.words import best_first, counted, named, number, share, varying
-from jobs.spec.job_spec import parse_spec
-from jobs.spec.variants import trials
+from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.show.tables import BEST, WORST, result_tables
+from sumsquares.jobs.show.words import best_first, counted, named, number, share, varying
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import trials
 
 ONE = """
 name = "one"

@@ -10,14 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.engines import torch_engine
-from jobs.engines.activations import ACTIVATIONS
-from jobs.engines.initialize import begin
-from jobs.engines.optimizers import OPTIMIZERS
-from jobs.engines.order import batches, in_memory
-from jobs.engines.program import Program
-from jobs.engines.sequential import sequential
-from jobs.engines.state import Models, state_dicts
+from sumsquares.jobs.engines import torch_engine
+from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.optimizers import OPTIMIZERS
+from sumsquares.jobs.engines.order import batches, in_memory
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.sequential import sequential
+from sumsquares.jobs.engines.state import Models, state_dicts
 
 TORCH_OPTIMIZERS = {
     "sgd": torch.optim.SGD,

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets.spec import NamedDataset
-from jobs.spec.difference import describe_difference
-from jobs.spec.grid import AXES
-from jobs.spec.job_spec import JobSpec, parse_spec
-from jobs.spec.size import size_of
-from jobs.spec.variants import TRAINING_VERSION, Trial, Variant, trials, variants
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.spec.difference import describe_difference
+from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
+from sumsquares.jobs.spec.size import size_of
+from sumsquares.jobs.spec.variants import TRAINING_VERSION, Trial, Variant, trials, variants
 
 VALUES: dict[str, list[Any]] = {
     "hidden": [[], [8], [16, 4]],

@@ -35,16 +35,16 @@ from verify_world import (
 )
 from verify_world import trained as trained
 
-from jobs.night.clock import Clock
-from jobs.night.lock import PATH as LOCK
-from jobs.night.lock import holding
-from jobs.spec.job_spec import parse_spec
-from jobs.spec.variants import Trial, trials
-from jobs.storage import folder
-from jobs.storage.layout import unit_of
-from jobs.storage.store import Store
-from jobs.verify import world as world_module
-from jobs.verify.look import look
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.lock import PATH as LOCK
+from sumsquares.jobs.night.lock import holding
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.storage import folder
+from sumsquares.jobs.storage.layout import unit_of
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.verify import world as world_module
+from sumsquares.jobs.verify.look import look
 
 OLD = Path(__file__).parent / "old_store" / "files"
 NOTES = b"these are somebody's notes\n"
@@ -351,7 +351,7 @@ def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: 
 
 def found_pack(store, trial):
     """The pack of a trial."""
-    from jobs.results.stored import read_trials
+    from sumsquares.jobs.results.stored import read_trials
 
     rows = read_trials(store).table.to_pylist()
     return next(row["pack"] for row in rows if row["trial_id"] == trial)
@@ -474,7 +474,7 @@ def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypa
     store.put(path, b"")
     seen = look(store, lambda _: None)
     store.put(path, whole)
-    from jobs.verify.repair import repair
+    from sumsquares.jobs.verify.repair import repair
 
     before = files(store)
     assert repair(seen, Clock()) == ([], [])

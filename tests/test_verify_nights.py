@@ -14,12 +14,12 @@ from test_cli import cli  # noqa: F401  the fixture
 from verify_world import DAYS, HARMS, MINE, draw_for, files, flipped, found, meanings, mend, start
 from verify_world import trained as trained
 
-from jobs.night.champion import PATH as CHAMPION
-from jobs.night.champion import read_champion
-from jobs.night.lock import PATH as LOCK
-from jobs.night.nights import read_night, read_state
-from jobs.storage.sealed import seal
-from jobs.storage.store import Store
+from sumsquares.jobs.night.champion import PATH as CHAMPION
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.lock import PATH as LOCK
+from sumsquares.jobs.night.nights import read_night, read_state
+from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.store import Store
 
 PARTS = 16
 SHARE = range(PARTS) if os.environ.get("WHOLE_DAMAGE") else (3, 11)

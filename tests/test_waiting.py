@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.waiting import Waiting
-from cluster.workers import ClusterError, Group
+from sumsquares.cluster.waiting import Waiting
+from sumsquares.cluster.workers import ClusterError, Group
 
 GROUPS = [Group(f"cpu-{number}", 4, "cpu", 2, {"CPU": 1.0}, {}) for number in range(2)]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.workers import ClusterError, Resources, Wanted, groups
+from sumsquares.cluster.workers import ClusterError, Resources, Wanted, groups
 
 
 @given(st.integers(0, 200), st.integers(0, 40), st.integers(1, 50))

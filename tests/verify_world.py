@@ -11,23 +11,23 @@ import pyarrow.parquet as pq
 import pytest
 from night_world import TINY, spec_of
 
-from jobs import commands
-from jobs.commands import Shared
-from jobs.engines.state import State
-from jobs.night.here import Here, Options
-from jobs.night.lock import PATH as LOCK
-from jobs.night.nightly import run_night
-from jobs.night.nights import Night
-from jobs.night.retention import THROUGH
-from jobs.place import HERE
-from jobs.results.pack_files import pack_id_of
-from jobs.results.stored import read_results, read_weights
-from jobs.show.progress import Progress
-from jobs.states import save_state
-from jobs.storage.sealed import seal
-from jobs.storage.store import Store
-from jobs.verify.look import check, look
-from jobs.verify.repair import repair
+from sumsquares.jobs import commands
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.engines.state import State
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.lock import PATH as LOCK
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.retention import THROUGH
+from sumsquares.jobs.place import HERE
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.results.stored import read_results, read_weights
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.states import save_state
+from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.verify.look import check, look
+from sumsquares.jobs.verify.repair import repair
 
 DAYS = ("2026-11-01", "2026-11-02")
 MINE = TINY.replace('"tiny"', '"mine"')
@@ -108,7 +108,7 @@ def found(store):
 
 def mend(store):
     """Repairs; what remains, by path."""
-    from jobs.night.clock import Clock
+    from sumsquares.jobs.night.clock import Clock
 
     return {each.path: each for each in repair(look(store, lambda _: None), Clock())[1]}
 

@@ -16,13 +16,13 @@ def groups(question):
     """One group: growing packs."""
     engine = {"torch": torch_engine, "lanes": lanes_engine}[question["engine"]]()
     make = partial(trainer, engine, tuple(question["hidden"]))
-    how = f"jobs.engines.{question['engine']}_engine"
+    how = f"sumsquares.jobs.engines.{question['engine']}_engine"
     return [[Candidate(how, models, partial(make, models)) for models in PACKS]]
 
 
 def torch_engine():
     """The train function of the torch engine."""
-    from jobs.engines import torch_engine
+    from sumsquares.jobs.engines import torch_engine
 
     torch_engine.prepare()
     return torch_engine.train
@@ -35,9 +35,9 @@ def lanes_engine():
         UnavailableError: it was not built, or can't run here.
 
     """
-    if importlib.util.find_spec("jobs.engines.lanes_engine") is None:
-        raise UnavailableError("there is no jobs.engines.lanes_engine")
-    lanes = importlib.import_module("jobs.engines.lanes_engine")
+    if importlib.util.find_spec("sumsquares.jobs.engines.lanes_engine") is None:
+        raise UnavailableError("there is no sumsquares.jobs.engines.lanes_engine")
+    lanes = importlib.import_module("sumsquares.jobs.engines.lanes_engine")
     if reason := lanes.available():
         raise UnavailableError(reason)
     return lanes.train
@@ -47,9 +47,9 @@ def trainer(train, hidden, models):
     """A function that trains a pack from its first weights."""
     import numpy as np
 
-    from jobs.engines.order import in_memory
-    from jobs.engines.program import Program
-    from jobs.engines.state import Models
+    from sumsquares.jobs.engines.order import in_memory
+    from sumsquares.jobs.engines.program import Program
+    from sumsquares.jobs.engines.state import Models
 
     program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
     pack = Models(range(models), ["glorot_uniform"] * models, [0.001] * models, [0.0] * models)

@@ -46,8 +46,8 @@ def writing(make, folder):
 
 def ours(task, rows, _options, folder):
     """Shards of the train split, with the digests of their content and of each file."""
-    from datasets.shards import encode_shard, shard_count
-    from datasets.spec import DatasetSpec
+    from sumsquares.datasets.shards import encode_shard, shard_count
+    from sumsquares.datasets.spec import DatasetSpec
 
     spec = DatasetSpec.model_validate({"task": task, "largest": 1000, "rows": rows})
 

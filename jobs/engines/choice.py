@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from jobs.engines import lanes_engine
+from sumsquares.jobs.engines import lanes_engine
 
 
 class EngineMissing(ValueError):  # noqa: N818  what is the case, as DamagedShard and others
@@ -35,7 +35,7 @@ def choose(wanted: str, device: str) -> str:
 
 def engine(name: str) -> Any:
     """The engine's module, set up in this process: it has `train` and `predictor`."""
-    module = importlib.import_module(f"jobs.engines.{name}_engine")
+    module = importlib.import_module(f"sumsquares.jobs.engines.{name}_engine")
     module.prepare()
     return module
 

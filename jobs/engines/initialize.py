@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engines.draws import uniform
-from jobs.engines.program import Layer, Program
-from jobs.engines.state import Models, State
+from sumsquares.jobs.engines.draws import uniform
+from sumsquares.jobs.engines.program import Layer, Program
+from sumsquares.jobs.engines.state import Models, State
 
 WEIGHTS, BIASES = 1, 2  # purposes of draws
 SLOTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2, "rmsprop": 1}

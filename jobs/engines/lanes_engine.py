@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engines.initialize import begin
-from jobs.engines.lanes.library import Library, Steps, Trained, load
-from jobs.engines.order import Rows, stretches
-from jobs.engines.program import Program
-from jobs.engines.schedule import corrections, shares
-from jobs.engines.state import Models, State
+from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.lanes.library import Library, Steps, Trained, load
+from sumsquares.jobs.engines.order import Rows, stretches
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.schedule import corrections, shares
+from sumsquares.jobs.engines.state import Models, State
 
 CALL_FLOPS = 1e10
 """Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""

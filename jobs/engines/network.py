@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from jobs.engines.activations import ACTIVATIONS
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.program import Program
 
 
 class _Buffers:

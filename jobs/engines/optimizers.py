@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jobs.engines.schedule import BETA1, BETA2
+from sumsquares.jobs.engines.schedule import BETA1, BETA2
 
 MOMENTUM, ALPHA, EPS = 0.9, 0.99, 1e-8
 

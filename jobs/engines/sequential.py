@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from jobs.engines.activations import LEAK
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.activations import LEAK
+from sumsquares.jobs.engines.program import Program
 
 
 class Square(nn.Module):

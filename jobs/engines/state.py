@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.program import Program
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jobs.engines.initialize import begin
-from jobs.engines.network import Network
-from jobs.engines.optimizers import OPTIMIZERS, decay
-from jobs.engines.order import Rows, batches
-from jobs.engines.program import Program
-from jobs.engines.schedule import corrections, shares
-from jobs.engines.state import Models, State
+from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.network import Network
+from sumsquares.jobs.engines.optimizers import OPTIMIZERS, decay
+from sumsquares.jobs.engines.order import Rows, batches
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.schedule import corrections, shares
+from sumsquares.jobs.engines.state import Models, State
 
 REPORT_STEPS = 100
 """Steps between two calls of `on_progress`: about 0.1 s for a cache-sized pack of small networks."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from jobs.night.nights import date_of, list_nights
-from jobs.night.retention import pruned_through
-from jobs.storage.store import Store
+from sumsquares.jobs.night.nights import date_of, list_nights
+from sumsquares.jobs.night.retention import pruned_through
+from sumsquares.jobs.storage.store import Store
 
 _LONGEST = 366
 

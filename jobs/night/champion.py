@@ -13,17 +13,17 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from jobs.archive import run_folder
-from jobs.exits import BusyError, UsageError
-from jobs.floods import few_names
-from jobs.night.lost import PATH as PATH
-from jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
-from jobs.night.nights import read_night, run_files, run_name
-from jobs.night.records import NightId
-from jobs.numbers import shown
-from jobs.storage.layout import is_night
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import Store
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.exits import BusyError, UsageError
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.night.lost import PATH as PATH
+from sumsquares.jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
+from sumsquares.jobs.night.nights import read_night, run_files, run_name
+from sumsquares.jobs.night.records import NightId
+from sumsquares.jobs.numbers import shown
+from sumsquares.jobs.storage.layout import is_night
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import Store
 
 ACCEPTED = "accepted"
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jobs.numbers import real, whole
-from jobs.options import (
+from sumsquares.jobs.numbers import real, whole
+from sumsquares.jobs.options import (
     DEFAULT_MAX_TRIALS,
     DEFAULT_STORE,
     LONGEST,
@@ -113,12 +113,12 @@ def start(
     debug: Debug = False,
 ) -> None:
     """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
-    from jobs.night import commands
-    from jobs.night.clock import Clock
-    from jobs.night.gate import Policy
-    from jobs.night.here import Options
-    from jobs.night.retention import Keep
-    from jobs.place import PlaceOptions
+    from sumsquares.jobs.night import commands
+    from sumsquares.jobs.night.clock import Clock
+    from sumsquares.jobs.night.gate import Policy
+    from sumsquares.jobs.night.here import Options
+    from sumsquares.jobs.night.retention import Keep
+    from sumsquares.jobs.place import PlaceOptions
 
     place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
         address
@@ -141,7 +141,7 @@ def status(
     debug: Debug = False,
 ) -> None:
     """Show the last nights: result, best RMSE of each dataset, duration; and which are missing."""
-    from jobs.night import commands
+    from sumsquares.jobs.night import commands
 
     raise typer.Exit(commands.status(nights, shared(store, json, quiet, debug)))
 
@@ -155,7 +155,7 @@ def rollback(
     debug: Debug = False,
 ) -> None:
     """Make an earlier night the champion again."""
-    from jobs.night import commands
+    from sumsquares.jobs.night import commands
 
     raise typer.Exit(commands.roll_back(to, shared(store, json, quiet, debug)))
 
@@ -169,7 +169,7 @@ def promote(
     debug: Debug = False,
 ) -> None:
     """Make a finished night the champion by hand, whatever the gate said of it."""
-    from jobs.night import commands
+    from sumsquares.jobs.night import commands
 
     raise typer.Exit(commands.promote_by_hand(night, shared(store, json, quiet, debug)))
 
@@ -177,7 +177,7 @@ def promote(
 @nightly_app.command()
 def unlock(store: StoreRoot = DEFAULT_STORE, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """Free the lock of a night that is dead; one that lives can't promote any more."""
-    from jobs.night import commands
+    from sumsquares.jobs.night import commands
 
     raise typer.Exit(commands.free(shared(store, json, quiet, debug)))
 
@@ -193,7 +193,7 @@ def prune(
     debug: Debug = False,
 ) -> None:
     """Delete nights beyond both count and age, as each night does at its end."""
-    from jobs.night import commands
-    from jobs.night.retention import Keep
+    from sumsquares.jobs.night import commands
+    from sumsquares.jobs.night.retention import Keep
 
     raise typer.Exit(commands.prune_nights(Keep(keep, keep_days), dry_run, shared(store, json, quiet, debug)))

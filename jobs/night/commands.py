@@ -11,23 +11,23 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs import exits
-from jobs.commands import Shared
-from jobs.exits import UsageError
-from jobs.masking import masked
-from jobs.night.champion import accept, rollback
-from jobs.night.clock import Clock
-from jobs.night.here import Here, Options
-from jobs.night.hooks import check_hook
-from jobs.night.lock import holding, unlock
-from jobs.night.nightly import run_night
-from jobs.night.nights import Night
-from jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
-from jobs.night.status import status_facts, status_text
-from jobs.numbers import shown
-from jobs.place import Place
-from jobs.spec.job_spec import JobSpec, load_spec
-from jobs.storage.store import Store
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.night.champion import accept, rollback
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.hooks import check_hook
+from sumsquares.jobs.night.lock import holding, unlock
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
+from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.numbers import shown
+from sumsquares.jobs.place import Place
+from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
+from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
 """Nights that one command makes at most."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jobs.exits import BusyError
-from jobs.night.champion import ACCEPTED, Champion, promote, read_champion
-from jobs.night.clock import Clock
-from jobs.night.edited import Edited, Side, compare_edited, has_variants_of, have_same_rows, is_edited
-from jobs.night.gate import Judgement, Policy, Scores, judge
-from jobs.night.lock import Lock
-from jobs.night.lost import champion_night
-from jobs.night.nights import Night, list_nights, read_night
-from jobs.night.reading import Reading
-from jobs.night.scores import make_scores, read_scores, without_result
-from jobs.spec.variants import variants
-from jobs.storage.store import Store
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.night.champion import ACCEPTED, Champion, promote, read_champion
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.edited import Edited, Side, compare_edited, has_variants_of, have_same_rows, is_edited
+from sumsquares.jobs.night.gate import Judgement, Policy, Scores, judge
+from sumsquares.jobs.night.lock import Lock
+from sumsquares.jobs.night.lost import champion_night
+from sumsquares.jobs.night.nights import Night, list_nights, read_night
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.scores import make_scores, read_scores, without_result
+from sumsquares.jobs.spec.variants import variants
+from sumsquares.jobs.storage.store import Store
 
 HISTORY = 20
 """Nights that the gate looks back on at most."""

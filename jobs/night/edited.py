@@ -12,15 +12,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.spec import NamedDataset
-from jobs.night.best import Comparison, Pair, Table, compare, table_of, worst
-from jobs.night.gate import Policy, Scores
-from jobs.night.matching import matched, one_stream, same_test_rows
-from jobs.night.nights import Night
-from jobs.night.reading import Reading
-from jobs.night.scores import measure_on, variant_name
-from jobs.spec.variants import Variant, variants
-from jobs.storage.store import Store
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.night.best import Comparison, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.gate import Policy, Scores
+from sumsquares.jobs.night.matching import matched, one_stream, same_test_rows
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.scores import measure_on, variant_name
+from sumsquares.jobs.spec.variants import Variant, variants
+from sumsquares.jobs.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from jobs.night.best import NIGHTS, SEEDS, Comparison
-from jobs.night.edited import Edited
-from jobs.night.gate import RESOLUTION, Policy
-from jobs.results.stored import variant_columns
-from jobs.show.words import TOLD, describe_variant, named
-from jobs.spec.grid import AXES
-from jobs.spec.variants import Variant
+from sumsquares.jobs.night.best import NIGHTS, SEEDS, Comparison
+from sumsquares.jobs.night.edited import Edited
+from sumsquares.jobs.night.gate import RESOLUTION, Policy
+from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.show.words import TOLD, describe_variant, named
+from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.spec.variants import Variant
 
 _LEFT_OUT = tuple(axis for axis in AXES if axis not in TOLD)
 """Axes that a variant's words leave out at their defaults."""

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.night.student import holm, t_tail
-from jobs.results.grouped import student_t975
+from sumsquares.jobs.night.student import holm, t_tail
+from sumsquares.jobs.results.grouped import student_t975
 
 NIGHTS = 5
 """Nights of one champion, itself included, from which on their spread is used."""

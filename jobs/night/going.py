@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from datasets.errors import DamagedManifest
-from datasets.manifest import from_json
-from jobs.archive import run_folder
-from jobs.floods import few_names
-from jobs.night.nights import folder_of, run_name
-from jobs.show.words import counted
-from jobs.storage.layout import AREAS, unit_of
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile, readable
-from jobs.storage.store import Store
+from sumsquares.datasets.errors import DamagedManifest
+from sumsquares.datasets.manifest import from_json
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.night.nights import folder_of, run_name
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.storage.layout import AREAS, unit_of
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile, readable
+from sumsquares.jobs.storage.store import Store
 
 _READERS = 16  # threads; an object store answers in 10 to 100 ms
 _MOST_OF_SHARD = 1 << 30

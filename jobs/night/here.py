@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.night.clock import Clock
-from jobs.night.gate import Policy
-from jobs.night.hooks import run_hook
-from jobs.night.retention import Keep
-from jobs.place import Place
-from jobs.show.progress import Progress
-from jobs.storage.store import Store
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.gate import Policy
+from sumsquares.jobs.night.hooks import run_hook
+from sumsquares.jobs.night.retention import Keep
+from sumsquares.jobs.place import Place
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from cluster.signals import uninterrupted
-from jobs.exits import BusyError
-from jobs.night.clock import Clock, stamp
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import StorageError, Store
-from jobs.typed import typed
+from sumsquares.cluster.signals import uninterrupted
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.night.clock import Clock, stamp
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.typed import typed
 
 PATH = "nightly/lock.json"
 LEASE = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.night.nights import (
+from sumsquares.jobs.night.nights import (
     GOOD,
     Night,
     folder_of,
@@ -15,9 +15,9 @@ from jobs.night.nights import (
     start_again,
     stored_night,
 )
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
-from jobs.typed import typed
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.typed import typed
 
 PATH = "nightly/champion.json"
 _LAST = "the last night that the gate promoted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from datasets.spec import DatasetSpec, NamedDataset
+from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 
 
 def matched(champion: Sequence[NamedDataset], night: Sequence[NamedDataset]) -> dict[str, NamedDataset | None]:

@@ -5,21 +5,21 @@ Its trials, the rows they learnt from, its scores and the summary of its run. Th
 
 from __future__ import annotations
 
-from jobs.archive import run_folder
-from jobs.night.champion import read_champion
-from jobs.night.here import Here
-from jobs.night.lock import Lock
-from jobs.night.lost import champion_night
-from jobs.night.nights import Night, list_nights, read_night, stored_night, write_record
-from jobs.night.reading import Reading
-from jobs.night.scores import make_scores, read_scores
-from jobs.night.training import train_spec
-from jobs.plan import make_plan
-from jobs.results.summary_file import SPEC, SUMMARY, read_summary
-from jobs.spec.variants import trials
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
-from jobs.workplace import Workplace
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.here import Here
+from sumsquares.jobs.night.lock import Lock
+from sumsquares.jobs.night.lost import champion_night
+from sumsquares.jobs.night.nights import Night, list_nights, read_night, stored_night, write_record
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.scores import make_scores, read_scores
+from sumsquares.jobs.night.training import train_spec
+from sumsquares.jobs.plan import make_plan
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.workplace import Workplace
 
 
 def has_lost(night: Night, store: Store, read: Reading | None = None) -> bool:

@@ -19,15 +19,15 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from jobs.archive import run_folder
-from jobs.night.records import SHAPES
-from jobs.results.summary_file import sha256_of
-from jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
-from jobs.spec.seal_line import is_sealed, seal_text
-from jobs.storage.layout import is_night
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import Store
-from jobs.typed import typed
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.night.records import SHAPES
+from sumsquares.jobs.results.summary_file import sha256_of
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
+from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.storage.layout import is_night
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.typed import typed
 
 FOLDER = "nightly"
 GOOD = ("first", "better", "same")

@@ -6,8 +6,8 @@ night runs is found by the next night.
 
 from __future__ import annotations
 
-from jobs.results.stored import OF_TRIAL, Results, read_results
-from jobs.storage.store import Store
+from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results
+from sumsquares.jobs.storage.store import Store
 
 
 class Reading:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, TypeAdapter
 
-from jobs.storage.layout import is_night
+from sumsquares.jobs.storage.layout import is_night
 
 _CONFIG = ConfigDict(extra="allow", strict=True)
 

@@ -17,20 +17,20 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter
 
-from jobs.archive import PREVIOUS
-from jobs.exits import BusyError
-from jobs.generation import folder_of as dataset_folder
-from jobs.night.champion import read_champion
-from jobs.night.going import Found, staying
-from jobs.night.nights import GOOD, date_of, list_nights, read_night, run_name
-from jobs.night.reading import Reading
-from jobs.night.sources import trained_spec
-from jobs.results.stored import Results
-from jobs.show.words import counted
-from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from jobs.spec.variants import trials
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.storage.store import Store
+from sumsquares.jobs.archive import PREVIOUS
+from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.generation import folder_of as dataset_folder
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.going import Found, staying
+from sumsquares.jobs.night.nights import GOOD, date_of, list_nights, read_night, run_name
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.results.stored import Results
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.store import Store
 
 THROUGH = "nightly/pruned.json"
 

@@ -21,19 +21,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets.rows import blocks
-from datasets.spec import DatasetSpec
-from jobs.night.gate import Scores
-from jobs.night.nights import Night, folder_of, stored_night
-from jobs.night.reading import Reading
-from jobs.results.models import network_answers, networks
-from jobs.results.scale import diverged_from
-from jobs.results.stored import variant_columns
-from jobs.show.words import counted
-from jobs.spec.job_spec import parse_spec
-from jobs.spec.variants import Trial, Variant, trials
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
+from sumsquares.datasets.rows import blocks
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.night.gate import Scores
+from sumsquares.jobs.night.nights import Night, folder_of, stored_night
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.results.models import network_answers, networks
+from sumsquares.jobs.results.scale import diverged_from
+from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import Trial, Variant, trials
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
 
 
 def scores_path(night: str) -> str:

@@ -5,8 +5,8 @@ So they are compared with it before they are used, and written anew when the nig
 
 from __future__ import annotations
 
-from jobs.archive import run_folder
-from jobs.night.nights import (
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.night.nights import (
     Night,
     folder_of,
     keep_source,
@@ -15,10 +15,10 @@ from jobs.night.nights import (
     start_again,
     stored_night,
 )
-from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from jobs.spec.seal_line import seal_text
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.seal_line import seal_text
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
 
 
 def trained_spec(store: Store, night: str) -> JobSpec:

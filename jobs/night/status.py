@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from jobs.night.calendar import missed_dates
-from jobs.night.champion import read_champion
-from jobs.night.clock import Clock, stamp
-from jobs.night.lock import read_lease
-from jobs.night.lost import champion_night
-from jobs.night.nights import date_of, list_nights, read_night, read_state
-from jobs.night.sources import trained_spec
-from jobs.show.progress import clock as clock_text
-from jobs.show.words import counted, number
-from jobs.storage.sealed import DamagedRecord
-from jobs.storage.store import Store
+from sumsquares.jobs.night.calendar import missed_dates
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.clock import Clock, stamp
+from sumsquares.jobs.night.lock import read_lease
+from sumsquares.jobs.night.lost import champion_night
+from sumsquares.jobs.night.nights import date_of, list_nights, read_night, read_state
+from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.show.progress import clock as clock_text
+from sumsquares.jobs.show.words import counted, number
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
 
 _FACTS = ("night", "date", "result", "exit_code", "message", "best", "seconds", "attempt", "ended", "fresh", "error")
 

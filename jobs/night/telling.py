@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.floods import few_names
-from jobs.night.calendar import missed_dates
-from jobs.night.here import Here, Options
-from jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record
-from jobs.storage.store import Store
+from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.night.calendar import missed_dates
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record
+from sumsquares.jobs.storage.store import Store
 
 _STATE = (
     *("night", "date", "spec_name", "spec_digest", "fresh", "run", "token", "attempt", "began", "recovers", "ended"),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cluster.work import Failure
-from jobs.archive import begin_run
-from jobs.night.here import Here
-from jobs.night.reading import Reading
-from jobs.plan import RETRAINED, Plan, make_plan
-from jobs.results.summary import Summary
-from jobs.run import generate_datasets, summarize_run, train_packs
-from jobs.show.progress import Progress
-from jobs.show.words import counted
-from jobs.spec.job_spec import JobSpec
-from jobs.workplace import Workplace
+from sumsquares.cluster.work import Failure
+from sumsquares.jobs.archive import begin_run
+from sumsquares.jobs.night.here import Here
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.plan import RETRAINED, Plan, make_plan
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.run import generate_datasets, summarize_run, train_packs
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.workplace import Workplace
 
 
 @dataclass(frozen=True)

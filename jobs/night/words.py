@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from jobs.night.decision import Decision
-from jobs.night.edited import Edited
-from jobs.night.edited_words import edited_facts, edited_sentence, listed, opening, ratio, what, words_of
-from jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
-from jobs.show.words import counted
-from jobs.spec.variants import Variant
+from sumsquares.jobs.night.decision import Decision
+from sumsquares.jobs.night.edited import Edited
+from sumsquares.jobs.night.edited_words import edited_facts, edited_sentence, listed, opening, ratio, what, words_of
+from sumsquares.jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.variants import Variant
 
 _TOLD, _LISTED = 3, 100  # changes in the sentence and in night.json; all are counted
 

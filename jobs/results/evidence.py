@@ -14,17 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from datasets.errors import DataError
-from datasets.facts import Facts
-from datasets.normalize import normalization
-from datasets.rows import blocks
-from datasets.spec import NamedDataset
-from jobs.engines.forward import forward
-from jobs.engines.metrics import measure
-from jobs.results.models import weights_of
-from jobs.results.stored import EVIDENCE, SCHEMA
-from jobs.spec.variants import Trial
-from jobs.storage.store import Store
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.rows import blocks
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.engines.forward import forward
+from sumsquares.jobs.engines.metrics import measure
+from sumsquares.jobs.results.models import weights_of
+from sumsquares.jobs.results.stored import EVIDENCE, SCHEMA
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
 

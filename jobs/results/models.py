@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.normalize import normalization
-from jobs.engines.forward import forward
-from jobs.packs import program_of
-from jobs.results.stored import read_weights
-from jobs.spec.variants import Trial
-from jobs.storage.store import Store
+from sumsquares.datasets.normalize import normalization
+from sumsquares.jobs.engines.forward import forward
+from sumsquares.jobs.packs import program_of
+from sumsquares.jobs.results.stored import read_weights
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,7 @@ def load_model(store: Store, pack_id: str, trial: Trial) -> nn.Sequential:
 
 def networks(store: Store, pack_id: str, trials: Iterable[Trial]) -> Iterator[tuple[Trial, nn.Sequential]]:
     """The networks of several trials of one pack, whose files are read once; errors as in `load_model`."""
-    from jobs.engines.sequential import sequential
+    from sumsquares.jobs.engines.sequential import sequential
 
     for trial, own in weights_of(store, pack_id, trials):
         yield trial, sequential(program_of(trial.variant), own)

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from datasets.errors import DataError
-from jobs.spec.variants import Variant
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.spec.variants import Variant
 
 FORMAT = 2
 FORMATS = (1, FORMAT)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.rows import block
-from datasets.tasks import target
-from jobs.exits import UsageError
-from jobs.results.models import answers
-from jobs.spec.variants import Trial
-from jobs.storage.store import Store
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.tasks import target
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
 
 ROWS = 10
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from datasets.facts import largest_target
-from datasets.spec import DatasetSpec
+from sumsquares.datasets.facts import largest_target
+from sumsquares.datasets.spec import DatasetSpec
 
 DIVERGED_FACTOR = 10
 """A trial whose RMSE is above so many times the largest absolute target of the test rows counts as diverged."""

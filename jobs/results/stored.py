@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import safetensors
 from numpy.typing import NDArray
 
-from datasets.errors import DataError
-from jobs.results.pack_files import (
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results.pack_files import (
     EVIDENCE,
     METRICS,
     SCHEMA,
@@ -36,9 +36,9 @@ from jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile, readable
-from jobs.storage.store import Store
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile, readable
+from sumsquares.jobs.storage.store import Store
 
 __all__ = [
     "EVIDENCE",

@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from datasets.facts import EXACT_TARGET, Facts, measure_facts
-from datasets.spec import NamedDataset
-from jobs.results.grouped import Grouped, Indices, Reals
-from jobs.results.scale import DIVERGED_FACTOR
-from jobs.results.stored import METRICS, SCHEMA, variant_columns
-from jobs.spec.variants import Trial, Variant
+from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
+from sumsquares.jobs.results.scale import DIVERGED_FACTOR
+from sumsquares.jobs.results.stored import METRICS, SCHEMA, variant_columns
+from sumsquares.jobs.spec.variants import Trial, Variant
 
 FORMAT = 2
 """From 2 on the file in the store is sealed, and names the other files of its run: jobs/archive.py."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.seal_line import seal_text
-from jobs.storage.sealed import DamagedRecord, read_json, seal, unseal
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.seal_line import seal_text
+from sumsquares.jobs.storage.sealed import DamagedRecord, read_json, seal, unseal
 
 SPEC = "job.toml"
 SUMMARY = "summary.json"

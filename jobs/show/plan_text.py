@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.engines.choice import in_words
-from jobs.estimate import Estimate
-from jobs.floods import few
-from jobs.packs import Pack
-from jobs.place import Place
-from jobs.plan import Plan
-from jobs.room import no_room
-from jobs.show.progress import clock
-from jobs.show.words import counted, describe_task
+from sumsquares.jobs.engines.choice import in_words
+from sumsquares.jobs.estimate import Estimate
+from sumsquares.jobs.floods import few
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.place import Place
+from sumsquares.jobs.plan import Plan
+from sumsquares.jobs.room import no_room
+from sumsquares.jobs.show.progress import clock
+from sumsquares.jobs.show.words import counted, describe_task
 
 SHOWN_SHAPES = 8
 

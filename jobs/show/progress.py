@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from cluster.work import View
-from jobs.floods import few
-from jobs.generation import Made
-from jobs.masking import masked
-from jobs.packs import Pack
-from jobs.plan import Plan
-from jobs.show.words import counted
+from sumsquares.cluster.work import View
+from sumsquares.jobs.floods import few
+from sumsquares.jobs.generation import Made
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.packs import Pack
+from sumsquares.jobs.plan import Plan
+from sumsquares.jobs.show.words import counted
 
 LINE_SECONDS = 5.0
 """Between two lines where there is no terminal."""

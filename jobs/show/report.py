@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from datasets.tasks import target_range
-from jobs.masking import masked
-from jobs.results.scale import DIVERGED_FACTOR
-from jobs.results.summary import Summary
-from jobs.show.charts import Axis, Dot, axis_svg, dot_svg
-from jobs.show.findings import Finding, finding, is_linear, seen_share
-from jobs.show.words import (
+from sumsquares.datasets.tasks import target_range
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.results.scale import DIVERGED_FACTOR
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.show.charts import Axis, Dot, axis_svg, dot_svg
+from sumsquares.jobs.show.findings import Finding, finding, is_linear, seen_share
+from sumsquares.jobs.show.words import (
     Row,
     best_first,
     best_words,
@@ -33,8 +33,8 @@ from jobs.show.words import (
     share,
     varying,
 )
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import trials
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import trials
 
 IN_CHART = (20, 10)
 """So many of the best and of the worst variants of a dataset are drawn."""
@@ -110,7 +110,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         _section(name, about, [row for row in rows if row["dataset"] == name], summary, asked)
         for name, about in summary.datasets.items()
     ]
-    text = files("jobs.show").joinpath("report.html.jinja").read_text("utf-8")
+    text = files("sumsquares.jobs.show").joinpath("report.html.jinja").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(text).render(
         spec=spec,

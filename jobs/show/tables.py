@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from jobs.results.samples import ROWS
-from jobs.results.summary import Summary
-from jobs.show.findings import finding, seen_share
-from jobs.show.words import (
+from sumsquares.jobs.results.samples import ROWS
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.show.findings import finding, seen_share
+from sumsquares.jobs.show.words import (
     Row,
     best_first,
     best_words,

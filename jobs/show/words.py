@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobs.spec.grid import AXES, Train
+from sumsquares.jobs.spec.grid import AXES, Train
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from datasets.spec import SPLITS, NamedDataset
-from jobs.spec.errors import path_of
-from jobs.spec.grid import Grid, Train
-from jobs.spec.size import size_of
-from jobs.spec.words import listing, show, similar
+from sumsquares.datasets.spec import SPLITS, NamedDataset
+from sumsquares.jobs.spec.errors import path_of
+from sumsquares.jobs.spec.grid import Grid, Train
+from sumsquares.jobs.spec.size import size_of
+from sumsquares.jobs.spec.words import listing, show, similar
 
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any
 
-from jobs.spec.errors import SpecError
+from sumsquares.jobs.spec.errors import SpecError
 
 MAX_BYTES = 1 << 20
 """A spec's size limit. The longest legitimate one is some 10 KB; tomllib takes about 0.6 s for 1 MiB."""

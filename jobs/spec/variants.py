@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise, product, starmap
 
-from datasets.spec import NamedDataset
-from jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
-from jobs.spec.job_spec import JobSpec
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
+from sumsquares.jobs.spec.job_spec import JobSpec
 
 TRAINING_VERSION = 3  # part of every digest: raise it with any change of what a trial's numbers are
 

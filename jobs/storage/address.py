@@ -5,9 +5,9 @@ import re
 import sys
 from pathlib import Path
 
-from jobs.masking import masked
-from jobs.storage.bucket import SCHEMES
-from jobs.storage.leftovers import TEMPORARY
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.storage.bucket import SCHEMES
+from sumsquares.jobs.storage.leftovers import TEMPORARY
 
 _VALID = "valid are a local folder, " + ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")

@@ -18,9 +18,9 @@ from importlib import import_module
 from itertools import count
 from typing import Any, TypeVar
 
-from jobs.storage.bucket_errors import BucketError, as_os_error, is_answer, is_refused, is_transient
-from jobs.storage.leftovers import OLD_SECONDS, TURN_NAME, is_half_written, is_probe
-from jobs.storage.plain import NotPlain, check_size
+from sumsquares.jobs.storage.bucket_errors import BucketError, as_os_error, is_answer, is_refused, is_transient
+from sumsquares.jobs.storage.leftovers import OLD_SECONDS, TURN_NAME, is_half_written, is_probe
+from sumsquares.jobs.storage.plain import NotPlain, check_size
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from jobs.storage.leftovers import LOCK_NAME, OLD_SECONDS, PROBED, TEMPORARY, is_half_written, is_probe
-from jobs.storage.plain import NotPlain, check_target, is_plain, read_plain
+from sumsquares.jobs.storage.leftovers import LOCK_NAME, OLD_SECONDS, PROBED, TEMPORARY, is_half_written, is_probe
+from sumsquares.jobs.storage.plain import NotPlain, check_target, is_plain, read_plain
 
 _FILES = (".parquet", ".safetensors", ".state", ".json", ".toml", ".html")
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}

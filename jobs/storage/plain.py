@@ -11,7 +11,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from datasets.errors import DataError
+from sumsquares.datasets.errors import DataError
 
 _LONGEST = 1000  # characters of a path that a message shows
 _KINDS = {

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from datasets.errors import DataError
+from sumsquares.datasets.errors import DataError
 
 T = TypeVar("T")
 

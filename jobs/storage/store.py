@@ -19,13 +19,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from jobs.masking import masked
-from jobs.memory import available_memory
-from jobs.storage.address import SCHEME, checked_path, checked_root
-from jobs.storage.bucket import Bucket
-from jobs.storage.folder import Folder
-from jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
-from jobs.storage.plain import ForeignFile, NotPlain, readable
+from sumsquares.jobs.masking import masked
+from sumsquares.jobs.memory import available_memory
+from sumsquares.jobs.storage.address import SCHEME, checked_path, checked_root
+from sumsquares.jobs.storage.bucket import Bucket
+from sumsquares.jobs.storage.folder import Folder
+from sumsquares.jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
+from sumsquares.jobs.storage.plain import ForeignFile, NotPlain, readable
 
 _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1 << 30}
 """Bytes of a file of ours by its suffix, where nothing more exact is known; of others what the memory holds."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jobs.results.summary_file import SPEC
-from jobs.run import files_of_run
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.seal_line import seal_text
-from jobs.storage.store import Store
+from sumsquares.jobs.results.summary_file import SPEC
+from sumsquares.jobs.run import files_of_run
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.seal_line import seal_text
+from sumsquares.jobs.storage.store import Store
 
 
 def kept_files(store: Store, folder: str, spec: JobSpec) -> dict[str, bytes]:

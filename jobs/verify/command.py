@@ -7,18 +7,18 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jobs import exits
-from jobs.commands import Shared
-from jobs.night.clock import Clock
-from jobs.results.stored import OF_TRIAL, read_results
-from jobs.show.words import counted
-from jobs.storage.plain import readable
-from jobs.storage.store import Store
-from jobs.typed import typed
-from jobs.verify.damage import Damage
-from jobs.verify.look import Look, look
-from jobs.verify.notes import notes_of
-from jobs.verify.repair import repair
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.results.stored import OF_TRIAL, read_results
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.storage.plain import readable
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.typed import typed
+from sumsquares.jobs.verify.damage import Damage
+from sumsquares.jobs.verify.look import Look, look
+from sumsquares.jobs.verify.notes import notes_of
+from sumsquares.jobs.verify.repair import repair
 
 _SHOWN = 20
 """Lines of a kind; --json has all."""

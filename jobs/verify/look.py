@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets.errors import DataError
-from jobs.archive import run_folder
-from jobs.night.lost import PATH as CHAMPION
-from jobs.night.nights import folder_of, list_nights, run_name
-from jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
-from jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import StorageError, Store
-from jobs.verify.damage import Damage, foreign, unreadable
-from jobs.verify.datasets import check_dataset, extra_shards
-from jobs.verify.nights import check_night, check_record
-from jobs.verify.owners import Owners, collect
-from jobs.verify.packs import check_pack, check_state
-from jobs.verify.patient import PatientStore, UnreadableFile
-from jobs.verify.runs import check_run
-from jobs.verify.world import Meter, World
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.night.lost import PATH as CHAMPION
+from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
+from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from sumsquares.jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.verify.damage import Damage, foreign, unreadable
+from sumsquares.jobs.verify.datasets import check_dataset, extra_shards
+from sumsquares.jobs.verify.nights import check_night, check_record
+from sumsquares.jobs.verify.owners import Owners, collect
+from sumsquares.jobs.verify.packs import check_pack, check_state
+from sumsquares.jobs.verify.patient import PatientStore, UnreadableFile
+from sumsquares.jobs.verify.runs import check_run
+from sumsquares.jobs.verify.world import Meter, World
 
 Unit = tuple[str, str]
 """The kind and the name of files that are checked together."""

@@ -9,28 +9,28 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from datasets.errors import DataError
-from jobs.night.champion import read_champion
-from jobs.night.lock import PATH as LOCK
-from jobs.night.lock import read_lease
-from jobs.night.lost import PATH as CHAMPION
-from jobs.night.lost import way_out
-from jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name, start_again
-from jobs.night.reading import Reading
-from jobs.night.records import SHAPES
-from jobs.night.retention import THROUGH, read_through
-from jobs.night.scores import measure_night, scores_path
-from jobs.night.telling import ended_state
-from jobs.results.summary_file import sha256_of
-from jobs.spec.job_spec import SpecError, parse_stored
-from jobs.spec.seal_line import is_sealed
-from jobs.storage.layout import unit_of
-from jobs.storage.ours import is_ours
-from jobs.storage.sealed import DamagedRecord, seal, unseal
-from jobs.typed import typed
-from jobs.verify.damage import Damage, foreign
-from jobs.verify.owners import known_night, night_command
-from jobs.verify.world import World
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.lock import PATH as LOCK
+from sumsquares.jobs.night.lock import read_lease
+from sumsquares.jobs.night.lost import PATH as CHAMPION
+from sumsquares.jobs.night.lost import way_out
+from sumsquares.jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name, start_again
+from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.records import SHAPES
+from sumsquares.jobs.night.retention import THROUGH, read_through
+from sumsquares.jobs.night.scores import measure_night, scores_path
+from sumsquares.jobs.night.telling import ended_state
+from sumsquares.jobs.results.summary_file import sha256_of
+from sumsquares.jobs.spec.job_spec import SpecError, parse_stored
+from sumsquares.jobs.spec.seal_line import is_sealed
+from sumsquares.jobs.storage.layout import unit_of
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.typed import typed
+from sumsquares.jobs.verify.damage import Damage, foreign
+from sumsquares.jobs.verify.owners import known_night, night_command
+from sumsquares.jobs.verify.world import World
 
 
 def check_night(world: World, night: str) -> list[Damage]:

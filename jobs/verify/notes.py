@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from jobs.results.stored import Results
-from jobs.results.summary_file import SUMMARY
-from jobs.show.words import counted
-from jobs.spec.variants import trials
-from jobs.verify.runs import finishing, is_old
-from jobs.verify.world import World
+from sumsquares.jobs.results.stored import Results
+from sumsquares.jobs.results.summary_file import SUMMARY
+from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.verify.runs import finishing, is_old
+from sumsquares.jobs.verify.world import World
 
 
 def notes_of(

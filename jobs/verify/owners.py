@@ -9,16 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from datasets.errors import DataError
-from datasets.spec import DatasetSpec
-from jobs.archive import run_folder
-from jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
-from jobs.results.summary_file import SPEC
-from jobs.show.words import listed
-from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from jobs.spec.variants import Trial, trials
-from jobs.storage.store import Store
-from jobs.typed import typed
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.archive import run_folder
+from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
+from sumsquares.jobs.results.summary_file import SPEC
+from sumsquares.jobs.show.words import listed
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.typed import typed
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,20 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from datasets.errors import DataError
-from jobs.results.pack_files import check_trials, damaged, decode_pack, decode_weights, pack_id_of, weights_digest
-from jobs.results.stored import variant_columns
-from jobs.states import damage_of
-from jobs.storage.ours import is_ours
-from jobs.verify.damage import Damage, foreign
-from jobs.verify.world import World
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results.pack_files import (
+    check_trials,
+    damaged,
+    decode_pack,
+    decode_weights,
+    pack_id_of,
+    weights_digest,
+)
+from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.states import damage_of
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.verify.damage import Damage, foreign
+from sumsquares.jobs.verify.world import World
 
 _SEALED = re.compile(rb"seal-sha256:[0-9a-f]{64}")
 

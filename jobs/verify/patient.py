@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import StorageError, Store
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import StorageError, Store
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EIO}
 

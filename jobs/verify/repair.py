@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from datasets.errors import DataError
-from jobs.night.clock import Clock
-from jobs.night.lock import Lock, holding
-from jobs.results.summary_file import SPEC, SUMMARY
-from jobs.storage.ours import is_ours
-from jobs.storage.plain import ForeignFile
-from jobs.storage.store import Store
-from jobs.verify.damage import Damage
-from jobs.verify.look import Look, Unit, check, is_checked, look
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.lock import Lock, holding
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.verify.damage import Damage
+from sumsquares.jobs.verify.look import Look, Unit, check, is_checked, look
 
 
 def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:

@@ -17,22 +17,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.differences import UNREADABLE
-from datasets.errors import DataError
-from jobs.archive import PREVIOUS, run_folder, write_anew
-from jobs.night.nights import Night, read_night, run_name
-from jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
-from jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from jobs.spec.seal_line import is_sealed, seal_text
-from jobs.spec.variants import trials
-from jobs.storage.layout import DERIVED
-from jobs.storage.ours import is_ours
-from jobs.storage.sealed import DamagedRecord
-from jobs.typed import typed
-from jobs.verify.anew import kept_files
-from jobs.verify.damage import Damage, foreign
-from jobs.verify.owners import known_night, night_command, run_command
-from jobs.verify.world import World
+from sumsquares.datasets.differences import UNREADABLE
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.archive import PREVIOUS, run_folder, write_anew
+from sumsquares.jobs.night.nights import Night, read_night, run_name
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.layout import DERIVED
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.typed import typed
+from sumsquares.jobs.verify.anew import kept_files
+from sumsquares.jobs.verify.damage import Damage, foreign
+from sumsquares.jobs.verify.owners import known_night, night_command, run_command
+from sumsquares.jobs.verify.world import World
 
 _SHOWN = re.compile(rb"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 _STATED = re.compile(rb"<code>([0-9a-f]{64})</code>")

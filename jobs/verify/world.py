@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jobs.spec.job_spec import JobSpec
-from jobs.spec.variants import trials
-from jobs.storage.store import Store
-from jobs.verify.owners import Owners
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.verify.owners import Owners
 
 LINE_SECONDS = 5.0
 """Between two lines that tell how far it is."""

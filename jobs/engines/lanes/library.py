@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engines.initialize import SLOTS
-from jobs.engines.program import Program
+from sumsquares.jobs.engines.initialize import SLOTS
+from sumsquares.jobs.engines.program import Program
 
 FOLDER = Path(__file__).parent
 VERSION = 4

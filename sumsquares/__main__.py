@@ -1,4 +1,4 @@
-"""The command `sumsquares`, also as `python -m jobs`: whatever goes wrong ends in one message and an exit code."""
+"""The command `sumsquares`, also as `python -m sumsquares`: every failure ends in one message and an exit code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import sys
 from typing import NoReturn
 
-from cluster.signals import STOPPING, stop_on_signals
-from jobs import exits, output
+from sumsquares.cluster.signals import STOPPING, stop_on_signals
+from sumsquares.jobs import exits, output
 
 
 def main() -> NoReturn:
@@ -36,13 +36,12 @@ def command() -> int:
 def _guarded() -> int:
     with output.guarded():
         try:
-            from jobs.cli import app
+            from sumsquares.jobs.cli import app
 
             try:
                 app(prog_name="sumsquares")
             except SystemExit as ended:  # how Typer ends every command
-                assert ended.code is None or isinstance(ended.code, int)
-                return ended.code or exits.OK
+                return int(ended.code or exits.OK)
             finally:
                 sys.stdout.flush()
         except (Exception, exits.Stopped) as error:  # the outermost edge
