@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from sumsquares.cluster.connect import limit_attempts
 from sumsquares.cluster.isolation import isolate
 from sumsquares.cluster.queue import describe
-from sumsquares.cluster.reach import limit_attempts
 from sumsquares.cluster.signals import unblock
 from sumsquares.cluster.work import Target
 from sumsquares.cluster.workers import Resources
@@ -56,7 +56,7 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
         tempfile.tempdir = target.folder  # which is removed even if this process is killed
     else:
         limit_attempts()
-    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # ray_train.py is written for it, whatever the user's own programs need
     from sumsquares.cluster import session
 
     if target.address is None:
@@ -71,7 +71,9 @@ def _carry_out(pipe: Connection, resources: list[Resources], name: str, argument
         pipe.send(("told", value))
 
     try:
-        from sumsquares.cluster import fits, nodes, tasks
+        from sumsquares.cluster import nodes
+        from sumsquares.cluster import ray_tasks as tasks
+        from sumsquares.cluster import ray_train as fits
 
         if name == "resources":
             told(resources)

@@ -1,7 +1,7 @@
 """Works off a queue with processes of this machine, without Ray: for what is over before Ray would have started.
 
 A process that dies is replaced, and its piece goes back to the queue; if the launcher dies, each ends with its piece.
-What fits.py has beyond that is not here: more machines, GPUs, a watchdog for workers that hang.
+What ray_train.py has beyond that is not here: more machines, GPUs, a watchdog for workers that hang.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The queue that workers pull from: who works on what, what comes back when a worker dies, what is given up.
 
-Plain and synchronous, so that it can be tested without Ray; `fits.py` makes an actor of it. Workers are named
+Plain and synchronous, so that it can be tested without Ray; `ray_train.py` makes an actor of it. Workers are named
 `GROUP-RANK`; a group starts and ends as a whole.
 """
 

@@ -15,12 +15,12 @@ import yaml
 from kubernetes_laws import KEYS, TOKEN
 from kustomize import Document, load, render
 
-from sumsquares.cluster.fits import BEAT_SECONDS, BEATS_PER_SECOND
+from sumsquares.cluster.ray_train import BEAT_SECONDS, BEATS_PER_SECOND
 from sumsquares.cluster.workers import GROUP_SIZE
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.packs import lanes_pack_size
+from sumsquares.jobs.stages.packs import lanes_pack_size
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "clusters.md").read_text()

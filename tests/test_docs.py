@@ -10,7 +10,7 @@ import typer
 
 from sumsquares.cluster.signals import STOPPING
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import trials
 

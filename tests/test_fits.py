@@ -47,7 +47,7 @@ def no_halves(_payload):
 
 
 def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
-    from sumsquares.cluster import fits
+    from sumsquares.cluster import ray_train as fits
     from sumsquares.cluster.work import Item
 
     views = []
@@ -93,7 +93,7 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(res
 
 def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
     """As if it had been called here."""
-    from sumsquares.cluster.tasks import map_tasks
+    from sumsquares.cluster.ray_tasks import map_tasks
 
     assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
     with pytest.raises(ZeroDivisionError):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from specs import small
 
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
 
 
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from specs import SMALL
 
 from sumsquares.cluster.workers import ClusterError, Wanted
-from sumsquares.jobs import commands
-from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.place import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
+from sumsquares.jobs.stages.placement import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
 
 
 def test_what_is_left_open_is_what_this_machine_has():

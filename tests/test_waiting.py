@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sumsquares.cluster.waiting import Waiting
+from sumsquares.cluster.worker_watch import Waiting
 from sumsquares.cluster.workers import ClusterError, Group
 
 GROUPS = [Group(f"cpu-{number}", 4, "cpu", 2, {"CPU": 1.0}, {}) for number in range(2)]

@@ -16,12 +16,12 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 
 from sumsquares.cluster.work import View
-from sumsquares.jobs.floods import few
-from sumsquares.jobs.generation import Made
-from sumsquares.jobs.masking import masked
-from sumsquares.jobs.packs import Pack
-from sumsquares.jobs.plan import Plan
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.messages.abbreviate import few
+from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.stages.generate import Made
+from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.plan import Plan
 
 LINE_SECONDS = 5.0
 """Between two lines where there is no terminal."""

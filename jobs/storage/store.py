@@ -19,8 +19,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from sumsquares.jobs.masking import masked
-from sumsquares.jobs.memory import available_memory
+from sumsquares.jobs.machine.memory import available_memory
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.storage.address import SCHEME, checked_path, checked_root
 from sumsquares.jobs.storage.bucket import Bucket
 from sumsquares.jobs.storage.folder import Folder
