@@ -1,6 +1,6 @@
 """A run from spec to summary, in stages. What is done is decided here; where it is done comes in as two functions.
 
-Written to the store, in this order: datasets, packs, and at the end the run's own files (run_files.py).
+Written to the store, in this order: datasets, packs, and at the end the run's own files (stages/run_files.py).
 """
 
 from __future__ import annotations
