@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import markdown
 
-from sumsquares.jobs.night.best import Pair, Table, compare, worst
 from sumsquares.jobs.night.gate import LOST, Policy
+from sumsquares.jobs.night.gate_best import Pair, Table, compare, worst
 
 LUCK = 0.3
 LIFE = 20

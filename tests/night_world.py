@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from result_rows import commit, row_of
 
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.nights import Night, write_record
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.records import BestVariant, NightRecord, NightState, write_night, write_state
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.generate import folder_of as dataset_folder
@@ -73,9 +74,19 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
         "attempt": 1,
         "recovers": False,
     }
-    write_record(store, night.id, "state", {**facts, "state": "ended"})
-    ended = {"result": result, "exit_code": 8 if result == "worse" else 0, "against": against, "message": result}
-    best = {"sums": {"rmse_median": 1.5}}
-    more = {"trained_digest": night.trained.digest, "scores_sha256": scores, "token": 1, "seconds": 61.0, "best": best}
-    write_record(store, night.id, "night", {**facts, **ended, **more, "ended": day})
+    write_state(store, NightState(**facts, state="ended"))
+    record = NightRecord(
+        **facts,
+        result=result,
+        exit_code=8 if result == "worse" else 0,
+        against=against,
+        message=result,
+        trained_digest=night.trained.digest,
+        scores_sha256=scores,
+        token=1,
+        seconds=61.0,
+        best={"sums": BestVariant(rmse_median=1.5)},
+        ended=day,
+    )
+    write_night(store, record)
     return night.id

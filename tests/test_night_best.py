@@ -11,9 +11,9 @@ import pytest
 from test_benchmarks import run
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.decision import match_datasets, same_test_rows
 from sumsquares.jobs.night.gate import LOST, Policy, Scores
-from sumsquares.jobs.night.matching import matched, same_test_rows
+from sumsquares.jobs.night.gate_best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
 from sumsquares.jobs.results.student_t import t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
@@ -147,12 +147,12 @@ def test_datasets_are_matched_by_their_rows_then_their_name_then_their_question(
     """Each once; another task, range or number of inputs is another question."""
     a, b = dataset("a"), dataset("b", seed=1)
     swapped = [dataset("a", seed=1), dataset("b")]
-    assert matched([a, b], swapped) == {"a": swapped[1], "b": swapped[0]}
+    assert match_datasets([a, b], swapped) == {"a": swapped[1], "b": swapped[0]}
     more = [dataset("b", rows=300), dataset("c", rows=400)]
-    assert matched([a, b], more) == {"a": more[1], "b": more[0]}
-    assert matched([a, b], more[:1]) == {"a": None, "b": more[0]}
+    assert match_datasets([a, b], more) == {"a": more[1], "b": more[0]}
+    assert match_datasets([a, b], more[:1]) == {"a": None, "b": more[0]}
     for other in ({"task": "product"}, {"largest": 51}, {"n_numbers": 3}, {"unused": 1}):
-        assert matched([a], [dataset("a", **other)]) == {"a": None}
+        assert match_datasets([a], [dataset("a", **other)]) == {"a": None}
 
 
 def test_the_test_rows_depend_on_all_but_the_number_of_training_rows():

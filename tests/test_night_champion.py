@@ -37,7 +37,7 @@ def test_a_promotion_moves_the_champion_and_keeps_every_move(store):
     ids = promoted(store, DAYS[:3])
     champion, _ = read_champion(store)
     assert (champion.night, champion.token) == (ids[-1], 3)
-    assert [move.night for move in champion.moves] == champion.line == ids
+    assert [move.night for move in champion.moves] == champion.lineage == ids
 
 
 def test_a_night_that_was_judged_against_another_champion_is_not_promoted(store):
@@ -76,12 +76,12 @@ def test_rollback_goes_back_one_champion_at_a_time(store):
     ids = promoted(store, DAYS[:3])
     assert rollback(store, "now").night == ids[1]
     assert rollback(store, "now").night == ids[0]
-    assert read_champion(store)[0].taken_back == set(ids[1:])
+    assert read_champion(store)[0].rolled_back == set(ids[1:])
     with pytest.raises(UsageError, match="no earlier champion"):
         rollback(store, "now")
     new = made_up(store, DAYS[4], "better")
     assert promote(store, new, "tiny", 9, "now", ids[0])
-    assert read_champion(store)[0].line == [ids[0], new]
+    assert read_champion(store)[0].lineage == [ids[0], new]
     assert rollback(store, "now").night == ids[0]
     assert len(read_champion(store)[0].moves) == 7
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from night_world import TINY, Moved, spec_of
-from test_night_nightly import FIRST, OPTIONS, events, here, prepared, rows_of  # noqa: F401
+from test_night_nightly import FIRST, OPTIONS, context, events, prepared, rows_of  # noqa: F401
 
 from sumsquares.datasets.rows import block
 from sumsquares.jobs import exits
@@ -17,7 +17,8 @@ from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.night.champion import accept, read_champion
 from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.nightly import run_night
-from sumsquares.jobs.night.nights import Night, read_night
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.models import answers
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train as training
@@ -31,13 +32,14 @@ BOTH = EPOCHS.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = 
 
 def night(number, text, store, fresh=False, options=OPTIONS):
     """The record of a night of a spec."""
-    return run_night(Night(FIRST + timedelta(days=number), spec_of(text), fresh), options, here(store, Moved()))
+    given = Night(FIRST + timedelta(days=number), spec_of(text), fresh)
+    return run_night(context(given, store, Moved(), options))
 
 
 def edited(store, before, after, fresh=False):
     """The record of a night of one spec after one of another."""
     first = night(0, before, store, fresh)
-    assert first["result"] == "first"
+    assert first.result == "first"
     return night(1, after, store, fresh)
 
 
@@ -80,12 +82,12 @@ def test_each_kind_of_edit_has_its_verdict_and_exit_code(tmp_path, before, after
     """And the champion is the night only where it is better; the message and night.json say what was compared."""
     store = Store(str(tmp_path))
     record = edited(store, before, after)
-    assert (record["result"], record["exit_code"]) == (result, code), record["message"]
+    assert (record.result, record.exit_code) == (result, code), record.message
     champion = read_champion(store)[0].night
-    assert champion == (record["night"] if result == "better" else record["against"])
-    assert read_night(store, record["night"])["gate"] == record["gate"]
+    assert champion == (record.night if result == "better" else record.against)
+    assert read_night(store, record.night).gate == record.gate
     assert ask_run(store, "champion", [3, 17])
-    assert ("nightly promote " + record["night"] in record["message"]) == (result in ("worse", "apart"))
+    assert ("nightly promote " + record.night in record.message) == (result in ("worse", "apart"))
 
 
 GOOD = """
@@ -129,21 +131,21 @@ def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp
     options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
     first = night(0, GOOD, store, fresh, options)
     failed = night(1, GOOD.replace("lr = 0.05", "lr = 1e6"), store, fresh, options)
-    assert (failed["result"], failed["exit_code"]) == ("failed", exits.INCOMPLETE)
-    assert f"dataset 'sq' diverged: not judged and not promoted, champion {first['night']} stays" in failed["message"]
-    assert failed["gate"]["changes"] == []
-    assert read_champion(store)[0].night == first["night"]
+    assert (failed.result, failed.exit_code) == ("failed", exits.INCOMPLETE)
+    assert f"dataset 'sq' diverged: not judged and not promoted, champion {first.night} stays" in failed.message
+    assert failed.gate["changes"] == []
+    assert read_champion(store)[0].night == first.night
     assert ask_run(store, "champion", [5])
-    assert night(2, GOOD, store, fresh, options)["result"] == "same"
+    assert night(2, GOOD, store, fresh, options).result == "same"
     assert events(told) == ["success", "failure", "recovery"]
 
 
 def test_a_first_night_without_a_result_is_no_champion(tmp_path):
     """Nor is it judged; a later good one is the first."""
     store = Store(str(tmp_path))
-    assert night(0, GOOD.replace("lr = 0.05", "lr = 1e6"), store)["result"] == "failed"
+    assert night(0, GOOD.replace("lr = 0.05", "lr = 1e6"), store).result == "failed"
     assert read_champion(store)[0] is None
-    assert night(1, GOOD, store)["result"] == "first"
+    assert night(1, GOOD, store).result == "first"
 
 
 def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(tmp_path):
@@ -151,15 +153,15 @@ def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(t
     text = SGD.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = "sums"', 1)
     text += text[text.index("[[grid]]") :].replace('"sums"', '"more"').replace("[0.01, 0.02]", "1e30")
     record = night(0, text, Store(str(tmp_path)))
-    assert record["result"] == "failed"
-    assert "all trials of dataset 'more' diverged" in record["message"]
-    assert set(record["best"]) == {"sums"}
+    assert record.result == "failed"
+    assert "all trials of dataset 'more' diverged" in record.message
+    assert set(record.best) == {"sums"}
 
 
 def test_fewer_rows_are_part_of_the_edit_unless_the_rows_are_fresh(tmp_path):
     """1.6 times worse: a regression by the test over seeds; with fresh data it may be luck of the rows."""
     fewer = GOOD.replace("rows = 200", "rows = 80", 1)
-    results = [edited(Store(str(tmp_path / str(fresh))), GOOD, fewer, fresh)["result"] for fresh in (False, True)]
+    results = [edited(Store(str(tmp_path / str(fresh))), GOOD, fewer, fresh).result for fresh in (False, True)]
     assert results == ["worse", "same"]
 
 
@@ -170,9 +172,9 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
     first = night(0, GOOD, store, True, options)
     worse = GOOD.replace("lr = 0.05", "lr = 1e-7").replace("epochs = 30", "epochs = 1")
     record = night(1, worse, store, True, options)
-    assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
-    assert read_champion(store)[0].night == first["night"]
-    (found,) = record["gate"]["datasets"]
+    assert (record.result, record.exit_code) == ("worse", exits.REGRESSED)
+    assert read_champion(store)[0].night == first.night
+    (found,) = record.gate["datasets"]
     assert (found["dataset"], found["night_dataset"], found["verdict"], found["rule"]) == ("sq", "sq", "worse", "early")
     assert (found["effect"] > 8, found["medians"] > 9) == (True, True)
     assert found["low"] < found["effect"] < found["high"]
@@ -181,9 +183,9 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
         "lr 1e-07, unit, 1 epoch, batch_size 10 against sq [8]",
         "lr 0.05, unit, 30 epochs, batch_size 10 is worse: RMSE x ",
         "5 and 5 seeds",
-        "10 nights",
+        "10 fresh-data nights",
     ):
-        assert part in record["message"]
+        assert part in record.message
     assert events(told) == ["success", "regression"]
 
 
@@ -194,10 +196,10 @@ def test_half_of_the_best_variants_seeds_diverged_is_worse_and_one_of_them_is_no
     night(0, SGD, store)
     with diverging(seeds):
         record = night(1, SGD.replace("epochs = 40", "epochs = 41"), store)
-    assert (record["result"], record["exit_code"]) == (result, code)
-    (found,) = record["gate"]["datasets"]
+    assert (record.result, record.exit_code) == (result, code)
+    (found,) = record.gate["datasets"]
     assert (found["rule"], found["medians"]) == ("diverged", None) if result == "worse" else found["rule"] == "seeds"
-    assert ("at least half of its own seeds diverged (6 and 6 seeds)" in record["message"]) == (result == "worse")
+    assert ("at least half of its own seeds diverged (6 and 6 seeds)" in record.message) == (result == "worse")
 
 
 def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_is_judged_against(tmp_path):
@@ -206,11 +208,11 @@ def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_i
     night(0, EPOCHS, store)
     other = EPOCHS.replace('"sum"', '"product"')
     record = night(1, other, store)
-    assert "dataset 'sums' of the champion: no dataset of the same task, range and inputs" in record["message"]
-    assert (record["gate"]["datasets"], record["gate"]["apart"], record["gate"]["added"]) == ([], ["sums"], ["sums"])
-    accept(store, record["night"], "now")
+    assert "dataset 'sums' of the champion: no dataset of the same task, range and inputs" in record.message
+    assert (record.gate["datasets"], record.gate["apart"], record.gate["added"]) == ([], ["sums"], ["sums"])
+    accept(store, record.night, "now")
     after = night(2, other, store)
-    assert (after["result"], after["against"]) == ("same", record["night"])
+    assert (after.result, after.against) == ("same", record.night)
 
 
 def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
@@ -218,7 +220,7 @@ def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
     store, text = Store(str(tmp_path)), EPOCHS.replace("[0.01, 0.02]", "0.02")
     night(0, text, store)
     other = text.replace("rows = 200", "rows = 190", 1).replace("test_rows = 100", "test_rows = 90\nseed = 7")
-    (found,) = night(1, other, store)["gate"]["datasets"]
+    (found,) = night(1, other, store).gate["datasets"]
     given, changed = trials(spec_of(text)), trials(spec_of(other))
     x_NI, y_N = block(given[0].variant.dataset, "test", 0)
     stored = {row["trial_id"]: row for row in rows_of(store)}
@@ -235,8 +237,8 @@ def test_fewer_rows_of_the_same_stream_are_tested_over_seeds(tmp_path, rows, res
     night(0, EPOCHS, store, options=options)
     fewer = EPOCHS.replace("rows = 200", f"rows = {rows}", 1).replace("epochs = 40", "epochs = 41")
     record = night(1, fewer, store, options=options)
-    assert (record["result"], record["gate"]["datasets"][0]["rule"]) == (result, "seeds"), record["message"]
-    assert (", rows 20 against " in record["message"], ", rows 200 is " in record["message"]) == (rows == 20,) * 2
+    assert (record.result, record.gate["datasets"][0]["rule"]) == (result, "seeds"), record.message
+    assert (", rows 20 against " in record.message, ", rows 200 is " in record.message) == (rows == 20,) * 2
 
 
 def test_rows_of_another_seed_are_other_luck(tmp_path):
@@ -244,8 +246,8 @@ def test_rows_of_another_seed_are_other_luck(tmp_path):
     store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(early=1e6))
     night(0, EPOCHS, store, options=options)
     record = night(1, EPOCHS.replace("rows = 200", "rows = 20\nseed = 7", 1), store, options=options)
-    assert (record["result"], record["gate"]["datasets"][0]["rule"]) == ("same", "early")
-    assert "rows 20, seed of the rows 7 against sums" in record["message"]
+    assert (record.result, record.gate["datasets"][0]["rule"]) == ("same", "early")
+    assert "rows 20, seed of the rows 7 against sums" in record.message
 
 
 @pytest.mark.parametrize(
@@ -256,15 +258,15 @@ def test_the_same_rows_need_no_luck_whatever_else_differs(tmp_path, after):
     store = Store(str(tmp_path))
     first = night(0, EPOCHS, store)
     if after == EPOCHS:
-        store.delete(f"nightly/{first['night']}/night.json")
+        store.delete(f"nightly/{first.night}/night.json")
     record = night(1, after, store)
-    assert (record["result"], "fresh rows" in record["message"]) == ("same", False), record["message"]
+    assert (record.result, "fresh-data" in record.message) == ("same", False), record.message
 
 
 def test_the_champions_dataset_keeps_its_name_in_the_message(tmp_path):
     """Though the best variant of both is the same one under two names."""
     record = edited(Store(str(tmp_path)), EPOCHS, RENAMED.replace("hidden = [[4]]", "hidden = [[4], [1]]"))
-    (found,) = record["gate"]["datasets"]
+    (found,) = record.gate["datasets"]
     assert (found["words"].split()[0], found["champion_words"].split()[0]) == ("totals", "sums")
 
 
@@ -272,22 +274,22 @@ def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
     """Then only a change by the early factor counts, whichever way."""
     store, text = Store(str(tmp_path)), EPOCHS.replace("seeds = 6", "seeds = 3")
     record = edited(store, text, text.replace("epochs = 40", "epochs = 41"))
-    assert record["result"] == "same"
-    assert "3 and 3 seeds; with fewer than 4 a change of the median counts from 2 times on" in record["message"]
+    assert record.result == "same"
+    assert "3 and 3 seeds; with fewer than 4 only a 2x change counts" in record.message
     record = night(2, text.replace("epochs = 40", "epochs = 1"), store)
-    assert record["result"] == "worse"
-    assert record["gate"]["datasets"][0]["p"] is None
+    assert record.result == "worse"
+    assert record.gate["datasets"][0]["p"] is None
 
 
 def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_path):
     """Its night.json was damaged: made anew, it says what the gate found, and it is the champion still."""
     store = Store(str(tmp_path))
     record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
-    accept(store, record["night"], "now")
-    store.put(f"nightly/{record['night']}/night.json", b'{\n "format": 1}')
+    accept(store, record.night, "now")
+    store.put(f"nightly/{record.night}/night.json", b'{\n "format": 1}')
     again = night(1, EPOCHS.replace("epochs = 40", "epochs = 1"), store)
-    assert (again["result"], again["against"]) == ("worse", record["against"])
-    assert read_champion(store)[0].night == record["night"]
+    assert (again.result, again.against) == ("worse", record.against)
+    assert read_champion(store)[0].night == record.night
 
 
 def test_nights_of_fewer_seeds_are_no_history_of_an_edited_spec(tmp_path):
@@ -296,6 +298,6 @@ def test_nights_of_fewer_seeds_are_no_history_of_an_edited_spec(tmp_path):
     night(0, EPOCHS, store, True, options)
     for number, seeds, known in ((1, 3, 1), (3, 6, 2)):
         same = night(number, EPOCHS.replace("seeds = 6", f"seeds = {seeds}"), store, True, options)
-        assert (same["result"], "changes" in same["gate"]) == ("same", True)
+        assert (same.result, "changes" in same.gate) == ("same", True)
         record = night(number + 1, EPOCHS.replace("epochs = 40", f"epochs = {40 + number}"), store, True, options)
-        assert record["gate"]["datasets"][0]["nights"] == known
+        assert record.gate["datasets"][0]["nights"] == known

@@ -14,7 +14,8 @@ from night_world import TINY
 
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.nights import list_nights, read_night, read_state
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.night.records import read_night, read_state
 from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
@@ -77,7 +78,7 @@ def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
     assert night.wait(timeout=30) == code
     assert read_lease(store)[0].owner is None
     state = read_state(store, list_nights(store)[0])
-    assert (state["state"], state["exit_code"]) == ("stopped", code)
+    assert (state.state, state.exit_code) == ("stopped", code)
     assert "Traceback" not in log(store)
     assert start(store).wait(timeout=120) == 0
-    assert read_night(store, list_nights(store)[0])["attempt"] == 2
+    assert read_night(store, list_nights(store)[0]).attempt == 2

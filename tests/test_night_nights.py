@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from specs import small
 
 from sumsquares.jobs.night.clock import Clock, stamp
-from sumsquares.jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
+from sumsquares.jobs.night.nights import Night, fresh_seed
+from sumsquares.jobs.night.records import NightState, read_night, stored_night, write_spec, write_state
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
@@ -66,9 +67,9 @@ def test_a_night_comes_back_from_the_store(tmp_path):
     """With its spec and whether its data were fresh."""
     store, night = Store(str(tmp_path)), Night(DAY, spec_of(TINY), fresh=True)
     assert stored_night(store, night.id) is None
-    keep_source(store, night)
+    write_spec(store, night)
     facts = {"night": night.id, "date": "2026-11-22", "attempt": 1, "began": "now", "recovers": False}
-    write_record(store, night.id, "state", {**facts, "fresh": True, "state": "running"})
+    write_state(store, NightState(**facts, fresh=True, state="running"))
     assert stored_night(store, night.id).trained.digest == night.trained.digest
 
 
@@ -78,7 +79,7 @@ def test_a_record_with_a_flipped_byte_is_none(tmp_path):
     night = made_up(store, "2026-11-22")
     path = f"nightly/{night}/night.json"
     data = store.get(path)
-    assert read_night(store, night)["result"] == "same"
+    assert read_night(store, night).result == "same"
     for place in range(0, len(data) - 1, 7):
         store.put(path, data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
         assert read_night(store, night) is None

@@ -15,18 +15,17 @@ from pydantic import TypeAdapter
 from test_cli import cli  # noqa: F401  the fixture
 
 from sumsquares.jobs.night.champion import PATH as CHAMPION
-from sumsquares.jobs.night.champion import promote, read_champion
+from sumsquares.jobs.night.champion import champion_night, promote, read_champion
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext, ResultsCache
 from sumsquares.jobs.night.lock import PATH as LOCK
-from sumsquares.jobs.night.lost import champion_night
 from sumsquares.jobs.night.nightly import run_night
-from sumsquares.jobs.night.nights import Night, list_nights, read_night, read_state, write_record
-from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.night.retention import Keep, plan_pruning
+from sumsquares.jobs.night.nights import Night, list_nights
+from sumsquares.jobs.night.notify import follows_trouble
+from sumsquares.jobs.night.records import read_night, read_state, write_state
+from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning
 from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
-from sumsquares.jobs.night.telling import follows_trouble
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.placement import HERE
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
@@ -41,8 +40,12 @@ def trained(tmp_path_factory):
     """A store with two nights, the second of which was the same as the first, the champion."""
     store = Store(str(tmp_path_factory.mktemp("trained") / "store"))
     for day in DAYS:
-        run_night(night(day), Options(), Here(store, HERE, Progress(quiet=True)))
+        run_night(context(night(day), store))
     return store
+
+
+def context(given, store):
+    return NightContext(given, store, HERE, Progress(quiet=True))
 
 
 def night(day):
@@ -133,7 +136,7 @@ def test_a_lost_or_damaged_champion_is_exit_3_and_the_rollback_that_is_told_mend
         == ["nightly", "rollback", "--to", night(DAYS[0]).id, "--store", store.root]
     )
     assert cli(*command(ended.err)).code == 0
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
     assert start(cli, "2026-11-03").code == 0
     assert cli("predict", "champion", "3", "17").code == 0
 
@@ -271,7 +274,7 @@ def test_a_champions_spec_that_its_id_does_not_promise_is_exit_3_until_it_is_sta
     assert ended.code == 3
     assert "spec.toml" in ended.err
     assert store.list("trials") == trials
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
     assert "spec.toml" in cli("nightly", "status").out
     assert "--date 2026-11-01" in ended.err
     assert start(cli, DAYS[0]).code == 0
@@ -309,7 +312,7 @@ def test_a_champions_damaged_summary_is_written_anew_as_is_told(cli, store):  # 
         assert "start the night again with its spec and --date 2026-11-01" in ended.err
         assert start(cli, DAYS[0]).code == 0
         assert cli("predict", "champion", "3", "17").out == before
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
 
 
 def test_a_champions_lost_results_are_trained_again_by_the_next_night_as_is_told(cli, store):  # noqa: F811
@@ -352,8 +355,8 @@ def test_a_record_of_another_shape_is_damaged_and_nothing_breaks(cli, store, kin
         if read(store, night(DAYS[1]).id) is None:
             damaged.append(each)
         assert night(DAYS[1]).id in status_text(status_facts(store, Clock(), 5))
-        plan_pruning(store, Keep(1, 0), date(2026, 11, 3))
-        follows_trouble(night("2026-11-03"), None, store)
+        plan_pruning(store, RetentionPolicy(1, 0), date(2026, 11, 3))
+        follows_trouble(context(night("2026-11-03"), store), None)
         champion_night(store, night(DAYS[0]).id)
     assert len(damaged) > 40
     store.put(path, seal(damaged[0]))
@@ -391,14 +394,14 @@ def test_scores_of_other_trials_are_none(store):
     """Even where night.json names their hash; the champion's are then measured again."""
     mine = night(DAYS[0])
     record = read_night(store, mine.id)
-    assert read_scores(store, mine.id, record["scores_sha256"]) is not None
+    assert read_scores(store, mine.id, record.scores_sha256) is not None
     other = Night(mine.date, spec_of(TINY.replace("seeds = 4", "seeds = 3")), fresh=True)
     path = scores_path(mine.id)
     whole = store.get(path)
-    write_record(store, other.id, "state", opened(store, f"nightly/{mine.id}/state.json") | {"night": other.id})
+    write_state(store, read_state(store, mine.id).model_copy(update={"night": other.id}))
     store.put(f"nightly/{other.id}/spec.toml", other.spec.source_text)
     store.put(scores_path(other.id), whole)
-    assert read_scores(store, other.id, record["scores_sha256"]) is None
+    assert read_scores(store, other.id, record.scores_sha256) is None
 
 
 def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started_again(cli, store, monkeypatch):  # noqa: F811
@@ -406,9 +409,9 @@ def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started
     for path in (*store.list("trials"), scores_path(night(DAYS[0]).id)):
         store.delete(path)
     with pytest.raises(DamagedRecord, match="start this night again with its spec and --date"):
-        make_scores(store, night(DAYS[0]), Reading())
+        make_scores(store, night(DAYS[0]), ResultsCache())
     with monkeypatch.context() as patch:
-        patch.setattr("sumsquares.jobs.night.nightly.mend_champion", lambda *_: None)
+        patch.setattr("sumsquares.jobs.night.nightly.repair_champion", lambda *_: None)
         ended = start(cli, "2026-11-03")
     assert ended.code == 3
     assert "start this night again with its spec and --date" in ended.err

@@ -18,13 +18,15 @@ from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.night.champion import accept, rollback
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.here import Here, Options
-from sumsquares.jobs.night.hooks import check_hook
+from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
+from sumsquares.jobs.night.notify import check_hook, run_hook
+from sumsquares.jobs.night.report import pruning_text, pruning_warning
+from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.placement import Place
 from sumsquares.jobs.storage.store import Store
@@ -41,35 +43,39 @@ class RegressedError(RuntimeError):
 def start(
     path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
 ) -> int:
-    """The nights of these dates, one after the other; a regression of one doesn't stop the next.
+    """Runs the nights of these dates, one after the other; a regression of one doesn't stop the next.
 
     Raises:
         RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
 
     """
-    here = Here(Store(shared.store), place, shared.progress())
-    spec = _spec(path, max_trials, days[0], options, here)
-    records = []
+    store, progress = Store(shared.store), shared.progress()
+    spec = _spec(path, max_trials, days[0], options, progress)
+    outcomes = []
     for day in days:
-        records.append(record := run_night(Night(day, spec, fresh), options, here))
+        night = Night(day, spec, fresh)
+        outcomes.append(outcome := run_night(NightContext(night, store, place, progress, options)))
         if not shared.json:
-            sys.stdout.write(f"night {record['night']}: {record['message']}\n")
+            sys.stdout.write(f"night {outcome.night}: {outcome.message}\n")
             sys.stdout.flush()
     if shared.json:
+        records = [outcome.to_json() for outcome in outcomes]
         _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
-    below = [f"night {each['night']} {each['message']}" for each in records if each["exit_code"] == exits.REGRESSED]
+    below = [f"night {each.night} {each.message}" for each in outcomes if each.exit_code == exits.REGRESSED]
     if below:
         raise RegressedError("; ".join(below))
-    return max(int(record["exit_code"]) for record in records)
+    return max(outcome.exit_code for outcome in outcomes)
 
 
-def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) -> JobSpec:
-    """The spec; that it can't be read is a failure of the night as well."""
+def _spec(path: Path, max_trials: int, day: date, options: Options, progress: Progress) -> JobSpec:
+    """Returns the spec; if it can't be read, that is a failure of the night as well."""
     try:
         return load_spec(path, max_trials)
     except Exception as error:
-        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
-        here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
+        code = exits.code_of(error)
+        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}"), "exit_code": code}
+        if (trouble := run_hook(options.hook, "failure", facts, options.hook_seconds)) is not None:
+            progress.warn(trouble)
         raise
 
 
@@ -144,19 +150,19 @@ def free(shared: Shared) -> int:
     return exits.OK
 
 
-def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
+def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
     """What retention deletes, and with no dry run its deletion."""
     store, clock = Store(shared.store), Clock()
-    plan = plan_pruning(store, keep, clock.today())
+    plan = plan_pruning(store, policy, clock.today())
     if plan.nights and not dry_run:
         with holding(store, "prune", clock) as lock:
-            plan = plan_pruning(store, keep, clock.today())
+            plan = plan_pruning(store, policy, clock.today())
             prune(store, plan, lock.check)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
-    facts["stays"] = plan.stays
-    if warning := warning_of(store, plan):
+    facts["stays"] = plan.foreign
+    if warning := pruning_warning(store, plan):
         shared.progress().warn(warning)
-    _print(shared, facts, text_of(store, plan, deleted=not dry_run))
+    _print(shared, facts, pruning_text(store, plan, deleted=not dry_run))
     return exits.OK
 
 

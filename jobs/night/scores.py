@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.gate import Scores
-from sumsquares.jobs.night.nights import Night, folder_of, stored_night
-from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.nights import Night, folder_of
+from sumsquares.jobs.night.records import stored_night
 from sumsquares.jobs.results.models import network_answers, networks
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import variant_columns
@@ -41,7 +42,7 @@ def scores_path(night: str) -> str:
     return f"{folder_of(night)}/scores.parquet"
 
 
-def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]:
+def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores, str]:
     """Measures a night and keeps the result; returns it with its SHA-256.
 
     Raises:
@@ -53,7 +54,7 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
     return _scores(table), hashlib.sha256(data).hexdigest()
 
 
-def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, bytes]:
+def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Table, bytes]:
     """The same, kept nowhere: the table, and the file that holds it; errors as in `make_scores`."""
     pairs, found = _trained(store, night, read)
     if night.fresh:
@@ -67,7 +68,7 @@ def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, 
     return table, sink.getvalue()
 
 
-def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: Reading) -> Scores:
+def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: ResultsCache) -> Scores:
     """A night's trials of the datasets that `rows` names, measured on the test rows it gives; kept nowhere.
 
     Raises:
@@ -131,7 +132,9 @@ def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
     return sorted(name for name, has_result in found.items() if not has_result)
 
 
-def _trained(store: Store, night: Night, read: Reading) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
+def _trained(
+    store: Store, night: Night, read: ResultsCache
+) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
     """A night's trials, each as given and as trained, and what is stored of the latter."""
     pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
     stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])

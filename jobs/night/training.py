@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sumsquares.cluster.work import Failure
-from sumsquares.jobs.night.here import Here
-from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.context import NightContext, ResultsCache
 from sumsquares.jobs.pipeline.run import generate_datasets, summarize_run, train_packs
 from sumsquares.jobs.pipeline.runners import Workplace
 from sumsquares.jobs.results.summary import Summary
@@ -28,7 +27,9 @@ class Trained:
     failures: Sequence[Failure]
 
 
-def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[[], None], read: Reading) -> Trained:
+def train_spec(
+    spec: JobSpec, here: NightContext, workplace: Workplace, check: Callable[[], None], read: ResultsCache
+) -> Trained:
     """Plans, generates, trains what is missing and summarises; `check` is called between the stages."""
     timing = workplace.timing
     with timing.stage("plan"):
