@@ -50,13 +50,14 @@ def readme_reading(found: dict[str, Any]) -> str:
     right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
     times = float(limit[1].replace(",", "")) / relu
     text = (
-        "How to read this: a stack of linear layers is equivalent to a single linear layer. It learns **sums** exactly. "
-        f"On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows and 74,535 on "
-        f"all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with ReLU is "
-        f"piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but *beyond* the "
-        "training range it is about as wrong as a line. With the right building block, an activation that squares, "
-        f"every test square is exact in {right} of {trials} trials. All results are in `store/runs/question/`: "
-        "`summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and `report.html` with charts."
+        "How to read this: a stack of linear layers is equivalent to a single linear layer. It learns **sums** "
+        f"exactly. On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows "
+        f"and 74,535 on all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with "
+        f"ReLU is piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but "
+        "*beyond* the training range it is about as wrong as a line. With the right building block, an activation "
+        f"that squares, every test square is exact in {right} of {trials} trials. All results are in "
+        "`store/runs/question/`: `summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and "
+        "`report.html` with charts."
     )
     return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
