@@ -39,7 +39,7 @@ def readme_block(found: dict[str, Any]) -> str:
 
 
 def readme_reading(found: dict[str, Any]) -> str:
-    """Returns the paragraph that explains the output, with its figures."""
+    """Returns the two paragraphs that explain the output, with its figures."""
     squares = rows(found, "squares")
     limit = re.search(r"No linear model gets below an RMSE of ([\d,]+)", answers(found)["squares"])
     assert limit
@@ -49,8 +49,14 @@ def readme_reading(found: dict[str, Any]) -> str:
     seeds = [(int(some), int(of)) for some, of in re.findall(r"\((\d+) of (\d+) seeds\)", exact[1])]
     right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
     times = float(limit[1].replace(",", "")) / relu
-    text = (
-        "How to read this: a stack of linear layers is equivalent to a single linear layer. It learns **sums** "
+    legend = (
+        "How to read this. `[16], square, lr 0.001, unit` is a variant: one hidden layer of 16 units, the activation "
+        "`square`, a learning rate of 0.001, and inputs scaled to 0..1 (`question` scales them as the question did). "
+        "In the table, `unseen` is the RMSE on the test rows that don't occur in training, `beyond range` the RMSE on "
+        "the numbers 1,001 to 2,000, and `exact` the share of test rows that the best trial gets right after rounding."
+    )
+    answer = (
+        "What it says. A stack of linear layers is equivalent to a single linear layer. It learns **sums** "
         f"exactly. On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows "
         f"and 74,535 on all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with "
         f"ReLU is piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but "
@@ -59,7 +65,10 @@ def readme_reading(found: dict[str, Any]) -> str:
         "`store/runs/question/`: `summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and "
         "`report.html` with charts."
     )
-    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+    paragraphs = [
+        textwrap.wrap(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in (legend, answer)
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
 def example_head(found: dict[str, Any], text: str) -> str:

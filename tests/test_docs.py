@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -32,6 +33,22 @@ def test_every_command_is_in_the_readme_and_no_other():
     assert set(re.findall(r"^\| `sumsquares (\w+)", README, re.MULTILINE)) == COMMANDS
 
 
+@pytest.mark.parametrize("option", ["--help", "--debug", "--json", "--quiet"])
+def test_the_readme_says_which_commands_lack_an_option(option):
+    """Those of every command stand without an exception."""
+    (lacking,) = re.findall(rf"(Every command has|All except [^.:]* have) [^.:]*`{option}`", README)
+    assert set(re.findall(r"`(\w+)`", lacking)) == {
+        name for name, command in typer.main.get_command(app).commands.items() if not _has(command, option)
+    }
+
+
+def _has(command, option):
+    """Whether a command has an option; a group, whether all of its commands have it."""
+    if hasattr(command, "commands"):
+        return all(_has(each, option) for each in command.commands.values())
+    return any(option in each.opts for each in command.get_params(typer.Context(command)))
+
+
 def test_every_make_target_that_is_shown_exists():
     """In README and CONTRIBUTING."""
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -48,6 +65,13 @@ def test_links_to_files_hold(page):
         assert target.startswith("https://") or (page.parent / target).exists(), target
     for path in re.findall(r"`((?:benchmarks|examples|tests|docs|jobs|cluster|datasets)/[\w./-]*)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_every_function_that_the_readme_names_exists():
+    """By its dotted name in backticks."""
+    names = re.findall(r"`(sumsquares(?:\.\w+)+)\.(\w+)\(", README)
+    assert names
+    assert all(hasattr(importlib.import_module(module), function) for module, function in names)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
