@@ -22,7 +22,7 @@ from sumsquares.cluster.driver_process import serve
 from sumsquares.cluster.private_folder import PrivateFolder
 from sumsquares.cluster.process_table import processes
 from sumsquares.cluster.signals import start, uninterrupted
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, Target
+from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView, Target
 from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
@@ -71,7 +71,7 @@ class Driver:
     def pull(
         self,
         make_work: MakeWork,
-        items: Sequence[Item],
+        items: Sequence[WorkItem],
         halve: Halve,
         on_view: OnView,
         workers: Sequence[Group],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sumsquares.cluster.queue import Told, WorkQueue
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -19,7 +19,7 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
     return map(function, arguments)
 
 
-def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView) -> None:
+def pull(make_work: MakeWork, items: Sequence[WorkItem], halve: Halve, on_view: OnView) -> None:
     """Works off all items on the CPU; `on_view` is called several times a second and once at the end."""
     queue = WorkQueue(items, halve)
     work = make_work("cpu")

@@ -16,7 +16,7 @@ from typing import Any
 
 from sumsquares.cluster.queue import Told, WorkQueue
 from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView
 from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
@@ -25,7 +25,7 @@ EARLY_DEATHS = 3
 """Processes that may die before they have asked for work; after that they are taken to be unable to start."""
 
 
-def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, processes: int) -> None:
+def pull(make_work: MakeWork, items: Sequence[WorkItem], halve: Halve, on_view: OnView, processes: int) -> None:
     """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
 
     Raises:

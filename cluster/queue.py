@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from sumsquares.cluster.work import Failure, Halve, Item, Payload, Result, View
+from sumsquares.cluster.work import Failure, Halve, WorkItem, Payload, Result, View
 
 ATTEMPTS = 3
 """Tries of one piece; then it is halved, and what can't be halved is given up by name."""
@@ -50,12 +50,12 @@ class WorkQueue:
     `halve` gets the payload of a piece that failed or lost its worker `ATTEMPTS` times.
     """
 
-    def __init__(self, items: Sequence[Item], halve: Halve) -> None:
+    def __init__(self, items: Sequence[WorkItem], halve: Halve) -> None:
         self._pending = [(-item.cost, item.key, item) for item in items]
         heapify(self._pending)
         self._halve = halve
         self._attempts: dict[str, int] = {}
-        self._held: dict[str, tuple[Item, float]] = {}  # by worker: its piece and the share done
+        self._held: dict[str, tuple[WorkItem, float]] = {}  # by worker: its piece and the share done
         self._results: list[tuple[str, Result]] = []
         self._failures: list[Failure] = []
         self._notes: list[str] = []
@@ -136,7 +136,7 @@ class WorkQueue:
         self._results, self._notes = [], []
         return view
 
-    def _again(self, item: Item, failure: Failure) -> None:
+    def _again(self, item: WorkItem, failure: Failure) -> None:
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
             self._push(item)
@@ -157,7 +157,7 @@ class WorkQueue:
     def _workers_of(self, group: str) -> list[str]:
         return [worker for worker in self._held if _group(worker) == group]
 
-    def _push(self, item: Item) -> None:
+    def _push(self, item: WorkItem) -> None:
         heappush(self._pending, (-item.cost, item.key, item))
 
 

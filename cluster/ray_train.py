@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sumsquares.cluster import reservations
 from sumsquares.cluster.queue import Told, WorkQueue, describe
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, View
+from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView, View
 from sumsquares.cluster.worker_watch import Waiting
 from sumsquares.cluster.workers import ClusterError, Group
 
@@ -45,7 +45,7 @@ LEAVE_SECONDS = 10.0
 
 def pull(
     make_work: MakeWork,
-    items: Sequence[Item],
+    items: Sequence[WorkItem],
     halve: Halve,
     on_view: OnView,
     workers: Sequence[Group],

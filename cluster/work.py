@@ -16,12 +16,12 @@ Beat = Callable[[float], None]
 Work = Callable[[Payload, Beat], Result]
 MakeWork = Callable[[str], Work]
 """Called once in each worker process with its device, "cpu" or "cuda"."""
-Halve = Callable[[Payload], Sequence["Item"]]
+Halve = Callable[[Payload], Sequence["WorkItem"]]
 """Two smaller items that together are one, or nothing where it can't be halved."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WorkItem:
     """One piece of work."""
 
     key: str

@@ -15,7 +15,7 @@ import pytest
 from pieces import make_meeting, make_work, patiently
 
 from sumsquares.cluster.processes import pull
-from sumsquares.cluster.work import Item
+from sumsquares.cluster.work import WorkItem
 from sumsquares.cluster.workers import ClusterError
 
 
@@ -39,7 +39,7 @@ def make_waiting(device):
 def pulled(numbers, folder, processes=2, make=make_work):
     """All views of working off these numbers."""
     views = []
-    items = [Item(str(number), 1.0, (number, str(folder))) for number in numbers]
+    items = [WorkItem(str(number), 1.0, (number, str(folder))) for number in numbers]
     pull(make, items, lambda _payload: [], views.append, processes)
     return views
 
@@ -98,7 +98,7 @@ def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_processes import *\n"
-        f"items = [Item(str(n), 1.0, {str(tmp_path)!r}) for n in range(2)]\n"
+        f"items = [WorkItem(str(n), 1.0, {str(tmp_path)!r}) for n in range(2)]\n"
         "pull(make_waiting, items, list, print, 2)"
     )
     launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from sumsquares.cluster.inline import pull
 from sumsquares.cluster.queue import ATTEMPTS, WorkQueue
-from sumsquares.cluster.work import Item
+from sumsquares.cluster.work import WorkItem
 
 
 def item(payload):
     """A piece of work that stands for a tuple of numbers."""
-    return Item("-".join(map(str, payload)), float(len(payload)), payload)
+    return WorkItem("-".join(map(str, payload)), float(len(payload)), payload)
 
 
 def halve(payload):

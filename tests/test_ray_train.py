@@ -48,10 +48,10 @@ def no_halves(_payload):
 
 def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
     from sumsquares.cluster import ray_train as fits
-    from sumsquares.cluster.work import Item
+    from sumsquares.cluster.work import WorkItem
 
     views = []
-    items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
+    items = [WorkItem(str(number), float(number), (number, str(folder))) for number in numbers]
 
     def on_view(view):
         views.append(view)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster import inline
-from sumsquares.cluster.work import Failure, Item, View
+from sumsquares.cluster.work import Failure, WorkItem, View
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.shards import SHARD_ROWS
@@ -82,12 +82,12 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
     return failures
 
 
-def item_of(pack: Pack) -> Item:
+def item_of(pack: Pack) -> WorkItem:
     """A pack as a piece of work."""
-    return Item(f"pack {pack.id}", pack.seconds, pack)
+    return WorkItem(f"pack {pack.id}", pack.seconds, pack)
 
 
-def halves(pack: Pack) -> list[Item]:
+def halves(pack: Pack) -> list[WorkItem]:
     """Two pieces of work in place of one."""
     return [item_of(half) for half in pack.halves()]
 
