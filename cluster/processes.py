@@ -16,23 +16,25 @@ from typing import Any
 
 from sumsquares.cluster.queue import Told, WorkQueue
 from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView
+from sumsquares.cluster.work import MakeWork, OnView, SplitWork, WorkItem
 from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
-"""Between two looks at the queue, and between two beats of a worker."""
+"""Between two looks at the queue, and between two heartbeats of a worker."""
 EARLY_DEATHS = 3
 """Processes that may die before they have asked for work; after that they are taken to be unable to start."""
 
 
-def pull(make_work: MakeWork, items: Sequence[WorkItem], halve: Halve, on_view: OnView, processes: int) -> None:
+def run_workers(
+    make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_view: OnView, processes: int
+) -> None:
     """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
 
     Raises:
         ClusterError: more than EARLY_DEATHS processes ended before they asked for work.
 
     """
-    queue = WorkQueue(items, halve)
+    queue = WorkQueue(items, split)
     workers: list[_Worker] = []
     looked = time.monotonic()
     early_deaths = 0
@@ -101,18 +103,18 @@ def _serve(pipe: Connection, make_work: MakeWork) -> None:
         signal.signal(number, signal.SIG_IGN)
     unblock()
     work = make_work("cpu")
-    beaten = 0.0
+    last_heartbeat = 0.0
 
-    def beat(share: float) -> None:
-        nonlocal beaten
-        if time.monotonic() - beaten > LOOK_SECONDS:
-            beaten = time.monotonic()
-            pipe.send(("beat", share))
+    def heartbeat(share: float) -> None:
+        nonlocal last_heartbeat
+        if time.monotonic() - last_heartbeat > LOOK_SECONDS:
+            last_heartbeat = time.monotonic()
+            pipe.send(("heartbeat", share))
 
     with suppress(EOFError, OSError):
         while (taken := _ask(pipe)) is not None:
             try:
-                result = work(taken[1], beat)
+                result = work(taken[1], heartbeat)
             except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
                 pipe.send(("fail", Told.of(error)))
             else:

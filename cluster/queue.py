@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from sumsquares.cluster.work import Failure, Halve, WorkItem, Payload, Result, View
+from sumsquares.cluster.work import Failure, Payload, Result, SplitWork, View, WorkItem
 
 ATTEMPTS = 3
-"""Tries of one piece; then it is halved, and what can't be halved is given up by name."""
+"""Tries of one piece; then it is split, and one that cannot be split is given up by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Told:
 class WorkQueue:
     """Hands out the costliest piece first and takes back what a lost worker had.
 
-    `halve` gets the payload of a piece that failed or lost its worker `ATTEMPTS` times.
+    `split` gets the payload of a piece that failed or lost its worker `ATTEMPTS` times.
     """
 
-    def __init__(self, items: Sequence[WorkItem], halve: Halve) -> None:
+    def __init__(self, items: Sequence[WorkItem], split: SplitWork) -> None:
         self._pending = [(-item.cost, item.key, item) for item in items]
         heapify(self._pending)
-        self._halve = halve
+        self._split = split
         self._attempts: dict[str, int] = {}
         self._held: dict[str, tuple[WorkItem, float]] = {}  # by worker: its piece and the share done
         self._results: list[tuple[str, Result]] = []
@@ -101,7 +101,7 @@ class WorkQueue:
         self._held[worker] = (item, 0.0)
         return item.key, item.payload
 
-    def beat(self, worker: str, share: float) -> None:
+    def heartbeat(self, worker: str, share: float) -> None:
         """Progress of the worker's piece."""
         self._hear(worker)
         if worker in self._held:
@@ -142,13 +142,13 @@ class WorkQueue:
             self._push(item)
             self._notes.append(f"{item.key}: {failure.reason}; trying again ({attempts + 1} of {ATTEMPTS})")
             return
-        halves = self._halve(item.payload)
-        if not halves:
+        parts = self._split(item.payload)
+        if not parts:
             self._failures.append(failure)
             return
-        for half in halves:
-            self._push(half)
-        self._notes.append(f"{item.key}: {failure.reason} {ATTEMPTS} times; halved")
+        for part in parts:
+            self._push(part)
+        self._notes.append(f"{item.key}: {failure.reason} {ATTEMPTS} times; split in two")
 
     def _hear(self, worker: str) -> None:
         if _group(worker) in self._heard:

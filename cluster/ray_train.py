@@ -27,26 +27,26 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sumsquares.cluster import reservations
 from sumsquares.cluster.queue import Told, WorkQueue, describe
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import Halve, WorkItem, MakeWork, OnView, View
+from sumsquares.cluster.work import MakeWork, OnView, SplitWork, View, WorkItem
 from sumsquares.cluster.worker_watch import Waiting
 from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up a piece of work long before."""
 HUNG_SECONDS = 900.0
-"""Without a beat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
-BEAT_SECONDS = 0.5
-BEATS_PER_SECOND = 400.0
-"""Of all workers together: the queue answers some 1,400 calls a second. More workers beat less often."""
+"""Without a heartbeat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
+HEARTBEAT_SECONDS = 0.5
+HEARTBEATS_PER_SECOND = 400.0
+"""Of all workers together: the queue answers some 1,400 calls a second. With more workers each sends fewer."""
 LOOK_SECONDS = 0.3
 LEAVE_SECONDS = 10.0
 """From the end of the work until groups that still wait for nodes are left to themselves."""
 
 
-def pull(
+def run_workers(
     make_work: MakeWork,
     items: Sequence[WorkItem],
-    halve: Halve,
+    split: SplitWork,
     on_view: OnView,
     workers: Sequence[Group],
     patience: float,
@@ -61,15 +61,17 @@ def pull(
     # On this node, whose end is the run's end in any case: elsewhere the loss of a worker's node would end it too.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(num_cpus=0)(WorkQueue)
-    queue = actor.options(scheduling_strategy=here).remote(items, halve)
+    queue = actor.options(scheduling_strategy=here).remote(items, split)
     attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
     failures: list[str] = []
     runs: set[str] = set()
-    beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)
+    heartbeat_seconds = max(HEARTBEAT_SECONDS, sum(group.workers for group in workers) / HEARTBEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
         threads = {
             group.name: threading.Thread(
-                target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, runs, failures), daemon=True
+                target=_fit,
+                args=(group, queue, make_work, heartbeat_seconds, folder, attempt, runs, failures),
+                daemon=True,
             )
             for group in workers
         }
@@ -118,7 +120,7 @@ def _fit(
     group: Group,
     queue: Any,
     make_work: MakeWork,
-    beat_seconds: float,
+    heartbeat_seconds: float,
     folder: str,
     attempt: str,
     runs: set[str],
@@ -128,7 +130,12 @@ def _fit(
     elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
         _loop,
-        train_loop_config={"queue": queue, "group": group, "make_work": make_work, "beat_seconds": beat_seconds},
+        train_loop_config={
+            "queue": queue,
+            "group": group,
+            "make_work": make_work,
+            "heartbeat_seconds": heartbeat_seconds,
+        },
         scaling_config=ScalingConfig(
             num_workers=(group.at_least, group.workers) if elastic else group.workers,
             use_gpu=group.device == "cuda",
@@ -160,19 +167,19 @@ def _loop(config: dict[str, Any]) -> None:
     name = f"{group.name}-{context.get_world_rank()}"
     ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size()))
     work = config["make_work"](group.device)
-    beaten = 0.0
+    last_heartbeat = 0.0
 
-    def beat(share: float) -> None:
-        nonlocal beaten
-        if time.monotonic() - beaten > config["beat_seconds"]:
-            beaten = time.monotonic()
+    def heartbeat(share: float) -> None:
+        nonlocal last_heartbeat
+        if time.monotonic() - last_heartbeat > config["heartbeat_seconds"]:
+            last_heartbeat = time.monotonic()
             faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
-            queue.beat.remote(name, share)
+            queue.heartbeat.remote(name, share)
 
     while (taken := ray.get(queue.take.remote(name))) is not None:
-        beat(0.0)
+        heartbeat(0.0)
         try:
-            result = work(taken[1], beat)
+            result = work(taken[1], heartbeat)
         except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
             ray.get(queue.fail.remote(name, Told.of(error)))
         else:

@@ -11,12 +11,12 @@ from typing import Any
 
 Payload = Any
 Result = Any
-Beat = Callable[[float], None]
+Heartbeat = Callable[[float], None]
 """Called while working with the share done, 0..1: it is progress for people and a sign of life for the watchdog."""
-Work = Callable[[Payload, Beat], Result]
+Work = Callable[[Payload, Heartbeat], Result]
 MakeWork = Callable[[str], Work]
 """Called once in each worker process with its device, "cpu" or "cuda"."""
-Halve = Callable[[Payload], Sequence["WorkItem"]]
+SplitWork = Callable[[Payload], Sequence["WorkItem"]]
 """Two smaller items that together are one, or nothing where it can't be halved."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pieces import make_meeting, make_work, patiently
 
-from sumsquares.cluster.processes import pull
+from sumsquares.cluster.processes import run_workers
 from sumsquares.cluster.work import WorkItem
 from sumsquares.cluster.workers import ClusterError
 
@@ -25,12 +25,12 @@ def make_nothing(device):
 
 
 def make_waiting(device):
-    """Says which process it is, and then beats until the launcher is gone."""
+    """Says which process it is, and then sends heartbeats until the launcher is gone."""
 
-    def work(folder, beat):
+    def work(folder, heartbeat):
         (Path(folder) / str(os.getpid())).touch()
         while True:
-            beat(0.0)
+            heartbeat(0.0)
             time.sleep(0.05)
 
     return work
@@ -40,7 +40,7 @@ def pulled(numbers, folder, processes=2, make=make_work):
     """All views of working off these numbers."""
     views = []
     items = [WorkItem(str(number), 1.0, (number, str(folder))) for number in numbers]
-    pull(make, items, lambda _payload: [], views.append, processes)
+    run_workers(make, items, lambda _payload: [], views.append, processes)
     return views
 
 
@@ -94,12 +94,12 @@ def test_a_process_that_can_not_start_is_an_error_and_not_tried_for_ever(tmp_pat
 
 
 def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
-    """They find their pipe closed at the next beat."""
+    """They find their pipe closed at the next heartbeat."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_processes import *\n"
         f"items = [WorkItem(str(n), 1.0, {str(tmp_path)!r}) for n in range(2)]\n"
-        "pull(make_waiting, items, list, print, 2)"
+        "run_workers(make_waiting, items, list, print, 2)"
     )
     launcher = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
     patiently(lambda: len(list(tmp_path.iterdir())) == 2)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.cluster.inline import pull
+from sumsquares.cluster.inline import run_workers
 from sumsquares.cluster.queue import ATTEMPTS, WorkQueue
 from sumsquares.cluster.work import WorkItem
 
@@ -16,14 +16,14 @@ def item(payload):
     return WorkItem("-".join(map(str, payload)), float(len(payload)), payload)
 
 
-def halve(payload):
+def split(payload):
     middle = len(payload) // 2
     return [item(payload[:middle]), item(payload[middle:])] if len(payload) > 1 else []
 
 
 def test_the_costliest_piece_goes_first():
     """And ties are broken by the key, so that a plan is worked off in one order."""
-    queue = WorkQueue([item((1,)), item((2, 3, 4)), item((5, 6)), item((0,))], halve)
+    queue = WorkQueue([item((1,)), item((2, 3, 4)), item((5, 6)), item((0,))], split)
     taken = [queue.take(f"worker-{index}")[0] for index in range(4)]
     assert taken == ["2-3-4", "5-6", "0", "1"]
     assert queue.take("worker-5") is None
@@ -31,7 +31,7 @@ def test_the_costliest_piece_goes_first():
 
 def test_what_a_lost_group_had_goes_to_all_at_once():
     """Before it comes back, if it does; who died has tried in vain, the others of its group have not."""
-    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
     assert [queue.take(f"a-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
@@ -45,12 +45,12 @@ def test_what_a_lost_group_had_goes_to_all_at_once():
 
 def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
     """Ray Train ends it in a moment; its piece is another worker's."""
-    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
         queue.take(f"a-{rank}")
     queue.lost("a", [0])
-    queue.beat("a-1", 0.5)
+    queue.heartbeat("a-1", 0.5)
     queue.done("a-1", None)
     assert queue.take("a-1") is None
     assert queue.view().left == 2
@@ -60,7 +60,7 @@ def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
 
 def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame():
     """However often: nodes come and go, and no piece is given up for that."""
-    queue = WorkQueue([item((1,)), item((2,)), item((3,))], halve)
+    queue = WorkQueue([item((1,)), item((2,)), item((3,))], split)
     for size in (3, 1, 3, 1, 3, 2):
         for rank in reversed(range(size)):
             queue.register("a", rank, size)
@@ -74,7 +74,7 @@ def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame()
 
 def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
     """Only the half that kills is lost; the other half is done."""
-    queue = WorkQueue([item((1, 2, 3, 4))], halve)
+    queue = WorkQueue([item((1, 2, 3, 4))], split)
     done = set()
     for _ in range(100):
         queue.register("a", 0, 1)
@@ -93,13 +93,13 @@ def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
 def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
     """Bad input fails at once, a lost connection `ATTEMPTS` times."""
 
-    def work(payload, _beat):
+    def work(payload, _heartbeat):
         calls.append(payload)
         raise (ValueError if payload == (1,) else OSError)("no")
 
     calls = []
     views = []
-    pull(lambda _device: work, [item((1,)), item((2,))], halve, views.append)
+    run_workers(lambda _device: work, [item((1,)), item((2,))], split, views.append)
     assert calls.count((1,)) == 1
     assert calls.count((2,)) == ATTEMPTS
     assert {failure.key: failure.kind for failure in views[-1].failures} == {"1": "ValueError", "2": "OSError"}
@@ -114,7 +114,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
     """However many workers there are, whenever they die or their group is resized: all ends as one or the other."""
     numbers = iter(range(100))
     pieces = [tuple(next(numbers) for _ in range(size)) for size in sizes]
-    queue = WorkQueue([item(piece) for piece in pieces], halve)
+    queue = WorkQueue([item(piece) for piece in pieces], split)
     held, done, failed, size = {}, [], [], workers
     for _ in range(5000):
         rank = chance.randrange(size)
@@ -143,11 +143,11 @@ def test_inline_work_reports_what_ends_and_how_far_it_is():
     """All results come through, each once, and nothing is left."""
     views = []
 
-    def work(payload, beat):
-        beat(0.5)
+    def work(payload, heartbeat):
+        heartbeat(0.5)
         return sum(payload)
 
-    pull(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], halve, views.append)
+    run_workers(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], split, views.append)
     assert dict(result for view in views for result in view.results) == {"1-2": 3, "3": 3}
     assert views[-1].left == 0
 
@@ -155,8 +155,8 @@ def test_inline_work_reports_what_ends_and_how_far_it_is():
 def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
     """It ends the run."""
 
-    def work(_payload, _beat):
+    def work(_payload, _heartbeat):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pull(lambda _device: work, [item((1,))], halve, lambda _view: None)
+        run_workers(lambda _device: work, [item((1,))], split, lambda _view: None)

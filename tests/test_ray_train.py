@@ -42,12 +42,12 @@ def inverse(number):
     return 1 / number
 
 
-def no_halves(_payload):
+def no_split(_payload):
     return []
 
 
 def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
-    from sumsquares.cluster import ray_train as fits
+    from sumsquares.cluster import ray_train
     from sumsquares.cluster.work import WorkItem
 
     views = []
@@ -57,7 +57,7 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
         views.append(view)
         told(view)
 
-    fits.pull(make, items, no_halves, on_view, cut, patience=120.0)
+    ray_train.run_workers(make, items, no_split, on_view, cut, patience=120.0)
     return views
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster import inline
-from sumsquares.cluster.work import Failure, WorkItem, View
+from sumsquares.cluster.work import Failure, View, WorkItem
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.shards import SHARD_ROWS
@@ -72,7 +72,7 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
             failures = tuple(view.failures)
             show(view)
 
-        here.pull(make_work, [item_of(pack) for pack in packs], halves, on_view)
+        here.run_workers(make_work, [item_of(pack) for pack in packs], split, on_view)
     for failure in failures:
         if failure.kind == StorageError.__name__:
             raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
@@ -87,9 +87,9 @@ def item_of(pack: Pack) -> WorkItem:
     return WorkItem(f"pack {pack.id}", pack.seconds, pack)
 
 
-def halves(pack: Pack) -> list[WorkItem]:
+def split(pack: Pack) -> list[WorkItem]:
     """Two pieces of work in place of one."""
-    return [item_of(half) for half in pack.halves()]
+    return [item_of(half) for half in pack.split()]
 
 
 @dataclass(frozen=True)
