@@ -22,7 +22,7 @@ from sumsquares.cluster.driver_process import serve
 from sumsquares.cluster.private_folder import PrivateFolder
 from sumsquares.cluster.process_table import processes
 from sumsquares.cluster.signals import start, uninterrupted
-from sumsquares.cluster.work import MakeWork, OnView, SplitWork, Target, WorkItem
+from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, Target, WorkItem
 from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
@@ -73,13 +73,13 @@ class Driver:
         make_work: MakeWork,
         items: Sequence[WorkItem],
         split: SplitWork,
-        on_view: OnView,
+        on_progress: OnProgress,
         workers: Sequence[Group],
         patience: float,
     ) -> None:
         """As `ray_train.run_workers`."""
-        for view in self._told("run_workers", make_work, items, split, workers, patience):
-            on_view(view)
+        for snapshot in self._told("run_workers", make_work, items, split, workers, patience):
+            on_progress(snapshot)
 
     def on_every_node(self, function: Callable[[A], B], argument: A) -> dict[str, B]:
         """As `nodes.on_every_node`."""

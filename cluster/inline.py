@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sumsquares.cluster.queue import Told, WorkQueue
-from sumsquares.cluster.work import MakeWork, OnView, SplitWork, WorkItem
+from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, WorkItem
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -19,8 +19,8 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
     return map(function, arguments)
 
 
-def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_view: OnView) -> None:
-    """Works off all items on the CPU; `on_view` is called several times a second and once at the end."""
+def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_progress: OnProgress) -> None:
+    """Works off all items on the CPU; `on_progress` is called several times a second and once at the end."""
     queue = WorkQueue(items, split)
     work = make_work("cpu")
     looked = 0.0
@@ -30,7 +30,7 @@ def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork
         queue.heartbeat("inline-0", share)
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
-            on_view(queue.view())
+            on_progress(queue.snapshot())
 
     while (taken := queue.take("inline-0")) is not None:
         try:
@@ -38,4 +38,4 @@ def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork
         except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
             queue.fail("inline-0", Told.of(error))
         heartbeat(0.0)
-    on_view(queue.view())
+    on_progress(queue.snapshot())

@@ -16,7 +16,7 @@ from typing import Any
 
 from sumsquares.cluster.queue import Told, WorkQueue
 from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import MakeWork, OnView, SplitWork, WorkItem
+from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, WorkItem
 from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
@@ -26,9 +26,9 @@ EARLY_DEATHS = 3
 
 
 def run_workers(
-    make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_view: OnView, processes: int
+    make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_progress: OnProgress, processes: int
 ) -> None:
-    """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
+    """Works off all items on the CPU; `on_progress` is called several times a second and once at the end.
 
     Raises:
         ClusterError: more than EARLY_DEATHS processes ended before they asked for work.
@@ -53,11 +53,11 @@ def run_workers(
             workers = [worker for worker in workers if not worker.is_finished]
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked = time.monotonic()
-                on_view(queue.view())
+                on_progress(queue.snapshot())
     finally:
         for worker in workers:
             worker.process.terminate()
-    on_view(queue.view())
+    on_progress(queue.snapshot())
 
 
 class _Worker:

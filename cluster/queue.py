@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from sumsquares.cluster.work import Failure, Payload, Result, SplitWork, View, WorkItem
+from sumsquares.cluster.work import Failure, Payload, ProgressSnapshot, Result, SplitWork, WorkItem
 
 ATTEMPTS = 3
 """Tries of one piece; then it is split, and one that cannot be split is given up by name."""
@@ -127,14 +127,14 @@ class WorkQueue:
             self._failures.append(failure)
             self._stopped = self._stopped or told.ends_run
 
-    def view(self) -> View:
+    def snapshot(self) -> ProgressSnapshot:
         """What has happened since the last look, and what is going on."""
         running = {item.key: share for item, share in self._held.values()}
         left, now = len(self._pending) + len(running), time.monotonic()
         heard = {group: now - at for group, at in self._heard.items()}
-        view = View(self._results, running, list(self._failures), left, self._notes, heard)
+        snapshot = ProgressSnapshot(self._results, running, list(self._failures), left, self._notes, heard)
         self._results, self._notes = [], []
-        return view
+        return snapshot
 
     def _again(self, item: WorkItem, failure: Failure) -> None:
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1

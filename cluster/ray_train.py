@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sumsquares.cluster import reservations
 from sumsquares.cluster.queue import Told, WorkQueue, describe
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import MakeWork, OnView, SplitWork, View, WorkItem
+from sumsquares.cluster.work import MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem
 from sumsquares.cluster.worker_watch import Waiting
 from sumsquares.cluster.workers import ClusterError, Group
 
@@ -47,11 +47,11 @@ def run_workers(
     make_work: MakeWork,
     items: Sequence[WorkItem],
     split: SplitWork,
-    on_view: OnView,
+    on_progress: OnProgress,
     workers: Sequence[Group],
     patience: float,
 ) -> None:
-    """Works off all items; `on_view` is called several times a second and once at the end.
+    """Works off all items; `on_progress` is called several times a second and once at the end.
 
     Raises:
         ClusterError: a group could not be kept up, told once the others have finished; or no group had workers for
@@ -78,7 +78,7 @@ def run_workers(
         for thread in threads.values():
             thread.start()
         try:
-            last = _watch(queue, threads, on_view, Waiting(workers, patience, amounts, time.monotonic()))
+            last = _watch(queue, threads, on_progress, Waiting(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
         finally:
@@ -88,19 +88,21 @@ def run_workers(
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
 
 
-def _watch(queue: Any, threads: Mapping[str, threading.Thread], on_view: OnView, waiting: Waiting) -> View:
-    """Looks at the queue until all fits have ended, or nothing is left to do; the last view."""
+def _watch(
+    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, waiting: Waiting
+) -> ProgressSnapshot:
+    """Looks at the queue until all fits have ended, or nothing is left to do; the last snapshot."""
     finished: float | None = None
     while True:
         alive = [name for name, thread in threads.items() if thread.is_alive()]
-        view: View = ray.get(queue.view.remote())
+        snapshot: ProgressSnapshot = ray.get(queue.snapshot.remote())
         now = time.monotonic()
-        working = [name for name in alive if view.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
-        note = waiting.look(working, sorted(set(alive) - set(working)), view.left, now) if view.left else None
-        on_view(replace(view, notes=[*view.notes, *([note] if note else [])]))
-        finished = None if view.left else finished or now
+        working = [name for name in alive if snapshot.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
+        note = waiting.look(working, sorted(set(alive) - set(working)), snapshot.left, now) if snapshot.left else None
+        on_progress(replace(snapshot, notes=[*snapshot.notes, *([note] if note else [])]))
+        finished = None if snapshot.left else finished or now
         if not alive or (finished and now - finished > LEAVE_SECONDS):
-            return view
+            return snapshot
         time.sleep(LOOK_SECONDS)
 
 

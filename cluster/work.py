@@ -17,7 +17,7 @@ Work = Callable[[Payload, Heartbeat], Result]
 MakeWork = Callable[[str], Work]
 """Called once in each worker process with its device, "cpu" or "cuda"."""
 SplitWork = Callable[[Payload], Sequence["WorkItem"]]
-"""Two smaller items that together are one, or nothing where it can't be halved."""
+"""Two smaller items that together are one, or nothing where it cannot be split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ProgressSnapshot:
     """What a run looks like at one moment."""
 
     results: list[tuple[str, Result]]
@@ -62,7 +62,7 @@ class View:
     """By group with workers: seconds since one of them was heard of."""
 
 
-OnView = Callable[[View], None]
+OnProgress = Callable[[ProgressSnapshot], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,9 @@ def test_what_a_lost_group_had_goes_to_all_at_once():
     assert [queue.take(f"a-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
     assert queue.take("b-0") is None
     queue.lost("a", [0])
-    view = queue.view()
-    assert (view.left, view.running, dict(view.heard)) == (2, {}, {})
-    assert view.notes == ["1-2: its worker died (killed, out of memory, or with its node); trying again (2 of 3)"]
+    snapshot = queue.snapshot()
+    assert (snapshot.left, snapshot.running, dict(snapshot.heard)) == (2, {}, {})
+    assert snapshot.notes == ["1-2: its worker died (killed, out of memory, or with its node); trying again (2 of 3)"]
     assert [queue.take(f"b-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
 
 
@@ -53,7 +53,7 @@ def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
     queue.heartbeat("a-1", 0.5)
     queue.done("a-1", None)
     assert queue.take("a-1") is None
-    assert queue.view().left == 2
+    assert queue.snapshot().left == 2
     queue.register("a", 1, 2)
     assert queue.take("a-1")[0] == "1-2"
 
@@ -65,14 +65,14 @@ def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame()
         for rank in reversed(range(size)):
             queue.register("a", rank, size)
         assert len({queue.take(f"a-{rank}")[0] for rank in range(size)}) == size
-    view = queue.view()
-    assert (view.left, view.failures) == (3, [])
-    assert view.notes[0] == "group a goes on with 1 of its workers, before 3"
-    assert len(view.notes) == 5
-    assert set(view.heard) == {"a"}
+    snapshot = queue.snapshot()
+    assert (snapshot.left, snapshot.failures) == (3, [])
+    assert snapshot.notes[0] == "group a goes on with 1 of its workers, before 3"
+    assert len(snapshot.notes) == 5
+    assert set(snapshot.heard) == {"a"}
 
 
-def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
+def test_a_piece_that_kills_its_workers_is_split_and_then_given_up_by_name():
     """Only the half that kills is lost; the other half is done."""
     queue = WorkQueue([item((1, 2, 3, 4))], split)
     done = set()
@@ -87,7 +87,7 @@ def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
             done |= set(taken[1])
             queue.done("a-0", len(taken[1]))
     assert done == {1, 2, 4}
-    assert [failure.key for failure in queue.view().failures] == ["3"]
+    assert [failure.key for failure in queue.snapshot().failures] == ["3"]
 
 
 def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
@@ -98,12 +98,12 @@ def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
         raise (ValueError if payload == (1,) else OSError)("no")
 
     calls = []
-    views = []
-    run_workers(lambda _device: work, [item((1,)), item((2,))], split, views.append)
+    snapshots = []
+    run_workers(lambda _device: work, [item((1,)), item((2,))], split, snapshots.append)
     assert calls.count((1,)) == 1
     assert calls.count((2,)) == ATTEMPTS
-    assert {failure.key: failure.kind for failure in views[-1].failures} == {"1": "ValueError", "2": "OSError"}
-    assert "Traceback" in views[-1].failures[0].traceback
+    assert {failure.key: failure.kind for failure in snapshots[-1].failures} == {"1": "ValueError", "2": "OSError"}
+    assert "Traceback" in snapshots[-1].failures[0].traceback
 
 
 @given(
@@ -131,9 +131,9 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
         else:
             done += held.pop(rank)
             queue.done(f"worker-{rank}", None)
-        view = queue.view()
-        failed = [int(number) for failure in view.failures for number in failure.key.split("-")]
-        if view.left == 0:
+        snapshot = queue.snapshot()
+        failed = [int(number) for failure in snapshot.failures for number in failure.key.split("-")]
+        if snapshot.left == 0:
             break
     assert sorted(done + failed) == list(range(sum(sizes)))
     assert not poisoned & set(done)
@@ -141,15 +141,15 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
 
 def test_inline_work_reports_what_ends_and_how_far_it_is():
     """All results come through, each once, and nothing is left."""
-    views = []
+    snapshots = []
 
     def work(payload, heartbeat):
         heartbeat(0.5)
         return sum(payload)
 
-    run_workers(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], split, views.append)
-    assert dict(result for view in views for result in view.results) == {"1-2": 3, "3": 3}
-    assert views[-1].left == 0
+    run_workers(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], split, snapshots.append)
+    assert dict(result for snapshot in snapshots for result in snapshot.results) == {"1-2": 3, "3": 3}
+    assert snapshots[-1].left == 0
 
 
 def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
@@ -159,4 +159,4 @@ def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_workers(lambda _device: work, [item((1,))], split, lambda _view: None)
+        run_workers(lambda _device: work, [item((1,))], split, lambda _snapshot: None)

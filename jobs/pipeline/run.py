@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster import inline
-from sumsquares.cluster.work import Failure, View, WorkItem
+from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.shards import SHARD_ROWS
@@ -67,12 +67,12 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
     make_work = partial(worker, store.root, memory_limit, plan.spec.engine)
     with progress.training(packs) as show:
 
-        def on_view(view: View) -> None:
+        def on_progress(snapshot: ProgressSnapshot) -> None:
             nonlocal failures
-            failures = tuple(view.failures)
-            show(view)
+            failures = tuple(snapshot.failures)
+            show(snapshot)
 
-        here.run_workers(make_work, [item_of(pack) for pack in packs], split, on_view)
+        here.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
     for failure in failures:
         if failure.kind == StorageError.__name__:
             raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
