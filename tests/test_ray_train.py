@@ -12,7 +12,7 @@ import pytest
 from pieces import make_meeting, make_work
 
 from sumsquares.cluster.isolation import isolate
-from sumsquares.cluster.workers import Wanted, groups
+from sumsquares.cluster.workers import WorkerRequest, groups
 
 pytestmark = pytest.mark.ray
 
@@ -64,7 +64,7 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
 @pytest.mark.chaos
 def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
     """Two groups of one and two workers; all results come, each once, and the loss is told."""
-    snapshots = pulled(range(20), tmp_path, groups(resources, Wanted(workers=3, gpu_workers=0, group_size=2)))
+    snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
     results = [result for snapshot in snapshots for result in snapshot.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
     assert len({value[2] for _, value in results}) >= 3
@@ -75,7 +75,7 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
 
 def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
     """Off one queue, each told its device."""
-    snapshots = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=1, gpu_workers=1)), make_meeting)
+    snapshots = pulled(range(1, 30), tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=1)), make_meeting)
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
@@ -83,7 +83,7 @@ def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
 
 def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
     """The worker that raised stays."""
-    snapshots = pulled([1, -2, 3], tmp_path, groups(resources, Wanted(workers=1, gpu_workers=0)))
+    snapshots = pulled([1, -2, 3], tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=0)))
     (failure,) = snapshots[-1].failures
     assert failure.key == "-2"
     assert "-2 is negative" in failure.reason
@@ -133,7 +133,10 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
     monkeypatch.setattr(reservations, "give_back", watched)
     with pytest.raises(KeyboardInterrupt):
         pulled(
-            range(1, 40), tmp_path, groups(resources, Wanted(workers=2, at_least=1, gpu_workers=0)), told=interrupted
+            range(1, 40),
+            tmp_path,
+            groups(resources, WorkerRequest(workers=2, at_least=1, gpu_workers=0)),
+            told=interrupted,
         )
     (before,), (after,) = reserved
     assert before

@@ -14,7 +14,7 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from sumsquares.cluster.workers import Wanted
+from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
@@ -80,7 +80,7 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
     monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
-    place = Place(Wanted(workers=2, gpu_workers=0), is_open=True)
+    place = Place(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
     assert "trained in 2 processes, without Ray" in capfd.readouterr().err
