@@ -28,7 +28,7 @@ from sumsquares.cluster import reservations
 from sumsquares.cluster.queue import Told, WorkQueue, describe
 from sumsquares.cluster.session import amounts
 from sumsquares.cluster.work import MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem
-from sumsquares.cluster.worker_watch import Waiting
+from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
@@ -78,7 +78,7 @@ def run_workers(
         for thread in threads.values():
             thread.start()
         try:
-            last = _watch(queue, threads, on_progress, Waiting(workers, patience, amounts, time.monotonic()))
+            last = _watch(queue, threads, on_progress, WorkerWatch(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
         finally:
@@ -89,7 +89,7 @@ def run_workers(
 
 
 def _watch(
-    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, waiting: Waiting
+    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, waiting: WorkerWatch
 ) -> ProgressSnapshot:
     """Looks at the queue until all fits have ended, or nothing is left to do; the last snapshot."""
     finished: float | None = None
@@ -147,7 +147,7 @@ def _fit(
         run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
             name=f"{attempt}-{group.name}",
             storage_path=folder,
-            # Room that can't be had now is asked for until the run gives up: `Waiting` says when.
+            # Room that can't be had now is asked for until the run gives up: `WorkerWatch` says when.
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=-1),
             callbacks=[_Losses(queue, group.name)],
         ),
