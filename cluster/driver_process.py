@@ -21,9 +21,8 @@ from typing import Any
 
 from sumsquares.cluster.connect import limit_attempts
 from sumsquares.cluster.isolation import isolate
-from sumsquares.cluster.queue import describe
 from sumsquares.cluster.signals import unblock
-from sumsquares.cluster.work import Target
+from sumsquares.cluster.work import Target, describe
 from sumsquares.cluster.workers import Resources
 
 PR_SET_PDEATHSIG = 1

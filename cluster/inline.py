@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from sumsquares.cluster.queue import Told, WorkQueue
-from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, WorkItem
+from sumsquares.cluster.queue import WorkQueue
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, WorkItem
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -36,6 +36,6 @@ def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork
         try:
             queue.done("inline-0", work(taken[1], heartbeat))
         except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-            queue.fail("inline-0", Told.of(error))
+            queue.fail("inline-0", Failure.of(taken[0], error))
         heartbeat(0.0)
     on_progress(queue.snapshot())

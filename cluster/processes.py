@@ -14,9 +14,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from sumsquares.cluster.queue import Told, WorkQueue
+from sumsquares.cluster.queue import WorkQueue
 from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, WorkItem
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, WorkItem
 from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
@@ -116,7 +116,7 @@ def _serve(pipe: Connection, make_work: MakeWork) -> None:
             try:
                 result = work(taken[1], heartbeat)
             except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-                pipe.send(("fail", Told.of(error)))
+                pipe.send(("fail", Failure.of(taken[0], error)))
             else:
                 pipe.send(("done", result))
 

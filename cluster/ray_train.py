@@ -15,19 +15,23 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.train import UserCallback, get_context
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.util import get_node_ip_address
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sumsquares.cluster import reservations
-from sumsquares.cluster.queue import Told, WorkQueue, describe
+from sumsquares.cluster.private_folder import PREFIX
+from sumsquares.cluster.queue import WorkQueue
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem, describe
 from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
@@ -89,7 +93,7 @@ def run_workers(
 
 
 def _watch(
-    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, waiting: WorkerWatch
+    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, watch: WorkerWatch
 ) -> ProgressSnapshot:
     """Looks at the queue until all fits have ended, or nothing is left to do; the last snapshot."""
     finished: float | None = None
@@ -98,7 +102,7 @@ def _watch(
         snapshot: ProgressSnapshot = ray.get(queue.snapshot.remote())
         now = time.monotonic()
         working = [name for name in alive if snapshot.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
-        note = waiting.look(working, sorted(set(alive) - set(working)), snapshot.left, now) if snapshot.left else None
+        note = watch.look(working, sorted(set(alive) - set(working)), snapshot.left, now) if snapshot.left else None
         on_progress(replace(snapshot, notes=[*snapshot.notes, *([note] if note else [])]))
         finished = None if snapshot.left else finished or now
         if not alive or (finished and now - finished > LEAVE_SECONDS):
@@ -167,7 +171,8 @@ def _loop(config: dict[str, Any]) -> None:
     queue, group = config["queue"], config["group"]
     context = get_context()
     name = f"{group.name}-{context.get_world_rank()}"
-    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size()))
+    logs = _log_place()
+    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size(), logs))
     work = config["make_work"](group.device)
     last_heartbeat = 0.0
 
@@ -183,7 +188,16 @@ def _loop(config: dict[str, Any]) -> None:
         try:
             result = work(taken[1], heartbeat)
         except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
-            ray.get(queue.fail.remote(name, Told.of(error)))
+            ray.get(queue.fail.remote(name, Failure.of(taken[0], error, logs)))
         else:
             ray.get(queue.done.remote(name, result))
     faulthandler.cancel_dump_traceback_later()
+
+
+def _log_place() -> str:
+    """`NODE:PATH` of this worker's log; empty for a local Ray, whose logs are removed with it."""
+    with suppress(OSError):  # a system without /proc
+        path = Path("/proc/self/fd/2").readlink()  # Ray sends each worker's standard error to a file of its own
+        if path.is_absolute() and PREFIX not in str(path):
+            return f"{get_node_ip_address()}:{path}"  # type: ignore[no-untyped-call]
+    return ""

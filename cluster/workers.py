@@ -87,9 +87,9 @@ def groups(nodes: Sequence[Resources], request: WorkerRequest) -> list[Group]:
     ]
 
 
-def _carries(labels: Mapping[str, str], request: Mapping[str, str]) -> bool:
+def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether a node can have workers with such labels; what Ray reads as an operator, Ray will decide."""
-    return all(value.startswith(("!", "in(")) or labels.get(name) == value for name, value in request.items())
+    return all(value.startswith(("!", "in(")) or labels.get(name) == value for name, value in wanted.items())
 
 
 def _fill(rooms: Sequence[dict[str, float]], takes: Mapping[str, float], most: int | None) -> int:

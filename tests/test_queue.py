@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumsquares.cluster.inline import run_workers
-from sumsquares.cluster.queue import ATTEMPTS, WorkQueue
-from sumsquares.cluster.work import WorkItem
+from sumsquares.cluster.queue import ATTEMPTS, WORKER_DIED, WorkQueue
+from sumsquares.cluster.work import Failure, WorkItem
 
 
 def item(payload):
@@ -67,7 +67,7 @@ def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame()
         assert len({queue.take(f"a-{rank}")[0] for rank in range(size)}) == size
     snapshot = queue.snapshot()
     assert (snapshot.left, snapshot.failures) == (3, [])
-    assert snapshot.notes[0] == "group a goes on with 1 of its workers, before 3"
+    assert snapshot.notes[0] == "group a was resized from 3 to 1 workers"
     assert len(snapshot.notes) == 5
     assert set(snapshot.heard) == {"a"}
 
@@ -104,6 +104,46 @@ def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
     assert calls.count((2,)) == ATTEMPTS
     assert {failure.key: failure.kind for failure in snapshots[-1].failures} == {"1": "ValueError", "2": "OSError"}
     assert "Traceback" in snapshots[-1].failures[0].traceback
+
+
+class UnreachableError(RuntimeError):
+    """An error of ours that says what it is."""
+
+    exit_code = 4
+    fatal = True
+
+
+def test_an_error_brings_home_its_own_words_its_exit_code_and_the_place_of_the_logs():
+    """A fatal one stops the run: no further item is handed out."""
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
+    queue.register("a", 0, 1)
+    key, _ = queue.take("a-0")
+    try:
+        raise UnreachableError("no\n  route")
+    except UnreachableError as error:
+        queue.fail("a-0", Failure.of(key, error, "10.0.0.3:/tmp/worker.err"))
+    (failure,) = queue.snapshot().failures
+    assert (failure.kind, failure.message, failure.exit_code, failure.fatal) == (
+        "UnreachableError",
+        "no route",
+        4,
+        True,
+    )
+    assert failure.reason == "UnreachableError: no route"
+    assert str(failure) == "1-2 was given up: UnreachableError: no route (worker log: 10.0.0.3:/tmp/worker.err)"
+    assert queue.take("a-0") is None
+
+
+def test_an_item_whose_worker_died_is_given_up_with_the_place_of_the_logs():
+    """Of the worker that died last; there is no traceback."""
+    queue = WorkQueue([item((3,))], split)
+    for attempt in range(ATTEMPTS):
+        queue.register("a", 0, 1, f"10.0.0.3:/tmp/worker-{attempt}.err")
+        queue.take("a-0")
+        queue.lost("a", [0])
+    (failure,) = queue.snapshot().failures
+    assert (failure.kind, failure.traceback, failure.logs) == ("", "", "10.0.0.3:/tmp/worker-2.err")
+    assert failure.reason == WORKER_DIED
 
 
 @given(

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pieces
 import pytest
@@ -86,7 +87,9 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(res
     snapshots = pulled([1, -2, 3], tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=0)))
     (failure,) = snapshots[-1].failures
     assert failure.key == "-2"
-    assert "-2 is negative" in failure.reason
+    assert failure.reason == "ValueError: -2 is negative"
+    assert Path(failure.logs.partition(":")[2]).match("logs/worker-*.err")
+    assert Path(failure.logs.partition(":")[2]).exists()
     assert "make_work" in failure.traceback or "in work" in failure.traceback
     assert {key for snapshot in snapshots for key, _ in snapshot.results} == {"1", "3"}
 

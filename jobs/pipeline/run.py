@@ -74,8 +74,8 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
 
         here.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
     for failure in failures:
-        if failure.kind == StorageError.__name__:
-            raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
+        if failure.fatal:
+            raise StorageError(failure.message)
     if not failures:
         for path in set(plan.replaced) - {f"trials/{pack.id}.parquet" for pack in packs}:
             store.delete(path)
