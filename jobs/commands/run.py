@@ -170,9 +170,9 @@ def _tell_difference(store: Store, spec: JobSpec, progress: Progress) -> None:
 
 
 def _tell_failures(failures: Sequence[Failure], progress: Progress) -> None:
-    progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
+    progress.warn_all(str(failure) for failure in failures)
     if exits.is_debugging():
-        progress.warn_all(failure.traceback for failure in failures)
+        progress.warn_all(failure.traceback for failure in failures if failure.traceback)
 
 
 def _has_results(spec: JobSpec, store: Store) -> bool:

@@ -41,7 +41,7 @@ def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[
     check()
     with timing.stage("train"):
         failures = train_packs(plan, here.store, here.place.memory_limit, runners, here.progress)
-    here.progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
+    here.progress.warn_all(str(failure) for failure in failures)
     check()
     published = summarize_run(spec, here.store, timing, here.progress, read)
     return Trained(published.summary, dict(timing.seconds), failures)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster import inline
-from sumsquares.cluster.work import Failure, Item, View
+from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.shards import SHARD_ROWS
@@ -67,29 +67,29 @@ def train_packs(plan: Plan, store: Store, memory_limit: int, here: Runners, prog
     make_work = partial(worker, store.root, memory_limit, plan.spec.engine)
     with progress.training(packs) as show:
 
-        def on_view(view: View) -> None:
+        def on_progress(snapshot: ProgressSnapshot) -> None:
             nonlocal failures
-            failures = tuple(view.failures)
-            show(view)
+            failures = tuple(snapshot.failures)
+            show(snapshot)
 
-        here.pull(make_work, [item_of(pack) for pack in packs], halves, on_view)
+        here.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
     for failure in failures:
-        if failure.kind == StorageError.__name__:
-            raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
+        if failure.fatal:
+            raise StorageError(failure.message)
     if not failures:
         for path in set(plan.replaced) - {f"trials/{pack.id}.parquet" for pack in packs}:
             store.delete(path)
     return failures
 
 
-def item_of(pack: Pack) -> Item:
+def item_of(pack: Pack) -> WorkItem:
     """A pack as a piece of work."""
-    return Item(f"pack {pack.id}", pack.seconds, pack)
+    return WorkItem(f"pack {pack.id}", pack.seconds, pack)
 
 
-def halves(pack: Pack) -> list[Item]:
+def split(pack: Pack) -> list[WorkItem]:
     """Two pieces of work in place of one."""
-    return [item_of(half) for half in pack.halves()]
+    return [item_of(half) for half in pack.split()]
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ class Runners(NamedTuple):
     """How work is done in a place: many small tasks, and packs that workers pull."""
 
     map_tasks: MapTasks
-    pull: Callable[..., None]
+    run_workers: Callable[..., None]
     device: str
     """The device that packs are cut for: cuda if there are GPU workers."""
 
 
-INLINE = Runners(inline.map_tasks, inline.pull, "cpu")
+INLINE = Runners(inline.map_tasks, inline.run_workers, "cpu")
 """In this process."""
 
 
@@ -95,7 +95,7 @@ class Workplace:
         if place.inline:
             return INLINE
         if place.processes:
-            return Runners(inline.map_tasks, partial(processes.pull, processes=place.processes), "cpu")
+            return Runners(inline.map_tasks, partial(processes.run_workers, processes=place.processes), "cpu")
         if self._on_ray is None:
             with self.timing.stage("ray"):
                 self._on_ray = self._connect(place)
@@ -114,7 +114,7 @@ class Workplace:
             check_store_everywhere(self._store, driver)
         return Runners(
             partial(driver.map_tasks, patience=place.patience),
-            partial(driver.pull, workers=cut, patience=place.patience),
+            partial(driver.run_workers, workers=cut, patience=place.patience),
             "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
         )
 

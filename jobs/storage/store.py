@@ -34,8 +34,8 @@ _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1
 class StorageError(RuntimeError):
     """The store failed (exit code 4); the message says at what, where, why, and what to do."""
 
-    ends_run = True
-    """Whatever is tried next will fail as well: no further piece of work is begun."""
+    fatal = True
+    """Every other piece of work would fail the same way: none is started."""
 
 
 class _Files(Protocol):
