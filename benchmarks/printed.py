@@ -51,9 +51,10 @@ def readme_reading(found: dict[str, Any]) -> str:
     times = float(limit[1].replace(",", "")) / relu
     legend = (
         "How to read this. `[16], square, lr 0.001, unit` is a variant: one hidden layer of 16 units, the activation "
-        "`square`, a learning rate of 0.001, and inputs scaled to 0..1 (`question` scales them as the question did). "
-        "In the table, `unseen` is the RMSE on the test rows that don't occur in training, `beyond range` the RMSE on "
-        "the numbers 1,001 to 2,000, and `exact` the share of test rows that the best trial gets right after rounding."
+        "`square`, a learning rate of 0.001, and inputs and target each scaled to 0..1 (`unit`; with `question` both "
+        "are divided by the largest target, as in the question). In the table, `unseen` is the RMSE on the test rows "
+        "that don't occur in training, `beyond range` the RMSE on the numbers 1,001 to 2,000, and `exact` the share of "
+        "test rows that the best trial gets right after rounding."
     )
     answer = (
         "What it says. A stack of linear layers is equivalent to a single linear layer. It learns **sums** "
