@@ -29,7 +29,7 @@ from tables import markdown
 from sumsquares.jobs.night.best import Pair, Table, compare, worst
 from sumsquares.jobs.night.gate import LOST, Policy
 
-LUCK = 0.3
+NOISE = 0.3
 LIFE = 20
 HISTORY = 20
 KINDS = ("normal", "exponential", "student3")
@@ -153,15 +153,15 @@ def drawn(world: World, shape: Shape, draw: np.random.Generator, worse: float = 
     names = tuple(f"{v}" for v in range(shape[0]))
     tables = []
     for _ in range(world.datasets):
-        log_VS = 5 + worse + offsets(world.variants, shape)[:, None] + LUCK * noise(world.kind, shape, draw)
-        log_VS += LUCK * noise(world.kind, (shape[0], 1), draw) if world.fresh else 0.0
+        log_VS = 5 + worse + offsets(world.variants, shape)[:, None] + NOISE * noise(world.kind, shape, draw)
+        log_VS += NOISE * noise(world.kind, (shape[0], 1), draw) if world.fresh else 0.0
         tables.append(Table(names, np.where(draw.random(shape) < world.diverging, math.log(LOST), log_VS)))
     return tables
 
 
 def offsets(variants: str, shape: Shape) -> NDArray[np.float64]:
     """How much worse than the best each variant is, as a logarithm."""
-    gap = {"near ties": LUCK, "equal variants": 0.0, "one better variant": 3 * LUCK / math.sqrt(shape[1])}[variants]
+    gap = {"near ties": NOISE, "equal variants": 0.0, "one better variant": 3 * NOISE / math.sqrt(shape[1])}[variants]
     return gap * (np.arange(shape[0]) > 0) if variants == "one better variant" else np.linspace(0, gap, shape[0])
 
 
