@@ -16,7 +16,7 @@ BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 install: .venv/installed  ## what running needs, into .venv
 
-# torch comes last, when its other dependencies are installed with verified hashes (docs/supply-chain.md).
+# torch comes last: its other dependencies are there by then, their hashes checked (docs/supply-chain.md).
 .venv/installed: requirements.lock requirements-torch.lock pyproject.toml setup.py sumsquares/__init__.py \
     $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
 	$(PYTHON) -m venv .venv
