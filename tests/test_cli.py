@@ -22,7 +22,7 @@ from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -40,7 +40,7 @@ def finished(tmp_path_factory):
     """The store of a finished run of the small spec."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "spec.toml").write_text(SMALL)
-    commands.run(folder / "spec.toml", 100, HERE, commands.Shared(str(folder / "store"), json=True, quiet=True))
+    commands.run(folder / "spec.toml", 100, IN_PROCESS, commands.Shared(str(folder / "store"), json=True, quiet=True))
     return folder / "store"
 
 

@@ -38,7 +38,7 @@ from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train as training
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
@@ -85,7 +85,7 @@ for _name in ("get", "put", "create", "get_versioned", "replace", "exists", "siz
 
 
 def here(store, time):
-    return Here(store, HERE, Progress(quiet=True), time.clock)
+    return Here(store, IN_PROCESS, Progress(quiet=True), time.clock)
 
 
 def night_of(number, spec=SPEC, fresh=True):

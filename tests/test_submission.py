@@ -18,7 +18,7 @@ from sumsquares.cluster.submission import Job
 from sumsquares.jobs.commands.submit import endpoint, entrypoint, exit_code_of, job_name
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.spec.job_spec import parse_spec
-from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 
@@ -146,7 +146,7 @@ def test_a_cluster_that_is_not_there_is_exit_5_within_seconds(tmp_path):
 def test_the_entry_point_is_the_same_command_quoted_for_a_shell():
     """Only what differs from the defaults is passed on."""
     store = Store("s3://bucket/some prefix")
-    options = PlaceOptions(workers="2:8", label=["zone=a b"])
+    options = PlacementOptions(workers="2:8", label=["zone=a b"])
     assert entrypoint(store, options, 100) == (
         "sumsquares run spec.toml --address auto --store 's3://bucket/some prefix' "
         "--workers 2:8 --label 'zone=a b' --max-trials 100"

@@ -18,7 +18,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.commands import submit as submitting
 from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.spec.job_spec import load_spec
-from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 STOP_SECONDS = 30.0
@@ -31,9 +31,9 @@ def connect(address: str | None, headers: Sequence[str], verify: str | None) -> 
     return Jobs(submitting.endpoint(address, headers, verify, os.environ))
 
 
-def submit(jobs: Jobs, path: Path, max_trials: int, options: PlaceOptions, wait: bool, shared: Shared) -> int:
+def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, wait: bool, shared: Shared) -> int:
     """Starts or attaches; with `wait` follows the job to its end."""
-    options.place("auto")  # finds what is wrong with the options before the cluster does
+    options.placement("auto")  # finds what is wrong with the options before the cluster does
     job_id, is_new = submitting.submit(jobs, load_spec(path, max_trials), Store(shared.store), options, max_trials)
     if not shared.quiet:
         sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")

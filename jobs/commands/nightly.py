@@ -26,7 +26,7 @@ from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
@@ -39,7 +39,7 @@ class RegressedError(RuntimeError):
 
 
 def start(
-    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
+    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Placement, shared: Shared
 ) -> int:
     """The nights of these dates, one after the other; a regression of one doesn't stop the next.
 

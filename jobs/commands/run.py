@@ -22,7 +22,7 @@ from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.foreign import check_run
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
 from sumsquares.jobs.stages.run_files import begin_run, difference_to_earlier, run_folder
 from sumsquares.jobs.stages.timing import Timing
@@ -45,29 +45,29 @@ class Shared:
         return Progress(self.quiet)
 
 
-def run(path: Path, max_trials: int, place: Place, shared: Shared, all_variants: bool = False) -> int:
+def run(path: Path, max_trials: int, placement: Placement, shared: Shared, all_variants: bool = False) -> int:
     """The whole run."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     with timing.stage("plan"):
         plan = _planned(spec, store, progress, ends_in_summary=True)
-    with Workplace(place, store, progress, timing) as workplace:
+    with Workplace(placement, store, progress, timing) as workplace:
         here = workplace.prepare_training(plan)
         _tell_difference(store, spec, progress)
         begin_run(store, spec)
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
         with timing.stage("train"):
-            failures = train_packs(plan, store, place.memory_limit, here, progress)
+            failures = train_packs(plan, store, placement.memory_limit, here, progress)
     return _finish(spec, store, timing, failures, shared, progress, all_variants)
 
 
-def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """The datasets alone."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
     plan = _planned(spec, store, progress)
-    with Workplace(place, store, progress, timing) as workplace:
+    with Workplace(placement, store, progress, timing) as workplace:
         here = workplace.prepare_tasks(plan, needs_ray=plan.rows_left > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, store, here, progress)
@@ -77,7 +77,7 @@ def generate(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
     return exits.OK
 
 
-def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """The missing trials alone."""
     timing, progress = Timing(), shared.progress()
     spec, store = _begin(path, max_trials, shared, progress)
@@ -86,11 +86,11 @@ def train(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
         raise UsageError(
             f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
         )
-    with Workplace(place, store, progress, timing) as workplace:
+    with Workplace(placement, store, progress, timing) as workplace:
         here = workplace.prepare_training(plan)
         begin_run(store, spec)
         with timing.stage("train"):
-            failures = train_packs(plan, store, place.memory_limit, here, progress)
+            failures = train_packs(plan, store, placement.memory_limit, here, progress)
     _tell_failures(failures, progress)
     left = make_plan(spec, store).left
     _print(
@@ -117,17 +117,17 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
     return _finish(spec, store, Timing(), (), shared, progress, all_variants)
 
 
-def plan(path: Path, max_trials: int, place: Place, shared: Shared) -> int:
+def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """The plan alone, with its cost."""
     from sumsquares.jobs.show.plan_text import plan_facts, plan_text
     from sumsquares.jobs.stages.cost import estimate
 
     spec, store = load_spec(path, max_trials), Store(shared.store)
     planned = make_plan(spec, store)
-    packs = planned.packs(place.device)
-    place = place.settled([pack.seconds for pack in packs])
-    cost = estimate(packs, place.count)
-    _print(shared, plan_facts(planned, packs, cost, place), plan_text(planned, packs, cost, place))
+    packs = planned.packs(placement.device)
+    placement = placement.resolved([pack.seconds for pack in packs])
+    cost = estimate(packs, placement.count)
+    _print(shared, plan_facts(planned, packs, cost, placement), plan_text(planned, packs, cost, placement))
     return exits.OK
 
 

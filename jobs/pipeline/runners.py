@@ -23,7 +23,7 @@ from sumsquares.jobs.show.progress import Progress, clock
 from sumsquares.jobs.stages.foreign import check_datasets, check_places
 from sumsquares.jobs.stages.generate import MapTasks
 from sumsquares.jobs.stages.memory_check import no_room
-from sumsquares.jobs.stages.placement import Place, resources_here
+from sumsquares.jobs.stages.placement import Placement, resources_here
 from sumsquares.jobs.stages.plan import Plan
 from sumsquares.jobs.stages.timing import Timing
 from sumsquares.jobs.storage.store import Store
@@ -48,8 +48,8 @@ INLINE = Runners(inline.map_tasks, inline.pull, "cpu")
 class Workplace:
     """Gives the runners for one plan after the other."""
 
-    def __init__(self, place: Place, store: Store, progress: Progress, timing: Timing) -> None:
-        self._place, self._store, self._progress = place, store, progress
+    def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing) -> None:
+        self._placement, self._store, self._progress = placement, store, progress
         self.timing = timing
         """Has Ray's start as a stage `ray`."""
         self._stack = ExitStack()
@@ -75,10 +75,10 @@ class Workplace:
             ForeignFile: a file of somebody else's would be written over.
 
         """
-        if why := no_room(plan.packs(self._place.device), self._place):
+        if why := no_room(plan.packs(self._placement.device), self._placement):
             raise exits.UsageError(why)
         self._store.probe(plan.bytes_needed)
-        found = self._runners(settle(plan, self._place, self._progress)) if plan.todo else INLINE
+        found = self._runners(resolve(plan, self._placement, self._progress)) if plan.todo else INLINE
         check_places(self._store, plan, plan.packs(found.device))  # which chooses the engine
         self._store.sweep(SWEPT, turns=("runs",))
         return found
@@ -87,45 +87,45 @@ class Workplace:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
         self._store.probe(plan.bytes_needed)
         check_datasets(self._store, plan)
-        found = self._runners(self._place) if needs_ray else INLINE
+        found = self._runners(self._placement) if needs_ray else INLINE
         self._store.sweep(SWEPT, turns=("runs",))
         return found
 
-    def _runners(self, place: Place) -> Runners:
-        if place.inline:
+    def _runners(self, placement: Placement) -> Runners:
+        if placement.inline:
             return INLINE
-        if place.processes:
-            return Runners(inline.map_tasks, partial(processes.pull, processes=place.processes), "cpu")
+        if placement.processes:
+            return Runners(inline.map_tasks, partial(processes.pull, processes=placement.processes), "cpu")
         if self._on_ray is None:
             with self.timing.stage("ray"):
-                self._on_ray = self._connect(place)
+                self._on_ray = self._connect(placement)
         return self._on_ray
 
-    def _connect(self, place: Place) -> Runners:
-        wanted = place.wanted
-        if place.address is None:
+    def _connect(self, placement: Placement) -> Runners:
+        wanted = placement.wanted
+        if placement.address is None:
             groups([resources_here()], wanted)  # a local Ray believes whatever it is told to have
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
         gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
-        target = Target(place.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
+        target = Target(placement.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
         driver = self._stack.enter_context(connected(target))
         cut = groups(driver.resources(), wanted)
-        if place.address is not None:
+        if placement.address is not None:
             check_store_everywhere(self._store, driver)
         return Runners(
-            partial(driver.map_tasks, patience=place.patience),
-            partial(driver.pull, workers=cut, patience=place.patience),
+            partial(driver.map_tasks, patience=placement.patience),
+            partial(driver.pull, workers=cut, patience=placement.patience),
             "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
         )
 
 
-def settle(plan: Plan, place: Place, progress: Progress) -> Place:
+def resolve(plan: Plan, placement: Placement, progress: Progress) -> Placement:
     """The place of this plan; if it was left open and Ray is not worth its start, that is told."""
-    seconds = [pack.seconds for pack in plan.packs("cpu")] if place.is_open else []
-    settled = place.settled(seconds)
-    if settled != place:
-        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {settled}")
-    return settled
+    seconds = [pack.seconds for pack in plan.packs("cpu")] if placement.is_open else []
+    resolved = placement.resolved(seconds)
+    if resolved != placement:
+        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {resolved}")
+    return resolved
 
 
 def check_store_everywhere(store: Store, driver: Driver) -> None:
