@@ -12,7 +12,7 @@ from specs import SMALL
 
 from sumsquares.cluster.workers import ClusterError, Wanted
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, PlacementOptions, gpus_here, resources_here
 

@@ -15,7 +15,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.commands import nightly as night_commands
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.predict import ask_run
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night

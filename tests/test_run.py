@@ -18,7 +18,7 @@ from sumsquares.cluster.workers import Wanted
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import choose
 from sumsquares.jobs.results.models import answers, load_model
 from sumsquares.jobs.results.stored import read_results

@@ -12,7 +12,7 @@ import pytest
 from night_world import TINY, spec_of
 
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.state import State
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.lock import PATH as LOCK

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.messages.values import shown

@@ -1,4 +1,4 @@
-"""The place where a command's plans are carried out: it is found to be good before anything is written, and kept.
+"""Where and with what a command's plans are carried out: store, progress, timing, and the runners of its placement.
 
 Ray is started, or a cluster connected, for the first plan that needs it, and ended on leaving.
 """
@@ -29,11 +29,11 @@ from sumsquares.jobs.stages.timing import Timing
 from sumsquares.jobs.storage.store import Store
 
 SWEPT = ("datasets", "nightly", "runs", "states", "trials")
-"""Folders of a store in which killed processes leave something."""
+"""Folders of a store in which killed processes leave files behind."""
 
 
 class Runners(NamedTuple):
-    """How work is done in a place: many small tasks, and packs that workers pull."""
+    """The functions that carry out work in one placement: many small tasks, or packs that workers pull."""
 
     map_tasks: MapTasks
     pull: Callable[..., None]
@@ -45,12 +45,12 @@ INLINE = Runners(inline.map_tasks, inline.pull, "cpu")
 """In this process."""
 
 
-class Workplace:
-    """Gives the runners for one plan after the other."""
+class Runtime:
+    """What a command has to carry out its plans, one after the other."""
 
-    def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing) -> None:
-        self._placement, self._store, self._progress = placement, store, progress
-        self.timing = timing
+    def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing | None = None) -> None:
+        self.placement, self.store, self.progress = placement, store, progress
+        self.timing = timing or Timing()
         """Has Ray's start as a stage `ray`."""
         self._stack = ExitStack()
         self._on_ray: Runners | None = None
@@ -64,32 +64,35 @@ class Workplace:
         self._stack.__exit__(kind, error, trace)
 
     def prepare_training(self, plan: Plan) -> Runners:
-        """The runners for a plan's packs and rows, once nothing speaks against them. Nothing is left in the store, and
-        what killed runs left there a while ago is removed.
+        """The runners for a plan's packs and rows, unless the plan must be refused. A refusal leaves no trace.
+
+        Files that killed runs left in the store a while ago are removed.
 
         Raises:
-            ClusterError: there is no such cluster, it has not got the workers, or they can't see the store.
+            ClusterError: there is no such cluster, it lacks the workers, or they can't see the store.
             EngineMissing: the engine that the spec names is not there.
             UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
-            ForeignFile: a file of somebody else's would be written over.
+            ForeignFile: a file of somebody else's would be overwritten.
 
         """
-        if why := no_room(plan.packs(self._placement.device), self._placement):
+        # The cheap checks come first; starting Ray takes up to 16 s.
+        if why := no_room(plan.packs(self.placement.device), self.placement):
             raise exits.UsageError(why)
-        self._store.probe(plan.bytes_needed)
-        found = self._runners(resolve(plan, self._placement, self._progress)) if plan.todo else INLINE
-        check_places(self._store, plan, plan.packs(found.device))  # which chooses the engine
-        self._store.sweep(SWEPT, turns=("runs",))
-        return found
+        self.store.probe(plan.bytes_needed)
+        runners = self._runners(resolve(plan, self.placement, self.progress)) if plan.todo else INLINE
+        # Only the runners say which device, and so which packs and file names there will be.
+        check_places(self.store, plan, plan.packs(runners.device))
+        self.store.sweep(SWEPT, turns=("runs",))
+        return runners
 
     def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
         """The runners for a plan's rows alone; errors as in `prepare_training`."""
-        self._store.probe(plan.bytes_needed)
-        check_datasets(self._store, plan)
-        found = self._runners(self._placement) if needs_ray else INLINE
-        self._store.sweep(SWEPT, turns=("runs",))
-        return found
+        self.store.probe(plan.bytes_needed)
+        check_datasets(self.store, plan)
+        runners = self._runners(self.placement) if needs_ray else INLINE
+        self.store.sweep(SWEPT, turns=("runs",))
+        return runners
 
     def _runners(self, placement: Placement) -> Runners:
         if placement.inline:
@@ -102,16 +105,18 @@ class Workplace:
         return self._on_ray
 
     def _connect(self, placement: Placement) -> Runners:
+        """Starts Ray or connects to the cluster, and checks that it has the workers and that they see the store."""
         wanted = placement.wanted
+        # A local Ray believes whatever it is told to have, so the machine itself is asked before the start.
         if placement.address is None:
-            groups([resources_here()], wanted)  # a local Ray believes whatever it is told to have
+            groups([resources_here()], wanted)
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
         gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
         target = Target(placement.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
         driver = self._stack.enter_context(connected(target))
         cut = groups(driver.resources(), wanted)
         if placement.address is not None:
-            check_store_everywhere(self._store, driver)
+            check_store_everywhere(self.store, driver)
         return Runners(
             partial(driver.map_tasks, patience=placement.patience),
             partial(driver.pull, workers=cut, patience=placement.patience),
@@ -120,7 +125,7 @@ class Workplace:
 
 
 def resolve(plan: Plan, placement: Placement, progress: Progress) -> Placement:
-    """The place of this plan; if it was left open and Ray is not worth its start, that is told."""
+    """The placement of this plan; if it was left open and Ray is not worth its start, that is reported."""
     seconds = [pack.seconds for pack in plan.packs("cpu")] if placement.is_open else []
     resolved = placement.resolved(seconds)
     if resolved != placement:
@@ -129,10 +134,10 @@ def resolve(plan: Plan, placement: Placement, progress: Progress) -> Placement:
 
 
 def check_store_everywhere(store: Store, driver: Driver) -> None:
-    """Finds a file of ours from every node.
+    """Looks for a test file in the store from every node.
 
     Raises:
-        ClusterError: a node can't see it; which one, and what to do.
+        ClusterError: some nodes can't see it; names them and the remedy.
 
     """
     with store.trial_file() as (root, path):
@@ -145,5 +150,5 @@ def check_store_everywhere(store: Store, driver: Driver) -> None:
 
 
 def sees(root: str, path: str) -> bool:
-    """Whether a store has a file, asked from where this runs."""
+    """Whether the store has this file, as seen from the node that this runs on."""
     return Store(root).exists(path)

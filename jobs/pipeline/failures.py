@@ -1,0 +1,29 @@
+"""Failed packs: which of them end the run, which exit code they give it, and how they are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sumsquares.cluster.work import Failure
+from sumsquares.jobs import exits
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.storage.store import StorageError
+
+
+def raise_if_fatal(failures: Sequence[Failure]) -> None:
+    """Raises the StorageError of a worker in this process: whatever is tried next would fail as well."""
+    for failure in failures:
+        if failure.kind == StorageError.__name__:
+            raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
+
+
+def is_of_data(failure: Failure) -> bool:
+    """Whether a pack failed because stored data was damaged or foreign."""
+    return failure.kind.startswith(("Damaged", "Foreign"))
+
+
+def warn_of_failures(failures: Sequence[Failure], progress: Progress) -> None:
+    """Names each pack that was given up, and why; with --debug, the worker's traceback."""
+    progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
+    if exits.is_debugging():
+        progress.warn_all(failure.traceback for failure in failures)
