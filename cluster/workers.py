@@ -10,7 +10,10 @@ GROUP_SIZE = 32
 
 
 class ClusterError(RuntimeError):
-    """Ray can't be started or reached, or has not got what is asked for (exit code 5)."""
+    """Ray can't be started or reached, or has not got what is asked for."""
+
+    exit_code = 5
+    """Of a command that this error ends."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class RegressedError(RuntimeError):
-    """A night is worse than its champion, or has nothing to be compared with it (exit code 8)."""
+    """A night is worse than its champion, or has nothing to be compared with it."""
+
+    exit_code = exits.REGRESSED
 
 
 def start(

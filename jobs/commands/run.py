@@ -9,6 +9,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.commands.printing import print_outcome
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets
 from sumsquares.jobs.pipeline.planning import plan_run, warn_of_changes
 from sumsquares.jobs.pipeline.run import run_spec
@@ -58,14 +59,14 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
         runners = runtime.prepare_training(plan)
         begin_run(runtime.store, spec)
         with timing.stage("train"):
-            train_packs(plan, runtime, runners)
+            failures = train_packs(plan, runtime, runners)
     left = make_plan(spec, runtime.store).left
     trained = plan.left - left
     shared.print(
         {"trained": trained, "left": left, "timing": timing.seconds},
         f"trained {counted(trained, 'trial')}, {left:,} left",
     )
-    return exits.INCOMPLETE if left else exits.OK
+    return code_of(failures, is_complete=not left)
 
 
 def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = False) -> int:

@@ -17,9 +17,11 @@ def raise_if_fatal(failures: Sequence[Failure]) -> None:
             raise StorageError(failure.reason.removeprefix(f"{failure.kind}: "))
 
 
-def is_of_data(failure: Failure) -> bool:
-    """Whether a pack failed because stored data was damaged or foreign."""
-    return failure.kind.startswith(("Damaged", "Foreign"))
+def code_of(failures: Sequence[Failure], is_complete: bool) -> int:
+    """The exit code of trained packs: 3 if one failed by damaged or foreign data, 7 if results are missing, else 0."""
+    if any(failure.kind.startswith(("Damaged", "Foreign")) for failure in failures):
+        return exits.DATA
+    return exits.OK if is_complete else exits.INCOMPLETE
 
 
 def warn_of_failures(failures: Sequence[Failure], progress: Progress) -> None:

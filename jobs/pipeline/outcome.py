@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sumsquares.cluster.work import Failure
-from sumsquares.jobs import exits
-from sumsquares.jobs.pipeline.failures import is_of_data
+from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.results.summary import Summary
 
 
@@ -28,6 +27,4 @@ class RunOutcome:
     @property
     def exit_code(self) -> int:
         """3 if data was damaged or foreign, 7 if a trial diverged or is missing, else 0."""
-        if any(is_of_data(failure) for failure in self.failures):
-            return exits.DATA
-        return exits.OK if self.summary.counts.ok == self.summary.counts.total else exits.INCOMPLETE
+        return code_of(self.failures, is_complete=self.summary.counts.ok == self.summary.counts.total)
