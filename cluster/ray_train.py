@@ -15,43 +15,47 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.train import UserCallback, get_context
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.util import get_node_ip_address
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sumsquares.cluster import reservations
-from sumsquares.cluster.queue import Told, WorkQueue, describe
+from sumsquares.cluster.private_folder import PREFIX
+from sumsquares.cluster.queue import WorkQueue
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, View
-from sumsquares.cluster.worker_watch import Waiting
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem, describe
+from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up a piece of work long before."""
 HUNG_SECONDS = 900.0
-"""Without a beat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
-BEAT_SECONDS = 0.5
-BEATS_PER_SECOND = 400.0
-"""Of all workers together: the queue answers some 1,400 calls a second. More workers beat less often."""
+"""Without a heartbeat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
+HEARTBEAT_SECONDS = 0.5
+HEARTBEATS_PER_SECOND = 400.0
+"""Of all workers together: the queue answers some 1,400 calls a second. With more workers each sends fewer."""
 LOOK_SECONDS = 0.3
 LEAVE_SECONDS = 10.0
 """From the end of the work until groups that still wait for nodes are left to themselves."""
 
 
-def pull(
+def run_workers(
     make_work: MakeWork,
-    items: Sequence[Item],
-    halve: Halve,
-    on_view: OnView,
+    items: Sequence[WorkItem],
+    split: SplitWork,
+    on_progress: OnProgress,
     workers: Sequence[Group],
     patience: float,
 ) -> None:
-    """Works off all items; `on_view` is called several times a second and once at the end.
+    """Works off all items; `on_progress` is called several times a second and once at the end.
 
     Raises:
         ClusterError: a group could not be kept up, told once the others have finished; or no group had workers for
@@ -61,22 +65,24 @@ def pull(
     # On this node, whose end is the run's end in any case: elsewhere the loss of a worker's node would end it too.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(num_cpus=0)(WorkQueue)
-    queue = actor.options(scheduling_strategy=here).remote(items, halve)
+    queue = actor.options(scheduling_strategy=here).remote(items, split)
     attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
     failures: list[str] = []
     runs: set[str] = set()
-    beat_seconds = max(BEAT_SECONDS, sum(group.workers for group in workers) / BEATS_PER_SECOND)
+    heartbeat_seconds = max(HEARTBEAT_SECONDS, sum(group.workers for group in workers) / HEARTBEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
         threads = {
             group.name: threading.Thread(
-                target=_fit, args=(group, queue, make_work, beat_seconds, folder, attempt, runs, failures), daemon=True
+                target=_fit,
+                args=(group, queue, make_work, heartbeat_seconds, folder, attempt, runs, failures),
+                daemon=True,
             )
             for group in workers
         }
         for thread in threads.values():
             thread.start()
         try:
-            last = _watch(queue, threads, on_view, Waiting(workers, patience, amounts, time.monotonic()))
+            last = _watch(queue, threads, on_progress, WorkerWatch(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
         finally:
@@ -86,19 +92,21 @@ def pull(
         raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
 
 
-def _watch(queue: Any, threads: Mapping[str, threading.Thread], on_view: OnView, waiting: Waiting) -> View:
-    """Looks at the queue until all fits have ended, or nothing is left to do; the last view."""
+def _watch(
+    queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, watch: WorkerWatch
+) -> ProgressSnapshot:
+    """Looks at the queue until all fits have ended, or nothing is left to do; the last snapshot."""
     finished: float | None = None
     while True:
         alive = [name for name, thread in threads.items() if thread.is_alive()]
-        view: View = ray.get(queue.view.remote())
+        snapshot: ProgressSnapshot = ray.get(queue.snapshot.remote())
         now = time.monotonic()
-        working = [name for name in alive if view.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
-        note = waiting.look(working, sorted(set(alive) - set(working)), view.left, now) if view.left else None
-        on_view(replace(view, notes=[*view.notes, *([note] if note else [])]))
-        finished = None if view.left else finished or now
+        working = [name for name in alive if snapshot.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
+        note = watch.look(working, sorted(set(alive) - set(working)), snapshot.left, now) if snapshot.left else None
+        on_progress(replace(snapshot, notes=[*snapshot.notes, *([note] if note else [])]))
+        finished = None if snapshot.left else finished or now
         if not alive or (finished and now - finished > LEAVE_SECONDS):
-            return view
+            return snapshot
         time.sleep(LOOK_SECONDS)
 
 
@@ -118,7 +126,7 @@ def _fit(
     group: Group,
     queue: Any,
     make_work: MakeWork,
-    beat_seconds: float,
+    heartbeat_seconds: float,
     folder: str,
     attempt: str,
     runs: set[str],
@@ -128,7 +136,12 @@ def _fit(
     elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
         _loop,
-        train_loop_config={"queue": queue, "group": group, "make_work": make_work, "beat_seconds": beat_seconds},
+        train_loop_config={
+            "queue": queue,
+            "group": group,
+            "make_work": make_work,
+            "heartbeat_seconds": heartbeat_seconds,
+        },
         scaling_config=ScalingConfig(
             num_workers=(group.at_least, group.workers) if elastic else group.workers,
             use_gpu=group.device == "cuda",
@@ -138,7 +151,7 @@ def _fit(
         run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
             name=f"{attempt}-{group.name}",
             storage_path=folder,
-            # Room that can't be had now is asked for until the run gives up: `Waiting` says when.
+            # Room that can't be had now is asked for until the run gives up: `WorkerWatch` says when.
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=-1),
             callbacks=[_Losses(queue, group.name)],
         ),
@@ -158,23 +171,33 @@ def _loop(config: dict[str, Any]) -> None:
     queue, group = config["queue"], config["group"]
     context = get_context()
     name = f"{group.name}-{context.get_world_rank()}"
-    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size()))
+    logs = _log_place()
+    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size(), logs))
     work = config["make_work"](group.device)
-    beaten = 0.0
+    last_heartbeat = 0.0
 
-    def beat(share: float) -> None:
-        nonlocal beaten
-        if time.monotonic() - beaten > config["beat_seconds"]:
-            beaten = time.monotonic()
+    def heartbeat(share: float) -> None:
+        nonlocal last_heartbeat
+        if time.monotonic() - last_heartbeat > config["heartbeat_seconds"]:
+            last_heartbeat = time.monotonic()
             faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
-            queue.beat.remote(name, share)
+            queue.heartbeat.remote(name, share)
 
     while (taken := ray.get(queue.take.remote(name))) is not None:
-        beat(0.0)
+        heartbeat(0.0)
         try:
-            result = work(taken[1], beat)
+            result = work(taken[1], heartbeat)
         except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
-            ray.get(queue.fail.remote(name, Told.of(error)))
+            ray.get(queue.fail.remote(name, Failure.of(taken[0], error, logs)))
         else:
             ray.get(queue.done.remote(name, result))
     faulthandler.cancel_dump_traceback_later()
+
+
+def _log_place() -> str:
+    """`NODE:PATH` of this worker's log; empty for a local Ray, whose logs are removed with it."""
+    with suppress(OSError):  # a system without /proc
+        path = Path("/proc/self/fd/2").readlink()  # Ray sends each worker's standard error to a file of its own
+        if path.is_absolute() and PREFIX not in str(path):
+            return f"{get_node_ip_address()}:{path}"  # type: ignore[no-untyped-call]
+    return ""

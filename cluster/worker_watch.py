@@ -17,7 +17,7 @@ Amounts = Callable[[], tuple[Mapping[str, float], Mapping[str, float]]]
 """What the cluster has, and what of it nobody has taken."""
 
 
-class Waiting:
+class WorkerWatch:
     """Watches the groups of a run."""
 
     def __init__(self, groups: Sequence[Group], patience: float, amounts: Amounts, now: float) -> None:

@@ -127,7 +127,7 @@ def test_the_secrets_that_a_person_makes_are_those_that_the_manifests_name():
 
 def test_the_exit_codes_that_a_retry_cannot_mend_are_those_of_the_night():
     """In the page and in the CronJob, and all of them are codes of ours."""
-    (codes,) = re.findall(r"can't mend \(([\d, ]+)\)", PAGE)
+    (codes,) = re.findall(r"can't fix \(([\d, ]+)\)", PAGE)
     (night,) = load(ROOT / "cluster" / "kuberay" / "nightly" / "cron-job.yaml")
     (rule,) = [
         rule for rule in night["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"] if "onExitCodes" in rule

@@ -68,6 +68,17 @@ def test_the_tree_in_the_readme_is_the_tree():
     assert all((ROOT / name).is_dir() or (name in packages and any(ROOT.glob(f"jobs/**/{name}"))) for name in named)
 
 
+def test_every_term_of_the_glossary_is_in_use():
+    """Each occurs as a word in the sources, once in the table; what a term means is for people to check."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
+    terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
+    assert terms[0] == "term"
+    assert len(terms) == len(set(terms)) > 30
+    text = "\n".join(path.read_text() for path in SOURCES if "benchmarks" not in path.parts)
+    unused = [term for term in terms[1:] if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
+    assert unused == []
+
+
 def test_the_spec_in_the_readme_is_valid():
     """As it stands there."""
     (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)

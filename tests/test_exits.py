@@ -60,6 +60,7 @@ FAILURES = {
     DamagedResult("a result"): exits.DATA,
     ForeignResult("a result"): exits.DATA,
     ForeignFile("a file"): exits.DATA,
+    DataError("some data"): exits.DATA,
     ValueError("a bug"): exits.INCOMPLETE,
 }
 

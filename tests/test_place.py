@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs import SMALL
 
-from sumsquares.cluster.workers import ClusterError, Wanted
+from sumsquares.cluster.workers import ClusterError, WorkerRequest
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
@@ -48,7 +48,7 @@ def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
     assert PlacementOptions(workers="all").placement(None).wanted == PlacementOptions().placement(None).wanted
 
 
-OPEN = Placement(Wanted(workers=4, gpu_workers=0), is_open=True)
+OPEN = Placement(WorkerRequest(workers=4, gpu_workers=0), is_open=True)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
     assert str(OPEN.resolved(seconds)).startswith(where)
     given = replace(OPEN, is_open=False)
     assert given.resolved(seconds) == given
-    alone = replace(OPEN, wanted=Wanted(workers=1, gpu_workers=0)).resolved(seconds)
+    alone = replace(OPEN, wanted=WorkerRequest(workers=1, gpu_workers=0)).resolved(seconds)
     assert alone.inline == (0 < sum(seconds) <= RAY_SECONDS)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from sumsquares.cluster.workers import Wanted
+from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
@@ -80,7 +80,7 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
     monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
-    place = Placement(Wanted(workers=2, gpu_workers=0), is_open=True)
+    place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
     assert "trained in 2 processes, without Ray" in capfd.readouterr().err
@@ -337,13 +337,13 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
     for path in finished.list("datasets"):
         store.put(path, finished.get(path))
     whole = plan_packs(trials(small()))[0]
-    for pack in whole.halves():
+    for pack in whole.split():
         interrupt_at(store, pack, 0.6)
     assert len(make_plan(small(), store).begun) == 2
     exchange(store, *store.list("states"))
     assert make_plan(small(), store).begun == ()
     assert caplog.text.count("it holds what belongs in states/") == 2
-    for pack in whole.halves():
+    for pack in whole.split():
         began = []
         train_pack(store, Reader(store), pack, TRAINER, began.append)
         assert began[0] < 0.4
@@ -352,12 +352,12 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
 
 
 def interrupt_at(store, pack, share):
-    def beat(done):
+    def heartbeat(done):
         if done >= share:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, TRAINER, beat)
+        train_pack(store, Reader(store), pack, TRAINER, heartbeat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
@@ -365,10 +365,10 @@ def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, mon
     bad = plan_packs(trials(small()))[0]
     real = train_pack
 
-    def failing(store, reader, pack, device, beat):
+    def failing(store, reader, pack, device, heartbeat):
         if pack.id == bad.id:
             raise ValueError("no luck")
-        return real(store, reader, pack, device, beat)
+        return real(store, reader, pack, device, heartbeat)
 
     with monkeypatch.context() as patch:
         patch.setattr("sumsquares.jobs.stages.train.train_pack", failing)

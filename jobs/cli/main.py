@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
 from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
@@ -39,11 +40,25 @@ from sumsquares.jobs.cli.options import (
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"sumsquares {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_a_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
 
 
 class TakesNumbers(TyperCommand):

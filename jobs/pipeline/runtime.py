@@ -36,12 +36,12 @@ class Runners(NamedTuple):
     """The functions that carry out work in one placement: many small tasks, or packs that workers pull."""
 
     map_tasks: MapTasks
-    pull: Callable[..., None]
+    run_workers: Callable[..., None]
     device: str
     """The device that packs are cut for: cuda if there are GPU workers."""
 
 
-INLINE = Runners(inline.map_tasks, inline.pull, "cpu")
+INLINE = Runners(inline.map_tasks, inline.run_workers, "cpu")
 """In this process."""
 
 
@@ -98,7 +98,7 @@ class Runtime:
         if placement.inline:
             return INLINE
         if placement.processes:
-            return Runners(inline.map_tasks, partial(processes.pull, processes=placement.processes), "cpu")
+            return Runners(inline.map_tasks, partial(processes.run_workers, processes=placement.processes), "cpu")
         if self._on_ray is None:
             with self.timing.stage("ray"):
                 self._on_ray = self._connect(placement)
@@ -119,7 +119,7 @@ class Runtime:
             check_store_everywhere(self.store, driver)
         return Runners(
             partial(driver.map_tasks, patience=placement.patience),
-            partial(driver.pull, workers=cut, patience=placement.patience),
+            partial(driver.run_workers, workers=cut, patience=placement.patience),
             "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
         )
 

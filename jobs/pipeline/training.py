@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sumsquares.cluster.work import Failure, Item, View
+from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.jobs.pipeline.failures import raise_if_fatal, warn_of_failures
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
 from sumsquares.jobs.stages.packs import Pack
@@ -26,12 +26,12 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
     with runtime.progress.training(packs) as show:
 
-        def on_view(view: View) -> None:
+        def on_progress(snapshot: ProgressSnapshot) -> None:
             nonlocal failures
-            failures = tuple(view.failures)
-            show(view)
+            failures = tuple(snapshot.failures)
+            show(snapshot)
 
-        runners.pull(make_work, [item_of(pack) for pack in packs], halves, on_view)
+        runners.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
     raise_if_fatal(failures)
     warn_of_failures(failures, runtime.progress)
     # A damaged pack is deleted only once everything that replaces it is committed. A new pack may have its name.
@@ -41,11 +41,11 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     return failures
 
 
-def item_of(pack: Pack) -> Item:
-    """A pack as a piece of work."""
-    return Item(f"pack {pack.id}", pack.seconds, pack)
+def item_of(pack: Pack) -> WorkItem:
+    """A pack as a work item."""
+    return WorkItem(f"pack {pack.id}", pack.seconds, pack)
 
 
-def halves(pack: Pack) -> list[Item]:
-    """Two pieces of work in place of one."""
-    return [item_of(half) for half in pack.halves()]
+def split(pack: Pack) -> list[WorkItem]:
+    """The two halves of a pack as work items."""
+    return [item_of(half) for half in pack.split()]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sumsquares.cluster.workers import Resources, Wanted
+from sumsquares.cluster.workers import Resources, WorkerRequest
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import is_plain, shown
 
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]
 class Placement:
     """Where to run."""
 
-    wanted: Wanted
+    wanted: WorkerRequest
     """Workers; no CPU and no GPU workers: in this process, without Ray."""
     address: str | None = None
     """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
@@ -89,7 +89,7 @@ class Placement:
         return f"on {self.count} worker{'s' * (self.count > 1)} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
 
 
-IN_PROCESS = Placement(Wanted(workers=0, gpu_workers=0))
+IN_PROCESS = Placement(WorkerRequest(workers=0, gpu_workers=0))
 """In this process, without Ray."""
 
 
@@ -126,7 +126,7 @@ class PlacementOptions:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
         elif workers is None:
             at_least = 1  # nodes come and go
-        wanted = Wanted(
+        wanted = WorkerRequest(
             workers=workers,
             at_least=at_least,
             gpu_workers=gpu_workers,

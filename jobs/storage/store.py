@@ -37,9 +37,7 @@ class StorageError(RuntimeError):
 
     exit_code = exits.STORAGE
     fatal = True
-    """Whatever is tried next will fail as well: no further piece of work is begun."""
-    ends_run = True
-    """Whatever is tried next will fail as well: no further piece of work is begun."""
+    """Whatever is tried next will fail as well: no further work item is begun."""
 
 
 class _Files(Protocol):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sumsquares.cluster.worker_watch import Waiting
+from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
 GROUPS = [Group(f"cpu-{number}", 4, "cpu", 2, {"CPU": 1.0}, {}) for number in range(2)]
 
 
 def watch(there, free=0.0, patience=600.0):
-    return Waiting(GROUPS, patience, lambda: ({"CPU": there}, {"CPU": free}), now=0.0)
+    return WorkerWatch(GROUPS, patience, lambda: ({"CPU": there}, {"CPU": free}), now=0.0)
 
 
 def test_a_group_that_restarts_is_nothing_to_tell_of():
@@ -61,5 +61,5 @@ def test_what_others_have_taken_is_told_as_taken():
 def test_hundreds_of_groups_are_not_listed():
     """Three, and how many more."""
     groups = [Group(f"cpu-{number}", 1, "cpu", 1, {"CPU": 1.0}, {}) for number in range(50)]
-    waiting = Waiting(groups, 600.0, lambda: ({}, {}), now=0.0)
+    waiting = WorkerWatch(groups, 600.0, lambda: ({}, {}), now=0.0)
     assert "groups cpu-0, cpu-1, cpu-2 and 47 more for" in waiting.look([], [g.name for g in groups], 1, now=40.0)

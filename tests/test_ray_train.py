@@ -6,13 +6,14 @@ import os
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pieces
 import pytest
 from pieces import make_meeting, make_work
 
 from sumsquares.cluster.isolation import isolate
-from sumsquares.cluster.workers import Wanted, groups
+from sumsquares.cluster.workers import WorkerRequest, groups
 
 pytestmark = pytest.mark.ray
 
@@ -42,53 +43,55 @@ def inverse(number):
     return 1 / number
 
 
-def no_halves(_payload):
+def no_split(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make=make_work, told=lambda _view: None):
-    from sumsquares.cluster import ray_train as fits
-    from sumsquares.cluster.work import Item
+def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
+    from sumsquares.cluster import ray_train
+    from sumsquares.cluster.work import WorkItem
 
-    views = []
-    items = [Item(str(number), float(number), (number, str(folder))) for number in numbers]
+    snapshots = []
+    items = [WorkItem(str(number), float(number), (number, str(folder))) for number in numbers]
 
-    def on_view(view):
-        views.append(view)
-        told(view)
+    def on_progress(snapshot):
+        snapshots.append(snapshot)
+        told(snapshot)
 
-    fits.pull(make, items, no_halves, on_view, cut, patience=120.0)
-    return views
+    ray_train.run_workers(make, items, no_split, on_progress, cut, patience=120.0)
+    return snapshots
 
 
 @pytest.mark.chaos
 def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
     """Two groups of one and two workers; all results come, each once, and the loss is told."""
-    views = pulled(range(20), tmp_path, groups(resources, Wanted(workers=3, gpu_workers=0, group_size=2)))
-    results = [result for view in views for result in view.results]
+    snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
+    results = [result for snapshot in snapshots for result in snapshot.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
     assert len({value[2] for _, value in results}) >= 3
-    assert any("0: its worker died" in note for view in views for note in view.notes)
-    assert views[-1].left == 0
-    assert not views[-1].failures
+    assert any("0: its worker died" in note for snapshot in snapshots for note in snapshot.notes)
+    assert snapshots[-1].left == 0
+    assert not snapshots[-1].failures
 
 
 def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
     """Off one queue, each told its device."""
-    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=1, gpu_workers=1)), make_meeting)
-    results = [value for view in views for _, value in view.results]
+    snapshots = pulled(range(1, 30), tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=1)), make_meeting)
+    results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
 def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
     """The worker that raised stays."""
-    views = pulled([1, -2, 3], tmp_path, groups(resources, Wanted(workers=1, gpu_workers=0)))
-    (failure,) = views[-1].failures
+    snapshots = pulled([1, -2, 3], tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=0)))
+    (failure,) = snapshots[-1].failures
     assert failure.key == "-2"
-    assert "-2 is negative" in failure.reason
+    assert failure.reason == "ValueError: -2 is negative"
+    assert Path(failure.logs.partition(":")[2]).match("logs/worker-*.err")
+    assert Path(failure.logs.partition(":")[2]).exists()
     assert "make_work" in failure.traceback or "in work" in failure.traceback
-    assert {key for view in views for key, _ in view.results} == {"1", "3"}
+    assert {key for snapshot in snapshots for key, _ in snapshot.results} == {"1", "3"}
 
 
 def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
@@ -126,14 +129,17 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
             act()
             reserved.append([ray.get(actor.get_reserved_resources.remote(f"train-{run_id}")) for run_id in run_ids])
 
-    def interrupted(view):
-        if view.results:
+    def interrupted(snapshot):
+        if snapshot.results:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(reservations, "give_back", watched)
     with pytest.raises(KeyboardInterrupt):
         pulled(
-            range(1, 40), tmp_path, groups(resources, Wanted(workers=2, at_least=1, gpu_workers=0)), told=interrupted
+            range(1, 40),
+            tmp_path,
+            groups(resources, WorkerRequest(workers=2, at_least=1, gpu_workers=0)),
+            told=interrupted,
         )
     (before,), (after,) = reserved
     assert before
