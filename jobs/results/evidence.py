@@ -9,6 +9,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,11 +18,13 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.predict import errors_on
-from sumsquares.jobs.results.stored import EVIDENCE, SCHEMA
+from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
+_LATER = [metric for metric in METRICS if metric.name in EVIDENCE]
 
 
 def with_evidence(
@@ -31,7 +34,8 @@ def with_evidence(
 
     Where a pack's weights are damaged or gone it stays null; what is wrong with them is told elsewhere.
     """
-    lacking = results.filter(pc.and_(pc.equal(results["status"], "ok"), pc.is_null(results["mae"])))
+    lacks = reduce(pc.or_, (pc.is_null(results[metric.name]) for metric in _LATER if not metric.is_optional))
+    lacking = results.filter(pc.and_(pc.equal(results["status"], "ok"), lacks))
     if not len(lacking):
         return results
     by_id = {trial.id: trial for trial in expected}
@@ -53,11 +57,14 @@ def _measured(
 ) -> dict[str, dict[str, float | None]]:
     """By trial of the pack, the metrics in EVIDENCE."""
     dataset = trials[0].variant.dataset
-    errors = errors_on(store, pack, trials, dataset, "test", ~facts_of(dataset).seen_N)
-    metrics = {"mae": errors.mae, "rmse_unseen": errors.rmse_chosen}
-    assert metrics.keys() == set(EVIDENCE)
+    unseen_N = ~facts_of(dataset).seen_N
+    errors = {
+        split: errors_on(store, pack, trials, dataset, split, unseen_N if split == "test" else None)
+        for split in {metric.split for metric in _LATER}
+    }
+    values = {metric.name: metric.of(errors[metric.split]) for metric in _LATER}
     return {
-        trial.id: {name: _or_none(float(values[index])) for name, values in metrics.items()}
+        trial.id: {name: _or_none(float(values_M[index])) for name, values_M in values.items()}
         for index, trial in enumerate(trials)
     }
 
