@@ -15,7 +15,7 @@ import yaml
 from kubernetes_laws import KEYS, TOKEN
 from kustomize import Document, load, render
 
-from sumsquares.cluster.ray_train import BEAT_SECONDS, BEATS_PER_SECOND
+from sumsquares.cluster.ray_train import HEARTBEAT_SECONDS, HEARTBEATS_PER_SECOND
 from sumsquares.cluster.workers import GROUP_SIZE
 from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
@@ -92,7 +92,7 @@ def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
         assert program.steps == names["STEPS"]
         assert f'("1-{width}-{width}-1", {micros})' in BLOCK
         assert f"1-{width}-{width}-1 {micros} us" in LOG
-    assert (names["BEATS"], names["MOST_BEATS"]) == (1 / BEAT_SECONDS, BEATS_PER_SECOND)
+    assert (names["BEATS"], names["MOST_BEATS"]) == (1 / HEARTBEAT_SECONDS, HEARTBEATS_PER_SECOND)
     assert f"group of {GROUP_SIZE}" in PAGE
     plan, summarize = re.findall(r"`plan` ([\d.]+) s .*`summarize` ([\d.]+) s", LOG)[0]
     assert names["HEAD"] == pytest.approx((float(plan) + float(summarize)) / 100_000)
