@@ -9,7 +9,7 @@ import threading
 
 import pieces
 import pytest
-from pieces import make_meeting, make_work
+from pieces import make_mixed, make_work
 
 from sumsquares.cluster.isolation import isolate
 from sumsquares.cluster.workers import Wanted, groups
@@ -73,22 +73,28 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
     assert not views[-1].failures
 
 
-def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
+@pytest.fixture(scope="module")
+def mixed(resources, tmp_path_factory):
+    """All views of a run with a CPU and a GPU worker, one of whose pieces raises; a start takes seconds."""
+    wanted = groups(resources, Wanted(workers=1, gpu_workers=1))
+    return pulled([*range(1, 30), -2], tmp_path_factory.mktemp("mixed"), wanted, make_mixed)
+
+
+def test_cpu_and_gpu_workers_work_side_by_side(mixed):
     """Off one queue, each told its device."""
-    views = pulled(range(1, 30), tmp_path, groups(resources, Wanted(workers=1, gpu_workers=1)), make_meeting)
-    results = [value for view in views for _, value in view.results]
+    results = [value for view in mixed for _, value in view.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
+def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(mixed):
     """The worker that raised stays."""
-    views = pulled([1, -2, 3], tmp_path, groups(resources, Wanted(workers=1, gpu_workers=0)))
-    (failure,) = views[-1].failures
+    (failure,) = mixed[-1].failures
     assert failure.key == "-2"
     assert "-2 is negative" in failure.reason
-    assert "make_work" in failure.traceback or "in work" in failure.traceback
-    assert {key for view in views for key, _ in view.results} == {"1", "3"}
+    assert "make_mixed" in failure.traceback or "in work" in failure.traceback
+    assert {key for view in mixed for key, _ in view.results} == {str(number) for number in range(1, 30)}
+    assert len({value[2] for view in mixed for _, value in view.results}) == 2
 
 
 def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
