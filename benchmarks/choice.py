@@ -28,8 +28,8 @@ from peers.contender import machine
 
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, load
-from sumsquares.jobs.engines.order import in_memory
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.shuffle import in_memory
 from sumsquares.jobs.engines.state import Models
 
 AUTO = LAYOUTS[0]

@@ -109,12 +109,12 @@ def write_results(spec: str, store: str) -> None:
     from sumsquares.jobs.engines.choice import choose
     from sumsquares.jobs.engines.metrics import Errors
     from sumsquares.jobs.engines.state import State, state_dicts
-    from sumsquares.jobs.packs import plan_packs
     from sumsquares.jobs.results.stored import commit_pack
     from sumsquares.jobs.spec.job_spec import load_spec
     from sumsquares.jobs.spec.variants import trials
+    from sumsquares.jobs.stages.packs import plan_packs
+    from sumsquares.jobs.stages.train import Trainer, _rows
     from sumsquares.jobs.storage.store import Store
-    from sumsquares.jobs.training import Trainer, _rows
 
     job, draw = load_spec(spec, 2**63), np.random.default_rng(0)
     trainer = Trainer(choose(job.engine, "cpu"), "cpu")

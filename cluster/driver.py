@@ -22,7 +22,7 @@ from sumsquares.cluster.driver_process import serve
 from sumsquares.cluster.private_folder import PrivateFolder
 from sumsquares.cluster.process_table import processes
 from sumsquares.cluster.signals import start, uninterrupted
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView, Target
+from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, Target, WorkItem
 from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
@@ -65,21 +65,21 @@ class Driver:
         return found
 
     def map_tasks(self, function: Callable[[A], B], arguments: Iterable[A], patience: float) -> Iterator[B]:
-        """As `tasks.map_tasks`."""
+        """As `ray_tasks.map_tasks`."""
         return self._told("map_tasks", function, list(arguments), patience)
 
-    def pull(
+    def run_workers(
         self,
         make_work: MakeWork,
-        items: Sequence[Item],
-        halve: Halve,
-        on_view: OnView,
+        items: Sequence[WorkItem],
+        split: SplitWork,
+        on_progress: OnProgress,
         workers: Sequence[Group],
         patience: float,
     ) -> None:
-        """As `fits.pull`."""
-        for view in self._told("pull", make_work, items, halve, workers, patience):
-            on_view(view)
+        """As `ray_train.run_workers`."""
+        for snapshot in self._told("run_workers", make_work, items, split, workers, patience):
+            on_progress(snapshot)
 
     def on_every_node(self, function: Callable[[A], B], argument: A) -> dict[str, B]:
         """As `nodes.on_every_node`."""

@@ -19,11 +19,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from sumsquares.cluster.connect import limit_attempts
 from sumsquares.cluster.isolation import isolate
-from sumsquares.cluster.queue import describe
-from sumsquares.cluster.reach import limit_attempts
 from sumsquares.cluster.signals import unblock
-from sumsquares.cluster.work import Target
+from sumsquares.cluster.work import Target, describe
 from sumsquares.cluster.workers import Resources
 
 PR_SET_PDEATHSIG = 1
@@ -56,7 +55,7 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
         tempfile.tempdir = target.folder  # which is removed even if this process is killed
     else:
         limit_attempts()
-    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # fits.py is written for it, whatever the user's own programs need
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # ray_train.py is written for it, whatever the user's own programs need
     from sumsquares.cluster import session
 
     if target.address is None:
@@ -71,16 +70,16 @@ def _carry_out(pipe: Connection, resources: list[Resources], name: str, argument
         pipe.send(("told", value))
 
     try:
-        from sumsquares.cluster import fits, nodes, tasks
+        from sumsquares.cluster import nodes, ray_tasks, ray_train
 
         if name == "resources":
             told(resources)
         elif name == "map_tasks":
-            for made in tasks.map_tasks(*arguments):
+            for made in ray_tasks.map_tasks(*arguments):
                 told(made)
-        elif name == "pull":
-            make_work, items, halve, workers, patience = arguments
-            fits.pull(make_work, items, halve, told, workers, patience)
+        elif name == "run_workers":
+            make_work, items, split, workers, patience = arguments
+            ray_train.run_workers(make_work, items, split, told, workers, patience)
         else:
             assert name == "on_every_node"
             told(nodes.on_every_node(*arguments))

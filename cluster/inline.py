@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from sumsquares.cluster.queue import Told, WorkQueue
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.queue import WorkQueue
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, WorkItem
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -19,23 +19,23 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]
     return map(function, arguments)
 
 
-def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView) -> None:
-    """Works off all items on the CPU; `on_view` is called several times a second and once at the end."""
-    queue = WorkQueue(items, halve)
+def run_workers(make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_progress: OnProgress) -> None:
+    """Works off all items on the CPU; `on_progress` is called several times a second and once at the end."""
+    queue = WorkQueue(items, split)
     work = make_work("cpu")
     looked = 0.0
 
-    def beat(share: float) -> None:
+    def heartbeat(share: float) -> None:
         nonlocal looked
-        queue.beat("inline-0", share)
+        queue.heartbeat("inline-0", share)
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
-            on_view(queue.view())
+            on_progress(queue.snapshot())
 
     while (taken := queue.take("inline-0")) is not None:
         try:
-            queue.done("inline-0", work(taken[1], beat))
+            queue.done("inline-0", work(taken[1], heartbeat))
         except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-            queue.fail("inline-0", Told.of(error))
-        beat(0.0)
-    on_view(queue.view())
+            queue.fail("inline-0", Failure.of(taken[0], error))
+        heartbeat(0.0)
+    on_progress(queue.snapshot())

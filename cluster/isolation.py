@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 
-from sumsquares.cluster.reach import NUMBER
+from sumsquares.cluster.connect import NUMBER
 
 TUNING = ("RAY_memory_usage_threshold", "RAY_memory_monitor_refresh_ms", "RAY_task_oom_retries")
 """Variables of Ray's that a Ray of our own keeps, where they are numbers: how it shares the memory of this machine."""

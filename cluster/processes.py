@@ -1,7 +1,7 @@
 """Works off a queue with processes of this machine, without Ray: for what is over before Ray would have started.
 
 A process that dies is replaced, and its piece goes back to the queue; if the launcher dies, each ends with its piece.
-What fits.py has beyond that is not here: more machines, GPUs, a watchdog for workers that hang.
+What ray_train.py has beyond that is not here: more machines, GPUs, a watchdog for workers that hang.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from sumsquares.cluster.queue import Told, WorkQueue
+from sumsquares.cluster.queue import WorkQueue
 from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import Halve, Item, MakeWork, OnView
+from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, WorkItem
 from sumsquares.cluster.workers import ClusterError
 
 LOOK_SECONDS = 0.2
-"""Between two looks at the queue, and between two beats of a worker."""
+"""Between two looks at the queue, and between two heartbeats of a worker."""
 EARLY_DEATHS = 3
 """Processes that may die before they have asked for work; after that they are taken to be unable to start."""
 
 
-def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnView, processes: int) -> None:
-    """Works off all items on the CPU; `on_view` is called several times a second and once at the end.
+def run_workers(
+    make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_progress: OnProgress, processes: int
+) -> None:
+    """Works off all items on the CPU; `on_progress` is called several times a second and once at the end.
 
     Raises:
         ClusterError: more than EARLY_DEATHS processes ended before they asked for work.
 
     """
-    queue = WorkQueue(items, halve)
+    queue = WorkQueue(items, split)
     workers: list[_Worker] = []
     looked = time.monotonic()
     early_deaths = 0
@@ -51,11 +53,11 @@ def pull(make_work: MakeWork, items: Sequence[Item], halve: Halve, on_view: OnVi
             workers = [worker for worker in workers if not worker.is_finished]
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked = time.monotonic()
-                on_view(queue.view())
+                on_progress(queue.snapshot())
     finally:
         for worker in workers:
             worker.process.terminate()
-    on_view(queue.view())
+    on_progress(queue.snapshot())
 
 
 class _Worker:
@@ -101,20 +103,20 @@ def _serve(pipe: Connection, make_work: MakeWork) -> None:
         signal.signal(number, signal.SIG_IGN)
     unblock()
     work = make_work("cpu")
-    beaten = 0.0
+    last_heartbeat = 0.0
 
-    def beat(share: float) -> None:
-        nonlocal beaten
-        if time.monotonic() - beaten > LOOK_SECONDS:
-            beaten = time.monotonic()
-            pipe.send(("beat", share))
+    def heartbeat(share: float) -> None:
+        nonlocal last_heartbeat
+        if time.monotonic() - last_heartbeat > LOOK_SECONDS:
+            last_heartbeat = time.monotonic()
+            pipe.send(("heartbeat", share))
 
     with suppress(EOFError, OSError):
         while (taken := _ask(pipe)) is not None:
             try:
-                result = work(taken[1], beat)
+                result = work(taken[1], heartbeat)
             except Exception as error:  # whatever a piece raises is that piece's failure, not the run's
-                pipe.send(("fail", Told.of(error)))
+                pipe.send(("fail", Failure.of(taken[0], error)))
             else:
                 pipe.send(("done", result))
 

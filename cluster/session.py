@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # compiled
 
-from sumsquares.cluster.reach import check_answers, set_numbers
+from sumsquares.cluster.connect import check_answers, set_numbers
 from sumsquares.cluster.workers import ClusterError, Resources
 
 ENVIRONMENT: Mapping[str, str] = {

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sumsquares.cluster.reach import check_answers
+from sumsquares.cluster.connect import check_answers
 from sumsquares.cluster.workers import ClusterError
 
 RECONNECTS = 30

@@ -29,7 +29,7 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WorkerRequest:
     """What is asked for; what is left open is all that the cluster has."""
 
     workers: int | None = None
@@ -63,27 +63,27 @@ class Group:
     labels: Mapping[str, str]
 
 
-def groups(nodes: Sequence[Resources], wanted: Wanted) -> list[Group]:
+def groups(nodes: Sequence[Resources], request: WorkerRequest) -> list[Group]:
     """Cuts the workers of each device class into groups, GPU workers first.
 
     Raises:
         ClusterError: the nodes have not got them; asked against available.
 
     """
-    rooms = [node.amounts() for node in nodes if _carries(node.labels, wanted.labels)]
-    cpu = {"CPU": 1.0, **wanted.resources}
-    gpu = {"CPU": 1.0, "GPU": wanted.gpus_per_worker, **wanted.resources}
-    gpu_room = _fill(rooms, gpu, wanted.gpu_workers)
-    gpu_workers = gpu_room if wanted.gpu_workers is None else wanted.gpu_workers
-    room = _fill(rooms, cpu, wanted.workers)
-    workers = room if wanted.workers is None else wanted.workers
-    at_least = min(workers, workers if wanted.at_least is None else wanted.at_least)
+    rooms = [node.amounts() for node in nodes if _carries(node.labels, request.labels)]
+    cpu = {"CPU": 1.0, **request.resources}
+    gpu = {"CPU": 1.0, "GPU": request.gpus_per_worker, **request.resources}
+    gpu_room = _fill(rooms, gpu, request.gpu_workers)
+    gpu_workers = gpu_room if request.gpu_workers is None else request.gpu_workers
+    room = _fill(rooms, cpu, request.workers)
+    workers = room if request.workers is None else request.workers
+    at_least = min(workers, workers if request.at_least is None else request.at_least)
     if gpu_room < gpu_workers or room < at_least or not workers + gpu_workers:
-        raise ClusterError(_no_room(nodes, wanted, (at_least, gpu_workers), (room, gpu_room)))
-    gpu_at_least = gpu_workers if wanted.at_least is None or wanted.gpu_workers is not None else 1
+        raise ClusterError(_no_room(nodes, request, (at_least, gpu_workers), (room, gpu_room)))
+    gpu_at_least = gpu_workers if request.at_least is None or request.gpu_workers is not None else 1
     return [
-        *_cut("cuda", gpu_workers, gpu_at_least, gpu, wanted),
-        *_cut("cpu", workers, at_least, cpu, wanted),
+        *_cut("cuda", gpu_workers, gpu_at_least, gpu, request),
+        *_cut("cpu", workers, at_least, cpu, request),
     ]
 
 
@@ -103,26 +103,26 @@ def _fill(rooms: Sequence[dict[str, float]], takes: Mapping[str, float], most: i
     return placed
 
 
-def _cut(device: str, workers: int, at_least: int, takes: Mapping[str, float], wanted: Wanted) -> list[Group]:
-    size, cut = wanted.group_size, []
+def _cut(device: str, workers: int, at_least: int, takes: Mapping[str, float], request: WorkerRequest) -> list[Group]:
+    size, cut = request.group_size, []
     # Ray Train counts the workers that fit by dividing floats, 4 of 0.2 in 1.0: such amounts are had all at once.
     at_least = at_least if all((amount * 1024).is_integer() for amount in takes.values()) else workers
     for start in range(0, workers, size):
         count = min(size, workers - start)
         fewest = max(1, at_least * (start + count) // workers - at_least * start // workers)
-        cut.append(Group(f"{device}-{start // size}", count, device, fewest, takes, wanted.labels))
+        cut.append(Group(f"{device}-{start // size}", count, device, fewest, takes, request.labels))
     return cut
 
 
-def _no_room(nodes: Sequence[Resources], wanted: Wanted, asked: tuple[int, int], room: tuple[int, int]) -> str:
+def _no_room(nodes: Sequence[Resources], request: WorkerRequest, asked: tuple[int, int], room: tuple[int, int]) -> str:
     """Of CPU and GPU workers each."""
-    total, gpus = sum(asked), asked[1] * wanted.gpus_per_worker
-    amounts = {"CPU": float(total), "GPU": gpus, **{name: each * total for name, each in wanted.resources.items()}}
-    carrying = [node.amounts() for node in nodes if _carries(node.labels, wanted.labels)]
+    total, gpus = sum(asked), asked[1] * request.gpus_per_worker
+    amounts = {"CPU": float(total), "GPU": gpus, **{name: each * total for name, each in request.resources.items()}}
+    carrying = [node.amounts() for node in nodes if _carries(node.labels, request.labels)]
     what = shortage(amounts, {name: sum(node.get(name, 0.0) for node in carrying) for name in amounts})
     if not total:
-        what = "no worker is asked for" if wanted.workers == 0 else "no CPU is there"
-    labels = ", ".join(f"{name}={value}" for name, value in wanted.labels.items())
+        what = "no worker is asked for" if request.workers == 0 else "no CPU is there"
+    labels = ", ".join(f"{name}={value}" for name, value in request.labels.items())
     where = f" on the {len(carrying)} of {len(nodes)} nodes with {labels}" if labels else ""
     return (
         f"there is no room for {asked[0]} CPU and {asked[1]} GPU workers{where} "

@@ -6,7 +6,7 @@ import os
 import sys
 
 from sumsquares.cluster.signals import Stopped as Stopped
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 
 OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range(9)
 DEBUG = "SUMSQUARES_DEBUG"
@@ -66,7 +66,7 @@ def tell(error: BaseException) -> int:
 
 def _no_memory(error: MemoryError) -> str:
     """What was asked for, as far as the error says, what there is, and what to do."""
-    from sumsquares.jobs.memory import UNKNOWN, available_memory
+    from sumsquares.jobs.machine.memory import UNKNOWN, available_memory
 
     free = available_memory()
     room = "" if free >= UNKNOWN else f", of which this process may still take {free >> 20:,} MiB"

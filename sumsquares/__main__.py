@@ -9,7 +9,8 @@ import sys
 from typing import NoReturn
 
 from sumsquares.cluster.signals import STOPPING, stop_on_signals
-from sumsquares.jobs import exits, output
+from sumsquares.jobs import exits
+from sumsquares.jobs.cli import streams
 
 
 def main() -> NoReturn:
@@ -34,9 +35,9 @@ def command() -> int:
 
 
 def _guarded() -> int:
-    with output.guarded():
+    with streams.guarded():
         try:
-            from sumsquares.jobs.cli import app
+            from sumsquares.jobs.cli.main import app
 
             try:
                 app(prog_name="sumsquares")

@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.numpy
 
 from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.checksummed import seal
 
 NIGHT = "2026-11-01-0123456789ab"
 DEEP = b"[" * 200_000

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 
 from result_rows import commit, row_of
 
-from sumsquares.jobs.archive import run_folder
-from sumsquares.jobs.generation import folder_of as dataset_folder
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.nights import Night, write_record
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.generate import folder_of as dataset_folder
+from sumsquares.jobs.stages.run_files import run_folder
 
 TINY = """
 name = "tiny"

@@ -19,6 +19,21 @@ ARROWS = {
     "cluster": {"cluster"},
     "datasets": {"datasets"},
 }
+ROOMS = (
+    {"cli"},
+    {"commands"},
+    {"verify"},
+    {"night"},
+    {"pipeline"},
+    {"show"},
+    {"stages"},
+    {"results"},
+    {"spec"},
+    {"storage", "engines"},
+    {"exits"},
+    {"messages", "machine"},
+)
+"""Of `jobs`, from the top down: a room imports from itself and from those below."""
 TORCH = {"jobs/results/models.py"}
 """Beside the engines: it loads a trained model as a torch.nn.Sequential."""
 
@@ -58,6 +73,22 @@ def test_arrows_point_one_way(path):
     assert packages(path) <= ARROWS[name.partition("/")[0]]
     assert "ray" not in found or name.startswith("cluster/")
     assert "torch" not in found or name.startswith("jobs/engines/") or name in TORCH
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("**/*.py")), ids=name_of)
+def test_the_arrows_between_the_rooms_of_jobs_point_down(path):
+    """No room knows one above it, nor one beside it."""
+    names = [name.split(".")[2] for name in imports(path) if name.startswith("sumsquares.jobs.")]
+    own = path.relative_to(ROOT / "jobs").parts[0].removesuffix(".py")
+    level = next((at for at, rooms in enumerate(ROOMS) if own in rooms), 0)
+    below = {own}.union(*ROOMS[level + 1 :])
+    assert set(names) <= below
+
+
+def test_every_room_of_jobs_has_its_place():
+    """In the list above; no file lies in `jobs` itself but exits.py."""
+    rooms = {path.relative_to(ROOT / "jobs").parts[0].removesuffix(".py") for path in (ROOT / "jobs").glob("**/*.py")}
+    assert rooms == {"__init__"}.union(*ROOMS)
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)

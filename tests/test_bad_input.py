@@ -22,7 +22,7 @@ from test_refusals import finished as finished
 from test_refusals import tree
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.numbers import real, whole
+from sumsquares.jobs.cli.numbers import real, whole
 
 SECONDS = 10
 SUMS = small().datasets[0].digest
@@ -49,7 +49,7 @@ def refused(ended, code, words, began):
 def asked(cli, finished, monkeypatch):
     """The command line beside a finished store that is not to be changed, where nothing is ever begun."""
     monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
-    monkeypatch.setattr("sumsquares.jobs.commands.Workplace", None)
+    monkeypatch.setattr("sumsquares.jobs.commands.run.Workplace", None)
     monkeypatch.setattr("sumsquares.jobs.night.nightly.Workplace", None)
     Path("spec.toml").write_text(SMALL)
     return cli
@@ -98,7 +98,7 @@ def test_an_odd_word_is_a_usage_error(asked, finished, case):
 @pytest.mark.parametrize("case", TOO_MANY)
 def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkeypatch, case):
     """Case f21: what is asked for against what there is, with no remedy that would fail; nothing is created."""
-    monkeypatch.setattr("sumsquares.jobs.room.available_memory", lambda: 24 << 30)
+    monkeypatch.setattr("sumsquares.jobs.stages.memory_check.available_memory", lambda: 24 << 30)
     text, arguments, words = TOO_MANY[case]
     Path("spec.toml").write_text(text)
     began = time.monotonic()
@@ -109,7 +109,7 @@ def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkey
 @pytest.mark.parametrize("case", OF_PLANS)
 def test_a_plan_says_what_run_would_refuse(cli, monkeypatch, case):
     """Case f21: with its warning, and its costs."""
-    monkeypatch.setattr("sumsquares.jobs.room.available_memory", lambda: 24 << 30)
+    monkeypatch.setattr("sumsquares.jobs.stages.memory_check.available_memory", lambda: 24 << 30)
     text, _, words = TOO_MANY[case]
     Path("spec.toml").write_text(text)
     ended = cli("plan", "spec.toml")

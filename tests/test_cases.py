@@ -12,7 +12,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 
 CASES = Path(__file__).parent / "cases"
 COUNT = """

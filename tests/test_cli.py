@@ -16,12 +16,13 @@ import typer
 from command_line import calls
 from specs import SMALL
 
-from sumsquares.jobs import commands, exits
-from sumsquares.jobs.cli import app
-from sumsquares.jobs.place import HERE
+from sumsquares.jobs import exits
+from sumsquares.jobs.cli.main import app
+from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.placement import HERE
 from sumsquares.jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -313,7 +314,7 @@ def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error)
     def fails(*_):
         raise error
 
-    monkeypatch.setattr("sumsquares.jobs.commands.load_spec", fails)
+    monkeypatch.setattr("sumsquares.jobs.commands.run.load_spec", fails)
     ended = cli("plan", "spec.toml")
     assert ended.code == exits.STORAGE
     assert "not enough memory" in ended.err
@@ -340,7 +341,7 @@ def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):
     """The message says how to get it."""
-    monkeypatch.setattr("sumsquares.jobs.commands.make_plan", None)
+    monkeypatch.setattr("sumsquares.jobs.commands.run.make_plan", None)
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 1
     assert "Traceback" not in ended.err

@@ -15,12 +15,12 @@ import yaml
 from kubernetes_laws import KEYS, TOKEN
 from kustomize import Document, load, render
 
-from sumsquares.cluster.fits import BEAT_SECONDS, BEATS_PER_SECOND
+from sumsquares.cluster.ray_train import BEAT_SECONDS, BEATS_PER_SECOND
 from sumsquares.cluster.workers import GROUP_SIZE
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.packs import lanes_pack_size
+from sumsquares.jobs.stages.packs import lanes_pack_size
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "clusters.md").read_text()
@@ -127,7 +127,7 @@ def test_the_secrets_that_a_person_makes_are_those_that_the_manifests_name():
 
 def test_the_exit_codes_that_a_retry_cannot_mend_are_those_of_the_night():
     """In the page and in the CronJob, and all of them are codes of ours."""
-    (codes,) = re.findall(r"can't mend \(([\d, ]+)\)", PAGE)
+    (codes,) = re.findall(r"can't fix \(([\d, ]+)\)", PAGE)
     (night,) = load(ROOT / "cluster" / "kuberay" / "nightly" / "cron-job.yaml")
     (rule,) = [
         rule for rule in night["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"] if "onExitCodes" in rule

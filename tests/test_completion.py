@@ -12,7 +12,7 @@ import typer
 from command_line import calls
 
 import sumsquares
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 
 COMPLETE = "_SUMSQUARES_COMPLETE"
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 import sumsquares
 from sumsquares.cluster.session import ENVIRONMENT
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 LINES = re.sub(r"\s*\\\n\s*", " ", (ROOT / "Dockerfile").read_text()).splitlines()

@@ -10,7 +10,7 @@ import typer
 
 from sumsquares.cluster.signals import STOPPING
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import trials
 
@@ -66,6 +66,17 @@ def test_the_tree_in_the_readme_is_the_tree():
     packages = {p.parent.name for name in ("jobs", "cluster", "datasets") for p in (ROOT / name).rglob("__init__.py")}
     assert packages <= named
     assert all((ROOT / name).is_dir() or (name in packages and any(ROOT.glob(f"jobs/**/{name}"))) for name in named)
+
+
+def test_every_term_of_the_glossary_is_in_use():
+    """Each occurs as a word in the sources, once in the table; what a term means is for people to check."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
+    terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
+    assert terms[0] == "term"
+    assert len(terms) == len(set(terms)) > 30
+    text = "\n".join(path.read_text() for path in SOURCES if "benchmarks" not in path.parts)
+    unused = [term for term in terms[1:] if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
+    assert unused == []
 
 
 def test_the_spec_in_the_readme_is_valid():

@@ -17,8 +17,8 @@ from specs import SMALL
 from test_refusals import finished as finished
 from test_refusals import tree
 
+from sumsquares.cluster.connect import set_numbers
 from sumsquares.cluster.isolation import TUNING, isolate
-from sumsquares.cluster.reach import set_numbers
 from sumsquares.jobs import exits
 from sumsquares.jobs.storage import bucket
 from sumsquares.jobs.storage.store import StorageError, Store

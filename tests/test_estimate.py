@@ -6,8 +6,10 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from sumsquares.jobs import estimate as module
-from sumsquares.jobs.estimate import (
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages import cost as module
+from sumsquares.jobs.stages.cost import (
     LEAST_STEPS,
     MEASURED_BYTES,
     MEASURED_FLOPS,
@@ -16,9 +18,7 @@ from sumsquares.jobs.estimate import (
     estimate,
     measurable,
 )
-from sumsquares.jobs.packs import plan_packs
-from sumsquares.jobs.spec.job_spec import parse_spec
-from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.packs import plan_packs
 
 WIDE = "[[2048, 2048]]"
 

@@ -9,10 +9,10 @@ import pytest
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs import facts as module
-from sumsquares.jobs.facts import encode_facts, facts_of, facts_path
-from sumsquares.jobs.reader import Reader
-from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.stages import dataset_facts as module
+from sumsquares.jobs.stages.dataset_facts import encode_facts, facts_of, facts_path
+from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)

@@ -24,8 +24,8 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.stored import METRICS
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.show.findings import finding, is_linear
-from sumsquares.jobs.show.words import best_first, counted, describe_task, distinguish, named, number
-from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.show.format import best_first, counted, describe_task, distinguish, named, number
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Trial
 
 N = r"-?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?"

@@ -12,7 +12,7 @@ from specs import SMALL
 from test_refusals import finished as finished
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.night.hooks import run_hook
 from sumsquares.jobs.storage.store import StorageError, Store
 

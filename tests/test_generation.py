@@ -8,8 +8,8 @@ from specs import small
 from sumsquares.cluster.inline import map_tasks
 from sumsquares.datasets.errors import DamagedManifest, ForeignShard
 from sumsquares.datasets.shards import decode_shard
-from sumsquares.jobs.generation import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
-from sumsquares.jobs.reader import Reader
+from sumsquares.jobs.stages.generate import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
+from sumsquares.jobs.stages.rows import Reader
 from sumsquares.jobs.storage.store import Store
 
 DATASET = small().datasets[1]

@@ -16,7 +16,7 @@ from sumsquares.jobs.engines import lanes_engine, torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.initialize import SLOTS
 from sumsquares.jobs.engines.lanes import library
-from sumsquares.jobs.engines.order import in_memory
+from sumsquares.jobs.engines.shuffle import in_memory
 
 pytestmark = needs_lanes
 BUILDS, FUSED = named(builds()), named(builds(fused_only=True))

@@ -84,7 +84,7 @@ def test_a_run_goes_on_without_a_lost_node_and_ends_as_the_quiet_one(cluster, st
     running.wait_for_a_result()
     cluster.lose(cluster.nodes[-1])
     assert running.process.wait(timeout=150) == 0, running.log()
-    assert "goes on with 2 of its workers, before 3" in running.log()
+    assert "was resized from 3 to 2 workers" in running.log()
     assert "Traceback" not in running.log()
     assert summary_of(running.store) == quiet
 

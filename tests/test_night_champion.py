@@ -8,7 +8,7 @@ from night_world import made_up
 from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
 from sumsquares.jobs.night.nights import run_files
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
 
 OTHER = "2026-12-01-0123456789ab"

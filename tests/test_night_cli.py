@@ -9,11 +9,11 @@ import pytest
 from night_world import TINY, made_up, spec_of
 from test_cli import cli  # noqa: F401  the fixture
 
-from sumsquares.jobs import training
 from sumsquares.jobs.night.champion import promote
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.lock import holding
 from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.stages import train as training
 from sumsquares.jobs.storage.store import Store
 
 HERE = ("--workers", "0", "--quiet")

@@ -12,14 +12,15 @@ from night_world import TINY, Moved, spec_of
 from test_night_nightly import FIRST, OPTIONS, events, here, prepared, rows_of  # noqa: F401
 
 from sumsquares.datasets.rows import block
-from sumsquares.jobs import exits, training
-from sumsquares.jobs.asking import ask_run
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.night.champion import accept, read_champion
 from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night, read_night
 from sumsquares.jobs.results.models import answers
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages import train as training
 from sumsquares.jobs.storage.store import Store
 
 EPOCHS = TINY.replace("epochs = 4", "epochs = 40").replace("seeds = 4", "seeds = 6")

@@ -17,7 +17,7 @@ from sumsquares.jobs.night import lock as locks
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.lock import Owner, holding, process_name, read_lease, unlock
 from sumsquares.jobs.storage import bucket
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError, Store
 
 

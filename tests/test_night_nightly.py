@@ -18,8 +18,8 @@ import torch
 from night_world import DAY, TINY, Moved, spec_of
 
 from sumsquares.datasets.rows import block
-from sumsquares.jobs import exits, training
-from sumsquares.jobs.asking import ask_run
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.night import decision, nightly
 from sumsquares.jobs.night.champion import PATH as CHAMPION
@@ -33,11 +33,12 @@ from sumsquares.jobs.night.nights import Night, folder_of, list_nights, read_nig
 from sumsquares.jobs.night.retention import Keep
 from sumsquares.jobs.night.scores import read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
-from sumsquares.jobs.place import HERE
 from sumsquares.jobs.results.models import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages import train as training
+from sumsquares.jobs.stages.placement import HERE
 from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
@@ -49,7 +50,7 @@ FIRST = date(2026, 11, 1)
 def prepared():
     """Without HTML reports, which take longer than these nights; and denormals as the tests that follow want them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sumsquares.jobs.run.report", lambda *_: "")
+        patch.setattr("sumsquares.jobs.pipeline.run.report", lambda *_: "")
         yield
     torch.set_flush_denormal(False)
 

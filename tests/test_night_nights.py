@@ -15,7 +15,7 @@ from sumsquares.jobs.night.clock import Clock, stamp
 from sumsquares.jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))

@@ -27,9 +27,9 @@ from sumsquares.jobs.night.retention import Keep, plan_pruning
 from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.night.telling import follows_trouble
-from sumsquares.jobs.place import HERE
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
 DAYS = ("2026-11-01", "2026-11-02")

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from night_world import TINY, made_up, spec_of
 
-from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.commands.nightly import prune_nights
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.night import retention
 from sumsquares.jobs.night.calendar import missed_dates
 from sumsquares.jobs.night.champion import promote, rollback
-from sumsquares.jobs.night.commands import prune_nights
 from sumsquares.jobs.night.nights import list_nights
 from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of, warning_of
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.plain import ForeignFile, readable
-from sumsquares.jobs.storage.sealed import seal
 from sumsquares.jobs.storage.store import Store
 
 TODAY = date(2026, 11, 20)

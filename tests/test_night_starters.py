@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sumsquares.jobs import cli
-from sumsquares.jobs.night import commands
+from sumsquares.jobs.cli import main as cli
+from sumsquares.jobs.commands import nightly as commands
 
 FOLDER = Path(__file__).parent.parent / "cluster" / "starters"
 SYSTEMD = shutil.which("systemd-analyze")

@@ -17,13 +17,13 @@ import pytest
 from typer.testing import CliRunner
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.plan import make_plan
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import EVIDENCE, METRICS
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials, variants
+from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.storage.store import Store
 
 OLD = Path(__file__).parent / "old_store"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.jobs.engines import order
-from sumsquares.jobs.engines.order import Rows, batches, in_memory, stretches
+from sumsquares.jobs.engines import shuffle as order
+from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory, stretches
 
 
 def numbered(count):

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs import SMALL
 
-from sumsquares.cluster.workers import ClusterError, Wanted
-from sumsquares.jobs import commands
-from sumsquares.jobs.commands import Shared
+from sumsquares.cluster.workers import ClusterError, WorkerRequest
+from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.place import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
+from sumsquares.jobs.stages.placement import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
 
 
 def test_what_is_left_open_is_what_this_machine_has():
@@ -48,7 +48,7 @@ def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
     assert PlaceOptions(workers="all").place(None).wanted == PlaceOptions().place(None).wanted
 
 
-OPEN = Place(Wanted(workers=4, gpu_workers=0), is_open=True)
+OPEN = Place(WorkerRequest(workers=4, gpu_workers=0), is_open=True)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
     assert str(OPEN.settled(seconds)).startswith(where)
     given = replace(OPEN, is_open=False)
     assert given.settled(seconds) == given
-    alone = replace(OPEN, wanted=Wanted(workers=1, gpu_workers=0)).settled(seconds)
+    alone = replace(OPEN, wanted=WorkerRequest(workers=1, gpu_workers=0)).settled(seconds)
     assert alone.inline == (0 < sum(seconds) <= RAY_SECONDS)
 
 

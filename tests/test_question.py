@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sumsquares.datasets.rows import block
-from sumsquares.jobs.cli import app
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials

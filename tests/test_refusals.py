@@ -11,17 +11,19 @@ import pytest
 from specs import SMALL
 from test_run import run, summary_of
 
-from sumsquares.jobs import commands, exits, training
-from sumsquares.jobs.asking import ask_run
-from sumsquares.jobs.commands import Shared
-from sumsquares.jobs.night import commands as night_commands
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands import nightly as night_commands
+from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.predict import ask_run
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import Keep
-from sumsquares.jobs.place import HERE, PlaceOptions
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.stages import train as training
+from sumsquares.jobs.stages.placement import HERE, PlaceOptions
 from sumsquares.jobs.storage.store import Store
 
 LARGER = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]")
@@ -115,7 +117,7 @@ def test_an_earlier_run_stays_until_the_new_one_has_its_results(finished, tmp_pa
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr("sumsquares.jobs.training.train_pack", watched)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", watched)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, LARGER)
     assert seen == [earlier, earlier]
@@ -130,7 +132,7 @@ def test_a_run_that_trained_nothing_does_not_replace_an_earlier_one(finished, tm
     """All its packs fail: exit code 7, and the earlier run is where it was."""
     store, _ = run(tmp_path)
     before = {path: store.get(path) for path in store.list("runs")}
-    monkeypatch.setattr("sumsquares.jobs.training.train_pack", None)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", None)
     assert run(tmp_path, SMALL.replace("lr = [0.001, 0.01]", "lr = [0.5]"))[1] == exits.INCOMPLETE
     assert {path: store.get(path) for path in store.list("runs")} == before
     assert "stays in its place" in capfd.readouterr().err

@@ -16,8 +16,8 @@ from sumsquares.jobs.results.stored import METRICS, SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.show.charts import Axis
 from sumsquares.jobs.show.findings import finding, seen_share
+from sumsquares.jobs.show.format import best_first
 from sumsquares.jobs.show.report import report
-from sumsquares.jobs.show.words import best_first
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 

@@ -14,21 +14,21 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from sumsquares.cluster.workers import Wanted
+from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
-from sumsquares.jobs import commands
-from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.engines.choice import choose
-from sumsquares.jobs.packs import Pack, plan_packs
-from sumsquares.jobs.place import HERE, Place
-from sumsquares.jobs.plan import make_plan
-from sumsquares.jobs.reader import Reader
 from sumsquares.jobs.results.models import answers, load_model
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.packs import Pack, plan_packs
+from sumsquares.jobs.stages.placement import HERE, Place
+from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.stages.train import Trainer, train_pack
 from sumsquares.jobs.storage.store import StorageError, Store
-from sumsquares.jobs.training import Trainer, train_pack
 
 TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
@@ -72,15 +72,15 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
     """Nothing is planned, and no pack is trained."""
     before = summary_of(finished)
     assert make_plan(small(), finished).todo == ()
-    monkeypatch.setattr("sumsquares.jobs.training.train_pack", None)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", None)
     assert run(Path(finished.root).parent)[1] == 0
     assert summary_of(finished) == before
 
 
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
-    monkeypatch.setattr("sumsquares.jobs.place.INLINE_SECONDS", 0.0)
-    place = Place(Wanted(workers=2, gpu_workers=0), is_open=True)
+    monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
+    place = Place(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
     assert "trained in 2 processes, without Ray" in capfd.readouterr().err
@@ -271,7 +271,7 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
         raise StorageError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sumsquares.jobs.training.train_pack", full)
+        patch.setattr("sumsquares.jobs.stages.train.train_pack", full)
         with pytest.raises(StorageError, match="no space left"):
             run(tmp_path)
     assert len(tried) == 1
@@ -280,11 +280,11 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
 
 def test_interrupted_packs_go_on_from_their_states_although_others_are_done(finished, tmp_path, monkeypatch):
     """The trials that are left would be cut into other packs; a pack that has a state is kept as it was."""
-    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
     monkeypatch.setattr(
-        "sumsquares.jobs.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes}
+        "sumsquares.jobs.stages.packs.PACK_BYTES", {"cpu": 8 * plan_packs(trials(small()))[0].program.model_bytes}
     )
     store = Store(str(tmp_path / "store"))
     for path in finished.list("datasets"):
@@ -304,7 +304,7 @@ def test_interrupted_packs_go_on_from_their_states_although_others_are_done(fini
 
 def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):
     """Interrupted after a saved state, a pack ends with the same numbers; with a flipped byte it begins anew."""
-    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
     expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
@@ -330,20 +330,20 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
 
 def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
     """Exchanged by name: both are named, neither is planned with, and each pack ends with its own numbers."""
-    monkeypatch.setattr("sumsquares.jobs.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
     store = Store(str(tmp_path / "store"))
     for path in finished.list("datasets"):
         store.put(path, finished.get(path))
     whole = plan_packs(trials(small()))[0]
-    for pack in whole.halves():
+    for pack in whole.split():
         interrupt_at(store, pack, 0.6)
     assert len(make_plan(small(), store).begun) == 2
     exchange(store, *store.list("states"))
     assert make_plan(small(), store).begun == ()
     assert caplog.text.count("it holds what belongs in states/") == 2
-    for pack in whole.halves():
+    for pack in whole.split():
         began = []
         train_pack(store, Reader(store), pack, TRAINER, began.append)
         assert began[0] < 0.4
@@ -352,12 +352,12 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
 
 
 def interrupt_at(store, pack, share):
-    def beat(done):
+    def heartbeat(done):
         if done >= share:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, TRAINER, beat)
+        train_pack(store, Reader(store), pack, TRAINER, heartbeat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
@@ -365,13 +365,13 @@ def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, mon
     bad = plan_packs(trials(small()))[0]
     real = train_pack
 
-    def failing(store, reader, pack, device, beat):
+    def failing(store, reader, pack, device, heartbeat):
         if pack.id == bad.id:
             raise ValueError("no luck")
-        return real(store, reader, pack, device, beat)
+        return real(store, reader, pack, device, heartbeat)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sumsquares.jobs.training.train_pack", failing)
+        patch.setattr("sumsquares.jobs.stages.train.train_pack", failing)
         store, code = run(tmp_path)
     assert code == 7
     err = capfd.readouterr().err

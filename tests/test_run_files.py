@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from specs import SMALL
 
-from sumsquares.jobs.archive import begin_run, publish_run, stored_spec
 from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.stages.run_files import begin_run, publish_run, stored_spec
 from sumsquares.jobs.storage.store import Store
 
 SPECS = [parse_spec(SMALL.replace("epochs = 8", f"epochs = {8 + n}").encode(), "small.toml") for n in range(3)]

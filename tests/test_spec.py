@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from sumsquares.jobs.spec.axes import AXES, Grid
 from sumsquares.jobs.spec.difference import describe_difference
-from sumsquares.jobs.spec.grid import AXES, Grid
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
 
 DESIGN = """

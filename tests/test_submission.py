@@ -15,11 +15,11 @@ from specs import LONGER, SMALL
 from test_run import run, summary_of
 
 from sumsquares.cluster.submission import Job
+from sumsquares.jobs.commands.submit import endpoint, entrypoint, exit_code_of, job_name
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.place import PlaceOptions
 from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.stages.placement import PlaceOptions
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.submitting import endpoint, entrypoint, exit_code_of, job_name
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 OTHER = """
 import sys
 if "--multiprocessing-fork" in sys.orig_argv or sys.argv[0] == "-c":
-    from sumsquares.cluster.reach import limit_attempts
+    from sumsquares.cluster.connect import limit_attempts
     limit_attempts()
     import ray
     import ray._private.utils as utils

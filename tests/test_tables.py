@@ -13,8 +13,8 @@ from specs import SMALL
 
 from sumsquares.jobs.results.stored import METRICS, SCHEMA
 from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.show.format import best_first, counted, named, number, share, varying
 from sumsquares.jobs.show.tables import BEST, WORST, result_tables
-from sumsquares.jobs.show.words import best_first, counted, named, number, share, varying
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 

@@ -14,9 +14,9 @@ from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.initialize import begin
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
-from sumsquares.jobs.engines.order import batches, in_memory
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.sequential import sequential
+from sumsquares.jobs.engines.shuffle import batches, in_memory
 from sumsquares.jobs.engines.state import Models, state_dicts
 
 TORCH_OPTIMIZERS = {

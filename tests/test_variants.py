@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.difference import describe_difference
-from sumsquares.jobs.spec.grid import AXES
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
 from sumsquares.jobs.spec.size import size_of
 from sumsquares.jobs.spec.variants import TRAINING_VERSION, Trial, Variant, trials, variants

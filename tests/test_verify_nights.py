@@ -18,7 +18,7 @@ from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.nights import read_night, read_state
-from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
 
 PARTS = 16

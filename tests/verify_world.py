@@ -11,20 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 from night_world import TINY, spec_of
 
-from sumsquares.jobs import commands
-from sumsquares.jobs.commands import Shared
+from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.run import Shared
 from sumsquares.jobs.engines.state import State
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import THROUGH
-from sumsquares.jobs.place import HERE
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import read_results, read_weights
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.states import save_state
-from sumsquares.jobs.storage.sealed import seal
+from sumsquares.jobs.stages.checkpoints import save_state
+from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.verify.look import check, look
 from sumsquares.jobs.verify.repair import repair

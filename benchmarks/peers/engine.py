@@ -47,8 +47,8 @@ def trainer(train, hidden, models):
     """A function that trains a pack from its first weights."""
     import numpy as np
 
-    from sumsquares.jobs.engines.order import in_memory
     from sumsquares.jobs.engines.program import Program
+    from sumsquares.jobs.engines.shuffle import in_memory
     from sumsquares.jobs.engines.state import Models
 
     program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)

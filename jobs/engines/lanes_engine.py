@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.initialize import begin
 from sumsquares.jobs.engines.lanes.library import Library, Steps, Trained, load
-from sumsquares.jobs.engines.order import Rows, stretches
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import corrections, shares
+from sumsquares.jobs.engines.shuffle import Rows, stretches
 from sumsquares.jobs.engines.state import Models, State
 
 CALL_FLOPS = 1e10

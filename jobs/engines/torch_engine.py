@@ -20,9 +20,9 @@ from torch import Tensor
 from sumsquares.jobs.engines.initialize import begin
 from sumsquares.jobs.engines.network import Network
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS, decay
-from sumsquares.jobs.engines.order import Rows, batches
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import corrections, shares
+from sumsquares.jobs.engines.shuffle import Rows, batches
 from sumsquares.jobs.engines.state import Models, State
 
 REPORT_STEPS = 100

@@ -13,16 +13,16 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.exits import BusyError, UsageError
-from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.messages.abbreviate import few_names
+from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.night.lost import PATH as PATH
 from sumsquares.jobs.night.lost import champion_night, good_nights, is_whole, way_out, were_good
 from sumsquares.jobs.night.nights import read_night, run_files, run_name
 from sumsquares.jobs.night.records import NightId
-from sumsquares.jobs.numbers import shown
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import is_night
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
 ACCEPTED = "accepted"

@@ -10,8 +10,8 @@ from sumsquares.jobs.night.best import NIGHTS, SEEDS, Comparison
 from sumsquares.jobs.night.edited import Edited
 from sumsquares.jobs.night.gate import RESOLUTION, Policy
 from sumsquares.jobs.results.stored import variant_columns
-from sumsquares.jobs.show.words import TOLD, describe_variant, named
-from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.show.format import TOLD, describe_variant, named
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant
 
 _LEFT_OUT = tuple(axis for axis in AXES if axis not in TOLD)

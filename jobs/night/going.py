@@ -14,10 +14,10 @@ from functools import partial
 
 from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.manifest import from_json
-from sumsquares.jobs.archive import run_folder
-from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night.nights import folder_of, run_name
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, unit_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable

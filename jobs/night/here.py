@@ -10,8 +10,8 @@ from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.hooks import run_hook
 from sumsquares.jobs.night.retention import Keep
-from sumsquares.jobs.place import Place
 from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.stages.placement import Place
 from sumsquares.jobs.storage.store import Store
 
 

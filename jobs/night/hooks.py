@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 
 EVENTS = ("success", "regression", "recovery", "failure", "missed")
 

@@ -27,9 +27,9 @@ from pydantic import Field, TypeAdapter
 from sumsquares.cluster.signals import uninterrupted
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.night.clock import Clock, stamp
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import StorageError, Store
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 
 PATH = "nightly/lock.json"
 LEASE = 60.0

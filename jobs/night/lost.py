@@ -15,9 +15,9 @@ from sumsquares.jobs.night.nights import (
     start_again,
     stored_night,
 )
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 
 PATH = "nightly/champion.json"
 _LAST = "the last night that the gate promoted"

@@ -5,7 +5,6 @@ Its trials, the rows they learnt from, its scores and the summary of its run. Th
 
 from __future__ import annotations
 
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.here import Here
 from sumsquares.jobs.night.lock import Lock
@@ -14,12 +13,13 @@ from sumsquares.jobs.night.nights import Night, list_nights, read_night, stored_
 from sumsquares.jobs.night.reading import Reading
 from sumsquares.jobs.night.scores import make_scores, read_scores
 from sumsquares.jobs.night.training import train_spec
-from sumsquares.jobs.plan import make_plan
+from sumsquares.jobs.pipeline.runners import Workplace
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.workplace import Workplace
 
 
 def has_lost(night: Night, store: Store, read: Reading | None = None) -> bool:

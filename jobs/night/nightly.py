@@ -12,14 +12,13 @@ from typing import Any
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.exits import BusyError, UsageError
-from sumsquares.jobs.foreign import check_night
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.night.champion import Champion, read_champion
 from sumsquares.jobs.night.decision import decide
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.lock import Lock, holding, refuse_busy
 from sumsquares.jobs.night.mending import has_lost, has_scores, make_good, mend_champion, mend_others
-from sumsquares.jobs.night.nights import Night, keep_source, read_night, read_state, write_record
+from sumsquares.jobs.night.nights import Night, check_night, keep_source, read_night, read_state, write_record
 from sumsquares.jobs.night.reading import Reading
 from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from sumsquares.jobs.night.scores import make_scores, variant_name
@@ -27,15 +26,15 @@ from sumsquares.jobs.night.sources import mend_specs
 from sumsquares.jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
 from sumsquares.jobs.night.training import Trained, train_spec
 from sumsquares.jobs.night.words import best_of, gate_facts, sentence
-from sumsquares.jobs.plan import make_plan
+from sumsquares.jobs.pipeline.runners import Workplace
 from sumsquares.jobs.results.summary_file import sha256_of
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.spec.variants import variants
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.stages.timing import Timing
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError, Store
-from sumsquares.jobs.timing import Timing
-from sumsquares.jobs.workplace import Workplace
 
 
 def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:

@@ -19,15 +19,16 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.night.records import SHAPES
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.stages.foreign import refuse_foreign
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import is_night
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 
 FOLDER = "nightly"
 GOOD = ("first", "better", "same")
@@ -186,3 +187,10 @@ def _toml(raw: Mapping[str, Any]) -> str:
     for head, table in tables:
         lines += [head, *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def check_night(store: Store, night: str) -> None:
+    """Raises ForeignFile if a file of the night's own would be."""
+    paths = [f"{folder_of(night)}/{name}" for name in NAMES]
+    there = store.sizes(folder_of(night))
+    refuse_foreign(store, [path for path in paths if path in there])

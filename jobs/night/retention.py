@@ -17,19 +17,19 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter
 
-from sumsquares.jobs.archive import PREVIOUS
 from sumsquares.jobs.exits import BusyError
-from sumsquares.jobs.generation import folder_of as dataset_folder
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.going import Found, staying
 from sumsquares.jobs.night.nights import GOOD, date_of, list_nights, read_night, run_name
 from sumsquares.jobs.night.reading import Reading
 from sumsquares.jobs.night.sources import trained_spec
 from sumsquares.jobs.results.stored import Results
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
+from sumsquares.jobs.stages.generate import folder_of as dataset_folder
+from sumsquares.jobs.stages.run_files import PREVIOUS
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
 THROUGH = "nightly/pruned.json"

@@ -29,10 +29,10 @@ from sumsquares.jobs.night.reading import Reading
 from sumsquares.jobs.results.models import network_answers, networks
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import variant_columns
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
 
 

@@ -5,7 +5,6 @@ So they are compared with it before they are used, and written anew when the nig
 
 from __future__ import annotations
 
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.night.nights import (
     Night,
     folder_of,
@@ -17,7 +16,8 @@ from sumsquares.jobs.night.nights import (
 )
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import seal_text
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
 
 

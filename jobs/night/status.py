@@ -13,9 +13,9 @@ from sumsquares.jobs.night.lock import read_lease
 from sumsquares.jobs.night.lost import champion_night
 from sumsquares.jobs.night.nights import date_of, list_nights, read_night, read_state
 from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.show.format import counted, number
 from sumsquares.jobs.show.progress import clock as clock_text
-from sumsquares.jobs.show.words import counted, number
-from sumsquares.jobs.storage.sealed import DamagedRecord
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
 
 _FACTS = ("night", "date", "result", "exit_code", "message", "best", "seconds", "attempt", "ended", "fresh", "error")

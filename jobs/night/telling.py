@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sumsquares.jobs.floods import few_names
+from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night.calendar import missed_dates
 from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.nights import GOOD, SILENT, Night, date_of, list_nights, read_night, read_state, write_record

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sumsquares.cluster.work import Failure
-from sumsquares.jobs.archive import begin_run
 from sumsquares.jobs.night.here import Here
 from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.plan import RETRAINED, Plan, make_plan
+from sumsquares.jobs.pipeline.run import generate_datasets, summarize_run, train_packs
+from sumsquares.jobs.pipeline.runners import Workplace
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.run import generate_datasets, summarize_run, train_packs
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.show.words import counted
 from sumsquares.jobs.spec.job_spec import JobSpec
-from sumsquares.jobs.workplace import Workplace
+from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
+from sumsquares.jobs.stages.run_files import begin_run
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def train_spec(spec: JobSpec, here: Here, workplace: Workplace, check: Callable[
     check()
     with timing.stage("train"):
         failures = train_packs(plan, here.store, here.place.memory_limit, runners, here.progress)
-    here.progress.warn_all(f"{failure.key} was given up: {failure.reason}" for failure in failures)
+    here.progress.warn_all(str(failure) for failure in failures)
     check()
     published = summarize_run(spec, here.store, timing, here.progress, read)
     return Trained(published.summary, dict(timing.seconds), failures)

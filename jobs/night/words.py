@@ -13,7 +13,7 @@ from sumsquares.jobs.night.decision import Decision
 from sumsquares.jobs.night.edited import Edited
 from sumsquares.jobs.night.edited_words import edited_facts, edited_sentence, listed, opening, ratio, what, words_of
 from sumsquares.jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.variants import Variant
 
 _TOLD, _LISTED = 3, 100  # changes in the sentence and in night.json; all are counted

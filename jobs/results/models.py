@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.normalize import normalization
 from sumsquares.jobs.engines.forward import forward
-from sumsquares.jobs.packs import program_of
 from sumsquares.jobs.results.stored import read_weights
+from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 

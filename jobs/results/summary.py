@@ -26,7 +26,7 @@ from sumsquares.jobs.results.stored import METRICS, SCHEMA, variant_columns
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 FORMAT = 2
-"""From 2 on the file in the store is sealed, and names the other files of its run: jobs/archive.py."""
+"""From 2 on the file in the store is sealed, and names the other files of its run: jobs/stages/run_files.py."""
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
 
 _STATISTICS = (

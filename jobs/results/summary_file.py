@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.seal_line import seal_text
-from sumsquares.jobs.storage.sealed import DamagedRecord, read_json, seal, unseal
+from sumsquares.jobs.storage.checksummed import DamagedRecord, read_json, seal, unseal
 
 SPEC = "job.toml"
 SUMMARY = "summary.json"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from sumsquares.jobs.show.words import number
+from sumsquares.jobs.show.format import number
 
 ROW_HEIGHT, AXIS_HEIGHT = 22, 20  # px
 _LEFT, _RIGHT = 2.0, 98.0  # percent: half a dot stays clear of the edges

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from sumsquares.jobs.show.words import Row, varying
-from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.show.format import Row, varying
+from sumsquares.jobs.spec.axes import AXES
 
 LEAST_FACTOR = 1.5
 """Smaller effects are not told."""

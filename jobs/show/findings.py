@@ -13,7 +13,7 @@ from typing import Literal
 
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
-from sumsquares.jobs.show.words import Row, at_most, counted, distinguish, listed, named, number
+from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number
 
 Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "no result"]
 _OVERFIT = 2.0  # times the RMSE on training rows from which on that of the test rows is told beside it

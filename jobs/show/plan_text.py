@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sumsquares.jobs.engines.choice import in_words
-from sumsquares.jobs.estimate import Estimate
-from sumsquares.jobs.floods import few
-from sumsquares.jobs.packs import Pack
-from sumsquares.jobs.place import Place
-from sumsquares.jobs.plan import Plan
-from sumsquares.jobs.room import no_room
+from sumsquares.jobs.messages.abbreviate import few
+from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.show.progress import clock
-from sumsquares.jobs.show.words import counted, describe_task
+from sumsquares.jobs.stages.cost import Estimate
+from sumsquares.jobs.stages.memory_check import no_room
+from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.plan import Plan
 
 SHOWN_SHAPES = 8
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from sumsquares.datasets.tasks import target_range
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.charts import Axis, Dot, axis_svg, dot_svg
 from sumsquares.jobs.show.findings import Finding, finding, is_linear, seen_share
-from sumsquares.jobs.show.words import (
+from sumsquares.jobs.show.format import (
     Row,
     best_first,
     best_words,

@@ -12,7 +12,7 @@ from rich.text import Text
 from sumsquares.jobs.results.samples import ROWS
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.findings import finding, seen_share
-from sumsquares.jobs.show.words import (
+from sumsquares.jobs.show.format import (
     Row,
     best_first,
     best_words,

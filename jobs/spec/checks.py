@@ -1,7 +1,7 @@
 """The checks of a job spec that need more than one of its tables.
 
 They read the raw TOML data and skip what is wrong by itself, so that they find everything at once, beside
-other errors too. What one value may be is the models' business (grid.py, datasets/spec.py).
+other errors too. What one value may be is the models' business (axes.py, datasets/spec.py).
 """
 
 import re
@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sumsquares.datasets.spec import SPLITS, NamedDataset
+from sumsquares.jobs.spec.axes import Grid, Train
 from sumsquares.jobs.spec.errors import path_of
-from sumsquares.jobs.spec.grid import Grid, Train
+from sumsquares.jobs.spec.messages import listing, show, similar
 from sumsquares.jobs.spec.size import size_of
-from sumsquares.jobs.spec.words import listing, show, similar
 
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from sumsquares.jobs.spec.grid import AXES
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import JobSpec, canonical_json
-from sumsquares.jobs.spec.words import show
+from sumsquares.jobs.spec.messages import show
 
 
 def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:

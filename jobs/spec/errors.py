@@ -1,6 +1,6 @@
 """What is wrong with a job spec: one error with one line per problem, each with its path and a remedy.
 
-The words for values are in words.py, the rules in the models.
+The words for values are in messages.py, the rules in the models.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from sumsquares.jobs.spec.words import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
+from sumsquares.jobs.spec.messages import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
 
 MAX_PROBLEMS = 100
 """Problems listed at most: a 1 MiB file can hold 100,000, and looking for a similar name costs up to 5 ms."""

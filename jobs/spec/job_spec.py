@@ -12,12 +12,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.spec.axes import Engine, Grid, Train, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
-from sumsquares.jobs.spec.grid import Engine, Grid, Train, axes
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
-from sumsquares.jobs.spec.text import MAX_BYTES, read_toml
+from sumsquares.jobs.spec.toml_text import MAX_BYTES, read_toml
 from sumsquares.jobs.storage.plain import NotPlain, read_plain
 
 __all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec", "parse_stored"]

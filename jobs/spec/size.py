@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from sumsquares.jobs.memory import available_memory
-from sumsquares.jobs.spec.grid import AXES, Grid
+from sumsquares.jobs.machine.memory import available_memory
+from sumsquares.jobs.spec.axes import AXES, Grid
 
 TRIAL_BYTES = 500
 """Of memory for a trial that is expanded, planned and summarised: measured 130 (all seeds) to 460 (all variants)."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise, product, starmap
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.spec.grid import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
+from sumsquares.jobs.spec.axes import Activation, Dtype, Grid, Init, Normalize, Optimizer, Schedule, axes
 from sumsquares.jobs.spec.job_spec import JobSpec
 
 TRAINING_VERSION = 3  # part of every digest: raise it with any change of what a trial's numbers are
@@ -21,7 +21,7 @@ _dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # 10 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One point of a grid without a seed. Units and ranges of the fields are those of jobs.spec.grid.Train."""
+    """One point of a grid without a seed. Units and ranges of the fields are those of jobs.spec.axes.Train."""
 
     dataset: NamedDataset
     hidden: tuple[int, ...]

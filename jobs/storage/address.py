@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from sumsquares.jobs.masking import masked
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.storage.bucket import SCHEMES
 from sumsquares.jobs.storage.leftovers import TEMPORARY
 

@@ -19,8 +19,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from sumsquares.jobs.masking import masked
-from sumsquares.jobs.memory import available_memory
+from sumsquares.jobs.machine.memory import available_memory
+from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.storage.address import SCHEME, checked_path, checked_root
 from sumsquares.jobs.storage.bucket import Bucket
 from sumsquares.jobs.storage.folder import Folder
@@ -34,8 +34,8 @@ _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1
 class StorageError(RuntimeError):
     """The store failed (exit code 4); the message says at what, where, why, and what to do."""
 
-    ends_run = True
-    """Whatever is tried next will fail as well: no further piece of work is begun."""
+    fatal = True
+    """Every other piece of work would fail the same way: none is started."""
 
 
 class _Files(Protocol):

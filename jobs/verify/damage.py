@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sumsquares.jobs.show.words import listed
+from sumsquares.jobs.show.format import listed
 
 
 @dataclass(frozen=True, slots=True)

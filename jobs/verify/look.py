@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.night.lost import PATH as CHAMPION
 from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
 from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile

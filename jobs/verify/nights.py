@@ -24,10 +24,10 @@ from sumsquares.jobs.night.telling import ended_state
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.spec.job_spec import SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.ours import is_ours
-from sumsquares.jobs.storage.sealed import DamagedRecord, seal, unseal
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.owners import known_night, night_command
 from sumsquares.jobs.verify.world import World

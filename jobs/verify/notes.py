@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from sumsquares.jobs.results.stored import Results
 from sumsquares.jobs.results.summary_file import SUMMARY
-from sumsquares.jobs.show.words import counted
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.verify.runs import finishing, is_old
 from sumsquares.jobs.verify.world import World

@@ -11,14 +11,14 @@ from functools import cached_property
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.archive import run_folder
 from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
 from sumsquares.jobs.results.summary_file import SPEC
-from sumsquares.jobs.show.words import listed
+from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 
 
 @dataclass(frozen=True)

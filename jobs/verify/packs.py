@@ -22,7 +22,7 @@ from sumsquares.jobs.results.pack_files import (
     weights_digest,
 )
 from sumsquares.jobs.results.stored import variant_columns
-from sumsquares.jobs.states import damage_of
+from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.world import World

@@ -19,16 +19,16 @@ import pyarrow.parquet as pq
 
 from sumsquares.datasets.differences import UNREADABLE
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.archive import PREVIOUS, run_folder, write_anew
 from sumsquares.jobs.night.nights import Night, read_night, run_name
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.run_files import PREVIOUS, run_folder, write_anew
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import DERIVED
 from sumsquares.jobs.storage.ours import is_ours
-from sumsquares.jobs.storage.sealed import DamagedRecord
-from sumsquares.jobs.typed import typed
+from sumsquares.jobs.storage.typed import typed
 from sumsquares.jobs.verify.anew import kept_files
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.owners import known_night, night_command, run_command

@@ -1,0 +1,1 @@
+"""What each command does: it makes its calls, prints for people or as JSON, and returns an exit code."""

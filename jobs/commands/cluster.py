@@ -1,0 +1,109 @@
+"""What the commands that speak to a cluster do: each makes its calls, prints, and returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sumsquares.cluster.submission import Job, Jobs
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands import submit as submitting
+from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.spec.job_spec import load_spec
+from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.storage.store import Store
+
+STOP_SECONDS = 30.0
+"""Until a stopped job must have ended."""
+
+
+def connect(address: str | None, headers: Sequence[str], verify: str | None) -> Jobs:
+    """The jobs of the cluster that the options or the environment name."""
+    logging.disable(logging.INFO)  # Ray's client tells of its uploads and connections
+    return Jobs(submitting.endpoint(address, headers, verify, os.environ))
+
+
+def submit(jobs: Jobs, path: Path, max_trials: int, options: PlaceOptions, wait: bool, shared: Shared) -> int:
+    """Starts or attaches; with `wait` follows the job to its end."""
+    options.place("auto")  # finds what is wrong with the options before the cluster does
+    job_id, is_new = submitting.submit(jobs, load_spec(path, max_trials), Store(shared.store), options, max_trials)
+    if not shared.quiet:
+        sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")
+    if not wait:
+        _print(shared, {"job": job_id, "new": is_new}, job_id)
+        return exits.OK
+    job = jobs.follow(job_id, _ignore if shared.json else _show)
+    if shared.json:
+        _print(shared, _facts(job), "")
+    elif job.status != "SUCCEEDED":
+        why = job.message.partition(", last available logs")[0]
+        sys.stderr.write(f"sumsquares: job {job_id} {job.status.lower()}: {why}\n")
+    return submitting.exit_code_of(job)
+
+
+def status(jobs: Jobs, job_id: str, shared: Shared) -> int:
+    """One line about a job."""
+    job = jobs.get(job_id)
+    _print(shared, _facts(job), _line(job))
+    return submitting.exit_code_of(job) if job.is_over else exits.OK
+
+
+def logs(jobs: Jobs, job_id: str, follow: bool) -> int:
+    """What a job has printed."""
+    job = jobs.get(job_id)
+    if follow:
+        return submitting.exit_code_of(jobs.follow(job.id, _show))
+    sys.stdout.write(jobs.logs(job.id))
+    return exits.OK
+
+
+def stop(jobs: Jobs, job_id: str, shared: Shared) -> int:
+    """Stops a job and waits for its end."""
+    job = jobs.get(job_id)
+    if not job.is_over:
+        jobs.stop(job.id)
+    end = time.monotonic() + STOP_SECONDS
+    while not (job := jobs.get(job.id)).is_over and time.monotonic() < end:
+        time.sleep(0.5)
+    _print(shared, _facts(job), _line(job))
+    return exits.OK if job.is_over else exits.CLUSTER
+
+
+def list_jobs(jobs: Jobs, shared: Shared) -> int:
+    """A line per job."""
+    found = jobs.list()
+    _print(shared, {"jobs": [_facts(job) for job in found]}, "\n".join(map(_line, found)) or "no jobs")
+    return exits.OK
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    return {"job": job.id, **{name: value for name, value in asdict(job).items() if name != "id"}}
+
+
+def _line(job: Job) -> str:
+    began = datetime.fromtimestamp(job.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if job.started else "not started"
+    seconds = (job.ended or time.time()) - job.started if job.started else 0.0
+    code = "" if job.exit_code is None else f", exit code {job.exit_code}"
+    return f"{job.id}  {job.status}{code}  {began}, {seconds:.0f} s"
+
+
+def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
+    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")
+
+
+def _show(text: str) -> None:
+    """Shown at once, also where stdout is a pipe or a file."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _ignore(_text: str) -> None:
+    """Logs are not shown where JSON is asked for."""

@@ -1,0 +1,176 @@
+"""What `sumsquares nightly` does: each command makes its calls, prints for people or as JSON, returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.messages.values import shown
+from sumsquares.jobs.night.champion import accept, rollback
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.hooks import check_hook
+from sumsquares.jobs.night.lock import holding, unlock
+from sumsquares.jobs.night.nightly import run_night
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
+from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
+from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.storage.store import Store
+
+LONGEST = 366
+"""Nights that one command makes at most."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class RegressedError(RuntimeError):
+    """A night is worse than its champion, or has nothing to be compared with it (exit code 8)."""
+
+
+def start(
+    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
+) -> int:
+    """The nights of these dates, one after the other; a regression of one doesn't stop the next.
+
+    Raises:
+        RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
+
+    """
+    here = Here(Store(shared.store), place, shared.progress())
+    spec = _spec(path, max_trials, days[0], options, here)
+    records = []
+    for day in days:
+        records.append(record := run_night(Night(day, spec, fresh), options, here))
+        if not shared.json:
+            sys.stdout.write(f"night {record['night']}: {record['message']}\n")
+            sys.stdout.flush()
+    if shared.json:
+        _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
+    below = [f"night {each['night']} {each['message']}" for each in records if each["exit_code"] == exits.REGRESSED]
+    if below:
+        raise RegressedError("; ".join(below))
+    return max(int(record["exit_code"]) for record in records)
+
+
+def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) -> JobSpec:
+    """The spec; that it can't be read is a failure of the night as well."""
+    try:
+        return load_spec(path, max_trials)
+    except Exception as error:
+        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
+        here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
+        raise
+
+
+def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:
+    """The logical dates that the options ask for; today's in UTC if they ask for none.
+
+    Raises:
+        UsageError: they contradict each other, are no dates, or lie in the future.
+
+    """
+    if day is not None and (first is not None or last is not None):
+        raise UsageError("--date is one night, --from and --to are a range: give one or the other")
+    today = clock.today()
+    if last is not None and first is None:
+        raise UsageError("--to needs --from, the first night of the range")
+    begin = _date("--date", day) or _date("--from", first) or today
+    end = _date("--to", last) or (begin if first is None else today)
+    if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
+        raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
+    if end < begin:
+        raise UsageError(f"--from {begin} is after --to {end}: give the earlier date as --from")
+    if (nights := (end - begin).days + 1) > LONGEST:
+        most = f"one command makes {LONGEST} at most"
+        raise UsageError(f"{begin} to {end} are {nights:,} nights, {most}: give a part with --from and --to")
+    return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+
+
+def checked_hook(command: str | None) -> str | None:
+    """The hook.
+
+    Raises:
+        UsageError: it can't be taken apart into words, or there is no such program.
+
+    """
+    try:
+        check_hook(command)
+    except ValueError as error:
+        raise UsageError(f"--hook: {error}; write a program and its arguments as in a shell") from None
+    return command
+
+
+def status(nights: int, shared: Shared) -> int:
+    """The last nights."""
+    facts = status_facts(Store(shared.store), Clock(), nights)
+    _print(shared, facts, status_text(facts))
+    return exits.OK
+
+
+def roll_back(to: str | None, shared: Shared) -> int:
+    """The champion before."""
+    champion = rollback(Store(shared.store), Clock().stamp(), to)
+    _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
+    return exits.OK
+
+
+def promote_by_hand(night: str, shared: Shared) -> int:
+    """The champion that is named."""
+    champion, moved = accept(Store(shared.store), night, Clock().stamp())
+    said = (
+        "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
+    )
+    _print(shared, asdict(champion), said.format(night) + ("" if moved else " already: nothing was changed"))
+    return exits.OK
+
+
+def free(shared: Shared) -> int:
+    """The lock."""
+    owner = unlock(Store(shared.store), Clock())
+    who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
+    said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
+    _print(shared, {"unlocked": who is not None, "owner": asdict(owner) if owner else None}, said)
+    return exits.OK
+
+
+def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
+    """What retention deletes, and with no dry run its deletion."""
+    store, clock = Store(shared.store), Clock()
+    plan = plan_pruning(store, keep, clock.today())
+    if plan.nights and not dry_run:
+        with holding(store, "prune", clock) as lock:
+            plan = plan_pruning(store, keep, clock.today())
+            prune(store, plan, lock.check)
+    facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
+    facts["stays"] = plan.stays
+    if warning := warning_of(store, plan):
+        shared.progress().warn(warning)
+    _print(shared, facts, text_of(store, plan, deleted=not dry_run))
+    return exits.OK
+
+
+def _date(option: str, text: str | None) -> date | None:
+    """The date that an option names, if it is given."""
+    if text is None:
+        return None
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {shown(text)} is no date: write it as 2026-11-22") from None
+
+
+def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
+    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")

@@ -1,0 +1,1 @@
+"""How messages are worded: secrets masked, long lists shortened, values quoted."""

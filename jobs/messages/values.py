@@ -1,0 +1,19 @@
+"""Values as people write them and as messages show them."""
+
+from __future__ import annotations
+
+import re
+
+_REAL = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?")
+_MINUS_ZERO = re.compile(r"-[0.]*(?:[eE].*)?")
+_LONGEST = 40  # characters of a value that a message shows
+
+
+def is_plain(text: str, pattern: re.Pattern[str] = _REAL) -> bool:
+    """Whether a text is a number in the digits 0 to 9, and no minus zero."""
+    return bool(pattern.fullmatch(text)) and not _MINUS_ZERO.fullmatch(text)
+
+
+def shown(text: str) -> str:
+    """A text in quotes, in ASCII and short."""
+    return ascii(text) if len(text) <= _LONGEST else f"{text[:_LONGEST]!a}... ({len(text)} characters)"

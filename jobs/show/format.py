@@ -1,0 +1,114 @@
+"""Numbers, datasets and variants in words, and the order of variants: the same in the terminal and in the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sumsquares.jobs.spec.axes import AXES, Train
+
+Row = Mapping[str, Any]
+"""A row of the summary's table: one variant."""
+TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
+"""Axes of which a variant's words tell in any case; of the others where they have not their default."""
+_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
+
+
+def describe_task(about: Row) -> str:
+    """What a dataset asks, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
+    numbers = f"1..{about['largest']}"
+    if about["task"] != "square":
+        numbers = f"{counted(about['n_numbers'], 'number')} {numbers}"
+    task = "sum of the squares" if about["task"] == "sum_of_squares" else about["task"]
+    unused = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
+    return f"{task} of {numbers}{unused}"
+
+
+def describe_variant(row: Row) -> str:
+    """A variant in words: its network, how it is trained, and whatever else is not the default."""
+    hidden = row["hidden"]
+    network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
+    told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+    others = [axis for axis in AXES if axis not in TOLD and row[axis] != Train.model_fields[axis].default]
+    return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
+
+
+def best_words(row: Row) -> str:
+    """The best variant of a dataset in words, and of how many seeds its median is where some diverged."""
+    lost = f" (median of {row['n']} of {counted(row['n'] + row['n_diverged'], 'seed')})" if row["n_diverged"] else ""
+    return f"{describe_variant(row)}{lost}"
+
+
+def distinguish(row: Row, rows: Sequence[Row]) -> str:
+    """What tells a variant from the others, in words; all of it where there is no other."""
+    axes = varying(rows)
+    if row["hidden"] == "[]":  # its activation is none of its own
+        words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
+        return ", ".join(words) if axes else describe_variant(row)
+    return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)
+
+
+def varying(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The axes in which these variants differ."""
+    return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
+
+
+def constants(rows: Sequence[Row]) -> str:
+    """The other axes, with their values."""
+    differ = varying(rows)
+    return ", ".join(named(axis, rows[0][axis]) for axis in AXES if axis not in differ)
+
+
+def named(axis: str, value: Any) -> str:
+    """The value of an axis, so that it is known which axis it is of: `relu`, `lr 0.001`."""
+    if axis == "hidden" and value == "[]":
+        return "no hidden layer"
+    return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
+
+
+def plain(value: Any) -> str:
+    """The value of an axis by itself."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Variants in the order of Summary.best: median, parameters, id; those without a result last."""
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Row) -> tuple[bool, float, int, str]:
+    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 trial`, `1,362 trials`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, without an exponent where that is readable."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def at_most(value: float) -> str:
+    """A number that is no larger than this one, to four significant digits: for what nothing gets below."""
+    below = math.nextafter(value * (1 - 1e-9), 0)
+    unit = 1.0 if below >= 1000 else 10.0 ** (math.floor(math.log10(below)) - 3)
+    return number(math.floor(below / unit) * unit) if 1e-300 < below < 1e9 else f"{below * (1 - 5e-4):.4g}"
+
+
+def share(fraction: float | None) -> str:
+    """A percentage; 0 and 100 are said of nothing that is not so."""
+    if fraction is None or fraction in (0.0, 1.0):
+        return "-" if fraction is None else f"{100 * fraction:.0f}%"
+    return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"

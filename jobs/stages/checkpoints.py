@@ -1,0 +1,93 @@
+"""Saved states of packs in training: `states/<pack id>.state`, a SHA-256 and then a safetensors file.
+
+They are worth a minute of work at most: one that is damaged is named, and the pack begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from sumsquares.jobs.engines.state import State
+from sumsquares.jobs.messages.abbreviate import Few
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import Store
+
+log = logging.getLogger(__name__)
+_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What bytes raise that have the right digest and are no state."""
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+def state_path(pack_id: str) -> str:
+    """Where a pack's state lies."""
+    return f"states/{pack_id}.state"
+
+
+def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
+    """Writes a state, in place of an earlier one."""
+    tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
+    tensors |= {f"slot{index}": slot for index, slot in enumerate(state.slots)}
+    data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids)), "engine": engine}))
+    store.put(state_path(pack_id), hashlib.sha256(data).digest() + data)
+
+
+def load_state(store: Store, pack_id: str, engine: str) -> State | None:
+    """The pack's saved state; None if there is none, if it is damaged, or if another engine made it."""
+    path = state_path(pack_id)
+    data = _sealed(store, path, Few(log))
+    if data is None or _about(data).get("engine") != engine:
+        return None
+    try:
+        tensors = safetensors.numpy.load(data)
+        slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
+        return State(int(tensors["step"][0]), tensors["parameters"], slots, tensors["finite_steps"])
+    except (*_ODD, safetensors.SafetensorError) as error:
+        log.warning("%s is damaged, it is no state (%s): the pack is trained anew", path, type(error).__name__)
+        return None
+
+
+def saved_packs(store: Store) -> list[list[str]]:
+    """The trial ids of every pack that has a state, in the order of the pack."""
+    few = Few(log)
+    found = (_sealed(store, path, few) for path in store.list("states"))
+    return [json.loads(_about(data)["trial_ids"]) for data in found if data is not None]
+
+
+def _about(data: bytes) -> dict[str, str]:
+    about: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return about
+
+
+def _sealed(store: Store, path: str, few: Few) -> bytes | None:
+    """A state's bytes without their digest; None if there is no such file, or if it is damaged or another pack's."""
+    try:
+        sealed = store.get(path)
+    except FileNotFoundError:
+        return None
+    except ForeignFile as error:
+        few.warning("%s; the pack is trained anew", error)
+        return None
+    if (reason := damage_of(sealed, path)) is not None:
+        few.warning("%s is damaged, %s: the pack is trained anew", path, reason)
+        return None
+    return sealed[_DIGEST_BYTES:]
+
+
+def damage_of(sealed: bytes, path: str) -> str | None:
+    """What is wrong with the bytes of a state's file, or None."""
+    digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() != digest:
+        return "its SHA-256 is another"
+    try:
+        owner = state_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
+    except _ODD:
+        owner = "no folder of ours"
+    return None if owner == path else f"it holds what belongs in {owner}"

@@ -1,0 +1,99 @@
+"""What a plan costs before anything is spent: operations, memory and time, the time by a short measurement."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sumsquares.jobs.engines.choice import engine
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.shuffle import in_memory
+from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.train import models_of
+
+MEASURED_SHAPES = 6
+"""The costliest shapes are measured, the others are taken to be off by the median of these."""
+MEASURED_STEPS = 40
+"""Of each at most, the first half to warm up: about 0.1 s for a cache-sized pack of small networks."""
+LEAST_STEPS = 4
+"""Of each, where the budget is short: then batches are cut. Batches of 10 rows instead of 100 would be off by ten
+times for two layers of 2,048 units, since the optimizer's share of a step does not shrink with them."""
+MEASURED_FLOPS = 1e10
+"""Of each at most: half a second for wide layers, of which a run may have thousands of seconds."""
+MEASURED_ROWS = 1 << 18
+MEASURED_BYTES = 256 << 20
+"""Models and activations of a pack that is measured; larger ones are left to the model of `Pack.seconds`."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What training costs."""
+
+    flops: float
+    """Floating-point operations in all."""
+    memory: int
+    """Bytes of one worker's largest pack; the rows that it holds come on top."""
+    core_seconds: float
+    """Time on one core."""
+    seconds: float
+    """Time on the given number of workers, Ray's start not included."""
+    measured: bool
+    """Whether anything was measured; otherwise the times are those of `Pack.seconds`."""
+
+
+def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
+    """Measures a few steps of the costliest shapes on this machine, for seconds at most, and adds up."""
+    shapes: dict[Program, list[Pack]] = {}
+    for pack in packs:
+        shapes.setdefault(pack.program, []).append(pack)
+    costliest = sorted(shapes, key=lambda program: -sum(pack.seconds for pack in shapes[program]))
+    samples = {program: measurable(shapes[program][0]) for program in costliest[:MEASURED_SHAPES]}
+    factors = {program: _measured_factor(sample) for program, sample in samples.items() if sample is not None}
+    usual = statistics.median(factors.values()) if factors else 1.0
+    seconds = [pack.seconds * factors.get(pack.program, usual) for pack in packs]
+    return Estimate(
+        flops=sum(pack.flops for pack in packs),
+        memory=max((pack.program.model_bytes * len(pack.trials) for pack in packs), default=0),
+        core_seconds=sum(seconds),
+        seconds=max(sum(seconds) / max(1, workers), max(seconds, default=0.0)),
+        measured=bool(factors),
+    )
+
+
+def measurable(pack: Pack) -> Pack | None:
+    """The pack with two epochs of a few steps, in smaller batches if need be; None if that is too much as well.
+
+    It never has more steps, larger batches or more operations than the pack itself.
+    """
+    program = pack.program
+    flops = pack.flops / (program.epochs * program.rows)
+    rows = min(MEASURED_ROWS, int(MEASURED_FLOPS / flops))
+    batch = min(program.batch_size, rows // LEAST_STEPS)
+    steps = min(MEASURED_STEPS, program.steps, rows // batch if batch else 0) // 2
+    if not steps:
+        return None
+    variants = {trial.variant: _shorter(trial.variant, batch, steps) for trial in pack.trials}
+    shorter = replace(pack, trials=tuple(replace(trial, variant=variants[trial.variant]) for trial in pack.trials))
+    return shorter if shorter.program.model_bytes * len(pack.trials) <= MEASURED_BYTES else None
+
+
+def _shorter(variant: Variant, batch: int, steps: int) -> Variant:
+    dataset = variant.dataset.model_copy(update={"rows": batch * steps})
+    return replace(variant, dataset=dataset, batch_size=batch, epochs=2)
+
+
+def _measured_factor(pack: Pack) -> float:
+    """How many times longer a step takes than the model of `Pack.seconds` says; the first epoch warms up."""
+    trains = engine(pack.engine)
+    program = pack.program
+    x_NI = np.random.Philox(key=1).random_raw(program.rows * program.inputs).reshape(program.rows, -1) / 2.0**64
+    data = in_memory(x_NI.astype(program.dtype), x_NI[:, 0].astype(program.dtype))
+    warmed = trains.train(replace(program, epochs=1), models_of(pack), data)
+    began = time.perf_counter()
+    trains.train(program, models_of(pack), data, state=warmed)
+    return (time.perf_counter() - began) / (pack.seconds / program.epochs)

@@ -1,0 +1,109 @@
+"""Facts of a dataset in the store: measured once and kept in `datasets/<digest>/facts.json`, sealed.
+
+They follow from the dataset's spec, so that a file that is gone or damaged is made anew by whoever asks.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from contextlib import suppress
+from dataclasses import fields
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
+
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.stages.generate import folder_of
+from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.store import StorageError, Store
+
+_KEPT = tuple(field.name for field in fields(Facts) if field.name != "seen_N")
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: int
+    dataset: str
+    measured_rows: Annotated[int, Field(ge=1, le=MEASURED_ROWS)]
+    seen: str
+    """A bit per measured test row, the first one highest: packed, compressed by zlib, in base64."""
+    unseen_numbers: int
+    distinct: int
+    covers_range: bool
+    constant: bool
+    largest_target: int
+    linear_rmse: FiniteFloat
+    linear_exact: bool
+
+
+_SHAPE = TypeAdapter(_Stored)
+_ODD = (ValueError, zlib.error)  # of a file with a right seal and something else in it
+
+
+def facts_path(dataset: DatasetSpec) -> str:
+    """Where the facts of a dataset lie."""
+    return f"{folder_of(dataset)}/facts.json"
+
+
+def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
+    """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
+    path = facts_path(dataset)
+    with suppress(FileNotFoundError, DataError, *_ODD):
+        return _read(store.get(path), dataset)
+    facts = measure_facts(dataset)
+    with suppress(StorageError, DataError):
+        if keeps and _may_write(store, path):
+            store.put(path, encode_facts(dataset, facts))
+    return facts
+
+
+def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
+    """What is wrong with the bytes of a file of facts, or None."""
+    try:
+        _read(data, dataset)
+    except DamagedRecord as error:
+        return str(error).removeprefix(f"{facts_path(dataset)}: ")
+    except _ODD as error:
+        return f"damaged, {error}"
+    return None
+
+
+def _may_write(store: Store, path: str) -> bool:
+    """Whether nothing is there, or a damaged file of ours."""
+    try:
+        return is_ours(path, store.get(path))
+    except FileNotFoundError:
+        return True
+
+
+def _read(data: bytes, dataset: DatasetSpec) -> Facts:
+    stored = unseal(data, facts_path(dataset), "", _SHAPE)
+    if stored.dataset != dataset.digest:
+        raise ValueError(f"it is that of dataset {stored.dataset}")
+    return _decode(stored)
+
+
+def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:
+    """Return the bytes of the file."""
+    packed = base64.b64encode(zlib.compress(np.packbits(facts.seen_N).tobytes(), 9)).decode()
+    kept = {name: getattr(facts, name) for name in _KEPT}
+    return seal({"format": 1, "dataset": dataset.digest, "measured_rows": len(facts.seen_N), "seen": packed, **kept})
+
+
+def _decode(stored: _Stored) -> Facts:
+    return Facts(seen_N=_unpacked(stored), **{name: getattr(stored, name) for name in _KEPT})
+
+
+def _unpacked(stored: _Stored) -> NDArray[np.bool_]:
+    size = -(-stored.measured_rows // 8)
+    data = zlib.decompressobj().decompress(base64.b64decode(stored.seen), size + 1)  # no more, whatever it says
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes of rows, not {size}")
+    return np.unpackbits(np.frombuffer(data, np.uint8), count=stored.measured_rows).astype(bool)

@@ -1,0 +1,90 @@
+"""Whether somebody else's file lies where a run is going to write: it is found before anything is trained.
+
+A file that is what it should be by the sizes that others name costs no look; only one that is not is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sumsquares.jobs.messages.abbreviate import few_names
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from sumsquares.jobs.stages.checkpoints import state_path
+from sumsquares.jobs.stages.dataset_facts import facts_path
+from sumsquares.jobs.stages.generate import manifest_path
+from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord
+from sumsquares.jobs.storage.layout import DERIVED
+from sumsquares.jobs.storage.ours import is_ours
+from sumsquares.jobs.storage.plain import ForeignFile, readable
+from sumsquares.jobs.storage.store import Store
+
+
+def check_places(store: Store, plan: Plan, packs: Iterable[Pack]) -> None:
+    """Raises ForeignFile if a file of the run, its datasets or its packs would be written over a foreign one."""
+    refuse_foreign(store, [*_of_run(store, plan.spec.name), *_of_datasets(plan), *_of_packs(store, plan, [*packs])])
+
+
+def check_datasets(store: Store, plan: Plan) -> None:
+    """Raises ForeignFile if a manifest or facts would be; shards are looked at as they are made."""
+    refuse_foreign(store, _of_datasets(plan))
+
+
+def check_run(store: Store, name: str) -> None:
+    """Raises ForeignFile if a file of the run alone would be written over a foreign one."""
+    refuse_foreign(store, _of_run(store, name))
+
+
+def refuse_foreign(store: Store, paths: Iterable[str]) -> None:
+    """Raises ForeignFile if one of these files, which are going to be written, has content of somebody else's."""
+    foreign = [path for path in paths if not _is_ours(store, path)]
+    if foreign:
+        names = few_names([f"{store.root}/{readable(path)}" for path in foreign])
+        raise ForeignFile(
+            f"somebody else's content, none of ours, lies where files of ours are written: {names}; "
+            "move it out of the store, then run again: nothing was written over"
+        )
+
+
+def _is_ours(store: Store, path: str) -> bool:
+    try:
+        return is_ours(path, store.get(path))
+    except FileNotFoundError:
+        return True
+
+
+def _of_run(store: Store, name: str) -> list[str]:
+    """Files of the run that are there in another size than its summary names, and that summary if it can't be read."""
+    folder = run_folder(name)
+    sizes = store.sizes(folder)
+    named: Mapping[str, int] = {}
+    if (path := f"{folder}/{SUMMARY}") in sizes:
+        try:
+            files = read_summary(store.get(path), path)["files"]
+            named = {path: sizes[path], **{f"{folder}/{each}": file["bytes"] for each, file in files.items()}}
+        except (FileNotFoundError, DamagedRecord):
+            named = {}
+    return _unlike(sizes, named, (f"{folder}/{each}" for each in (SPEC, *DERIVED)))
+
+
+def _of_datasets(plan: Plan) -> list[str]:
+    """Facts of all datasets, which are small, and manifests of those that are not complete."""
+    manifests = [manifest_path(each.dataset) for each in plan.datasets if each.tasks]
+    return [*manifests, *(facts_path(each.dataset) for each in plan.datasets)]
+
+
+def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path in sizes and named.get(path) != sizes[path]]
+
+
+def _of_packs(store: Store, plan: Plan, packs: list[Pack]) -> list[str]:
+    """Files of packs that are to be trained, but for the states that they go on from."""
+    if not packs:
+        return []
+    there = {*store.sizes("trials"), *store.sizes("states")}
+    begun = {pack.id for pack in plan.begun}
+    files = [f"trials/{pack.id}.{kind}" for pack in packs for kind in ("parquet", "safetensors")]
+    states = [state_path(pack.id) for pack in packs if pack.id not in begun]
+    return [path for path in (*files, *states) if path in there]

@@ -1,0 +1,131 @@
+"""Packs: trials of one shape that are trained together as one batched tensor program. A pure plan, nothing runs.
+
+A trial's numbers do not depend on its pack, so packs may be cut and cut again as the workers need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.results.pack_files import pack_id_of
+from sumsquares.jobs.spec.program import program_of
+from sumsquares.jobs.spec.variants import Trial, Variant
+
+PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
+"""What the models of a pack of the torch engine take together. On a CPU the best packs are those that stay in the
+cache: measured 64 models of 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
+MAX_MODELS = {"cpu": 256, "cuda": 4096}
+LANES_MODELS = 64
+"""Of a pack of the lanes engine: whole vectors of 16, whose size does not matter to it, in packs that outlast their own
+cost (10 ms) by far and still keep all workers busy to the end."""
+LANES_SECONDS = 60.0
+"""Of such a pack, expected: a longer one is cut, down to 16 models."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Trials that share their program, their dataset and its normalisation."""
+
+    trials: tuple[Trial, ...]
+    engine: str = "torch"
+    """What is expected to train it: a worker knows its own."""
+
+    @cached_property
+    def id(self) -> str:
+        """The digest of its trials' ids, in any order: 16 hex digits."""
+        return pack_id_of(trial.id for trial in self.trials)
+
+    @property
+    def variant(self) -> Variant:
+        """One of its variants, for what they share."""
+        return self.trials[0].variant
+
+    @property
+    def program(self) -> Program:
+        """What all its models run."""
+        return program_of(self.variant)
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the whole pack."""
+        return self.program.flops * len(self.trials)
+
+    @cached_property
+    def seconds(self) -> float:
+        """Expected time on one core, by a model that `cost.py` corrects by measurement.
+
+        A step takes 100 us per layer whatever its size, and per model its operations at 60 GFLOP/s and 2.2 ns per
+        row and hidden unit for what passes through memory: within 1.5 times of 1-16-16-1 and 1-64-64-1 in packs of
+        1 to 64 models on a 2.6 GHz core.
+        """
+        program = self.program
+        flops = program.flops / program.steps
+        if self.engine == "lanes":
+            return _lanes_seconds(program, len(self.trials))
+        model = flops / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
+        return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
+
+    def split(self) -> list[Pack]:
+        """Two packs of half the trials each, or none where there is but one trial."""
+        if len(self.trials) == 1:
+            return []
+        middle = len(self.trials) // 2
+        return [Pack(part, self.engine) for part in (self.trials[:middle], self.trials[middle:])]
+
+
+def _lanes_seconds(program: Program, models: int) -> float:
+    """Of a pack in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
+
+    Models come in groups, a lane each; those left over are trained one by one, in vectors of units, or as a group with
+    empty lanes. The optimizer's part of a step, a square root and some 20 operations per parameter, takes 0.5 ns in
+    float32 and 2 in float64: most of a step of few rows. An epoch's order takes 15 ns per row, for all models.
+    """
+    double = program.dtype == "float64"
+    lanes = 8 if double else 16
+    step = program.flops / program.steps / 100e9 + program.batch_size * sum(program.hidden) * 0.1e-9
+    update = (2e-9 if double else 5e-10) * program.parameters
+    group = lanes * (step * (2 if double else 1) + update + 5e-9)
+    vectors = [(layer.inputs + 1) * -(-layer.outputs // lanes) for layer in program.layers]
+    row = 0.75e-9 * sum(vectors) + 8e-9 * len(program.hidden) + 3.5e-10 * sum(program.hidden)
+    alone = program.batch_size * row + (16e-9 if double else 5e-9) * sum(vectors)
+    whole, rest = divmod(models, lanes)
+    steps = program.steps * (whole * group + min(rest * alone, group))
+    return steps + program.epochs * (1e-6 + 15e-9 * program.rows)
+
+
+def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
+    """Cuts trials into packs of one shape each, as even as can be, the costliest first."""
+    shapes: dict[tuple[object, ...], list[Trial]] = {}
+    of_variant: dict[str, list[Trial]] = {}  # by digest: a variant's own hash takes as long as 20 trials
+    for trial in trials:
+        same = of_variant.get(trial.variant.digest)
+        if same is None:
+            variant = trial.variant
+            shape = (variant.dataset_digest, variant.normalize, program_of(variant))
+            same = of_variant[variant.digest] = shapes.setdefault(shape, [])
+        same.append(trial)
+    packs = [pack for same in shapes.values() for pack in _cut(same, device, engine)]
+    return sorted(packs, key=lambda pack: (-pack.seconds, pack.id))
+
+
+def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
+    program = program_of(trials[0].variant)
+    most = lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
+    size = -(-len(trials) // -(-len(trials) // most))
+    return (Pack(tuple(trials[start : start + size]), engine) for start in range(0, len(trials), size))
+
+
+def lanes_pack_size(program: Program) -> int:
+    """The most models of a pack of this program in the lanes engine."""
+    most = LANES_MODELS
+    while most > 16 and _lanes_seconds(program, most) > LANES_SECONDS:
+        most //= 2
+    return most
+
+
+def pack_size(program: Program, device: str) -> int:
+    """The most models of a pack of this program in the torch engine."""
+    return max(1, min(MAX_MODELS[device], PACK_BYTES[device] // program.model_bytes))

@@ -1,0 +1,129 @@
+"""The files of a run in the store: they are of one run, always, and an earlier run of the same name is kept.
+
+`runs/<name>/` holds the run that was finished last. Until then the earlier one stays where it is; afterwards its files
+lie in `runs/<name>/previous/<first 12 digits of its spec's digest>/`. Trials are where all trials are: those that both
+specs have are not trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
+from sumsquares.jobs.spec.difference import describe_difference
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.storage.checksummed import DamagedRecord
+from sumsquares.jobs.storage.layout import unit_of
+from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.typed import typed
+
+PREVIOUS = "previous"
+
+
+class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
+    """The stored spec of a run is not the one that was run (exit code 3)."""
+
+
+def write_anew(store: Store) -> str:
+    """The remedy for a run's job.toml and summary.json."""
+    return f"run {typed(store, 'summarize', 'SPEC')} to write it anew, with the spec that was run"
+
+
+def run_folder(name: str) -> str:
+    """Where a run's files lie."""
+    return f"runs/{name}"
+
+
+def spec_path(name: str) -> str:
+    """Where its spec lies."""
+    return f"{run_folder(name)}/{SPEC}"
+
+
+def stored_spec(store: Store, name: str) -> JobSpec | None:
+    """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
+
+    Raises:
+        DamagedSpec: it can't be read, or is that of a run of another name.
+
+    """
+    path = spec_path(name)
+    try:
+        data = store.get(path)
+        spec = parse_stored(data, path)
+    except FileNotFoundError:
+        return None
+    except SpecError as error:
+        raise DamagedSpec(f"{error}; {write_anew(store)}") from error
+    if spec.name != name:
+        raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {write_anew(store)}")
+    if not is_sealed(data) and not _is_named(store, run_folder(name), data):
+        raise DamagedSpec(
+            f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {write_anew(store)}"
+        )
+    return spec
+
+
+def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
+    """What an earlier run of the name had otherwise; nothing if there is none, or none that can be read."""
+    try:
+        earlier = stored_spec(store, spec.name)
+    except DamagedSpec:
+        return []
+    return describe_difference(earlier, spec) if earlier else []
+
+
+def begin_run(store: Store, spec: JobSpec) -> None:
+    """Says what a run of a new name is going to be; an earlier run of that name stays as it is."""
+    if not store.exists(spec_path(spec.name)):
+        store.put(spec_path(spec.name), seal_text(spec.source_text))
+
+
+def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str | None:
+    """Puts a finished run in the place of the earlier one; returns the folder that the earlier one is in now, if any.
+
+    `files` by name, SUMMARY last. Of two that do so at once the second waits. Interrupted, the run has no summary until
+    it is summarised again.
+    """
+    assert [*files][-1] == SUMMARY
+    folder = run_folder(spec.name)
+    with store.turn(f"{folder}/{SUMMARY}"):
+        aside = _move_aside(store, spec)
+        store.put(spec_path(spec.name), seal_text(spec.source_text))
+        for name, data in files.items():
+            store.put(f"{folder}/{name}", data)
+    return aside
+
+
+def _move_aside(store: Store, spec: JobSpec) -> str | None:
+    """Copies an earlier run of another spec, then deletes what it had beside its spec."""
+    try:
+        earlier = stored_spec(store, spec.name)
+    except DamagedSpec:  # what it was can't be said, and its name is needed
+        store.delete(f"{run_folder(spec.name)}/{SUMMARY}")
+        return None
+    if earlier is None or earlier.digest == spec.digest:
+        return None
+    folder = run_folder(spec.name)
+    aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
+    ours = ("run", folder)  # what else lies there stays; the files of earlier runs are of units of their own
+    files = [path for path in store.list(folder) if unit_of(path) == ours]
+    for path in files:
+        store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
+    # The summary goes first, since it says that a run is whole, and the spec is replaced later: whoever is interrupted
+    # before that finds the earlier spec and does all this again.
+    for path in sorted(files, key=lambda path: not path.endswith(f"/{SUMMARY}")):
+        if path != spec_path(spec.name):
+            store.delete(path)
+    return aside
+
+
+def _is_named(store: Store, folder: str, data: bytes) -> bool:
+    """Whether a spec without a seal is the one that the summary beside it names, if that names one."""
+    path = f"{folder}/{SUMMARY}"
+    try:
+        named = read_summary(store.get(path), path)["files"].get(SPEC)
+    except (FileNotFoundError, DamagedRecord):
+        return True
+    return named is None or named["sha256"] == sha256_of(data)
