@@ -38,6 +38,20 @@ def make_meeting(device):
     return work
 
 
+def make_mixed(device):
+    """Squares its number once workers of both devices have come; refuses a negative one."""
+
+    def work(payload, _heartbeat):
+        number, folder = payload
+        if number < 0:
+            raise ValueError(f"{number} is negative")
+        (Path(folder) / device).touch()
+        patiently(lambda: {"cpu", "cuda"} == {path.name for path in Path(folder).iterdir()})
+        return number**2, device, os.getpid()
+
+    return work
+
+
 def patiently(condition):
     """Waits for a condition, 90 seconds at most."""
     end = time.monotonic() + 90

@@ -148,6 +148,19 @@ def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path
     assert all(wheels or "--only-binary :all:" in each for each in told if kind(each) != "this")
 
 
+def test_from_an_index_of_torch_comes_torch_alone():
+    """`make run TORCH_INDEX=...`: no other command has that index, and the one that installs torch takes what came."""
+    index = "https://index.example/cpu"
+    command = ["make", "--dry-run", "--always-make", "install", f"TORCH_INDEX={index}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    (download,) = [line for line in told if index in line]
+    assert " download " in download
+    assert {"--no-deps", "--only-binary", f"torch=={pins('requirements-torch.lock')['torch']}"} <= set(download.split())
+    folder = download.split("--dest ")[1].split()[0]
+    (install,) = [line for line in told[told.index(download) :] if folder in line and " install " in line]
+    assert install.split()[-1] == "torch"
+
+
 def wheel(folder, name, version):
     """Writes an installable wheel that has only the name of the real one."""
     info = f"{name}-{version}.dist-info"
