@@ -100,8 +100,8 @@ bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
 	$(BIN)/python benchmarks/scale.py --synthetic
 	$(BIN)/python benchmarks/endtoend.py --rounds 1
 
-# One version of each package for all platforms and Python versions, from the index that pip is set to, with the hashes of
-# all its files. The loop at the end fails where a platform has no wheel of one.
+# One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
+# hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.
 lock: export UV_DEFAULT_INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2> /dev/null))
 lock: .venv/installed-dev  ## writes the lock files anew, with the newest versions that pyproject.toml allows
 	rm -rf build/lock && mkdir -p build/lock

@@ -22,5 +22,5 @@ def test_a_driver_that_is_killed_is_an_error_that_says_so():
     with connected(Target(cpus=1)) as driver:
         driver.resources()
         os.kill(driver_of(os.getpid()), signal.SIGKILL)
-        with pytest.raises(ClusterError, match="was killed by SIGKILL; what was finished is kept"):
+        with pytest.raises(ClusterError, match="was killed by SIGKILL; finished work is kept"):
             list(driver.map_tasks(math.sqrt, [4], patience=60.0))

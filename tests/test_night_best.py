@@ -16,7 +16,7 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
 from sumsquares.jobs.night.gate import LOST, Policy, Scores
 from sumsquares.jobs.night.matching import matched, same_test_rows
-from sumsquares.jobs.night.student import t_tail
+from sumsquares.jobs.results.student_t import t_tail
 
 sys.path.insert(0, str(FOLDER))
 gate = importlib.import_module("gate")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.night import gate
 from sumsquares.jobs.night.gate import NIGHTS, Policy, Scores, judge
-from sumsquares.jobs.night.student import holm, t_tail
-from sumsquares.jobs.results.grouped import student_t975
+from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
 

@@ -182,7 +182,7 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
     assert before
     assert not after
     for thread in threading.enumerate():  # the group is still there, and ends with the work
-        if "_fit" in thread.name:
+        if "_run_group" in thread.name:
             thread.join(60)
 
 

@@ -18,13 +18,14 @@ from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import choose
-from sumsquares.jobs.results.models import answers, load_model
+from sumsquares.jobs.results.models import load_model
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.packs import Pack, plan_packs
-from sumsquares.jobs.stages.placement import HERE, Place
+from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.rows import Reader
 from sumsquares.jobs.stages.train import Trainer, train_pack
@@ -33,7 +34,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
 
-def run(folder, text=SMALL, place=HERE, quiet=True):
+def run(folder, text=SMALL, place=IN_PROCESS, quiet=True):
     """Runs a spec; the store, the exit code."""
     path = folder / "spec.toml"
     path.write_text(text)
@@ -80,7 +81,7 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
     monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
-    place = Place(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
+    place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
     assert "trained in 2 processes, without Ray" in capfd.readouterr().err
@@ -390,7 +391,7 @@ def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
     for limit in (1, 1 << 30):
         folder = tmp_path / str(limit)
         folder.mkdir()
-        stores.append(run(folder, text, Place(HERE.wanted, memory_limit=limit))[0])
+        stores.append(run(folder, text, Placement(IN_PROCESS.wanted, memory_limit=limit))[0])
     assert summary_of(stores[0]) == summary_of(stores[1])
 
 
@@ -433,7 +434,7 @@ def test_a_run_in_a_bucket_is_a_run_in_a_folder(finished, tmp_path, s3_root, cap
     """Over the network's interface, on a server on loopback: the same summary, and resumed the same way."""
     (tmp_path / "spec.toml").write_text(SMALL)
     for _ in range(2):
-        assert commands.run(tmp_path / "spec.toml", 10**6, HERE, Shared(s3_root, json=True, quiet=True)) == 0
+        assert commands.run(tmp_path / "spec.toml", 10**6, IN_PROCESS, Shared(s3_root, json=True, quiet=True)) == 0
         facts = json.loads(capfd.readouterr().out)
         assert facts["trials"] == summary_of(finished)[0]["trials"]
         trained = {name: found["trial"] for name, found in facts["best"].items()}

@@ -47,19 +47,19 @@ def test_custom_resources_and_labels_are_every_workers():
     cut = groups(have, WorkerRequest(workers=2, gpu_workers=0, resources={"fast_disk": 2.0}, labels={"zone": "a"}))
     assert cut[0].resources == {"CPU": 1.0, "fast_disk": 2.0}
     assert cut[0].labels == {"zone": "a"}
-    with pytest.raises(ClusterError, match="fast_disk: 6 asked, 4 there"):
+    with pytest.raises(ClusterError, match="fast_disk: 6 requested, 4 available"):
         groups(have, WorkerRequest(workers=3, gpu_workers=0, resources={"fast_disk": 2.0}))
 
 
 def test_more_than_the_cluster_has_is_refused_with_asked_and_available():
     """No pending without end."""
-    with pytest.raises(ClusterError, match="CPU: 4 asked, 3 there"):
+    with pytest.raises(ClusterError, match="CPU: 4 requested, 3 available"):
         groups([Resources(3, 1)], WorkerRequest(workers=4, gpu_workers=0))
-    with pytest.raises(ClusterError, match="GPU: 2 asked, 1 there"):
+    with pytest.raises(ClusterError, match="GPU: 2 requested, 1 available"):
         groups([Resources(3, 1)], WorkerRequest(workers=1, gpu_workers=2))
-    with pytest.raises(ClusterError, match="no worker is asked for"):
+    with pytest.raises(ClusterError, match="no worker is requested"):
         groups([Resources(3, 0)], WorkerRequest(workers=0))
-    with pytest.raises(ClusterError, match="no CPU is there"):
+    with pytest.raises(ClusterError, match="no CPU is available"):
         groups([Resources(0, 0)], WorkerRequest())
 
 
@@ -69,7 +69,7 @@ def test_a_worker_has_all_it_takes_on_one_node():
     found = groups(nodes, WorkerRequest(resources={"disk": 1.0}))
     assert [(group.device, group.workers) for group in found] == [("cuda", 1), ("cpu", 1)]
     assert [(group.device, group.workers) for group in groups(nodes, WorkerRequest())] == [("cuda", 2), ("cpu", 10)]
-    with pytest.raises(ClusterError, match="share of one node: there is room for 2 and 0"):
+    with pytest.raises(ClusterError, match="a worker must fit on one node: 2 and 0 do"):
         groups(nodes, WorkerRequest(workers=2, gpu_workers=1, gpus_per_worker=2.0))
 
 

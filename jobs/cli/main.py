@@ -91,11 +91,13 @@ def run(
 ) -> None:
     """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
-    place = options.place(address)
-    raise typer.Exit(commands.run(spec, max_trials, place, shared(store, json, quiet, debug), all_variants))
+    options = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
+    )
+    placement = options.placement(address)
+    raise typer.Exit(commands.run(spec, max_trials, placement, shared(store, json, quiet, debug), all_variants))
 
 
 @app.command()
@@ -111,10 +113,10 @@ def plan(
 ) -> None:
     """Show what would run, its memory and time. Changes nothing."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers).place(None)
-    raise typer.Exit(commands.plan(spec, max_trials, place, shared(store, json, quiet, debug)))
+    placement = PlacementOptions(workers, gpu_workers).placement(None)
+    raise typer.Exit(commands.plan(spec, max_trials, placement, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -131,10 +133,10 @@ def generate(
 ) -> None:
     """Make the datasets that are missing."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers=0, patience=patience).place(address)
-    raise typer.Exit(commands.generate(spec, max_trials, place, shared(store, json, quiet, debug)))
+    placement = PlacementOptions(workers, gpu_workers=0, patience=patience).placement(address)
+    raise typer.Exit(commands.generate(spec, max_trials, placement, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -157,10 +159,12 @@ def train(
 ) -> None:
     """Train the trials that are missing. Their datasets must have been generated."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
-    raise typer.Exit(commands.train(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
+    options = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
+    )
+    raise typer.Exit(commands.train(spec, max_trials, options.placement(address), shared(store, json, quiet, debug)))
 
 
 @app.command()
