@@ -1,27 +1,36 @@
-# What a newcomer types: `make run`, `make test`. What CI runs: `make check`.
+# What a newcomer types: `make run`, `make test`. What CI runs: `make check`. `make` alone lists all targets.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 IMAGE ?= sumsquares
 BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
 WHEELS := $(wildcard $(PIP_FIND_LINKS))
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+TORCH_DOWNLOAD = $(BIN)/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest .venv/wheels
 HASHED := --require-hashes --no-deps --only-binary :all:
 COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+LONG := attack or chaos or cluster or containers or kernel or signals
 
-.PHONY: install run test test-kernel chaos check-signals test-attack test-damage test-cluster test-containers image sbom lint check fmt bench
-.PHONY: lock clean
+.PHONY: help install run test test-fast list-slow test-kernel chaos test-signals check-signals test-attack test-damage
+.PHONY: test-cluster test-containers image sbom lint check fmt bench lock clean
 
-install: .venv/installed  ## what running needs, into .venv
+help:  ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | while IFS='|' read -r target does; do printf 'make %-16s %s\n' "$$target" "$$does"; done
 
-# torch comes last: its other dependencies are there by then, their hashes checked (docs/supply-chain.md).
+install: .venv/installed  ## what running needs, into .venv; TORCH_INDEX=URL takes torch from there, such as its CPU build
+
+# torch comes last: its other dependencies are there by then, their hashes checked (docs/supply-chain.md). From TORCH_INDEX
+# comes torch alone: whatever else lies there is none of ours.
 .venv/installed: requirements.lock requirements-torch.lock pyproject.toml setup.py sumsquares/__init__.py \
     $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) $(HASHED) -r requirements.lock
-	$(PIP_INSTALL) --only-binary :all: -c requirements-torch.lock torch
+	rm -rf .venv/wheels
+	$(if $(TORCH_INDEX),$(TORCH_DOWNLOAD) --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements-torch.lock))
+	$(PIP_INSTALL) --only-binary :all: $(if $(TORCH_INDEX),--find-links .venv/wheels) -c requirements-torch.lock torch
 	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -33,7 +42,13 @@ run: .venv/installed  ## the main job: trains the question's networks, prints th
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## all tests but the long ones
-	$(BIN)/python -m pytest $(BESIDE) -m "not (attack or chaos or cluster or containers or kernel or signals)"
+	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
+
+test-fast: .venv/installed-dev  ## the tests but those in tests/slow.txt, while you work; under 40 seconds on two idle cores
+	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG) or slow)"
+
+list-slow: .venv/installed-dev  ## runs the tests and writes tests/slow.txt anew; on an idle machine
+	LIST_SLOW=tests/slow.txt $(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
 
 test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers, and for Arm, and runs it
 	$(BIN)/python -m pytest -m kernel
@@ -85,8 +100,8 @@ bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
 	$(BIN)/python benchmarks/scale.py --synthetic
 	$(BIN)/python benchmarks/endtoend.py --rounds 1
 
-# One version of each package for all platforms and Python versions, from the index that pip is set to, with the hashes of
-# all its files. The loop at the end fails where a platform has no wheel of one.
+# One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
+# hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.
 lock: export UV_DEFAULT_INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2> /dev/null))
 lock: .venv/installed-dev  ## writes the lock files anew, with the newest versions that pyproject.toml allows
 	rm -rf build/lock && mkdir -p build/lock

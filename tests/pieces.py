@@ -11,9 +11,9 @@ from pathlib import Path
 def make_work(device):
     """Squares its number; number 0 kills its process once, told by a file."""
 
-    def work(payload, beat):
+    def work(payload, heartbeat):
         number, folder = payload
-        beat(0.0)
+        heartbeat(0.0)
         marker = Path(folder) / "killed"
         if number == 0 and not marker.exists():
             marker.touch()
@@ -29,10 +29,24 @@ def make_work(device):
 def make_meeting(device):
     """Squares its number once a worker of another process has come as well."""
 
-    def work(payload, beat):
+    def work(payload, heartbeat):
         number, folder = payload
         (Path(folder) / str(os.getpid())).touch()
         patiently(lambda: len(list(Path(folder).iterdir())) > 1)
+        return number**2, device, os.getpid()
+
+    return work
+
+
+def make_mixed(device):
+    """Squares its number once workers of both devices have come; refuses a negative one."""
+
+    def work(payload, _heartbeat):
+        number, folder = payload
+        if number < 0:
+            raise ValueError(f"{number} is negative")
+        (Path(folder) / device).touch()
+        patiently(lambda: {"cpu", "cuda"} == {path.name for path in Path(folder).iterdir()})
         return number**2, device, os.getpid()
 
     return work

@@ -28,7 +28,7 @@ from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.night.telling import follows_trouble
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
     """A store with two nights, the second of which was the same as the first, the champion."""
     store = Store(str(tmp_path_factory.mktemp("trained") / "store"))
     for day in DAYS:
-        run_night(night(day), Options(), Here(store, HERE, Progress(quiet=True)))
+        run_night(night(day), Options(), Here(store, IN_PROCESS, Progress(quiet=True)))
     return store
 
 

@@ -346,8 +346,9 @@ def test_500_packs_are_read_in_a_few_seconds(tmp_path: Path) -> None:
     """Finding what is trained must not take long next to training it (measured: 1.3 ms a pack of 50)."""
     folder = tmp_path / "trials"
     folder.mkdir()
+    every = rows_of(range(515))
     for pack in range(500):
-        rows = rows_of(range(pack, pack + 16))
+        rows = every[pack : pack + 16]
         path = folder / pack_id_of(row["trial_id"] for row in rows)
         path.with_suffix(".parquet").write_bytes(encode_pack(rows, b""))
         path.with_suffix(".safetensors").touch()

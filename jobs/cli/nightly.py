@@ -118,16 +118,16 @@ def start(
     from sumsquares.jobs.night.gate import Policy
     from sumsquares.jobs.night.here import Options
     from sumsquares.jobs.night.retention import Keep
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
-        address
-    )
+    placement = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit
+    ).placement(address)
     policy, kept = Policy(alpha, least_effect, early_factor), Keep(keep, keep_days)
     options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
     days = commands.dates(date, first, last, Clock())
     told = shared(store, json, quiet, debug)
-    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, place, told))
+    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, placement, told))
 
 
 @nightly_app.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.messages.values import shown
@@ -26,7 +26,7 @@ from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
@@ -35,11 +35,13 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class RegressedError(RuntimeError):
-    """A night is worse than its champion, or has nothing to be compared with it (exit code 8)."""
+    """A night is worse than its champion, or has nothing to be compared with it."""
+
+    exit_code = exits.REGRESSED
 
 
 def start(
-    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
+    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Placement, shared: Shared
 ) -> int:
     """The nights of these dates, one after the other; a regression of one doesn't stop the next.
 

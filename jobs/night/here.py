@@ -11,7 +11,7 @@ from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.hooks import run_hook
 from sumsquares.jobs.night.retention import Keep
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 
@@ -30,7 +30,7 @@ class Here:
     """Where a night runs, and who learns of it."""
 
     store: Store
-    place: Place
+    place: Placement
     progress: Progress
     clock: Clock = field(default_factory=Clock)
 

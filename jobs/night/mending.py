@@ -12,8 +12,8 @@ from sumsquares.jobs.night.lost import champion_night
 from sumsquares.jobs.night.nights import Night, list_nights, read_night, stored_night, write_record
 from sumsquares.jobs.night.reading import Reading
 from sumsquares.jobs.night.scores import make_scores, read_scores
-from sumsquares.jobs.night.training import train_spec
-from sumsquares.jobs.pipeline.runners import Workplace
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.plan import make_plan
@@ -34,10 +34,10 @@ def has_scores(night: Night, store: Store) -> bool:
     return record is not None and read_scores(store, night.id, record["scores_sha256"]) is not None
 
 
-def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> bool:
+def make_good(night: Night, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> bool:
     """Makes it anew, and says whether all of it is there; the night's records stay as they are."""
     here.progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
-    trained = train_spec(night.trained, here, workplace, lock.check, read)
+    trained = run_spec(night.trained, runtime, read, lock.check)
     if missing := trained.summary.counts.missing:
         here.progress.warn(f"{missing:,} trials of night {night.id} are still missing: start it again")
         return False
@@ -49,16 +49,16 @@ def make_good(night: Night, here: Here, workplace: Workplace, lock: Lock, read: 
     return True
 
 
-def mend_champion(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+def mend_champion(night: Night, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> None:
     """Trains again what the champion has lost: the same numbers, since they are functions of their ids."""
     champion, _ = read_champion(here.store)
     holder = champion_night(here.store, champion.night) if champion else None
     if holder is not None and holder.id != night.id and has_lost(holder, here.store, read):
         here.progress.warn(f"results of the champion, night {holder.id}, are damaged or gone: they are trained again")
-        train_spec(holder.trained, here, workplace, lock.check, read)
+        run_spec(holder.trained, runtime, read, lock.check)
 
 
-def mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+def mend_others(night: Night, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> None:
     """Makes anew what other nights that have ended have lost: trials, summaries. What is there is not looked at."""
     stored = frozenset(read(here.store).table["trial_id"].to_pylist())
     files = frozenset(here.store.list("runs"))
@@ -69,7 +69,7 @@ def mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read
         run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
         if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
             here.progress.warn(f"night {each} has lost files: they are made anew")
-            train_spec(other.trained, here, workplace, lock.check, read)
+            run_spec(other.trained, runtime, read, lock.check)
 
 
 def _ended(store: Store, night: str) -> Night | None:

@@ -24,15 +24,15 @@ from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, 
 from sumsquares.jobs.night.scores import make_scores, variant_name
 from sumsquares.jobs.night.sources import mend_specs
 from sumsquares.jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
-from sumsquares.jobs.night.training import Trained, train_spec
 from sumsquares.jobs.night.words import best_of, gate_facts, sentence
-from sumsquares.jobs.pipeline.runners import Workplace
+from sumsquares.jobs.pipeline.outcome import RunOutcome
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.spec.variants import variants
 from sumsquares.jobs.stages.plan import make_plan
-from sumsquares.jobs.stages.timing import Timing
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError, Store
 
@@ -84,27 +84,25 @@ def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
     refuse_busy(here.store, here.clock)
     above = champion.token if champion else 0
     try:
-        with Workplace(here.place, here.store, here.progress, Timing()) as workplace:
-            workplace.prepare_training(make_plan(night.trained, here.store, read))
+        with Runtime(here.place, here.store, here.progress) as runtime:
+            runtime.prepare_training(make_plan(night.trained, here.store, read))
             with holding(here.store, night.id, here.clock, above) as lock:
                 if (ended := _closed(night, here)) is not None:  # another's start was faster
                     return ended
                 _checked_champion(night, here.store)
-                return _held(night, options, here, workplace, lock, read)
+                return _held(night, options, here, runtime, lock, read)
     except exits.Stopped as signal:
         _record_stopped(night, signal, here, above)
         raise
 
 
-def _held(
-    night: Night, options: Options, here: Here, workplace: Workplace, lock: Lock, read: Reading
-) -> dict[str, Any]:
+def _held(night: Night, options: Options, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> dict[str, Any]:
     """The night under its lock, with all that follows from how it ended."""
     record = read_night(here.store, night.id)
     if record is not None and _is_over(night, here):
-        is_whole = make_good(night, here, workplace, lock, read)
+        is_whole = make_good(night, here, runtime, lock, read)
         return record if is_whole else {**record, "exit_code": exits.INCOMPLETE}
-    record = record or _attempt(night, options, here, workplace, lock, read)
+    record = record or _attempt(night, options, here, runtime, lock, read)
     if record["result"] != "partial":
         here.tell(options, event_of(record), record)
         write_record(here.store, night.id, "state", ended_state(record))
@@ -112,7 +110,7 @@ def _held(
         here.tell(options, "failure", record)
     _prune(night, options.keep, here, lock, read)
     if record["result"] != "partial":
-        _mend_others(night, here, workplace, lock, read)
+        _mend_others(night, here, runtime, lock, read)
     return record
 
 
@@ -131,9 +129,7 @@ def _checked_champion(night: Night, store: Store) -> Champion | None:
     return champion
 
 
-def _attempt(
-    night: Night, options: Options, here: Here, workplace: Workplace, lock: Lock, read: Reading
-) -> dict[str, Any]:
+def _attempt(night: Night, options: Options, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> dict[str, Any]:
     """Begins or goes on; a failure is recorded."""
     facts = _begun(night, lock.token, here)
     try:
@@ -144,7 +140,7 @@ def _attempt(
         keep_source(here.store, night)
         write_record(here.store, night.id, "state", {**facts, "state": "running"})
         here.progress.say(f"night {night.id} begins, attempt {facts['attempt']}, store {here.store.root}")
-        return _make(night, facts, options, here, workplace, lock, read)
+        return _make(night, facts, options, here, runtime, lock, read)
     except BusyError:
         raise
     except exits.Stopped as signal:
@@ -201,14 +197,14 @@ def _make(
     facts: dict[str, Any],
     options: Options,
     here: Here,
-    workplace: Workplace,
+    runtime: Runtime,
     lock: Lock,
     read: Reading,
 ) -> dict[str, Any]:
     """Trains, judges and promotes; returns the record, which is in the store unless the night is partial."""
     began = here.clock.monotonic()
-    mend_champion(night, here, workplace, lock, read)
-    trained = train_spec(night.trained, here, workplace, lock.check, read)
+    mend_champion(night, here, runtime, lock, read)
+    trained = run_spec(night.trained, runtime, read, lock.check)
     facts = {**facts, "trials": asdict(trained.summary.counts), "stages": trained.seconds}
     if trained.summary.counts.missing:
         return _partial(night, facts, trained, here)
@@ -236,19 +232,18 @@ def _make(
     return record
 
 
-def _partial(night: Night, facts: dict[str, Any], trained: Trained, here: Here) -> dict[str, Any]:
+def _partial(night: Night, facts: dict[str, Any], trained: RunOutcome, here: Here) -> dict[str, Any]:
     """A night without all of its trials is neither judged nor finished."""
     missing = trained.summary.counts.missing
     message = f"{counted(missing, 'trial')} missing: not judged and not promoted; start the night again"
-    damaged = any(failure.kind.startswith(("Damaged", "Foreign")) for failure in trained.failures)
     ended = {"ended": here.clock.stamp(), "message": message, "result": "partial"}
-    record = {**facts, **ended, "exit_code": exits.DATA if damaged else exits.INCOMPLETE}
+    record = {**facts, **ended, "exit_code": trained.exit_code}
     write_record(here.store, night.id, "state", {**record, "state": "partial"})
     here.progress.warn(f"night {night.id}: {message}")
     return record
 
 
-def _code(result: str, trained: Trained) -> int:
+def _code(result: str, trained: RunOutcome) -> int:
     if result in ("worse", "apart"):
         return exits.REGRESSED
     return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
@@ -261,10 +256,10 @@ def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
         here.progress.warn(f"the failure was not recorded: {error}")
 
 
-def _mend_others(night: Night, here: Here, workplace: Workplace, lock: Lock, read: Reading) -> None:
+def _mend_others(night: Night, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> None:
     """Makes anew what other nights have lost; trouble with that is told, and the night stays what it is."""
     try:
-        mend_others(night, here, workplace, lock, read)
+        mend_others(night, here, runtime, lock, read)
     except (StorageError, ValueError, BusyError) as error:
         here.progress.warn(f"what other nights have lost was not made anew: {error}")
 

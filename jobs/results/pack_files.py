@@ -66,11 +66,11 @@ _REQUIRED = [field.name for field in SCHEMA if not field.nullable]
 
 
 class DamagedResult(DataError):  # noqa: N818  its base says that it is an error
-    """A pack's file whose bytes are not those that were written (exit code 3)."""
+    """A pack's file whose bytes are not those that were written."""
 
 
 class ForeignResult(DataError):  # noqa: N818  the same
-    """A file among the results that this version did not write (exit code 3); never delete it unasked."""
+    """A file among the results that this version did not write; never delete it unasked."""
 
 
 def pack_id_of(trial_ids: Iterable[str]) -> str:
