@@ -1,4 +1,4 @@
-"""The process that is connected to Ray: what it is asked is answered here, and its death is an error here."""
+"""The driver: requests to it are answered, and its death is an error in the launcher."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sumsquares.cluster.workers import ClusterError
 pytestmark = pytest.mark.ray
 
 
-def test_a_driver_does_what_it_is_asked_and_leaves_nothing():
-    """Tasks, and an exception of one with its traceback there; the environment here stays as it was."""
+def test_a_driver_answers_requests_and_leaves_nothing_behind():
+    """Results, and an exception with its remote traceback; the launcher's environment is unchanged."""
     before = dict(os.environ)
     with connected(Target(cpus=2)) as driver:
         assert sum(node.cpus for node in driver.resources()) == 2
@@ -43,14 +43,14 @@ def driver_of(launcher):
 
 
 def words_of(session):
-    """The command lines of a session's processes."""
+    """The words of the command lines of a session's processes."""
     lines = [Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in processes() if each.session == session]
     return [word.decode() for line in lines for word in line.split(b"\0")]
 
 
 @pytest.mark.chaos
-def test_a_driver_that_is_killed_is_an_error_that_says_so():
-    """At once, whatever it was doing; its Ray goes with it."""
+def test_a_killed_driver_is_reported_as_killed():
+    """At once, whatever it was doing; its local Ray ends as well."""
     with connected(Target(cpus=1)) as driver:
         driver.resources()
         os.kill(driver_of(os.getpid()), signal.SIGKILL)

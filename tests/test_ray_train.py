@@ -1,4 +1,4 @@
-"""Ray Train works off a queue: with real workers, one of which is killed."""
+"""Ray Train with real workers, one of which is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def resources():
-    """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
+    """A local Ray with three CPUs and a simulated GPU, shared by the tests of this file."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
         isolate(folder)
@@ -28,7 +28,7 @@ def resources():
 
         from sumsquares.cluster.session import local
 
-        Config.initialize("")  # reads the environment again: another test may have imported Ray before
+        Config.initialize("")  # reads the environment again: another test may already have imported Ray
         with local(cpus=3, gpus=1, folder=folder) as found:
             from ray import cloudpickle
 
@@ -47,7 +47,7 @@ def no_split(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
+def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: None):
     from sumsquares.cluster import ray_train
     from sumsquares.cluster.work import WorkItem
 
@@ -56,15 +56,15 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
 
     def on_progress(snapshot):
         snapshots.append(snapshot)
-        told(snapshot)
+        on_snapshot(snapshot)
 
     ray_train.run_workers(make, items, no_split, on_progress, cut, patience=120.0)
     return snapshots
 
 
 @pytest.mark.chaos
-def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
-    """Two groups of one and two workers; all results come, each once, and the loss is told."""
+def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_path):
+    """With groups of one and two workers, each result arrives once, and a note reports the loss."""
     snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
     results = [result for snapshot in snapshots for result in snapshot.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
@@ -74,16 +74,16 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
     assert not snapshots[-1].failures
 
 
-def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
-    """Off one queue, each told its device."""
+def test_cpu_and_gpu_workers_share_one_queue(resources, tmp_path):
+    """Each is told its device."""
     snapshots = pulled(range(1, 30), tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=1)), make_meeting)
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
-    """The worker that raised stays."""
+def test_an_exception_fails_only_its_item_and_arrives_with_traceback_and_log(resources, tmp_path):
+    """The worker that raised continues."""
     snapshots = pulled([1, -2, 3], tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=0)))
     (failure,) = snapshots[-1].failures
     assert failure.key == "-2"
@@ -94,8 +94,8 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(res
     assert {key for snapshot in snapshots for key, _ in snapshot.results} == {"1", "3"}
 
 
-def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
-    """As if it had been called here."""
+def test_tasks_return_all_results_and_raise_the_functions_exception(resources):
+    """As if the function had been called in this process."""
     from sumsquares.cluster.ray_tasks import map_tasks
 
     assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
@@ -103,16 +103,16 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
         list(map_tasks(inverse, [1, 0], patience=60.0))
 
 
-def test_every_node_is_asked(resources):
-    """Each answers from where it runs."""
+def test_a_function_runs_on_every_node(resources):
+    """And returns each node's result."""
     from sumsquares.cluster.nodes import on_every_node
 
     (answer,) = on_every_node(inverse, 4).values()
     assert answer == 0.25
 
 
-def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_path, monkeypatch):
-    """At once: the next run of the same spec would wait for it."""
+def test_an_interrupted_run_releases_its_reservations(resources, tmp_path, monkeypatch):
+    """At once: the next run of the same spec would have to wait for them."""
     import ray
     from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
@@ -139,11 +139,11 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
             range(1, 40),
             tmp_path,
             groups(resources, WorkerRequest(workers=2, at_least=1, gpu_workers=0)),
-            told=interrupted,
+            on_snapshot=interrupted,
         )
     (before,), (after,) = reserved
     assert before
     assert not after
-    for thread in threading.enumerate():  # the group is still there, and ends with the work
+    for thread in threading.enumerate():  # the group still runs, and ends with the work
         if "_run_group" in thread.name:
             thread.join(60)
