@@ -1,4 +1,4 @@
-"""What the README and the heads of the examples say of the examples' runs. It reads their text, and runs nothing."""
+"""Text for the README and for the heads of the examples, made from what the examples printed. It runs nothing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ QUESTION = 75_777.3  # the RMSE that the question measured
 
 
 def answers(found: dict[str, Any]) -> dict[str, str]:
-    """By dataset, what was found, in one line."""
+    """Returns the finding on each dataset, by its name, as one line."""
     head, _, _ = found["printed"].partition("\n\n")
     told = re.split(r"^([a-z0-9][\w-]*) \([^)]*\): ", head, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in zip(told[1::2], told[2::2], strict=True)}
 
 
 def table(found: dict[str, Any], dataset: str) -> str:
-    """The table of a dataset's variants as it was printed."""
+    """Returns the printed table of a dataset's variants."""
     _, *parts = found["printed"].split("\n\n")
     (mine,) = (part for part in parts if part.startswith(f"{dataset}: "))
     return mine.partition(f"{dataset}: the best")[0].rstrip()
 
 
 def rows(found: dict[str, Any], dataset: str) -> list[tuple[str, float]]:
-    """Of each variant in a dataset's table its words and its median RMSE."""
+    """Returns the description and the median RMSE of each variant in a dataset's table."""
     lines = table(found, dataset).splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("hidden"))
     split = [re.fullmatch(r"(.+?)  +\d+ +(\S+) .*", line) for line in lines[start + 1 :]]
@@ -33,13 +33,13 @@ def rows(found: dict[str, Any], dataset: str) -> list[tuple[str, float]]:
 
 
 def readme_block(found: dict[str, Any]) -> str:
-    """What `make run` prints first, and the table of squares."""
+    """Returns what `make run` prints first, and the table of squares."""
     head = found["printed"].partition("\n\n")[0]
     return f"```\n{head}\n...\n{table(found, 'squares')}\n...\n```"
 
 
 def readme_reading(found: dict[str, Any]) -> str:
-    """How to read it, with its figures."""
+    """Returns the two paragraphs that explain the output, with its figures."""
     squares = rows(found, "squares")
     limit = re.search(r"No linear model gets below an RMSE of ([\d,]+)", answers(found)["squares"])
     assert limit
@@ -49,21 +49,31 @@ def readme_reading(found: dict[str, Any]) -> str:
     seeds = [(int(some), int(of)) for some, of in re.findall(r"\((\d+) of (\d+) seeds\)", exact[1])]
     right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
     times = float(limit[1].replace(",", "")) / relu
-    text = (
-        "Read it like this. A stack of linear layers is one linear unit: it learns **sums** to the last digit, and on "
-        f"**squares** it can't get below the best straight line: an RMSE of {limit[1]} on these test rows, 74,536 on "
-        f"all numbers up to 1,000; the question measured {QUESTION:,.0f}. With ReLU the network is a chain of straight "
-        f"pieces, {times:.0f} times closer than any line with inputs scaled to 0..1, and about as wrong as a line "
-        "*beyond* the numbers that it has seen. With the right building block, a layer that squares, every test square "
-        f"is exact in {right} of {trials} trials. The summary has all of it: `store/runs/question/summary.json`, "
-        "`summary.parquet`, `trials.parquet` "
-        "with a row per trial, and `report.html` to look at."
+    legend = (
+        "How to read this. `[16], square, lr 0.001, unit` is a variant: one hidden layer of 16 units, the activation "
+        "`square`, a learning rate of 0.001, and inputs and target each scaled to 0..1 (`unit`; with `question` both "
+        "are divided by the largest target, as in the question). In the table, `unseen` is the RMSE on the test rows "
+        "that don't occur in training, `beyond range` the RMSE on the numbers 1,001 to 2,000, and `exact` the share of "
+        "test rows that the best trial gets right after rounding."
     )
-    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+    answer = (
+        "What it says. A stack of linear layers is equivalent to a single linear layer. It learns **sums** "
+        f"exactly. On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows "
+        f"and 74,535 on all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with "
+        f"ReLU is piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but "
+        "*beyond* the training range it is about as wrong as a line. With the right building block, an activation "
+        f"that squares, every test square is exact in {right} of {trials} trials. All results are in "
+        "`store/runs/question/`: `summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and "
+        "`report.html` with charts."
+    )
+    paragraphs = [
+        textwrap.wrap(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in (legend, answer)
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
 def example_head(found: dict[str, Any], text: str) -> str:
-    """An example's text with its time and its result as they were measured."""
+    """Returns an example's text with its measured time and result."""
     size = f"{found['trials']:,} trials of {found['variants']:,} variants"
     time = f"Time: about {found['seconds']} seconds on {found['cores']} cores, {size}."
     head, _, _ = found["printed"].partition("\n\n")

@@ -1,4 +1,4 @@
-"""Measurements as tables of Markdown. Where they go is pages.py's."""
+"""Formats measurements as Markdown tables. pages.py knows which file each belongs to."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, its first column to the left and the others to the right."""
+    """Returns a table with its first column aligned left and the others right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def title(network: dict[str, Any]) -> str:
-    """As in 1-16-16-1."""
+    """A network's name, such as 1-16-16-1."""
     return "-".join(map(str, [1, *network["hidden"], 1]))
 
 
 def spread(ratio: dict[str, float]) -> str:
-    """Median and both ends."""
+    """Median, minimum and maximum as text."""
     return f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})"
 
 
 def measured(network: dict[str, Any]) -> list[dict[str, Any]]:
-    """The contenders that ran, the slowest first."""
+    """Returns the contenders that ran, slowest first."""
     return sorted((row for row in network["entries"] if "us" in row), key=lambda row: -row["us"]["median"])
 
 
 def training_details(networks: Sequence[dict[str, Any]]) -> str:
-    """A table for each network."""
+    """Returns one table per network."""
     parts = []
     for network in networks:
         best = next((row["ratio_to"] for row in network["entries"] if "ratio_to" in row), "ours")
@@ -43,13 +43,13 @@ def training_details(networks: Sequence[dict[str, Any]]) -> str:
 
 
 def training_cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    """Its time, its ratio, its share of the peak."""
+    """The cells of a contender: time, ratio, share of the peak."""
     share = f"{row['peak_share']:.1%}" if "peak_share" in row else "-"
     return f"{row['us']['median']:.2f}", spread(row["ratio"]) if "ratio" in row else "-", share
 
 
 def training_table(training: dict[str, Any]) -> str:
-    """Microseconds of every network and contender."""
+    """Returns the table of microseconds by network and contender."""
     rows = training["networks"][0]["entries"]
     names = {row["name"]: row["label"] for row in rows if "us" in row}
     lines = []
@@ -60,7 +60,7 @@ def training_table(training: dict[str, Any]) -> str:
 
 
 def generation_table(generation: dict[str, Any]) -> str:
-    """A table for each task."""
+    """Returns one table per task."""
     head = ["M rows/s", "bytes per row", "ours is faster by (min..max)"]
     return "\n\n".join(
         markdown([f"{found['task']}s", *head], [generation_cells(row) for row in found["entries"]])
@@ -69,22 +69,22 @@ def generation_table(generation: dict[str, Any]) -> str:
 
 
 def generation_cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    """Its name, its rate, its size, its ratio."""
+    """The cells of a contender: name, rate, size, ratio."""
     rate = f"{row['rows_per_s']['median'] / 1e6:.1f}"
     return row["label"], rate, f"{row['bytes_per_row']:.3f}", spread(row["rate_ratio"])
 
 
 def billion_line(billion: dict[str, Any]) -> str:
-    """One sentence."""
+    """Returns the sentences on the billion rows."""
     peaks = ", ".join(f"{kind} {size / 1e6:,.0f} MB" for kind, size in sorted(billion["peak_bytes"].items()))
     return (
         f"{billion['rows']:,} rows of sums: {billion['seconds']:.0f} s with {billion['workers']} workers, "
-        f"{billion['bytes'] / 1e9:.2f} GB on disk. At most in memory: {peaks}."
+        f"{billion['bytes'] / 1e9:.2f} GB on disk. Peak memory: {peaks}."
     )
 
 
 def endtoend_table(found: dict[str, Any]) -> str:
-    """Both sides, and what of ours is which stage; medians of the rounds."""
+    """Returns the table of both sides, with medians over the rounds, and their ratio."""
 
     def median(side: str, name: str) -> float:
         return statistics.median(each[side][name] for each in found["rounds"])
@@ -98,12 +98,12 @@ def endtoend_table(found: dict[str, Any]) -> str:
         ),
     ]
     return markdown([f"{found['trials']:,} trials, {found['cores']} cores", "seconds", "median RMSE"], rows) + (
-        f"\n\nThat is {spread(found['ratio'])} times."
+        f"\n\nRatio of the times, median (min..max): {spread(found['ratio'])}."
     )
 
 
 def scale_table(stages: Sequence[dict[str, Any]]) -> str:
-    """Seconds and MB of each stage, by number of trials."""
+    """Returns the table of seconds and MB of each stage, by number of trials."""
     sizes = sorted({stage["trials"] for stage in stages})
     of = {(stage["trials"], stage["stage"]): stage for stage in stages}
     rows = []
@@ -114,20 +114,24 @@ def scale_table(stages: Sequence[dict[str, Any]]) -> str:
 
 
 def choice_table(found: dict[str, Any]) -> str:
-    """What each choice loses to the best one of each shape."""
-    labels = {"faster": "what the kernel chooses", "by_model": "always a model per lane", "by_unit": "always a unit"}
+    """Returns the table of the time each choice loses against the best one of each shape."""
+    labels = {
+        "faster": "the kernel's choice",
+        "by_model": "always a model per lane",
+        "by_unit": "always a unit per lane",
+    }
     rows = []
     for name, label in labels.items():
         losses = sorted(shape["loss"][name] for shape in found["shapes"])
         over = sum(loss > 0.05 for loss in losses)
         rows.append((label, f"{statistics.median(losses):.1%}", f"{losses[-1]:.0%}", f"{over} of {len(losses)}"))
-    return markdown([f"lost to the best ({found['variant']})", "median", "most", "more than 5 %"], rows)
+    return markdown([f"time lost against the better layout ({found['variant']})", "median", "max", "over 5 %"], rows)
 
 
 def speed_table(
     training: dict[str, Any], generation: dict[str, Any], endtoend: dict[str, Any], scale: Sequence[dict[str, Any]]
 ) -> str:
-    """The ratios of the README, and how long the largest sweep took."""
+    """Returns the README's table of ratios, and the time of the largest sweep."""
 
     def trained(hidden: list[int], name: str) -> float:
         (network,) = (each for each in training["networks"] if each["hidden"] == hidden)
@@ -144,9 +148,9 @@ def speed_table(
         (f"the same, {jax}", f"{trained([16, 16], 'jax'):.1f} x", ""),
         ("training 1-64-64-1, against PyTorch, and against JAX", ", ".join(wide), ""),
         ("generating sums as Parquet, against DuckDB", f"{generated('sum'):.1f} x", "generation"),
-        ("generating squares, likewise", f"{generated('square'):.1f} x", ""),
+        ("generating squares as Parquet, against DuckDB", f"{generated('square'):.1f} x", ""),
         (
-            f"{endtoend['trials']:,} trials from a cold start, against Ray Tune with one per process, two cores",
+            f"{endtoend['trials']:,} trials from a cold start, against Ray Tune with one trial per process, two cores",
             f"{endtoend['ratio']['median']:.0f} x",
             "endtoend",
         ),
@@ -155,7 +159,7 @@ def speed_table(
     seconds = next(stage["seconds"] for stage in scale if stage["trials"] == most and stage["stage"] == "train")
     sweep = f"A sweep of {most:,} networks of 1-16-16-1, 5,000 steps each, took {seconds / 60:.1f} minutes on two cores"
     lines = [(what, ratio, f"`python benchmarks/{name}.py`" if name else "") for what, ratio, name in rows]
-    head = ["what", "ratio", "command"]
+    head = ["what", "speedup", "command"]
     return "\n".join(
         [
             f"{sweep} (`python benchmarks/scale.py`).",

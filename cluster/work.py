@@ -1,68 +1,115 @@
-"""The plain data that is handed to whatever runs it, here or on a cluster. No Ray, no threads.
+"""The plain data passed between a run and whatever executes it, in this process or on a cluster. No Ray, no threads.
 
-A piece of work is a key, a cost and a payload that only the caller's function understands.
+A work item is a key, a cost and a payload that only the caller's own function understands.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 Payload = Any
 Result = Any
-Beat = Callable[[float], None]
-"""Called while working with the share done, 0..1: it is progress for people and a sign of life for the watchdog."""
-Work = Callable[[Payload, Beat], Result]
+Heartbeat = Callable[[float], None]
+"""Called during the work with the share done, 0..1: progress for people, and a sign of life for the watchdog."""
+Work = Callable[[Payload, Heartbeat], Result]
 MakeWork = Callable[[str], Work]
 """Called once in each worker process with its device, "cpu" or "cuda"."""
-Halve = Callable[[Payload], Sequence["Item"]]
-"""Two smaller items that together are one, or nothing where it can't be halved."""
+SplitWork = Callable[[Payload], Sequence["WorkItem"]]
+"""Returns two smaller items that together make up one, or none if the payload cannot be split."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One piece of work."""
+class WorkItem:
+    """One unit of work."""
 
     key: str
-    """Unique among the items of a run, and fit for messages."""
+    """Unique among the items of a run, and readable in messages."""
     cost: float
-    """In any unit; the costliest go first."""
+    """In any unit; the costliest item goes first."""
     payload: Payload
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A piece of work that was given up."""
+    """A failed attempt at a work item: its function raised, or its worker died."""
 
     key: str
-    reason: str
-    """One line."""
-    traceback: str
-    """The worker's own, or nothing when the worker died."""
-    kind: str = ""
-    """The exception's class name, or nothing when the worker died."""
+    """The work item's."""
+    kind: str
+    """The exception's class name; empty if the worker died."""
+    message: str
+    """The exception's own text on one line."""
+    traceback: str = ""
+    """From the worker; empty if the worker died."""
+    exit_code: int | None = None
+    """The exception's attribute `exit_code`, if it has one."""
+    fatal: bool = False
+    """The exception's attribute `fatal`: every other item would fail the same way."""
+    retryable: bool = True
+    """Whether another attempt may succeed; False for bad input."""
+    logs: str = ""
+    """Where the worker's log is, as `NODE:PATH`; empty if it has none of its own that outlives the run."""
+
+    @classmethod
+    def of(cls, key: str, error: Exception, logs: str = "") -> Self:
+        """Returns the failure for the exception that is being handled."""
+        return cls(
+            key,
+            kind=type(error).__name__,
+            message=one_line(error),
+            traceback=traceback.format_exc(),
+            exit_code=getattr(error, "exit_code", None),
+            fatal=getattr(error, "fatal", False),
+            retryable=not isinstance(error, (ValueError, TypeError, AssertionError)),
+            logs=logs,
+        )
+
+    @property
+    def reason(self) -> str:
+        """`Kind: message`, for people."""
+        return _joined(self.kind, self.message)
+
+    def __str__(self) -> str:
+        """The warning about an item that was given up because of this failure."""
+        return f"{self.key} was given up: {self.reason}" + (f" (worker log: {self.logs})" if self.logs else "")
+
+
+def describe(error: BaseException) -> str:
+    """`Kind: message` of an exception, on one line."""
+    return _joined(type(error).__name__, one_line(error))
+
+
+def one_line(error: BaseException) -> str:
+    """The exception's text with all white space collapsed."""
+    return " ".join(str(error).split())
+
+
+def _joined(kind: str, message: str) -> str:
+    return ": ".join(part for part in (kind, message) if part)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a run looks like at one moment."""
+class ProgressSnapshot:
+    """The state of a run at one moment."""
 
     results: list[tuple[str, Result]]
-    """Results since the last look, with their keys."""
+    """Keys and results that arrived since the previous snapshot."""
     running: dict[str, float]
-    """Keys in work and the share done of each."""
+    """Share done of each item in progress, by key."""
     failures: list[Failure] = field(default_factory=list)
-    """All pieces that were given up so far."""
+    """The last failure of every item that has been given up so far."""
     left: int = 0
-    """Pieces not finished: neither results nor failures."""
+    """Items that are not finished: neither done nor given up."""
     notes: list[str] = field(default_factory=list)
-    """What a person should know of, since the last look: a worker lost, a piece tried again."""
+    """Messages for people since the previous snapshot: a worker was lost, an item is retried."""
     heard: Mapping[str, float] = field(default_factory=dict)
-    """By group with workers: seconds since one of them was heard of."""
+    """Seconds since the last sign of life of each group that has workers."""
 
 
-OnView = Callable[[View], None]
+OnProgress = Callable[[ProgressSnapshot], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +117,16 @@ class Target:
     """The Ray that a driver connects to."""
 
     address: str | None = None
-    """auto or host:port of a cluster; None: a Ray of our own on this machine."""
+    """`auto` or `host:port` of a cluster; None starts a local Ray on this machine."""
     cpus: int = 0
-    """Of a Ray of our own."""
+    """Of a local Ray."""
     gpus: int = 0
-    """Of a Ray of our own."""
+    """Of a local Ray."""
     folder: str = ""
-    """Of a Ray of our own: where its sockets and logs lie."""
+    """Of a local Ray: the folder for its sockets and logs."""
     shows_log: bool = False
-    """Whether what Ray prints in the driver is shown."""
+    """Whether Ray's output in the driver is shown."""
 
     def __str__(self) -> str:
-        """In messages."""
+        """The name used in messages."""
         return "a local Ray" if self.address is None else f"the cluster at {self.address}"

@@ -2,7 +2,10 @@
 
 
 class DataError(ValueError):
-    """Stored data that must not be trained on. The command line exits with 3."""
+    """Stored data that must not be trained on."""
+
+    exit_code = 3
+    """Of a command that this error ends, and of a run with a pack that it fails."""
 
 
 class DamagedShard(DataError):  # noqa: N818  its base says that it is an error

@@ -1,4 +1,4 @@
-"""Exit codes, and what a person is told when a command fails: one message, and a traceback only with --debug."""
+"""Exit codes, and what is printed when a command fails: one message, and a traceback only with --debug."""
 
 from __future__ import annotations
 
@@ -12,33 +12,25 @@ OK, INTERNAL, USAGE, DATA, STORAGE, CLUSTER, BUSY, INCOMPLETE, REGRESSED = range
 DEBUG = "SUMSQUARES_DEBUG"
 """Environment variable that --debug sets, so that it holds in worker processes as well."""
 
-CODES = {
-    "UsageError": USAGE,
-    "SpecError": USAGE,
-    "EngineMissing": USAGE,
-    "AddressError": USAGE,
-    "DataError": DATA,
-    "StorageError": STORAGE,
-    "OutputError": STORAGE,
-    "MemoryError": STORAGE,  # pyarrow's ArrowMemoryError is one too
-    "ClusterError": CLUSTER,
-    "BusyError": BUSY,
-    "RegressedError": REGRESSED,
-}
-"""By the name of an exception's class or of one of its bases, so that none of their modules has to be imported."""
-
 
 class UsageError(ValueError):
-    """A command was asked for something that isn't there (exit code 2)."""
+    """A command was asked for something that isn't there."""
+
+    exit_code = USAGE
 
 
 class BusyError(RuntimeError):
-    """Another process does this work, or has taken it over (exit code 6)."""
+    """Another process does this work, or has taken it over."""
+
+    exit_code = BUSY
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code of an exception."""
-    return next((CODES[base.__name__] for base in type(error).__mro__ if base.__name__ in CODES), INTERNAL)
+    """The exit code of an exception: its class attribute `exit_code`, which every error of ours has."""
+    if isinstance(error, MemoryError):  # Python's own; pyarrow's ArrowMemoryError derives from it
+        return STORAGE
+    code: int = getattr(error, "exit_code", INTERNAL)
+    return code
 
 
 def is_debugging() -> bool:
@@ -49,7 +41,7 @@ def is_debugging() -> bool:
 def tell(error: BaseException) -> int:
     """Prints the message of an exception to stderr and returns its exit code."""
     if is_debugging():
-        import traceback  # 13 ms, in which no signal would be answered yet
+        import traceback  # 13 ms, and this module is imported before signals are handled
 
         traceback.print_exception(error)
     code = error.code if isinstance(error, Stopped) else code_of(error)
@@ -65,7 +57,7 @@ def tell(error: BaseException) -> int:
 
 
 def _no_memory(error: MemoryError) -> str:
-    """What was asked for, as far as the error says, what there is, and what to do."""
+    """How much was asked for, as far as the error says, how much there is, and what to do."""
     from sumsquares.jobs.machine.memory import UNKNOWN, available_memory
 
     free = available_memory()

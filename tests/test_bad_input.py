@@ -49,8 +49,7 @@ def refused(ended, code, words, began):
 def asked(cli, finished, monkeypatch):
     """The command line beside a finished store that is not to be changed, where nothing is ever begun."""
     monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
-    monkeypatch.setattr("sumsquares.jobs.commands.run.Workplace", None)
-    monkeypatch.setattr("sumsquares.jobs.night.nightly.Workplace", None)
+    monkeypatch.setattr("sumsquares.jobs.pipeline.runtime.Runtime.prepare_training", None)
     Path("spec.toml").write_text(SMALL)
     return cli
 

@@ -19,10 +19,11 @@ from specs import SMALL
 from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.commands import run as commands
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -40,7 +41,7 @@ def finished(tmp_path_factory):
     """The store of a finished run of the small spec."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "spec.toml").write_text(SMALL)
-    commands.run(folder / "spec.toml", 100, HERE, commands.Shared(str(folder / "store"), json=True, quiet=True))
+    commands.run(folder / "spec.toml", 100, IN_PROCESS, Shared(str(folder / "store"), json=True, quiet=True))
     return folder / "store"
 
 
@@ -341,7 +342,7 @@ def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):
     """The message says how to get it."""
-    monkeypatch.setattr("sumsquares.jobs.commands.run.make_plan", None)
+    monkeypatch.setattr("sumsquares.jobs.pipeline.planning.make_plan", None)
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 1
     assert "Traceback" not in ended.err

@@ -34,12 +34,12 @@ from sumsquares.jobs.night.records import read_night, read_state, stored_night
 from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.night.scores import read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
-from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train as training
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
@@ -51,7 +51,7 @@ FIRST = date(2026, 11, 1)
 def prepared():
     """Without HTML reports, which take longer than these nights; and denormals as the tests that follow want them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sumsquares.jobs.pipeline.run.report", lambda *_: "")
+        patch.setattr("sumsquares.jobs.pipeline.summarizing.report", lambda *_: "")
         yield
     torch.set_flush_denormal(False)
 
@@ -87,7 +87,7 @@ for _name in ("get", "put", "create", "get_versioned", "replace", "exists", "siz
 
 def context(night, store, time, options=OPTIONS):
     """What a night runs with when it is started in this process."""
-    return NightContext(night, store, HERE, Progress(quiet=True), options, time.clock)
+    return NightContext(night, store, IN_PROCESS, Progress(quiet=True), options, time.clock)
 
 
 def night_of(number, spec=SPEC, fresh=True):
@@ -226,9 +226,9 @@ def doubled(night, store, time, chance):
         started.append(code_of(night, store, time))
         return real(*_arguments)
 
-    real = nightly.train_spec
+    real = nightly.run_spec
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "train_spec", again)
+        patch.setattr(nightly, "run_spec", again)
         run_night(context(night, store, time))
     assert set(started) == {exits.BUSY}
 
@@ -329,7 +329,7 @@ def test_the_hook_learns_of_everything_once(tmp_path):
     assert events(told) == ["success", "regression"]
     assert "sums [4] tanh" in told.read_text()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "train_spec", failing)
+        patch.setattr(nightly, "run_spec", failing)
         assert code_of(night_of(2), store, time, options) == exits.STORAGE
     assert read_state(store, night_of(2).id).exit_code == exits.STORAGE
     assert code_of(night_of(5), store, time, options) == exits.OK
@@ -357,7 +357,7 @@ def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_pat
     """Status says so meanwhile."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "train_spec", stopped)
+        patch.setattr(nightly, "run_spec", stopped)
         with pytest.raises(exits.Stopped):
             run_night(context(night_of(0), store, time))
     assert "stopped  exit 143" in status_text(status_facts(store, time.clock, 5))
@@ -392,7 +392,7 @@ def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "train_spec", failing)
+        patch.setattr(nightly, "run_spec", failing)
         code_of(night_of(0), store, time, options)
     killed_in_training(night_of(0), options, store, time)
     time.pass_(61)
@@ -443,7 +443,7 @@ def dying(*_arguments):
 def killed_in_training(night, options, store, time):
     """Begun, and ended before anything is trained."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nightly, "train_spec", dying)
+        patch.setattr(nightly, "run_spec", dying)
         with pytest.raises(Killed):
             run_night(context(night, store, time, options))
 

@@ -27,7 +27,7 @@ from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning
 from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import Store
 
@@ -45,7 +45,7 @@ def trained(tmp_path_factory):
 
 
 def context(given, store):
-    return NightContext(given, store, HERE, Progress(quiet=True))
+    return NightContext(given, store, IN_PROCESS, Progress(quiet=True))
 
 
 def night(day):

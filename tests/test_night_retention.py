@@ -12,7 +12,7 @@ import pytest
 from night_world import TINY, made_up, spec_of
 
 from sumsquares.jobs.commands.nightly import prune_nights
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.night import retention
 from sumsquares.jobs.night.champion import promote, rollback

@@ -38,7 +38,7 @@ def asked(monkeypatch, tmp_path, arguments):
     """What our command line understands: spec, dates and whether the data are fresh."""
     seen = []
     monkeypatch.setattr(
-        commands, "start", lambda spec, _max, days, fresh, *_: seen.append((str(spec), days, fresh)) or 0
+        commands, "start", lambda spec, _max, nights, *_: seen.append((str(spec), nights.days, nights.fresh)) or 0
     )
     monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
     monkeypatch.chdir(tmp_path)

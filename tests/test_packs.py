@@ -35,12 +35,12 @@ def test_the_longest_pack_is_first_and_the_order_is_that_of_no_input():
     assert [pack.id for pack in plan_packs(wanted[::-1])] == [pack.id for pack in packs]
 
 
-def test_halves_are_the_whole():
+def test_the_parts_of_a_split_are_the_whole():
     """A pack of one trial has none."""
     for pack in plan_packs(trials(small())):
-        halves = pack.halves()
-        assert sum((half.trials for half in halves), ()) == (pack.trials if len(pack.trials) > 1 else ())
-        assert pack.id not in {half.id for half in halves}
+        parts = pack.split()
+        assert sum((half.trials for half in parts), ()) == (pack.trials if len(pack.trials) > 1 else ())
+        assert pack.id not in {half.id for half in parts}
 
 
 def test_many_trials_of_a_shape_are_cut_evenly():

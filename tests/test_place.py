@@ -10,45 +10,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs import SMALL
 
-from sumsquares.cluster.workers import ClusterError, Wanted
+from sumsquares.cluster.workers import ClusterError, WorkerRequest
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.stages.placement import RAY_SECONDS, Place, PlaceOptions, gpus_here, resources_here
+from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, PlacementOptions, gpus_here, resources_here
 
 
 def test_what_is_left_open_is_what_this_machine_has():
     """On a cluster it stays open, for that is not known yet."""
-    here, there = PlaceOptions().place(None).wanted, PlaceOptions().place("auto").wanted
+    here, there = PlacementOptions().placement(None).wanted, PlacementOptions().placement("auto").wanted
     assert (here.workers, here.gpu_workers) == (len(os.sched_getaffinity(0)) - gpus_here(), gpus_here())
     assert (there.workers, there.gpu_workers) == (None, None)
 
 
 def test_on_a_cluster_what_is_left_open_may_become_less():
     """Nodes come and go there; a number that is asked for is a number, and this machine stays what it is."""
-    assert PlaceOptions().place("auto").wanted.at_least == 1
-    assert PlaceOptions(workers="4").place("auto").wanted.at_least is None
-    assert PlaceOptions(workers="2:4").place("auto").wanted.at_least == 2
-    assert PlaceOptions().place(None).wanted.at_least is None
+    assert PlacementOptions().placement("auto").wanted.at_least == 1
+    assert PlacementOptions(workers="4").placement("auto").wanted.at_least is None
+    assert PlacementOptions(workers="2:4").placement("auto").wanted.at_least == 2
+    assert PlacementOptions().placement(None).wanted.at_least is None
 
 
 def test_no_workers_is_this_process():
     """Unless there is an address, or a GPU is asked for."""
-    assert PlaceOptions(workers="0").place(None).inline
-    assert not PlaceOptions(workers="0").place("auto").inline
-    assert not PlaceOptions(workers="0", gpu_workers=1).place(None).inline
+    assert PlacementOptions(workers="0").placement(None).inline
+    assert not PlacementOptions(workers="0").placement("auto").inline
+    assert not PlacementOptions(workers="0", gpu_workers=1).placement(None).inline
 
 
 def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
     """Any word on workers, GPUs, resources or a cluster is kept."""
-    assert PlaceOptions(gpu_workers=0).place(None).is_open
+    assert PlacementOptions(gpu_workers=0).placement(None).is_open
     for options in ({"workers": "2"}, {"workers": "all"}, {"gpu_workers": 1}, {"resource": ["disk=1"]}):
-        assert not PlaceOptions(**options).place(None).is_open
-    assert not PlaceOptions().place("auto").is_open
-    assert PlaceOptions(workers="all").place(None).wanted == PlaceOptions().place(None).wanted
+        assert not PlacementOptions(**options).placement(None).is_open
+    assert not PlacementOptions().placement("auto").is_open
+    assert PlacementOptions(workers="all").placement(None).wanted == PlacementOptions().placement(None).wanted
 
 
-OPEN = Place(Wanted(workers=4, gpu_workers=0), is_open=True)
+OPEN = Placement(WorkerRequest(workers=4, gpu_workers=0), is_open=True)
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ OPEN = Place(Wanted(workers=4, gpu_workers=0), is_open=True)
 )
 def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, where):
     """In all in 4 cores, and its longest piece; what takes one core hardly longer than the start of others, here."""
-    assert str(OPEN.settled(seconds)).startswith(where)
+    assert str(OPEN.resolved(seconds)).startswith(where)
     given = replace(OPEN, is_open=False)
-    assert given.settled(seconds) == given
-    alone = replace(OPEN, wanted=Wanted(workers=1, gpu_workers=0)).settled(seconds)
+    assert given.resolved(seconds) == given
+    alone = replace(OPEN, wanted=WorkerRequest(workers=1, gpu_workers=0)).resolved(seconds)
     assert alone.inline == (0 < sum(seconds) <= RAY_SECONDS)
 
 
@@ -77,10 +77,10 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
 def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
     """It says what one looks like, and shows no secret."""
     with pytest.raises(UsageError, match="host:6379") as refused:
-        PlaceOptions().place(address)
+        PlacementOptions().placement(address)
     assert "secret" not in str(refused.value)
     for good in ("auto", "head:6379", "[::1]:6379"):
-        assert PlaceOptions().place(good).address == good
+        assert PlacementOptions().placement(good).address == good
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
 def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, words):
     """Before anything is started."""
     with pytest.raises(UsageError, match=words):
-        PlaceOptions(**options).place(None)
+        PlacementOptions(**options).placement(None)
 
 
 @given(
@@ -114,7 +114,7 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
 )
 def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory, wait):
     """What is passed on to a job means the same there."""
-    options = PlaceOptions(workers, gpus, share, resource, label, group, memory, wait)
+    options = PlacementOptions(workers, gpus, share, resource, label, group, memory, wait)
     words = iter(options.arguments())
     given_back: dict[str, object] = {"resource": [], "label": []}
     for word in words:
@@ -123,14 +123,14 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
             given_back[name] = [*given_back[name], value]
         else:
             given_back[name] = {"workers": str, "gpus_per_worker": float, "patience": float}.get(name, int)(value)
-    assert PlaceOptions(**given_back).place("auto") == options.place("auto")
+    assert PlacementOptions(**given_back).placement("auto") == options.placement("auto")
 
 
 @pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
-@pytest.mark.parametrize("options", [PlaceOptions(workers="0", gpu_workers=1), PlaceOptions(workers="5000")])
+@pytest.mark.parametrize("options", [PlacementOptions(workers="0", gpu_workers=1), PlacementOptions(workers="5000")])
 def test_what_this_machine_has_not_got_is_refused_before_ray_starts(options, tmp_path):
     """Asked against available; a local Ray would believe whatever it is told to have."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
-    with pytest.raises(ClusterError, match=f"asked, {resources_here().gpus if options.gpu_workers else ''}"):
-        commands.run(tmp_path / "spec.toml", 10**6, options.place(None), shared)
+    with pytest.raises(ClusterError, match=f"requested, {resources_here().gpus if options.gpu_workers else ''}"):
+        commands.run(tmp_path / "spec.toml", 10**6, options.placement(None), shared)

@@ -1,4 +1,4 @@
-"""The queue of work: every piece ends as a result or a failure, whatever dies in between."""
+"""The work queue: every item ends as a result or a failure, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -6,75 +6,75 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.cluster.inline import pull
-from sumsquares.cluster.queue import ATTEMPTS, WorkQueue
-from sumsquares.cluster.work import Item
+from sumsquares.cluster.inline import run_workers
+from sumsquares.cluster.queue import ATTEMPTS, WORKER_DIED, WorkQueue
+from sumsquares.cluster.work import Failure, WorkItem
 
 
 def item(payload):
-    """A piece of work that stands for a tuple of numbers."""
-    return Item("-".join(map(str, payload)), float(len(payload)), payload)
+    """A work item that stands for a tuple of numbers."""
+    return WorkItem("-".join(map(str, payload)), float(len(payload)), payload)
 
 
-def halve(payload):
+def split(payload):
     middle = len(payload) // 2
     return [item(payload[:middle]), item(payload[middle:])] if len(payload) > 1 else []
 
 
-def test_the_costliest_piece_goes_first():
-    """And ties are broken by the key, so that a plan is worked off in one order."""
-    queue = WorkQueue([item((1,)), item((2, 3, 4)), item((5, 6)), item((0,))], halve)
+def test_the_costliest_item_goes_first():
+    """Ties are broken by key, so that a plan always runs in the same order."""
+    queue = WorkQueue([item((1,)), item((2, 3, 4)), item((5, 6)), item((0,))], split)
     taken = [queue.take(f"worker-{index}")[0] for index in range(4)]
     assert taken == ["2-3-4", "5-6", "0", "1"]
     assert queue.take("worker-5") is None
 
 
-def test_what_a_lost_group_had_goes_to_all_at_once():
-    """Before it comes back, if it does; who died has tried in vain, the others of its group have not."""
-    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+def test_the_items_of_a_lost_group_return_at_once():
+    """Before the group restarts, if it does; only the dead worker's item is charged with an attempt."""
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
     assert [queue.take(f"a-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
     assert queue.take("b-0") is None
     queue.lost("a", [0])
-    view = queue.view()
-    assert (view.left, view.running, dict(view.heard)) == (2, {}, {})
-    assert view.notes == ["1-2: its worker died (killed, out of memory, or with its node); trying again (2 of 3)"]
+    snapshot = queue.snapshot()
+    assert (snapshot.left, snapshot.running, dict(snapshot.heard)) == (2, {}, {})
+    assert snapshot.notes == ["1-2: its worker died (killed, out of memory, or with its node); trying again (2 of 3)"]
     assert [queue.take(f"b-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
 
 
-def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
-    """Ray Train ends it in a moment; its piece is another worker's."""
-    queue = WorkQueue([item((1, 2)), item((3,))], halve)
+def test_survivors_of_a_lost_group_take_nothing_and_their_results_do_not_count():
+    """Ray Train is about to end them; their items go to other workers."""
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
         queue.take(f"a-{rank}")
     queue.lost("a", [0])
-    queue.beat("a-1", 0.5)
+    queue.heartbeat("a-1", 0.5)
     queue.done("a-1", None)
     assert queue.take("a-1") is None
-    assert queue.view().left == 2
+    assert queue.snapshot().left == 2
     queue.register("a", 1, 2)
     assert queue.take("a-1")[0] == "1-2"
 
 
-def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame():
-    """However often: nodes come and go, and no piece is given up for that."""
-    queue = WorkQueue([item((1,)), item((2,)), item((3,))], halve)
+def test_resizing_a_group_returns_its_items_without_charging_an_attempt():
+    """However often: nodes come and go, and no item is given up for that."""
+    queue = WorkQueue([item((1,)), item((2,)), item((3,))], split)
     for size in (3, 1, 3, 1, 3, 2):
         for rank in reversed(range(size)):
             queue.register("a", rank, size)
         assert len({queue.take(f"a-{rank}")[0] for rank in range(size)}) == size
-    view = queue.view()
-    assert (view.left, view.failures) == (3, [])
-    assert view.notes[0] == "group a goes on with 1 of its workers, before 3"
-    assert len(view.notes) == 5
-    assert set(view.heard) == {"a"}
+    snapshot = queue.snapshot()
+    assert (snapshot.left, snapshot.failures) == (3, [])
+    assert snapshot.notes[0] == "group a was resized from 3 to 1 workers"
+    assert len(snapshot.notes) == 5
+    assert set(snapshot.heard) == {"a"}
 
 
-def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
-    """Only the half that kills is lost; the other half is done."""
-    queue = WorkQueue([item((1, 2, 3, 4))], halve)
+def test_an_item_that_kills_its_workers_is_split_and_then_given_up():
+    """Only the part that kills is lost; the others are done."""
+    queue = WorkQueue([item((1, 2, 3, 4))], split)
     done = set()
     for _ in range(100):
         queue.register("a", 0, 1)
@@ -87,23 +87,63 @@ def test_a_piece_that_kills_its_workers_is_halved_and_then_given_up_by_name():
             done |= set(taken[1])
             queue.done("a-0", len(taken[1]))
     assert done == {1, 2, 4}
-    assert [failure.key for failure in queue.view().failures] == ["3"]
+    assert [failure.key for failure in queue.snapshot().failures] == ["3"]
 
 
-def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
-    """Bad input fails at once, a lost connection `ATTEMPTS` times."""
+def test_only_failures_that_may_go_away_are_retried():
+    """Bad input fails at once, a lost connection after `ATTEMPTS` attempts."""
 
-    def work(payload, _beat):
+    def work(payload, _heartbeat):
         calls.append(payload)
         raise (ValueError if payload == (1,) else OSError)("no")
 
     calls = []
-    views = []
-    pull(lambda _device: work, [item((1,)), item((2,))], halve, views.append)
+    snapshots = []
+    run_workers(lambda _device: work, [item((1,)), item((2,))], split, snapshots.append)
     assert calls.count((1,)) == 1
     assert calls.count((2,)) == ATTEMPTS
-    assert {failure.key: failure.kind for failure in views[-1].failures} == {"1": "ValueError", "2": "OSError"}
-    assert "Traceback" in views[-1].failures[0].traceback
+    assert {failure.key: failure.kind for failure in snapshots[-1].failures} == {"1": "ValueError", "2": "OSError"}
+    assert "Traceback" in snapshots[-1].failures[0].traceback
+
+
+class UnreachableError(RuntimeError):
+    """An error with its own exit code, which no other item would escape."""
+
+    exit_code = 4
+    fatal = True
+
+
+def test_a_failure_has_the_exceptions_text_and_exit_code_and_the_location_of_the_log():
+    """A fatal one stops the run: no more items are handed out."""
+    queue = WorkQueue([item((1, 2)), item((3,))], split)
+    queue.register("a", 0, 1)
+    key, _ = queue.take("a-0")
+    try:
+        raise UnreachableError("no\n  route")
+    except UnreachableError as error:
+        queue.fail("a-0", Failure.of(key, error, "10.0.0.3:/tmp/worker.err"))
+    (failure,) = queue.snapshot().failures
+    assert (failure.kind, failure.message, failure.exit_code, failure.fatal) == (
+        "UnreachableError",
+        "no route",
+        4,
+        True,
+    )
+    assert failure.reason == "UnreachableError: no route"
+    assert str(failure) == "1-2 was given up: UnreachableError: no route (worker log: 10.0.0.3:/tmp/worker.err)"
+    assert queue.take("a-0") is None
+
+
+def test_the_failure_of_a_dead_worker_has_the_location_of_its_log():
+    """The log of the worker that died last, and no traceback."""
+    queue = WorkQueue([item((3,))], split)
+    for attempt in range(ATTEMPTS):
+        queue.register("a", 0, 1, f"10.0.0.3:/tmp/worker-{attempt}.err")
+        queue.take("a-0")
+        queue.lost("a", [0])
+    (failure,) = queue.snapshot().failures
+    assert (failure.kind, failure.traceback, failure.logs) == ("", "", "10.0.0.3:/tmp/worker-2.err")
+    assert failure.reason == WORKER_DIED
 
 
 @given(
@@ -111,10 +151,10 @@ def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
 )
 @settings(max_examples=200, deadline=None)
 def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, chance):
-    """However many workers there are, whenever they die or their group is resized: all ends as one or the other."""
+    """For any number of workers, and whenever they die or their group is resized, each item is done or given up."""
     numbers = iter(range(100))
     pieces = [tuple(next(numbers) for _ in range(size)) for size in sizes]
-    queue = WorkQueue([item(piece) for piece in pieces], halve)
+    queue = WorkQueue([item(piece) for piece in pieces], split)
     held, done, failed, size = {}, [], [], workers
     for _ in range(5000):
         rank = chance.randrange(size)
@@ -131,32 +171,32 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
         else:
             done += held.pop(rank)
             queue.done(f"worker-{rank}", None)
-        view = queue.view()
-        failed = [int(number) for failure in view.failures for number in failure.key.split("-")]
-        if view.left == 0:
+        snapshot = queue.snapshot()
+        failed = [int(number) for failure in snapshot.failures for number in failure.key.split("-")]
+        if snapshot.left == 0:
             break
     assert sorted(done + failed) == list(range(sum(sizes)))
     assert not poisoned & set(done)
 
 
-def test_inline_work_reports_what_ends_and_how_far_it_is():
-    """All results come through, each once, and nothing is left."""
-    views = []
+def test_inline_work_reports_results_and_progress():
+    """Each result is reported once, and nothing is left."""
+    snapshots = []
 
-    def work(payload, beat):
-        beat(0.5)
+    def work(payload, heartbeat):
+        heartbeat(0.5)
         return sum(payload)
 
-    pull(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], halve, views.append)
-    assert dict(result for view in views for result in view.results) == {"1-2": 3, "3": 3}
-    assert views[-1].left == 0
+    run_workers(lambda device: work if device == "cpu" else None, [item((1, 2)), item((3,))], split, snapshots.append)
+    assert dict(result for snapshot in snapshots for result in snapshot.results) == {"1-2": 3, "3": 3}
+    assert snapshots[-1].left == 0
 
 
-def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
+def test_an_interrupt_is_not_a_failure_of_the_item():
     """It ends the run."""
 
-    def work(_payload, _beat):
+    def work(_payload, _heartbeat):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pull(lambda _device: work, [item((1,))], halve, lambda _view: None)
+        run_workers(lambda _device: work, [item((1,))], split, lambda _snapshot: None)

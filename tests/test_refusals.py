@@ -15,7 +15,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.commands import nightly as night_commands
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.predict import ask_run
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
@@ -23,17 +23,17 @@ from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.stages import train as training
-from sumsquares.jobs.stages.placement import HERE, PlaceOptions
+from sumsquares.jobs.stages.placement import IN_PROCESS, PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 LARGER = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 0.01, 0.02]")
 REFUSALS = {
-    "more workers than there are": (LARGER, PlaceOptions(workers="3000"), None, exits.CLUSTER),
-    "more GPUs than there are": (LARGER, PlaceOptions(workers="1", gpu_workers=64), None, exits.CLUSTER),
-    "an unreachable cluster": (LARGER, PlaceOptions(), "127.0.0.1:1", exits.CLUSTER),
-    "no room": (LARGER.replace("rows = 60", "rows = 70"), PlaceOptions("0"), None, exits.STORAGE),
-    "no kernel": ('engine = "lanes"\n' + LARGER, PlaceOptions("0"), None, exits.USAGE),
-    "a wrong spec": (LARGER.replace("epochs = 8", "epochs = 0"), PlaceOptions("0"), None, exits.USAGE),
+    "more workers than there are": (LARGER, PlacementOptions(workers="3000"), None, exits.CLUSTER),
+    "more GPUs than there are": (LARGER, PlacementOptions(workers="1", gpu_workers=64), None, exits.CLUSTER),
+    "an unreachable cluster": (LARGER, PlacementOptions(), "127.0.0.1:1", exits.CLUSTER),
+    "no room": (LARGER.replace("rows = 60", "rows = 70"), PlacementOptions("0"), None, exits.STORAGE),
+    "no kernel": ('engine = "lanes"\n' + LARGER, PlacementOptions("0"), None, exits.USAGE),
+    "a wrong spec": (LARGER.replace("epochs = 8", "epochs = 0"), PlacementOptions("0"), None, exits.USAGE),
 }
 RUNS = [(command, refusal) for command in ("run", "train", "night") for refusal in REFUSALS]
 RUNS += [("generate", "no room"), ("generate", "a wrong spec"), ("summarize", "a wrong spec")]
@@ -66,7 +66,7 @@ def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
     for store in (Store(str(tmp_path / "fresh")), Store(str(shutil.copytree(finished.root, tmp_path / "store")))):
         before = tree(tmp_path)
         missing_rows = command == "train" and (not Path(store.root).exists() or refusal == "no room")
-        assert code_of(command, tmp_path / "spec.toml", store, options.place(address)) == (
+        assert code_of(command, tmp_path / "spec.toml", store, options.placement(address)) == (
             exits.USAGE if missing_rows else code
         )
         assert tree(tmp_path) == before
@@ -144,4 +144,4 @@ def test_a_summary_of_nothing_is_written_where_nothing_is_in_its_place(tmp_path,
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     assert commands.summarize(tmp_path / "spec.toml", 10**6, shared) == exits.INCOMPLETE
     assert Store(shared.store).exists("runs/small/summary.json")
-    assert run(tmp_path, place=HERE)[1] == 0
+    assert run(tmp_path, place=IN_PROCESS)[1] == 0

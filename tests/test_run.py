@@ -14,17 +14,18 @@ import pytest
 import torch
 from specs import SMALL, small
 
-from sumsquares.cluster.workers import Wanted
+from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.errors import ForeignShard
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import choose
-from sumsquares.jobs.results.models import answers, load_model
+from sumsquares.jobs.results.models import load_model
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.packs import Pack, plan_packs
-from sumsquares.jobs.stages.placement import HERE, Place
+from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.rows import Reader
 from sumsquares.jobs.stages.train import Trainer, train_pack
@@ -33,7 +34,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
 
-def run(folder, text=SMALL, place=HERE, quiet=True):
+def run(folder, text=SMALL, place=IN_PROCESS, quiet=True):
     """Runs a spec; the store, the exit code."""
     path = folder / "spec.toml"
     path.write_text(text)
@@ -80,7 +81,7 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
     """Where nothing is said of workers: the plan decides, and says so."""
     monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
-    place = Place(Wanted(workers=2, gpu_workers=0), is_open=True)
+    place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
     assert code == 0
     assert "trained in 2 processes, without Ray" in capfd.readouterr().err
@@ -337,13 +338,13 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
     for path in finished.list("datasets"):
         store.put(path, finished.get(path))
     whole = plan_packs(trials(small()))[0]
-    for pack in whole.halves():
+    for pack in whole.split():
         interrupt_at(store, pack, 0.6)
     assert len(make_plan(small(), store).begun) == 2
     exchange(store, *store.list("states"))
     assert make_plan(small(), store).begun == ()
     assert caplog.text.count("it holds what belongs in states/") == 2
-    for pack in whole.halves():
+    for pack in whole.split():
         began = []
         train_pack(store, Reader(store), pack, TRAINER, began.append)
         assert began[0] < 0.4
@@ -352,12 +353,12 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
 
 
 def interrupt_at(store, pack, share):
-    def beat(done):
+    def heartbeat(done):
         if done >= share:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, TRAINER, beat)
+        train_pack(store, Reader(store), pack, TRAINER, heartbeat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
@@ -365,10 +366,10 @@ def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, mon
     bad = plan_packs(trials(small()))[0]
     real = train_pack
 
-    def failing(store, reader, pack, device, beat):
+    def failing(store, reader, pack, device, heartbeat):
         if pack.id == bad.id:
             raise ValueError("no luck")
-        return real(store, reader, pack, device, beat)
+        return real(store, reader, pack, device, heartbeat)
 
     with monkeypatch.context() as patch:
         patch.setattr("sumsquares.jobs.stages.train.train_pack", failing)
@@ -390,7 +391,7 @@ def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
     for limit in (1, 1 << 30):
         folder = tmp_path / str(limit)
         folder.mkdir()
-        stores.append(run(folder, text, Place(HERE.wanted, memory_limit=limit))[0])
+        stores.append(run(folder, text, Placement(IN_PROCESS.wanted, memory_limit=limit))[0])
     assert summary_of(stores[0]) == summary_of(stores[1])
 
 
@@ -433,7 +434,7 @@ def test_a_run_in_a_bucket_is_a_run_in_a_folder(finished, tmp_path, s3_root, cap
     """Over the network's interface, on a server on loopback: the same summary, and resumed the same way."""
     (tmp_path / "spec.toml").write_text(SMALL)
     for _ in range(2):
-        assert commands.run(tmp_path / "spec.toml", 10**6, HERE, Shared(s3_root, json=True, quiet=True)) == 0
+        assert commands.run(tmp_path / "spec.toml", 10**6, IN_PROCESS, Shared(s3_root, json=True, quiet=True)) == 0
         facts = json.loads(capfd.readouterr().out)
         assert facts["trials"] == summary_of(finished)[0]["trials"]
         trained = {name: found["trial"] for name, found in facts["best"].items()}

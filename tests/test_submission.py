@@ -18,7 +18,7 @@ from sumsquares.cluster.submission import Job
 from sumsquares.jobs.commands.submit import endpoint, entrypoint, exit_code_of, job_name
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.spec.job_spec import parse_spec
-from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 
@@ -105,7 +105,7 @@ def test_more_workers_than_the_cluster_has_are_refused_by_the_job(cli, tmp_path)
     (tmp_path / "spec.toml").write_text(SMALL.replace('"small"', '"greedy"'))
     ended = cli("submit", "spec.toml", "--store", "store", "--wait", "--workers", "50")
     assert ended.returncode == 5
-    assert "CPU: 50 asked, 3 there" in ended.stdout
+    assert "CPU: 50 requested, 3 available" in ended.stdout
 
 
 @pytest.mark.parametrize("address", ["jobs://x", "ray://head:10001", "http://", "head:8265", "http://a:99999"])
@@ -146,7 +146,7 @@ def test_a_cluster_that_is_not_there_is_exit_5_within_seconds(tmp_path):
 def test_the_entry_point_is_the_same_command_quoted_for_a_shell():
     """Only what differs from the defaults is passed on."""
     store = Store("s3://bucket/some prefix")
-    options = PlaceOptions(workers="2:8", label=["zone=a b"])
+    options = PlacementOptions(workers="2:8", label=["zone=a b"])
     assert entrypoint(store, options, 100) == (
         "sumsquares run spec.toml --address auto --store 's3://bucket/some prefix' "
         "--workers 2:8 --label 'zone=a b' --max-trials 100"

@@ -12,7 +12,7 @@ import pytest
 from night_world import TINY, spec_of
 
 from sumsquares.jobs.commands import run as commands
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.state import State
 from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.lock import PATH as LOCK
@@ -23,7 +23,7 @@ from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import read_results, read_weights
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.checkpoints import save_state
-from sumsquares.jobs.stages.placement import HERE
+from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.verify.look import check, look
@@ -38,13 +38,13 @@ VOLATILE = ("timing", "environment", "files", "sha256")
 def start(store, day, text=TINY):
     """A night of that day with rows of its own."""
     night = Night(date.fromisoformat(day), spec_of(text), fresh=True)
-    return run_night(NightContext(night, store, HERE, Progress(quiet=True)))
+    return run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True)))
 
 
 def run(store, folder, text):
     """A run of that spec; its exit code."""
     (folder / "spec.toml").write_text(text)
-    return commands.run(folder / "spec.toml", 10**6, HERE, Shared(store.root, json=True, quiet=True))
+    return commands.run(folder / "spec.toml", 10**6, IN_PROCESS, Shared(store.root, json=True, quiet=True))
 
 
 def trained_store(folder):

@@ -65,9 +65,11 @@ def submit(
 ) -> None:
     """Run a spec on a cluster. Attaches to the job that does so already, if there is one."""
     from sumsquares.jobs.commands import cluster as cluster_commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
+    options = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
+    )
     jobs = cluster_commands.connect(address, header, verify)
     raise typer.Exit(cluster_commands.submit(jobs, spec, max_trials, options, wait, shared(store, json, quiet, debug)))
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
 from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
@@ -39,11 +40,25 @@ from sumsquares.jobs.cli.options import (
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"sumsquares {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_a_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
 
 
 class TakesNumbers(TyperCommand):
@@ -76,11 +91,13 @@ def run(
 ) -> None:
     """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
-    place = options.place(address)
-    raise typer.Exit(commands.run(spec, max_trials, place, shared(store, json, quiet, debug), all_variants))
+    options = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
+    )
+    placement = options.placement(address)
+    raise typer.Exit(commands.run(spec, max_trials, placement, shared(store, json, quiet, debug), all_variants))
 
 
 @app.command()
@@ -96,10 +113,10 @@ def plan(
 ) -> None:
     """Show what would run, its memory and time. Changes nothing."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers).place(None)
-    raise typer.Exit(commands.plan(spec, max_trials, place, shared(store, json, quiet, debug)))
+    placement = PlacementOptions(workers, gpu_workers).placement(None)
+    raise typer.Exit(commands.plan(spec, max_trials, placement, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -116,10 +133,10 @@ def generate(
 ) -> None:
     """Make the datasets that are missing."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers=0, patience=patience).place(address)
-    raise typer.Exit(commands.generate(spec, max_trials, place, shared(store, json, quiet, debug)))
+    placement = PlacementOptions(workers, gpu_workers=0, patience=patience).placement(address)
+    raise typer.Exit(commands.generate(spec, max_trials, placement, shared(store, json, quiet, debug)))
 
 
 @app.command()
@@ -142,10 +159,12 @@ def train(
 ) -> None:
     """Train the trials that are missing. Their datasets must have been generated."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience)
-    raise typer.Exit(commands.train(spec, max_trials, options.place(address), shared(store, json, quiet, debug)))
+    options = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
+    )
+    raise typer.Exit(commands.train(spec, max_trials, options.placement(address), shared(store, json, quiet, debug)))
 
 
 @app.command()

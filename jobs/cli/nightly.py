@@ -118,16 +118,16 @@ def start(
     from sumsquares.jobs.night.context import Options
     from sumsquares.jobs.night.gate import Policy
     from sumsquares.jobs.night.retention import RetentionPolicy
-    from sumsquares.jobs.stages.placement import PlaceOptions
+    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    place = PlaceOptions(workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit).place(
-        address
-    )
+    placement = PlacementOptions(
+        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit
+    ).placement(address)
     policy, kept = Policy(alpha, least_effect, early_factor), RetentionPolicy(keep, keep_days)
     options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
-    days = commands.dates(date, first, last, Clock())
+    nights = commands.Requested(commands.dates(date, first, last, Clock()), fresh_data)
     told = shared(store, json, quiet, debug)
-    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, place, told))
+    raise typer.Exit(commands.start(spec, max_trials, nights, options, placement, told))
 
 
 @nightly_app.command()

@@ -13,7 +13,7 @@ from sumsquares.jobs.cli.numbers import real, whole
 from sumsquares.jobs.stages.placement import MOST_WORKERS, PATIENCE
 
 if TYPE_CHECKING:
-    from sumsquares.jobs.commands.run import Shared
+    from sumsquares.jobs.commands.shared import Shared
 
 LONGEST = 31_536_000
 """Seconds that an option may ask for, a year: longer waits are beyond what an operating system counts."""
@@ -81,7 +81,7 @@ DEFAULT_STORE, DEFAULT_MAX_TRIALS, DEFAULT_PATIENCE = "store", 1_000_000, PATIEN
 
 def shared(store: str, json: bool, quiet: bool, debug: bool) -> Shared:
     """The options of every command."""
-    from sumsquares.jobs.commands.run import Shared
+    from sumsquares.jobs.commands.shared import Shared
 
     if debug:
         os.environ[exits.DEBUG] = "1"

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from sumsquares.jobs import exits
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -28,7 +30,9 @@ _WRITABLE = "sumsquares.writable"
 
 
 class OutputError(RuntimeError):
-    """stdout can't be written (exit code 4)."""
+    """stdout can't be written."""
+
+    exit_code = exits.STORAGE
 
 
 class _Stream(io.FileIO):

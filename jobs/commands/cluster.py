@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -16,9 +15,9 @@ from typing import Any
 from sumsquares.cluster.submission import Job, Jobs
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands import submit as submitting
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.spec.job_spec import load_spec
-from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 STOP_SECONDS = 30.0
@@ -31,18 +30,18 @@ def connect(address: str | None, headers: Sequence[str], verify: str | None) -> 
     return Jobs(submitting.endpoint(address, headers, verify, os.environ))
 
 
-def submit(jobs: Jobs, path: Path, max_trials: int, options: PlaceOptions, wait: bool, shared: Shared) -> int:
+def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, wait: bool, shared: Shared) -> int:
     """Starts or attaches; with `wait` follows the job to its end."""
-    options.place("auto")  # finds what is wrong with the options before the cluster does
+    options.placement("auto")  # finds what is wrong with the options before the cluster does
     job_id, is_new = submitting.submit(jobs, load_spec(path, max_trials), Store(shared.store), options, max_trials)
     if not shared.quiet:
         sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")
     if not wait:
-        _print(shared, {"job": job_id, "new": is_new}, job_id)
+        shared.print({"job": job_id, "new": is_new}, job_id)
         return exits.OK
     job = jobs.follow(job_id, _ignore if shared.json else _show)
     if shared.json:
-        _print(shared, _facts(job), "")
+        shared.print(_facts(job), "")
     elif job.status != "SUCCEEDED":
         why = job.message.partition(", last available logs")[0]
         sys.stderr.write(f"sumsquares: job {job_id} {job.status.lower()}: {why}\n")
@@ -52,7 +51,7 @@ def submit(jobs: Jobs, path: Path, max_trials: int, options: PlaceOptions, wait:
 def status(jobs: Jobs, job_id: str, shared: Shared) -> int:
     """One line about a job."""
     job = jobs.get(job_id)
-    _print(shared, _facts(job), _line(job))
+    shared.print(_facts(job), _line(job))
     return submitting.exit_code_of(job) if job.is_over else exits.OK
 
 
@@ -73,14 +72,14 @@ def stop(jobs: Jobs, job_id: str, shared: Shared) -> int:
     end = time.monotonic() + STOP_SECONDS
     while not (job := jobs.get(job.id)).is_over and time.monotonic() < end:
         time.sleep(0.5)
-    _print(shared, _facts(job), _line(job))
+    shared.print(_facts(job), _line(job))
     return exits.OK if job.is_over else exits.CLUSTER
 
 
 def list_jobs(jobs: Jobs, shared: Shared) -> int:
     """A line per job."""
     found = jobs.list()
-    _print(shared, {"jobs": [_facts(job) for job in found]}, "\n".join(map(_line, found)) or "no jobs")
+    shared.print({"jobs": [_facts(job) for job in found]}, "\n".join(map(_line, found)) or "no jobs")
     return exits.OK
 
 
@@ -93,10 +92,6 @@ def _line(job: Job) -> str:
     seconds = (job.ended or time.time()) - job.started if job.started else 0.0
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     return f"{job.id}  {job.status}{code}  {began}, {seconds:.0f} s"
-
-
-def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
-    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")
 
 
 def _show(text: str) -> None:

@@ -6,13 +6,13 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.messages.values import shown
@@ -28,7 +28,7 @@ from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
@@ -37,24 +37,36 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class RegressedError(RuntimeError):
-    """A night is worse than its champion, or has nothing to be compared with it (exit code 8)."""
+    """A night is worse than its champion, or has nothing to be compared with it."""
+
+    exit_code = exits.REGRESSED
+
+
+@dataclass(frozen=True)
+class Requested:
+    """The nights that a command asks for."""
+
+    days: Sequence[date]
+    """Their logical dates, at least one."""
+    fresh: bool
+    """Whether they train on rows of their own."""
 
 
 def start(
-    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Place, shared: Shared
+    path: Path, max_trials: int, nights: Requested, options: Options, placement: Placement, shared: Shared
 ) -> int:
-    """Runs the nights of these dates, one after the other; a regression of one doesn't stop the next.
+    """Runs the nights one after the other; a regression of one doesn't stop the next.
 
     Raises:
         RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
 
     """
     store, progress = Store(shared.store), shared.progress()
-    spec = _spec(path, max_trials, days[0], options, progress)
+    spec = _spec(path, max_trials, nights.days[0], options, progress)
     outcomes = []
-    for day in days:
-        night = Night(day, spec, fresh)
-        outcomes.append(outcome := run_night(NightContext(night, store, place, progress, options)))
+    for day in nights.days:
+        night = Night(day, spec, nights.fresh)
+        outcomes.append(outcome := run_night(NightContext(night, store, placement, progress, options)))
         if not shared.json:
             sys.stdout.write(f"night {outcome.night}: {outcome.message}\n")
             sys.stdout.flush()

@@ -16,7 +16,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.spec.job_spec import JobSpec
-from sumsquares.jobs.stages.placement import PlaceOptions
+from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.plain import is_plain
 from sumsquares.jobs.storage.store import Store
 
@@ -72,13 +72,13 @@ def job_name(spec: JobSpec, store: Store) -> str:
     return f"{spec.name}-{spec.digest[:12]}-{hashlib.sha256(store.root.encode()).hexdigest()[:8]}"
 
 
-def entrypoint(store: Store, options: PlaceOptions, max_trials: int) -> str:
+def entrypoint(store: Store, options: PlacementOptions, max_trials: int) -> str:
     """The command line of the job; Ray gives it to a shell, so every word is quoted."""
     words = ["sumsquares", "run", "spec.toml", "--address", "auto", "--store", store.root, *options.arguments()]
     return shlex.join([*words, "--max-trials", str(max_trials)])
 
 
-def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlaceOptions, max_trials: int) -> tuple[str, bool]:
+def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlacementOptions, max_trials: int) -> tuple[str, bool]:
     """Starts the run, or attaches to the job that does the same; its id, and whether it is a new one."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "spec.toml").write_bytes(spec.source_text)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.run import Shared
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.results.stored import OF_TRIAL, read_results
 from sumsquares.jobs.show.format import counted

@@ -10,11 +10,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from sumsquares.jobs import exits
 from sumsquares.jobs.engines import lanes_engine
 
 
 class EngineMissing(ValueError):  # noqa: N818  what is the case, as DamagedShard and others
     """The engine that a spec asks for can't be used here."""
+
+    exit_code = exits.USAGE
 
 
 def choose(wanted: str, device: str) -> str:

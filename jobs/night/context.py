@@ -9,10 +9,10 @@ from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.lock import Lock
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import RetentionPolicy
-from sumsquares.jobs.pipeline.runners import Workplace
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 
@@ -50,7 +50,7 @@ class NightContext:
 
     night: Night
     store: Store
-    place: Place
+    placement: Placement
     progress: Progress
     options: Options = field(default_factory=Options)
     clock: Clock = field(default_factory=Clock)
@@ -62,10 +62,10 @@ class LockedContext(NightContext):
     """A night that holds the store's lock. Only such a night may train, promote and delete."""
 
     lock: Lock
-    workplace: Workplace
-    """Where packs are trained."""
+    runtime: Runtime
+    """What carries out its plans."""
 
     @classmethod
-    def of(cls, context: NightContext, lock: Lock, workplace: Workplace) -> LockedContext:
+    def of(cls, context: NightContext, lock: Lock, runtime: Runtime) -> LockedContext:
         """Returns the context of the same night under its lock."""
-        return cls(**vars(context), lock=lock, workplace=workplace)
+        return cls(**vars(context), lock=lock, runtime=runtime)

@@ -41,13 +41,13 @@ from sumsquares.jobs.night.repair import is_intact, repair_champion, repair_nigh
 from sumsquares.jobs.night.report import best_of, gate_facts, message_of, pruning_text, pruning_warning
 from sumsquares.jobs.night.retention import plan_pruning, prune
 from sumsquares.jobs.night.scores import make_scores
-from sumsquares.jobs.night.training import Trained, train_spec
-from sumsquares.jobs.pipeline.runners import Workplace
+from sumsquares.jobs.pipeline.outcome import RunOutcome
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.stages.plan import make_plan
-from sumsquares.jobs.stages.timing import Timing
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError
 
@@ -98,14 +98,14 @@ def _started(context: NightContext) -> Outcome:
     refuse_busy(store, context.clock)
     token = champion.token if champion else 0
     try:
-        with Workplace(context.place, store, context.progress, Timing()) as workplace:
-            workplace.prepare_training(make_plan(night.trained, store, context.results))
+        with Runtime(context.placement, store, context.progress) as runtime:
+            runtime.prepare_training(make_plan(night.trained, store, context.results))
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
                 if (record := _finished(context)) is not None:
                     return record
                 _checked_champion(context)
-                return _locked(LockedContext.of(context, lock, workplace))
+                return _locked(LockedContext.of(context, lock, runtime))
     except exits.Stopped as signal:
         _record_late_stop(context, signal, token)
         raise
@@ -168,8 +168,8 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
 
     # Train. The champion comes first: without its results there is nothing to compare with.
     repair_champion(context)
-    trained = train_spec(night.trained, context, context.workplace, context.lock.check, context.results)
-    progress = {**attempt.to_json(), "trials": asdict(trained.summary.counts), "stages": trained.seconds}
+    trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
+    progress = {**attempt.to_json(), "trials": asdict(trained.summary.counts), "stages": dict(trained.seconds)}
 
     # A night that lacks trials would be judged on those that happened to succeed, so it isn't judged at all.
     if trained.summary.counts.missing:
@@ -201,24 +201,23 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
     return record
 
 
-def _partial(context: NightContext, progress: dict[str, Any], trained: Trained) -> PartialNight:
+def _partial(context: NightContext, progress: dict[str, Any], trained: RunOutcome) -> PartialNight:
     """Records a night that lacks trials."""
     missing = trained.summary.counts.missing
     message = f"{counted(missing, 'trial')} missing: not judged and not promoted; start the night again"
-    damaged = any(failure.kind.startswith(("Damaged", "Foreign")) for failure in trained.failures)
     outcome = PartialNight(
         **progress,
         ended=context.clock.stamp(),
         message=message,
         result="partial",
-        exit_code=exits.DATA if damaged else exits.INCOMPLETE,
+        exit_code=trained.exit_code,
     )
     write_state(context.store, NightState(**outcome.to_json(), state="partial"))
     context.progress.warn(f"night {context.night.id}: {message}")
     return outcome
 
 
-def _exit_code(result: str, trained: Trained) -> int:
+def _exit_code(result: str, trained: RunOutcome) -> int:
     if result in ("worse", "apart"):
         return exits.REGRESSED
     return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK

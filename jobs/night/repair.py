@@ -17,7 +17,7 @@ from sumsquares.jobs.night.records import (
     write_spec,
 )
 from sumsquares.jobs.night.scores import make_scores, read_scores
-from sumsquares.jobs.night.training import train_spec
+from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.spec.variants import trials
@@ -58,7 +58,7 @@ def repair_night(context: LockedContext) -> bool:
     """Makes anew what a finished night has lost; returns whether all of it is there. Its verdict stays as it is."""
     night, store, progress = context.night, context.store, context.progress
     progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
-    trained = train_spec(night.trained, context, context.workplace, context.lock.check, context.results)
+    trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
     if missing := trained.summary.counts.missing:
         progress.warn(f"{missing:,} trials of night {night.id} are still missing: start it again")
         return False
@@ -78,7 +78,7 @@ def repair_champion(context: LockedContext) -> None:
         context.progress.warn(
             f"results of the champion, night {holder.id}, are damaged or gone: they are trained again"
         )
-        train_spec(holder.trained, context, context.workplace, context.lock.check, context.results)
+        run_spec(holder.trained, context.runtime, context.results, context.lock.check)
 
 
 def repair_others(context: LockedContext) -> None:
@@ -93,7 +93,7 @@ def repair_others(context: LockedContext) -> None:
         run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
         if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
             context.progress.warn(f"night {each} has lost files: they are made anew")
-            train_spec(other.trained, context, context.workplace, context.lock.check, context.results)
+            run_spec(other.trained, context.runtime, context.results, context.lock.check)
 
 
 def _has_results(night: Night, context: NightContext) -> bool:

@@ -1,1 +1,1 @@
-"""A run from its spec to its outcome, and where its work is carried out."""
+"""A run from its spec to its outcome: the story, its stages, and the runners that carry out the work."""

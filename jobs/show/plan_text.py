@@ -12,13 +12,13 @@ from sumsquares.jobs.show.progress import clock
 from sumsquares.jobs.stages.cost import Estimate
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.stages.plan import Plan
 
 SHOWN_SHAPES = 8
 
 
-def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -> dict[str, Any]:
+def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placement) -> dict[str, Any]:
     """For --json."""
     return {
         "run": plan.spec.name,
@@ -45,7 +45,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) 
     }
 
 
-def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Place) -> str:
+def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placement) -> str:
     """For people."""
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
@@ -65,13 +65,13 @@ def _problems(plan: Plan) -> list[str]:
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
-def _too_large(packs: Sequence[Pack], place: Place) -> list[str]:
+def _too_large(packs: Sequence[Pack], place: Placement) -> list[str]:
     """What `run` would refuse."""
     why = no_room(packs, place)
     return [why] if why else []
 
 
-def _cost(cost: Estimate, place: Place) -> list[str]:
+def _cost(cost: Estimate, place: Placement) -> list[str]:
     how = "measured on this machine" if cost.measured else "a rough guess, by operations"
     return [
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from sumsquares.cluster.work import View
+from sumsquares.cluster.work import ProgressSnapshot
 from sumsquares.jobs.messages.abbreviate import few
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.show.format import counted
@@ -62,26 +62,26 @@ class Progress:
             yield on_made
 
     @contextmanager
-    def training(self, packs: Sequence[Pack]) -> Iterator[Callable[[View], None]]:
+    def training(self, packs: Sequence[Pack]) -> Iterator[Callable[[ProgressSnapshot], None]]:
         """Shows trials as packs are trained, with the lowest RMSE of a trial so far for each dataset."""
         sizes = {f"pack {pack.id}": len(pack.trials) for pack in packs}
         best: dict[str, float] = {}
         finished = 0.0
         with self._meter("trial", sum(sizes.values())) as advance:
 
-            def on_view(view: View) -> None:
+            def on_progress(snapshot: ProgressSnapshot) -> None:
                 nonlocal finished
-                self.warn_all(view.notes)
-                for _, outcome in view.results:
+                self.warn_all(snapshot.notes)
+                for _, outcome in snapshot.results:
                     finished += outcome.trials
                     if outcome.best is not None:
                         name, rmse = outcome.best
                         best[name] = min(rmse, best.get(name, rmse))
-                running = sum(share * sizes.get(key, 0) for key, share in view.running.items())
+                running = sum(share * sizes.get(key, 0) for key, share in snapshot.running.items())
                 text = ", ".join(f"{name} {rmse:,.4g}" for name, rmse in sorted(best.items()))
                 advance(finished + running, f"lowest RMSE: {text}" if text else "")
 
-            yield on_view
+            yield on_progress
 
     @contextmanager
     def _meter(self, unit: str, total: int) -> Iterator[Callable[[float, str], None]]:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from sumsquares.jobs import exits
 from sumsquares.jobs.spec.messages import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
 
 MAX_PROBLEMS = 100
@@ -22,6 +23,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 class SpecError(ValueError):
     """A spec that can't be run. Its message lists all problems: "path: what is wrong; what to write"."""
+
+    exit_code = exits.USAGE
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         super().__init__(source, tuple(islice(problems, MAX_PROBLEMS + 1)))

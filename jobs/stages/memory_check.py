@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.placement import Place
+from sumsquares.jobs.stages.placement import Placement
 
 MIB = 1 << 20
 
 
-def no_room(packs: Iterable[Pack], place: Place) -> str | None:
+def no_room(packs: Iterable[Pack], placement: Placement) -> str | None:
     """Why not even one pack fits, and what to do; None where it does, and for clusters, whose memory isn't known."""
     largest = max(packs, key=bytes_of, default=None)
     there = available_memory()
-    if largest is None or place.address is not None or place.device != "cpu" or bytes_of(largest) <= there:
+    if largest is None or placement.address is not None or placement.device != "cpu" or bytes_of(largest) <= there:
         return None
     program = largest.program
     return (

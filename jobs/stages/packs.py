@@ -68,7 +68,7 @@ class Pack:
         model = flops / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
-    def halves(self) -> list[Pack]:
+    def split(self) -> list[Pack]:
         """Two packs of half the trials each, or none where there is but one trial."""
         if len(self.trials) == 1:
             return []

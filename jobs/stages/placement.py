@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sumsquares.cluster.workers import Resources, Wanted
+from sumsquares.cluster.workers import Resources, WorkerRequest
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import is_plain, shown
 
@@ -31,10 +31,10 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where to run."""
 
-    wanted: Wanted
+    wanted: WorkerRequest
     """Workers; no CPU and no GPU workers: in this process, without Ray."""
     address: str | None = None
     """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
@@ -67,7 +67,7 @@ class Place:
         """Workers of this machine; 0 is this process alone."""
         return self.processes or (self.wanted.workers or 0) + (self.wanted.gpu_workers or 0)
 
-    def settled(self, seconds: Sequence[float]) -> Place:
+    def resolved(self, seconds: Sequence[float]) -> Placement:
         """The place for pieces of work that take so many seconds of a core each, where that was left open.
 
         Decided by what is expected, not by a measurement: the same plan always runs in the same place.
@@ -77,7 +77,7 @@ class Place:
         if not self.is_open or not seconds or max(total / max(1, workers), longest) > RAY_SECONDS:
             return self
         if workers == 1 or total <= INLINE_SECONDS:
-            return replace(self, wanted=HERE.wanted)
+            return replace(self, wanted=IN_PROCESS.wanted)
         return replace(self, processes=workers)
 
     def __str__(self) -> str:
@@ -89,12 +89,12 @@ class Place:
         return f"on {self.count} worker{'s' * (self.count > 1)} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
 
 
-HERE = Place(Wanted(workers=0, gpu_workers=0))
+IN_PROCESS = Placement(WorkerRequest(workers=0, gpu_workers=0))
 """In this process, without Ray."""
 
 
 @dataclass(frozen=True)
-class PlaceOptions:
+class PlacementOptions:
     """The options of the command line that say where, as they were given; None and () are their defaults."""
 
     workers: str | None = None
@@ -107,7 +107,7 @@ class PlaceOptions:
     """MiB."""
     patience: float = PATIENCE
 
-    def place(self, address: str | None) -> Place:
+    def placement(self, address: str | None) -> Placement:
         """The place; on this machine what is left open is what it has, on a cluster what that has.
 
         Raises:
@@ -126,7 +126,7 @@ class PlaceOptions:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
         elif workers is None:
             at_least = 1  # nodes come and go
-        wanted = Wanted(
+        wanted = WorkerRequest(
             workers=workers,
             at_least=at_least,
             gpu_workers=gpu_workers,
@@ -135,11 +135,11 @@ class PlaceOptions:
             labels=_pairs("--label", self.label),
             group_size=self.group_size,
         )
-        return Place(wanted, address, self.memory_limit << 20, is_open and not gpu_workers, patience=self.patience)
+        return Placement(wanted, address, self.memory_limit << 20, is_open and not gpu_workers, patience=self.patience)
 
     def arguments(self) -> list[str]:
         """The options again, for a command line somewhere else; defaults are left out."""
-        known = PlaceOptions()
+        known = PlacementOptions()
         single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit", "patience")
         given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
         given += [(name, value) for name in ("resource", "label") for value in getattr(self, name)]

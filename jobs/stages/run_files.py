@@ -23,7 +23,7 @@ PREVIOUS = "previous"
 
 
 class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
-    """The stored spec of a run is not the one that was run (exit code 3)."""
+    """The stored spec of a run is not the one that was run."""
 
 
 def write_anew(store: Store) -> str:

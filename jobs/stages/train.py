@@ -1,4 +1,4 @@
-"""Trains one pack in a worker: from rows in the store to a committed result. No Ray: a beat is all it calls.
+"""Trains one pack in a worker: from rows in the store to a committed result. No Ray: a heartbeat is all it calls.
 
 Commit order: the saved state while it trains, then weights and rows (results.commit_pack), then the state is
 deleted. A pack that is interrupted goes on from its last saved state, to the same bits.
@@ -19,6 +19,7 @@ from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import Models, State, state_dicts
 from sumsquares.jobs.results.stored import commit_pack, variant_columns
+from sumsquares.jobs.results.trial_metrics import METRICS
 from sumsquares.jobs.stages.checkpoints import load_state, save_state, state_path
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import Reader
@@ -26,7 +27,7 @@ from sumsquares.jobs.storage.store import Store
 
 SAVE_SECONDS = 60.0
 """Between two saved states of a pack; one is a few MB."""
-Beat = Callable[[float], None]
+Heartbeat = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Trainer:
     device: str
 
 
-def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Callable[[Pack, Beat], Outcome]:
+def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Callable[[Pack, Heartbeat], Outcome]:
     """What each worker process calls once; the rest is done per pack by what it returns.
 
     Raises:
@@ -59,10 +60,10 @@ def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Call
     engine(trainer.engine)  # heavy, and for workers alone
     store = Store(store_root)
     reader = Reader(store, memory_limit)
-    return lambda pack, beat: train_pack(store, reader, pack, trainer, beat)
+    return lambda pack, heartbeat: train_pack(store, reader, pack, trainer, heartbeat)
 
 
-def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat: Beat) -> Outcome:
+def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, heartbeat: Heartbeat) -> Outcome:
     """Trains a pack from its saved state or from the beginning, measures it on all splits and commits it."""
     trains, name = engine(trainer.engine), recorded(trainer.engine)
     began = saved_at = time.monotonic()
@@ -70,7 +71,7 @@ def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat:
 
     def on_progress(step: int, snapshot: Callable[[], State]) -> None:
         nonlocal saved_at
-        beat(step / program.steps)
+        heartbeat(step / program.steps)
         if time.monotonic() - saved_at > SAVE_SECONDS:
             save_state(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
@@ -114,20 +115,9 @@ def models_of(pack: Pack) -> Models:
 
 def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float, by: Trainer) -> list[dict[str, Any]]:
     """One result row per trial, in the order of the pack."""
-    test = errors["test"]
     steps = pack.program.steps
-    metrics = {
-        "rmse": test.rmse,
-        "rmse_rounded": test.rmse_rounded,
-        "rmse_train": errors["train"].rmse,
-        "rmse_extrapolation": errors["extrapolation"].rmse,
-        "max_abs_error": test.largest_M,
-        "r2": test.r2,
-        "exact_fraction": test.exact_fraction,
-        "mae": test.mae,
-        "rmse_unseen": test.rmse_chosen,
-    }
-    finite_M = (state.finite_steps == steps) & np.isfinite(test.rmse)
+    metrics = {metric.name: metric.of(errors[metric.split]) for metric in METRICS}
+    finite_M = (state.finite_steps == steps) & np.isfinite(metrics["rmse"])
     return [
         {
             "trial_id": trial.id,

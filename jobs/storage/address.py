@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from sumsquares.jobs import exits
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.storage.bucket import SCHEMES
 from sumsquares.jobs.storage.leftovers import TEMPORARY
@@ -15,7 +16,9 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 class AddressError(ValueError):
-    """The address of a store, or a path inside it, is not a valid one (exit code 2)."""
+    """The address of a store, or a path inside it, is not a valid one."""
+
+    exit_code = exits.USAGE
 
 
 def checked_path(path: str) -> str:

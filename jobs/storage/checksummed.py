@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class DamagedRecord(DataError):  # noqa: N818  its base says that it is an error
-    """A record that is not what was written there (exit code 3)."""
+    """A record that is not what was written there."""
 
 
 def seal(body: dict[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ class NotPlain(OSError):  # noqa: N818  its base says that it is an error
 
 
 class ForeignFile(DataError):  # noqa: N818  the same
-    """Something lies in a store in the place of a file of ours (exit code 3); it is never deleted unasked."""
+    """Something lies in a store in the place of a file of ours; it is never deleted unasked."""
 
 
 def read_plain(path: Path, most: int) -> bytes:

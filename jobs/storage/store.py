@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from sumsquares.jobs import exits
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.storage.address import SCHEME, checked_path, checked_root
@@ -32,10 +33,11 @@ _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1
 
 
 class StorageError(RuntimeError):
-    """The store failed (exit code 4); the message says at what, where, why, and what to do."""
+    """The store failed; the message says at what, where, why, and what to do."""
 
-    ends_run = True
-    """Whatever is tried next will fail as well: no further piece of work is begun."""
+    exit_code = exits.STORAGE
+    fatal = True
+    """Whatever is tried next will fail as well: no further work item is begun."""
 
 
 class _Files(Protocol):

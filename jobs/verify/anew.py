@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sumsquares.jobs.pipeline.run import files_of_run
+from sumsquares.jobs.pipeline.summarizing import files_of_run
 from sumsquares.jobs.results.summary_file import SPEC
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.seal_line import seal_text

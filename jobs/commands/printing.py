@@ -1,0 +1,49 @@
+"""How a run's outcome is printed: tables for people, or the bytes of summary.json."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+from sumsquares.jobs.commands.shared import Shared
+from sumsquares.jobs.pipeline.outcome import RunOutcome
+from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.stages.run_files import run_folder
+
+WIDTH = 100
+"""Columns of what is printed where neither a terminal nor COLUMNS says how many there are."""
+
+
+def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: Shared, all_variants: bool) -> int:
+    """Prints a run's results to stdout and what is missing to stderr; returns the exit code."""
+    if shared.json:
+        sys.stdout.write(outcome.summary_json.decode())
+    else:
+        _print_tables(outcome, all_variants, f"{runtime.store.root}/{run_folder(spec.name)}")
+    counts = outcome.summary.counts
+    if counts.ok < counts.total:
+        lost = f"{counted(counts.diverged, 'trial')} diverged, {counts.missing:,} missing, of {counts.total:,}"
+        runtime.progress.warn(lost)
+    return outcome.exit_code
+
+
+def _print_tables(outcome: RunOutcome, all_variants: bool, folder: str) -> None:
+    from sumsquares.jobs.show.tables import result_tables
+
+    console = _console()
+    for table in result_tables(outcome.summary, console.width, all_variants):
+        console.print(table)
+    if outcome.is_published:
+        # Paths are neither wrapped nor coloured, so that they can be copied.
+        files = f"{folder}/summary.json, summary.parquet and trials.parquet"
+        console.print(f"summary: {files}", soft_wrap=True, highlight=False)
+        console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
+
+
+def _console() -> Console:
+    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return Console(highlight=False) if has_width else Console(highlight=False, width=WIDTH)

@@ -1,0 +1,154 @@
+"""Where and with what a command's plans are carried out: store, progress, timing, and the runners of its placement.
+
+Ray is started, or a cluster connected, for the first plan that needs it, and ended on leaving.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from sumsquares.cluster import inline, processes
+from sumsquares.cluster.driver import Driver, connected
+from sumsquares.cluster.work import Target
+from sumsquares.cluster.workers import ClusterError, groups
+from sumsquares.jobs import exits
+from sumsquares.jobs.messages.abbreviate import few_names
+from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.show.progress import Progress, clock
+from sumsquares.jobs.stages.foreign import check_datasets, check_places
+from sumsquares.jobs.stages.generate import MapTasks
+from sumsquares.jobs.stages.memory_check import no_room
+from sumsquares.jobs.stages.placement import Placement, resources_here
+from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.timing import Timing
+from sumsquares.jobs.storage.store import Store
+
+SWEPT = ("datasets", "nightly", "runs", "states", "trials")
+"""Folders of a store in which killed processes leave files behind."""
+
+
+class Runners(NamedTuple):
+    """The functions that carry out work in one placement: many small tasks, or packs that workers pull."""
+
+    map_tasks: MapTasks
+    run_workers: Callable[..., None]
+    device: str
+    """The device that packs are cut for: cuda if there are GPU workers."""
+
+
+INLINE = Runners(inline.map_tasks, inline.run_workers, "cpu")
+"""In this process."""
+
+
+class Runtime:
+    """What a command has to carry out its plans, one after the other."""
+
+    def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing | None = None) -> None:
+        self.placement, self.store, self.progress = placement, store, progress
+        self.timing = timing or Timing()
+        """Has Ray's start as a stage `ray`."""
+        self._stack = ExitStack()
+        self._on_ray: Runners | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def prepare_training(self, plan: Plan) -> Runners:
+        """The runners for a plan's packs and rows, unless the plan must be refused. A refusal leaves no trace.
+
+        Files that killed runs left in the store a while ago are removed.
+
+        Raises:
+            ClusterError: there is no such cluster, it lacks the workers, or they can't see the store.
+            EngineMissing: the engine that the spec names is not there.
+            UsageError: a pack needs more memory than this machine has.
+            StorageError: the store can't be written, or has no room.
+            ForeignFile: a file of somebody else's would be overwritten.
+
+        """
+        # The cheap checks come first; starting Ray takes up to 16 s.
+        if why := no_room(plan.packs(self.placement.device), self.placement):
+            raise exits.UsageError(why)
+        self.store.probe(plan.bytes_needed)
+        runners = self._runners(resolve(plan, self.placement, self.progress)) if plan.todo else INLINE
+        # Only the runners say which device, and so which packs and file names there will be.
+        check_places(self.store, plan, plan.packs(runners.device))
+        self.store.sweep(SWEPT, turns=("runs",))
+        return runners
+
+    def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
+        """The runners for a plan's rows alone; errors as in `prepare_training`."""
+        self.store.probe(plan.bytes_needed)
+        check_datasets(self.store, plan)
+        runners = self._runners(self.placement) if needs_ray else INLINE
+        self.store.sweep(SWEPT, turns=("runs",))
+        return runners
+
+    def _runners(self, placement: Placement) -> Runners:
+        if placement.inline:
+            return INLINE
+        if placement.processes:
+            return Runners(inline.map_tasks, partial(processes.run_workers, processes=placement.processes), "cpu")
+        if self._on_ray is None:
+            with self.timing.stage("ray"):
+                self._on_ray = self._connect(placement)
+        return self._on_ray
+
+    def _connect(self, placement: Placement) -> Runners:
+        """Starts Ray or connects to the cluster, and checks that it has the workers and that they see the store."""
+        wanted = placement.wanted
+        # A local Ray believes whatever it is told to have, so the machine itself is asked before the start.
+        if placement.address is None:
+            groups([resources_here()], wanted)
+        workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
+        gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
+        target = Target(placement.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
+        driver = self._stack.enter_context(connected(target))
+        cut = groups(driver.resources(), wanted)
+        if placement.address is not None:
+            check_store_everywhere(self.store, driver)
+        return Runners(
+            partial(driver.map_tasks, patience=placement.patience),
+            partial(driver.run_workers, workers=cut, patience=placement.patience),
+            "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
+        )
+
+
+def resolve(plan: Plan, placement: Placement, progress: Progress) -> Placement:
+    """The placement of this plan; if it was left open and Ray is not worth its start, that is reported."""
+    seconds = [pack.seconds for pack in plan.packs("cpu")] if placement.is_open else []
+    resolved = placement.resolved(seconds)
+    if resolved != placement:
+        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {resolved}")
+    return resolved
+
+
+def check_store_everywhere(store: Store, driver: Driver) -> None:
+    """Looks for a test file in the store from every node.
+
+    Raises:
+        ClusterError: some nodes can't see it; names them and the remedy.
+
+    """
+    with store.trial_file() as (root, path):
+        blind = [node for node, seen in driver.on_every_node(partial(sees, root), path).items() if not seen]
+    if blind:
+        raise ClusterError(
+            f"the workers on {few_names(blind)} can't see {store.describe()}; "
+            "use a folder that all nodes share, or an object store: --store s3://bucket/prefix"
+        )
+
+
+def sees(root: str, path: str) -> bool:
+    """Whether the store has this file, as seen from the node that this runs on."""
+    return Store(root).exists(path)

@@ -1,0 +1,129 @@
+"""The summarize stage: aggregates the stored results of a spec and publishes the run's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache, partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sumsquares.cluster.work import Failure
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.machine.environment import environment
+from sumsquares.jobs.pipeline.outcome import RunOutcome
+from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.samples import samples
+from sumsquares.jobs.results.stored import DamagedResult, Results, read_trials
+from sumsquares.jobs.results.summary import Summary, summarize
+from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.show.report import report
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.variants import Trial, trials
+from sumsquares.jobs.stages.dataset_facts import facts_of
+from sumsquares.jobs.stages.run_files import difference_to_earlier, publish_run
+from sumsquares.jobs.storage.store import Store
+
+
+def summarize_run(
+    spec: JobSpec,
+    runtime: Runtime,
+    read: Callable[[Store], Results] = read_trials,
+    failures: Sequence[Failure] = (),
+    writes: bool = True,
+) -> RunOutcome:
+    """Aggregates what the store has of a spec; with `writes`, publishes the run's summary and report."""
+    store, progress, timing = runtime.store, runtime.progress, runtime.timing
+
+    def on_lost(pack: str, error: Exception) -> None:
+        """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples."""
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
+        if writes:
+            store.delete(f"trials/{pack}.safetensors")
+
+    with timing.stage("summarize"):
+        stored = read(store)
+        progress.warn_all(problem.message for problem in stored.problems)
+        summary = _summary(spec, store, stored, partial(facts_of, store), on_lost)
+    files = _files(spec, summary, timing.seconds)
+    is_published = writes and _publish(spec, runtime, summary, files)
+    return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
+
+
+def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
+    """The files beside a run's spec by name, the summary last; nothing is written.
+
+    Raises:
+        DataError: weights that the samples are made with are damaged or gone.
+
+    """
+
+    def on_lost(_pack: str, error: Exception) -> None:
+        raise DataError(str(error)) from error
+
+    summary = _summary(spec, store, read_trials(store), partial(facts_of, store, keeps=False), on_lost)
+    return _files(spec, summary, {})
+
+
+def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes]) -> bool:
+    """Puts the run's files in the place of an earlier run's, unless that would replace results by none."""
+    store, progress = runtime.store, runtime.progress
+    if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
+        progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
+        return False
+    if (aside := publish_run(store, spec, files)) is not None:
+        progress.warn(f"the earlier run of this name, of another spec, is kept in {store.root}/{aside}")
+    return True
+
+
+def _summary(
+    spec: JobSpec,
+    store: Store,
+    stored: Results,
+    facts: Callable[[NamedDataset], Facts],
+    on_lost: Callable[[str, Exception], None],
+) -> Summary:
+    """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""
+    expected = trials(spec)
+    known = cache(facts)
+    summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
+    best = {
+        name: found and _with_samples(store, found, expected, stored.table, on_lost)
+        for name, found in summary.best.items()
+    }
+    return replace(summary, best=best)
+
+
+def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float]) -> dict[str, bytes]:
+    facts = environment()
+    files = {
+        "summary.parquet": summary.to_parquet(),
+        "trials.parquet": summary.trials_to_parquet(),
+        "report.html": report(spec, summary, facts).encode(),
+    }
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds))
+    return files
+
+
+def _with_samples(
+    store: Store,
+    found: dict[str, Any],
+    expected: Sequence[Trial],
+    results: pa.Table,
+    on_lost: Callable[[str, Exception], None],
+) -> dict[str, Any]:
+    """The best variant of a dataset, with its best trial's predictions for the first test rows."""
+    best = found["trial"]
+    trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
+    (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
+    try:
+        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
+    except (DamagedResult, FileNotFoundError) as error:
+        on_lost(pack, error)
+        table = []
+    return {**found, "samples": table}

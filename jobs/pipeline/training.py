@@ -1,0 +1,51 @@
+"""The train stage: hands the packs of a plan to workers, and collects those that failed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
+from sumsquares.jobs.pipeline.failures import raise_if_fatal, warn_of_failures
+from sumsquares.jobs.pipeline.runtime import Runners, Runtime
+from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.train import worker
+
+
+def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure, ...]:
+    """Trains all packs of the plan; returns and reports those that were given up.
+
+    Raises:
+        StorageError: results could not be written.
+
+    """
+    packs = plan.packs(runners.device)
+    if not packs:
+        return ()
+    failures: tuple[Failure, ...] = ()
+    make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
+    with runtime.progress.training(packs) as show:
+
+        def on_progress(snapshot: ProgressSnapshot) -> None:
+            nonlocal failures
+            failures = tuple(snapshot.failures)
+            show(snapshot)
+
+        runners.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
+    raise_if_fatal(failures)
+    warn_of_failures(failures, runtime.progress)
+    # A damaged pack is deleted only once everything that replaces it is committed. A new pack may have its name.
+    if not failures:
+        for path in set(plan.replaced) - {f"trials/{pack.id}.parquet" for pack in packs}:
+            runtime.store.delete(path)
+    return failures
+
+
+def item_of(pack: Pack) -> WorkItem:
+    """A pack as a work item."""
+    return WorkItem(f"pack {pack.id}", pack.seconds, pack)
+
+
+def split(pack: Pack) -> list[WorkItem]:
+    """The two halves of a pack as work items."""
+    return [item_of(half) for half in pack.split()]
