@@ -14,7 +14,7 @@ from test_benchmarks import FOLDER, run
 
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.night.decision import match_datasets, same_test_rows
-from sumsquares.jobs.night.gate import LOST, Policy, Scores
+from sumsquares.jobs.night.gate import DIVERGED, Policy, Scores
 from sumsquares.jobs.night.gate_best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
 from sumsquares.jobs.results.student_t import t_tail
 
@@ -27,7 +27,7 @@ STRICT = Policy(alpha=0.01, least_effect=0.02)
 
 def table(rmse_VS):
     """Variants a, b ... with seeds; of None there is no trial."""
-    log_VS = [[np.nan if rmse is None else math.log(min(rmse, LOST)) for rmse in rmse_S] for rmse_S in rmse_VS]
+    log_VS = [[np.nan if rmse is None else math.log(min(rmse, DIVERGED)) for rmse in rmse_S] for rmse_S in rmse_VS]
     return Table(tuple("abcdefghij"[: len(rmse_VS)]), np.array(log_VS))
 
 
@@ -119,7 +119,7 @@ def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
 
 def test_at_least_half_of_the_seeds_diverged_is_worse_than_any_median_and_fewer_are_not():
     """And the other way round; where both are lost, they are the same."""
-    good, lost, hurt = table([[5.0] * 4]), table([[5.0, 5.0, LOST, LOST]]), table([[5.0, 5.0, 5.0, LOST]])
+    good, lost, hurt = table([[5.0] * 4]), table([[5.0, 5.0, DIVERGED, DIVERGED]]), table([[5.0, 5.0, 5.0, DIVERGED]])
     results = [verdict(*pair).verdict for pair in ((lost, good), (good, lost), (lost, lost), (hurt, good))]
     assert results == ["worse", "better", "same", "same"]
 

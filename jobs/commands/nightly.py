@@ -1,4 +1,4 @@
-"""What `sumsquares nightly` does: each command makes its calls, prints for people or as JSON, returns an exit code."""
+"""What `sumsquares nightly` does. Each command makes its calls, prints for people or as JSON, returns an exit code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
-"""Nights that one command makes at most."""
+"""Most nights that one command runs."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -92,7 +92,7 @@ def _spec(path: Path, max_trials: int, day: date, options: Options, progress: Pr
 
 
 def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:
-    """The logical dates that the options ask for; today's in UTC if they ask for none.
+    """Returns the logical dates that the options ask for; today's in UTC if they ask for none.
 
     Raises:
         UsageError: they contradict each other, are no dates, or lie in the future.
@@ -116,10 +116,10 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
 
 
 def checked_hook(command: str | None) -> str | None:
-    """The hook.
+    """Returns the hook.
 
     Raises:
-        UsageError: it can't be taken apart into words, or there is no such program.
+        UsageError: it can't be parsed, or there is no such program.
 
     """
     try:
@@ -130,21 +130,21 @@ def checked_hook(command: str | None) -> str | None:
 
 
 def status(nights: int, shared: Shared) -> int:
-    """The last nights."""
+    """Prints the latest nights."""
     facts = status_facts(Store(shared.store), Clock(), nights)
     _print(shared, facts, status_text(facts))
     return exits.OK
 
 
 def roll_back(to: str | None, shared: Shared) -> int:
-    """The champion before."""
+    """Makes an earlier night the champion again."""
     champion = rollback(Store(shared.store), Clock().stamp(), to)
     _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
     return exits.OK
 
 
 def promote_by_hand(night: str, shared: Shared) -> int:
-    """The champion that is named."""
+    """Makes the named night the champion."""
     champion, moved = accept(Store(shared.store), night, Clock().stamp())
     said = (
         "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
@@ -154,7 +154,7 @@ def promote_by_hand(night: str, shared: Shared) -> int:
 
 
 def free(shared: Shared) -> int:
-    """The lock."""
+    """Frees the lock."""
     owner = unlock(Store(shared.store), Clock())
     who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
     said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
@@ -163,7 +163,7 @@ def free(shared: Shared) -> int:
 
 
 def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
-    """What retention deletes, and with no dry run its deletion."""
+    """Deletes old nights, or shows in a dry run what would be deleted."""
     store, clock = Store(shared.store), Clock()
     plan = plan_pruning(store, policy, clock.today())
     if plan.nights and not dry_run:
@@ -179,7 +179,7 @@ def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
 
 
 def _date(option: str, text: str | None) -> date | None:
-    """The date that an option names, if it is given."""
+    """Returns the date that an option names, if it is given."""
     if text is None:
         return None
     try:

@@ -22,8 +22,8 @@ from sumsquares.jobs.night.notify import (
     event_of,
     follows_trouble,
     notify,
-    report_broken,
-    report_missed,
+    notify_broken,
+    notify_missed,
 )
 from sumsquares.jobs.night.records import (
     Attempt,
@@ -140,10 +140,10 @@ def _attempt(context: LockedContext) -> Outcome:
     attempt = _begin(context, context.lock.token)
     try:
         # The dead are reported first: this night may be the one that recovers from them.
-        report_broken(context)
+        notify_broken(context)
         attempt = _begin(context, context.lock.token)
         if attempt.attempt == 1:
-            report_missed(context, attempt)
+            notify_missed(context, attempt)
 
         # From here on the store knows of the night, whatever happens to it.
         write_spec(store, night)

@@ -74,8 +74,8 @@ def follows_trouble(context: NightContext, before: NightState | None) -> bool:
     return record.result not in GOOD if record else bool(state and state.state not in UNREPORTED)
 
 
-def report_missed(context: NightContext, attempt: Attempt) -> None:
-    """Reports the dates between the newest night and this one."""
+def notify_missed(context: NightContext, attempt: Attempt) -> None:
+    """Notifies of the dates between the newest night and this one."""
     known = [each for each in list_nights(context.store) if each != context.night.id]
     newest = date_of(known[-1]) if known else context.night.date
     missed = [day.isoformat() for day in missed_dates(context.store, context.night.date) if day > newest]
@@ -85,8 +85,8 @@ def report_missed(context: NightContext, attempt: Attempt) -> None:
         notify(context, "missed", {**attempt.to_json(), "missed": missed})
 
 
-def report_broken(context: NightContext) -> None:
-    """Reports once each night that was begun and neither ended nor failed; to be called under the lock."""
+def notify_broken(context: NightContext) -> None:
+    """Notifies once of each night that was begun and neither ended nor failed; to be called under the lock."""
     for night in list_nights(context.store)[-_CHECKED_NIGHTS:]:
         state = read_state(context.store, night) if night != context.night.id else None
         if state is None or state.state not in UNREPORTED or read_night(context.store, night) is not None:

@@ -1,8 +1,8 @@
 """Scores: all trials of a night, measured on the evaluation rows that every night of its spec shares.
 
-Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured there
-when it was trained; one with fresh data is measured here. They are kept in nightly/<night>/scores.parquet and made
-anew when that is damaged. What they mean is for jobs.night.gate.
+Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
+when it was trained; one with fresh data is measured here. Scores are kept in nightly/<night>/scores.parquet and made
+anew if that is damaged. Comparing them is for gate.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sumsquares.jobs.storage.store import Store
 
 
 def scores_path(night: str) -> str:
-    """Where a night's scores lie."""
+    """Returns the path of a night's scores."""
     return f"{folder_of(night)}/scores.parquet"
 
 
@@ -82,7 +82,7 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
-    """The kept scores of a night; None if they are gone or damaged, or not those of its trials."""
+    """Returns the kept scores of a night; None if they are gone, damaged, or not those of its trials."""
     try:
         data, found = store.get(scores_path(night)), stored_night(store, night)
     except (FileNotFoundError, DamagedRecord):
@@ -98,7 +98,7 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
 
 
 def variant_name(variant: Variant) -> str:
-    """A name for what is trained and the rows it is measured on; unlike the id, the same in any version of ours."""
+    """Returns a name for what is trained and the rows it is measured on; stable across releases, unlike the id."""
     columns = variant_columns(variant)
     kept = {name: value for name, value in columns.items() if name not in ("variant_id", "dataset", "parameters")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
@@ -123,7 +123,7 @@ def _within(scores: Scores, limits: Sequence[float]) -> Scores:
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
-    """Names of the datasets of which all trials diverged."""
+    """Returns the names of the datasets of which all trials diverged."""
     whole = set(scores.variant_T[np.isfinite(scores.rmse_T)].tolist())
     found: dict[str, bool] = {}
     for variant in given:
