@@ -1,4 +1,4 @@
-"""What tests of nights share: a clock that can be moved, a tiny spec, and nights that nobody had to train."""
+"""What tests of nights share: a clock that can be moved, a tiny spec, and made-up nights without training."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ DAY = 86_400.0
 
 
 class Moved:
-    """Time that passes when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, now=START):
         self.wall, self.ticks = now, 0.0
         self.clock = Clock(lambda: self.wall, lambda: self.ticks, self.pass_)
 
     def pass_(self, seconds):
-        """Both clocks go on."""
+        """Moves both clocks."""
         self.wall += seconds
         self.ticks += seconds
 
@@ -54,7 +54,7 @@ def spec_of(text=TINY):
 
 
 def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY):
-    """A finished night with results that were never trained; its id."""
+    """Writes a finished night whose results were never trained; returns its id."""
     night = Night(date.fromisoformat(day), spec_of(text), fresh)
     commit(store, [row_of(trial) for trial in trials(night.trained)])
     for dataset in night.trained.datasets:

@@ -1,4 +1,4 @@
-"""Nights of edited specs, trained for real: what is compared with the champion, what becomes of it, and by hand."""
+"""Nights of edited specs, trained for real: what is compared with the champion, and what follows."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from sumsquares.jobs.stages import train as training
 from sumsquares.jobs.storage.store import Store
 
 EPOCHS = TINY.replace("epochs = 4", "epochs = 40").replace("seeds = 4", "seeds = 6")
-"""The champion's spec: it has learnt something, so that there is something to lose."""
+"""The champion's spec. It learns enough that an edit can make it worse."""
 SECOND = '[[dataset]]\nname = "more"\ntask = "product"\nlargest = 20\nrows = 200\ntest_rows = 100\n[train]'
 BOTH = EPOCHS.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = ["sums", "more"]')
 
 
 def night(number, text, store, fresh=False, options=OPTIONS):
-    """The record of a night of a spec."""
+    """Runs a night of a spec; returns its record."""
     given = Night(FIRST + timedelta(days=number), spec_of(text), fresh)
     return run_night(context(given, store, Moved(), options))
 
 
 def edited(store, before, after, fresh=False):
-    """The record of a night of one spec after one of another."""
+    """Runs a night of one spec after one of another; returns the second record."""
     first = night(0, before, store, fresh)
     assert first.result == "first"
     return night(1, after, store, fresh)
@@ -79,7 +79,7 @@ DIVERGING = SGD.replace("lr = [0.01, 0.02]", "lr = 1e30")
     ],
 )
 def test_each_kind_of_edit_has_its_verdict_and_exit_code(tmp_path, before, after, result, code):
-    """And the champion is the night only where it is better; the message and night.json say what was compared."""
+    """The night becomes champion only if it is better. The message and night.json say what was compared."""
     store = Store(str(tmp_path))
     record = edited(store, before, after)
     assert (record.result, record.exit_code) == (result, code), record.message
@@ -111,7 +111,7 @@ seeds = 5
 
 @contextmanager
 def diverging(seeds):
-    """A slip in the code that trains: of these seeds every learning rate is far too high."""
+    """Simulates a bug in training: these seeds get a learning rate that is far too high."""
     real = training.models_of
 
     def slipped(pack):
@@ -126,7 +126,7 @@ def diverging(seeds):
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp_path, fresh):
-    """Exit 7, a failure for the hook with the dataset's name, nothing judged; the next good night is a recovery."""
+    """It is exit 7 and a failure event that names the dataset; nothing is judged. The next good night is a recovery."""
     store, told = Store(str(tmp_path / "store")), tmp_path / "told"
     options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
     first = night(0, GOOD, store, fresh, options)
@@ -141,7 +141,7 @@ def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp
 
 
 def test_a_first_night_without_a_result_is_no_champion(tmp_path):
-    """Nor is it judged; a later good one is the first."""
+    """It isn't judged, and a later good night is the first."""
     store = Store(str(tmp_path))
     assert night(0, GOOD.replace("lr = 0.05", "lr = 1e6"), store).result == "failed"
     assert read_champion(store)[0] is None
@@ -149,7 +149,7 @@ def test_a_first_night_without_a_result_is_no_champion(tmp_path):
 
 
 def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(tmp_path):
-    """It is named, and it alone."""
+    """The message names only that dataset."""
     text = SGD.replace("[train]", SECOND).replace('dataset = "sums"', 'dataset = "sums"', 1)
     text += text[text.index("[[grid]]") :].replace('"sums"', '"more"').replace("[0.01, 0.02]", "1e30")
     record = night(0, text, Store(str(tmp_path)))
@@ -159,14 +159,14 @@ def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(t
 
 
 def test_fewer_rows_are_part_of_the_edit_unless_the_rows_are_fresh(tmp_path):
-    """1.6 times worse: a regression by the test over seeds; with fresh data it may be luck of the rows."""
+    """A factor of 1.6 is a regression by the test over seeds; with fresh data it may be noise of the rows."""
     fewer = GOOD.replace("rows = 200", "rows = 80", 1)
     results = [edited(Store(str(tmp_path / str(fresh))), GOOD, fewer, fresh).result for fresh in (False, True)]
     assert results == ["worse", "same"]
 
 
 def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_data_too(tmp_path):
-    """Exit 8, not promoted; the message names both best variants, the factor, the seeds, and the way to accept it."""
+    """It is exit 8 and not promoted. The message has both best variants, the factor, the seeds and the remedy."""
     store, told = Store(str(tmp_path / "store")), tmp_path / "told"
     options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
     first = night(0, GOOD, store, True, options)
@@ -191,7 +191,7 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
 
 @pytest.mark.parametrize(("seeds", "result", "code"), [({1, 3, 5}, "worse", 8), ({1}, "same", 7)])
 def test_half_of_the_best_variants_seeds_diverged_is_worse_and_one_of_them_is_not(tmp_path, seeds, result, code):
-    """Without a median there is nothing to compare; 8 outranks the 7 of trials that diverged."""
+    """Without a median there is nothing to compare. Exit 8 outranks the 7 of diverged trials."""
     store = Store(str(tmp_path))
     night(0, SGD, store)
     with diverging(seeds):
@@ -203,7 +203,7 @@ def test_half_of_the_best_variants_seeds_diverged_is_worse_and_one_of_them_is_no
 
 
 def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_is_judged_against(tmp_path):
-    """The same by the gate's own words: the dataset is named, and the command."""
+    """The message names the dataset and the command. The next night doesn't differ from the accepted one."""
     store = Store(str(tmp_path))
     night(0, EPOCHS, store)
     other = EPOCHS.replace('"sum"', '"product"')
@@ -216,7 +216,7 @@ def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_i
 
 
 def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
-    """Another seed and fewer rows: the night's networks answer the champion's test rows, in plain arithmetic."""
+    """After another seed and fewer rows the effect equals plain arithmetic on the champion's test rows."""
     store, text = Store(str(tmp_path)), EPOCHS.replace("[0.01, 0.02]", "0.02")
     night(0, text, store)
     other = text.replace("rows = 200", "rows = 190", 1).replace("test_rows = 100", "test_rows = 90\nseed = 7")
@@ -232,7 +232,7 @@ def test_both_are_measured_on_the_test_rows_of_the_champions_dataset(tmp_path):
 
 @pytest.mark.parametrize(("rows", "result"), [(20, "worse"), (200, "same")])
 def test_fewer_rows_of_the_same_stream_are_tested_over_seeds(tmp_path, rows, result):
-    """They are the first of the champion's, so that no luck of other rows asks for a factor; the message tells them."""
+    """They are a prefix of the champion's rows, so no factor is needed. The message has their number."""
     store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(early=1e6))
     night(0, EPOCHS, store, options=options)
     fewer = EPOCHS.replace("rows = 200", f"rows = {rows}", 1).replace("epochs = 40", "epochs = 41")
@@ -241,8 +241,8 @@ def test_fewer_rows_of_the_same_stream_are_tested_over_seeds(tmp_path, rows, res
     assert (", rows 20 against " in record.message, ", rows 200 is " in record.message) == (rows == 20,) * 2
 
 
-def test_rows_of_another_seed_are_other_luck(tmp_path):
-    """Before there are nights that show it, only the early factor counts; the message tells both seeds."""
+def test_rows_of_another_seed_are_noisy(tmp_path):
+    """Until nights show the noise of the rows, only the early factor counts. The message has the rows' seed."""
     store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(early=1e6))
     night(0, EPOCHS, store, options=options)
     record = night(1, EPOCHS.replace("rows = 200", "rows = 20\nseed = 7", 1), store, options=options)
@@ -253,8 +253,8 @@ def test_rows_of_another_seed_are_other_luck(tmp_path):
 @pytest.mark.parametrize(
     "after", [RENAMED, EPOCHS.replace("seeds = 6", "seeds = 5"), EPOCHS], ids=["renamed", "fewer seeds", "damaged"]
 )
-def test_the_same_rows_need_no_luck_whatever_else_differs(tmp_path, after):
-    """The name of a dataset, the number of seeds, a lost night.json of the champion: rows are what is compared."""
+def test_the_same_rows_have_no_noise_whatever_else_differs(tmp_path, after):
+    """Neither a renamed dataset, fewer seeds nor a lost night.json makes equal rows count as different."""
     store = Store(str(tmp_path))
     first = night(0, EPOCHS, store)
     if after == EPOCHS:
@@ -264,14 +264,14 @@ def test_the_same_rows_need_no_luck_whatever_else_differs(tmp_path, after):
 
 
 def test_the_champions_dataset_keeps_its_name_in_the_message(tmp_path):
-    """Though the best variant of both is the same one under two names."""
+    """That holds though both bests are the same variant under two names of its dataset."""
     record = edited(Store(str(tmp_path)), EPOCHS, RENAMED.replace("hidden = [[4]]", "hidden = [[4], [1]]"))
     (found,) = record.gate["datasets"]
     assert (found["words"].split()[0], found["champion_words"].split()[0]) == ("totals", "sums")
 
 
 def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
-    """Then only a change by the early factor counts, whichever way."""
+    """Then only a change by the early factor counts."""
     store, text = Store(str(tmp_path)), EPOCHS.replace("seeds = 6", "seeds = 3")
     record = edited(store, text, text.replace("epochs = 40", "epochs = 41"))
     assert record.result == "same"
@@ -282,7 +282,7 @@ def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
 
 
 def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_path):
-    """Its night.json was damaged: made anew, it says what the gate found, and it is the champion still."""
+    """Its damaged night.json is made anew with the gate's verdict, and the night is still champion."""
     store = Store(str(tmp_path))
     record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
     accept(store, record.night, "now")
@@ -293,7 +293,7 @@ def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_p
 
 
 def test_nights_of_fewer_seeds_are_no_history_of_an_edited_spec(tmp_path):
-    """They were the same as the champion, and too few of its trials are in them to show the luck of the rows."""
+    """They didn't differ from the champion, but lack some of its trials, so they don't show the noise of its rows."""
     store, options = Store(str(tmp_path)), replace(OPTIONS, policy=Policy(alpha=1e-6))
     night(0, EPOCHS, store, True, options)
     for number, seeds, known in ((1, 3, 1), (3, 6, 2)):

@@ -20,7 +20,7 @@ from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 LONGER = 'engine = "torch"\n' + TINY.replace("epochs = 4", "epochs = 3000")
-"""Some seconds of training, by the slower engine."""
+"""Trains for some seconds, with the slower engine."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def store(tmp_path):
 
 
 def start(store):
-    """`sumsquares nightly` as a process."""
+    """Starts `sumsquares nightly` as a process."""
     command = [sys.executable, "-m", "sumsquares", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     folder = Path(store.root).parent
@@ -51,7 +51,7 @@ def log(store):
 
 
 def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
-    """And a start after the end does nothing, and is exit 0."""
+    """A start after the end does nothing and is exit 0."""
     codes = sorted(night.wait(timeout=120) for night in [start(store) for _ in range(4)])
     assert codes == [0, 6, 6, 6]
     assert log(store).count("begins, attempt 1") == 1
@@ -59,8 +59,8 @@ def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
     assert "there is nothing to do" in log(store)
 
 
-def test_a_night_that_was_killed_is_gone_on_with_at_once(store):
-    """Its process is gone from this machine, so nobody waits for its lock to expire."""
+def test_a_night_that_was_killed_can_be_continued_at_once(store):
+    """Its process is known to be gone, so nobody waits for its lock to expire."""
     night = begun(store, start(store))
     night.kill()
     night.wait()
@@ -72,7 +72,7 @@ def test_a_night_that_was_killed_is_gone_on_with_at_once(store):
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
-    """With its exit code; the next start finishes it."""
+    """The exit code is the signal's, and the next start finishes the night."""
     night = begun(store, start(store))
     night.send_signal(sent)
     assert night.wait(timeout=30) == code

@@ -1,4 +1,4 @@
-"""Retention: what goes, what stays, and what an interruption leaves."""
+"""Retention: what is deleted, what is kept, and what an interruption leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAYS = [f"2026-11-{day:02}" for day in range(1, 11)]
 
 @pytest.fixture
 def store(tmp_path):
-    """Ten nights, of which the second is the champion and the last ones are no good."""
+    """Ten nights: the second is the champion, and the last three regressed."""
     store = Store(str(tmp_path))
     for day in DAYS:
         night = made_up(store, day, "worse" if day > "2026-11-07" else "same")
@@ -42,15 +42,15 @@ def store(tmp_path):
 
 
 def held():
-    """The lock is."""
+    """Stands for a lock that is held."""
 
 
 def left(store):
     return [night[8:10] for night in list_nights(store)]
 
 
-def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(store):
-    """Both limits must be passed; the running night stays too."""
+def test_nights_beyond_count_and_age_are_deleted_but_not_the_champion_nor_the_last_good(store):
+    """A night must be beyond both limits. The running night is kept too."""
     cases = {
         RetentionPolicy(2, 1): ["02", "07", "09", "10"],
         RetentionPolicy(2, 14): ["02", "07", "08", "09", "10"],
@@ -68,8 +68,8 @@ def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(s
     assert running not in plan_pruning(store, RetentionPolicy(2, 1), TODAY, running).nights
 
 
-def test_a_plan_deletes_nothing_and_counts_what_goes(store):
-    """Its bytes are those that are gone afterwards."""
+def test_a_plan_deletes_nothing_and_counts_what_would_be_deleted(store):
+    """The planned bytes are those that pruning frees."""
     before = store.sizes()
     plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert store.sizes() == before
@@ -81,7 +81,7 @@ def test_a_plan_deletes_nothing_and_counts_what_goes(store):
 
 
 def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
-    """Trials and datasets of kept nights, of a run of the user's own, and packs that nobody knows."""
+    """Kept are trials and datasets of kept nights and of a user's own run, and packs that no spec names."""
     own = spec_of(TINY.replace('"tiny"', '"mine"'))
     night = made_up(store, "2026-10-01", fresh=False)  # the spec itself: the run below has the same trials
     store.put("runs/mine/job.toml", own.source_text)
@@ -98,7 +98,7 @@ def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
 
 
 def test_with_a_spec_that_can_not_be_read_no_trial_goes(store):
-    """It may need any of them; the summaries go all the same."""
+    """That run may need any of them. Summaries of old nights are deleted all the same."""
     store.put("runs/odd/job.toml", b"name = ")
     plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert plan.nights
@@ -119,7 +119,7 @@ ODD = {
 
 @pytest.mark.parametrize("harm", ODD)
 def test_with_a_spec_that_is_not_what_its_folder_promises_no_trial_goes(store, harm):
-    """It is named; where it says what it must, trials go."""
+    """The spec is named in the message. With intact specs trials are deleted."""
     store.put(f"runs/tiny/previous/{spec_of(TINY).digest[:12]}/job.toml", spec_of(TINY).source_text)
     assert plan_pruning(store, RetentionPolicy(2, 1), TODAY).trials
     ODD[harm](store)
@@ -130,8 +130,8 @@ def test_with_a_spec_that_is_not_what_its_folder_promises_no_trial_goes(store, h
 
 
 @pytest.mark.parametrize("body", [{}, {"through": 3}, {"through": "2026-13-45"}])
-def test_a_note_of_what_was_pruned_that_has_no_date_counts_as_none(store, body):
-    """Sealed or not: dates are then missed that were deleted, and nothing else."""
+def test_a_pruned_json_without_a_date_counts_as_none(store, body):
+    """Deleted dates then count as missing, and nothing else breaks."""
     store.put("nightly/pruned.json", seal({"format": 1, **body}))
     assert pruned_through(store) is None
     assert missed_dates(store, date(2026, 11, 13))
@@ -139,8 +139,8 @@ def test_a_note_of_what_was_pruned_that_has_no_date_counts_as_none(store, body):
     assert pruned_through(store) is not None
 
 
-def test_an_interrupted_pruning_is_gone_on_with(store):
-    """After any number of deletions, the next one ends where an undisturbed one does."""
+def test_an_interrupted_pruning_is_continued(store):
+    """After any number of deletions the next pruning ends where an undisturbed one does."""
     plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     for cut in (1, len(plan.trials), len(plan.trials) + 3, len(plan.files) - 2):
         for path in plan.files[:cut]:
@@ -152,7 +152,7 @@ def test_an_interrupted_pruning_is_gone_on_with(store):
 
 
 def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
-    """A night may have begun that needs what is left; the next pruning goes on."""
+    """A night may have begun that needs the remaining files."""
     monkeypatch.setattr(retention, "_CHECKED", 5)
     plan, looks = plan_pruning(store, RetentionPolicy(2, 1), TODAY), []
 
@@ -167,7 +167,7 @@ def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
 
 
 def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypatch):
-    """Its spec and its record are there still, so that its trials can be trained again."""
+    """Its spec and its record still exist, so its trials can be trained again."""
     monkeypatch.setattr(retention, "_CHECKED", 5)
     plan, looks = plan_pruning(store, RetentionPolicy(2, 1), TODAY), []
 
@@ -183,7 +183,7 @@ def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypat
 
 
 def test_deleted_nights_are_not_missed_and_gaps_are(store):
-    """Dates after the last that was deleted for its age."""
+    """Missing are dates without a night after the latest date that was pruned."""
     store.delete(f"nightly/{list_nights(store)[8]}/night.json")  # unfinished, so not missing
     for path in store.list(f"nightly/{list_nights(store)[4]}"):
         store.delete(path)
@@ -234,7 +234,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("harm", FOREIGN)
 def test_what_is_not_ours_stays_and_is_named(store, tmp_path, monkeypatch, harm):
-    """A night goes if its own files do; with a foreign one among them, or behind a link, it stays as a whole."""
+    """A night is retained as a whole if one of its own files is foreign or behind a link; else it is deleted."""
     monkeypatch.chdir(tmp_path)
     elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
     (elsewhere / "precious").mkdir(parents=True)
@@ -258,7 +258,7 @@ def test_what_is_not_ours_stays_and_is_named(store, tmp_path, monkeypatch, harm)
 
 
 def test_foreign_files_of_datasets_and_packs_stay(store):
-    """They are named; what is ours beside them goes, and a top folder that is a link is as good as a folder."""
+    """They are listed, and our files beside them are deleted. A top folder may be a link."""
     root = Path(store.root)
     (root / "datasets").rename(root.with_name(f"{root.name}-disk"))
     (root / "datasets").symlink_to(root.with_name(f"{root.name}-disk"))
@@ -276,7 +276,7 @@ def test_foreign_files_of_datasets_and_packs_stay(store):
 
 
 def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
-    """Whoever asks for it."""
+    """The store itself refuses it."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "job.toml").write_text("mine")
     (tmp_path / "store" / "runs").mkdir(parents=True)
@@ -287,7 +287,7 @@ def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
 
 
 def test_prune_says_what_stays_and_a_dry_run_counts_the_same(store, capsys):
-    """As JSON too."""
+    """The JSON of both lists the same files."""
     store.put(f"nightly/{list_nights(store)[0]}/notes.txt", b"mine")
     told = []
     for dry_run in (True, False):
