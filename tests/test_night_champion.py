@@ -121,7 +121,7 @@ def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(s
     store.delete(f"nightly/{open_}/night.json")
     for night, said in (
         ("2026-01-01-0123456789ab", "no finished night"),
-        (open_, "no finished night.*goes on when it is started again"),
+        (open_, "no finished night.*continues when it is started again"),
         (failed, "can't be promoted: failed"),
         (gone, f"runs/night-{gone} is gone"),
     ):

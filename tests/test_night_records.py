@@ -245,7 +245,7 @@ def test_a_champion_whose_run_is_gone_is_restored_by_the_printed_command(cli, st
     assert cli("predict", "champion", "3", "17").out == before
     shutil.rmtree(tmp_path / f"store/nightly/{own}")
     ended = cli("predict", "champion", "3", "17")
-    assert (ended.code, "nothing there says any more what it trained" in ended.err) == (3, True)
+    assert (ended.code, "no file there says what it trained any more" in ended.err) == (3, True)
     assert start(cli, DAYS[0]).code == 0
     assert cli("predict", "champion", "3", "17").out == before
 

@@ -176,9 +176,7 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
         return found, False
     record = read_night(store, night) if is_night(night) else None
     if record is None:
-        remedy = (
-            "`sumsquares nightly status` lists the nights; one that is not finished goes on when it is started again"
-        )
+        remedy = "`sumsquares nightly status` lists the nights; an unfinished one continues when it is started again"
         raise UsageError(
             f"{shown(night)} is no finished night of {store.describe()}, so it can't be promoted: {remedy}"
         )

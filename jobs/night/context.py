@@ -18,7 +18,7 @@ from sumsquares.jobs.storage.store import Store
 
 @dataclass(frozen=True)
 class Options:
-    """What a night may be told, beside its spec."""
+    """What a night can be configured with beside its spec."""
 
     policy: Policy = field(default_factory=Policy)
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
@@ -31,8 +31,8 @@ class Options:
 class ResultsCache:
     """The results of one store, each pack read once however often a step asks for them. It writes nothing.
 
-    A pack is read again if something was wrong with it or a file of it is gone. A pack that is damaged in place while
-    the night runs is found by the next night.
+    A pack is read again if something was wrong with it, or if a file of it is missing. Damage in place that happens
+    while the night runs is found by the next night.
     """
 
     def __init__(self) -> None:

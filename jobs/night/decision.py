@@ -40,9 +40,9 @@ class Decision:
     judgement: Judgement | EditedJudgement | None
     """Variant by variant, or of an edited spec best by best; None if the night was not judged."""
     lost: Sequence[str] = ()
-    """Datasets of which no trial gave a result: why the night failed."""
+    """Datasets without a result of any trial: why the night failed."""
     nights: int = 0
-    """Nights from which the luck of fresh rows is known; 0 if both nights have the same rows."""
+    """Nights that show the noise of fresh rows; 0 if both nights have the same rows."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _judged(context: NightContext, scores: Scores, champion: Champion | None) ->
     if champion is None or against is None:
         return Decision("first", None, None)
 
-    # A champion that the gate promoted stays "better", whatever the gate would find now.
+    # A night that the gate has promoted stays "better", whatever the gate would find now.
     decision = _compared(context, Side(night, scores), against, champion.rolled_back)
     is_promoted = is_champion and champion.moves[-1].kind != ACCEPTED
     return replace(decision, result="better") if is_promoted else decision
@@ -183,7 +183,7 @@ def _compared(context: NightContext, ours: Side, against: str, rolled_back: set[
     champion = champion_night(context.store, against)
     theirs = Side(champion, _scores_of(context, champion))
 
-    # On the same rows there is no luck of the rows, and no history to learn it from.
+    # On the same rows there is no noise of the rows, so no history is needed to estimate it.
     same_rows = have_same_rows(ours, theirs)
     history = [] if same_rows else [theirs.scores, *_history(context, theirs, rolled_back)]
 
@@ -224,14 +224,14 @@ def _compare_edited(context: NightContext, night: Side, champion: Side, history:
     elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
     measured = measure_on(context.store, night.night, elsewhere, context.results) if elsewhere else night.scores
 
-    # Only nights with all the champion's trials show the luck of its rows, and only where the rows differ.
+    # Only nights with all the champion's trials show the noise of its rows, which matters only if the rows differ.
     past = [each for each in history if np.isin(champion.scores.trial_T, each.trial_T).all()]
     pairs = []
     for name, match in shared.items():
         mine = _table(measured if match.name in elsewhere else night.scores, night.names, match.name)
-        has_same_luck = one_stream(night.trained[match.name], champion.trained[name])
-        luck = [] if has_same_luck else [_table(each, champion.names, name) for each in past]
-        pairs.append(Pair(mine, _table(champion.scores, champion.names, name), luck))
+        share_rows = one_stream(night.trained[match.name], champion.trained[name])
+        noise = [] if share_rows else [_table(each, champion.names, name) for each in past]
+        pairs.append(Pair(mine, _table(champion.scores, champion.names, name), noise))
 
     return EditedJudgement(
         {name: match.name if match else None for name, match in matches.items()},

@@ -96,7 +96,7 @@ class Listing:
 
 
 def _is_ours(store: Store, path: str) -> bool:
-    """Whether its bytes are ours, or it is gone."""
+    """Whether its bytes are ours, or it no longer exists."""
     try:
         return is_ours(path, store.get(path, _MOST_OF_SHARD if path.startswith("datasets/") else None))
     except FileNotFoundError:

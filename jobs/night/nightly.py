@@ -75,14 +75,14 @@ def run_night(context: NightContext) -> Outcome:
 
 
 def _finished(context: NightContext) -> NightRecord | None:
-    """Returns how the night ended if there is nothing left to do; damaged specs of it are written anew."""
+    """Returns how the night ended if there is nothing left to do; its damaged specs are restored."""
     night, store = context.night, context.store
     refuse_foreign_files(store, night.id)
     repair_specs(store, night)
     record = read_night(store, night.id)
     if record is None or not _has_ended(context):
         return None
-    read_champion(store)  # if its file is lost, to say that there is nothing to do would be wrong
+    read_champion(store)  # raises if the champion is lost: then there is something to do
     if not is_intact(context):
         return None
     context.progress.say(f"night {night.id} was finished at {record.ended}: {record.result}; there is nothing to do")
@@ -115,13 +115,13 @@ def _locked(context: LockedContext) -> Outcome:
     """Runs the night under its lock, with everything that follows from how it ended."""
     night, store = context.night, context.store
 
-    # A night that has ended and was notified of is here because it has lost files.
+    # A night that has ended gets here only if it has lost files.
     record = read_night(store, night.id)
     if record is not None and _has_ended(context):
         is_complete = repair_night(context)
         return record if is_complete else record.model_copy(update={"exit_code": exits.INCOMPLETE})
 
-    # One whose night.json exists was killed before its hook: only what comes after is left to do.
+    # If night.json exists, the night was killed before its hook: only what follows is left to do.
     outcome = record or _attempt(context)
     if isinstance(outcome, PartialNight):
         notify(context, "failure", outcome.to_json())
@@ -139,13 +139,13 @@ def _attempt(context: LockedContext) -> Outcome:
     night, store, progress = context.night, context.store, context.progress
     attempt = _begin(context, context.lock.token)
     try:
-        # The dead are reported first: this night may be the one that recovers from them.
+        # Killed nights are reported first, because they decide whether this one is a recovery.
         notify_broken(context)
         attempt = _begin(context, context.lock.token)
         if attempt.attempt == 1:
             notify_missed(context, attempt)
 
-        # From here on the store knows of the night, whatever happens to it.
+        # From here on the store knows of this attempt, whatever happens to it.
         write_spec(store, night)
         write_state(store, NightState(**attempt.to_json(), state="running"))
         progress.say(f"night {night.id} begins, attempt {attempt.attempt}, store {store.root}")
@@ -166,12 +166,12 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
     night, store, clock, policy = context.night, context.store, context.clock, context.options.policy
     began = clock.monotonic()
 
-    # Train. The champion comes first: without its results there is nothing to compare with.
+    # Train. The champion comes first, because without its results there is nothing to compare with.
     repair_champion(context)
     trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
     progress = {**attempt.to_json(), "trials": asdict(trained.summary.counts), "stages": dict(trained.seconds)}
 
-    # A night that lacks trials would be judged on those that happened to succeed, so it isn't judged at all.
+    # Without all trials the verdict would depend on which of them succeeded, so there is none.
     if trained.summary.counts.missing:
         return _partial(context, progress, trained)
 
@@ -182,7 +182,7 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
     if decision.result == "failed":
         context.progress.warn(f"night {night.id}: {message}")
 
-    # Record. Until night.json exists the next start does all of this again, to the same end.
+    # Record. Until night.json exists, the next start does all of this again with the same outcome.
     record = NightRecord(
         **progress,
         result=decision.result,
@@ -240,7 +240,9 @@ def _checked_champion(context: NightContext) -> Champion | None:
     state = read_state(store, night.id)
     if state is not None and state.fresh != night.fresh:
         begun = "with" if state.fresh else "without"
-        raise UsageError(f"night {night.id} was begun {begun} --fresh-data: go on {begun} it, or give another --date")
+        raise UsageError(
+            f"night {night.id} was begun {begun} --fresh-data: continue it {begun} that option, or give another --date"
+        )
     return champion
 
 
@@ -284,7 +286,7 @@ def _record_late_stop(context: NightContext, signal: exits.Stopped, above: int) 
                 write_spec(store, night)
                 _record_failure(context, _stopped(context, _begin(context, lock.token), signal))
     except (BusyError, StorageError, DamagedRecord) as error:
-        context.progress.warn(f"that it was stopped was not recorded: {error}")
+        context.progress.warn(f"the stop was not recorded: {error}")
 
 
 def _record_failure(context: NightContext, state: NightState) -> None:
@@ -295,15 +297,15 @@ def _record_failure(context: NightContext, state: NightState) -> None:
 
 
 def _repair_others(context: LockedContext) -> None:
-    """Makes anew what other nights have lost. Trouble with that is a warning, and the night stays what it is."""
+    """Rebuilds what other nights have lost. A failure of that is a warning and doesn't change the night."""
     try:
         repair_others(context)
     except (StorageError, ValueError, BusyError) as error:
-        context.progress.warn(f"what other nights have lost was not made anew: {error}")
+        context.progress.warn(f"files that other nights have lost were not rebuilt: {error}")
 
 
 def _prune(context: LockedContext) -> None:
-    """Deletes old nights. Trouble with that is a warning, and the night stays what it is."""
+    """Deletes old nights. A failure of that is a warning and doesn't change the night."""
     store, policy, today = context.store, context.options.retention, context.clock.today()
     try:
         plan = plan_pruning(store, policy, today, context.night.id, context.results)

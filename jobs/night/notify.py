@@ -93,7 +93,7 @@ def notify_broken(context: NightContext) -> None:
             continue
         why = state.error if "error" in state.model_fields_set else "killed, or its machine went down"
         error = f"begun {state.began} and never ended: {why}"
-        context.progress.warn(f"night {night} was {error}; --date {state.date} goes on with it")
+        context.progress.warn(f"night {night} was {error}; --date {state.date} continues it")
         notify(context, "failure", {**state.to_json(), "error": error})
         write_state(context.store, state.model_copy(update={"state": "broken", "error": error}))
 

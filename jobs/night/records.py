@@ -156,7 +156,7 @@ def parse_state(data: bytes, path: str) -> NightState:
 
 
 def read_night(store: Store, night: str) -> NightRecord | None:
-    """Returns how a night ended; None if it hasn't, or if night.json is damaged: it is then made anew."""
+    """Returns how a night ended; None if it hasn't, or if night.json is damaged: the night is then judged again."""
     return _read(store, night, "night", _NIGHT)
 
 
@@ -198,7 +198,7 @@ def refuse_foreign_files(store: Store, night: str) -> None:
 
 
 def stored_night(store: Store, night: str) -> Night | None:
-    """Returns a night of the store; None if it is gone, or if no intact record says whether its data were fresh.
+    """Returns a night of the store; None if its spec is missing, or no intact record says whether its data were fresh.
 
     Raises:
         DamagedRecord: its spec is not the one that its id promises.
@@ -216,7 +216,7 @@ def stored_night(store: Store, night: str) -> Night | None:
         found = Night(date_of(night), parse_stored(text, path), record.fresh)
     except SpecError:
         found = None
-    # Without a seal an earlier version wrote it, unless the record says that this one did: then the end was cut off.
+    # An earlier version wrote specs without a seal. If the record has a digest, the seal was there and was cut off.
     is_intact = is_sealed(text) or "source_sha256" not in record.model_fields_set
     is_intact = is_intact or record.source_sha256 == sha256_of(text)
     if found is None or found.id != night or not is_intact:
@@ -242,7 +242,7 @@ def trained_spec(store: Store, night: str) -> JobSpec:
         spec = None
     if expected is None:
         remedy = rerun_remedy(store, night)
-        raise DamagedRecord(f"{folder_of(night)}: nothing there says any more what it trained: {remedy}")
+        raise DamagedRecord(f"{folder_of(night)}: no file there says what it trained any more: {remedy}")
     if spec is None or (spec.name, spec.digest) != (run_name(night), expected):
         raise DamagedRecord(f"{path}: damaged, it is not what night {night} trained: {rerun_remedy(store, night)}")
     return spec

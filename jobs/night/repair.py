@@ -1,7 +1,7 @@
-"""Repairs: what follows from a night's spec and was lost to damage is made anew, to the same numbers.
+"""Repairs: what a night has lost and follows from its spec is rebuilt, to the same numbers.
 
-That is its trials, the rows they learnt from, its scores, the summary of its run and the specs. The verdict doesn't
-follow from the spec alone, and stays what it is.
+That is its trials, the rows they were trained on, its scores, the summary of its run and both specs. The verdict
+doesn't follow from the spec alone, so it is never changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_intact(context: NightContext) -> bool:
 
 
 def repair_specs(store: Store, night: Night) -> None:
-    """Writes anew the damaged specs of a night that was begun: its own, and once it has ended that of its run."""
+    """Restores damaged specs of a night that was begun: its own and, once it has ended, that of its run."""
     if not store.list(folder_of(night.id)):
         return
     try:
@@ -55,9 +55,9 @@ def repair_specs(store: Store, night: Night) -> None:
 
 
 def repair_night(context: LockedContext) -> bool:
-    """Makes anew what a finished night has lost; returns whether all of it is there. Its verdict stays as it is."""
+    """Rebuilds what a finished night has lost; returns whether it is complete then. Its verdict doesn't change."""
     night, store, progress = context.night, context.store, context.progress
-    progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
+    progress.warn(f"night {night.id} has lost files since it ended: they are rebuilt")
     trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
     if missing := trained.summary.counts.missing:
         progress.warn(f"{missing:,} trials of night {night.id} are still missing: start it again")
@@ -71,18 +71,18 @@ def repair_night(context: LockedContext) -> bool:
 
 
 def repair_champion(context: LockedContext) -> None:
-    """Trains again what the champion has lost: the same numbers, since they are functions of their ids."""
+    """Trains again what the champion has lost, to the same numbers, since trials are functions of their ids."""
     champion, _ = read_champion(context.store)
     holder = champion_night(context.store, champion.night) if champion else None
     if holder is not None and holder.id != context.night.id and not _has_results(holder, context):
         context.progress.warn(
-            f"results of the champion, night {holder.id}, are damaged or gone: they are trained again"
+            f"results of the champion, night {holder.id}, are damaged or missing: they are trained again"
         )
         run_spec(holder.trained, context.runtime, context.results, context.lock.check)
 
 
 def repair_others(context: LockedContext) -> None:
-    """Makes anew the trials and summaries that other finished nights have lost. Files that exist are not opened."""
+    """Rebuilds trials and summaries that other finished nights have lost. Files that exist are not opened."""
     store = context.store
     stored = frozenset(context.results(store).table["trial_id"].to_pylist())
     files = frozenset(store.list("runs"))
@@ -92,12 +92,12 @@ def repair_others(context: LockedContext) -> None:
             continue
         run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
         if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
-            context.progress.warn(f"night {each} has lost files: they are made anew")
+            context.progress.warn(f"night {each} has lost files: they are rebuilt")
             run_spec(other.trained, context.runtime, context.results, context.lock.check)
 
 
 def _has_results(night: Night, context: NightContext) -> bool:
-    """Whether trials, rows and the run's summary are there, by the sizes of the files that others name."""
+    """Whether trials, rows and the run's summary exist, with the sizes that other files state."""
     plan = make_plan(night.trained, context.store, context.results)
     return not plan.todo and not plan.rows_left and _has_summary(night, context.store)
 
@@ -124,5 +124,5 @@ def _ended(store: Store, night: str) -> Night | None:
         found, record = stored_night(store, night), read_night(store, night)
     except DamagedRecord:
         return None
-    is_whole = found is not None and record is not None and record.trained_digest == found.trained.digest
-    return found if is_whole else None
+    is_intact = found is not None and record is not None and record.trained_digest == found.trained.digest
+    return found if is_intact else None

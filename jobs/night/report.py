@@ -28,7 +28,7 @@ from sumsquares.jobs.spec.variants import Variant, variants
 from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
 
-_TOLD, _LISTED = 3, 100  # changes in the message and in night.json; all are counted
+_SHOWN, _LISTED = 3, 100  # changes in the message and in night.json; all are counted
 _OPENINGS = {
     "better": "promoted: better than champion {}",
     "same": "no significant difference from champion {}, which stays",
@@ -129,7 +129,7 @@ def _failed(decision: Decision) -> str:
     stays = f", champion {decision.against} stays" if decision.against else ""
     return (
         f"failed: all trials of {_datasets(decision.lost)} diverged: not judged and not promoted{stays}; "
-        "mend the spec, by a smaller lr for example, and start a night of it"
+        "fix the spec, for example with a smaller lr, and start a night of it"
     )
 
 
@@ -138,18 +138,18 @@ def _paired(decision: Decision, judgement: Judgement, night: Night, policy: Poli
     names, changes = _by_name(night), judgement.changes
 
     # Only variants with the night's own verdict are named, the most certain first.
-    told = [change for change in _ranked(judgement) if change.verdict == decision.result != "same"]
+    shown = [change for change in _ranked(judgement) if change.verdict == decision.result != "same"]
     of_all = counted(len(changes), "variant")
-    count = f"{len(told)} of {of_all}" if told else of_all
-    parts = [f"{describe(names[change.variant])}: {_effect(change)}" for change in told[:_TOLD]]
-    parts += [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
+    count = f"{len(shown)} of {of_all}" if shown else of_all
+    parts = [f"{describe(names[change.variant])}: {_effect(change)}" for change in shown[:_SHOWN]]
+    parts += [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
     rule = f"p-values are Holm-corrected, tested at alpha = {policy.alpha:.3g}"
 
-    # What wasn't tested, or only by its factor, mustn't read as a finding.
+    # A variant that wasn't tested must not read like a finding.
     untested = sum(change.verdict == "untested" for change in changes)
     unknown = f" ({untested} of them untested: fewer than two seeds)" if untested else ""
     text = f"{_opening(decision)}: {count}{unknown}"
-    text += f": {'; '.join(parts)}; {rule}" if told else ""
+    text += f": {'; '.join(parts)}; {rule}" if shown else ""
     if 0 < decision.nights < NIGHTS:
         text += f"; until {NIGHTS} fresh-data nights exist, only a {policy.early:g}x change counts"
     return text

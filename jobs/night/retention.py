@@ -94,7 +94,7 @@ def plan_pruning(
     if not expired:
         return Pruning(())
 
-    # A night with a foreign file among its own stays as a whole.
+    # A night with a foreign file among its own is retained as a whole.
     listing = Listing(store)
     of_nights = {night: listing.of_night(night) for night in expired}
     retained = [night for night in expired if of_nights[night].is_retained]
@@ -102,7 +102,7 @@ def plan_pruning(
     records = [path for night in nights for path in of_nights[night].deletable]
     foreign = [path for files in of_nights.values() for path in files.foreign]
 
-    # What other runs and nights need can be told only if the spec of every one of them is readable.
+    # What other runs and nights need is known only if all their specs are readable.
     specs, unreadable = _specs(store)
     packs: list[str] = []
     datasets: list[str] = []
