@@ -21,7 +21,8 @@ from test_run import run, summary_of
 
 from sumsquares.cluster.process_table import processes
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.nights import list_nights, read_state
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.night.records import read_state
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.storage.store import Store
 

@@ -14,7 +14,7 @@ from night_world import TINY, spec_of
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.state import State
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
@@ -37,9 +37,8 @@ VOLATILE = ("timing", "environment", "files", "sha256")
 
 def start(store, day, text=TINY):
     """A night of that day with rows of its own."""
-    return run_night(
-        Night(date.fromisoformat(day), spec_of(text), True), Options(), Here(store, IN_PROCESS, Progress(True))
-    )
+    night = Night(date.fromisoformat(day), spec_of(text), fresh=True)
+    return run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True)))
 
 
 def run(store, folder, text):

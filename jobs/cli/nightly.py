@@ -115,19 +115,19 @@ def start(
     """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
+    from sumsquares.jobs.night.context import Options
     from sumsquares.jobs.night.gate import Policy
-    from sumsquares.jobs.night.here import Options
-    from sumsquares.jobs.night.retention import Keep
+    from sumsquares.jobs.night.retention import RetentionPolicy
     from sumsquares.jobs.stages.placement import PlacementOptions
 
     placement = PlacementOptions(
         workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit
     ).placement(address)
-    policy, kept = Policy(alpha, least_effect, early_factor), Keep(keep, keep_days)
+    policy, kept = Policy(alpha, least_effect, early_factor), RetentionPolicy(keep, keep_days)
     options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
-    days = commands.dates(date, first, last, Clock())
+    nights = commands.Requested(commands.dates(date, first, last, Clock()), fresh_data)
     told = shared(store, json, quiet, debug)
-    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, placement, told))
+    raise typer.Exit(commands.start(spec, max_trials, nights, options, placement, told))
 
 
 @nightly_app.command()
@@ -194,6 +194,8 @@ def prune(
 ) -> None:
     """Delete nights beyond both count and age, as each night does at its end."""
     from sumsquares.jobs.commands import nightly as commands
-    from sumsquares.jobs.night.retention import Keep
+    from sumsquares.jobs.night.retention import RetentionPolicy
 
-    raise typer.Exit(commands.prune_nights(Keep(keep, keep_days), dry_run, shared(store, json, quiet, debug)))
+    raise typer.Exit(
+        commands.prune_nights(RetentionPolicy(keep, keep_days), dry_run, shared(store, json, quiet, debug))
+    )

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from sumsquares.datasets.differences import UNREADABLE
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.night.nights import Night, read_night, run_name
+from sumsquares.jobs.night.nights import Night, run_name
+from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
