@@ -1,12 +1,12 @@
-# The image for every role: a run on one machine, head and worker of a cluster, a night. Build it with `make image`.
+# One image for every role: a run on one machine, head or worker of a cluster, a night. Build it with `make image`.
 #
-#   TORCH_INDEX  pip's index of another build of torch, such as PyTorch's own index of CPU builds. Without it torch is
-#                what pip finds, on x86-64 the build for NVIDIA GPUs: it runs on CPUs as well, and takes gigabytes
-#   BASE         what it is built on: a tag, since we have not seen its digest; python@sha256:... if you have
-#   BUILD_BASE   BASE with what pip needs where you are (certificates, pip.conf, wheels); nothing of it is kept
+#   TORCH_INDEX  pip index of another build of torch, such as PyTorch's index of CPU builds. By default torch is what
+#                pip finds; on x86-64 that is the build for NVIDIA GPUs, which runs on CPUs as well and takes gigabytes
+#   BASE         base image: a tag, since we have not verified its digest; python@sha256:... if you have
+#   BUILD_BASE   BASE plus whatever pip needs on your network (certificates, pip.conf, wheels); not part of the result
 #
-# All of it is wheels of exact versions, their hashes checked (docs/supply-chain.md), but for one kernel that a stage of its
-# own compiles: the image has no compiler. It needs no BuildKit.
+# Everything is installed from wheels of exact versions with verified hashes (docs/supply-chain.md), except for one kernel,
+# which a separate stage compiles: the image has no compiler. BuildKit isn't needed.
 ARG BASE=python:3.11-slim-bookworm
 ARG BUILD_BASE=${BASE}
 
@@ -16,8 +16,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP
 WORKDIR /build
 RUN python -m venv --without-pip /opt/sumsquares
 COPY requirements.lock requirements-torch.lock ./
-# torch comes last: its other dependencies are there by then, their hashes checked. From its index comes torch alone:
-# whatever else lies there is none of ours. The reports are for the SBOM.
+# torch comes last, when its other dependencies are installed with verified hashes. Only torch itself comes from its
+# index, so that nothing else found there is trusted. The reports are for the SBOM.
 RUN mkdir wheels \
  && if [ -n "$TORCH_INDEX" ]; then \
       pip download --quiet --no-deps --dest wheels --index-url "$TORCH_INDEX" "$(grep '^torch==' requirements-torch.lock)"; \
@@ -31,7 +31,7 @@ RUN mkdir wheels \
  && rm -rf torch/include torch/test pandas/tests  # headers and tests, 190 MB
 
 FROM packages AS distribution
-# For the lanes engine's kernel; this stage is left behind.
+# Compiles the kernel of the lanes engine; this stage is not part of the image.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ > /dev/null && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY datasets datasets
@@ -46,13 +46,13 @@ RUN groupadd --gid 10001 sumsquares \
  && install -d -o 10001 -g 10001 -m 0700 /run/sumsquares \
  && install -d -o 10001 -g 10001 /store
 COPY --from=packages /opt/sumsquares /opt/sumsquares
-# A layer of its own, and a small one: what nodes fetch after a change of the source.
+# A small layer of its own: after a change of the source, nodes fetch nothing else.
 COPY --from=distribution /build/dist /tmp/dist
 RUN pip --python /opt/sumsquares/bin/python install --quiet --no-cache-dir --no-deps --no-index /tmp/dist/*.whl \
  && rm -r /tmp/dist
 
 FROM installed AS sbom
-# Made from what is installed, by a script that is left behind.
+# Made from what is installed; the script is not part of the image.
 ARG REVISION=""
 COPY --from=packages /build/hashed.json /build/torch.json /tmp/
 COPY .ci/sbom.py /tmp/
@@ -61,8 +61,8 @@ RUN /opt/sumsquares/bin/python /tmp/sbom.py "$REVISION" /tmp/hashed.json /tmp/to
 FROM installed
 COPY examples /usr/share/sumsquares/examples
 COPY --from=sbom /tmp/sbom.json /usr/share/sumsquares/sbom.json
-# The root is read-only at run time. Ray's own settings: those of cluster/session.py, here for `ray start`, and two that
-# end a worker before the kernel ends the container, and not again and again.
+# The root is read-only at run time. The first RAY_ settings are those of cluster/session.py, for `ray start`. The last two
+# make Ray end a worker before the kernel kills the container, and limit how often it is retried.
 ENV PATH=/opt/sumsquares/bin:$PATH \
     HOME=/home/sumsquares \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -80,7 +80,7 @@ WORKDIR /usr/share/sumsquares
 USER 10001:10001
 VOLUME /store
 STOPSIGNAL SIGTERM
-# A node of a cluster is healthy when its agent says so; a run is healthy while it lives, and tells the rest itself.
+# A cluster node is healthy when its Ray agent says so. A run is healthy while it is alive, and reports the rest itself.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
  CMD ! tr '\0' ' ' < /proc/1/cmdline | grep -q 'ray start' \
  || python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:52365/api/healthz', timeout=5)"

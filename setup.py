@@ -1,7 +1,7 @@
 """Builds the native kernel of the lanes engine, once per instruction set; everything else is in pyproject.toml.
 
-Plain shared libraries, loaded with ctypes: a C++ compiler is all that is needed, not Python's headers. Without one the
-installation goes on, and the torch engine trains in the kernel's place.
+The kernels are plain shared libraries, loaded with ctypes, so a C++ compiler is enough and Python's headers aren't
+needed. Without a compiler the installation succeeds, and the torch engine is used instead.
 """
 
 import platform
@@ -21,18 +21,18 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 
 class Libraries(build_ext):
-    """Names the libraries as they are loaded, and lets none of them fail the installation."""
+    """Names the libraries the way they are loaded; a failed build doesn't fail the installation."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """No mark of a Python version: they have nothing of Python in them."""
+        """Returns a name without Python's version, since the libraries don't depend on Python."""
         return str(Path(*fullname.split("."))) + ".so"
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        """No module's entry point."""
+        """Returns no entry point of a Python module."""
         return ext.export_symbols
 
     def build_extension(self, ext: Extension) -> None:
-        """Builds one; what went wrong is said by the installation with --verbose, and by `sumsquares plan`."""
+        """Builds one library; `pip install --verbose` and `sumsquares plan` report what went wrong."""
         try:
             super().build_extension(ext)
         except Exception as error:

@@ -1,11 +1,11 @@
-"""Writes what the image holds as CycloneDX 1.6: this project, Python and its packages, Debian's packages.
+"""Writes the content of the image as CycloneDX 1.6: this project, Python and its packages, Debian's packages.
 
     python sbom.py REVISION REPORT... > sbom.json
 
-The image's own Python runs it, in a build stage that is left behind, after everything is installed. Versions and
-licenses are those of the installed metadata and of dpkg, hashes those in the reports of `pip install --report`. It
-needs the standard library alone: the build trusts no further tool. Not listed: what is compiled into a wheel, such as
-the libraries inside torch, and the licenses of Debian's packages, which are in /usr/share/doc.
+The image's Python runs it in a separate build stage, after everything is installed. Versions and licenses come from the
+installed metadata and from dpkg, hashes from the reports of `pip install --report`. It uses only the standard library,
+so that the build trusts no further tool. It doesn't list what is compiled into a wheel, such as the libraries inside
+torch, or the licenses of Debian's packages, which are in /usr/share/doc.
 """
 
 import json
@@ -30,18 +30,18 @@ Hashes = dict[tuple[str, str], str]
 
 
 def normalized(name: str) -> str:
-    """The one spelling of a Python package's name."""
+    """Returns the canonical spelling of a Python package's name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def component(kind: str, namespace: str, name: str, version: str, qualifiers: str = "") -> Component:
-    """What has a name and a version; its package URL is its identity."""
+    """Returns a component with a name and a version, identified by its package URL."""
     purl = f"pkg:{namespace}/{quote(name, safe='')}@{quote(version, safe=':')}{qualifiers}"
     return {"type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 def licenses(package: Distribution) -> list[Component]:
-    """An expression where the metadata has one, else the classifiers, else a line of text."""
+    """Returns the license expression of the metadata, else the classifiers, else a line of text."""
     if expression := package.metadata.get("License-Expression"):
         return [{"expression": expression}]
     classifiers = package.metadata.get_all("Classifier") or []
@@ -53,7 +53,7 @@ def licenses(package: Distribution) -> list[Component]:
 
 
 def python_package(package: Distribution, hashes: Hashes) -> Component:
-    """One installed distribution, with the hash of the file that it was installed from, where pip told it."""
+    """Returns one installed distribution, with the hash of the file it was installed from if pip reported it."""
     name, version = normalized(package.metadata["Name"]), package.version
     found = component("library", "pypi", name, version)
     if digest := hashes.get((name, version)):
@@ -64,18 +64,18 @@ def python_package(package: Distribution, hashes: Hashes) -> Component:
 
 
 def sha256(archive: dict[str, Any]) -> str:
-    """Of a file, as a report says it; before pip 23.1 in one string with the algorithm."""
+    """The hash of a file in a report; before pip 23.1 it is one string with the algorithm."""
     return archive["hashes"]["sha256"] if "hashes" in archive else archive["hash"].removeprefix("sha256=")
 
 
 def fetched(report: dict[str, Any]) -> Hashes:
-    """The hash of each file that pip fetched."""
+    """Returns the hash of each file that pip downloaded."""
     found = [(each["metadata"], each["download_info"]["archive_info"]) for each in report["install"]]
     return {(normalized(facts["name"]), facts["version"]): sha256(archive) for facts, archive in found}
 
 
 def debian_packages(listing: str, distro: str) -> list[Component]:
-    """What dpkg has installed, by the output of DPKG."""
+    """Parses the output of DPKG into the installed Debian packages."""
     rows = [line.split("\t") for line in listing.splitlines()]
     return [
         component("library", "deb/debian", name, version, f"?arch={architecture}&distro={distro}")
@@ -85,7 +85,7 @@ def debian_packages(listing: str, distro: str) -> list[Component]:
 
 
 def document(revision: str, project: Distribution, components: Iterable[Component]) -> dict[str, Any]:
-    """The whole SBOM, each component once, in the order of their identities."""
+    """Returns the whole SBOM, with each component once, ordered by identity."""
     subject = component("application", "generic", PROJECT, project.version) | {"licenses": licenses(project)}
     if revision:
         subject["properties"] = [{"name": "org.opencontainers.image.revision", "value": revision}]
@@ -100,12 +100,12 @@ def document(revision: str, project: Distribution, components: Iterable[Componen
 
 
 def printed(*command: str) -> str:
-    """What a command says; it must succeed."""
+    """Runs a command that must succeed, and returns its output."""
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def main(revision: str, *reports: str) -> None:
-    """Looks around, and prints."""
+    """Collects all components, and prints the SBOM."""
     hashes: Hashes = {}
     for report in reports:
         hashes |= fetched(json.loads(Path(report).read_text()))

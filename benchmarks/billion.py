@@ -1,11 +1,11 @@
-"""A billion rows in bounded memory: `sumsquares generate` on a local Ray, and the most that each kind of process held.
+"""A billion rows in bounded memory: `sumsquares generate` on a local Ray, with peak memory by kind of process.
 
     python benchmarks/billion.py [--rows 1_000_000_000] [--workers 2] [--json]
 
-Takes two minutes on two idle cores, and 4 GB of disk for sums of two numbers of 1..1000, in a temporary folder below
---folder that is deleted again. Memory is each process's peak resident set (VmHWM of Linux), the greatest of
-its kind: the launcher, the workers that generate (Ray's default workers), Ray's own processes. It shares pages with
-others, so they don't add up. It does not compare with anything.
+Takes two minutes on two idle cores, and 4 GB of disk for sums of two numbers of 1..1000, in a temporary folder under
+--folder, deleted afterwards. Memory is the peak resident set (VmHWM of Linux) of the largest process of each kind: the
+launcher, the workers that generate (Ray's default workers), and Ray's own processes. Processes share pages, so the
+figures don't add up. It compares with nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ lr = 0.01
 
 
 def main() -> None:
-    """Generates, watches, and prints."""
+    """Generates the rows, watches memory, and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000_000)
     parser.add_argument("--workers", type=int, default=2, help="0: in one process without Ray")
-    parser.add_argument("--folder", type=Path, help="where the rows lie meanwhile; default: the temporary folder")
+    parser.add_argument("--folder", type=Path, help="where to write the rows; default: the temporary folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
@@ -48,11 +48,11 @@ def main() -> None:
         print(json.dumps(found))
         return
     peaks = ", ".join(f"{kind} {size / 1e6:,.0f} MB" for kind, size in found["peak_bytes"].items())
-    print(f"{found['rows']:,} rows, {found['bytes'] / 1e9:.2f} GB in {found['seconds']:.0f} s; at most: {peaks}")
+    print(f"{found['rows']:,} rows, {found['bytes'] / 1e9:.2f} GB in {found['seconds']:.0f} s; peak memory: {peaks}")
 
 
 def generate(folder: Path, rows: int, workers: int) -> dict[str, object]:
-    """One run, from a cold start to its end."""
+    """Measures one run, from a cold start to its end."""
     spec = folder / "billion.toml"
     spec.write_text(SPEC.format(rows=rows))
     command = [Path(sys.executable).parent / "sumsquares", "generate", spec, "--store", folder / "store"]
@@ -73,7 +73,7 @@ def generate(folder: Path, rows: int, workers: int) -> dict[str, object]:
 
 
 def family(first: int) -> set[int]:
-    """A process and all that descend from it."""
+    """Returns the ids of a process and all its descendants."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         text = read(path)
@@ -87,19 +87,19 @@ def family(first: int) -> set[int]:
 
 
 def kind_of(pid: int) -> str:
-    """A worker, idle or in work, or one of Ray's own processes."""
+    """Whether a process is a worker, busy or idle, or one of Ray's own."""
     title = read(Path(f"/proc/{pid}/cmdline"))
     return "worker" if title.startswith("ray::") or "default_worker" in title else "Ray's own"
 
 
 def peak_bytes(pid: int) -> int:
-    """The most it ever held; 0 when it has gone."""
+    """Peak memory of a process; 0 once it has ended."""
     lines = read(Path(f"/proc/{pid}/status")).splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def read(path: Path) -> str:
-    """A file of /proc, empty when its process has gone."""
+    """Returns the text of a file in /proc; empty once its process has ended."""
     try:
         return path.read_text(errors="replace")
     except OSError:

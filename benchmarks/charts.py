@@ -1,6 +1,6 @@
-"""Small SVG charts of measurements: a panel per group, a row per contender, ours in another colour. No library.
+"""Small SVG charts of measurements: one panel per group, one row per contender, ours in another colour. No library.
 
-Each brings its own background and colours for light and dark, so that it is readable wherever it is shown.
+Each chart has its own background and its own colours for light and dark, so that it is readable wherever it is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, ROW, HEAD = 720, 210, 150, 22, 44
-"""In pixels: of the chart, of the labels, of the numbers, the height of a row and of a panel's title."""
+"""Pixels: width of the chart, of the labels and of the numbers; height of a row and of a panel's title."""
 STYLE = """
 .back { fill: #ffffff } text { font: 13px system-ui, sans-serif; fill: #1f2328 } .title { font-weight: 600 }
 .small { font-size: 11px; fill: #59636e } .line { stroke: #d1d9e0 } .other { fill: #8c959f } .ours { fill: #0969da }
@@ -28,23 +28,23 @@ class Row:
     label: str
     value: float
     text: str
-    """Written right of it all."""
+    """The number as text, to the right of the row."""
     ours: bool
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One group, on an axis of its own."""
+    """One group of contenders, with its own axis."""
 
     title: str
     unit: str
     rows: Sequence[Row]
     log: bool
-    """Points on a logarithmic axis instead of bars from zero."""
+    """Whether values are points on a logarithmic axis instead of bars from zero."""
 
 
 def svg(description: str, panels: Sequence[Panel]) -> str:
-    """The whole picture."""
+    """Returns the chart as SVG."""
     parts, y = [], 8
     for panel in panels:
         parts += drawn(panel, y)
@@ -55,7 +55,7 @@ def svg(description: str, panels: Sequence[Panel]) -> str:
 
 
 def drawn(panel: Panel, top: int) -> list[str]:
-    """The elements of one panel."""
+    """Returns the SVG elements of one panel."""
     bottom = top + HEAD + ROW * len(panel.rows)
     parts = [text(16, top + 20, panel.title, "title"), text(LEFT, top + 36, panel.unit, "small")]
     for mark, x in ticks(panel):
@@ -73,7 +73,7 @@ def drawn(panel: Panel, top: int) -> list[str]:
 
 
 def ticks(panel: Panel) -> list[tuple[float, float]]:
-    """Round numbers and their places: powers of ten, or about five steps from zero."""
+    """Returns round values and their positions: powers of ten, or about five steps from zero."""
     low, high = axis(panel)
     if panel.log:
         marks = [10.0**power for power in range(round(math.log10(low)), round(math.log10(high)) + 1)]
@@ -85,7 +85,7 @@ def ticks(panel: Panel) -> list[tuple[float, float]]:
 
 
 def axis(panel: Panel) -> tuple[float, float]:
-    """The ends of the axis."""
+    """Lower and upper end of the axis."""
     values = [row.value for row in panel.rows]
     if panel.log:
         return 10.0 ** math.floor(math.log10(min(values))), 10.0 ** math.ceil(math.log10(max(values)))
@@ -93,12 +93,12 @@ def axis(panel: Panel) -> tuple[float, float]:
 
 
 def place(panel: Panel, value: float) -> float:
-    """Where a value lies, from left to right."""
+    """The horizontal position of a value."""
     low, high = axis(panel)
     share = math.log(value / low) / math.log(high / low) if panel.log else value / high
     return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
-    """One line of it."""
+    """Returns one text element."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'

@@ -1,13 +1,14 @@
-"""What `engine = "auto"` chooses, against every other choice, over a grid of shapes of packs, on one core, in turns.
+"""Compares what `engine = "auto"` chooses with every other choice, over a grid of pack shapes, on one core, in turns.
 
     python benchmarks/choice.py [--units 4 16 ... 256] [--layers 1 2] [--models 1 2 ... 64] [--batch 100]
         [--dtype float32 float64] [--variant avx2] [--torch] [--rounds 5] [--seconds 0.05] [--core N] [--json]
 
-The choices are the lanes engine with a model per lane, with a unit per lane, with what the kernel chooses of the two
-(which is what `auto` has on a CPU), and, with --torch, the torch engine, which takes a hundred times as long for the
-smallest shapes. Networks are 1-H-..-1 with ReLU and Adam. A shape's loss is what `auto` takes over the best choice: the
-median over the rounds of both times measured one after the other. The default takes six minutes; it prints the shapes
-where more than 5 % is lost, and how much the other choices would lose. Times are of the process's own clock.
+The choices are the lanes engine with a model per lane, with a unit per lane, and with the layout that the kernel
+chooses (this is what `auto` uses on a CPU); with --torch, also the torch engine, which takes a hundred times as long
+for the smallest shapes. Networks are 1-H-..-1 with ReLU and Adam. The loss of a shape is the time that `auto` takes
+beyond the best choice: the median over the rounds, each of which measures both one after the other. By default it takes
+six minutes, and prints the shapes with a loss above 5 % and what the other choices would lose. Times are CPU times of
+the process.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from sumsquares.jobs.engines.state import Models
 
 AUTO = LAYOUTS[0]
 LOSS = 0.05
-"""That the rule may have."""
+"""Largest loss of `auto` that is not printed, as a share."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A pack."""
+    """The shape of a pack."""
 
     hidden: tuple[int, ...]
     models: int
@@ -47,12 +48,12 @@ class Shape:
     dtype: str
 
     def __str__(self) -> str:
-        """As in `64 x 1-16-16-1, batch 100, float32`."""
+        """The shape as text, such as `64 x 1-16-16-1, batch 100, float32`."""
         return f"{self.models} x {'-'.join(map(str, (1, *self.hidden, 1)))}, batch {self.batch}, {self.dtype}"
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures every shape and prints the losses."""
     options = parsed()
     os.sched_setaffinity(0, {options.core})
     library = load()
@@ -79,24 +80,26 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The options."""
+    """Parses the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--units", type=int, nargs="+", default=[4, 16, 32, 64, 128, 256])
     parser.add_argument("--layers", type=int, nargs="+", default=[1, 2], help="hidden layers")
-    parser.add_argument("--models", type=int, nargs="+", default=[1, 2, 3, 5, 8, 11, 16, 20, 64], help="of a pack")
+    parser.add_argument(
+        "--models", type=int, nargs="+", default=[1, 2, 3, 5, 8, 11, 16, 20, 64], help="models per pack"
+    )
     parser.add_argument("--batch", type=int, nargs="+", default=[100])
     parser.add_argument("--dtype", nargs="+", default=["float32"], choices=["float32", "float64"])
-    parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="of the kernel, else the best")
+    parser.add_argument("--variant", choices=["avx2", "avx512", "baseline"], help="kernel to use; default: the best")
     parser.add_argument("--torch", action="store_true", help="measure the torch engine as well")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.05, help="of one choice in one round, at least an epoch")
-    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin it to")
+    parser.add_argument("--seconds", type=float, default=0.05, help="per choice and round; at least one epoch")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin the process to")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 def contenders(shape: Shape, variant: str, with_torch: bool) -> dict[str, Callable[[Program], object]]:
-    """Functions that train the pack, by the name of the choice."""
+    """Returns a function per choice that trains the pack."""
     models = Models(range(shape.models), ["pytorch"] * shape.models, [1e-3] * shape.models, [0.0] * shape.models)
     x_NI = np.linspace(0.001, 1, 1000, dtype=shape.dtype)[:, None]
     rows = in_memory(x_NI, x_NI[:, 0] ** 2)
@@ -122,7 +125,7 @@ def contenders(shape: Shape, variant: str, with_torch: bool) -> dict[str, Callab
 def measure(
     shape: Shape, choices: dict[str, Callable[[Program], object]], rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Seconds per model and step of each choice in each round."""
+    """Measures the seconds per model and step of each choice in each round."""
 
     def program(epochs: int) -> Program:
         return Program(1, shape.hidden, "relu", "adam", "constant", shape.batch, epochs, 1000, shape.dtype, 0)
@@ -134,19 +137,19 @@ def measure(
     for turn in range(rounds + 1):
         for name in random.sample(list(choices), len(choices)):
             taken = timed(choices[name], one) / one.steps / shape.models
-            found[name] += [taken] if turn else []  # the first turn warms up
+            found[name] += [taken] if turn else []  # the first turn is the warm-up
     return found
 
 
 def timed(train: Callable[[Program], object], program: Program) -> float:
-    """CPU seconds of a training."""
+    """CPU seconds of one training."""
     began = time.process_time()
     train(program)
     return time.process_time() - began
 
 
 def loss(name: str, seconds: dict[str, list[float]]) -> float:
-    """What a choice takes more than the best one: the largest of its median ratios to the others, less one."""
+    """The loss of a choice: the largest of its median time ratios to the others, minus one."""
     ratios = [
         statistics.median(one / other for one, other in zip(seconds[name], seconds[rival], strict=True))
         for rival in seconds
@@ -155,13 +158,13 @@ def loss(name: str, seconds: dict[str, list[float]]) -> float:
 
 
 def text(found: list[dict], variant: str) -> str:
-    """For people."""
+    """Formats the losses of all choices."""
     losses = {name: sorted(shape["loss"][name] for shape in found) for name in found[0]["loss"]}
-    lines = [f"{len(found)} shapes, {variant}: what each choice loses to the best"]
+    lines = [f"{len(found)} shapes, {variant}: time lost against the best choice"]
     for name, each in losses.items():
         over = sum(one > LOSS for one in each)
         label = "auto" if name == AUTO else name
-        lines.append(f"{label:10} median {statistics.median(each):6.1%}, most {each[-1]:8.1%}, over 5 %: {over}")
+        lines.append(f"{label:10} median {statistics.median(each):6.1%}, max {each[-1]:8.1%}, over 5 %: {over}")
     return "\n".join(lines)
 
 

@@ -3,11 +3,12 @@
     python benchmarks/endtoend.py [--trials 1000] [--rounds 3] [--tune-trials 24 48] [--full] [--reuse-actors] [--json]
 
 Networks are 1-16-16-1 with ReLU and Adam, on 1,000 rows in batches of 100, 500 epochs, at learning rates from 0.0001 to
-0.01. Both sides are new processes with nothing generated and nothing trained: imports, Ray's start, rows, training,
-measuring, saving and the summary are in the time. Ray Tune trains one trial per process (--reuse-actors: each process
-goes on with the next trial), and needs seconds per trial: it is measured on two smaller numbers of trials, and the
-line through them is extended, unless --full has it train all. Its own script is peers/ray_tune.py. Both sides are
-measured in turns; the ratio is the median of the rounds, each of which takes six minutes on two idle cores.
+0.01. Both sides start as new processes with nothing generated and nothing trained: the time includes imports, Ray's
+start, rows, training, evaluation, saving and the summary. Ray Tune trains one trial per process (with --reuse-actors,
+each process continues with the next trial) and needs seconds per trial. It is therefore measured with two smaller
+numbers of trials, and its time is extrapolated linearly, unless --full makes it train all of them. Its script is
+peers/ray_tune.py. The two sides take turns. The ratio is the median over the rounds, each of which takes six minutes on
+two idle cores.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PEER = Path(__file__).parent / "peers/ray_tune.py"
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures both sides and prints the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000, help="a multiple of ten")
     parser.add_argument("--rounds", type=int, default=3)
@@ -52,9 +53,9 @@ def main() -> None:
 
 
 def sumsquares(trials: int) -> dict[str, float]:
-    """Seconds of `sumsquares run` in an empty store, by stage as well, and the median RMSE of its trials.
+    """Measures `sumsquares run` in an empty store: seconds in total and by stage, and the median RMSE of its trials.
 
-    Ten seeds of each learning rate.
+    There are ten seeds per learning rate.
     """
     rates = -(-trials // SEEDS)
     grid = {"optimizer": "adam", "init": "pytorch", "lr": learning_rates(rates), "seeds": SEEDS}
@@ -70,19 +71,19 @@ def sumsquares(trials: int) -> dict[str, float]:
 
 
 def tune(trials: int, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of Ray Tune, and the median RMSE of its trials."""
+    """Measures Ray Tune: seconds, and the median RMSE of its trials."""
     flags = ["--reuse-actors"] if options.reuse_actors else []
     seconds, printed = timed([sys.executable, str(PEER), str(trials), *flags])
     return {"seconds": seconds, **json.loads(printed.splitlines()[-1])}
 
 
 def tune_in_full(options: argparse.Namespace) -> dict[str, float]:
-    """All trials."""
+    """Measures Ray Tune with all trials."""
     return tune(options.trials, options)
 
 
 def tune_extended(options: argparse.Namespace) -> dict[str, float]:
-    """The line through two smaller runs."""
+    """Extrapolates Ray Tune's time from two smaller runs."""
     few, more = (tune(trials, options) for trials in sorted(options.tune_trials))
     each = (more["seconds"] - few["seconds"]) / (more["trials"] - few["trials"])
     if each <= 0:
@@ -92,14 +93,14 @@ def tune_extended(options: argparse.Namespace) -> dict[str, float]:
 
 
 def timed(command: list[str]) -> tuple[float, str]:
-    """Wall seconds of a command, and what it printed."""
+    """Returns the wall seconds of a command, and its output."""
     began = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     return time.perf_counter() - began, done.stdout
 
 
 def text(found: dict) -> str:
-    """For people."""
+    """Formats both sides and their ratio."""
     ours, peer = (median([each[side] for each in found["rounds"]]) for side in ("sumsquares", "ray_tune"))
     stages = ", ".join(f"{name} {value:.2f}" for name, value in ours.items() if name not in ("seconds", "rmse"))
     ratio = found["ratio"]
@@ -111,12 +112,12 @@ def text(found: dict) -> str:
     ]
     if found["extended"]:
         line = f"{peer['start']:.1f} s + {peer['each']:.2f} s per trial"
-        lines.append(f"Ray Tune's time is extended from fewer trials, by {line}; --full measures it")
+        lines.append(f"Ray Tune's time is extrapolated from fewer trials, as {line}; --full measures it")
     return "\n".join(lines)
 
 
 def median(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Of each number that all runs have."""
+    """Returns the median of each number that all runs have."""
     names = [name for name in runs[0] if all(name in run for run in runs)]
     return {name: statistics.median(run[name] for run in runs) for name in names}
 

@@ -1,9 +1,9 @@
-"""Runs the examples as a user does, each in a new store, and keeps what is printed and how long it takes.
+"""Runs the examples as a user would, each in a new store, and records what is printed and how long it takes.
 
     python benchmarks/examples.py     # writes docs/figures/examples.json
-    python benchmarks/pages.py        # puts it into the README and into the heads of the examples
+    python benchmarks/pages.py        # copies it into the README and into the heads of the examples
 
-A minute for the first two, and two for large.toml. Times are whole commands, on an idle machine.
+The first two take a minute, large.toml two. Times are of whole commands, on an idle machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WIDTH = 100
 
 
 def main() -> None:
-    """Runs those that are named, or all; those that are not are kept as they were measured before."""
+    """Runs the named examples, or all; keeps the earlier measurements of the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=["question", "sweep", "large"], help="examples to run")
     options = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def measured(name: str) -> dict[str, Any]:
-    """Seconds of a run on two cores, what it printed without the names of files, and what its summary says."""
+    """Returns the seconds of a run, what it printed except file names, and the counts in its summary."""
     with tempfile.TemporaryDirectory() as store:
         command = [sys.executable, "-m", "sumsquares", "run", f"examples/{name}.toml", "--store", store, "--quiet"]
         began = time.perf_counter()

@@ -1,14 +1,15 @@
-"""How often the gate errs on edited specs, and what it finds: made-up nights of which the truth is known.
+"""Measures how often the gate errs on edited specs, and what it detects, with simulated nights whose truth is known.
 
     python benchmarks/gate.py [--nights 2000] [--alpha 0.01] [--only TEXT ...] [--json]
 
-Logarithms of RMSEs are drawn with luck of each seed (standard deviation 0.3), with fresh rows also of each variant's
-rows in each night (0.3 too); a share of the seeds diverges. No edit makes anything better or worse, so that whatever is
-called so is a false alarm. Variants are near ties (evenly spaced up to 0.3), or equal, or one is better than the others
-by 0.9 divided by the root of the seeds, where halves often disagree. Each edit has a champion with up to 19 nights of
-its own behind it that were called the same. In lives, LIFE edits follow each other and what is called better becomes
-the champion, so that lucky ones stay. The power is the share called worse of nights that are, by a factor, with the
-history of 10 nights. The default takes ten minutes on one core; --only keeps worlds whose words have one of the texts.
+The logarithm of an RMSE is drawn with noise per seed (standard deviation 0.3) and, with fresh rows, also with noise per
+variant and night (0.3 too); a share of the seeds diverges. No edit changes the true quality, so every verdict of
+better or worse is a false alarm. The variants are near ties (evenly spaced up to 0.3), or equal, or one is better than
+the others by 0.9 divided by the root of the number of seeds, where the two halves often disagree. Each edit faces a
+champion with up to 19 nights of its own that were judged the same. In lives, LIFE edits follow each other, and a night
+judged better becomes the champion, so that lucky ones stay. Power is the share of nights judged worse among nights that
+are worse by a factor, with a history of 10 nights. By default it takes ten minutes on one core; --only keeps the worlds
+whose description contains one of the texts.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ from tables import markdown
 from sumsquares.jobs.night.best import Pair, Table, compare, worst
 from sumsquares.jobs.night.gate import LOST, Policy
 
-LUCK = 0.3
+NOISE = 0.3
 LIFE = 20
 HISTORY = 20
 KINDS = ("normal", "exponential", "student3")
 Shape = tuple[int, int]
-"""Variants and seeds."""
+"""Number of variants and of seeds."""
 Night = list[Table]
-"""Its datasets."""
+"""One table per dataset."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What nights are drawn from."""
+    """The distribution that nights are drawn from."""
 
     champion: Shape
     night: Shape
     kind: str = "normal"
-    """Of the luck: normal, exponential, or Student's t of 3 degrees."""
+    """Distribution of the noise: normal, exponential, or Student's t with 3 degrees of freedom."""
     fresh: bool = False
-    """Whether each night has luck with its rows."""
+    """Whether each night adds noise from rows of its own."""
     diverging: float = 0.0
     """Share of the seeds that diverge."""
     variants: str = "near ties"
@@ -55,7 +56,7 @@ class World:
     datasets: int = 1
 
     def __str__(self) -> str:
-        """As in `6 x 5, normal, fresh rows`."""
+        """The description, such as `6 x 5, normal, fresh rows`."""
         shapes = " and ".join(f"{v} x {s}" for v, s in dict.fromkeys((self.champion, self.night)))
         parts = [shapes, self.kind, "fresh rows" if self.fresh else "same rows"]
         parts += [f"{self.diverging:.0%} diverge"] if self.diverging else []
@@ -65,11 +66,11 @@ class World:
 
 
 def main() -> None:
-    """Simulates and prints."""
+    """Simulates every world and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=2000, help="edited nights of each world")
-    parser.add_argument("--alpha", type=float, default=0.01, help="the policy's")
-    parser.add_argument("--only", nargs="*", default=[""], help="worlds whose words have one of these in them")
+    parser.add_argument("--nights", type=int, default=2000, help="edited nights per world")
+    parser.add_argument("--alpha", type=float, default=0.01, help="false-alarm rate of the policy")
+    parser.add_argument("--only", nargs="*", default=[""], help="keep worlds whose description contains one of these")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     policy = Policy(alpha=options.alpha)
@@ -82,7 +83,7 @@ def main() -> None:
 
 
 def worlds() -> Iterator[World]:
-    """Those of every combination, then those that are harder."""
+    """Yields every combination of the basic settings, then the harder worlds."""
     for variants, seeds, kind, fresh in product((1, 6, 33), (4, 5, 10), KINDS, (False, True)):
         yield World((variants, seeds), (variants, seeds), kind, fresh)
     for fresh in (False, True):
@@ -98,7 +99,7 @@ def worlds() -> Iterator[World]:
 
 
 def measured(world: World, nights: int, policy: Policy) -> dict[str, object]:
-    """Shares of a world: of single edits, and of edits in lives."""
+    """Returns the shares of a world, for single edits and for edits in lives, and its power."""
     draw = np.random.default_rng(1)
     single: Counter[str] = Counter()
     lives: Counter[str] = Counter()
@@ -113,7 +114,7 @@ def measured(world: World, nights: int, policy: Policy) -> dict[str, object]:
 
 
 def live(world: World, edits: int, before: int, policy: Policy, draw: np.random.Generator) -> Iterator[str]:
-    """Verdicts on nights of edited specs, each with so many of the champion's own before it."""
+    """Yields verdicts on nights of edited specs, each after `before` nights of the champion's own."""
     own, other = world.champion, world.night
     champion = drawn(world, own, draw)
     history = [champion]
@@ -129,7 +130,7 @@ def live(world: World, edits: int, before: int, policy: Policy, draw: np.random.
 
 
 def found(world: World, factor: float, nights: int, policy: Policy, draw: np.random.Generator) -> float:
-    """The share called worse that is."""
+    """The share of worse nights that is judged worse."""
     count = 0
     for _ in range(nights):
         history = [drawn(world, world.champion, draw) for _ in range(10 if world.fresh else 1)]
@@ -139,7 +140,7 @@ def found(world: World, factor: float, nights: int, policy: Policy, draw: np.ran
 
 
 def verdict(night: Night, champion: Night, history: Sequence[Night], policy: Policy) -> str:
-    """On all datasets."""
+    """The verdict over all datasets."""
     pairs = [
         Pair(ours, theirs, [each[d] for each in history])
         for d, (ours, theirs) in enumerate(zip(night, champion, strict=True))
@@ -148,34 +149,34 @@ def verdict(night: Night, champion: Night, history: Sequence[Night], policy: Pol
 
 
 def drawn(world: World, shape: Shape, draw: np.random.Generator, worse: float = 0.0) -> Night:
-    """One night."""
+    """Draws one night."""
     names = tuple(f"{v}" for v in range(shape[0]))
     tables = []
     for _ in range(world.datasets):
-        log_VS = 5 + worse + offsets(world.variants, shape)[:, None] + LUCK * noise(world.kind, shape, draw)
-        log_VS += LUCK * noise(world.kind, (shape[0], 1), draw) if world.fresh else 0.0
+        log_VS = 5 + worse + offsets(world.variants, shape)[:, None] + NOISE * noise(world.kind, shape, draw)
+        log_VS += NOISE * noise(world.kind, (shape[0], 1), draw) if world.fresh else 0.0
         tables.append(Table(names, np.where(draw.random(shape) < world.diverging, math.log(LOST), log_VS)))
     return tables
 
 
 def offsets(variants: str, shape: Shape) -> NDArray[np.float64]:
-    """How much worse than the best each variant is, in the logarithm."""
-    gap = {"near ties": LUCK, "equal variants": 0.0, "one better variant": 3 * LUCK / math.sqrt(shape[1])}[variants]
+    """How much worse than the best each variant is, as a logarithm."""
+    gap = {"near ties": NOISE, "equal variants": 0.0, "one better variant": 3 * NOISE / math.sqrt(shape[1])}[variants]
     return gap * (np.arange(shape[0]) > 0) if variants == "one better variant" else np.linspace(0, gap, shape[0])
 
 
 def noise(kind: str, shape: Shape, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Of mean 0 and standard deviation 1."""
+    """Draws noise of mean 0 and standard deviation 1."""
     if kind == "student3":
         return draw.standard_t(3, shape) / math.sqrt(3)
     return draw.exponential(1, shape) - 1 if kind == "exponential" else draw.normal(size=shape)
 
 
 def table(found: list[dict[str, object]]) -> str:
-    """In Markdown."""
+    """Formats the shares as Markdown."""
     shares = ("worse", "better", "worse in lives", "better in lives", "2 x worse", "10 x worse")
     rows = [(str(each["world"]), *(f"{each[share]:.1%}" for share in shares)) for each in found]
-    return markdown(["variants x seeds, luck", *shares], rows)
+    return markdown(["variants x seeds, noise", *shares], rows)
 
 
 if __name__ == "__main__":

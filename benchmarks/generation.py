@@ -3,9 +3,9 @@
     python benchmarks/generation.py [--rows N] [--rounds 7] [--json]
 
 Takes about two minutes. All write the same columns (random INTEGERs 1..1000 and a BIGINT target) to files in a
-temporary folder, without fsync; only ours makes the digests of the content and of each file. Every contender is a
-process of its own with one thread, pinned to the same core; those of other projects run in build/peers. Ratios are of
-rounds; quote them only, as absolute rates don't hold from machine to machine. It does not measure reading, nor
+temporary folder, without fsync; only ours computes digests of the content and of each file. Every contender is a
+process of its own with one thread, pinned to the same core; those of other projects run in build/peers. Each ratio is
+measured within a round. Quote only the ratios: absolute rates differ between machines. It measures neither reading nor
 several cores.
 """
 
@@ -40,17 +40,19 @@ ENTRIES: dict[str, tuple[str, str, dict[str, object]]] = {
         {"compression": "none", "write_statistics": False, "use_dictionary": False},
     ),
 }
-"""Name -> label, library, and what it is told."""
+"""By name: label, library, and its options."""
 
 
 def main() -> None:
-    """Measures each task and prints one table, or one JSON object."""
+    """Measures each task and prints tables, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4 * 2**20, help="rows per set of files (default 4 x 2**20)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders, and ours")
+    parser.add_argument(
+        "--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders to measure; ours always is"
+    )
     parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
-    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin everything to")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin every process to")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     tasks = [measure(task, options) for task in ("sum", "square")]
@@ -63,7 +65,7 @@ def main() -> None:
 
 
 def measure(task: str, options: argparse.Namespace) -> dict[str, Any]:
-    """All contenders on one task; rates are rows per second, ratios ours against theirs."""
+    """Measures all contenders on one task: rows per second, and ratios of ours to theirs."""
     names = dict.fromkeys(["ours", *options.only])
     with ExitStack() as stack:
         contenders = {name: stack.enter_context(start(name, task, options)) for name in names}
@@ -79,7 +81,7 @@ def measure(task: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def start(name: str, task: str, options: argparse.Namespace) -> Contender:
-    """The process of one contender."""
+    """Starts the process of one contender."""
     _, library, settings = ENTRIES[name]
     python = sys.executable if library == "ours" else peers_python()
     question = {"core": options.core, "library": library, "task": task, "rows": options.rows, "options": settings}
@@ -87,7 +89,7 @@ def start(name: str, task: str, options: argparse.Namespace) -> Contender:
 
 
 def table(found: dict[str, Any]) -> str:
-    """One task as text."""
+    """Formats one task as text."""
     lines = [f"\n{found['task']:30}{'M rows/s':>10}{'bytes/row':>11}  ours is faster by"]
     for row in found["entries"]:
         ratios = row["rate_ratio"]

@@ -1,4 +1,4 @@
-"""The figures of README, docs/performance.md and the examples, made from the measurements in docs/figures.
+"""Writes the figures in README, docs/performance.md and the examples, from the measurements in docs/figures.
 
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
@@ -9,7 +9,7 @@
     python benchmarks/examples.py
     python benchmarks/pages.py [--check]
 
-It measures nothing. `--check` changes nothing, and ends with 1 where a file isn't what it would be.
+It measures nothing. `--check` changes nothing, and exits with 1 if a file is out of date.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ FIGURES = DOCS / "figures"
 PAGE = DOCS / "performance.md"
 README = ROOT / "README.md"
 SHOWN = ([16, 16], [64, 64])
-"""Networks with a picture and all figures; the others have a line in a table."""
+"""Networks with a chart and all figures; each of the others has one line in a table."""
 OURS = {"ours", "torch", "lanes"}
 
 
 def main() -> None:
-    """Writes, or compares."""
+    """Writes the files that are out of date, or names them with `--check`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if something is out of date")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is out of date")
     check = parser.parse_args().check
     old = [path for path, content in made().items() if not path.exists() or path.read_text() != content]
     if check and old:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def made() -> dict[Path, str]:
-    """Every file and what belongs in it."""
+    """Returns the content of every file that is made here."""
     names = ("training", "generation", "billion", "choice", "endtoend", "scale")
     training, generation, billion, choice, endtoend, scale = (
         json.loads((FIGURES / f"{name}.json").read_text()) for name in names
@@ -90,21 +90,21 @@ def made() -> dict[Path, str]:
 
 
 def filled(page: str, tables: dict[str, str]) -> str:
-    """The page with each table between its two marks."""
+    """Returns the page with each table between its two markers."""
     for name, content in tables.items():
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        assert len(marks.findall(page)) == 1, f"there is not one place for {name}"
+        assert len(marks.findall(page)) == 1, f"the page must have exactly one pair of markers for {name}"
         page = marks.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", page)
     return page
 
 
 def shown(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The networks with a picture."""
+    """The networks with a chart."""
     return [network for network in training["networks"] if network["hidden"] in SHOWN]
 
 
 def training_panels(training: dict[str, Any]) -> list[Panel]:
-    """A panel for each network that has a picture."""
+    """Returns one panel per network that has a chart."""
     panels = []
     for network in shown(training):
         rows = [
@@ -116,7 +116,7 @@ def training_panels(training: dict[str, Any]) -> list[Panel]:
 
 
 def generation_panels(generation: dict[str, Any]) -> list[Panel]:
-    """A panel for each task."""
+    """Returns one panel per task."""
     panels = []
     for found in generation["tasks"]:
         rows = [

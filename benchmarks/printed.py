@@ -39,7 +39,7 @@ def readme_block(found: dict[str, Any]) -> str:
 
 
 def readme_reading(found: dict[str, Any]) -> str:
-    """Returns the paragraph that explains the output, with its figures."""
+    """Returns the two paragraphs that explain the output, with its figures."""
     squares = rows(found, "squares")
     limit = re.search(r"No linear model gets below an RMSE of ([\d,]+)", answers(found)["squares"])
     assert limit
@@ -49,16 +49,27 @@ def readme_reading(found: dict[str, Any]) -> str:
     seeds = [(int(some), int(of)) for some, of in re.findall(r"\((\d+) of (\d+) seeds\)", exact[1])]
     right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
     times = float(limit[1].replace(",", "")) / relu
-    text = (
-        "How to read this: a stack of linear layers is equivalent to a single linear layer. It learns **sums** exactly. "
-        f"On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows and 74,535 on "
-        f"all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with ReLU is "
-        f"piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but *beyond* the "
-        "training range it is about as wrong as a line. With the right building block, an activation that squares, "
-        f"every test square is exact in {right} of {trials} trials. All results are in `store/runs/question/`: "
-        "`summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and `report.html` with charts."
+    legend = (
+        "How to read this. `[16], square, lr 0.001, unit` is a variant: one hidden layer of 16 units, the activation "
+        "`square`, a learning rate of 0.001, and inputs and target each scaled to 0..1 (`unit`; with `question` both "
+        "are divided by the largest target, as in the question). In the table, `unseen` is the RMSE on the test rows "
+        "that don't occur in training, `beyond range` the RMSE on the numbers 1,001 to 2,000, and `exact` the share of "
+        "test rows that the best trial gets right after rounding."
     )
-    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+    answer = (
+        "What it says. A stack of linear layers is equivalent to a single linear layer. It learns **sums** "
+        f"exactly. On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows "
+        f"and 74,535 on all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with "
+        f"ReLU is piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but "
+        "*beyond* the training range it is about as wrong as a line. With the right building block, an activation "
+        f"that squares, every test square is exact in {right} of {trials} trials. All results are in "
+        "`store/runs/question/`: `summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and "
+        "`report.html` with charts."
+    )
+    paragraphs = [
+        textwrap.wrap(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in (legend, answer)
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
 def example_head(found: dict[str, Any], text: str) -> str:

@@ -1,4 +1,4 @@
-"""The question's squares with 1-16-16-1 as a spec, ten seeds of each variant: what benchmarks of whole runs train."""
+"""A spec of the question's squares with 1-16-16-1, ten seeds per variant: the workload of the whole-run benchmarks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ activation = "relu"
 
 
 def question(name: str, epochs: int, **grid: object) -> str:
-    """The spec, with these keys in its grid as well."""
+    """Returns the spec as TOML, with these keys added to its grid."""
     return SPEC.format(name=name, epochs=epochs) + "".join(f"{key} = {json.dumps(grid[key])}\n" for key in grid)
 
 
 def learning_rates(count: int) -> list[float]:
-    """From 0.0001 to 0.01, each as many times the one before."""
+    """Learning rates from 0.0001 to 0.01, evenly spaced in the logarithm."""
     return [float(f"{1e-4 * 100 ** (rate / max(1, count - 1)):.9g}") for rate in range(count)]

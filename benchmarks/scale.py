@@ -1,11 +1,11 @@
-"""1,000 to 100,000 trials: time and peak memory of every stage, each the command that a user would give.
+"""1,000 to 100,000 trials: time and peak memory of every stage, each run by the command that a user would type.
 
     python benchmarks/scale.py [--sizes 1000 10000 100000] [--epochs 500] [--workers N] [--synthetic] [--json]
 
-The trials are the question's squares with 1-16-16-1, ReLU and AdamW, 10 seeds of each variant, which differ in
-learning rate and weight decay: up to 1,000 rates and as many decays as the size needs. With --synthetic
-nothing is trained: made-up results are written in the place of it, so that what stands around training is measured
-alone, in about a minute for 100,000 trials. Memory is that of the largest process; Ray's workers are not among them.
+The trials are the question's squares with 1-16-16-1, ReLU and AdamW, with 10 seeds per variant. The variants differ in
+learning rate and weight decay: up to 1,000 rates, and as many decays as the size needs. --synthetic writes made-up
+results instead of training, which measures everything around training, in about a minute for 100,000 trials. Memory is
+that of the largest process; Ray's workers are not included.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from question import SEEDS, learning_rates, question
 
 MOST_RATES = 1_000
 FOLLOWING = ("plan", "summarize", "run")
-"""Once all is trained: what it costs to find that out, and to answer."""
+"""Measured again once everything is trained: the cost of finding nothing to do, and of answering."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One command, measured."""
+    """The measurement of one command."""
 
     trials: int
     stage: str
     seconds: float
     """Wall time."""
     cpu_seconds: float
-    """Of all its processes but Ray's workers: on a machine with other work, the steadier number."""
+    """Of all its processes except Ray's workers. On a busy machine it varies less than wall time."""
     peak_mb: float
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures every stage and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--epochs", type=int, default=500)
-    parser.add_argument("--workers", help="as of `sumsquares run`")
+    parser.add_argument("--workers", help="passed on to `sumsquares train`")
     parser.add_argument("--synthetic", action="store_true", help="write made-up results instead of training")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", nargs=2, metavar=("SPEC", "STORE"), help=argparse.SUPPRESS)
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measured(size: int, options: argparse.Namespace) -> list[Stage]:
-    """All stages of a spec of so many trials, in a store of its own."""
+    """Measures all stages of a spec with this number of trials, in a store of its own."""
     with tempfile.TemporaryDirectory() as folder:
         spec, store = Path(folder) / "spec.toml", f"{folder}/store"
         spec.write_text(spec_of(size, options.epochs))
@@ -84,7 +84,7 @@ def measured(size: int, options: argparse.Namespace) -> list[Stage]:
 
 
 def spec_of(size: int, epochs: int) -> str:
-    """A spec of so many trials."""
+    """Returns a spec with this number of trials."""
     variants = -(-size // SEEDS)
     rates = min(variants, MOST_RATES)
     decays = [1e-3 * decay for decay in range(-(-variants // rates))]
@@ -93,7 +93,7 @@ def spec_of(size: int, epochs: int) -> str:
 
 
 def timed(words: list[str]) -> tuple[float, float, float]:
-    """Wall and CPU seconds of a command, and the MB of its largest process."""
+    """Returns wall and CPU seconds of a command, and the MB of its largest process."""
     began = time.perf_counter()
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     _, status, usage = os.wait4(os.posix_spawn(words[0], words, os.environ, file_actions=quiet), 0)
@@ -102,8 +102,8 @@ def timed(words: list[str]) -> tuple[float, float, float]:
 
 
 def write_results(spec: str, store: str) -> None:
-    """Commits made-up results of all trials of a spec, in the packs that would have been trained."""
-    import numpy as np  # all of this here: a child's peak is at least what its parent has when it starts it
+    """Commits made-up results for all trials of a spec, in the packs that training would use."""
+    import numpy as np  # imported late: a child's peak memory is at least what its parent uses at the start
 
     from sumsquares.datasets.spec import SPLITS
     from sumsquares.jobs.engines.choice import choose

@@ -159,7 +159,7 @@ def speed_table(
     seconds = next(stage["seconds"] for stage in scale if stage["trials"] == most and stage["stage"] == "train")
     sweep = f"A sweep of {most:,} networks of 1-16-16-1, 5,000 steps each, took {seconds / 60:.1f} minutes on two cores"
     lines = [(what, ratio, f"`python benchmarks/{name}.py`" if name else "") for what, ratio, name in rows]
-    head = ["what", "ratio", "command"]
+    head = ["what", "speedup", "command"]
     return "\n".join(
         [
             f"{sweep} (`python benchmarks/scale.py`).",

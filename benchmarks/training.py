@@ -1,12 +1,12 @@
-"""Microseconds per model and optimizer step: our engines against what else there is, on one core, in turns.
+"""Microseconds per model and optimizer step: our engines against the alternatives, on one core, in turns.
 
     python benchmarks/training.py [--units 16 32 64 128] [--layers 1 2 3] [--only jax lanes] [--rounds 7] [--json]
 
-The networks are 1-H-..-1 with ReLU and Adam in float32, on 1,000 rows in batches of 100: the question's. The default
-takes about 5 minutes, most of it the search for each peer's best pack size. Every contender is a process of its own,
-pinned to the same core; those of other projects run in build/peers, which is made when missing (about a minute). Times
-are medians over the rounds, and ratios those of each round; `--clock cpu`, the default, counts the time that the
-process had the core, which on a core with nothing else to do is the same as `--clock wall`.
+The networks are those of the question: 1-H-..-1 with ReLU and Adam in float32, on 1,000 rows in batches of 100. By
+default it takes about 5 minutes, most of it the search for each peer's best pack size. Every contender is a process of
+its own, pinned to the same core; those of other projects run in build/peers, which is created if missing (about a
+minute). Times are medians over the rounds, and each ratio is measured within a round. `--clock cpu`, the default,
+counts the CPU time of the process, which on an otherwise idle core is the same as `--clock wall`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ PEAK_STEP_FLOPS = 1 << 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table."""
+    """One contender: a row of the table."""
 
     label: str
     script: str
     ours: bool = False
-    """Whether it is what we measure the others against."""
+    """Whether it is one of our engines, against which the others are measured."""
     peer: bool = False
-    """Whether it needs the peers' environment."""
+    """Whether it runs in the peers' environment."""
     question: dict[str, str] = field(default_factory=dict)
 
 
@@ -55,7 +55,7 @@ ENTRIES = {
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures every network and prints tables, or one JSON object."""
     options = parsed()
     networks = []
     for layers in options.layers:
@@ -72,21 +72,21 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The options."""
+    """Parses the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--units", type=int, nargs="+", default=[16, 64], help="of each hidden layer")
-    parser.add_argument("--layers", type=int, nargs="+", default=[2], help="hidden layers")
-    parser.add_argument("--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders")
+    parser.add_argument("--units", type=int, nargs="+", default=[16, 64], help="units per hidden layer")
+    parser.add_argument("--layers", type=int, nargs="+", default=[2], help="number of hidden layers")
+    parser.add_argument("--only", nargs="+", default=list(ENTRIES), choices=ENTRIES, help="contenders to measure")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of one contender in one round")
+    parser.add_argument("--seconds", type=float, default=0.3, help="per contender and round")
     parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
-    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="to pin everything to")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin every process to")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     return parser.parse_args()
 
 
 def measure(hidden: tuple[int, ...], options: argparse.Namespace) -> dict[str, Any]:
-    """All contenders on one network."""
+    """Measures all contenders on one network."""
     program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
     with ExitStack() as stack:
         contenders = {name: stack.enter_context(start(name, hidden, options.core)) for name in options.only}
@@ -102,7 +102,7 @@ def measure(hidden: tuple[int, ...], options: argparse.Namespace) -> dict[str, A
 
 
 def start(name: str, hidden: tuple[int, ...], core: int) -> Contender:
-    """The process of one contender, after its search."""
+    """Starts the process of one contender, and waits for its search."""
     known = ENTRIES[name]
     print(f"{'-'.join(map(str, (1, *hidden, 1)))}: {known.label}", file=sys.stderr, flush=True)
     python = peers_python() if known.peer else sys.executable
@@ -112,7 +112,7 @@ def start(name: str, hidden: tuple[int, ...], core: int) -> Contender:
 def entry(
     name: str, found: dict[str, Any], seconds: dict[str, list[float]], flops: float, gflops: list[float]
 ) -> dict[str, Any]:
-    """One row: its time, its ratio to the best of ours, its share of the peak."""
+    """Returns one row: time, ratio to our best engine, share of the peak."""
     row = {"name": name, "label": ENTRIES[name].label, **found}
     if name not in seconds:
         return row
@@ -128,7 +128,7 @@ def entry(
 
 
 def table(network: dict[str, Any]) -> str:
-    """One network as text."""
+    """Formats one network as text."""
     peak = network["peak"] or {}
     limit = f"FMA peak {peak['gflops']:.0f} GFLOP/s" if "gflops" in peak else peak.get("unavailable", "")
     title = "-".join(map(str, (1, *network["hidden"], 1)))
@@ -136,7 +136,7 @@ def table(network: dict[str, Any]) -> str:
     lines.append(f"{'':28}{'models':>7}{'us':>10}{'ratio':>8}{'min..max':>16}{'of peak':>9}")
     for row in network["entries"]:
         if "us" not in row:
-            lines.append(f"{row['label']:28}not here: {row['unavailable']}")
+            lines.append(f"{row['label']:28}not available: {row['unavailable']}")
             continue
         text = f"{row['label']:28}{row['models']:>7}{row['us']['median']:>10.2f}"
         if "ratio" in row:

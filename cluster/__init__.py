@@ -1,4 +1,4 @@
-"""Where it runs: the only folder that imports Ray.
+"""Where the work runs. The only folder that imports Ray.
 
-It knows neither datasets nor jobs: it is handed functions and plain data, and calls the ones with the others.
+It knows nothing of datasets or jobs: it receives functions and plain data, and calls those functions with that data.
 """

@@ -1,8 +1,8 @@
-"""The driver as the launcher sees it: a process of ours that holds the connection to Ray, and is spoken to by a pipe.
+"""The launcher's side of the driver: a child process that holds the connection to Ray and is controlled over a pipe.
 
-Ray ends the process that is connected to it when its own processes die, and may do so in the middle of a signal, before
-any handler of ours has run. The launcher has to say what happened, to record it and to free locks: so it is never
-connected itself. If the launcher dies, the driver ends, and a Ray of its own with it. What the driver does is in
+Ray may end a process that is connected to it when Ray's own processes die, even in the middle of a signal and before
+any Python handler has run. The launcher must still report and record what happened and release its locks, so it never
+connects to Ray itself. If the launcher dies, the driver ends, and its local Ray with it. The driver's own code is in
 driver_process.py.
 """
 
@@ -27,20 +27,20 @@ from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
 B = TypeVar("B")
-END_SECONDS = 20.0
-"""Until a driver that was told to end is killed; it stops Ray in 1 to 2 s where the machine is idle."""
+CLOSE_SECONDS = 20.0
+"""After which a driver that was asked to end is killed; stopping Ray takes 1 to 2 s on an idle machine."""
 STOP_SECONDS = 2.0
-"""The same where the run was stopped or has failed: a job of a cluster has 3 s from SIGTERM to SIGKILL."""
-LOOK_SECONDS = 1.0
-"""Between two looks at the servers of a Ray of our own."""
+"""The same after an interrupt or an error: a cluster job has 3 s between SIGTERM and SIGKILL."""
+CHECK_SECONDS = 1.0
+"""Between two checks of a local Ray's servers."""
 SERVERS = ("gcs_server", "raylet")
-"""Those that a Ray can't do without."""
+"""The processes that Ray cannot do without."""
 
 
 class Driver:
-    """A connection to Ray, held by another process; `connected` makes it.
+    """A connection to Ray, held by another process; use `connected` to create one.
 
-    Every method raises ClusterError when Ray or the driver itself is lost.
+    Every method raises ClusterError when Ray or the driver is lost.
     """
 
     def __init__(self, target: Target) -> None:
@@ -49,24 +49,24 @@ class Driver:
         if self._folder:
             target = replace(target, folder=self._folder.path)
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, target))
+        self._pipe, driver_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(driver_end, target))
         start(self._process)
         self._has_ended = False
-        theirs.close()
+        driver_end.close()
         self._servers = {(self._process.pid, name) for name in SERVERS if not target.address}
         self._alive: dict[int, str] = {}
-        """By process id, the servers that ran when they were looked for last."""
-        self._looked = time.monotonic()
+        """Names by process id of the servers that ran at the last check."""
+        self._last_check = time.monotonic()
 
     def resources(self) -> list[Resources]:
-        """What the nodes have."""
+        """Returns what each node has."""
         found: list[Resources] = self._ask("resources")
         return found
 
     def map_tasks(self, function: Callable[[A], B], arguments: Iterable[A], patience: float) -> Iterator[B]:
-        """As `ray_tasks.map_tasks`."""
-        return self._told("map_tasks", function, list(arguments), patience)
+        """See `ray_tasks.map_tasks`."""
+        return self._request("map_tasks", function, list(arguments), patience)
 
     def run_workers(
         self,
@@ -77,32 +77,34 @@ class Driver:
         workers: Sequence[Group],
         patience: float,
     ) -> None:
-        """As `ray_train.run_workers`."""
-        for snapshot in self._told("run_workers", make_work, items, split, workers, patience):
+        """See `ray_train.run_workers`."""
+        for snapshot in self._request("run_workers", make_work, items, split, workers, patience):
             on_progress(snapshot)
 
     def on_every_node(self, function: Callable[[A], B], argument: A) -> dict[str, B]:
-        """As `nodes.on_every_node`."""
+        """See `nodes.on_every_node`."""
         answers: dict[str, B] = self._ask("on_every_node", function, argument)
         return answers
 
     def close(self) -> None:
-        """Ends the driver, which ends its Ray or leaves the cluster."""
+        """Asks the driver to end, which stops its local Ray or disconnects from the cluster."""
         self._send(None)
-        self._end(END_SECONDS)
+        self._end(CLOSE_SECONDS)
 
     def stop(self) -> None:
-        """Ends the driver in the middle of its work."""
+        """Ends the driver in the middle of its work; does nothing after `close`."""
         if not self._has_ended:
             self._process.terminate()
         self._end(STOP_SECONDS)
 
     def _end(self, seconds: float) -> None:
+        """Waits for the driver, then kills what is left of its session and deletes its folder."""
         if self._has_ended:
             return
         wait([self._process.sentinel], seconds)
         self._process.kill()
-        for each in processes():  # before the driver is reaped: until then its number is no other's
+        # Before the driver is reaped by `join`: until then its process id cannot be reused.
+        for each in processes():
             if each.session == self._process.pid:
                 with suppress(ProcessLookupError):
                     os.kill(each.pid, signal.SIGKILL)
@@ -113,14 +115,14 @@ class Driver:
             self._folder.remove()
 
     def _ask(self, name: str, *arguments: Any) -> Any:
-        (answer,) = self._told(name, *arguments)
+        (answer,) = self._request(name, *arguments)
         return answer
 
-    def _told(self, name: str, *arguments: Any) -> Iterator[Any]:
-        """What the driver tells of a request until it has carried it out."""
+    def _request(self, name: str, *arguments: Any) -> Iterator[Any]:
+        """Sends a request and yields the driver's replies until it is complete."""
         self._send((name, arguments))
         while True:
-            kind, value = self._heard()
+            kind, value = self._receive()
             if kind == "done":
                 return
             if kind == "failed":
@@ -130,15 +132,16 @@ class Driver:
     def _send(self, request: tuple[str, Any] | None) -> None:
         try:
             self._pipe.send(request)
-        except OSError:  # it has died: the next answer, or the end, says so
+        except OSError:  # it has died, which the next `_receive` or `_end` reports
             return
 
-    def _heard(self) -> tuple[str, Any]:
-        """The next message; meanwhile the servers of a Ray of our own are watched."""
+    def _receive(self) -> tuple[str, Any]:
+        """Returns the next message; checks the servers of a local Ray while waiting."""
         try:
-            while not self._pipe.poll(LOOK_SECONDS):
+            while not self._pipe.poll(CHECK_SECONDS):
                 self._check_servers()
-            if time.monotonic() - self._looked > LOOK_SECONDS:
+            # A driver that sends all the time must not keep the servers from being checked.
+            if time.monotonic() - self._last_check > CHECK_SECONDS:
                 self._check_servers()
             message: tuple[str, Any] = self._pipe.recv()
         except (EOFError, OSError) as error:
@@ -149,23 +152,30 @@ class Driver:
         return message
 
     def _check_servers(self) -> None:
-        """Ray itself takes up to a minute to find out, in which the driver may not even be able to run a thread."""
-        self._looked = time.monotonic()
+        """Raises ClusterError if a server has ended.
+
+        Ray itself takes up to a minute to notice, during which the driver may not even be able to run a thread.
+        """
+        self._last_check = time.monotonic()
         alive = {each.pid: each.name for each in processes() if (each.parent, each.name) in self._servers}
-        if dead := sorted(self._alive[pid] for pid in self._alive.keys() - alive.keys()):
+        # The servers of a driver that has died end with it; the driver's death, which `recv` reports, is the cause.
+        if (dead := sorted(self._alive[pid] for pid in self._alive.keys() - alive.keys())) and not self._is_dead():
             raise self._lost(f"its {' and '.join(dead)} ended")
         self._alive = alive
 
+    def _is_dead(self) -> bool:
+        return bool(wait([self._process.sentinel], 0))  # unlike `is_alive`, it doesn't reap the process
+
     def _lost(self, why: str) -> ClusterError:
-        return ClusterError(f"{self._target} was lost: {why}; what was finished is kept, run again to go on")
+        return ClusterError(f"{self._target} was lost: {why}; finished work is kept, run again to resume")
 
 
 @contextmanager
 def connected(target: Target) -> Iterator[Driver]:
-    """Starts a driver and connects it; on leaving, both end.
+    """Starts a driver and connects it; ends both on exit.
 
     Raises:
-        ClusterError: there is no connection; why, and what to do.
+        ClusterError: the connection failed; the message says why and what to do.
 
     """
     driver = None

@@ -1,7 +1,7 @@
-"""The driver from the inside: connects to Ray, carries out one request after the other, ends with its launcher.
+"""The driver's own code: connects to Ray, executes one request after the other, and ends with its launcher.
 
-It is started by driver.py, in a session of its own: Ctrl-C at a terminal reaches the launcher alone. What Ray prints in
-it is shown on demand only, since the launcher says what happened.
+It is started by driver.py in a session of its own, so that Ctrl-C at a terminal reaches only the launcher. The launcher
+reports what happened, so Ray's output in this process is shown only on demand.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sumsquares.cluster.work import Target, describe
 from sumsquares.cluster.workers import Resources
 
 PR_SET_PDEATHSIG = 1
-"""Of prctl(2): the kernel sends a signal to this process when its parent dies. Ray's servers ask for the same."""
+"""An option of prctl(2): the kernel signals this process when its parent dies. Ray's servers use it as well."""
 
 
 def serve(pipe: Connection, target: Target) -> None:
-    """Connects, answers requests until there are no more, disconnects; and ends this process."""
+    """Connects, executes requests until there are no more, disconnects, and ends this process."""
     os.setsid()
     _silence(target)
     signal.signal(signal.SIGTERM, _leave)
@@ -38,24 +38,24 @@ def serve(pipe: Connection, target: Target) -> None:
     _end_with_launcher()
     try:
         with _connection(target) as resources:
-            signal.signal(signal.SIGTERM, _leave)  # Ray has set its own
+            signal.signal(signal.SIGTERM, _leave)  # again, since Ray has installed its own handler
             while (request := pipe.recv()) is not None:
-                _carry_out(pipe, resources, *request)
+                _execute(pipe, resources, *request)
     except Exception as error:
-        with suppress(OSError):  # the launcher has gone
+        with suppress(OSError):  # the launcher is gone
             pipe.send(("failed", _sendable(error)))
     finally:
-        os._exit(0)  # Ray is stopped; its threads may crash while Python ends
+        os._exit(0)  # Ray has stopped; its threads could crash during the interpreter's shutdown
 
 
 def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
-    """Ray is imported here, once the environment is that of the Ray that is wanted."""
+    """Prepares the environment, which Ray reads when it is imported, and then imports Ray and connects."""
     if target.address is None:
         isolate(target.folder)
-        tempfile.tempdir = target.folder  # which is removed even if this process is killed
+        tempfile.tempdir = target.folder  # the launcher removes it even if this process is killed
     else:
         limit_attempts()
-    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # ray_train.py is written for it, whatever the user's own programs need
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"  # ray_train.py needs it, whatever the user's own programs are set to
     from sumsquares.cluster import session
 
     if target.address is None:
@@ -63,26 +63,26 @@ def _connection(target: Target) -> AbstractContextManager[list[Resources]]:
     return session.remote(target.address)
 
 
-def _carry_out(pipe: Connection, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
-    """One request, with all that is told of it; what it raises is raised in the launcher."""
+def _execute(pipe: Connection, resources: list[Resources], name: str, arguments: tuple[Any, ...]) -> None:
+    """Executes one request and sends its replies; the launcher re-raises an exception."""
 
-    def told(value: Any) -> None:
-        pipe.send(("told", value))
+    def reply(value: Any) -> None:
+        pipe.send(("reply", value))
 
     try:
         from sumsquares.cluster import nodes, ray_tasks, ray_train
 
         if name == "resources":
-            told(resources)
+            reply(resources)
         elif name == "map_tasks":
-            for made in ray_tasks.map_tasks(*arguments):
-                told(made)
+            for result in ray_tasks.map_tasks(*arguments):
+                reply(result)
         elif name == "run_workers":
             make_work, items, split, workers, patience = arguments
-            ray_train.run_workers(make_work, items, split, told, workers, patience)
+            ray_train.run_workers(make_work, items, split, reply, workers, patience)
         else:
             assert name == "on_every_node"
-            told(nodes.on_every_node(*arguments))
+            reply(nodes.on_every_node(*arguments))
     except Exception as error:
         pipe.send(("failed", _sendable(error)))
     else:
@@ -90,7 +90,7 @@ def _carry_out(pipe: Connection, resources: list[Resources], name: str, argument
 
 
 def _sendable(error: Exception) -> Exception:
-    """The exception with its traceback as a note, or another in its place that can be sent."""
+    """Returns the exception with its traceback as a note, or a RuntimeError in its place if it cannot be pickled."""
     error.add_note(f"in the process that is connected to Ray:\n{''.join(traceback.format_exception(error))}")
     try:
         ForkingPickler.loads(ForkingPickler.dumps(error))
@@ -109,17 +109,17 @@ def _silence(target: Target) -> None:
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Stops what is done and disconnects."""
+    """Handles SIGTERM: stops the work and disconnects."""
     sys.exit(128 + number)
 
 
 def _end_with_launcher() -> None:
-    """Ends this process when its launcher is killed, also while Ray's start keeps its threads from running."""
+    """Makes this process end when its launcher is killed, even while Ray's start blocks all Python threads."""
     launcher = multiprocessing.parent_process()
     assert launcher is not None
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != launcher.pid:  # it was killed before
+        if os.getppid() != launcher.pid:  # it was killed before the call
             os._exit(1)
     else:
         threading.Thread(target=lambda: (launcher.join(), os._exit(1)), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Asks every node of a cluster something, one small task on each. Needs a `session`."""
+"""Runs one small task on every node of a cluster. Needs a `session`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sumsquares.cluster.workers import ClusterError
 A = TypeVar("A")
 B = TypeVar("B")
 PATIENCE = 30.0
-"""Seconds until a node that does not answer is an error."""
+"""Seconds within which every node must answer."""
 
 
 def on_every_node(function: Callable[[A], B], argument: A) -> dict[str, B]:
-    """The function's results by the node's address.
+    """Returns the function's results by node address.
 
     Raises:
         ClusterError: a node did not answer.
@@ -25,13 +25,13 @@ def on_every_node(function: Callable[[A], B], argument: A) -> dict[str, B]:
     """
     found = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in found if node["Alive"]}
-    remote: Any = ray.remote(num_cpus=0)(lambda asked: function(asked))  # Ray takes a function, and no other callable
-    asked = {
+    remote: Any = ray.remote(num_cpus=0)(lambda value: function(value))  # Ray accepts no other kind of callable
+    tasks = {
         remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(argument): name
         for node, name in nodes.items()
     }
     try:
-        results = ray.get(list(asked), timeout=PATIENCE)
+        results = ray.get(list(tasks), timeout=PATIENCE)
     except ray.exceptions.RayError as error:
         raise ClusterError(f"a node of the cluster did not answer: {' '.join(str(error).split())[:300]}") from error
-    return dict(zip(asked.values(), results, strict=True))
+    return dict(zip(tasks.values(), results, strict=True))

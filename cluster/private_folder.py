@@ -1,6 +1,7 @@
-"""The folder of a Ray of our own: this user's alone, and gone with its run. No Ray here.
+"""The folder of a local Ray: private to this user, and removed when the run ends. No Ray here.
 
-A run that is killed leaves it behind; a later one removes it. Whose run goes on is told by a lock on the folder.
+A run that is killed leaves its folder behind, and a later run removes it. A lock on the folder shows whether its run is
+still alive.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ from sumsquares.cluster.workers import ClusterError
 
 PREFIX = "sumsquares-ray-"
 LONGEST = 107 - len(f"/{PREFIX}12345678/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
-"""Bytes of the path of the folder that it is made in: a socket's path has 107 at most."""
-PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a folder of a random name is made in it, with mode 0700
+"""Longest parent path in bytes: the path of a socket may have 107."""
+PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  the folder has a random name and mode 0700
 REMOVE_SECONDS = 3.0
-"""Until a folder is left behind."""
+"""After which a folder that cannot be deleted is left behind."""
 OLD_SECONDS = 600.0
-"""After which a folder that nobody has locked is that of a killed run: a new one is locked at once."""
+"""Minimum age of an abandoned folder: a new one may not be locked yet."""
 
 
 class PrivateFolder:
-    """Is made, and kept until it is removed.
+    """Creates a folder that exists until it is removed.
 
     Raises:
-        ClusterError: it can't be made anywhere.
+        ClusterError: no place for it is usable.
 
     """
 
     def __init__(self) -> None:
-        self.path = _made()
+        self.path = _created()
         self._lock = os.open(self.path, os.O_RDONLY)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +44,7 @@ class PrivateFolder:
             _remove_abandoned(Path(place))
 
     def remove(self) -> None:
-        """Deletes it although processes that were killed may still be about to write to it."""
+        """Deletes the folder, retrying for as long as killed processes may still write to it."""
         end = time.monotonic() + REMOVE_SECONDS
         while os.path.lexists(self.path) and time.monotonic() < end:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -53,8 +54,8 @@ class PrivateFolder:
             self._lock = -1
 
 
-def _made() -> str:
-    """Where RAY_TMPDIR or TMPDIR says, or else where temporary files lie."""
+def _created() -> str:
+    """Creates the folder in RAY_TMPDIR or TMPDIR, or else in one of the usual places for temporary files."""
     why = []
     for place in _places():
         if len(os.fsencode(place)) > LONGEST:
@@ -65,8 +66,8 @@ def _made() -> str:
         except OSError as error:
             why.append(f"{place}: {error.strerror}")
     raise ClusterError(
-        f"a local Ray has no folder for its sockets and logs ({'; '.join(why)}): "
-        f"set RAY_TMPDIR to one that can be written, of at most {LONGEST} bytes; --workers 0 runs without Ray"
+        f"no usable folder for the sockets and logs of a local Ray ({'; '.join(why)}): "
+        f"set RAY_TMPDIR to a writable folder whose path has at most {LONGEST} bytes; --workers 0 runs without Ray"
     )
 
 
@@ -76,12 +77,13 @@ def _places() -> Iterator[str]:
 
 
 def _remove_abandoned(place: Path) -> None:
-    """What killed runs of this user have left beside it."""
+    """Deletes the folders that killed runs of this user left there."""
     for folder in place.glob(f"{PREFIX}*"):
         with suppress(OSError):
             about = folder.lstat()
             if about.st_uid != os.getuid() or time.time() - about.st_mtime < OLD_SECONDS:
                 continue
+            # The lock is free only if the run that made the folder has ended.
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The processes of this machine, as /proc lists them; none where there is no /proc. No Ray here."""
+"""The running processes of this machine, read from /proc; none on systems without it. No Ray here."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One process that has not ended."""
+    """One running process."""
 
     pid: int
     name: str
-    """Of its program, the first 15 characters."""
+    """The first 15 characters of its program's name."""
     parent: int
     session: int
     """Process id of the session's leader."""
 
 
 def processes() -> Iterator[Entry]:
-    """All processes but those that have ended and wait for their parents."""
+    """Yields all processes except zombies."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # it has ended in the meantime
             head, _, tail = path.read_text().rpartition(")")
             state, parent, _, session = tail.split()[:4]
             if state not in "ZX":

@@ -1,4 +1,4 @@
-"""Runs a function over many arguments as plain Ray tasks, a bounded number at a time. Needs a `session`."""
+"""Runs a function over many arguments as Ray tasks, a bounded number at a time. Needs a `session`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sumsquares.cluster.workers import ClusterError, shortage
 A = TypeVar("A")
 B = TypeVar("B")
 IN_FLIGHT_PER_CPU = 2
-"""So that a CPU that finishes has the next task waiting, while the results on their way stay few."""
+"""Keeps a task queued for each busy CPU, and few results in transit."""
 
 
 def map_tasks(function: Callable[[A], B], arguments: Iterable[A], patience: float) -> Iterator[B]:
-    """The function's results, in the order they come; an exception of the function is raised here as it was there.
+    """Yields the function's results as they arrive; re-raises the function's own exceptions.
 
     Raises:
-        ClusterError: workers died more often than Ray tries again, or none ended within `patience` seconds.
+        ClusterError: workers died more often than Ray retries, or no task ended within `patience` seconds.
 
     """
     remote: Any = ray.remote(num_cpus=1, max_retries=3)(
         lambda argument: function(argument)
-    )  # Ray takes plain functions
+    )  # Ray accepts no other kind of callable
     waiting = iter(arguments)
     limit = IN_FLIGHT_PER_CPU * max(1, int(amounts()[0].get("CPU", 0.0)))
     in_flight = [remote.remote(argument) for argument in islice(waiting, limit)]
@@ -40,13 +40,14 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A], patience: floa
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"a task was lost: {' '.join(str(error).split())}; run again to go on") from error
+        raise ClusterError(f"a task was lost: {' '.join(str(error).split())}; run again to resume") from error
     finally:
         for reference in in_flight:
             ray.cancel(reference, force=True)
 
 
 def _stuck(patience: float) -> str:
-    there, free = amounts()
-    what = shortage({"CPU": 1.0}, there) or f"CPU: 1 asked, {there['CPU']:g} there, {free.get('CPU', 0.0):g} free"
+    total, free = amounts()
+    one = {"CPU": 1.0}
+    what = shortage(one, total) or shortage(one, free, "free") or "CPUs are free"
     return f"no task has ended for {patience:.0f} s ({what}); add nodes, or wait longer with --patience"

@@ -1,9 +1,9 @@
-"""Works off a queue with Ray Train: groups of workers, one fit each, side by side. Needs a `session`.
+"""Runs work items with Ray Train: groups of workers side by side, one Ray Train run each. Needs a `session`.
 
-No process group and no barrier: a worker pulls the next piece when it has finished one. `DataParallelTrainer` is
-used rather than `TorchTrainer`, whose process group pieces of work don't need (5-7 s to the first step, not 12-14).
-A worker that dies restarts its own group; the queue takes back what the group's workers had. Groups that can be
-smaller than asked for shrink with the cluster and grow again (Ray Train's elastic groups).
+No process group and no barrier: a worker takes the next item when it has finished one. `DataParallelTrainer` is used
+instead of `TorchTrainer`, whose process group independent items don't need (5-7 s to the first step, not 12-14).
+When a worker dies, its own group restarts, and the queue takes back the group's items. Groups with a minimum below
+their size shrink with the cluster and grow again (Ray Train's elastic groups).
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
-"""Restarts of one group before it is given up; the queue gives up a piece of work long before."""
+"""Restarts of one group before it is given up; the queue gives up an item long before."""
 HUNG_SECONDS = 900.0
-"""Without a heartbeat for so long, a worker is taken for hung: it prints its stacks and exits, and is replaced."""
+"""After so long without a heartbeat a worker counts as hung: it prints its stacks, exits, and is replaced."""
 HEARTBEAT_SECONDS = 0.5
 HEARTBEATS_PER_SECOND = 400.0
-"""Of all workers together: the queue answers some 1,400 calls a second. With more workers each sends fewer."""
-LOOK_SECONDS = 0.3
+"""Of all workers together, since the queue answers some 1,400 calls a second; many workers send fewer each."""
+SNAPSHOT_SECONDS = 0.3
+"""Between two snapshots."""
 LEAVE_SECONDS = 10.0
-"""From the end of the work until groups that still wait for nodes are left to themselves."""
+"""After the end of the work, before groups that still wait for nodes are abandoned."""
 
 
 def run_workers(
@@ -55,25 +56,25 @@ def run_workers(
     workers: Sequence[Group],
     patience: float,
 ) -> None:
-    """Works off all items; `on_progress` is called several times a second and once at the end.
+    """Runs all items; calls `on_progress` several times a second and once at the end.
 
     Raises:
-        ClusterError: a group could not be kept up, told once the others have finished; or no group had workers for
+        ClusterError: a group failed for good, raised once the others have finished; or no group had workers for
             `patience` seconds.
 
     """
-    # On this node, whose end is the run's end in any case: elsewhere the loss of a worker's node would end it too.
+    # The queue lives on this node: losing any other node must not end the run, and losing this one does anyway.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(num_cpus=0)(WorkQueue)
     queue = actor.options(scheduling_strategy=here).remote(items, split)
-    attempt = uuid.uuid4().hex[:12]  # Ray Train resumes a run of a name it knows: every attempt has its own
+    attempt = uuid.uuid4().hex[:12]  # part of each run's name: Ray Train would resume a run whose name it knows
     failures: list[str] = []
     runs: set[str] = set()
     heartbeat_seconds = max(HEARTBEAT_SECONDS, sum(group.workers for group in workers) / HEARTBEATS_PER_SECOND)
     with tempfile.TemporaryDirectory(prefix="sumsquares-") as folder:
         threads = {
             group.name: threading.Thread(
-                target=_fit,
+                target=_run_group,
                 args=(group, queue, make_work, heartbeat_seconds, folder, attempt, runs, failures),
                 daemon=True,
             )
@@ -84,45 +85,47 @@ def run_workers(
         try:
             last = _watch(queue, threads, on_progress, WorkerWatch(workers, patience, amounts, time.monotonic()))
         except ray.exceptions.RayError as error:
-            raise ClusterError(f"the cluster was lost: {describe(error)}; run again to go on") from error
+            raise ClusterError(f"the cluster was lost: {describe(error)}; run again to resume") from error
         finally:
-            if runs:  # the run was interrupted, or some groups still wait for nodes
+            if runs:  # after an interrupt, or if some groups still wait for nodes
                 reservations.give_back(list(runs))
     if failures and last.left:
-        raise ClusterError(f"{last.left} pieces of work are left: {'; '.join(failures)}; run again to go on")
+        raise ClusterError(f"{last.left} work items are left: {'; '.join(failures)}; run again to resume")
 
 
 def _watch(
     queue: Any, threads: Mapping[str, threading.Thread], on_progress: OnProgress, watch: WorkerWatch
 ) -> ProgressSnapshot:
-    """Looks at the queue until all fits have ended, or nothing is left to do; the last snapshot."""
+    """Reports progress until all groups have ended or nothing is left to do; returns the last snapshot."""
     finished: float | None = None
     while True:
         alive = [name for name, thread in threads.items() if thread.is_alive()]
         snapshot: ProgressSnapshot = ray.get(queue.snapshot.remote())
         now = time.monotonic()
+        # A group works if one of its workers was heard recently; a thread alone may be waiting for nodes.
         working = [name for name in alive if snapshot.heard.get(name, HUNG_SECONDS) < HUNG_SECONDS]
         note = watch.look(working, sorted(set(alive) - set(working)), snapshot.left, now) if snapshot.left else None
         on_progress(replace(snapshot, notes=[*snapshot.notes, *([note] if note else [])]))
+        # Groups end by themselves when nothing is left, except those that still wait for nodes.
         finished = None if snapshot.left else finished or now
         if not alive or (finished and now - finished > LEAVE_SECONDS):
             return snapshot
-        time.sleep(LOOK_SECONDS)
+        time.sleep(SNAPSHOT_SECONDS)
 
 
 class _Losses(UserCallback):
-    """Runs in Ray Train's controller, which is the first to know that workers died."""
+    """A callback in Ray Train's controller, which is the first to know that workers died."""
 
     def __init__(self, queue: Any, group: str) -> None:
         self._queue, self._group = queue, group
 
     def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:
-        """Tells the queue who died."""
+        """Tells the queue which workers died."""
         del run_context
         self._queue.lost.remote(self._group, list(worker_exceptions))
 
 
-def _fit(
+def _run_group(
     group: Group,
     queue: Any,
     make_work: MakeWork,
@@ -132,10 +135,10 @@ def _fit(
     runs: set[str],
     failures: list[str],
 ) -> None:
-    """One fit, in a thread of the driver; `runs` has its id while it goes on."""
+    """Runs one group in a thread of the driver; `runs` holds the id of its Ray Train run meanwhile."""
     elastic = group.at_least < group.workers
     trainer = DataParallelTrainer(
-        _loop,
+        _work_loop,
         train_loop_config={
             "queue": queue,
             "group": group,
@@ -148,10 +151,10 @@ def _fit(
             resources_per_worker=dict(group.resources),
             label_selector=dict(group.labels) or None,
         ),
-        run_config=RunConfig(  # type: ignore[arg-type]  # the hints are those of the first Ray Train
+        run_config=RunConfig(  # type: ignore[arg-type]  # the type hints are those of Ray Train v1
             name=f"{attempt}-{group.name}",
             storage_path=folder,
-            # Room that can't be had now is asked for until the run gives up: `WorkerWatch` says when.
+            # The controller may retry without end to get resources: `WorkerWatch` decides when the run gives up.
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=-1),
             callbacks=[_Losses(queue, group.name)],
         ),
@@ -160,18 +163,18 @@ def _fit(
     runs.add(run_id)
     try:
         trainer.fit()
-    except Exception as error:  # whatever ends a fit is told once the other groups have finished
+    except Exception as error:  # raised by `run_workers` once the other groups have finished
         failures.append(f"group {group.name} ended: {describe(error)}")
     finally:
         runs.discard(run_id)
 
 
-def _loop(config: dict[str, Any]) -> None:
-    """What each worker of a fit runs."""
+def _work_loop(config: dict[str, Any]) -> None:
+    """The main function of each worker of a group."""
     queue, group = config["queue"], config["group"]
     context = get_context()
     name = f"{group.name}-{context.get_world_rank()}"
-    logs = _log_place()
+    logs = _log_location()
     ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size(), logs))
     work = config["make_work"](group.device)
     last_heartbeat = 0.0
@@ -180,6 +183,7 @@ def _loop(config: dict[str, Any]) -> None:
         nonlocal last_heartbeat
         if time.monotonic() - last_heartbeat > config["heartbeat_seconds"]:
             last_heartbeat = time.monotonic()
+            # Restarts the watchdog's timer.
             faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
             queue.heartbeat.remote(name, share)
 
@@ -187,14 +191,14 @@ def _loop(config: dict[str, Any]) -> None:
         heartbeat(0.0)
         try:
             result = work(taken[1], heartbeat)
-        except Exception as error:  # whatever a piece raises is that piece's failure, not the group's
+        except Exception as error:  # any exception fails its item, not the group
             ray.get(queue.fail.remote(name, Failure.of(taken[0], error, logs)))
         else:
             ray.get(queue.done.remote(name, result))
     faulthandler.cancel_dump_traceback_later()
 
 
-def _log_place() -> str:
+def _log_location() -> str:
     """`NODE:PATH` of this worker's log; empty for a local Ray, whose logs are removed with it."""
     with suppress(OSError):  # a system without /proc
         path = Path("/proc/self/fd/2").readlink()  # Ray sends each worker's standard error to a file of its own

@@ -1,9 +1,9 @@
-"""What Ray Train reserves for a run, so that one that has ended doesn't hold it against the next.
+"""Releases what Ray Train has reserved for a run, so that a run that has ended doesn't block the next one.
 
-Groups register what they want with an actor that outlives the run, and those that can shrink take only what that has
-reserved for them. A run that is stopped or killed never takes its wish back: Ray keeps it for 180 s, in which the same
-run started again gets no worker. Ray has no setting for these times. The controllers import this module with their
-callbacks, before they first ask.
+Groups register the resources they want with an actor that outlives the run, and elastic groups use only what it has
+reserved for them. A run that is stopped or killed never withdraws its request. Ray keeps the request for 180 s; during
+that time the same run, started again, gets no worker. Ray has no setting for these times, so its constants are changed
+here. Ray Train's controllers import this module with their callbacks, before they make their first request.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import ray
 
 try:
     from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as _client
-except ImportError:  # another Ray, which keeps its own times; a test says whether ours has these
+except ImportError:  # another version of Ray, which keeps its own times; a test checks that ours has these constants
     _client = None  # type: ignore[assignment]
 
 RENEW_SECONDS = 10
-"""Between two times that a controller says that it still wants what it has."""
+"""Between two renewals of a controller's request."""
 EXPIRE_SECONDS = 45
-"""Until what a killed run wanted is others' to have, when the actor looks next (every 20 s). A controller that waits
-for the start of its workers is silent for some 30 s."""
+"""After which a killed run's request expires; the actor checks every 20 s. A controller that waits for its workers to
+start does not renew for some 30 s."""
 GIVE_BACK_SECONDS = 1.0
-"""Most that it may take: 3 s after it has asked a job to stop Ray kills it."""
+"""Upper limit: Ray kills a job 3 s after asking it to stop."""
 
 for _name, _seconds in (
     ("AUTOSCALING_REQUESTS_INTERVAL_S", RENEW_SECONDS),
@@ -36,16 +36,16 @@ for _name, _seconds in (
 
 
 def give_back(run_ids: Sequence[str]) -> None:
-    """Takes back what the Ray Train runs of these ids want; a controller that asks again thereafter has it until then.
+    """Cancels the requests of these Ray Train runs; a controller that still runs may register its own again.
 
-    Best effort, and never longer than `GIVE_BACK_SECONDS`, whatever state Ray is in.
+    Best effort, and limited to `GIVE_BACK_SECONDS` in whatever state Ray is.
     """
-    asking = threading.Thread(target=_cancel, args=(run_ids,), daemon=True)
-    asking.start()
-    asking.join(GIVE_BACK_SECONDS)
+    thread = threading.Thread(target=_cancel, args=(run_ids,), daemon=True)
+    thread.start()
+    thread.join(GIVE_BACK_SECONDS)
 
 
 def _cancel(run_ids: Sequence[str]) -> None:
-    with suppress(ValueError, ray.exceptions.RayError):  # there is no such actor, or no Ray any more
+    with suppress(ValueError, ray.exceptions.RayError):  # no such actor, or Ray is gone
         actor = ray.get_actor("AutoscalingCoordinator", namespace="AutoscalingCoordinator")
         ray.get([actor.cancel_request.remote(f"train-{run_id}") for run_id in run_ids])

@@ -1,7 +1,7 @@
-"""SIGINT, SIGTERM and SIGHUP in a process of ours: an exception in the main thread, and stretches without one.
+"""SIGINT, SIGTERM and SIGHUP: an exception in the main thread, with sections that it cannot interrupt. No Ray here.
 
-No Ray here. Other processes are started with these signals blocked, since Python would answer them with a traceback
-until the new process has its own handlers.
+Child processes start with these signals blocked: until they have their own handlers, Python would answer a signal with
+a traceback.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The last one comes when a terminal is closed."""
+"""SIGHUP arrives when a terminal is closed."""
 
 
 class Stopped(BaseException):
     """A signal asked this process to stop."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; what was finished is kept, run again to go on")
+        super().__init__(f"stopped by {signal.Signals(number).name}; finished work is kept, run again to resume")
         self.code = 128 + number
 
 
 class _Pending:
-    """Signals that came while they could not be answered."""
+    """A signal that arrived in an uninterruptible section."""
 
     depth = 0
     number: int | None = None
 
 
 def stop_on_signals() -> None:
-    """These signals raise `Stopped` in the main thread, once; a second one ends the process at once.
+    """Makes the first of these signals raise `Stopped` in the main thread; a second one ends the process at once.
 
-    A SIGHUP that is ignored stays so: the process was started by nohup.
+    A SIGHUP that is already ignored stays ignored: the process was started by nohup.
     """
 
     def stop(number: int, _frame: object) -> None:
@@ -54,7 +54,7 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """In the main thread: a signal that comes inside raises `Stopped` on leaving. For short stretches alone."""
+    """Delays `Stopped` to the end of this section of the main thread. For short sections only."""
     _Pending.depth += 1
     try:
         yield
@@ -66,11 +66,13 @@ def uninterrupted() -> Iterator[None]:
 
 
 def start(process: SpawnProcess) -> None:
-    """Starts a process in which these signals are blocked until it calls `unblock`; a signal that comes waits."""
-    from multiprocessing import resource_tracker  # 40 ms, in which no handler would be there yet
+    """Starts a process in which these signals stay blocked, and pending, until it calls `unblock`."""
+    from multiprocessing import resource_tracker  # here: at the top, its 40 ms would delay the launcher's handlers
 
-    with uninterrupted():  # a signal may come to another thread, and an exception here leaves a process half fed
-        resource_tracker.ensure_running()  # else `start` does, and unblocks two of them
+    # The mask is this thread's own: another thread may receive a signal, and an exception here would leave the new
+    # process without all of its input.
+    with uninterrupted():
+        resource_tracker.ensure_running()  # otherwise `process.start` starts it, which unblocks two of the signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             process.start()
@@ -79,5 +81,5 @@ def start(process: SpawnProcess) -> None:
 
 
 def unblock() -> None:
-    """To be called by a process that was started by `start`, once it has its handlers."""
+    """Unblocks the signals in a process started by `start`, once its handlers are installed."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

@@ -1,9 +1,9 @@
 """Jobs on a cluster over Ray's Jobs API: submit, attach, follow, stop, list. Plain data in and out.
 
-A job's id is made of what it does and a number for its attempt, `NAME.N`: Ray refuses an id that it knows, so two that
-submit the same at once end with one job. Ray's client has no time-outs and reads the address from the environment
-first; both are mended here. The token for authentication comes from RAY_AUTH_MODE and RAY_AUTH_TOKEN (or
-RAY_AUTH_TOKEN_PATH), as everywhere in Ray.
+A job's id, `NAME.N`, consists of a name for its work and the number of the attempt. Ray rejects an id that it knows, so
+two people who submit the same work at once end up with one job. Ray's client has no timeouts and prefers an address in
+the environment to the one it is given; this module fixes both. As everywhere in Ray, the token comes from RAY_AUTH_MODE
+and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH).
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from sumsquares.cluster.connect import check_answers
 from sumsquares.cluster.workers import ClusterError
 
 RECONNECTS = 30
-"""Connections lost in a row, 2 s apart, before following a job is given up; the job goes on."""
+"""Connections lost in a row, 2 s apart, before following a job is given up; the job itself continues."""
 ANSWER_SECONDS = 20.0
-"""Until an answer of the cluster must have come."""
+"""Timeout of one request."""
 IDLE_SECONDS = 30.0
-"""Without a word of the log, its connection may be dead without having been closed: another one is made."""
+"""After so long without output a log's connection may be dead without having been closed, and is replaced."""
 NOT_READY = "No available agent"
-"""What a head says of a job in the first seconds after its own start."""
+"""Part of a head's answer in the first seconds after its own start."""
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the Jobs API is, and how to speak to it."""
+    """The address of the Jobs API and how to connect to it."""
 
     address: str
-    """http:// or https://, with a host and a port; a proxy may want a path, which may hold a secret."""
+    """http:// or https://, with a host and a port; behind a proxy also a path, which may contain a secret."""
     headers: Mapping[str, str]
     """Sent with every request."""
     verify: bool | str
-    """Whether the server's certificate is checked, or the file of authorities to check it with."""
+    """Whether to check the server's certificate, or the file of certificate authorities to check it with."""
 
     @property
     def shown(self) -> str:
-        """The address as messages show it, without its path."""
+        """The address for messages, without its path."""
         parts = urlsplit(self.address)
         return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") else "")
 
     def without_path(self, text: str) -> str:
-        """A text of somebody else's, without the address's path."""
+        """Returns a foreign text with the address's path removed."""
         path = urlsplit(self.address).path.rstrip("/")
         return text.replace(path, "/...") if path else text
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the cluster says of a job."""
+    """A job as the cluster describes it."""
 
     id: str
     status: str
@@ -70,7 +70,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, successfully or not."""
         return self.status in FINAL
 
 
@@ -78,7 +78,7 @@ class Jobs:
     """The jobs of one cluster.
 
     Raises:
-        ClusterError: it does not answer, refuses the token, or runs another version of Ray.
+        ClusterError: it does not answer, rejects the token, or runs another version of Ray.
 
     """
 
@@ -91,7 +91,7 @@ class Jobs:
         import urllib3
         from ray.job_submission import JobSubmissionClient
 
-        if endpoint.verify is False:  # asked for, and not to be told of with every request
+        if endpoint.verify is False:  # the user asked for it; no warning with every request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
         with _translated(endpoint), _without_addresses():
@@ -99,17 +99,17 @@ class Jobs:
             self._client = _with_deadlines(JobSubmissionClient)(
                 endpoint.address, headers=headers or None, verify=endpoint.verify
             )
-            there = self._client._server_ray_version  # get_version() is that of the API
+            there = self._client._server_ray_version  # get_version() returns the version of the API
         if there != ray.__version__:
             raise ClusterError(
-                f"the cluster at {endpoint.shown} runs Ray {there}, this is Ray {ray.__version__}; "
-                "install the same version here and there"
+                f"the cluster at {endpoint.shown} runs Ray {there}, this machine Ray {ray.__version__}; "
+                "install the same version on both"
             )
 
     def submit(self, name: str, entrypoint: str, folder: str | None, metadata: Mapping[str, str]) -> tuple[str, bool]:
-        """Starts the next attempt of a job, or attaches to the one that runs; its id, and whether it is a new one.
+        """Starts the next attempt of a job, or attaches to one that runs; returns its id and whether it is new.
 
-        `folder` is sent along and is the entry point's working directory.
+        `folder` is uploaded and becomes the entry point's working directory.
         """
         for _ in range(RECONNECTS):
             known = sorted((job for job in self.list() if _name(job.id) == name), key=lambda job: _attempt(job.id))
@@ -127,20 +127,20 @@ class Jobs:
                     time.sleep(1.0)
                 elif not any(job.id == job_id for job in self.list()):
                     raise
-                continue  # or somebody else was faster: attach to theirs
+                continue  # otherwise somebody else was faster: attach to their job
             return job_id, True
-        raise ClusterError(f"{name} could not be submitted: the cluster takes no jobs, or its attempts end at once")
+        raise ClusterError(f"{name} could not be submitted: the cluster accepts no jobs, or each attempt ends at once")
 
     def get(self, job_id: str) -> Job:
-        """What the cluster says of one job; `NAME` without a number is its last attempt."""
+        """Returns one job; for `NAME` without a number, its last attempt."""
         found = [job for job in self.list() if job_id in (job.id, _name(job.id))]
         if not found:
             where = self._endpoint.shown
-            raise ClusterError(f"the cluster at {where} has no job {job_id!r}; `sumsquares list` shows all")
+            raise ClusterError(f"the cluster at {where} has no job {job_id!r}; `sumsquares list` shows all jobs")
         return max(found, key=lambda job: _attempt(job.id))
 
     def list(self) -> list[Job]:
-        """All jobs that were submitted, the newest first."""
+        """Returns all submitted jobs, the newest first."""
         with _translated(self._endpoint):
             found = self._client.list_jobs()
         jobs = [_job(details) for details in found if details.submission_id]
@@ -152,12 +152,12 @@ class Jobs:
             self._client.stop_job(job_id)
 
     def logs(self, job_id: str) -> str:
-        """What a job has printed so far."""
+        """Returns what a job has printed so far."""
         with _translated(self._endpoint):
             return str(self._client.get_job_logs(job_id))
 
     def follow(self, job_id: str, write: Callable[[str], object]) -> Job:
-        """Writes what a job prints until it has ended; lost connections are made again and nothing is written twice."""
+        """Writes a job's output until it has ended; reconnects when needed and writes nothing twice."""
         from aiohttp import ClientError
 
         written = failures = 0
@@ -173,11 +173,13 @@ class Jobs:
             except (ClusterError, RuntimeError, OSError, ClientError) as error:
                 failures += 1
                 if failures > RECONNECTS:
-                    raise ClusterError(f"job {job_id} can't be followed any more: {error}; it may still run") from error
+                    raise ClusterError(
+                        f"job {job_id} cannot be followed any longer: {error}; it may still run"
+                    ) from error
             time.sleep(min(2.0, 0.2 * (failures + 1)))
 
     def _tail(self, job_id: str, skip: int) -> Iterator[str]:
-        """What a job prints, from character `skip` on, until the connection ends."""
+        """Yields a job's output from character `skip` on, until the connection ends."""
         stream = self._client.tail_job_logs(job_id)
         loop = asyncio.new_event_loop()
         try:
@@ -195,7 +197,7 @@ class Jobs:
 
 
 def _with_deadlines(client: type[Any]) -> type[Any]:
-    """Ray's client with an end of its patience: its own requests have none."""
+    """Returns Ray's client class with a timeout on each request."""
 
     class Client(client):  # type: ignore[misc]
         def _do_request(self, *arguments: Any, **options: Any) -> Any:
@@ -236,20 +238,20 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
     except AuthenticationError as error:
         first = endpoint.without_path(str(error).strip().splitlines()[0])
         raise ClusterError(
-            f"the cluster at {endpoint.shown} refuses: {first}; "
-            "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
+            f"the cluster at {endpoint.shown} rejects the token: {first}; "
+            "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token"
         ) from error
     except requests.exceptions.Timeout as error:
         raise ClusterError(
             f"no answer within {ANSWER_SECONDS:.0f} s from {endpoint.shown}; "
-            "check that it is the head's port for jobs, 8265"
+            "check that this is the head's port for the Jobs API, 8265"
         ) from error
     except (RuntimeError, ConnectionError, OSError) as error:
-        # Ray's client says of its first request only that it failed.
+        # For its first request Ray's client only reports that it failed; the reason is in the context.
         untrusted = next((e for e in (error, error.__context__) if isinstance(e, requests.exceptions.SSLError)), None)
         if untrusted:
             why = endpoint.without_path(str(untrusted))
-            remedy = "give --verify with its authority"
+            remedy = "pass the certificate of its authority with --verify"
             raise ClusterError(f"the certificate of {endpoint.shown} is not trusted: {why}; {remedy}") from error
         said = endpoint.without_path(" ".join(str(error).split()))
         raise ClusterError(f"the cluster at {endpoint.shown} failed: {said[:500]}") from error
@@ -257,7 +259,7 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
 
 @contextmanager
 def _without_addresses() -> Iterator[None]:
-    """Hides the environment's addresses: Ray's client would use them in place of the one it is given."""
+    """Hides the environment's addresses, which Ray's client would prefer to the one it is given."""
     names = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
     hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:

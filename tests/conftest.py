@@ -1,7 +1,14 @@
-"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster."""
+"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster.
 
+Also which tests are slow: those in slow.txt, which `make list-slow` writes.
+"""
+
+import os
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -11,9 +18,45 @@ if TYPE_CHECKING:
     from ray_cluster import RayCluster
     from s3_server import S3Server
 
+SLOW = Path(__file__).parent / "slow.txt"
+SLOW_SECONDS = 0.15
+"""From here on the cases of a test are slow, on average."""
+SLOW_SETUP_SECONDS = 1.0
+"""From here on what a test sets up makes its whole file slow: the next test would have to do it."""
 _numbers = count()
 hypothesis.settings.register_profile("ours", deadline=None)  # no test depends on time
 hypothesis.settings.load_profile("ours")
+
+
+def _test_of(case: str) -> str:
+    """A test's file and name, without the parameters of a case."""
+    return case.partition("[")[0].rpartition("/")[2]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is slow; a test that is not in the list, such as a new one, is fast."""
+    slow = set(SLOW.read_text().split())
+    for item in items:
+        test = _test_of(item.nodeid)
+        if not slow.isdisjoint((test, test.partition("::")[0])):
+            item.add_marker("slow")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Writes the list anew where it was asked for."""
+    if target := os.environ.get("LIST_SLOW"):
+        reports = [each for some in terminalreporter.stats.values() for each in some if hasattr(each, "duration")]
+        seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        for each in reports:
+            seconds[_test_of(each.nodeid)][each.nodeid] += each.duration
+        setups = {
+            _test_of(each.nodeid) for each in reports if each.when == "setup" and each.duration > SLOW_SETUP_SECONDS
+        }
+        files = {test.partition("::")[0] for test in setups}
+        slow = {test for test, cases in seconds.items() if mean(cases.values()) > SLOW_SECONDS}
+        listed = files | {test for test in slow if test.partition("::")[0] not in files}
+        Path(target).write_text("\n".join(sorted(listed)) + "\n")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.results.stored import METRICS, SCHEMA, commit_pack, variant_columns
+from sumsquares.jobs.results.stored import SCHEMA, commit_pack, variant_columns
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.storage.store import Store
 
@@ -44,7 +45,7 @@ def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
         "trial_id": trial.id,
         "seed": trial.seed,
         "status": "ok",
-        **{name: draw() for name in METRICS},
+        **{name: draw() for name in METRIC_NAMES},
         "steps": 5000,
         "train_seconds": 0.25,
         "engine": "torch",

@@ -1,4 +1,4 @@
-"""The benchmarks run, and their figures are those of the page; nothing here depends on time."""
+"""The benchmarks run, and the page shows their figures. No test here depends on time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ OPTIONS = {
 
 
 def run(name: str, *arguments: str) -> str:
-    """What a benchmark prints."""
+    """Runs a benchmark, and returns what it prints."""
     command = [sys.executable, FOLDER / f"{name}.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_help_names_every_option(name):
-    """And how to run it."""
+    """It also says how to run the benchmark."""
     text = run(name, "--help")
     assert f"python benchmarks/{name}.py" in text
     assert {option for option in OPTIONS[name] if option in text} == OPTIONS[name]
 
 
 def test_a_tiny_training_benchmark_of_ours_has_every_figure():
-    """Whether a native engine or a compiler is there or not."""
+    """This holds with and without a native engine or a compiler."""
     small = ["--units", "3", "--layers", "1", "--rounds", "1", "--seconds", "0", "--only", "torch", "lanes", "peak"]
     found = json.loads(run("training", *small, "--json"))
     (network,) = found["networks"]
@@ -50,7 +50,7 @@ def test_a_tiny_training_benchmark_of_ours_has_every_figure():
 
 
 def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
-    """Of sums and of squares."""
+    """This holds for sums and for squares."""
     found = json.loads(run("generation", "--rows", "1000", "--rounds", "1", "--only", "ours", "--json"))
     assert [task["task"] for task in found["tasks"]] == ["sum", "square"]
     for task in found["tasks"]:
@@ -60,19 +60,19 @@ def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
 
 
 def test_a_few_rows_instead_of_a_billion_say_what_they_took():
-    """In this process's child, without Ray."""
+    """It runs in a child process, without Ray."""
     found = json.loads(run("billion", "--rows", "1000", "--workers", "0", "--json"))
     assert found["rows"] == 1000
     assert found["peak_bytes"]["launcher"] > 0
 
 
 def test_every_stage_of_a_few_made_up_trials_is_measured():
-    """Nothing is left to train once their results are written."""
+    """After their results are written, nothing is left to train."""
     found = json.loads(run("scale", "--sizes", "20", "--synthetic", "--json"))
     assert [each["stage"] for each in found] == ["plan", "generate", "write results", "plan, again", "summarize", "run"]
     assert all(each["trials"] == 20 and each["peak_mb"] > 0 for each in found)
 
 
 def test_the_page_shows_the_measurements_that_are_committed():
-    """Tables and pictures are made again by `python benchmarks/pages.py`."""
+    """`python benchmarks/pages.py` would change nothing."""
     run("pages", "--check")

@@ -15,7 +15,7 @@ import yaml
 from kubernetes_laws import KEYS, TOKEN
 from kustomize import Document, load, render
 
-from sumsquares.cluster.ray_train import BEAT_SECONDS, BEATS_PER_SECOND
+from sumsquares.cluster.ray_train import HEARTBEAT_SECONDS, HEARTBEATS_PER_SECOND
 from sumsquares.cluster.workers import GROUP_SIZE
 from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
@@ -73,7 +73,7 @@ def test_the_arithmetic_gives_what_was_measured():
 
 
 def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
-    """Packs, signs of life, groups; rates, what stands around them, and the queue."""
+    """Packs, heartbeats, groups; rates, overhead, and the queue."""
     names = _run()[0]
     for width, micros in ((16, "1.55"), (64, "21.1")):
         program = Program(
@@ -92,7 +92,7 @@ def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
         assert program.steps == names["STEPS"]
         assert f'("1-{width}-{width}-1", {micros})' in BLOCK
         assert f"1-{width}-{width}-1 {micros} us" in LOG
-    assert (names["BEATS"], names["MOST_BEATS"]) == (1 / BEAT_SECONDS, BEATS_PER_SECOND)
+    assert (names["HEARTBEATS"], names["MAX_HEARTBEATS"]) == (1 / HEARTBEAT_SECONDS, HEARTBEATS_PER_SECOND)
     assert f"group of {GROUP_SIZE}" in PAGE
     plan, summarize = re.findall(r"`plan` ([\d.]+) s .*`summarize` ([\d.]+) s", LOG)[0]
     assert names["HEAD"] == pytest.approx((float(plan) + float(summarize)) / 100_000)
@@ -102,7 +102,7 @@ def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
 def test_what_the_arithmetic_is_said_to_say_is_what_it_says():
     """The queue's packs and the workers that it is enough for; packs and puts."""
     names = _run()[0]
-    rate = (names["CALLS"] - names["MOST_BEATS"]) / 2
+    rate = (names["CALLS"] - names["MAX_HEARTBEATS"]) / 2
     assert f"takes back {rate:.0f} packs a second" in PAGE
     for shape, micros in (("1-16-16-1", 1.55), ("1-64-64-1", 21.1)):
         workers = rate * names["seconds"](micros, names["PACK"], 1)[0]

@@ -3,18 +3,19 @@
 import itertools
 import math
 from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sumsquares.datasets.normalize import Normalization, normalization, target_moments
+from sumsquares.datasets.normalize import Normalization, NormalizationKind, normalization, target_moments
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.datasets.tasks import target
+from sumsquares.datasets.tasks import Task, target
 
-KINDS = ("question", "unit", "symmetric", "zscore")
-TASKS = ("sum", "product", "square", "sum_of_squares")
+KINDS = get_args(NormalizationKind)
+TASKS = get_args(Task)
 
 
 def spec_of(task, largest, n_numbers=2):

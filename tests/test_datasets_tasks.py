@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sumsquares.datasets.tasks import target, target_range
+from sumsquares.datasets.tasks import Task, target, target_range
 
 REFERENCE = {
     "sum": sum,
@@ -16,6 +17,11 @@ REFERENCE = {
     "square": lambda numbers: numbers[0] ** 2,
     "sum_of_squares": lambda numbers: sum(number**2 for number in numbers),
 }
+
+
+def test_every_task_has_its_reference():
+    """A new one fails here until plain Python says what it is."""
+    assert REFERENCE.keys() == set(get_args(Task))
 
 
 @given(data=st.data(), task=st.sampled_from(sorted(REFERENCE)))

@@ -1,7 +1,8 @@
-"""The docs are tested: commands, files, links and examples that they name are there."""
+"""The docs are tested: the commands, files, links and examples that they name exist."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -28,12 +29,28 @@ COMMANDS = set(typer.main.get_command(app).commands)
 
 
 def test_every_command_is_in_the_readme_and_no_other():
-    """In the table of commands."""
+    """The table of commands lists all of them, and nothing else."""
     assert set(re.findall(r"^\| `sumsquares (\w+)", README, re.MULTILINE)) == COMMANDS
 
 
+@pytest.mark.parametrize("option", ["--help", "--debug", "--json", "--quiet"])
+def test_the_readme_says_which_commands_lack_an_option(option):
+    """The sentence on an option names exactly the commands that lack it."""
+    (lacking,) = re.findall(rf"(Every command has|All except [^.:]* have) [^.:]*`{option}`", README)
+    assert set(re.findall(r"`(\w+)`", lacking)) == {
+        name for name, command in typer.main.get_command(app).commands.items() if not _has(command, option)
+    }
+
+
+def _has(command, option):
+    """Whether a command has an option; a group, whether all of its commands have it."""
+    if hasattr(command, "commands"):
+        return all(_has(each, option) for each in command.commands.values())
+    return any(option in each.opts for each in command.get_params(typer.Context(command)))
+
+
 def test_every_make_target_that_is_shown_exists():
-    """In README and CONTRIBUTING."""
+    """Targets named in README and CONTRIBUTING are in the Makefile."""
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = {name for page in PAGES for name in re.findall(r"\bmake (\w+)", page.read_text())}
     assert {"run", "test", "check"} <= shown & targets
@@ -42,7 +59,7 @@ def test_every_make_target_that_is_shown_exists():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_hold(page):
-    """Relative ones; and every path in backticks that looks like one of ours."""
+    """Relative links lead to files, and so does every path in backticks that looks like one of ours."""
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("https://") or (page.parent / target).exists(), target
@@ -50,9 +67,16 @@ def test_links_to_files_hold(page):
         assert (ROOT / path).exists(), path
 
 
+def test_every_function_that_the_readme_names_exists():
+    """Its dotted name in backticks can be imported."""
+    names = re.findall(r"`(sumsquares(?:\.\w+)+)\.(\w+)\(", README)
+    assert names
+    assert all(hasattr(importlib.import_module(module), function) for module, function in names)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
 def test_files_that_a_source_names_exist(source):
-    """From the root, from jobs/, or beside it; a benchmark's peers are a folder below."""
+    """A path is relative to the root, to jobs/, or to the source; a benchmark's peers are one folder below it."""
     for name in re.findall(r"(?<![\w./*-])[\w/-]+(?:\.html)?\.(?:py|jinja)\b", source.read_text()):
         assert any(
             (folder / name).exists() for folder in (ROOT, ROOT / "jobs", source.parent, source.parent / "peers")
@@ -60,7 +84,7 @@ def test_files_that_a_source_names_exist(source):
 
 
 def test_the_tree_in_the_readme_is_the_tree():
-    """Every folder of the three packages is in it, and whatever is in it exists."""
+    """It lists every folder of the three packages, and everything in it exists."""
     tree = README.split("## The tree is the architecture")[1].split("```")[1]
     named = set(re.findall(r"^\s*([\w.]+)/", tree, re.MULTILINE))
     packages = {p.parent.name for name in ("jobs", "cluster", "datasets") for p in (ROOT / name).rglob("__init__.py")}
@@ -69,34 +93,55 @@ def test_the_tree_in_the_readme_is_the_tree():
 
 
 def test_every_term_of_the_glossary_is_in_use():
-    """Each occurs as a word in the sources, once in the table; what a term means is for people to check."""
-    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
-    terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
-    assert terms[0] == "term"
+    """Each occurs as a word in the sources, and once in the table. People check what it means."""
+    terms = _glossary()
     assert len(terms) == len(set(terms)) > 30
     text = "\n".join(path.read_text() for path in SOURCES if "benchmarks" not in path.parts)
-    unused = [term for term in terms[1:] if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
+    unused = [term for term in terms if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
     assert unused == []
 
 
+def test_the_terms_that_the_readme_sets_in_italics_are_in_the_glossary():
+    """From the section that says so on."""
+    text = README.split("## How it works")[1].replace("*italics*", "")
+    terms = re.findall(r"(?<![*\w])\*(\w+)\*(?!\*)", text)
+    assert {"lanes", "champion"} <= set(terms)
+    assert {term for term in terms if not {term, term.removesuffix("s")} & set(_glossary())} == set()
+
+
+def _glossary():
+    """Returns the terms in CONTRIBUTING's table, in its order."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
+    heading, *terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
+    assert heading == "term"
+    return terms
+
+
 def test_the_spec_in_the_readme_is_valid():
-    """As it stands there."""
+    """It is parsed as printed, and has the expected number of trials."""
     (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     assert len(trials(parse_spec(text.encode(), "README.md"))) == (1 + 2 * 3) * 2 * 5  # linear ones have no activation
 
 
 def test_every_exit_code_is_in_the_readme():
-    """In its table."""
+    """The table of exit codes lists all of them, and nothing else."""
     codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
     assert codes == {*range(exits.REGRESSED + 1), *(128 + each for each in STOPPING)}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_every_example_opens_with_its_command_time_and_result_and_is_valid(example):
-    """And its name is that of its file."""
+    """Its name is that of its file, too."""
     head = example.read_text().split("\nname =")[0]
     assert f"sumsquares run examples/{example.name}" in head
     assert re.search(r"^# Time: .*(second|minute)", head, re.MULTILINE)
     assert "# Result:" in head
     assert f"{len(trials(load_spec(example))):,} trials" in head
     assert load_spec(example).name == example.stem
+
+
+def test_every_test_in_the_list_of_slow_ones_exists():
+    """Whole files, and tests of others; `make list-slow` writes the list."""
+    for line in (ROOT / "tests" / "slow.txt").read_text().splitlines():
+        file, _, test = line.partition("::")
+        assert re.search(rf"^def {test or 'test_'}", (ROOT / "tests" / file).read_text(), re.MULTILINE), line

@@ -21,8 +21,8 @@ from result_rows import row_of, table_of, variant
 
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.stored import METRICS
 from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.findings import finding, is_linear
 from sumsquares.jobs.show.format import best_first, counted, describe_task, distinguish, named, number
 from sumsquares.jobs.spec.axes import AXES
@@ -113,7 +113,7 @@ def made(trial, fate, draw):
     if fate == "missing":
         return None
     if fate == "diverged" or (trial.variant.lr >= 10 and draw.random() < 0.8):
-        return row_of(trial, status="diverged", **dict.fromkeys(METRICS))
+        return row_of(trial, status="diverged", **dict.fromkeys(METRIC_NAMES))
     largest = max(block(trial.variant.dataset, "test", 0)[1].tolist())
     scale = largest * (0.02 if trial.variant.normalize == "zscore" else 0.1)
     rmse = {

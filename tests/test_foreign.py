@@ -55,16 +55,32 @@ def test_a_summary_is_not_written_over_a_foreign_file(cli, tmp_path):
     assert report.read_bytes() == MINE
 
 
-def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path):
-    """What is cut off, or blank, is nobody's only copy."""
+DAMAGES = (lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: bytes(len(whole)))
+"""Cut off, empty, blank."""
+TOGETHER = (
+    ("a pack's rows",),
+    ("a pack's weights",),
+    ("the summary", "a manifest"),
+    ("the summary's table", "facts"),
+    ("the report", "a shard"),
+)
+"""What is damaged at once: where one is found whatever the other is. Every run writes its own files anew."""
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["cut off", "empty", "blank"])
+def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
+    """It is nobody's only copy."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
-    for pattern in {*PLACES.values()} - {"runs/tiny/job.toml"}:
-        (path,) = (tmp_path / "store").glob(pattern)
-        whole = path.read_bytes()
-        for damage in (whole[: len(whole) // 2], b"", bytes(len(whole))):
-            path.write_bytes(damage)
-            assert cli("run", "tiny.toml", "--quiet").code == 0, pattern
+    for places in TOGETHER:
+        damaged = {}
+        for place in places:
+            (path,) = (tmp_path / "store").glob(PLACES[place])
+            damaged[path] = damage(path.read_bytes())
+            path.write_bytes(damaged[path])
+        assert cli("run", "tiny.toml", "--quiet").code == 0, places
+        left = {path for path in damaged if path.exists() and path.read_bytes() == damaged[path]}
+        assert {path.name for path in left} <= {"part-00000.parquet"}  # blank: of its size, and nothing reads it again
 
 
 def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.jobs.results.grouped import Grouped, student_t975
+from sumsquares.jobs.results.grouped import Grouped
+from sumsquares.jobs.results.student_t import student_t975
 
 NUMBERS = st.sampled_from([0.0, math.nan, math.inf]) | st.floats(min_value=1e-100, max_value=1e100)
 GROUPS = st.lists(st.lists(NUMBERS, max_size=9), min_size=1, max_size=6)

@@ -112,5 +112,5 @@ def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_what_is_done(tmp_pat
     assert launcher.wait(timeout=30) == code
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
-    assert "run again to go on" in log
+    assert "run again to resume" in log
     assert not read_results(store).problems

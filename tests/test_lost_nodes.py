@@ -95,7 +95,7 @@ def test_a_number_of_workers_that_is_no_longer_there_is_waited_for_and_told_of(c
     running.wait_for_a_result()
     cluster.lose(cluster.nodes[-1])
     running.wait_for(lambda: "no workers in group cpu-0" in running.log())
-    assert "CPU: 3 asked, 2 there" in running.log()
+    assert "CPU: 3 requested, 2 available" in running.log()
     cluster.add_node()
     assert running.process.wait(timeout=120) == 0, running.log()
     assert summary_of(running.store) == quiet
@@ -109,7 +109,7 @@ def test_patience_has_an_end(cluster, start):
     began = time.monotonic()
     assert running.process.wait(timeout=120) == 5, running.log()
     assert time.monotonic() - began < 90
-    assert "CPU: 3 asked, 2 there" in running.log()
-    assert "run again to go on" in running.log()
+    assert "CPU: 3 requested, 2 available" in running.log()
+    assert "run again to resume" in running.log()
     assert "Traceback" not in running.log()
     assert running.store.list("trials")

@@ -18,7 +18,7 @@ from sumsquares.jobs.night.champion import accept, read_champion
 from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night, read_night
-from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train as training
 from sumsquares.jobs.storage.store import Store

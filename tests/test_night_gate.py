@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sumsquares.jobs.night import gate
 from sumsquares.jobs.night.gate import NIGHTS, Policy, Scores, judge
-from sumsquares.jobs.night.student import holm, t_tail
-from sumsquares.jobs.results.grouped import student_t975
+from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)
 
@@ -76,6 +76,20 @@ def at_most(share, of):
     return next(k for k in range(of + 1) if sum(chances[: k + 1]) >= 0.9999)
 
 
+@pytest.fixture
+def remembered(monkeypatch):
+    """A night's means are computed once, not in each of the twenty nights that follow: all have the same trials."""
+    compute, known = gate._night_means, {}
+
+    def means(scores, like, names_V):
+        if id(scores) not in known:
+            known[id(scores)] = scores, compute(scores, like, names_V)  # kept, so that no other gets its id
+        return known[id(scores)][1]
+
+    monkeypatch.setattr(gate, "_night_means", means)
+
+
+@pytest.mark.usefixtures("remembered")
 @pytest.mark.parametrize(
     ("alpha", "world"),
     [

@@ -33,7 +33,7 @@ from sumsquares.jobs.night.nights import Night, folder_of, list_nights, read_nig
 from sumsquares.jobs.night.retention import Keep
 from sumsquares.jobs.night.scores import read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
-from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.variants import trials

@@ -20,7 +20,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.results.stored import EVIDENCE, METRICS
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials, variants
 from sumsquares.jobs.stages.plan import make_plan
@@ -94,7 +94,7 @@ def test_evidence_of_an_old_run_is_what_a_new_one_measures(old_store, tmp_path):
     for store in (old_store, new):
         run = ["run", str(OLD / "specs/old.toml"), "--store", str(store), "--workers", "0", "--quiet"]
         assert CliRunner().invoke(app, run).exit_code == exits.INCOMPLETE
-    names = ["trial_id", "status", "steps", *METRICS]
+    names = ["trial_id", "status", "steps", *METRIC_NAMES]
     old, trained = (
         pq.read_table(store / f"runs/{spec.name}/trials.parquet").select(names).to_pylist()
         for store in (old_store, new)

@@ -132,5 +132,5 @@ def test_what_this_machine_has_not_got_is_refused_before_ray_starts(options, tmp
     """Asked against available; a local Ray would believe whatever it is told to have."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
-    with pytest.raises(ClusterError, match=f"asked, {resources_here().gpus if options.gpu_workers else ''}"):
+    with pytest.raises(ClusterError, match=f"requested, {resources_here().gpus if options.gpu_workers else ''}"):
         commands.run(tmp_path / "spec.toml", 10**6, options.placement(None), shared)

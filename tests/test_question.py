@@ -1,4 +1,4 @@
-"""What examples/question.toml must show: the question, its answer, and nothing below what is possible."""
+"""What examples/question.toml must show: the question, its answer, and no result better than possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"
 
 @pytest.fixture(scope="module", name="done")
 def run_of_the_example(tmp_path_factory):
-    """The example's store, and what the run printed."""
+    """Runs the example, and returns its store and output."""
     store = tmp_path_factory.mktemp("question")
     command = ["run", str(EXAMPLE), "--store", str(store), "--quiet"]
     found = CliRunner(env={"COLUMNS": "100"}).invoke(app, command)
@@ -33,13 +33,13 @@ def run_of_the_example(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(done):
-    """All trials of the example and their results."""
+    """Returns all trials of the example with their results."""
     found = {row["trial_id"]: row for row in read_results(done[0]).table.to_pylist()}
     return [(trial, found[trial.id]) for trial in trials(load_spec(EXAMPLE))]
 
 
 def test_the_documents_show_what_is_printed(done):
-    """The text in docs/figures, from which the README and the head of the example are made, is the run's."""
+    """The run prints the text in docs/figures from which the README and the head of the example are made."""
     store, printed = done
     if {*read_results(store).table["engine"].to_pylist()} != {"lanes"}:
         pytest.skip("another engine than that of the committed figures has other last digits")
@@ -48,7 +48,7 @@ def test_the_documents_show_what_is_printed(done):
 
 
 def least_squares_rmse(dataset):
-    """The RMSE of the best straight line (or plane) on the training rows."""
+    """Returns the RMSE of the best straight line (or plane) on the training rows."""
     inputs, target = block(dataset, "train", 0)
     columns = np.column_stack([inputs, np.ones(len(inputs))]).astype(float)
     solution, *_ = np.linalg.lstsq(columns, target.astype(float), rcond=None)
@@ -56,14 +56,14 @@ def least_squares_rmse(dataset):
 
 
 def test_a_linear_network_learns_sums_exactly(rows):
-    """Its rounded RMSE is 0 on rows it has not seen, as deep as it may be."""
+    """Its rounded RMSE is 0 on rows it has not seen, at any depth."""
     linear = [row for trial, row in rows if trial.variant.dataset.name == "sums" and row["activation"] == "identity"]
     assert len(linear) == 15
     assert all(row["rmse_rounded"] == 0 and row["exact_fraction"] == 1 for row in linear)
 
 
 def test_no_linear_network_does_better_than_the_least_squares_line_on_squares(rows):
-    """None gets below it on the rows it was trained on; four of five seeds come within 3 % of it, all within 10 %."""
+    """On its training rows none has a lower RMSE; four of five seeds come within 3 % of it, all within 10 %."""
     for name in ("squares", "squares-unused"):
         linear = [(t, row) for t, row in rows if t.variant.dataset.name == name and row["activation"] == "identity"]
         assert len(linear) == 15
@@ -75,7 +75,7 @@ def test_no_linear_network_does_better_than_the_least_squares_line_on_squares(ro
 
 
 def test_relu_is_more_than_ten_times_better_on_squares_and_no_better_beyond_the_range(rows):
-    """With inputs in 0..1; on numbers up to twice as large it fails like the line does."""
+    """This holds for inputs in 0..1; on numbers up to twice as large it fails as the line does."""
     line = 1000**2 / (6 * math.sqrt(5))
     relu = [
         row
@@ -88,13 +88,13 @@ def test_relu_is_more_than_ten_times_better_on_squares_and_no_better_beyond_the_
 
 
 def test_no_relu_network_is_below_its_floor(rows):
-    """16 units make at most 17 straight pieces, and k pieces have an RMSE of L^2 / (6 sqrt(5) k^2) at best: 258."""
+    """16 units make at most 17 linear pieces, and k pieces have an RMSE of at least L^2 / (6 sqrt(5) k^2): 258."""
     floor = 1000**2 / (6 * math.sqrt(5) * 17**2)
     small = [row for t, row in rows if t.variant.dataset.name == "squares" and row["hidden"] == "[16]"]
     assert min(row["rmse"] for row in small if row["activation"] == "relu") > floor
 
 
 def test_a_network_that_squares_learns_squares_exactly(rows):
-    """Also beyond the range: the right building block extrapolates."""
+    """With the right building block a network extrapolates beyond the range, too."""
     square = [row for t, row in rows if t.variant.dataset.name == "squares" and row["activation"] == "square"]
     assert min(row["rmse_rounded"] for row in square) == 0

@@ -1,40 +1,59 @@
-"""Ray Train works off a queue: with real workers, one of which is killed."""
+"""What drivers do with Ray, on a real one: tasks, and a queue that Ray Train works off with real workers."""
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 import pieces
 import pytest
-from pieces import make_meeting, make_work
+from driver_processes import driver_of, ray_environment, value_in, words_of
+from pieces import make_mixed, make_work, patiently
 
-from sumsquares.cluster.isolation import isolate
+from sumsquares.cluster import private_folder
+from sumsquares.cluster.driver import connected
+from sumsquares.cluster.process_table import processes
+from sumsquares.cluster.work import Target
 from sumsquares.cluster.workers import WorkerRequest, groups
 
 pytestmark = pytest.mark.ray
 
 
 @pytest.fixture(scope="module")
-def resources():
-    """A local Ray with three CPUs and a GPU that is none, for all tests of this file."""
+def driver():
+    """A driver with a Ray of its own, of three CPUs and a GPU that is none: a Ray takes seconds to start."""
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
-        isolate(folder)
-        from ray._raylet import Config
-
-        from sumsquares.cluster.session import local
-
-        Config.initialize("")  # reads the environment again: another test may have imported Ray before
-        with local(cpus=3, gpus=1, folder=folder) as found:
-            from ray import cloudpickle
-
-            for module in (pieces, sys.modules[__name__]):
-                cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(private_folder, "PREFIX", "a-ray-")  # its workers take it for a cluster's, whose logs stay
+        with connected(Target(cpus=3, gpus=1)) as found:
+            assert dict(os.environ) == before
             yield found
+
+
+@pytest.fixture(scope="module")
+def resources(driver):
+    """What that Ray has, to which this process is connected as well: what drivers call can be called here."""
+    driver.resources()  # it is there
+    before = dict(os.environ)
+    leader = driver_of(os.getpid())
+    os.environ |= ray_environment(leader)
+    from ray._raylet import Config
+
+    Config.initialize("")  # reads the environment again: another test may have imported Ray before
+    import ray
+    from ray import cloudpickle
+
+    from sumsquares.cluster import session
+
+    ray.init(address=value_in(words_of(leader), "--gcs-address"), log_to_driver=False, logging_level=logging.ERROR)
+    for module in (pieces, sys.modules[__name__]):
+        cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
+    yield session.resources()
+    ray.shutdown()
     os.environ.clear()
     os.environ.update(before)
 
@@ -47,7 +66,7 @@ def no_split(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
+def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: None):
     from sumsquares.cluster import ray_train
     from sumsquares.cluster.work import WorkItem
 
@@ -56,15 +75,27 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
 
     def on_progress(snapshot):
         snapshots.append(snapshot)
-        told(snapshot)
+        on_snapshot(snapshot)
 
     ray_train.run_workers(make, items, no_split, on_progress, cut, patience=120.0)
     return snapshots
 
 
+def test_a_driver_does_what_it_is_asked(driver):
+    """Tasks, and an exception of one with its traceback there; the environment here stays as it was."""
+    before = dict(os.environ)
+    assert sum(node.cpus for node in driver.resources()) == 3
+    assert sorted(driver.map_tasks(math.sqrt, iter([1, 4, 9]), patience=60.0)) == [1, 2, 3]
+    with pytest.raises(ValueError, match="math domain") as caught:
+        list(driver.map_tasks(math.sqrt, [-1], patience=60.0))
+    assert "in the process that is connected to Ray" in caught.value.__notes__[0]
+    assert driver.on_every_node(abs, -3) == {"127.0.0.1": 3}
+    assert dict(os.environ) == before
+
+
 @pytest.mark.chaos
-def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
-    """Two groups of one and two workers; all results come, each once, and the loss is told."""
+def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_path):
+    """With groups of one and two workers, each result arrives once, and a note reports the loss."""
     snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
     results = [result for snapshot in snapshots for result in snapshot.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
@@ -74,28 +105,34 @@ def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources
     assert not snapshots[-1].failures
 
 
-def test_cpu_and_gpu_workers_work_side_by_side(resources, tmp_path):
+@pytest.fixture(scope="module")
+def mixed(resources, tmp_path_factory):
+    """All snapshots of a run with a CPU and a GPU worker, one of whose pieces raises; a start takes seconds."""
+    cut = groups(resources, WorkerRequest(workers=1, gpu_workers=1))
+    return pulled([*range(1, 30), -2], tmp_path_factory.mktemp("mixed"), cut, make_mixed)
+
+
+def test_cpu_and_gpu_workers_work_side_by_side(mixed):
     """Off one queue, each told its device."""
-    snapshots = pulled(range(1, 30), tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=1)), make_meeting)
-    results = [value for snapshot in snapshots for _, value in snapshot.results]
+    results = [value for snapshot in mixed for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(resources, tmp_path):
+def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(mixed):
     """The worker that raised stays."""
-    snapshots = pulled([1, -2, 3], tmp_path, groups(resources, WorkerRequest(workers=1, gpu_workers=0)))
-    (failure,) = snapshots[-1].failures
+    (failure,) = mixed[-1].failures
     assert failure.key == "-2"
     assert failure.reason == "ValueError: -2 is negative"
     assert Path(failure.logs.partition(":")[2]).match("logs/worker-*.err")
     assert Path(failure.logs.partition(":")[2]).exists()
-    assert "make_work" in failure.traceback or "in work" in failure.traceback
-    assert {key for snapshot in snapshots for key, _ in snapshot.results} == {"1", "3"}
+    assert "make_mixed" in failure.traceback or "in work" in failure.traceback
+    assert {key for snapshot in mixed for key, _ in snapshot.results} == {str(number) for number in range(1, 30)}
+    assert len({value[2] for snapshot in mixed for _, value in snapshot.results}) == 2
 
 
-def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
-    """As if it had been called here."""
+def test_tasks_return_all_results_and_raise_the_functions_exception(resources):
+    """As if the function had been called in this process."""
     from sumsquares.cluster.ray_tasks import map_tasks
 
     assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
@@ -103,16 +140,16 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
         list(map_tasks(inverse, [1, 0], patience=60.0))
 
 
-def test_every_node_is_asked(resources):
-    """Each answers from where it runs."""
+def test_a_function_runs_on_every_node(resources):
+    """And returns each node's result."""
     from sumsquares.cluster.nodes import on_every_node
 
     (answer,) = on_every_node(inverse, 4).values()
     assert answer == 0.25
 
 
-def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_path, monkeypatch):
-    """At once: the next run of the same spec would wait for it."""
+def test_an_interrupted_run_releases_its_reservations(resources, tmp_path, monkeypatch):
+    """At once: the next run of the same spec would have to wait for them."""
     import ray
     from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
@@ -139,11 +176,24 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
             range(1, 40),
             tmp_path,
             groups(resources, WorkerRequest(workers=2, at_least=1, gpu_workers=0)),
-            told=interrupted,
+            on_snapshot=interrupted,
         )
     (before,), (after,) = reserved
     assert before
     assert not after
-    for thread in threading.enumerate():  # the group is still there, and ends with the work
-        if "_fit" in thread.name:
+    for thread in threading.enumerate():  # the group still runs, and ends with the work
+        if "_run_group" in thread.name:
             thread.join(60)
+
+
+def test_a_driver_that_is_closed_leaves_nothing(driver, resources):
+    """Neither a process nor the folder, which was its user's alone. The last test of this file."""
+    import ray
+
+    ray.shutdown()  # else Ray would end this process too
+    leader = driver_of(os.getpid())
+    home = Path(value_in(words_of(leader), "--session_dir")).parent.parent
+    assert home.stat().st_mode & 0o777 == 0o700
+    driver.close()
+    assert not home.exists()
+    patiently(lambda: not [each for each in processes() if each.session == leader])

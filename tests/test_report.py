@@ -12,8 +12,9 @@ import pytest
 from result_rows import row_of
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.stored import SCHEMA
 from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.charts import Axis
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import best_first
@@ -90,7 +91,7 @@ def test_the_findings_of_every_dataset_stand_at_the_head():
     assert "not trained on" not in page
 
 
-@pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRICS)}, None])
+@pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRIC_NAMES)}, None])
 def test_where_nothing_gave_a_result_the_page_says_so(fate):
     """All diverged, or none trained yet: no best, no chart, and no crash."""
     page, summary = page_of(SMALL, lambda _index, _trial: fate)

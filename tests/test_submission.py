@@ -105,7 +105,7 @@ def test_more_workers_than_the_cluster_has_are_refused_by_the_job(cli, tmp_path)
     (tmp_path / "spec.toml").write_text(SMALL.replace('"small"', '"greedy"'))
     ended = cli("submit", "spec.toml", "--store", "store", "--wait", "--workers", "50")
     assert ended.returncode == 5
-    assert "CPU: 50 asked, 3 there" in ended.stdout
+    assert "CPU: 50 requested, 3 available" in ended.stdout
 
 
 @pytest.mark.parametrize("address", ["jobs://x", "ray://head:10001", "http://", "head:8265", "http://a:99999"])

@@ -84,7 +84,7 @@ def test_tls_and_headers_are_rays_own(cluster, cli, tmp_path):
         assert "--verify" in err
         code, out, err = ended(cli("list", *https, "--verify", str(trusted)))
         assert (code, out) == (5, "")
-        assert "403" in err or "refuses" in err
+        assert "403" in err or "rejects" in err
         for verify in (str(trusted), "false"):
             code, out, err = ended(cli("list", *https, *door, "--verify", verify))
             assert code == 0, err

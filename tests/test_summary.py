@@ -15,8 +15,9 @@ from result_rows import SQUARES, SUMS, row_of, table_of, variant
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.stored import SCHEMA
 from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial
 
 COLUMNS = (
@@ -31,7 +32,7 @@ VARIANTS = [
     for hidden in ((), (8, 8))
     for lr in (0.01, 0.1)
 ]
-NO_METRICS = dict.fromkeys(METRICS)
+NO_METRICS = dict.fromkeys(METRIC_NAMES)
 
 outcomes = st.lists(
     st.lists(st.sampled_from(["ok", "diverged", "missing"]), min_size=1, max_size=4),
@@ -126,7 +127,7 @@ def test_an_rmse_beyond_the_targets_own_scale_counts_as_diverged() -> None:
     [row] = summary.table.to_pylist()
     assert (row["n"], row["n_diverged"], row["rmse_best"]) == (2, 1, 1.0)
     assert summary.trials["status"].to_pylist() == ["ok", "diverged", "ok"]
-    assert {summary.trials[name].to_pylist()[1] for name in METRICS} == {None}
+    assert {summary.trials[name].to_pylist()[1] for name in METRIC_NAMES} == {None}
     assert results["rmse"].to_pylist() == values
 
 

@@ -1,4 +1,4 @@
-"""What is installed is what was locked: pins, hashes, who installs how, and what an SBOM says."""
+"""What is installed is what was locked: pins, hashes, every installation, and the SBOM."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from packaging.utils import canonicalize_name as normalized
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock", "benchmarks/peers/requirements.txt")
 GPU = re.compile(r"torch|triton|(cuda|nvidia)-.*")
-"""What is installed without a hash: torch, and what its build for GPUs needs."""
+"""What is installed without a hash: torch, and the libraries of its GPU build."""
 ENTRY = re.compile(r"([a-z0-9-]+)==([^\s;]+)( ; .*?)?((?: --hash=sha256:[0-9a-f]{64})*)")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SBOM = runpy.run_path(str(ROOT / ".ci" / "sbom.py"))
 
 
 def entries(lock):
-    """Name, version, marker and hashes of each pin; there is nothing else in the file."""
+    """Returns name, version, marker and hashes of each pin; the file contains nothing else."""
     text = re.sub(r"\s*\\\n\s*", " ", (ROOT / lock).read_text())
     return [ENTRY.fullmatch(line).groups() for line in text.splitlines()]
 
@@ -40,28 +40,28 @@ def pins(*locks):
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_pin_is_exact_and_has_hashes(lock):
-    """Each name once, torch and its GPU libraries not at all, and no line that names an index."""
+    """Each name occurs once, torch and its GPU libraries not at all, and no line names an index."""
     found = entries(lock)
     assert len(pins(lock)) == len(found) > 20
     assert [name for name, _, _, hashes in found if not hashes or GPU.fullmatch(name)] == []
 
 
 def test_what_has_no_hash_is_torch_and_its_gpu_libraries_alone():
-    """Exact all the same; torch itself without a marker, as the Dockerfile reads it."""
+    """They are pinned exactly nevertheless, and torch itself without a marker, as the Dockerfile expects."""
     found = entries("requirements-torch.lock")
     assert all(GPU.fullmatch(name) and not hashes for name, _, _, hashes in found)
     assert [marker for name, _, marker, _ in found if name == "torch"] == [None]
 
 
 def test_no_package_is_locked_twice():
-    """What runs and what develops are one environment."""
+    """The locks for running and for development make one environment."""
     runs, develops, torch = (pins(lock) for lock in (*LOCKS[:2], "requirements-torch.lock"))
     assert not runs.keys() & develops.keys()
     assert not torch.keys() & (runs.keys() | develops.keys())
 
 
 def test_the_locks_have_what_pyproject_asks_for():
-    """In the range that it gives; the build back end among what runs, since it is needed for the installation."""
+    """Pins are within its ranges; the build back end is in the lock for running, as the installation needs it."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
     runs = pins("requirements.lock", "requirements-torch.lock")
@@ -75,12 +75,12 @@ def test_the_locks_have_what_pyproject_asks_for():
 
 @cache
 def requirements(name):
-    """What an installed package asks for."""
+    """Returns the requirements of an installed package."""
     return [Requirement(text) for text in distribution(name).requires or []]
 
 
 def needed(where, *lists):
-    """All that these requirements need there, by the metadata of what is installed here."""
+    """Returns everything these requirements need on a platform, by the metadata of the packages installed here."""
     wanted = [Requirement(text) for texts in lists for text in texts]
     todo, seen = [(normalized(each.name), extra) for each in wanted for extra in ("", *each.extras)], set()
     while todo:
@@ -97,7 +97,7 @@ def needed(where, *lists):
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize(("platform", "machine"), [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")])
 def test_nothing_is_missing_anywhere(platform, machine, version):
-    """pip installs the locks without looking for dependencies: they are closed on every platform and Python version."""
+    """The locks contain all dependencies on every platform and Python version, since pip doesn't resolve them."""
     where = {"sys_platform": platform, "platform_machine": machine, "python_version": version}
     where |= {
         "platform_system": {"linux": "Linux", "darwin": "Darwin"}[platform],
@@ -112,7 +112,7 @@ def test_nothing_is_missing_anywhere(platform, machine, version):
 
 
 def installs(text):
-    """What each `pip install` in it is told, in their order, with make's variables written out."""
+    """Returns the arguments of each `pip install` in order, with make's variables expanded."""
     text = text.replace("\\\n", " ")
     variables = dict(re.findall(r"^([A-Z_]+) :?= (.*)$", text, re.MULTILINE))
     for _ in range(2):  # one in another
@@ -121,7 +121,7 @@ def installs(text):
 
 
 def kind(told):
-    """What it installs, and whether as it should."""
+    """Returns what an installation installs, or its arguments if they are wrong."""
     words = set(told.split())
     if "torch" in words:
         return "torch" if "-c requirements-torch.lock" in told.replace("~/sumsquares/", "") else told
@@ -140,7 +140,7 @@ def kind(told):
     ],
 )
 def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path, more):
-    """Before that pip would fetch it unchecked, and find it there afterwards. Nothing is built but this project."""
+    """Otherwise pip would download dependencies of torch unverified. Only this project is built from source."""
     text = (ROOT / path).read_text()
     told = installs(text)
     assert [kind(each) for each in told] == ["requirements.lock", "torch", "this", *more]
@@ -148,8 +148,21 @@ def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path
     assert all(wheels or "--only-binary :all:" in each for each in told if kind(each) != "this")
 
 
+def test_from_an_index_of_torch_comes_torch_alone():
+    """`make run TORCH_INDEX=...`: no other command has that index, and the one that installs torch takes what came."""
+    index = "https://index.example/cpu"
+    command = ["make", "--dry-run", "--always-make", "install", f"TORCH_INDEX={index}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    (download,) = [line for line in told if index in line]
+    assert " download " in download
+    assert {"--no-deps", "--only-binary", f"torch=={pins('requirements-torch.lock')['torch']}"} <= set(download.split())
+    folder = download.split("--dest ")[1].split()[0]
+    (install,) = [line for line in told[told.index(download) :] if folder in line and " install " in line]
+    assert install.split()[-1] == "torch"
+
+
 def wheel(folder, name, version):
-    """A wheel that can be installed, and has only its name from the real one."""
+    """Writes an installable wheel that has only the name of the real one."""
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -159,7 +172,7 @@ def wheel(folder, name, version):
 
 @pytest.mark.parametrize("checked", [True, False], ids=["by its hash", "but not without"])
 def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path, checked):
-    """By the command in the Makefile, with our own pin of it; without hashes pip takes it."""
+    """The Makefile's command rejects it with our own pin; without hashes pip accepts it."""
     (pin,) = [entry for entry in entries("requirements.lock") if entry[0] == "six"]
     wheel(tmp_path, "six", pin[1])
     (tmp_path / "lock").write_text(f"six=={pin[1]}{pin[3] if checked else ''}\n")
@@ -173,7 +186,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path, checked):
 
 
 def test_an_sbom_is_what_its_schema_says():
-    """Identities escape what they must, licenses are of both kinds, hashes are those that pip told."""
+    """Identities are escaped, licenses are of both kinds, and hashes are those that pip reported."""
     report = {
         "metadata": {"name": "Six", "version": "1.17.0"},
         "download_info": {"archive_info": {"hash": "sha256=" + "0" * 64}},

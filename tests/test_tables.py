@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import METRICS, SCHEMA
+from sumsquares.jobs.results.stored import SCHEMA
 from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.format import best_first, counted, named, number, share, varying
 from sumsquares.jobs.show.tables import BEST, WORST, result_tables
 from sumsquares.jobs.spec.job_spec import parse_spec
@@ -75,7 +76,7 @@ def named_variants(summary):
 @pytest.mark.parametrize("large", [False, True])
 def test_with_eight_axes_each_variant_is_told_in_whole_words_within_the_width(width, large):
     """No value is cut or folded, no line is too long, and no variant takes more than five of them."""
-    errors = [name for name in METRICS if name.startswith("rmse")]
+    errors = [name for name in METRIC_NAMES if name.startswith("rmse")]
     summary = summary_of(EIGHT_AXES, **(dict.fromkeys(errors, 1.23e17) if large else {}))
     (table,), lines = printed(summary, width)
     cells = list(table.columns[0].cells)
@@ -136,7 +137,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing():
 
 def test_ties_go_to_the_fewer_parameters_as_for_the_best():
     """So that the first line of the table is the best variant."""
-    summary = summary_of(SMALL, **dict.fromkeys(METRICS, 1.0))
+    summary = summary_of(SMALL, **dict.fromkeys(METRIC_NAMES, 1.0))
     rows = best_first(summary.table.to_pylist())
     for name, best in summary.best.items():
         mine = [row for row in rows if row["dataset"] == name]
@@ -146,7 +147,7 @@ def test_ties_go_to_the_fewer_parameters_as_for_the_best():
 
 def test_variants_without_a_result_come_last():
     """And are shown with dashes."""
-    _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRICS)), 60)
+    _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRIC_NAMES)), 60)
     assert any(line.split() == ["0", "of", "1", *["-"] * 7] for line in lines)
 
 

@@ -1,6 +1,6 @@
-"""The parent's side: starts contenders, asks them in turns, and takes medians. What they are is the caller's.
+"""The parent's side: starts contenders, measures them in turns, and takes medians. The caller defines the contenders.
 
-A number is never compared across rounds: each round measures every contender once, and ratios are those of a round.
+Times are never compared across rounds: each round measures every contender once, and ratios are taken within a round.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ HERE = Path(__file__).parent.parent
 
 
 class Contender:
-    """A child process that has found its best candidate, or the reason why it has none."""
+    """A child process that has found its fastest candidate, or the reason why there is none."""
 
     def __init__(self, python: str, script: str, question: Mapping[str, object]) -> None:
-        """Starts it, and waits until it has searched."""
+        """Starts the process, and waits for the end of its search."""
         command = [python, HERE / script, json.dumps(question)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -33,7 +33,7 @@ class Contender:
             self.found = {"unavailable": f"{script} ended with {self._process.wait()}; its message is above"}
 
     def seconds(self, steps: int) -> dict[str, float]:
-        """How long so many steps take, by "cpu" and "wall" clock, and what else the child says of them."""
+        """Measures this number of steps, by "cpu" and "wall" clock; returns whatever else the child reports as well."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"steps": steps}) + "\n")
         self._process.stdin.flush()
@@ -47,7 +47,7 @@ class Contender:
         return dict(json.loads(line))
 
     def __enter__(self) -> Self:
-        """A contender is closed at the end of its block."""
+        """Returns the contender, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,7 +56,7 @@ class Contender:
 
 
 def rounds(contenders: Mapping[str, Contender], count: int, seconds: float, clock: str) -> dict[str, list[float]]:
-    """Seconds per step of each contender in each round; each is given as many steps as take about `seconds`."""
+    """Measures seconds per step of each contender in each round, with as many steps as take about `seconds`."""
     steps = {}
     for name, contender in contenders.items():
         unit = contender.found["unit"]
@@ -69,19 +69,19 @@ def rounds(contenders: Mapping[str, Contender], count: int, seconds: float, cloc
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> dict[str, float]:
-    """Median, least and greatest of the ratios round by round."""
+    """Median, minimum and maximum of the ratios within each round."""
     found = [one / other for one, other in zip(ones, others, strict=True)]
     return {"median": statistics.median(found), "min": min(found), "max": max(found)}
 
 
 def machine(core: int) -> dict[str, Any]:
-    """What was measured on."""
+    """Describes the machine."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
     return {"cpu": model, "cores": os.cpu_count(), "pinned_to_core": core}
 
 
 def versions(ours: Iterable[str], peers: Iterable[str]) -> dict[str, str]:
-    """Of packages in our environment, and of those pinned in the peers'."""
+    """Versions of packages in our environment, and of those pinned in the peers' environment."""
     pinned = dict(re.findall(r"^([\w-]+)==([^\s;]+)", REQUIREMENTS.read_text(), re.MULTILINE))
     return {name: version(name) for name in ours} | {name: pinned[name] for name in peers}

@@ -1,6 +1,6 @@
-"""Ours, measured as the peers are: the engine that "engine" names, torch or lanes, on whole trainings from the start.
+"""Our engines, measured like the peers: "engine" names torch or lanes. Whole trainings, from initial weights on.
 
-So the first weights and the order of rows are in its time, as they are in `sumsquares run`.
+So the time includes the initial weights and the order of rows, as in `sumsquares run`.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ PACKS = (4, 8, 16, 32, 64, 128)
 
 
 def groups(question):
-    """One group: growing packs."""
+    """Returns one group: packs of growing size."""
     engine = {"torch": torch_engine, "lanes": lanes_engine}[question["engine"]]()
     make = partial(trainer, engine, tuple(question["hidden"]))
     how = f"sumsquares.jobs.engines.{question['engine']}_engine"
@@ -21,7 +21,7 @@ def groups(question):
 
 
 def torch_engine():
-    """The train function of the torch engine."""
+    """Returns the train function of the torch engine."""
     from sumsquares.jobs.engines import torch_engine
 
     torch_engine.prepare()
@@ -29,10 +29,10 @@ def torch_engine():
 
 
 def lanes_engine():
-    """The train function of the native engine.
+    """Returns the train function of the lanes engine.
 
     Raises:
-        UnavailableError: it was not built, or can't run here.
+        UnavailableError: it was not built, or can't run on this machine.
 
     """
     if importlib.util.find_spec("sumsquares.jobs.engines.lanes_engine") is None:
@@ -44,7 +44,7 @@ def lanes_engine():
 
 
 def trainer(train, hidden, models):
-    """A function that trains a pack from its first weights."""
+    """Returns a function that trains a pack from its initial weights."""
     import numpy as np
 
     from sumsquares.jobs.engines.program import Program

@@ -1,6 +1,6 @@
-"""The peers' own Python environment, made on demand in build/peers from requirements.txt, anew when that changes.
+"""The peers' own Python environment, created on demand in build/peers and again whenever requirements.txt changes.
 
-It holds what is compared with, and nothing of ours. Not here: the processes that run in it.
+It holds the libraries we compare with, and nothing of ours. The processes that run in it are started elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = ROOT / "build" / "peers"
 
 
 def peers_python() -> str:
-    """The interpreter of that environment; the first call takes about a minute."""
+    """Returns the interpreter of that environment; the first call takes about a minute."""
     stamp = FOLDER / "installed.txt"
     wanted = REQUIREMENTS.read_text()
     if not stamp.exists() or stamp.read_text() != wanted:

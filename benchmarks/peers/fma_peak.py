@@ -1,6 +1,6 @@
-"""The limit of a core: float32 operations a second in independent chains of fused multiply-adds, measured.
+"""The limit of a core: measured float32 operations per second in independent chains of fused multiply-adds.
 
-Compiles fma_peak.cpp with the machine's C++ compiler; a step is FLOPS operations, at the best of three vector widths.
+It compiles fma_peak.cpp with the machine's C++ compiler. A step is FLOPS operations, at the best of three widths.
 """
 
 import ctypes
@@ -14,12 +14,12 @@ from protocol import Candidate, UnavailableError, serve
 
 CHAINS = 12
 FLOPS = 1 << 20
-"""Operations of one step, about."""
+"""Approximate operations per step."""
 BUILD = Path(__file__).parent.parent.parent / "build"
 
 
 def groups(_question):
-    """Vectors of 64, 32 and 16 bytes."""
+    """Returns one group: vectors of 64, 32 and 16 bytes."""
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
         raise UnavailableError("no C++ compiler to measure the peak with")
@@ -27,14 +27,14 @@ def groups(_question):
 
 
 def build(compiler, size):
-    """The compiled loop."""
+    """Compiles the loop, and returns a function that runs it."""
     BUILD.mkdir(exist_ok=True)
     library = BUILD / f"fma_peak_{size}.so"
     flags = ["-O3", "-march=native", "-ffp-contract=fast", "-funroll-loops", f"-DBYTES={size}", "-fPIC", "-shared"]
     source = Path(__file__).with_suffix(".cpp")
     made = subprocess.run([compiler, *flags, source, "-o", library], capture_output=True, text=True, check=False)
     if made.returncode:
-        raise UnavailableError(f"the C++ compiler refuses fma_peak.cpp: {made.stderr.strip()[:200]}")
+        raise UnavailableError(f"the C++ compiler rejects fma_peak.cpp: {made.stderr.strip()[:200]}")
     chains = ctypes.CDLL(str(library)).chains
     chains.restype, chains.argtypes = ctypes.c_float, [ctypes.c_long]
     rounds = FLOPS // (CHAINS * size // 4 * 2)

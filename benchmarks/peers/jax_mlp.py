@@ -1,12 +1,12 @@
 """The strongest peer: JAX jit(vmap(scan)) on one core, at its best pack size and memory layout.
 
-What was tried to make it fast, and kept: gradients by hand (jax.grad's are up to 1.6 times slower here: it sums
+Tried and kept, as faster: gradients by hand (those of jax.grad are up to 1.6 times slower here, since it sums
 broadcast products where these are matrix-vector products), `relu` by selection, a scan over steps unrolled 5 times,
-donated state, Adam with its corrections folded into the rate, rows picked by precomputed indices. Tried, and dropped
-as slower: the models on the last axis (10 to 50 times: XLA makes no good loops of that), lax.map over the models,
---xla_cpu_prefer_vector_width=512, fast math, another matrix library than the default.
+donated state, Adam with its bias corrections folded into the rate, rows picked by precomputed indices. Tried and
+dropped, as slower: the models on the last axis (10 to 50 times; XLA doesn't generate good loops for it), lax.map over
+the models, --xla_cpu_prefer_vector_width=512, fast math, a matrix library other than the default.
 
-Suffixes, of one model (vmap adds the models): B rows of a batch, I inputs, O outputs of a layer; A is either order.
+Suffixes, for one model (vmap adds an axis): B rows of a batch, I inputs, O outputs of a layer; A is either order.
 """
 
 import os
@@ -21,12 +21,12 @@ from protocol import Candidate, serve
 ROWS, BATCH = 1000, 100
 PACKS = (1, 4, 8, 16, 32, 64, 128, 256, 1024)
 CHUNK = 100
-"""Steps of one compiled call: ten epochs."""
+"""Steps per compiled call: ten epochs."""
 LR, BETA1, BETA2, EPSILON = 0.001, 0.9, 0.999, 1e-8
 
 
 def groups(question):
-    """Rows first or units first, five steps per turn of the loop or one."""
+    """Yields one group per layout (rows or units first) and unrolling (five steps or one)."""
     for layout in ("units x rows", "rows x units"):
         for unroll in (5, 1):
             make = partial(trainer, tuple(question["hidden"]), layout, unroll)
@@ -35,18 +35,18 @@ def groups(question):
 
 
 def dot(a, b, axis_a, axis_b):
-    """Sums over one axis of each."""
+    """Contracts one axis of each array."""
     from jax import lax
 
     return lax.dot_general(a, b, (((axis_a,), (axis_b,)), ((), ())))
 
 
 def gradients(layers, x_B, y_B, rows_first):
-    """Those of the mean squared error of one model, by hand: 6 products per layer's weights, as few as can be."""
+    """Gradients of one model's mean squared error, by hand: 6 products per weight matrix, the minimum."""
     import jax
     import jax.numpy as jnp
 
-    # axes of an activation: over which the rows run, over which the units
+    # the axes of an activation: rows and units
     rows, units = (0, 1) if rows_first else (1, 0)
 
     def spread(bias_O):
@@ -77,12 +77,12 @@ def gradients(layers, x_B, y_B, rows_first):
 
 
 def bias_gradient(delta_A, ones_B, rows_first):
-    """Summed over the rows, whichever way is the faster in its layout."""
+    """Sums over the rows, in the way that is faster in this layout."""
     return delta_A.sum(0) if rows_first else dot(delta_A, ones_B, 1, 0)
 
 
 def adam(layers, gradient, means, squares, step):
-    """One update, hand-written."""
+    """Returns layers and moments after one hand-written Adam update."""
     import jax
     import jax.numpy as jnp
 
@@ -95,7 +95,7 @@ def adam(layers, gradient, means, squares, step):
 
 
 def first_layers(hidden, models):
-    """Glorot-uniform weights, biases of zero."""
+    """Returns Glorot-uniform weights and zero biases."""
     import jax.numpy as jnp
     import numpy as np
 
@@ -110,7 +110,7 @@ def first_layers(hidden, models):
 
 
 def trainer(hidden, layout, unroll, models):
-    """A function that trains on from where it was, in calls of CHUNK steps."""
+    """Returns a function that continues training, in calls of CHUNK steps."""
     import jax
     import jax.numpy as jnp
     import numpy as np

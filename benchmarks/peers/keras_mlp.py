@@ -12,13 +12,13 @@ ROWS, BATCH = 1000, 100
 
 
 def groups(question):
-    """One step per call is what everyone has; ten, an epoch, is quicker."""
+    """Returns two groups: one step per call, which is the default, and ten (an epoch), which is faster."""
     make = partial(trainer, tuple(question["hidden"]))
     return [[Candidate(f"fit, {n} step(s) per execution", 1, partial(make, n))] for n in (1, 10)]
 
 
 def trainer(hidden, steps_per_execution):
-    """A function that trains a network on from where it was."""
+    """Returns a function that continues training a network."""
     import keras
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""Random integers and their target as a Parquet file, one library and setting per process, one thread.
+"""Writes random integers and their target as a Parquet file, with one library and setting per process. One thread.
 
-All write the same columns: numbers 1..1000 as INTEGER, the target as BIGINT, of a task of SHAPES, without fsync. Only
-ours makes digests. Libraries without fast random numbers of their own get numpy's fastest generator.
+All write the same columns, without fsync: numbers 1..1000 as INTEGER, and the target of the task as BIGINT. Only ours
+computes digests. Libraries without fast random numbers of their own use numpy's fastest generator.
 """
 
 import os
@@ -25,7 +25,7 @@ QUERIES = {
 
 
 def groups(question):
-    """One: what the question names. Its "models" are rows, its steps files."""
+    """Returns the only candidate, which the question names. Its "models" are rows, its steps files."""
     make = {"ours": ours, "duckdb": duckdb, "polars": polars, "pyarrow": pyarrow}[question["library"]]
     folder = tempfile.TemporaryDirectory()
     write = partial(make, question["task"], question["rows"], question["options"])
@@ -33,7 +33,7 @@ def groups(question):
 
 
 def writing(make, folder):
-    """A function that writes the files again and again, and says how large they are."""
+    """Returns a function that writes the files repeatedly, and reports their size."""
     write = make(Path(folder.name))
 
     def run(steps):
@@ -45,7 +45,7 @@ def writing(make, folder):
 
 
 def ours(task, rows, _options, folder):
-    """Shards of the train split, with the digests of their content and of each file."""
+    """Writes shards of the train split, with digests of their content and of each file."""
     from sumsquares.datasets.shards import encode_shard, shard_count
     from sumsquares.datasets.spec import DatasetSpec
 
@@ -59,7 +59,7 @@ def ours(task, rows, _options, folder):
 
 
 def duckdb(task, rows, options, folder):
-    """A COPY of a query."""
+    """Writes with COPY from a query."""
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1})
@@ -69,7 +69,7 @@ def duckdb(task, rows, options, folder):
 
 
 def polars(task, rows, options, folder):
-    """A frame of numpy's numbers, its target by an expression."""
+    """Writes a frame of numpy's numbers, with the target as an expression."""
     import polars
 
     draw = numbers(task, rows)
@@ -79,7 +79,7 @@ def polars(task, rows, options, folder):
 
 
 def pyarrow(task, rows, options, folder):
-    """A table of numpy's numbers and target."""
+    """Writes a table of numpy's numbers and target."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet
@@ -97,7 +97,7 @@ def pyarrow(task, rows, options, folder):
 
 
 def numbers(task, rows):
-    """A function that draws the columns of numbers."""
+    """Returns a function that draws the columns of numbers."""
     import numpy as np
 
     rng = np.random.Generator(np.random.SFC64(1))

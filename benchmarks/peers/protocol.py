@@ -1,8 +1,9 @@
-"""The child's side: one contender in a process of its own, pinned to a core, asked over stdin and stdout.
+"""The child's side: one contender in a process of its own, pinned to a core, controlled over stdin and stdout.
 
-Its one argument is a JSON object: "core", and what its candidates need. It tries its candidates, keeps the fastest, and
-says so in one line of JSON; then each line {"steps": N} is answered with the seconds that N steps took, so that
-contenders can be measured in turns. An end of stdin ends it. Only the standard library: every peer's Python has it.
+Its only argument is a JSON object: "core", and whatever its candidates need. It tries its candidates, keeps the
+fastest, and reports it in one line of JSON. It then answers each line {"steps": N} with the seconds that N steps took,
+so that contenders can be measured in turns, and exits at the end of stdin. It uses only the standard library, which
+every peer's Python has.
 """
 
 from __future__ import annotations
@@ -17,32 +18,32 @@ from typing import Any, TextIO
 
 Run = Callable[[int], dict[str, Any] | None]
 SEARCH_SECONDS = 0.15
-"""Of one candidate, after its first call, which compiles."""
+"""Search time per candidate, after its first call, which compiles."""
 HOPELESS, FAR = 1.15, 1.75
-"""Two sizes in a row that are slower than their group's best, or than the best of all, by this factor end a group."""
+"""A group ends after two sizes in a row that are slower, by these factors, than the group's best or the best of all."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to do it."""
+    """One implementation and setting of a contender."""
 
     how: str
-    """In words."""
+    """Its description."""
     models: int
-    """Trained side by side."""
+    """Number of models trained together."""
     make: Callable[[], Run]
-    """A function that makes so many steps of all models; built when its turn comes."""
+    """Builds the function that runs a number of steps of all models; called when its turn comes."""
     unit: int = 10
-    """Steps are asked for in multiples of this; 10 are an epoch."""
+    """The number of steps is a multiple of this; 10 steps are an epoch."""
 
 
 class UnavailableError(RuntimeError):
-    """The contender can't run here; says why."""
+    """The contender can't run on this machine; the message says why."""
 
 
 def serve(groups: Callable[[dict[str, Any]], Iterable[Iterable[Candidate]]]) -> None:
-    """Runs the child until its stdin ends. Each group is tried with growing packs until they only get slower."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    """Runs the child until the end of stdin. The packs of each group grow until they only get slower."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # keeps what a library prints out of the answers
     question = json.loads(sys.argv[1])
     os.sched_setaffinity(0, {question["core"]})
     try:
@@ -56,19 +57,19 @@ def serve(groups: Callable[[dict[str, Any]], Iterable[Iterable[Candidate]]]) -> 
 
 
 def say(answers: TextIO, answer: dict[str, Any]) -> None:
-    """One line."""
+    """Writes one line of JSON."""
     print(json.dumps(answer), file=answers, flush=True)
 
 
 def timed(run: Run, steps: int) -> dict[str, Any]:
-    """Seconds on the clock, and of this process's threads: the same on a core that does nothing else."""
+    """Measures wall time, and CPU time of the process; both are equal on an otherwise idle core."""
     wall, cpu = time.perf_counter(), time.process_time()
     facts = run(steps) or {}
     return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, **facts}
 
 
 def fastest(groups: Iterable[Iterable[Candidate]]) -> tuple[Candidate, Run, dict[str, float]]:
-    """The candidate with the least time per model and step, and the microseconds of all that were tried."""
+    """Returns the candidate with the least time per model and step, and the microseconds of all that were tried."""
     best: tuple[float, Candidate, Run] | None = None
     tried: dict[str, float] = {}
     for group in groups:
@@ -88,7 +89,7 @@ def fastest(groups: Iterable[Iterable[Candidate]]) -> tuple[Candidate, Run, dict
 
 
 def seconds_per_step(run: Run, unit: int) -> float:
-    """The least of three, after a first call that compiles and a second that warms up."""
+    """Measures the minimum of three, after a first call that compiles and a second that warms up."""
     run(unit)
     steps = unit * max(1, round(SEARCH_SECONDS / 3 / timed(run, unit)["cpu"]))
     return min(timed(run, steps)["cpu"] for _ in range(3)) / steps

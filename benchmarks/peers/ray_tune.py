@@ -1,8 +1,8 @@
-"""The question's squares with Ray Tune, as one would write it by hand: one trial per process, one core each.
+"""The question's squares with Ray Tune, as usually written by hand: one trial per process, one core each.
 
     python benchmarks/peers/ray_tune.py TRIALS [--reuse-actors]
 
-Run by benchmarks/endtoend.py, which takes the time; prints the median test RMSE. It knows nothing of sumsquares.
+benchmarks/endtoend.py runs and times it. It prints the median test RMSE, and uses nothing of sumsquares.
 """
 
 import json
@@ -11,9 +11,9 @@ import secrets
 import statistics
 import sys
 
-os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))  # for nobody but this benchmark
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))  # a token that only this benchmark has
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # no CSV, JSON and TensorBoard files of each trial
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # no CSV, JSON and TensorBoard files per trial
 
 import numpy as np
 import ray
@@ -23,13 +23,13 @@ LARGEST, ROWS, BATCH, EPOCHS, SEEDS = 1000, 1000, 100, 500, 10
 
 
 def squares(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers scaled to 0..1, and their squares likewise."""
+    """Returns numbers and their squares, both scaled to 0..1."""
     numbers = np.random.default_rng(seed).integers(1, LARGEST + 1, size=(ROWS, 1))
     return (numbers / LARGEST).astype(np.float32), (numbers / LARGEST).astype(np.float32) ** 2
 
 
 def train(config: dict) -> None:
-    """One trial."""
+    """Trains one trial."""
     import torch
     from torch import nn
 
@@ -50,7 +50,7 @@ def train(config: dict) -> None:
 
 
 def main() -> None:
-    """Trains so many trials of the grid."""
+    """Trains the given number of trials."""
     count = int(sys.argv[1])
     ray.init(include_dashboard=False, log_to_driver=False)
     rates = np.geomspace(1e-4, 1e-2, count).tolist()

@@ -12,12 +12,12 @@ ROWS, BATCH = 1000, 100
 
 
 def groups(question):
-    """There is one way."""
+    """Returns the only candidate."""
     return [[Candidate("MLPRegressor.fit", 1, lambda: trainer(tuple(question["hidden"])))]]
 
 
 def trainer(hidden):
-    """A function that trains a new network."""
+    """Returns a function that trains a new network."""
     import numpy as np
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor

@@ -1,6 +1,6 @@
-"""One PyTorch network at a time, as everyone writes it: Sequential, autograd, torch.optim.Adam. One thread.
+"""One PyTorch network at a time, as it is usually written: Sequential, autograd, torch.optim.Adam. One thread.
 
-Runs in our environment: it has torch.
+It runs in our environment, which has torch.
 """
 
 from itertools import pairwise
@@ -11,16 +11,18 @@ ROWS, BATCH = 1000, 100
 
 
 def groups(question):
-    """There is one way."""
+    """Returns the only candidate."""
     return [[Candidate("Sequential, autograd, Adam", 1, lambda: trainer(tuple(question["hidden"])))]]
 
 
 def trainer(hidden):
-    """A function that trains a network on from where it was."""
+    """Returns a function that continues training a network."""
     import torch
 
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # helps the peer: dead units' moments would slow it down from step 800 on
+    torch.set_flush_denormal(
+        True
+    )  # in the peer's favour: denormal moments of dead units would slow it down from step 800 on
     torch.manual_seed(0)
     layers = []
     for inputs, outputs in pairwise((1, *hidden, 1)):

@@ -1,6 +1,6 @@
-"""What PyTorch documents for ensembles: functional_call, grad and vmap of torch.func, at its best pack size.
+"""PyTorch's documented way to train ensembles: functional_call, grad and vmap of torch.func, at its best pack size.
 
-One thread. The optimizer is torch's own Adam on the stacked parameters. Runs in our environment: it has torch.
+One thread. The optimizer is torch's own Adam on the stacked parameters. It runs in our environment, which has torch.
 """
 
 from functools import partial
@@ -13,13 +13,13 @@ PACKS = (1, 4, 16, 32, 64, 128, 256, 1024)
 
 
 def groups(question):
-    """One group: growing packs."""
+    """Returns one group: packs of growing size."""
     make = partial(trainer, tuple(question["hidden"]))
     return [[Candidate("functional_call, grad, vmap; Adam", models, partial(make, models)) for models in PACKS]]
 
 
 def trainer(hidden, models):
-    """A function that trains a stack of networks on from where it was."""
+    """Returns a function that continues training a stack of networks."""
     import torch
     from torch.func import functional_call, grad, stack_module_state, vmap
 
@@ -47,7 +47,7 @@ def trainer(hidden, models):
 
 
 def network(nn, hidden):
-    """One network."""
+    """Returns one network."""
     layers = []
     for inputs, outputs in pairwise((1, *hidden, 1)):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]

@@ -5,7 +5,7 @@ Suffixes: M models, P parameters of one model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,3 +49,12 @@ def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, ND
         tensors[f"{2 * index}.weight"] = np.ascontiguousarray(weights.transpose(0, 2, 1))
         tensors[f"{2 * index}.bias"] = np.ascontiguousarray(flat_MP[:, layer.bias])
     return tensors
+
+
+def flat_parameters(program: Program, tensors: Mapping[str, NDArray[np.floating]]) -> NDArray[np.floating]:
+    """The inverse of `state_dicts`: stacked tensors as parameters [M, P]."""
+    pieces = []
+    for index in range(len(program.layers)):
+        weights, bias = tensors[f"{2 * index}.weight"], tensors[f"{2 * index}.bias"]
+        pieces += [weights.transpose(0, 2, 1).reshape(len(weights), -1), bias]
+    return np.concatenate(pieces, axis=1)

@@ -43,8 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.night.gate import LOST, SMALL, TRIMMED, Floats, Luck, Policy, Scores, log_rmse, t_test
-from sumsquares.jobs.night.student import holm
-from sumsquares.jobs.results.grouped import student_t975
+from sumsquares.jobs.results.student_t import holm, student_t975
 
 SEEDS = 4
 """Seeds of the best variant, on both sides, from which on there is a test: two for each half."""

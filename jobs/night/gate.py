@@ -32,8 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.night.student import holm, t_tail
-from sumsquares.jobs.results.grouped import student_t975
+from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 NIGHTS = 5
 """Nights of one champion, itself included, from which on their spread is used."""

@@ -21,12 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.night.gate import Scores
 from sumsquares.jobs.night.nights import Night, folder_of, stored_night
 from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.results.models import network_answers, networks
+from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.show.format import counted
@@ -167,16 +166,13 @@ def _measured(
 ) -> dict[str, float | None]:
     """RMSE of each trained trial on the test split of the dataset of its id; None of one that diverged."""
     rmse: dict[str, float | None] = {trial.id: None for trial, _ in trained}
-    by_pack: dict[str, list[Trial]] = {}
+    together: dict[tuple[str, str], list[Trial]] = {}
     for trial, row in trained:
         if row["status"] == "ok":
-            by_pack.setdefault(str(row["pack"]), []).append(trial)
-    for pack, mates in by_pack.items():
-        for trial, network in networks(store, pack, mates):
-            dataset = rows_of[trial.id]
-            parts = ((network_answers(network, trial, x_NI), y_N) for x_NI, y_N in blocks(dataset, "test"))
-            squares = sum(float(np.square(answer_N - y_N).sum()) for answer_N, y_N in parts)
-            rmse[trial.id] = math.sqrt(squares / dataset.test_rows)
+            together.setdefault((str(row["pack"]), rows_of[trial.id].digest), []).append(trial)
+    for (pack, _), mates in together.items():
+        errors = errors_on(store, pack, mates, rows_of[mates[0].id], "test")
+        rmse |= zip((trial.id for trial in mates), errors.rmse.tolist(), strict=True)
     return rmse
 
 

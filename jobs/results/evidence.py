@@ -6,27 +6,25 @@ Results in the store stay as they are. The numbers may differ in the last digits
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import reduce
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
-from sumsquares.datasets.normalize import normalization
-from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.engines.forward import forward
-from sumsquares.jobs.engines.metrics import measure
-from sumsquares.jobs.results.models import weights_of
-from sumsquares.jobs.results.stored import EVIDENCE, SCHEMA
+from sumsquares.jobs.results.predict import errors_on
+from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
+_LATER = [metric for metric in METRICS if metric.name in EVIDENCE]
 
 
 def with_evidence(
@@ -36,7 +34,8 @@ def with_evidence(
 
     Where a pack's weights are damaged or gone it stays null; what is wrong with them is told elsewhere.
     """
-    lacking = results.filter(pc.and_(pc.equal(results["status"], "ok"), pc.is_null(results["mae"])))
+    lacks = reduce(pc.or_, (pc.is_null(results[metric.name]) for metric in _LATER if not metric.is_optional))
+    lacking = results.filter(pc.and_(pc.equal(results["status"], "ok"), lacks))
     if not len(lacking):
         return results
     by_id = {trial.id: trial for trial in expected}
@@ -47,26 +46,31 @@ def with_evidence(
     found: dict[str, dict[str, float | None]] = {}
     for pack, trials in packs.items():
         try:
-            found |= {trial.id: _measured(trial, own, facts_of) for trial, own in weights_of(store, pack, trials)}
+            found |= _measured(store, pack, trials, facts_of)
         except (DataError, FileNotFoundError) as error:
             log.info("%s: no evidence from its weights", error)
     return _filled(results, found)
 
 
 def _measured(
-    trial: Trial, weights: dict[str, NDArray[np.floating]], facts_of: Callable[[NamedDataset], Facts]
-) -> dict[str, float | None]:
-    variant = trial.variant
-    scale = normalization(variant.dataset, variant.normalize)
-    errors = measure(
-        lambda x_NI: forward(variant.activation, weights, x_NI)[np.newaxis].astype(np.float64),
-        ((scale.inputs(x_NI, variant.dtype), target_N) for x_NI, target_N in blocks(variant.dataset, "test")),
-        scale.restore,
-        ~facts_of(variant.dataset).seen_N,
-    )
-    numbers = {"mae": float(errors.mae[0]), "rmse_unseen": float(errors.rmse_chosen[0])}
-    assert numbers.keys() == set(EVIDENCE)
-    return {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+    store: Store, pack: str, trials: Sequence[Trial], facts_of: Callable[[NamedDataset], Facts]
+) -> dict[str, dict[str, float | None]]:
+    """By trial of the pack, the metrics in EVIDENCE."""
+    dataset = trials[0].variant.dataset
+    unseen_N = ~facts_of(dataset).seen_N
+    errors = {
+        split: errors_on(store, pack, trials, dataset, split, unseen_N if split == "test" else None)
+        for split in {metric.split for metric in _LATER}
+    }
+    values = {metric.name: metric.of(errors[metric.split]) for metric in _LATER}
+    return {
+        trial.id: {name: _or_none(float(values_M[index])) for name, values_M in values.items()}
+        for index, trial in enumerate(trials)
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _filled(results: pa.Table, found: dict[str, dict[str, float | None]]) -> pa.Table:

@@ -6,36 +6,14 @@ Shapes: `V` values, `G` groups. A statistic that a group has too few numbers for
 
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.jobs.results.student_t import student_t975
+
 Reals = NDArray[np.float64]
 Indices = NDArray[np.intp]
-
-_LEVEL = 0.975  # both tails of 95 %
-_FEW = (12.706204736, 4.302652730, 3.182446305, 2.776445105, 2.570581836, 2.446911851, 2.364624252, 2.306004135)
-_Z = NormalDist().inv_cdf(_LEVEL)
-# Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5: the coefficients of 1/df, 1/df^2, ...
-_SERIES = (
-    _Z,
-    (_Z**3 + _Z) / 4,
-    (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / 96,
-    (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / 384,
-    (79 * _Z**9 + 776 * _Z**7 + 1482 * _Z**5 - 1920 * _Z**3 - 945 * _Z) / 92160,
-)
-
-
-def student_t975(df_G: NDArray[np.int64]) -> Reals:
-    """Return the 97.5 % quantiles of Student's t, to 2e-5; NaN for less than one degree of freedom.
-
-    Up to 8 degrees of freedom from a table, beyond from the series, whose error falls from 1.4e-5 at 9 degrees.
-    """
-    table = np.array([np.nan, *_FEW])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        series = np.polynomial.polynomial.polyval(1 / df_G, _SERIES)
-    return np.where(df_G < len(table), table[np.clip(df_G, 0, len(_FEW))], series)
 
 
 @dataclass(frozen=True)

@@ -20,28 +20,12 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.spec.variants import Variant
 
 FORMAT = 2
 FORMATS = (1, FORMAT)
 """Those that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable columns to 2."""
-
-EVIDENCE = ("mae", "rmse_unseen")
-"""Metrics that were added later: a file that lacks them has null there, and they follow from the stored weights."""
-METRICS = (
-    "rmse",
-    "rmse_rounded",
-    "rmse_train",
-    "rmse_extrapolation",
-    "max_abs_error",
-    "r2",
-    "exact_fraction",
-    *EVIDENCE,
-)
-"""On the test rows, in the target's own units, but for r2 and exact_fraction (0..1). Null where not finite or diverged.
-
-rmse_unseen is on the test rows whose inputs occur in no training row, and null where all of them do.
-"""
 
 _TEXT, _COUNT, _REAL = pa.string(), pa.int64(), pa.float64()
 _COLUMNS = {
@@ -65,13 +49,13 @@ _COLUMNS = {
     "seed": _COUNT,
     "parameters": _COUNT,
     "status": _TEXT,  # "ok" or "diverged"
-    **dict.fromkeys(METRICS, _REAL),
+    **dict.fromkeys(METRIC_NAMES, _REAL),
     "steps": _COUNT,  # steps of the optimizer; if diverged, the step at which the loss stopped being finite
     "train_seconds": _REAL,  # the trial's share of its pack's wall time
     "engine": _TEXT,
     "device": _TEXT,
 }
-SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRICS) for name, kind in _COLUMNS.items()])
+SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRIC_NAMES) for name, kind in _COLUMNS.items()])
 """One row per trial."""
 _BEFORE = pa.schema([field for field in SCHEMA if field.name not in EVIDENCE])
 
@@ -208,7 +192,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         assert row.keys() == _NAMES, f"a result row needs {sorted(_NAMES)}, got {sorted(row)}"
         assert row["status"] in ("ok", "diverged"), row["status"]
     columns = {name: [row[name] for row in rows] for name in _COLUMNS}
-    for name in METRICS:
+    for name in METRIC_NAMES:
         known = zip(columns["status"], columns[name], strict=True)
         columns[name] = [value if status == "ok" and _is_finite(value) else None for status, value in known]
     return pa.table(columns, schema=SCHEMA)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.tasks import target
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.results.models import answers
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results.pack_files import (
-    EVIDENCE,
-    METRICS,
     SCHEMA,
     DamagedResult,
     ForeignResult,
@@ -36,13 +34,12 @@ from sumsquares.jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
 
 __all__ = [
-    "EVIDENCE",
-    "METRICS",
     "OF_TRIAL",
     "SCHEMA",
     "DamagedResult",
@@ -63,7 +60,11 @@ __all__ = [
 ]
 
 _PACK = pa.field("pack", pa.string())
-_NUMBERS = ("status", *METRICS, "steps")  # what two results of one trial must agree on, EVIDENCE where both have it
+_NUMBERS = (
+    "status",
+    *METRIC_NAMES,
+    "steps",
+)  # what two results of one trial must agree on, EVIDENCE where both have it
 OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
 """The columns that a trial's variant does not decide: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")

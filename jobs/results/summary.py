@@ -22,40 +22,40 @@ from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
-from sumsquares.jobs.results.stored import METRICS, SCHEMA, variant_columns
+from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, variant_columns
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 FORMAT = 2
 """From 2 on the file in the store is sealed, and names the other files of its run: jobs/stages/run_files.py."""
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
 
-_STATISTICS = (
-    "rmse_mean",
-    "rmse_median",
-    "rmse_std",
-    "rmse_ci95_low",
-    "rmse_ci95_high",
-    "rmse_best",
-    "rmse_train_median",
-    "rmse_unseen_median",
-    "mae_median",
-    "rmse_rounded_best",
-    "rmse_extrapolation_median",
-    "exact_fraction_best",
-)
+_STATISTICS: dict[str, Callable[[Grouped], Reals]] = {
+    "mean": lambda seeds: seeds.mean,
+    "median": lambda seeds: seeds.median,
+    "std": lambda seeds: seeds.std,
+    "ci95_low": lambda seeds: np.maximum(0, seeds.mean - seeds.ci95_half),  # no error is below 0
+    "ci95_high": lambda seeds: seeds.mean + seeds.ci95_half,
+    "lowest": lambda seeds: seeds.min,
+    "highest": lambda seeds: seeds.max,
+}
 _TABLE = pa.schema(
     [
         *list(SCHEMA)[SCHEMA.get_field_index("variant_id") : SCHEMA.get_field_index("seed")],
         pa.field("n", pa.int64(), nullable=False),
         pa.field("n_diverged", pa.int64(), nullable=False),
         pa.field("n_exact", pa.int64(), nullable=False),
-        *(pa.field(name, pa.float64()) for name in _STATISTICS),
+        *(
+            pa.field(f"{metric.name}_{statistic}", pa.float64())
+            for metric in METRICS
+            for statistic in metric.statistics
+        ),
         SCHEMA.field("parameters"),
         SCHEMA.field("train_seconds"),
     ]
 )
 _OWN = pa.schema([field for field in _TABLE if field.name in SCHEMA.names and field.name != "train_seconds"])
-_OF_TRIAL = ("trial_id", "seed", *METRICS, "steps", "train_seconds", "engine", "device")
+_OF_BEST = tuple(name for name in OF_TRIAL if name != "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
     beyond = pc.fill_null(pc.greater(rows["rmse"], pa.array(limit_R, pa.float64())), False)
     if not pc.any(beyond).as_py():
         return rows
-    for name in ("status", *METRICS):
+    for name in ("status", *METRIC_NAMES):
         instead = pa.scalar("diverged" if name == "status" else None, rows.schema.field(name).type)
         column = pc.if_else(beyond, instead, rows[name])
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
@@ -189,7 +189,7 @@ def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
     """Return the rows without what can't be told in float64, which doesn't hold every integer of such targets."""
     if not beyond_R.any():
         return rows
-    for name in ("exact_fraction", "rmse_rounded"):
+    for name in (metric.name for metric in METRICS if metric.needs_exactness):
         column = pc.if_else(pa.array(beyond_R), pa.scalar(None, pa.float64()), rows[name])
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
     return rows
@@ -219,36 +219,27 @@ def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
     """Return one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant."""
     count = len(own)
     diverged_R = rows["status"].to_numpy() == "diverged"
-    grouped = {name: Grouped.of(rows[name].to_numpy(), variant_R, count) for name in METRICS}
     columns = {
         "n": np.bincount(variant_R[~diverged_R], minlength=count),
         "n_diverged": np.bincount(variant_R[diverged_R], minlength=count),
         "n_exact": np.bincount(variant_R[rows["exact_fraction"].to_numpy() == 1], minlength=count),
-        **{name: _nullable(values) for name, values in _statistics(grouped).items()},
+        **{name: _nullable(values) for name, values in _statistics(rows, variant_R, count).items()},
         "train_seconds": np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=count),
         **{name: own[name] for name in _OWN.names},
     }
     return pa.table(columns).select(_TABLE.names).cast(_TABLE)
 
 
-def _statistics(grouped: Mapping[str, Grouped]) -> dict[str, Reals]:
-    rmse = grouped["rmse"]
-    with np.errstate(invalid="ignore"):  # infinity minus infinity, of numbers whose squares overflow
-        low, high = np.maximum(0, rmse.mean - rmse.ci95_half), rmse.mean + rmse.ci95_half
-    return {
-        "rmse_mean": rmse.mean,
-        "rmse_median": rmse.median,
-        "rmse_std": rmse.std,
-        "rmse_ci95_low": low,
-        "rmse_ci95_high": high,
-        "rmse_best": rmse.min,
-        "rmse_train_median": grouped["rmse_train"].median,
-        "rmse_unseen_median": grouped["rmse_unseen"].median,
-        "mae_median": grouped["mae"].median,
-        "rmse_rounded_best": grouped["rmse_rounded"].min,
-        "rmse_extrapolation_median": grouped["rmse_extrapolation"].median,
-        "exact_fraction_best": grouped["exact_fraction"].max,
-    }
+def _statistics(rows: pa.Table, variant_R: Indices, count: int) -> dict[str, Reals]:
+    """Return the statistics over seeds of all metrics by column, each of `count` variants."""
+    found = {}
+    for metric in METRICS:
+        seeds = Grouped.of(rows[metric.name].to_numpy(), variant_R, count)
+        for name in metric.statistics:
+            best = "highest" if metric.higher_is_better else "lowest"
+            with np.errstate(invalid="ignore"):  # infinity minus infinity, of numbers whose squares overflow
+                found[f"{metric.name}_{name}"] = _STATISTICS[best if name == "best" else name](seeds)
+    return found
 
 
 def _nullable(values: Reals) -> pa.Array:
@@ -314,6 +305,6 @@ def _best(
 
 
 def _best_trial(rows: pa.Table) -> dict[str, Any]:
-    known = rows.filter(pc.is_valid(rows["rmse"])).select(_OF_TRIAL)
+    known = rows.filter(pc.is_valid(rows["rmse"])).select(_OF_BEST)
     winner: dict[str, Any] = known.sort_by([("rmse", "ascending"), ("seed", "ascending")]).to_pylist()[0]
     return winner

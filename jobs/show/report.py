@@ -30,9 +30,9 @@ from sumsquares.jobs.show.format import (
     named,
     number,
     plain,
-    share,
     varying,
 )
+from sumsquares.jobs.show.headings import HEADINGS
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
 
@@ -40,17 +40,6 @@ IN_CHART = (20, 10)
 """So many of the best and of the worst variants of a dataset are drawn."""
 IN_TABLE = (180, 20)
 """So many of the best and of the worst are listed; all are in summary.parquet."""
-
-
-METRICS = (
-    ("rmse_median", "RMSE", "median"),
-    ("rmse_unseen_median", "unseen rows", "median"),
-    ("rmse_train_median", "training", "median"),
-    ("rmse_best", "RMSE", "best"),
-    ("rmse_rounded_best", "rounded", "best"),
-    ("rmse_extrapolation_median", "beyond range", "median"),
-)
-"""Columns of the table of variants that are numbers, with the two lines of their headers."""
 
 
 class Ends(NamedTuple):
@@ -82,7 +71,7 @@ class Listing:
     constants: str
     """The others, with their values."""
     rows: Ends
-    """Of (rank, whether it is linear, values of the axes, fate of its trials, metrics)."""
+    """Of (rank, whether it is linear, values of the axes, fate of its trials, numbers)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +110,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         environment=facts,
         sections=sections,
         counted=counted,
-        metrics=METRICS,
+        headings=HEADINGS,
         factor=DIVERGED_FACTOR,
     )
 
@@ -190,11 +179,8 @@ def _listing(rows: Sequence[Row], asked: Counter[str]) -> Listing:
 
 
 def _line(rank: int, row: Row, axes: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
-    return rank, is_linear(row), [plain(row[axis]) for axis in axes], _fate(row, asked), _metrics(row)
-
-
-def _metrics(row: Row) -> list[str]:
-    return [*(number(row[name]) for name, *_ in METRICS), share(row["exact_fraction_best"])]
+    numbers = [heading.text(row[heading.column]) for heading in HEADINGS]
+    return rank, is_linear(row), [plain(row[axis]) for axis in axes], _fate(row, asked), numbers
 
 
 def _fate(row: Row, asked: Counter[str]) -> str:

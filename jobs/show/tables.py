@@ -20,31 +20,19 @@ from sumsquares.jobs.show.format import (
     counted,
     describe_task,
     named,
-    number,
     plain,
-    share,
     varying,
 )
+from sumsquares.jobs.show.headings import HEADINGS, Heading
 
 BEST, WORST = 12, 3
 """Variants shown per dataset unless all are asked for; all are in summary.parquet."""
 WORDS_WIDTH = 36
 """Columns that the words of a variant get at least, if they need them: less important numbers give way to them."""
-UNSEEN = "unseen\nmedian"
-"""The RMSE on test rows that are not in training: shown where some test rows are and some are not."""
-NUMBERS: dict[str, Callable[[Row], str]] = {
-    "n": lambda row: f"{row['n']} of {row['n'] + row['n_diverged']}" if row["n_diverged"] else str(row["n"]),
-    "RMSE\nmedian": lambda row: number(row["rmse_median"]),
-    UNSEEN: lambda row: number(row["rmse_unseen_median"]),
-    "train\nmedian": lambda row: number(row["rmse_train_median"]),
-    "RMSE\nbest": lambda row: number(row["rmse_best"]),
-    "rounded\nbest": lambda row: number(row["rmse_rounded_best"]),
-    "beyond\nrange": lambda row: number(row["rmse_extrapolation_median"]),
-    "exact\nbest": lambda row: share(row["exact_fraction_best"]),
-}
-"""What is told of each variant: headers and cells."""
-_GIVE_WAY = ("rounded\nbest", UNSEEN, "beyond\nrange", "train\nmedian", "RMSE\nbest")  # the first one first
-_FIRST_TO_GO = _GIVE_WAY[:2]  # these make room for axes in columns
+_UNSEEN = "rmse_unseen_median"  # shown where some test rows are in training and some are not
+_GIVING = sorted((each for each in HEADINGS if each.gives_way is not None), key=lambda each: each.gives_way or 0)
+_GIVE_WAY = [heading.terminal for heading in _GIVING]  # the first one first
+_FIRST_TO_GO = _GIVE_WAY[:-3]  # these make room for axes in columns
 _GAP = 2  # between two columns
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -100,7 +88,12 @@ def _variants(
     ]
     differs = 0 < about["facts"]["unseen_rows"] < about["facts"]["measured_rows"]
     numbers = [
-        Column(header, _cells(shown, text, "")) for header, text in NUMBERS.items() if differs or header != UNSEEN
+        Column("n", _cells(shown, _seeds, "")),
+        *(
+            Column(heading.terminal, _cells(shown, _text_of(heading), ""))
+            for heading in HEADINGS
+            if differs or heading.column != _UNSEEN
+        ),
     ]
     title, left_out = _title(name, about, rows), ""
     fitting, gone = _fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
@@ -125,6 +118,15 @@ def _cells(rows: Sequence[Row | None], text: Callable[[Row], str], gap: str) -> 
 
 def _value_of(axis: str) -> Callable[[Row], str]:
     return lambda row: plain(row[axis])
+
+
+def _text_of(heading: Heading) -> Callable[[Row], str]:
+    return lambda row: heading.text(row[heading.column])
+
+
+def _seeds(row: Row) -> str:
+    """How many seeds the numbers are of."""
+    return f"{row['n']} of {row['n'] + row['n_diverged']}" if row["n_diverged"] else str(row["n"])
 
 
 def _title(name: str, about: dict[str, Any], rows: Sequence[Row]) -> str:

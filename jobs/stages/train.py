@@ -19,6 +19,7 @@ from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import Models, State, state_dicts
 from sumsquares.jobs.results.stored import commit_pack, variant_columns
+from sumsquares.jobs.results.trial_metrics import METRICS
 from sumsquares.jobs.stages.checkpoints import load_state, save_state, state_path
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import Reader
@@ -114,20 +115,9 @@ def models_of(pack: Pack) -> Models:
 
 def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float, by: Trainer) -> list[dict[str, Any]]:
     """One result row per trial, in the order of the pack."""
-    test = errors["test"]
     steps = pack.program.steps
-    metrics = {
-        "rmse": test.rmse,
-        "rmse_rounded": test.rmse_rounded,
-        "rmse_train": errors["train"].rmse,
-        "rmse_extrapolation": errors["extrapolation"].rmse,
-        "max_abs_error": test.largest_M,
-        "r2": test.r2,
-        "exact_fraction": test.exact_fraction,
-        "mae": test.mae,
-        "rmse_unseen": test.rmse_chosen,
-    }
-    finite_M = (state.finite_steps == steps) & np.isfinite(test.rmse)
+    metrics = {metric.name: metric.of(errors[metric.split]) for metric in METRICS}
+    finite_M = (state.finite_steps == steps) & np.isfinite(metrics["rmse"])
     return [
         {
             "trial_id": trial.id,

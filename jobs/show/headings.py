@@ -1,0 +1,35 @@
+"""Headings of the summary's numbers: which of them the tables of variants show, in the terminal and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sumsquares.jobs.show.format import number, share
+
+
+class Heading(NamedTuple):
+    """One column of numbers."""
+
+    column: str
+    """Of the summary's table."""
+    terminal: str
+    """In two lines, as short as can be."""
+    report: tuple[str, str]
+    """The two lines in the report."""
+    gives_way: int | None = 0
+    """Where the terminal is too narrow the lowest goes first, and None never."""
+    text: Callable[[float | None], str] = number
+    """The cell."""
+
+
+HEADINGS = (
+    Heading("rmse_median", "RMSE\nmedian", ("RMSE", "median"), gives_way=None),
+    Heading("rmse_unseen_median", "unseen\nmedian", ("unseen rows", "median"), gives_way=2),
+    Heading("rmse_train_median", "train\nmedian", ("training", "median"), gives_way=4),
+    Heading("rmse_best", "RMSE\nbest", ("RMSE", "best"), gives_way=5),
+    Heading("rmse_rounded_best", "rounded\nbest", ("rounded", "best"), gives_way=1),
+    Heading("rmse_extrapolation_median", "beyond\nrange", ("beyond range", "median"), gives_way=3),
+    Heading("exact_fraction_best", "exact\nbest", ("exact", "best"), gives_way=None, text=share),
+)
+"""In the order in which they are shown. What a heading means is told in the report, under "The words"."""
