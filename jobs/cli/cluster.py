@@ -1,4 +1,4 @@
-"""The commands that speak to a cluster's Jobs API: submit, status, logs, stop, list."""
+"""The commands that use a cluster's Jobs API: submit, status, logs, stop, list."""
 
 from __future__ import annotations
 
@@ -28,20 +28,18 @@ cluster_app = typer.Typer()
 
 Cluster = Annotated[
     str | None,
-    typer.Option(
-        "--address", help="http:// or https:// of the head. Default: RAY_API_SERVER_ADDRESS, then RAY_ADDRESS."
-    ),
+    typer.Option("--address", help="URL of the cluster's head. Default: RAY_API_SERVER_ADDRESS, else RAY_ADDRESS."),
     Default(None),
 ]
 Header = Annotated[
-    list[str], typer.Option("--header", help="Extra header of every request.", metavar="NAME:VALUE"), Default([])
+    list[str], typer.Option("--header", help="Extra HTTP header of every request.", metavar="NAME:VALUE"), Default([])
 ]
 Verify = Annotated[
     str | None,
-    typer.Option("--verify", help="Check the certificate: true, false, or a file of authorities."),
+    typer.Option("--verify", help="Verify the certificate: true, false, or a file of CA certificates."),
     Default(None),
 ]
-JobId = Annotated[str, typer.Argument(help="Id of a job; without its .N the last attempt.", show_default=False)]
+JobId = Annotated[str, typer.Argument(help="Id of a job; without its .N, the last attempt.", show_default=False)]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def submit(
     store: StoreRoot,
     address: Cluster,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the log and end with the job's exit code.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the log, then exit with the job's exit code.")] = False,
     workers: WorkerOptions,
     patience: Patience,
     max_trials: MaxTrials,
@@ -86,7 +84,7 @@ def submit(
     verify: Verify,
     output: Output,
 ) -> None:
-    """Run a spec on a cluster. Attaches to the job that does so already, if there is one."""
+    """Run a spec on a cluster. Attaches to the job that already runs it, if there is one."""
     from sumsquares.jobs.commands import cluster as cluster_commands
 
     jobs = cluster_commands.connect(address, header, verify)
@@ -97,7 +95,7 @@ def submit(
 @cluster_app.command()
 @flat
 def status(job: JobId, cluster: Connection, answer: Answer) -> None:
-    """Say how a job is. The exit code is 0 while it runs, its own once it has ended."""
+    """Show the state of a job. Exits with 0 while it runs, then with its exit code."""
     from sumsquares.jobs.commands import cluster as cluster_commands
 
     raise typer.Exit(cluster_commands.status(cluster.jobs(), job, answer.shared()))
@@ -108,11 +106,11 @@ def status(job: JobId, cluster: Connection, answer: Answer) -> None:
 def logs(
     job: JobId,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Follow the log until the job ends.")] = False,
     cluster: Connection,
     debug: Debug,
 ) -> None:
-    """Print what a job has printed."""
+    """Print the log of a job."""
     from sumsquares.jobs.commands import cluster as cluster_commands
 
     shared("", False, True, debug)
@@ -122,7 +120,7 @@ def logs(
 @cluster_app.command()
 @flat
 def stop(job: JobId, cluster: Connection, answer: Answer) -> None:
-    """Stop a job; what it has finished is kept in its store."""
+    """Stop a job. What it has finished stays in its store."""
     from sumsquares.jobs.commands import cluster as cluster_commands
 
     raise typer.Exit(cluster_commands.stop(cluster.jobs(), job, answer.shared()))
@@ -131,7 +129,7 @@ def stop(job: JobId, cluster: Connection, answer: Answer) -> None:
 @cluster_app.command(name="list")
 @flat
 def list_jobs(cluster: Connection, answer: Answer) -> None:
-    """List the jobs of a cluster, the newest first."""
+    """List the jobs of a cluster, newest first."""
     from sumsquares.jobs.commands import cluster as cluster_commands
 
     raise typer.Exit(cluster_commands.list_jobs(cluster.jobs(), answer.shared()))

@@ -54,7 +54,7 @@ def before_a_command(
 
 
 class TakesNumbers(TyperCommand):
-    """A command to which -5 is a number; without one, what looks like an option must be one."""
+    """A command that takes -5 as a number; if no argument is such a number, unknown options are errors."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses the command's own arguments."""
@@ -74,7 +74,7 @@ def run(
     all_variants: AllVariants,
     output: Output,
 ) -> None:
-    """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
+    """Plan, generate, train what is missing, summarise. Prints the findings, then the result tables."""
     from sumsquares.jobs.commands import run as commands
 
     placement = workers.options(patience).placement(address)
@@ -86,7 +86,7 @@ def run(
 def plan(
     spec: Spec, store: StoreRoot, workers: Workers, gpu_workers: GpuWorkers, max_trials: MaxTrials, output: Output
 ) -> None:
-    """Show what would run, its memory and time. Changes nothing."""
+    """Show what would run, and how much memory and time it takes. Changes nothing."""
     from sumsquares.jobs.commands import run as commands
 
     placement = PlacementOptions(workers, gpu_workers).placement(None)
@@ -104,7 +104,7 @@ def generate(
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """Make the datasets that are missing."""
+    """Generate the missing datasets."""
     from sumsquares.jobs.commands import run as commands
 
     placement = PlacementOptions(workers, gpu_workers=0, patience=patience).placement(address)
@@ -122,7 +122,7 @@ def train(
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """Train the trials that are missing. Their datasets must have been generated."""
+    """Train the missing trials. Their datasets must have been generated."""
     from sumsquares.jobs.commands import run as commands
 
     placement = workers.options(patience).placement(address)
@@ -132,7 +132,7 @@ def train(
 @app.command()
 @flat
 def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, all_variants: AllVariants, output: Output) -> None:
-    """Aggregate what has been trained. Prints what was found, then the result tables."""
+    """Aggregate the trained trials. Prints the findings, then the result tables."""
     from sumsquares.jobs.commands import run as commands
 
     raise typer.Exit(commands.summarize(spec, max_trials, output.shared(store), all_variants))
@@ -142,14 +142,19 @@ def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, all_variants:
 @flat
 def predict(
     run: Run,
-    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="The numbers to ask about.", show_default=False)],
+    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="Numbers to predict for.", show_default=False)],
     *,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Default: every dataset that fits.")] = None,
-    trial: Annotated[str | None, typer.Option("--trial", help="Id of a trial. Default: the dataset's best.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", help="Dataset whose trial is asked. Default: all that take these numbers."),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Id of the trial. Default: the best of each dataset.")
+    ] = None,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Ask the best trial of a run, or a named one. Prints Expected, Predicted and err."""
+    """Predict with the best trial of a run, or a given one. Prints Expected, Predicted and err."""
     from sumsquares.jobs.commands import run as commands
 
     raise typer.Exit(commands.predict(run, numbers, dataset, trial, output.shared(store)))
@@ -160,12 +165,12 @@ def predict(
 def verify(
     *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Remove or write anew what follows from specs and seeds.")
+        bool, typer.Option("--repair", help="Delete or rewrite damaged files that follow from specs and seeds.")
     ] = False,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Find damaged files, and name a remedy for each."""
+    """Find damaged files, and name the remedy for each."""
     from sumsquares.jobs.commands.verify import verify
 
     raise typer.Exit(verify(repair, output.shared(store)))

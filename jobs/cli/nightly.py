@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from sumsquares.jobs.night.retention import Keep
 
 NIGHT = "start"
-"""The command that is meant when none is named."""
+"""The command if none is given."""
 
 
 class NightGroup(TyperGroup):
-    """A group whose first word is a spec unless it is a command; a spec of a command's name is written ./status."""
+    """A group whose first word is a spec, unless it is a command. A spec named like a command is written ./status."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts the command in front where it was left out."""
+        """Inserts the command if it was left out."""
         if args and args[0] not in {*self.commands, "--help"}:
             args = [NIGHT, *args]
         return super().parse_args(ctx, args)
@@ -45,11 +45,13 @@ class Retention:
 
     keep: Annotated[
         int,
-        typer.Option("--keep", parser=whole(1, MOST_NIGHTS), help="Nights to keep at least, the newest."),
+        typer.Option("--keep", parser=whole(1, MOST_NIGHTS), help="Keep at least this many of the newest nights."),
         Default(30),
     ]
     keep_days: Annotated[
-        int, typer.Option("--keep-days", parser=whole(0, 36_525), help="Days to keep nights for at least."), Default(30)
+        int,
+        typer.Option("--keep-days", parser=whole(0, 36_525), help="Keep nights for at least this many days."),
+        Default(30),
     ]
 
     def policy(self) -> Keep:
@@ -65,23 +67,25 @@ def start(
     spec: Spec,
     store: StoreRoot,
     *,
-    date: Annotated[str | None, typer.Option("--date", help="The night's date. Default: today in UTC.")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First date of a range to make up for.")] = None,
+    date: Annotated[str | None, typer.Option("--date", help="Date of the night. Default: today in UTC.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First date of a range of nights to catch up on.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last date of the range. Default: today.")] = None,
     fresh_data: Annotated[
         bool,
         typer.Option(
-            "--fresh-data", help="Train on the date's own rows; without it, nothing new while SPEC is the same."
+            "--fresh-data", help="Train on rows drawn for the date; otherwise an unchanged SPEC trains nothing new."
         ),
     ] = False,
     alpha: Annotated[
         float,
-        typer.Option("--alpha", parser=real(1e-9, 0.5), help="False alarms: share of nights with nothing changed."),
+        typer.Option(
+            "--alpha", parser=real(1e-9, 0.5), help="False-alarm rate: share of unchanged nights called worse."
+        ),
     ] = 0.01,
     least_effect: Annotated[
         float,
         typer.Option(
-            "--least-effect", parser=real(0, 1e9), help="Change of the RMSE that doesn't count yet; 0.02 is 2 %."
+            "--least-effect", parser=real(0, 1e9), help="Smallest relative change of the RMSE that counts; 0.02 is 2 %."
         ),
     ] = 0.02,
     early_factor: Annotated[
@@ -89,23 +93,25 @@ def start(
         typer.Option(
             "--early-factor",
             parser=real(1, 1e9),
-            help="Factor that counts before there are 5 fresh nights; 10 where SPEC was edited.",
+            help="Until 5 fresh-data nights exist (10 if SPEC was edited), only a change by this factor counts.",
         ),
     ] = 10.0,
     retention: Retention,
     hook: Annotated[
         str | None,
-        typer.Option("--hook", help="Command told of success, regression, recovery, failure, missed; JSON on stdin."),
+        typer.Option(
+            "--hook", help="Command to run after every night, and for nights that were missed or killed; JSON on stdin."
+        ),
     ] = None,
     hook_timeout: Annotated[
-        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds the hook may take.")
+        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds after which the hook is killed.")
     ] = 60.0,
     workers: WorkerOptions,
     address: Address,
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
+    """Run one night of SPEC, or those of a range. Started again, it resumes, or reports that it is finished."""
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
     from sumsquares.jobs.night.gate import Policy
@@ -124,12 +130,12 @@ def start(
 def status(
     *,
     nights: Annotated[
-        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Nights to show, the newest.")
+        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Show this many of the newest nights.")
     ] = 14,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights: result, best RMSE of each dataset, duration; and which are missing."""
+    """Show the last nights: result, best RMSE per dataset, duration; and which are missing."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.status(nights, output.shared(store)))
@@ -139,7 +145,7 @@ def status(
 @flat
 def rollback(
     *,
-    to: Annotated[str | None, typer.Option("--to", help="Id of a good night. Default: the champion before.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Id of a good night. Default: the previous champion.")] = None,
     store: StoreRoot,
     output: Output,
 ) -> None:
@@ -156,7 +162,7 @@ def promote(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Make a finished night the champion by hand, whatever the gate said of it."""
+    """Make a finished night the champion, whatever the gate decided."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.promote_by_hand(night, output.shared(store)))
@@ -165,7 +171,7 @@ def promote(
 @nightly_app.command()
 @flat
 def unlock(store: StoreRoot, output: Output) -> None:
-    """Free the lock of a night that is dead; one that lives can't promote any more."""
+    """Free the lock of a dead night. If it is alive after all, it can no longer promote."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.free(output.shared(store)))
@@ -175,12 +181,12 @@ def unlock(store: StoreRoot, output: Output) -> None:
 @flat
 def prune(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, delete nothing.")] = False,
     retention: Retention,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Delete nights beyond both count and age, as each night does at its end."""
+    """Delete nights beyond both --keep and --keep-days, as every night does at its end."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.prune_nights(retention.policy(), dry_run, output.shared(store)))
