@@ -22,7 +22,7 @@ from sumsquares.jobs.night.retention import THROUGH
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import read_results, read_weights
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.checkpoints import save_state
+from sumsquares.jobs.stages.checkpoints import save_checkpoint
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
@@ -55,7 +55,7 @@ def trained_store(folder):
     run(store, folder, EARLIER)
     run(store, folder, MINE + "# a comment at the end\n")
     ids, zeros = ["0123456789abcdef"], spec_state()
-    save_state(store, pack_id_of(ids), ids, "torch", zeros)
+    save_checkpoint(store, pack_id_of(ids), ids, "torch", zeros)
     store.put(THROUGH, seal({"format": 1, "through": "2026-10-01"}))
     return store
 
