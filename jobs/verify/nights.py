@@ -29,37 +29,37 @@ from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.typed import typed
 from sumsquares.jobs.verify.damage import Damage, foreign
-from sumsquares.jobs.verify.owners import known_night, night_command
-from sumsquares.jobs.verify.world import World
+from sumsquares.jobs.verify.references import known_night, night_command
+from sumsquares.jobs.verify.snapshot import Snapshot
 
 
-def check_night(world: World, night: str) -> list[Damage]:
+def check_night(snapshot: Snapshot, night: str) -> list[Damage]:
     """What is wrong with a night's files."""
-    if not any(unit_of(path) for path in world.store.list(folder_of(night))):
+    if not any(unit_of(path) for path in snapshot.store.list(folder_of(night))):
         return []
     records: dict[str, dict[str, Any]] = {}
-    reasons = {kind: _record_damage(world, night, kind, records) for kind in ("night", "state")}
-    found = _check_spec(world, night, records)
-    known = known_night(world.store, night)
+    reasons = {kind: _record_damage(snapshot, night, kind, records) for kind in ("night", "state")}
+    found = _check_spec(snapshot, night, records)
+    known = known_night(snapshot.store, night)
     if (ended := records.get("night")) is not None and known is not None:
         reasons["night"] = _contradiction(ended, known)
-    found += _check_records(world, night, records, reasons, known)
-    return found + _check_scores(world, night, ended, known)
+    found += _check_records(snapshot, night, records, reasons, known)
+    return found + _check_scores(snapshot, night, ended, known)
 
 
-def check_record(world: World, path: str) -> list[Damage]:
+def check_record(snapshot: Snapshot, path: str) -> list[Damage]:
     """What is wrong with one of the nights' own files."""
     if path == LOCK:
-        return _check_lock(world)
+        return _check_lock(snapshot)
     if path == CHAMPION:
-        return _check_champion(world)
-    return _check_pruned(world)
+        return _check_champion(snapshot)
+    return _check_pruned(snapshot)
 
 
-def _record_damage(world: World, night: str, kind: str, records: dict[str, dict[str, Any]]) -> str | None:
+def _record_damage(snapshot: Snapshot, night: str, kind: str, records: dict[str, dict[str, Any]]) -> str | None:
     """What is wrong with night.json or state.json, which is put among the records if it is whole."""
     path = f"{folder_of(night)}/{kind}.json"
-    if (data := world.get(path)) is None:
+    if (data := snapshot.get(path)) is None:
         return None
     try:
         found: dict[str, Any] = unseal(data, path, "", SHAPES[kind]).model_dump(exclude_unset=True)
@@ -84,7 +84,11 @@ def _contradiction(ended: dict[str, Any], night: Night) -> str | None:
 
 
 def _check_records(
-    world: World, night: str, records: dict[str, dict[str, Any]], reasons: dict[str, str | None], known: Night | None
+    snapshot: Snapshot,
+    night: str,
+    records: dict[str, dict[str, Any]],
+    reasons: dict[str, str | None],
+    known: Night | None,
 ) -> list[Damage]:
     """What is wrong with night.json and state.json, or missing."""
     ended, state = records.get("night"), records.get("state")
@@ -92,47 +96,49 @@ def _check_records(
     found = []
     if reasons["night"] is None and ended is None and state is not None and state["state"] == "ended":
         reasons["night"] = "missing, though state.json says that the night has ended"
-    if reasons["state"] is None and state is None and _was_begun(world, night, ended):
+    if reasons["state"] is None and state is None and _was_begun(snapshot, night, ended):
         reasons["state"] = "missing, though the night was begun"
     if reasons["night"] is not None:
-        first = f"once {CHAMPION} is whole, " if _is_champion_lost(world) else ""
-        judged = f"{first}{night_command(world.store, known, night)} judges it again, by what is there then"
+        first = f"once {CHAMPION} is whole, " if _is_champion_lost(snapshot) else ""
+        judged = f"{first}{night_command(snapshot.store, known, night)} judges it again, by what is there then"
         found.append(Damage(paths["night"], "record", reasons["night"], judged))
         ended = None
     if reasons["state"] is not None:
         path = paths["state"]
         if ended is not None:
             anew = ended_state(ended)
-            found.append(Damage(path, "record", reasons["state"], "", anew=lambda: {path: seal({"format": 1, **anew})}))
+            found.append(
+                Damage(path, "record", reasons["state"], "", rewrites=lambda: {path: seal({"format": 1, **anew})})
+            )
         else:
-            again = f"{night_command(world.store, known, night)} writes it anew"
+            again = f"{night_command(snapshot.store, known, night)} writes it anew"
             found.append(Damage(path, "record", reasons["state"], again))
     return found
 
 
-def _is_champion_lost(world: World) -> bool:
+def _is_champion_lost(snapshot: Snapshot) -> bool:
     """Whether no night can be judged before the champion's file is put right."""
     try:
-        read_champion(world.store)
+        read_champion(snapshot.store)
     except DataError:
         return True
     return False
 
 
-def _was_begun(world: World, night: str, ended: dict[str, Any] | None) -> bool:
+def _was_begun(snapshot: Snapshot, night: str, ended: dict[str, Any] | None) -> bool:
     """Whether there are files that a night without a state.json has not."""
-    return ended is not None or world.store.exists(scores_path(night)) or bool(run_files(world.store, night))
+    return ended is not None or snapshot.store.exists(scores_path(night)) or bool(run_files(snapshot.store, night))
 
 
-def _check_spec(world: World, night: str, records: dict[str, dict[str, Any]]) -> list[Damage]:
+def _check_spec(snapshot: Snapshot, night: str, records: dict[str, dict[str, Any]]) -> list[Damage]:
     path = f"{folder_of(night)}/spec.toml"
-    data, facts = world.get(path), records.get("state") or records.get("night")
+    data, facts = snapshot.get(path), records.get("state") or records.get("night")
     reason = _spec_damage(data, path, night, facts)
     if reason is None:
         return []
-    if (copy := _copy_of(world, night, facts)) is not None:
-        return [Damage(path, "spec", reason, "", anew=lambda: {path: copy})]
-    return [Damage(path, "spec", reason, start_again(world.store, night))]
+    if (copy := _copy_of(snapshot, night, facts)) is not None:
+        return [Damage(path, "spec", reason, "", rewrites=lambda: {path: copy})]
+    return [Damage(path, "spec", reason, start_again(snapshot.store, night))]
 
 
 def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any] | None) -> str | None:
@@ -151,48 +157,48 @@ def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any
     return None
 
 
-def _copy_of(world: World, night: str, facts: dict[str, Any] | None) -> bytes | None:
+def _copy_of(snapshot: Snapshot, night: str, facts: dict[str, Any] | None) -> bytes | None:
     """The spec as another night keeps it, the very same file if there is one."""
     copies = []
-    for other in list_nights(world.store):
+    for other in list_nights(snapshot.store):
         path = f"{folder_of(other)}/spec.toml"
-        data = world.get(path) if other != night and other[10:] == night[10:] else None
+        data = snapshot.get(path) if other != night and other[10:] == night[10:] else None
         if data is not None and _spec_damage(data, path, night, facts) is None:
             copies.append(data)
     same = [data for data in copies if facts and facts.get("source_sha256") == sha256_of(data)]
     return next(iter([*same, *copies]), None)
 
 
-def _check_scores(world: World, night: str, ended: dict[str, Any] | None, known: Night | None) -> list[Damage]:
+def _check_scores(snapshot: Snapshot, night: str, ended: dict[str, Any] | None, known: Night | None) -> list[Damage]:
     path = scores_path(night)
-    data = world.get(path) if ended is not None else None
+    data = snapshot.get(path) if ended is not None else None
     if ended is None or (data is not None and sha256_of(data) == ended["scores_sha256"]):
         return []
     if data is not None and not is_ours(path, data):
         return [foreign(path)]
     reason = "missing" if data is None else "its SHA-256 is not the one that night.json names"
-    again = f"{night_command(world.store, known, night)} measures it again"
-    if known is None or not world.are_stored(known.trained):
+    again = f"{night_command(snapshot.store, known, night)} measures it again"
+    if known is None or not snapshot.are_stored(known.trained):
         return [Damage(path, "scores", reason, again)]
-    measured = partial(_measured, world, known, ended["scores_sha256"])
-    return [Damage(path, "scores", reason, "", anew=lambda: {path: measured()}, otherwise=again)]
+    measured = partial(_measured, snapshot, known, ended["scores_sha256"])
+    return [Damage(path, "scores", reason, "", rewrites=lambda: {path: measured()}, fallback=again)]
 
 
-def _measured(world: World, night: Night, sha256: str) -> bytes:
+def _measured(snapshot: Snapshot, night: Night, sha256: str) -> bytes:
     """The scores as they were.
 
     Raises:
         DamagedRecord: trials of the night are lost, or this version of pyarrow writes other bytes.
 
     """
-    _, data = measure_night(world.store, night, Reading())
+    _, data = measure_night(snapshot.store, night, Reading())
     if sha256_of(data) != sha256:
         raise DamagedRecord(f"{scores_path(night.id)}: other bytes than night.json names")
     return data
 
 
-def _check_pruned(world: World) -> list[Damage]:
-    if (data := world.get(THROUGH)) is None:
+def _check_pruned(snapshot: Snapshot) -> list[Damage]:
+    if (data := snapshot.get(THROUGH)) is None:
         return []
     try:
         read_through(data)
@@ -204,19 +210,19 @@ def _check_pruned(world: World) -> list[Damage]:
     return []
 
 
-def _check_lock(world: World) -> list[Damage]:
+def _check_lock(snapshot: Snapshot) -> list[Damage]:
     try:
-        read_lease(world.store)
+        read_lease(snapshot.store)
     except DamagedRecord as error:
-        unlock, again = typed(world.store, "nightly", "unlock"), typed(world.store, "verify")
+        unlock, again = typed(snapshot.store, "nightly", "unlock"), typed(snapshot.store, "verify")
         remedy = f"make sure that no night runs, then {unlock}, then {again} again"
         return [Damage(LOCK, "lock", _reason(error, LOCK).partition(": ")[0], remedy)]
     return []
 
 
-def _check_champion(world: World) -> list[Damage]:
+def _check_champion(snapshot: Snapshot) -> list[Damage]:
     """The file that names the champion; its night's own files are checked with those of all nights."""
-    store = world.store
+    store = snapshot.store
     try:
         champion, _ = read_champion(store)
     except DamagedRecord as error:
