@@ -26,8 +26,8 @@ from sumsquares.jobs.stages.checkpoints import save_checkpoint
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.verify.look import check, look
 from sumsquares.jobs.verify.repair import repair
+from sumsquares.jobs.verify.scan import check, scan
 
 DAYS = ("2026-11-01", "2026-11-02")
 MINE = TINY.replace('"tiny"', '"mine"')
@@ -104,19 +104,19 @@ def draw_for(*words):
 
 def found(store):
     """The damage by path."""
-    return {each.path: each for some in look(store, lambda _: None).damage.values() for each in some}
+    return {each.path: each for some in scan(store, lambda _: None).damage.values() for each in some}
 
 
 def mend(store):
     """Repairs; what remains, by path."""
     from sumsquares.jobs.night.clock import Clock
 
-    return {each.path: each for each in repair(look(store, lambda _: None), Clock())[1]}
+    return {each.path: each for each in repair(scan(store, lambda _: None), Clock())[1]}
 
 
-def checked(world, unit):
+def checked(snapshot, unit):
     """The damage of one unit by path."""
-    return {each.path: each for each in check(world, unit)}
+    return {each.path: each for each in check(snapshot, unit)}
 
 
 def meaning(path, data):

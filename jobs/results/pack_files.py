@@ -175,13 +175,15 @@ def check_trials(trial_ids: Sequence[str], pack_id: str, path: str) -> None:
         raise damaged(path, f"it holds the trials of pack {pack_id_of(trial_ids)}")
 
 
-def decode_weights(data: bytes, digest: str, path: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
+def decode_weights(
+    data: bytes, digest: str, path: str, repair: str | None = None
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Return the stacked tensors and the trials' ids in the order of the stack.
 
-    Raises DamagedResult if the file's SHA-256 is not `digest`.
+    Raises DamagedResult if the file's SHA-256 is not `digest`; its message names `repair`, the command that removes it.
     """
     if hashlib.sha256(data).hexdigest() != digest:
-        raise damaged(path, "its SHA-256 is not the one that its .parquet file names")
+        raise damaged(path, "its SHA-256 is not the one that its .parquet file names", repair)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return safetensors.numpy.load(data), json.loads(header["__metadata__"]["trial_ids"])
 
@@ -214,9 +216,12 @@ def _about(schema: pa.Schema) -> dict[str, Any]:
     return about
 
 
-def damaged(path: str, reason: str) -> DamagedResult:
-    """Return the error for a file of a pack, with its remedy: a run reads all rows, but of weights the size alone."""
-    first = "`sumsquares verify --repair` removes it, then " if path.endswith(".safetensors") else ""
+def damaged(path: str, reason: str, repair: str | None = None) -> DamagedResult:
+    """Returns the error for a file of a pack, with its remedy.
+
+    A run finds damaged rows by itself. Of weights it only checks the size, so `repair`, a command, has to remove them.
+    """
+    first = f"{repair} removes it, then " if repair else ""
     return DamagedResult(
         f"{path}: damaged, {reason}: {first}its trials are trained anew by the next run or night of their spec"
     )
