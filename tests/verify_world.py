@@ -22,12 +22,12 @@ from sumsquares.jobs.night.retention import THROUGH
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import read_results, read_weights
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.checkpoints import save_state
+from sumsquares.jobs.stages.checkpoints import save_checkpoint
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.verify.look import check, look
 from sumsquares.jobs.verify.repair import repair
+from sumsquares.jobs.verify.scan import check, scan
 
 DAYS = ("2026-11-01", "2026-11-02")
 MINE = TINY.replace('"tiny"', '"mine"')
@@ -55,7 +55,7 @@ def trained_store(folder):
     run(store, folder, EARLIER)
     run(store, folder, MINE + "# a comment at the end\n")
     ids, zeros = ["0123456789abcdef"], spec_state()
-    save_state(store, pack_id_of(ids), ids, "torch", zeros)
+    save_checkpoint(store, pack_id_of(ids), ids, "torch", zeros)
     store.put(THROUGH, seal({"format": 1, "through": "2026-10-01"}))
     return store
 
@@ -104,19 +104,19 @@ def draw_for(*words):
 
 def found(store):
     """The damage by path."""
-    return {each.path: each for some in look(store, lambda _: None).damage.values() for each in some}
+    return {each.path: each for some in scan(store, lambda _: None).damage.values() for each in some}
 
 
 def mend(store):
     """Repairs; what remains, by path."""
     from sumsquares.jobs.night.clock import Clock
 
-    return {each.path: each for each in repair(look(store, lambda _: None), Clock())[1]}
+    return {each.path: each for each in repair(scan(store, lambda _: None), Clock())[1]}
 
 
-def checked(world, unit):
+def checked(snapshot, unit):
     """The damage of one unit by path."""
-    return {each.path: each for each in check(world, unit)}
+    return {each.path: each for each in check(snapshot, unit)}
 
 
 def meaning(path, data):

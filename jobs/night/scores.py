@@ -30,6 +30,7 @@ from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
 from sumsquares.jobs.storage.checksummed import DamagedRecord
@@ -99,8 +100,8 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
 
 def variant_name(variant: Variant) -> str:
     """Returns a name for what is trained and the rows it is measured on; stable across releases, unlike the id."""
-    columns = variant_columns(variant)
-    kept = {name: value for name, value in columns.items() if name not in ("variant_id", "dataset", "parameters")}
+    left_out = {"variant_id", "dataset", "parameters"} | set(LATER).difference(variant.in_digests)
+    kept = {name: value for name, value in variant_columns(variant).items() if name not in left_out}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
