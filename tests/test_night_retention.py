@@ -126,7 +126,7 @@ def test_with_a_spec_that_is_not_what_its_folder_promises_no_trial_goes(store, h
     plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert plan.nights
     assert plan.trials == plan.datasets == ()
-    assert f"no trials go, since {plan.unreadable[0]} is damaged" in pruning_text(store, plan, deleted=True)
+    assert f"no trials are deleted, since {plan.unreadable[0]} is damaged" in pruning_text(store, plan, deleted=True)
 
 
 @pytest.mark.parametrize("body", [{}, {"through": 3}, {"through": "2026-13-45"}])

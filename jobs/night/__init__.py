@@ -1,1 +1,20 @@
-"""The night: the same job on a schedule, gated against the best night so far. Who starts it doesn't matter."""
+"""The night: the same job on a schedule, gated against the best night so far. Who starts it doesn't matter.
+
+nightly    one night as a story; start reading here
+context    what every step of a night needs
+nights     a night's date, spec and names
+records    its files in the store: specs, state.json, night.json
+scores     its trials, measured on the rows that all nights share
+gate       is a night better or worse than its champion
+gate_best  the same question after the spec was edited
+decision   what a night is compared with, and its promotion
+champion   the night whose models are used
+lock       one night at a time
+repair     rebuilds what nights have lost
+retention  which nights are deleted
+deletable  which of their files may be
+notify     events and the hook
+report     verdicts in words and as JSON
+status     what `nightly status` shows
+clock      the clocks, so that tests can move them
+"""

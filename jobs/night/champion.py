@@ -36,7 +36,7 @@ _LAST_PROMOTED = "the last night that the gate promoted"
 _REMEDY_NIGHT = {
     "first": _LAST_PROMOTED,
     "better": _LAST_PROMOTED,
-    "same": "a night that was found as good as the champion",
+    "same": "a night without a significant difference from the champion",
 }
 """Which night a remedy names, by its result."""
 _REMEDY_CHAMPION = "the last night that others were judged against"

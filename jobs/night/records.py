@@ -26,7 +26,7 @@ from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
 
 GOOD = ("first", "better", "same")
-"""Results of a night that is at least as good as its champion."""
+"""Results of a night that did not regress."""
 UNREPORTED = ("running", "stopped")
 """States of a night that hasn't ended and that nobody has been notified of."""
 
