@@ -11,6 +11,7 @@ from night_world import TINY, made_up, spec_of
 from pydantic import TypeAdapter
 from specs import small
 
+from sumsquares.jobs import night as night_package
 from sumsquares.jobs.night.clock import Clock, stamp
 from sumsquares.jobs.night.nights import Night, fresh_seed
 from sumsquares.jobs.night.records import NightState, read_night, stored_night, write_spec, write_state
@@ -87,3 +88,10 @@ def test_a_record_with_a_flipped_byte_is_none(tmp_path):
         with pytest.raises(DamagedRecord, match=r"night\.json: damaged.*do something"):
             unseal(cut, "night.json", "do something", ANYTHING)
     assert unseal(seal({"a": [1, "x"]}), "", "", ANYTHING) == {"a": [1, "x"]}
+
+
+def test_every_file_of_the_night_is_in_the_table_of_contents():
+    """Each has a phrase in the package's docstring, and nothing else is listed."""
+    files = {path.stem for path in Path(night_package.__file__).parent.glob("*.py")} - {"__init__"}
+    listed = [line.split()[0] for line in night_package.__doc__.splitlines()[2:]]
+    assert sorted(listed) == sorted(files)
