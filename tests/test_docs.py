@@ -138,10 +138,3 @@ def test_every_example_opens_with_its_command_time_and_result_and_is_valid(examp
     assert "# Result:" in head
     assert f"{len(trials(load_spec(example))):,} trials" in head
     assert load_spec(example).name == example.stem
-
-
-def test_every_test_in_the_list_of_slow_ones_exists():
-    """Whole files, and tests of others; `make list-slow` writes the list."""
-    for line in (ROOT / "tests" / "slow.txt").read_text().splitlines():
-        file, _, test = line.partition("::")
-        assert re.search(rf"^def {test or 'test_'}", (ROOT / "tests" / file).read_text(), re.MULTILINE), line

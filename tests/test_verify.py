@@ -43,8 +43,8 @@ from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.storage import folder
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.verify import world as world_module
-from sumsquares.jobs.verify.look import look
+from sumsquares.jobs.verify import snapshot as snapshot_module
+from sumsquares.jobs.verify.scan import scan
 
 OLD = Path(__file__).parent / "old_store" / "files"
 NOTES = b"these are somebody's notes\n"
@@ -162,10 +162,10 @@ def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, stor
 
 def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
     """Files that are read twice count once."""
-    monkeypatch.setattr(world_module, "LINE_SECONDS", -1.0)
+    monkeypatch.setattr(snapshot_module, "LINE_SECONDS", -1.0)
     lines = []
     store.put(first(store, "trials/", ".parquet"), b"")
-    look(store, lines.append)
+    scan(store, lines.append)
     numbers = [[int(each.replace(",", "")) for each in re.findall("[0-9,]+", line)] for line in lines]
     assert numbers
     assert all(done <= total for done, total in numbers)
@@ -197,15 +197,15 @@ def test_what_is_missing_altogether_is_told_with_the_command_that_makes_it(cli, 
 @pytest.mark.parametrize("harm", [*HARMS, "foreign", "gone"])
 def test_whatever_happens_to_a_file_is_named(store, trained, harm):
     """That file alone, of every file in the store."""
-    world = look(trained, lambda _: None).world
-    world = type(world)(store, world.owners, world.stored, world.meter)
+    snapshot = scan(trained, lambda _: None).snapshot
+    snapshot = type(snapshot)(store, snapshot.references, snapshot.stored, snapshot.meter)
     for path, whole in files(store).items():
         if harm == "gone":
             store.delete(path)
         else:
             store.put(path, foreign_bytes(path) if harm == "foreign" else HARMS[harm](whole, draw_for(harm, path)))
         lone = path.startswith("states/") or path.endswith(("pruned.json", "facts.json"))  # nothing else needs them
-        assert [*checked(world, unit_of(path))] == ([] if harm == "gone" and lone else [path])
+        assert [*checked(snapshot, unit_of(path))] == ([] if harm == "gone" and lone else [path])
         store.put(path, whole)
 
 
@@ -235,7 +235,7 @@ def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_
     assert mend(store) == {}
     assert found(store) == {}
     assert run(store, tmp_path, MINE + "# a comment at the end\n") == 0
-    assert start(store, "2026-11-03")["exit_code"] == 0
+    assert start(store, "2026-11-03").exit_code == 0
     assert found(store) == {}
     after = meanings(store)
     gone = {path for path in quiet if path.startswith("states/") or path.endswith("pruned.json")}
@@ -343,7 +343,8 @@ def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: 
     store.put(path, store.get(path)[:-8] + bytes(8))
     ended = cli("predict", "mine", "3", "17", "--trial", trial)
     assert ended.code == 3
-    assert "`sumsquares verify --repair` removes it, then its trials are trained anew by the next run" in ended.err
+    repair = f"`sumsquares verify --repair --store {store.root}`"
+    assert f"{repair} removes it, then its trials are trained anew by the next run" in ended.err
     assert cli("verify", "--repair").code == 0
     assert cli("run", "mine.toml", "--workers", "0", "--quiet").code == 0
     assert cli("predict", "mine", "3", "17", "--trial", trial).out == before
@@ -413,7 +414,7 @@ def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
     extra += [f"{Path(first(store, 'datasets/', 'train/')).parent}/part-00009.parquet"]
     for path in extra:
         store.put(path, NOTES)
-    seen = look(store, lambda _: None)
+    seen = scan(store, lambda _: None)
     assert (sorted(seen.foreign), seen.damage) == (sorted(extra), {})
     places = [path for path in files(store) if path not in extra]
     for path in places:
@@ -472,7 +473,7 @@ def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypa
     path = first(store, "trials/", ".safetensors")
     whole = store.get(path)
     store.put(path, b"")
-    seen = look(store, lambda _: None)
+    seen = scan(store, lambda _: None)
     store.put(path, whole)
     from sumsquares.jobs.verify.repair import repair
 

@@ -14,7 +14,7 @@ from night_world import TINY, spec_of
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.state import State
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
@@ -26,8 +26,8 @@ from sumsquares.jobs.stages.checkpoints import save_checkpoint
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
-from sumsquares.jobs.verify.look import check, look
 from sumsquares.jobs.verify.repair import repair
+from sumsquares.jobs.verify.scan import check, scan
 
 DAYS = ("2026-11-01", "2026-11-02")
 MINE = TINY.replace('"tiny"', '"mine"')
@@ -37,9 +37,8 @@ VOLATILE = ("timing", "environment", "files", "sha256")
 
 def start(store, day, text=TINY):
     """A night of that day with rows of its own."""
-    return run_night(
-        Night(date.fromisoformat(day), spec_of(text), True), Options(), Here(store, IN_PROCESS, Progress(True))
-    )
+    night = Night(date.fromisoformat(day), spec_of(text), fresh=True)
+    return run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True)))
 
 
 def run(store, folder, text):
@@ -105,19 +104,19 @@ def draw_for(*words):
 
 def found(store):
     """The damage by path."""
-    return {each.path: each for some in look(store, lambda _: None).damage.values() for each in some}
+    return {each.path: each for some in scan(store, lambda _: None).damage.values() for each in some}
 
 
 def mend(store):
     """Repairs; what remains, by path."""
     from sumsquares.jobs.night.clock import Clock
 
-    return {each.path: each for each in repair(look(store, lambda _: None), Clock())[1]}
+    return {each.path: each for each in repair(scan(store, lambda _: None), Clock())[1]}
 
 
-def checked(world, unit):
+def checked(snapshot, unit):
     """The damage of one unit by path."""
-    return {each.path: each for each in check(world, unit)}
+    return {each.path: each for each in check(snapshot, unit)}
 
 
 def meaning(path, data):

@@ -13,7 +13,7 @@ from sumsquares.jobs.cli.options import LONGEST, Address, MaxTrials, Output, Spe
 from sumsquares.jobs.cli.parameters import Default, flat
 
 if TYPE_CHECKING:
-    from sumsquares.jobs.night.retention import Keep
+    from sumsquares.jobs.night.retention import RetentionPolicy
 
 NIGHT = "start"
 """The command if none is given."""
@@ -54,11 +54,11 @@ class Retention:
         Default(30),
     ]
 
-    def policy(self) -> Keep:
+    def policy(self) -> RetentionPolicy:
         """These options, for the function that does the command's work."""
-        from sumsquares.jobs.night.retention import Keep
+        from sumsquares.jobs.night.retention import RetentionPolicy
 
-        return Keep(self.keep, self.keep_days)
+        return RetentionPolicy(self.keep, self.keep_days)
 
 
 @nightly_app.command(NIGHT)
@@ -114,15 +114,14 @@ def start(
     """Run one night of SPEC, or those of a range. Started again, it resumes, or reports that it is finished."""
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
+    from sumsquares.jobs.night.context import Options
     from sumsquares.jobs.night.gate import Policy
-    from sumsquares.jobs.night.here import Options
 
     placement = workers.options().placement(address)
     policy, kept = Policy(alpha, least_effect, early_factor), retention.policy()
     options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
-    days = commands.dates(date, first, last, Clock())
-    told = output.shared(store)
-    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, placement, told))
+    nights = commands.Requested(commands.dates(date, first, last, Clock()), fresh_data)
+    raise typer.Exit(commands.start(spec, max_trials, nights, options, placement, output.shared(store)))
 
 
 @nightly_app.command()

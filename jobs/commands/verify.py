@@ -16,9 +16,9 @@ from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
 from sumsquares.jobs.verify.damage import Damage
-from sumsquares.jobs.verify.look import Look, look
 from sumsquares.jobs.verify.notes import notes_of
 from sumsquares.jobs.verify.repair import repair
+from sumsquares.jobs.verify.scan import Scan, scan
 
 _SHOWN = 20
 """Lines of a kind; --json has all."""
@@ -32,11 +32,11 @@ def verify(mends: bool, shared: Shared) -> int:
 
     """
     progress = shared.progress()
-    found = look(Store(shared.store), progress.say)
+    found = scan(Store(shared.store), progress.say)
     _refuse_none(found)
     done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
-    results = read_results(found.world.store, OF_TRIAL) if done else found.results
-    notes = [*notes_of(found.world, results, found.units, () if done else found.damage)]
+    results = read_results(found.snapshot.store, OF_TRIAL) if done else found.results
+    notes = [*notes_of(found.snapshot, results, found.units, () if done else found.damage)]
     notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]
     if shared.json:
         sys.stdout.write(json.dumps(_facts(found, done, left, notes), indent=1) + "\n")
@@ -47,18 +47,18 @@ def verify(mends: bool, shared: Shared) -> int:
     return exits.STORAGE if left else exits.OK
 
 
-def _refuse_none(found: Look) -> None:
+def _refuse_none(found: Scan) -> None:
     """A store with another name, mistyped, is not called whole."""
-    store = found.world.store
+    store = found.snapshot.store
     if found.units or found.damage or (store.is_there() and not found.files):
         return
     holds = f"it holds {counted(found.files, 'file')}, none with a name of ours" if found.files else "nothing is there"
     raise exits.UsageError(f"there is no store at {store.root}: {holds}; give the store with --store")
 
 
-def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> dict[str, Any]:
+def _facts(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> dict[str, Any]:
     return {
-        "store": found.world.store.root,
+        "store": found.snapshot.store.root,
         "files": found.files,
         "bytes": found.bytes,
         "damaged": [each.facts() for each in left],
@@ -68,11 +68,11 @@ def _facts(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: l
     }
 
 
-def _text(found: Look, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
-    where = found.world.store.describe()
-    mend = typed(found.world.store, "verify", "--repair")
-    lines = _cut([f"repaired: {each.words(mend, repaired=True)}" for each in done], "repaired files")
-    lines += _cut([f"damaged: {each.words(mend, repaired=False)}" for each in left], "damaged files")
+def _text(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
+    where = found.snapshot.store.describe()
+    mend = typed(found.snapshot.store, "verify", "--repair")
+    lines = _cut([f"repaired: {each.text(mend, repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.text(mend, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
         [f"foreign: {readable(path)}: not a name that we give, left as it is" for path in found.foreign],
         "foreign files",

@@ -38,6 +38,7 @@ from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.typed import typed
 
 __all__ = [
     "OF_TRIAL",
@@ -111,18 +112,20 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
     Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
     """
     path, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
+    repair = typed(store, "verify", "--repair")
     rows = decode_pack(store.get(path, MOST), path, ["trial_id"])
     named = rows["trial_id"].to_pylist()
     check_trials(named, pack_id, path)
     data = store.get(weights, 2 * weights_bytes(rows) + 1)  # a little more is damage, a lot is somebody else's
     try:
-        tensors, trial_ids = decode_weights(data, weights_digest(rows), weights)
+        tensors, trial_ids = decode_weights(data, weights_digest(rows), weights, repair)
     except (*_ODD, safetensors.SafetensorError) as error:
         if isinstance(error, DataError):
             raise
-        raise damaged(weights, f"its digest is right, but it holds no weights ({type(error).__name__})") from error
+        reason = f"its digest is right, but it holds no weights ({type(error).__name__})"
+        raise damaged(weights, reason, repair) from error
     if trial_ids != named or any(len(tensor) != len(named) for tensor in tensors.values()):
-        raise damaged(weights, "its trials are not those of its .parquet file")
+        raise damaged(weights, "its trials are not those of its .parquet file", repair)
     return tensors, trial_ids
 
 

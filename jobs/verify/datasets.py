@@ -1,6 +1,6 @@
-"""The files of a dataset, whole: each shard by its hash in the manifest, or, without one, by its rows.
+"""Checks the files of a dataset: each shard by its hash in the manifest or, without a manifest, by its rows.
 
-Rows follow from the dataset's spec, and a manifest from its shards: repair writes them anew at once, to the same bytes.
+Rows follow from the dataset's spec, and a manifest from its shards: repair rewrites them at once, to the same bytes.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.stages.dataset_facts import damage_of, encode_facts, facts_path
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
-from sumsquares.jobs.verify.world import World
+from sumsquares.jobs.verify.snapshot import Snapshot
 
 _DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')
 
 
-def check_dataset(world: World, digest: str) -> list[Damage]:
-    """What is wrong with the files of a dataset."""
+def check_dataset(snapshot: Snapshot, digest: str) -> list[Damage]:
+    """Returns what is wrong with the files of a dataset."""
     folder = f"datasets/{digest}"
     path = f"{folder}/manifest.json"
-    data = world.get(path)
+    data = snapshot.get(path)
     manifest, reason = _read(data, path, digest)
-    spec = manifest.dataset if manifest else world.owners.datasets.get(digest) or _described(data, digest)
+    spec = manifest.dataset if manifest else snapshot.references.datasets.get(digest) or _described(data, digest)
     if data is not None and manifest is None and not is_ours(path, data):
         return [foreign(path)]
     if spec is None:
         by_hand = "no spec of the store names this dataset: run one that does, or delete its folder"
         return [Damage(path, "manifest", reason, by_hand)] if data is not None else []
-    present = {name.removeprefix(f"{folder}/") for name in world.store.list(folder)}
+    present = {name.removeprefix(f"{folder}/") for name in snapshot.store.list(folder)}
     found = [
         damage
         for split, index, entry in _wanted(spec, manifest)
         if (manifest is not None or shard_path(split, index) in present)
-        and (damage := _check_shard(world, spec, split, index, entry)) is not None
+        and (damage := _check_shard(snapshot, spec, split, index, entry)) is not None
     ]
-    found += _check_facts(world, spec)
+    found += _check_facts(snapshot, spec)
     if manifest is not None:
         return found
     if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
-        return [*found, Damage(path, "manifest", reason, "", anew=partial(_manifest_anew, spec))]
+        return [*found, Damage(path, "manifest", reason, "", rewrites=partial(_manifest_anew, spec))]
     again = "the next run or night that needs the dataset makes it complete"
     return [*found, Damage(path, "manifest", reason, again, (path,))] if data is not None else found
 
@@ -57,16 +57,16 @@ def is_complete(spec: DatasetSpec, present: set[str]) -> bool:
     return all(shard_path(split, index) in present for split in SPLITS for index in range(shard_count(spec, split)))
 
 
-def extra_shards(world: World, digest: str) -> list[str]:
-    """Files with the names of shards that the dataset has not."""
+def extra_shards(snapshot: Snapshot, digest: str) -> list[str]:
+    """Files named like shards that the dataset doesn't have."""
     folder = f"datasets/{digest}"
     path = f"{folder}/manifest.json"
-    manifest, _ = _read(world.get(path), path, digest) if world.store.exists(path) else (None, "")
-    spec = manifest.dataset if manifest else world.owners.datasets.get(digest)
+    manifest, _ = _read(snapshot.get(path), path, digest) if snapshot.store.exists(path) else (None, "")
+    spec = manifest.dataset if manifest else snapshot.references.datasets.get(digest)
     if spec is None:
         return []
     known = {f"{folder}/{shard_path(split, index)}" for split, index, _ in _wanted(spec, manifest)}
-    return [name for name in world.store.list(folder) if name not in known and name.endswith(".parquet")]
+    return [name for name in snapshot.store.list(folder) if name not in known and name.endswith(".parquet")]
 
 
 def _read(data: bytes | None, path: str, digest: str) -> tuple[Manifest | None, str]:
@@ -97,30 +97,32 @@ def _wanted(spec: DatasetSpec, manifest: Manifest | None) -> Iterator[tuple[Spli
             yield split, index, entry
 
 
-def _check_shard(world: World, spec: DatasetSpec, split: Split, index: int, entry: ShardEntry | None) -> Damage | None:
+def _check_shard(
+    snapshot: Snapshot, spec: DatasetSpec, split: Split, index: int, entry: ShardEntry | None
+) -> Damage | None:
     path = f"datasets/{spec.digest}/{shard_path(split, index)}"
-    data = world.get(path)
+    data = snapshot.get(path)
     if data is not None:
         if sha256_of(data) == entry.sha256 if entry else recover_shard(data, spec, split, index):
             return None
         if not is_ours(path, data):
             return foreign(path)
     reason = "missing, though its manifest names it" if data is None else "its bytes are not those that were written"
-    return Damage(path, "shard", reason, "", anew=lambda: {path: encode_shard(spec, split, index)[0]})
+    return Damage(path, "shard", reason, "", rewrites=lambda: {path: encode_shard(spec, split, index)[0]})
 
 
-def _check_facts(world: World, spec: DatasetSpec) -> list[Damage]:
-    """What is wrong with the facts of a dataset; where there are none they are measured when they are needed."""
+def _check_facts(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
+    """Returns what is wrong with a dataset's facts; missing ones are measured when they are needed."""
     path = facts_path(spec)
-    data = world.get(path)
+    data = snapshot.get(path)
     if data is None or (reason := damage_of(data, spec)) is None:
         return []
     if not is_ours(path, data):
         return [foreign(path)]
-    return [Damage(path, "facts", reason, "", anew=lambda: {path: encode_facts(spec, measure_facts(spec))})]
+    return [Damage(path, "facts", reason, "", rewrites=lambda: {path: encode_facts(spec, measure_facts(spec))})]
 
 
 def _manifest_anew(spec: DatasetSpec) -> dict[str, bytes]:
-    """From all shards, which have been made good before."""
+    """The manifest, from all shards; damaged ones were repaired before."""
     entries = [encode_shard(spec, split, index)[1] for split, index, _ in _wanted(spec, None)]
     return {f"datasets/{spec.digest}/manifest.json": to_json(build_manifest(spec, entries))}

@@ -1,37 +1,62 @@
-"""What is worth a word and is no damage: what is not finished or missing altogether, and what no seal covers."""
+"""Notes: what is worth mentioning but isn't damage. Unfinished or missing results, and files that no hash covers."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.night.nights import run_name
 from sumsquares.jobs.results.stored import Results
-from sumsquares.jobs.results.summary_file import SUMMARY
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.spec.job_spec import parse_stored
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.verify.runs import finishing, is_old
-from sumsquares.jobs.verify.world import World
+from sumsquares.jobs.verify.references import known_night, night_command, run_command
+from sumsquares.jobs.verify.snapshot import Snapshot
 
 
 def notes_of(
-    world: World, results: Results, units: Collection[tuple[str, str]], damaged: Collection[tuple[str, str]]
+    snapshot: Snapshot, results: Results, units: Collection[tuple[str, str]], damaged: Collection[tuple[str, str]]
 ) -> Iterator[str]:
-    """A line each, but of what is damaged."""
+    """Yields one line per note; damaged units are left out, as they are reported by themselves."""
     stored = set(results.table["trial_id"].to_pylist())
-    for owner in world.owners.owners:
-        ids = {trial.id for trial in trials(owner.spec)}
+    for each in snapshot.references.all:
+        ids = {trial.id for trial in trials(each.spec)}
         if missing := len(ids - stored):
             verb = "is" if missing == 1 else "are"
-            yield f"{owner.name}: {missing:,} of {counted(len(ids), 'trial')} {verb} not in the store: {owner.command}"
+            yield f"{each.name}: {missing:,} of {counted(len(ids), 'trial')} {verb} not in the store: {each.command}"
     runs = sorted(name for kind, name in units if kind == "run" and (kind, name) not in damaged)
     for folder in runs:
-        if world.store.exists(f"{folder}/job.toml") and not world.store.exists(f"{folder}/{SUMMARY}"):
-            command = finishing(world, folder, stored)
+        if snapshot.store.exists(f"{folder}/job.toml") and not snapshot.store.exists(f"{folder}/{SUMMARY}"):
+            command = _finishing(snapshot, folder, stored)
             yield f"{folder}: it has no summary: it is not finished, or was repaired: {command} makes it"
-    owners = {each.digest: owner.command for owner in reversed(world.owners.owners) for each in owner.spec.datasets}
-    datasets = {name for kind, name in units if kind == "dataset"} | world.owners.datasets.keys()
+    commands = {
+        dataset.digest: each.command for each in reversed(snapshot.references.all) for dataset in each.spec.datasets
+    }
+    datasets = {name for kind, name in units if kind == "dataset"} | snapshot.references.datasets.keys()
     for digest in sorted(name for name in datasets if ("dataset", name) not in damaged):
-        if not world.store.exists(f"datasets/{digest}/manifest.json"):
-            command = owners.get(digest, "the next run or night that needs it")
+        if not snapshot.store.exists(f"datasets/{digest}/manifest.json"):
+            command = commands.get(digest, "the next run or night that needs it")
             yield f"datasets/{digest}: missing or not finished: {command} makes the rest"
-    if old := sum(is_old(world, folder) for folder in runs):
+    if old := sum(_is_old(snapshot, folder) for folder in runs):
         yield f"{counted(old, 'run')} of an earlier version: no hash covers all files of their folders"
+
+
+def _finishing(snapshot: Snapshot, folder: str, stored: Collection[str]) -> str:
+    """The command that writes the summary of a run that has none. It makes an earlier run the current one."""
+    name = folder.removeprefix("runs/")
+    if name.startswith(run_name("")):
+        night = name.removeprefix(run_name(""))
+        return night_command(snapshot.store, known_night(snapshot.store, night), night)
+    spec = parse_stored(snapshot.store.get(f"{folder}/{SPEC}"), SPEC)
+    is_trained = folder.count("/") == 1 and all(trial.id in stored for trial in trials(spec))
+    return run_command(snapshot.store, "summarize" if is_trained else "run", folder)
+
+
+def _is_old(snapshot: Snapshot, folder: str) -> bool:
+    """Whether an earlier version wrote the summary, so that no hash covers the files beside it."""
+    try:
+        data = snapshot.get(f"{folder}/{SUMMARY}")
+        return data is not None and not read_summary(data, SUMMARY)["files"]
+    except DataError:
+        return False

@@ -1,7 +1,7 @@
-"""The files of a pack, whole: its rows, its weights, and whether both are those that its name promises.
+"""Checks the files of a pack: its rows, its weights, and whether both are of the trials that its name is the digest of.
 
-A pack is one thing: where one of its files is damaged both go, and its trials are trained again, to the same bits.
-Numbers that no spec of the store could bring back are left where they are.
+A pack is one unit: where one of its files is damaged both are deleted, and its trials are trained again to the
+same bits. Undamaged numbers that no spec in the store could bring back are kept.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
-from sumsquares.jobs.verify.world import World
+from sumsquares.jobs.verify.snapshot import Snapshot
 
 _SEALED = re.compile(rb"seal-sha256:[0-9a-f]{64}")
 
 
-def check_pack(world: World, pack: str) -> list[Damage]:
-    """What is wrong with the two files of a pack."""
+def check_pack(snapshot: Snapshot, pack: str) -> list[Damage]:
+    """Returns what is wrong with the two files of a pack."""
     rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
-    rows, weights = world.get(rows_path), world.get(weights_path)
+    rows, weights = snapshot.get(rows_path), snapshot.get(weights_path)
     if rows is None:
-        return _without_rows(world, pack, weights)
+        return _without_rows(snapshot, pack, weights)
     try:
         table = _table(rows, pack, rows_path)
     except DataError as error:
-        return _damaged_rows(world, pack, rows, weights, str(error))
+        return _damaged_rows(snapshot, pack, rows, weights, str(error))
     ids = table["trial_id"].to_pylist()
-    if wrong := _wrong_columns(world, table):
-        both = _both(world, pack)
+    if wrong := _wrong_columns(snapshot, table):
+        both = _both(snapshot, pack)
         return [
             Damage(
-                rows_path, "rows", f"its column {wrong} is not what its trial ids promise", *_again(world, ids, both)
+                rows_path, "rows", f"its column {wrong} is not what its trial ids promise", *_again(snapshot, ids, both)
             )
         ]
     reason = "missing" if weights is None else _weights_damage(weights, table, ids, weights_path)
@@ -53,15 +53,15 @@ def check_pack(world: World, pack: str) -> list[Damage]:
         return []
     if weights is not None and not is_ours(weights_path, weights):
         return [foreign(weights_path)]
-    if not world.owners.are_named(ids):
-        by_hand = f"{world.owners.training(ids)}; or delete it and {rows_path}, whose numbers are whole"
+    if not snapshot.references.are_named(ids):
+        by_hand = f"{snapshot.references.training(ids)}; or delete it and {rows_path}, whose numbers are whole"
         return [Damage(weights_path, "weights", reason, by_hand)]
-    return [Damage(weights_path, "weights", reason, *_again(world, ids, _both(world, pack)))]
+    return [Damage(weights_path, "weights", reason, *_again(snapshot, ids, _both(snapshot, pack)))]
 
 
-def check_state(world: World, path: str) -> list[Damage]:
-    """What is wrong with the saved state of a pack."""
-    data = world.get(path)
+def check_state(snapshot: Snapshot, path: str) -> list[Damage]:
+    """Returns what is wrong with the checkpoint of a pack."""
+    data = snapshot.get(path)
     if data is None or (reason := damage_of(data, path)) is None:
         return []
     if not is_ours(path, data):
@@ -75,17 +75,17 @@ def _table(rows: bytes, pack: str, path: str) -> pa.Table:
     return table
 
 
-def _without_rows(world: World, pack: str, weights: bytes | None) -> list[Damage]:
+def _without_rows(snapshot: Snapshot, pack: str, weights: bytes | None) -> list[Damage]:
     rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
     if weights is None:
         return []
     if not is_ours(weights_path, weights):
         return [foreign(weights_path)]
     reason = "missing beside its weights: a process was killed before it was written, or it was deleted"
-    return [Damage(rows_path, "rows", reason, *_again(world, _named_inside(weights), (weights_path,)))]
+    return [Damage(rows_path, "rows", reason, *_again(snapshot, _named_inside(weights), (weights_path,)))]
 
 
-def _damaged_rows(world: World, pack: str, rows: bytes, weights: bytes | None, message: str) -> list[Damage]:
+def _damaged_rows(snapshot: Snapshot, pack: str, rows: bytes, weights: bytes | None, message: str) -> list[Damage]:
     rows_path, weights_path = f"trials/{pack}.parquet", f"trials/{pack}.safetensors"
     if not is_ours(rows_path, rows):
         return [foreign(rows_path)]
@@ -95,7 +95,7 @@ def _damaged_rows(world: World, pack: str, rows: bytes, weights: bytes | None, m
         return [Damage(rows_path, "rows", what, remedy)]
     inside = [] if weights is None else _named_inside(weights)
     is_whole = pack_id_of(inside) == pack
-    again = _again(world, inside if is_whole else [], _both(world, pack))
+    again = _again(snapshot, inside if is_whole else [], _both(snapshot, pack))
     found = [Damage(rows_path, "rows", reason.partition(": ")[0], *again)]
     if weights is None or is_whole:
         return found
@@ -114,20 +114,24 @@ def _weights_damage(weights: bytes, table: pa.Table, ids: Sequence[str], path: s
     return None
 
 
-def _both(world: World, pack: str) -> tuple[str, ...]:
-    """The files of a pack that may be deleted, that with the rows first: without it the pack is not there."""
+def _both(snapshot: Snapshot, pack: str) -> tuple[str, ...]:
+    """The files of a pack that may be deleted, the rows first: without them the pack doesn't count."""
     paths = (f"trials/{pack}.parquet", f"trials/{pack}.safetensors")
-    return tuple(path for path in paths if (data := world.get(path)) is not None and is_ours(path, data))
+    return tuple(path for path in paths if (data := snapshot.get(path)) is not None and is_ours(path, data))
 
 
-def _again(world: World, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The remedy for trials that are trained again, and what is deleted before."""
-    remedy = world.owners.training(ids) if ids else "the next run or night of a spec that names its trials trains them"
+def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The remedy for trials that are trained again, and what is deleted first."""
+    remedy = (
+        snapshot.references.training(ids)
+        if ids
+        else "the next run or night of a spec that names its trials trains them"
+    )
     return remedy, deletes
 
 
 def _named_inside(weights: bytes) -> list[str]:
-    """The trial ids in the header of a file that may be damaged; none if they can't be read."""
+    """The trial ids in the header of a possibly damaged file; none if they can't be read."""
     try:
         header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
         return [str(each) for each in json.loads(header["__metadata__"]["trial_ids"])]
@@ -135,9 +139,9 @@ def _named_inside(weights: bytes) -> list[str]:
         return []
 
 
-def _wrong_columns(world: World, table: pa.Table) -> str | None:
-    """The first column that is not what the trials are that these ids promise, as far as a spec names them."""
-    known = [world.owners.trials.get(trial_id) for trial_id in table["trial_id"].to_pylist()]
+def _wrong_columns(snapshot: Snapshot, table: pa.Table) -> str | None:
+    """The first column that contradicts the trials of these ids, as far as specs name them."""
+    known = [snapshot.references.trials.get(trial_id) for trial_id in table["trial_id"].to_pylist()]
     of_variant = {found[0].variant.digest: variant_columns(found[0].variant) for found in known if found}
     rows = [index for index, found in enumerate(known) if found]
     expected = [{**of_variant[found[0].variant.digest], "seed": found[0].seed} for found in known if found]

@@ -1,7 +1,8 @@
-"""Repair: deletes or writes anew what follows from specs and seeds, under the lock of the nights. Nothing foreign goes.
+"""Repair: deletes or rewrites what follows from specs and seeds, under the lock of the nights; never a foreign file.
 
-Runs hold no lock. So each unit is checked again right before, in the turn of those who publish a run, and only what is
-still damaged then is touched. A pack that a run commits in that very moment may be deleted: it is trained once more.
+Runs hold no lock. So each unit is checked again just before its repair, under the same file lock that publishing a run
+takes, and only what is still damaged is touched. A pack that a run commits at that moment may be deleted: it is then
+trained once more.
 """
 
 from __future__ import annotations
@@ -17,34 +18,34 @@ from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.verify.damage import Damage
-from sumsquares.jobs.verify.look import Look, Unit, check, is_checked, look
+from sumsquares.jobs.verify.scan import Scan, Unit, check, is_checked, scan
 
 
-def repair(found: Look, clock: Clock) -> tuple[list[Damage], list[Damage]]:
-    """What was repaired, and what remains.
+def repair(found: Scan, clock: Clock) -> tuple[list[Damage], list[Damage]]:
+    """Returns what was repaired, and what remains.
 
     Raises:
         BusyError: a night runs.
 
     """
     every = [damage for each in found.damage.values() for damage in each]
-    if any(damage.kind == "lock" for damage in every) or not any(damage.is_mended for damage in every):
+    if any(damage.kind == "lock" for damage in every) or not any(damage.is_repairable for damage in every):
         return [], every
-    with holding(found.world.store, "repair", clock) as lock:
+    with holding(found.snapshot.store, "repair", clock) as lock:
         done, left = _repair_all(found, lock)
-        if done and left:  # specs that were written anew may say more of the rest
-            more, left = _repair_all(look(found.world.store, found.world.meter.say), lock)
+        if done and left:  # restored specs may show how to repair the rest
+            more, left = _repair_all(scan(found.snapshot.store, found.snapshot.meter.say), lock)
             done += more
     remains = {damage.path for damage in left}
     return _once([damage for damage in done if damage.path not in remains]), _once(left)
 
 
 def _once(damage: Sequence[Damage]) -> list[Damage]:
-    """Of each path the last word."""
+    """Keeps the last finding of each path."""
     return [*{each.path: each for each in damage}.values()]
 
 
-def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
+def _repair_all(found: Scan, lock: Lock) -> tuple[list[Damage], list[Damage]]:
     done: list[Damage] = []
     left: list[Damage] = []
     for unit in found.damage:
@@ -55,46 +56,47 @@ def _repair_all(found: Look, lock: Lock) -> tuple[list[Damage], list[Damage]]:
     return done, left
 
 
-def _repair_unit(found: Look, unit: Unit) -> tuple[list[Damage], list[Damage]]:
-    """What was repaired, and what is still wrong when it is checked once more."""
+def _repair_unit(found: Scan, unit: Unit) -> tuple[list[Damage], list[Damage]]:
+    """Returns what was repaired, and what is still wrong at one more check."""
     if not is_checked(unit):
         return [], found.damage[unit]
-    store = found.world.store
-    run = "/".join(unit[1].split("/")[:2])  # an earlier one is written in the turn of its name, too
+    store = found.snapshot.store
+    run = "/".join(unit[1].split("/")[:2])  # an earlier run is locked by its name, too
     with store.turn(f"{run}/{SUMMARY}") if unit[0] == "run" else nullcontext():
-        specs, _ = _apply_all(store, [each for each in check(found.world, unit) if each.kind == "spec"])
-        again = check(found.world, unit)
+        # Specs first: while the spec is damaged nothing that follows from it may be deleted.
+        specs, _ = _apply_all(store, [each for each in check(found.snapshot, unit) if each.kind == "spec"])
+        again = check(found.snapshot, unit)
         is_blocked = any(each.kind == "spec" or each.path.endswith(f"/{SPEC}") for each in again)
         rest, failed = _apply_all(store, [each for each in again if not (is_blocked and each.deletes)])
-        left = check(found.world, unit) if rest else again
+        left = check(found.snapshot, unit) if rest else again
     return [*specs, *rest], [failed.get(each.path, each) for each in left]
 
 
 def _apply_all(store: Store, damage: Sequence[Damage]) -> tuple[list[Damage], dict[str, Damage]]:
-    """What was repaired, and by path what can't be made anew, as something else is damaged too."""
+    """Returns what was repaired, and by path what can't be, because something else is damaged too."""
     done: list[Damage] = []
     failed: dict[str, Damage] = {}
     for each in damage:
         try:
             done += [each] if _apply(store, each) else []
         except DataError as error:
-            failed[each.path] = each.by_hand(str(error))
+            failed[each.path] = each.manual(str(error))
     return done, failed
 
 
 def _apply(store: Store, damage: Damage) -> bool:
-    """Whether it was repaired. What is made anew is made before anything is touched."""
-    files = damage.anew() if damage.anew is not None else {}
+    """Repairs one file, and returns whether anything was done. New content is made before anything is deleted."""
+    files = damage.rewrites() if damage.rewrites is not None else {}
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():
         if not _is_in_the_way(store, path, data):
             store.put(path, data)
-    return damage.is_mended
+    return damage.is_repairable
 
 
 def _is_in_the_way(store: Store, path: str, anew: bytes) -> bool:
-    """Whether something foreign is there, of which a check of its own has told."""
+    """Whether something foreign is there; a check of its own reports it."""
     try:
         there = store.get(path)
         return not is_ours(path, there) and not anew.startswith(there)

@@ -1,6 +1,6 @@
-"""One look at a whole store: each unit of files is checked, several at once, and what is wrong is looked at twice.
+"""A scan of the whole store: every unit of files is checked, in several threads, and damaged ones a second time.
 
-What is written at this moment is not damage: it is whole when it is looked at again.
+A file that is being written at that moment isn't damage: it is complete by the second check.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.night.lost import PATH as CHAMPION
+from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
 from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from sumsquares.jobs.stages.run_files import run_folder
@@ -24,15 +24,14 @@ from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.damage import Damage, foreign, unreadable
 from sumsquares.jobs.verify.datasets import check_dataset, extra_shards
 from sumsquares.jobs.verify.nights import check_night, check_record
-from sumsquares.jobs.verify.owners import Owners, collect
 from sumsquares.jobs.verify.packs import check_pack, check_state
-from sumsquares.jobs.verify.patient import PatientStore, UnreadableFile
+from sumsquares.jobs.verify.references import References, collect
 from sumsquares.jobs.verify.runs import check_run
-from sumsquares.jobs.verify.world import Meter, World
+from sumsquares.jobs.verify.snapshot import ReadProgress, Snapshot, TolerantStore, UnreadableFile
 
 Unit = tuple[str, str]
 """The kind and the name of files that are checked together."""
-_CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
+_CHECKS: dict[str, Callable[[Snapshot, str], list[Damage]]] = {
     "night": check_night,
     "run": check_run,
     "record": check_record,
@@ -40,69 +39,75 @@ _CHECKS: dict[str, Callable[[World, str], list[Damage]]] = {
     "pack": check_pack,
     "state": check_state,
 }
-"""Specs first: what else there is follows from them."""
+"""Specs first: everything else follows from them."""
 _THREADS = 8
 _NO_FILE = "stands where a file of ours must be"
 _NO_FOLDER = "a file stands where a folder must be"
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was found."""
+class Scan:
+    """What a scan found."""
 
-    world: World
+    snapshot: Snapshot
     files: int
     bytes: int
     damage: dict[Unit, list[Damage]]
-    """By unit, those of which nothing is wrong left out."""
+    """By unit; undamaged units are left out."""
     foreign: tuple[str, ...]
-    """Files in nobody's way."""
+    """Files that aren't ours and stand in the place of none of ours."""
     units: frozenset[Unit]
-    """All that was checked."""
+    """All units that were checked."""
     results: Results
     """All rows of trials."""
 
 
-def look(store: Store, say: Callable[[str], None]) -> Look:
-    """Checks everything; changes nothing. A file that can't be read is named, and the rest is looked at."""
-    store = PatientStore(store.root)
+def scan(store: Store, say: Callable[[str], None]) -> Scan:
+    """Checks everything and changes nothing. A file that can't be read is reported, and the scan goes on."""
+    # What is there, and which units have to be there.
+    store = TolerantStore(store.root)
     sizes, folders = _listing(store)
     units = {path: unit_of(path) for path in sizes}
     if AREAS & sizes.keys():  # files: nothing below them can be listed
         return _blocked(store, say, sizes)
     nights = [night for night in list_nights(store) if not {folder_of(night), _run_of(night)} & sizes.keys()]
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
-    owners = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
+    # The specs, which tell what everything else has to be.
+    references = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
     results = read_results(store, OF_TRIAL)
     stored = frozenset(results.table["trial_id"].to_pylist())
-    world = World(store, owners, stored, Meter(sum(sizes.values()), say))
-    damage = _damage(world, {unit for unit in wanted if unit[0] == "pack"})
-    world = replace(world, stored=stored - _lost(results, damage))
-    damage = _damage(world, {unit for unit in wanted if unit[0] != "pack"}) | damage
+    snapshot = Snapshot(store, references, stored, ReadProgress(sum(sizes.values()), say))
+    # Packs first: a trial in a damaged pack is not stored, which decides the remedies for runs and nights.
+    damage = _damage(snapshot, {unit for unit in wanted if unit[0] == "pack"})
+    snapshot = replace(snapshot, stored=stored - _lost(results, damage))
+    damage = _damage(snapshot, {unit for unit in wanted if unit[0] != "pack"}) | damage
     damage |= {("doubled", each.path): [each] for each in _doubled(results)}
     damage |= {("place", each.path): [each] for each in _out_of_place(folders, units)}
+    # What is left is foreign.
     others = [path for path, unit in units.items() if unit is None and ("place", path) not in damage]
-    others += [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(world, name)]
-    return Look(world, len(sizes), sum(sizes.values()), _each_once(damage), tuple(others), frozenset(wanted), results)
+    others += [path for kind, name in sorted(wanted) if kind == "dataset" for path in extra_shards(snapshot, name)]
+    return Scan(
+        snapshot, len(sizes), sum(sizes.values()), _each_once(damage), tuple(others), frozenset(wanted), results
+    )
 
 
-def _damage(world: World, units: set[Unit]) -> dict[Unit, list[Damage]]:
+def _damage(snapshot: Snapshot, units: set[Unit]) -> dict[Unit, list[Damage]]:
     ordered = sorted(units, key=lambda unit: ([*_CHECKS].index(unit[0]), unit[1]))
     with ThreadPoolExecutor(_THREADS) as pool:
-        first = list(pool.map(lambda unit: check(world, unit), ordered))
-    again = {unit: check(world, unit) for unit, found in zip(ordered, first, strict=True) if found}
+        first = list(pool.map(lambda unit: check(snapshot, unit), ordered))
+    again = {unit: check(snapshot, unit) for unit, found in zip(ordered, first, strict=True) if found}
     return {unit: found for unit, found in again.items() if found}
 
 
 def _lost(results: Results, damage: Mapping[Unit, object]) -> set[str]:
-    """Trials whose rows can be read and whose pack is damaged: repair removes them, or their models are gone."""
+    """Trials with readable rows in a damaged pack: repair removes them, or their models are gone."""
     packs = pa.array([name for _, name in damage], pa.string())
     rows = results.table.filter(pc.is_in(results.table["pack"], value_set=packs))
     return set(rows["trial_id"].to_pylist())
 
 
 def _expected(nights: Sequence[str]) -> set[Unit]:
-    """What there has to be where there are nights."""
+    """The units that a store with these nights must have."""
     runs = {("run", _run_of(night)) for night in nights}
     return {("night", night) for night in nights} | runs | ({("record", CHAMPION)} if nights else set())
 
@@ -111,23 +116,23 @@ def _run_of(night: str) -> str:
     return run_folder(run_name(night))
 
 
-def _blocked(store: Store, say: Callable[[str], None], sizes: Mapping[str, int]) -> Look:
-    """Of a store in which a file stands in the place of a whole area: that alone."""
+def _blocked(store: Store, say: Callable[[str], None], sizes: Mapping[str, int]) -> Scan:
+    """The scan of a store in which a file stands in the place of a top folder: it finds that alone."""
     files = {path: sizes[path] for path in sorted(AREAS & sizes.keys())}
     damage = {("place", path): [foreign(path, _NO_FOLDER)] for path in files}
-    world = World(store, Owners(()), frozenset(), Meter(0, say))
+    snapshot = Snapshot(store, References(()), frozenset(), ReadProgress(0, say))
     results = Results(SCHEMA.empty_table(), ())
-    return Look(world, len(files), sum(files.values()), damage, (), frozenset(), results)
+    return Scan(snapshot, len(files), sum(files.values()), damage, (), frozenset(), results)
 
 
-def check(world: World, unit: Unit) -> list[Damage]:
-    """What is wrong with one unit."""
+def check(snapshot: Snapshot, unit: Unit) -> list[Damage]:
+    """Returns what is wrong with one unit."""
     kind, name = unit
     try:
-        found = _CHECKS[kind](world, name)
-        return [foreign(each.path) if _is_foreign(world, each) else each for each in found]
+        found = _CHECKS[kind](snapshot, name)
+        return [foreign(each.path) if _is_foreign(snapshot, each) else each for each in found]
     except ForeignFile as error:
-        path = str(error).removeprefix(f"{world.store.root}/").partition(": ")[0]
+        path = str(error).removeprefix(f"{snapshot.store.root}/").partition(": ")[0]
         reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else "something else"
         if isinstance(error, UnreadableFile):
             return [unreadable(path, str(reason))]
@@ -139,24 +144,24 @@ def check(world: World, unit: Unit) -> list[Damage]:
 
 
 def is_checked(unit: Unit) -> bool:
-    """Whether it can be checked by itself; what two packs contradict each other in, or what is no file, can't."""
+    """Whether a unit can be checked by itself; a contradiction between two packs, or a misplaced folder, can't."""
     return unit[0] in _CHECKS
 
 
-def _is_foreign(world: World, damage: Damage) -> bool:
-    """Whether something of somebody else's stands there, which repair would delete or write over."""
-    data = world.get(damage.path) if damage.is_mended else None
+def _is_foreign(snapshot: Snapshot, damage: Damage) -> bool:
+    """Whether repair would delete or overwrite something that isn't ours."""
+    data = snapshot.get(damage.path) if damage.is_repairable else None
     if data is None or is_ours(damage.path, data):
         return False
     try:
-        anew = damage.anew() if damage.anew is not None else {}
+        anew = damage.rewrites() if damage.rewrites is not None else {}
     except DataError:
         return True
-    return not anew.get(damage.path, b"").startswith(data)  # else it was cut off before any word of ours
+    return not anew.get(damage.path, b"").startswith(data)  # what was cut off early may hold no word of ours yet
 
 
 def _listing(store: Store) -> tuple[dict[str, int], list[str]]:
-    """All files with their sizes, and all folders. A folder of ours that is a link, to another disk, is looked into."""
+    """Lists all files with their sizes, and all folders. Links in the place of our folders are followed."""
     found, folders = store.sizes(), store.folders()
     linked = _links(found, folders)
     while linked:
@@ -170,12 +175,12 @@ def _listing(store: Store) -> tuple[dict[str, int], list[str]]:
 
 
 def _links(found: Mapping[str, int], folders: Sequence[str]) -> list[str]:
-    """Folders of ours that are listed as files, too: a link isn't walked into."""
+    """Folders of ours that are listed as files too: a listing doesn't follow links."""
     return [path for path in folders if path in found and is_folder_of_ours(path)]
 
 
 def _each_once(damage: Mapping[Unit, list[Damage]]) -> dict[Unit, list[Damage]]:
-    """Each path with what was said of it first: two units may need one file."""
+    """Keeps the first finding of each path, since two units may need the same file."""
     seen: set[str] = set()
     found = {}
     for unit, some in damage.items():
@@ -187,7 +192,7 @@ def _each_once(damage: Mapping[Unit, list[Damage]]) -> dict[Unit, list[Damage]]:
 
 
 def _doubled(results: Results) -> list[Damage]:
-    """Trials that two packs have with other numbers."""
+    """Trials that two packs have with different numbers."""
     found = []
     for problem in results.problems:
         if problem.kind == "doubled":
@@ -197,7 +202,7 @@ def _doubled(results: Results) -> list[Damage]:
 
 
 def _out_of_place(folders: Sequence[str], units: Mapping[str, Unit | None]) -> list[Damage]:
-    """Folders where a file must be, and files where a folder must be."""
+    """Folders in the place of a file, and files in the place of a folder."""
     files = [path for path in units if is_folder_of_ours(path)]
     found = [foreign(path, f"a folder {_NO_FILE}") for path in folders if unit_of(path) is not None]
     return found + [foreign(path, _NO_FOLDER) for path in files]

@@ -1,6 +1,6 @@
-"""Who needs a trial or a dataset: the runs, nights and earlier runs of a store, each with what makes its results again.
+"""Which specs in a store refer to a trial or a dataset: those of runs, nights and earlier runs.
 
-Only specs that are whole count. A trial is of the first that names it: runs before nights, earlier runs at last.
+Only undamaged specs count. A trial belongs to the first spec that names it: runs come before nights, earlier runs last.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from functools import cached_property
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
+from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
+from sumsquares.jobs.night.records import rerun_command, stored_night
 from sumsquares.jobs.results.summary_file import SPEC
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
@@ -22,71 +23,71 @@ from sumsquares.jobs.storage.typed import typed
 
 
 @dataclass(frozen=True)
-class Owner:
-    """A spec in the store."""
+class Reference:
+    """A spec in the store, and what brings back the results it refers to."""
 
     name: str
-    """The run, the earlier run or the night, in words."""
+    """Of the run, the earlier run or the night, for people."""
     command: str
-    """What makes again what it has lost, ready to be typed, or in words where the store is a bucket."""
+    """Restores what is lost: ready to be typed, or a description where the store is a bucket."""
     spec: JobSpec
 
 
 @dataclass(frozen=True)
-class Owners:
-    """All of them, the first ones first."""
+class References:
+    """All specs in a store, in order of precedence."""
 
-    owners: Sequence[Owner]
+    all: Sequence[Reference]
 
     @cached_property
-    def trials(self) -> dict[str, tuple[Trial, Owner]]:
-        """By the id of a trial."""
-        found: dict[str, tuple[Trial, Owner]] = {}
+    def trials(self) -> dict[str, tuple[Trial, Reference]]:
+        """The trials that specs name, by id, each with the first spec that names it."""
+        found: dict[str, tuple[Trial, Reference]] = {}
         seen: set[str] = set()
-        for owner in self.owners:
-            if owner.spec.digest not in seen:
-                seen.add(owner.spec.digest)
-                for trial in trials(owner.spec):
-                    found.setdefault(trial.id, (trial, owner))
+        for each in self.all:
+            if each.spec.digest not in seen:
+                seen.add(each.spec.digest)
+                for trial in trials(each.spec):
+                    found.setdefault(trial.id, (trial, each))
         return found
 
     @cached_property
     def datasets(self) -> dict[str, DatasetSpec]:
-        """By digest."""
-        return {dataset.digest: dataset for owner in self.owners for dataset in owner.spec.datasets}
+        """The datasets that specs name, by digest."""
+        return {dataset.digest: dataset for each in self.all for dataset in each.spec.datasets}
 
     def are_named(self, trial_ids: Iterable[str]) -> bool:
-        """Whether each of them is some spec's."""
+        """Whether a spec names each of them."""
         return all(trial_id in self.trials for trial_id in trial_ids)
 
     def training(self, trial_ids: Sequence[str]) -> str:
-        """What trains these trials again."""
-        owners = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
-        if not owners:
+        """The remedy: which commands train these trials again."""
+        commands = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
+        if not commands:
             return "no run or night of this store names its trials: run the spec that trained them"
-        return f"{listed([*owners])} {'trains' if len(owners) == 1 else 'train'} its trials again"
+        return f"{listed([*commands])} {'trains' if len(commands) == 1 else 'train'} its trials again"
 
 
-def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> Owners:
-    """Those of the folders of runs, and of the nights."""
+def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> References:
+    """Reads the specs in the folders of runs, and those of the nights."""
     names = {run_name(night) for night in nights}
     runs = [folder for folder in sorted(folders) if folder.removeprefix("runs/") not in names]
     found = [*_runs(store, [folder for folder in runs if folder.count("/") == 1])]
-    found += [owner for night in reversed(nights) for owner in _night(store, night)]
-    return Owners([*found, *_runs(store, [folder for folder in runs if folder.count("/") > 1])])
+    found += [each for night in reversed(nights) for each in _night(store, night)]
+    return References([*found, *_runs(store, [folder for folder in runs if folder.count("/") > 1])])
 
 
 def night_command(store: Store, night: Night | None, name: str) -> str:
-    """What starts a night again: with the spec that it keeps where that is whole."""
+    """The command that starts a night again: with the spec that it keeps, if that is undamaged."""
     night = night or _told_by_its_run(store, name)
     if night is None or "://" in store.root:
-        return start_by_hand(store, name)
+        return rerun_command(store, name)
     words = ["nightly", f"{store.root}/{folder_of(name)}/spec.toml", "--date", str(date_of(name))]
     return typed(store, *words, *(["--fresh-data"] if night.fresh else []))
 
 
 def _told_by_its_run(store: Store, name: str) -> Night | None:
-    """A night whose spec is whole; nothing says whether its data were fresh but the spec of its run."""
+    """The night if its spec and that of its run are undamaged: the latter tells whether its data were fresh."""
     spec, run = _stored(store, f"{folder_of(name)}/spec.toml"), _stored(store, f"{run_folder(run_name(name))}/{SPEC}")
     if spec is None or run is None:
         return None
@@ -95,38 +96,38 @@ def _told_by_its_run(store: Store, name: str) -> Night | None:
 
 
 def run_command(store: Store, verb: str, folder: str) -> str:
-    """What does something with the spec in a run's folder; a spec in a bucket has to be fetched first."""
+    """The command for the spec in a run's folder; from a bucket the spec has to be fetched first."""
     if "://" in store.root:
         return f"`sumsquares {verb}` with a copy of {store.root}/{folder}/{SPEC} and this store"
     return typed(store, verb, f"{store.root}/{folder}/{SPEC}")
 
 
 def known_night(store: Store, night: str) -> Night | None:
-    """A night whose spec and records are whole."""
+    """The night if its spec and records are undamaged, else None."""
     try:
         return stored_night(store, night)
     except DataError:
         return None
 
 
-def _night(store: Store, night: str) -> Iterator[Owner]:
+def _night(store: Store, night: str) -> Iterator[Reference]:
     found = known_night(store, night)
     if found is not None:
-        yield Owner(f"night {night}", night_command(store, found, night), found.trained)
+        yield Reference(f"night {night}", night_command(store, found, night), found.trained)
         return
-    for owner in _runs(store, [run_folder(run_name(night))]):
-        yield Owner(f"night {night}", night_command(store, None, night), owner.spec)
+    for each in _runs(store, [run_folder(run_name(night))]):
+        yield Reference(f"night {night}", night_command(store, None, night), each.spec)
 
 
-def _runs(store: Store, folders: Sequence[str]) -> Iterator[Owner]:
+def _runs(store: Store, folders: Sequence[str]) -> Iterator[Reference]:
     for folder in folders:
         if (spec := _stored(store, f"{folder}/{SPEC}")) is not None:
             verb = "run" if folder.count("/") == 1 else "train"
-            yield Owner(folder.removeprefix("runs/"), run_command(store, verb, folder), spec)
+            yield Reference(folder.removeprefix("runs/"), run_command(store, verb, folder), spec)
 
 
 def _stored(store: Store, path: str) -> JobSpec | None:
-    """A spec that is whole."""
+    """The spec at a path if it is undamaged, else None."""
     try:
         return parse_stored(store.get(path), path)
     except (FileNotFoundError, SpecError, DataError):
