@@ -1,4 +1,4 @@
-"""Specs that ask for more than there is: each count is refused by itself, before anything of it is made."""
+"""Specs that ask for more than there is: each count is refused before anything is expanded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def spec(dataset: str = DATASET, train: str = "epochs = 5\nbatch_size = 10\n", g
 
 
 def datasets(count: int, rows: int, test_rows: int) -> str:
-    """So many datasets of so many rows."""
+    """A spec with this many datasets of this many rows."""
     one = DATASET.replace("rows = 50", f"rows = {rows}\ntest_rows = {test_rows}\nseed = {{0}}")
     return "".join(one.format(index).replace('"sq"', f'"sq{index or ""}"') for index in range(count))
 

@@ -1,4 +1,4 @@
-"""Odd numbers and odd words for options: what a person, a script or an attacker may write in place of a number."""
+"""Invalid numbers and words for options, as a person, a script or an attacker may write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line in this process, for tests that start it hundreds of times: what a fresh one costs is a second."""
+"""The command line in this process, for tests that run it hundreds of times: a new process takes a second."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ended:
 
 
 def calls(monkeypatch, capfd, folder):
-    """Yields what runs the command line in a folder; for a fixture."""
+    """Yields a function that runs the command line in a folder; for fixtures."""
     monkeypatch.chdir(folder)
     for name in ("SUMSQUARES_STORE", "COLUMNS", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
@@ -44,5 +44,5 @@ def calls(monkeypatch, capfd, folder):
 
 @pytest.fixture
 def cli(monkeypatch, capfd, tmp_path):
-    """Runs the command line, in an empty folder."""
+    """Runs the command line in an empty folder."""
     yield from calls(monkeypatch, capfd, tmp_path)

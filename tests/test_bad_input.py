@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def refused(ended, code, words, began):
-    """What holds for every refusal."""
+    """The checks that every refusal must pass."""
     assert ended.code == code, ended.err[-500:]
     assert not [word for word in words if word not in ended.err], ended.err[-1000:]
     assert "internal error" not in ended.err
@@ -47,7 +47,7 @@ def refused(ended, code, words, began):
 
 @pytest.fixture
 def asked(cli, finished, monkeypatch):
-    """The command line beside a finished store that is not to be changed, where nothing is ever begun."""
+    """The command line beside a finished store that must not change, and where no run gets as far as its runners."""
     monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
     monkeypatch.setattr("sumsquares.jobs.pipeline.runtime.Runtime.prepare_training", None)
     Path("spec.toml").write_text(SMALL)
@@ -63,7 +63,7 @@ def store(finished, tmp_path):
 
 @pytest.mark.parametrize(("odd", "reads"), [(ODD_WHOLE, whole(1, 1000)), (ODD_REAL, real(0.5, 1000))])
 def test_odd_numbers_are_none(odd, reads):
-    """What Python itself would take for a number included."""
+    """Including those that Python itself would accept."""
     for name, text in odd.items():
         with pytest.raises(typer.BadParameter, match="write a"):
             pytest.fail(f"{name} was read as {reads(text)}")
@@ -76,7 +76,7 @@ EACH += [(("numbers", ("predict", "small", "--")), odd) for odd in ODD_WHOLE.ite
 
 @pytest.mark.parametrize(("option", "odd"), EACH, ids=[f"{option[0]} {odd[0]}" for option, odd in EACH])
 def test_an_odd_number_is_a_usage_error(asked, finished, option, odd):
-    """The option, and what to write; nothing is created."""
+    """The message names the option and a valid value; nothing is created."""
     before, began = tree(finished.root), time.monotonic()
     (name, command), (_, text) = option, odd
     refused(asked(*command, *([name] if name.startswith("--") else []), text), exits.USAGE, [name, "write"], began)
@@ -86,7 +86,7 @@ def test_an_odd_number_is_a_usage_error(asked, finished, option, odd):
 
 @pytest.mark.parametrize("case", ODD_OPTIONS)
 def test_an_odd_word_is_a_usage_error(asked, finished, case):
-    """Dates, paths, addresses, names, certificates, headers; nothing is created."""
+    """Dates, paths, addresses, names, certificates and headers; nothing is created."""
     before, began = tree(finished.root), time.monotonic()
     arguments, words = ODD_OPTIONS[case]
     refused(asked(*arguments), exits.USAGE, words, began)
@@ -96,7 +96,7 @@ def test_an_odd_word_is_a_usage_error(asked, finished, case):
 
 @pytest.mark.parametrize("case", TOO_MANY)
 def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkeypatch, case):
-    """Case f21: what is asked for against what there is, with no remedy that would fail; nothing is created."""
+    """The message shows requested and available, and no remedy that would fail; nothing is created (case f21)."""
     monkeypatch.setattr("sumsquares.jobs.stages.memory_check.available_memory", lambda: 24 << 30)
     text, arguments, words = TOO_MANY[case]
     Path("spec.toml").write_text(text)
@@ -107,7 +107,7 @@ def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkey
 
 @pytest.mark.parametrize("case", OF_PLANS)
 def test_a_plan_says_what_run_would_refuse(cli, monkeypatch, case):
-    """Case f21: with its warning, and its costs."""
+    """As a warning, beside the costs (case f21)."""
     monkeypatch.setattr("sumsquares.jobs.stages.memory_check.available_memory", lambda: 24 << 30)
     text, _, words = TOO_MANY[case]
     Path("spec.toml").write_text(text)
@@ -118,7 +118,7 @@ def test_a_plan_says_what_run_would_refuse(cli, monkeypatch, case):
 
 @pytest.mark.parametrize("case", RECORDS)
 def test_an_odd_record_is_named_or_of_no_account(cli, store, case):
-    """Never an internal error: damage is exit code 3, or told beside the answer."""
+    """It is never an internal error: damage is exit code 3, or a warning beside the answer."""
     path, data, arguments, code = RECORDS[case]
     where = store / path.replace("SUMS", SUMS)
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -156,12 +156,12 @@ def test_what_is_no_plain_file_is_named_and_not_opened(cli, store, case, caplog)
 @pytest.mark.chaos
 @pytest.mark.parametrize("case", ALL if os.environ.get("WHOLE_DAMAGE") else ALL[5::12], ids=" | ".join)
 def test_anything_anywhere_in_a_store_is_named_and_not_opened(cli, store, case, caplog):
-    """No FIFO hangs, no device fills the memory, and what is foreign is neither deleted nor written over."""
+    """No FIFO hangs, no device fills the memory, and foreign files are neither deleted nor overwritten."""
     check_odd_file(cli, store, case, caplog)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_spec_that_is_no_plain_file_is_not_opened(cli, kind):
-    """Exit code 2, with what it is."""
+    """Exit code 2; the message says what it is."""
     put(kind, Path("spec.toml").absolute())
     refused(cli("run", "spec.toml"), exits.USAGE, ["spec.toml", "not read: it is a", "1 MiB"], time.monotonic())

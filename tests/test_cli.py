@@ -56,7 +56,7 @@ def ran(cli, finished, tmp_path):
 
 
 def test_a_run_prints_tables_of_at_most_100_columns_and_names_its_summary_and_report(cli, tmp_path):
-    """The question's own lines among them; both files are there."""
+    """The tables include the question's own rows; both files exist."""
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 0
     tables, _, names = ended.out.rpartition("summary:")
@@ -68,7 +68,7 @@ def test_a_run_prints_tables_of_at_most_100_columns_and_names_its_summary_and_re
 
 
 def test_json_is_one_object_on_stdout_and_quiet_says_nothing_else(cli):
-    """For run, plan, generate, train, summarize and predict."""
+    """Holds for run, plan, generate, train, summarize and predict."""
     for command in ("plan", "generate", "train", "run", "summarize"):
         place = [] if command == "summarize" else ["--workers", "0"]
         ended = cli(command, "spec.toml", "--json", "--quiet", *place)
@@ -81,7 +81,7 @@ def test_json_is_one_object_on_stdout_and_quiet_says_nothing_else(cli):
 
 
 def test_the_stages_one_at_a_time_are_the_run(cli):
-    """train refuses to begin before its datasets are there, and says what to do."""
+    """`train` refuses to start before its datasets exist, and says what to do."""
     refused = cli("train", "spec.toml", "--workers", "0")
     assert refused.code == 2
     assert "sumsquares generate spec.toml" in refused.err
@@ -91,7 +91,7 @@ def test_the_stages_one_at_a_time_are_the_run(cli):
 
 
 def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
-    """Operations, memory and time; no store appears."""
+    """It prints operations, memory and time, and creates no store."""
     facts = json.loads(cli("plan", "spec.toml", "--workers", "2", "--json").out)
     assert facts["trials"] == {"total": 60, "done": 0, "to_train": 60}
     assert facts["flops"] > 0
@@ -103,7 +103,7 @@ def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
 
 
 def test_plan_says_what_is_wrong_with_a_dataset(ran, tmp_path):
-    """A damaged manifest and a missing shard, to people and as JSON."""
+    """It reports a damaged manifest and a missing shard, as text and as JSON."""
     (manifest, other) = (tmp_path / "store/datasets").glob("*/manifest.json")
     manifest.write_bytes(b"{")
     (other.parent / "test/part-00000.parquet").unlink()
@@ -115,7 +115,7 @@ def test_plan_says_what_is_wrong_with_a_dataset(ran, tmp_path):
 
 
 def test_predict_answers_in_the_questions_words(ran):
-    """For every dataset that takes so many numbers, for one dataset, or for one trial."""
+    """For every dataset that takes this many numbers, for one dataset, or for one trial."""
     assert "Expected=9, Predicted=" in ran("predict", "small", "3").out
     both = ran("predict", "small", "3", "4").out
     assert "Expected=7" in both
@@ -126,7 +126,7 @@ def test_predict_answers_in_the_questions_words(ran):
 
 
 def test_predict_leaves_out_datasets_that_do_not_take_the_numbers(cli, tmp_path):
-    """Those of a smaller range; they are an error only if they were asked for, or if none is left."""
+    """A dataset of a smaller range is an error only if it was asked for, or if no other is left."""
     (tmp_path / "spec.toml").write_text(SMALL.replace('"square"\nlargest = 50', '"square"\nlargest = 500'))
     cli("run", "spec.toml", "--workers", "0")
     answers = json.loads(cli("predict", "small", "500", "400", "--json").out)["answers"]
@@ -138,7 +138,7 @@ def test_predict_leaves_out_datasets_that_do_not_take_the_numbers(cli, tmp_path)
 
 
 def test_predict_says_that_a_trial_diverged(cli, tmp_path):
-    """And at which step, instead of an answer; the best trial of its dataset has one."""
+    """It names the step instead of an answer; the best trial of the dataset still answers."""
     text = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 1e30]")
     (tmp_path / "spec.toml").write_text(text)
     assert cli("run", "spec.toml", "--workers", "0").code == 7
@@ -150,7 +150,7 @@ def test_predict_says_that_a_trial_diverged(cli, tmp_path):
 
 
 def test_predict_says_that_a_trials_answer_is_too_large(ran):
-    """Of a network whose numbers overflow where it is asked: no internal error, no number."""
+    """A network that overflows on these inputs gives neither an internal error nor a number."""
     results = read_results(Store("store")).table
     row = next(row for row in results.to_pylist() if row["hidden"] == "[5, 4]" and row["activation"] == "identity")
     mates = [{name: mate[name] for name in SCHEMA.names} for mate in results.to_pylist() if mate["pack"] == row["pack"]]
@@ -163,7 +163,7 @@ def test_predict_says_that_a_trials_answer_is_too_large(ran):
 
 
 def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
-    """Cut off, empty, something else, or with trials that the spec has not got: exit code 3, and the remedy works."""
+    """Cut off, empty, foreign, or with trials that the spec lacks: exit code 3, and the remedy works."""
     path = tmp_path / "store/runs/small/summary.json"
     whole = path.read_bytes()
     unknown = b'{"format": 2, "best": {"sums": {"trial": {"trial_id": "ffff"}}}}'
@@ -178,7 +178,7 @@ def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
 
 
 def test_predict_asks_no_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_path):
-    """Edited, cut off, gone, or that of a run of another name: exit 3, and the remedy gives the answer again."""
+    """Edited, cut off, missing, or another run's: exit code 3, and the remedy restores the answer."""
     path = tmp_path / "store/runs/small/job.toml"
     whole, before = path.read_bytes(), ran("predict", "small", "3", "4").out
     for damaged in (whole.replace(b"0.001", b"0.002"), whole[:90], whole.replace(b'"small"', b'"other"'), None):
@@ -193,7 +193,7 @@ def test_predict_asks_no_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_pat
 
 
 def test_a_best_trial_that_has_lost_its_result_is_damage(ran, tmp_path):
-    """Exit 3; running the spec again gives the answer again. One that is named and was never trained is exit 2."""
+    """Exit code 3, until the spec is run again. A given trial that was never trained is exit code 2."""
     before = ran("predict", "small", "3", "4").out
     for path in (tmp_path / "store/trials").glob("*.parquet"):
         path.unlink()
@@ -205,7 +205,7 @@ def test_a_best_trial_that_has_lost_its_result_is_damage(ran, tmp_path):
 
 
 def test_predict_names_missing_weights(ran, tmp_path):
-    """Exit code 3, and the file."""
+    """Exit code 3, with the name of the file."""
     for path in (tmp_path / "store/trials").glob("*.safetensors"):
         path.unlink()
     ended = ran("predict", "small", "3", "4")
@@ -233,7 +233,7 @@ def test_predict_names_missing_weights(ran, tmp_path):
     ],
 )
 def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(ran, arguments, words):
-    """One message, no traceback, no secret."""
+    """There is one message, no traceback and no secret."""
     ended = ran(*arguments)
     assert ended.code == 2
     assert words in ended.err
@@ -243,7 +243,7 @@ def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(ran, arguments, words
 
 @pytest.mark.parametrize("name", ["../x", "/etc", "a" * 300, "$(id)", "a\\u0007b", "<script>"])
 def test_a_name_that_could_leave_the_store_is_refused_and_nothing_is_created(cli, tmp_path, name):
-    """Exit code 2."""
+    """The exit code is 2."""
     (tmp_path / "spec.toml").write_text(SMALL.replace('"small"', f'"{name}"'))
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 2
@@ -252,7 +252,7 @@ def test_a_name_that_could_leave_the_store_is_refused_and_nothing_is_created(cli
 
 
 def test_a_store_that_can_not_be_written_is_exit_4_before_any_work(cli, tmp_path):
-    """Here a file stands in its place."""
+    """A file is in the place of the store's folder."""
     (tmp_path / "store").write_text("not a folder")
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 4
@@ -261,7 +261,7 @@ def test_a_store_that_can_not_be_written_is_exit_4_before_any_work(cli, tmp_path
 
 
 def test_a_foreign_file_in_a_datasets_place_is_exit_3(cli, tmp_path):
-    """It is named and left alone."""
+    """The file is named and stays as it is."""
     cli("generate", "spec.toml", "--workers", "0")
     (shard,) = (tmp_path / "store/datasets").glob("*/test/part-00000.parquet".replace("*", json_digest(cli)))
     other = next(
@@ -290,7 +290,7 @@ def json_digest(cli):
     ],
 )
 def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(tmp_path, redirection, code, words):
-    """Here nothing has been trained, so that the command itself ends with 7."""
+    """Nothing has been trained here, so the command itself ends with 7."""
     (tmp_path / "spec.toml").write_text(SMALL)
     line = f'set -o pipefail; "$0" -m sumsquares summarize spec.toml {redirection}'
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -305,7 +305,7 @@ def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(
 
 
 def test_with_json_an_error_goes_to_stderr_alone(cli):
-    """Nothing is printed to stdout, and the exit code says which kind it is."""
+    """Nothing is printed to stdout; the exit code gives the kind of error."""
     ended = cli("run", "missing.toml", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert "missing.toml" in ended.err
@@ -313,7 +313,7 @@ def test_with_json_an_error_goes_to_stderr_alone(cli):
 
 @pytest.mark.parametrize("error", [MemoryError(), pa.ArrowMemoryError("malloc of size 42 failed")])
 def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error):
-    """No internal error: there is something to do."""
+    """It is not an internal error, and the message has a remedy."""
 
     def fails(*_):
         raise error
@@ -328,7 +328,7 @@ def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error)
 
 
 def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
-    """The signal that the kernel sends beside the error is not what ends it."""
+    """SIGXFSZ, which the kernel sends along, does not end the command."""
     (tmp_path / "spec.toml").write_text(SMALL)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     program = 'ulimit -f 1; exec "$0" -m sumsquares run spec.toml --workers 0'
@@ -344,7 +344,7 @@ def test_a_limit_on_the_size_of_files_is_exit_4(tmp_path):
 
 
 def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, monkeypatch):
-    """The message says how to get it."""
+    """The message says how to get the traceback."""
     monkeypatch.setattr("sumsquares.jobs.pipeline.planning.make_plan", None)
     ended = cli("run", "spec.toml", "--workers", "0")
     assert ended.code == 1
@@ -355,7 +355,7 @@ def test_an_internal_error_is_exit_1_with_a_traceback_only_if_asked_for(cli, mon
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_every_option_has_help(cli, command):
-    """And the common options."""
+    """Every command also has the common options."""
     ended = cli(command, "--help")
     assert ended.code == 0
     for option in ("--store", "--json", "--quiet", "--debug"):
@@ -365,7 +365,7 @@ def test_every_command_and_every_option_has_help(cli, command):
 
 
 def test_the_list_of_commands_says_in_80_columns_what_each_does(cli, monkeypatch):
-    """No text is cut."""
+    """No description is cut off."""
     monkeypatch.setenv("COLUMNS", "80")
     listed = cli("--help").out.partition("Commands:")[2].splitlines()[1:]
     assert len(listed) >= len(COMMANDS)
@@ -373,7 +373,7 @@ def test_the_list_of_commands_says_in_80_columns_what_each_does(cli, monkeypatch
 
 
 def test_the_limit_on_trials_is_the_specs_own():
-    """It is written down twice, since --help must not import what reads specs."""
+    """It is written twice, since --help must not import the code that reads specs."""
     group = typer.main.get_command(app)
     for name in COMMANDS:
         limits = [option.default for option in group.commands[name].params if option.name == "max_trials"]
@@ -381,7 +381,7 @@ def test_the_limit_on_trials_is_the_specs_own():
 
 
 def test_an_option_has_the_same_default_in_every_command():
-    """Also in those of a group."""
+    """Nested commands are included."""
     group = typer.main.get_command(app)
     commands = [*group.commands.values(), *group.commands["nightly"].commands.values()]
     defaults = {}
@@ -392,13 +392,13 @@ def test_an_option_has_the_same_default_in_every_command():
 
 
 def test_a_misspelt_command_is_exit_2(cli):
-    """With what there is."""
+    """The message lists the commands."""
     assert cli("rnu").code == 2
     assert set(COMMANDS) >= {"run", "plan", "generate", "train", "summarize", "predict"}
 
 
 def test_a_command_ends_the_process_without_the_interpreters_shutdown():
-    """In which threads of pyarrow that still hold Python objects abort the process; what was registered is called."""
+    """During shutdown, pyarrow threads that still hold Python objects abort the process. Exit handlers do run."""
     program = """
 import atexit, os, sys
 class Last:

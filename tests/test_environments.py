@@ -1,4 +1,4 @@
-"""What surrounds a command, its locale, terminal, home, proxies and variables, changes no result and no exit code."""
+"""The environment of a command (locale, terminal, home, proxies, variables) changes no result and no exit code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE = SMALL.replace("lr = [0.001, 0.01]", "lr = 0.01").replace("seeds = 3", "see
 
 
 def test_a_run_in_a_checkout_records_its_commit():
-    """Or none, where there is no checkout."""
+    """Outside a checkout there is none."""
     root = Path(__file__).parent.parent
     git, expected = shutil.which("git"), None
     if git and (root / ".git").exists():
@@ -39,7 +39,7 @@ def test_a_run_in_a_checkout_records_its_commit():
 
 
 def test_a_path_is_its_bytes_in_a_locale_without_utf8(tmp_path):
-    """Case f18: the run is made there, and its tables and paths are printed, whatever the encoding."""
+    """The run succeeds, and its tables and paths are printed, whatever the encoding (case f18)."""
     (tmp_path / "spec.toml").write_text(ONE)
     name = "störe".encode()
     command = [sys.executable, "-m", "sumsquares", "run", "spec.toml", "--store", name, "--workers", "0"]
@@ -53,7 +53,7 @@ def test_a_path_is_its_bytes_in_a_locale_without_utf8(tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "plan", "summarize", "generate"])
 def test_a_path_in_another_encoding_is_its_bytes(cli, tmp_path, command):
-    """Latin-1 where the locale is UTF-8."""
+    """The path is in Latin-1, the locale in UTF-8."""
     (tmp_path / "spec.toml").write_text(ONE)
     place = ("--workers", "0") if command in ("run", "generate") else ()
     ended = cli(command, "spec.toml", "--store", os.fsdecode(b"st\xf6re"), *place)
@@ -65,7 +65,7 @@ WIDTHS = ["0", "1", "-5", "abc", "", "1000000000", "9" * 5000, "\u0663", "\u00b2
 
 @pytest.mark.parametrize("width", WIDTHS, ids=lambda width: ascii(width)[:20])
 def test_a_width_that_none_has_says_nothing(cli, finished, monkeypatch, width):
-    """The tables are as wide as without it, none is lost."""
+    """An implausible width is ignored: the tables are as wide as without it."""
     monkeypatch.setenv("COLUMNS", width)
     monkeypatch.setenv("LINES", width)
     Path("spec.toml").write_text(SMALL)
@@ -76,7 +76,7 @@ def test_a_width_that_none_has_says_nothing(cli, finished, monkeypatch, width):
 
 
 def test_a_folder_that_is_gone_is_said_to_be_gone(cli, tmp_path, monkeypatch):
-    """Where this was started; a path that begins with / works there."""
+    """The working directory was deleted; absolute paths still work."""
     (tmp_path / "spec.toml").write_text(SMALL)
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -96,7 +96,7 @@ def test_no_debugging_is_no_debugging(cli, monkeypatch, value):
 
 @pytest.mark.parametrize("command", [("plan", "spec.toml"), ("nightly", "status")])
 def test_a_store_of_one_letter_and_a_colon_is_no_folder(cli, monkeypatch, command):
-    """It is an address that begins with something else than s3."""
+    """It is an address with a scheme other than s3."""
     Path("spec.toml").write_text(SMALL)
     monkeypatch.setenv("SUMSQUARES_STORE", "x://bucket/y")
     ended = cli(*command)
@@ -113,7 +113,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("case", SETTINGS)
 def test_wrong_settings_of_an_object_store_are_told_at_once(s3_root, monkeypatch, case):
-    """Exit code 4 with the true reason; nothing is tried again, which took 60 s."""
+    """Exit code 4 with the true reason, without retries, which took 60 s."""
     settings, reason = SETTINGS[case]
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -125,7 +125,7 @@ def test_wrong_settings_of_an_object_store_are_told_at_once(s3_root, monkeypatch
 
 
 def test_a_server_that_never_answered_is_not_waited_for_long(s3_root, s3_server, monkeypatch):
-    """One that has answered once is: it may be starting again."""
+    """A server that has answered once is waited for: it may be restarting."""
     monkeypatch.setattr(bucket, "FIRST_PATIENCE", 0.3)
     monkeypatch.setattr(bucket, "_LONGEST_PAUSE", 0.01)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:hunter2@127.0.0.1:9")
@@ -143,7 +143,7 @@ def test_a_server_that_never_answered_is_not_waited_for_long(s3_root, s3_server,
 
 
 def test_a_ray_of_our_own_hears_nothing_of_the_environment(monkeypatch, tmp_path):
-    """Ray ends for a variable that it can't read; how it shares the memory may be said, in numbers."""
+    """Ray fails on a variable that it can't parse; only numeric settings of its memory are passed on."""
     for name in ("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "RAY_gcs_server_port", "RAY_object_store_memory", TUNING[0]):
         monkeypatch.setenv(name, "abc")
     monkeypatch.setenv(TUNING[1], "250")
@@ -160,7 +160,7 @@ def test_a_ray_of_our_own_hears_nothing_of_the_environment(monkeypatch, tmp_path
 
 
 def test_for_a_cluster_a_number_is_kept_and_nonsense_is_not(monkeypatch):
-    """What its administrator has set, that is."""
+    """These are settings of the cluster's administrator."""
     monkeypatch.setenv("RAY_A", "3")
     monkeypatch.setenv("RAY_B", "abc")
     monkeypatch.setenv("RAY_C", "")
@@ -170,7 +170,7 @@ def test_for_a_cluster_a_number_is_kept_and_nonsense_is_not(monkeypatch):
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_store_that_cannot_be_written_is_summarised_all_the_same(cli, finished, monkeypatch, as_json):
-    """Case f19: the tables that are there, with one warning that nothing was written; nothing is."""
+    """The tables are printed, with one warning that nothing was written; nothing is (case f19)."""
 
     def read_only(*_arguments):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -1,4 +1,4 @@
-"""What a plan costs: the measurement is short, whatever the spec."""
+"""The estimated cost of a plan: its measurement is short, whatever the spec."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def packs_of(rows=60, batch=20, epochs=8, hidden="[[], [6], [5, 4]]", device="cp
 
 @pytest.fixture(autouse=True)
 def _denormals():
-    """As they were: the engine sets denormals to zero in its process."""
+    """Restores the setting: the engine flushes denormals to zero in its process."""
     yield
     torch.set_flush_denormal(False)
 
@@ -52,7 +52,7 @@ SIZES = [
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_what_is_measured_is_no_more_than_the_pack_and_within_the_limits(sizes):
-    """In steps, rows of a batch, operations and memory."""
+    """In steps, rows per batch, operations and memory."""
     for pack in packs_of(**sizes):
         sample = measurable(pack)
         if sample is None:
@@ -65,7 +65,7 @@ def test_what_is_measured_is_no_more_than_the_pack_and_within_the_limits(sizes):
 
 
 def test_small_packs_are_measured_as_they_are():
-    """Their batches are not cut, and half of the steps warm up."""
+    """Their batches are not cut, and half of the steps are warm-up."""
     for pack in packs_of(epochs=1000):
         sample = measurable(pack)
         assert sample.program.steps == MEASURED_STEPS
@@ -75,7 +75,7 @@ def test_small_packs_are_measured_as_they_are():
 
 
 def test_wide_networks_are_measured_with_smaller_batches():
-    """In as few steps as can be."""
+    """In as few steps as allowed."""
     (pack, *_) = packs_of(rows=10**6, batch=100_000, epochs=1, hidden=WIDE)
     sample = measurable(pack)
     assert sample.program.steps == LEAST_STEPS
@@ -84,14 +84,14 @@ def test_wide_networks_are_measured_with_smaller_batches():
 
 @pytest.mark.parametrize("sizes", [SIZES[6], {**SIZES[3], "hidden": "[[512, 512]]"}])
 def test_a_large_spec_is_estimated_in_little_time_and_memory(sizes):
-    """Seconds and megabytes, where its own steps would take minutes and 149 GiB; more work has a higher estimate."""
+    """It takes seconds and megabytes, where real steps take minutes and 149 GiB; more work is estimated higher."""
     cost = estimate(packs_of(**sizes)[:1], workers=0)
     assert cost.measured
     assert cost.seconds > 10 * estimate(packs_of()[:1], workers=0).seconds
 
 
 def test_what_can_not_be_measured_is_estimated_by_the_model(monkeypatch):
-    """Here a pack of one step, and one whose parameters alone are too many."""
+    """Examples are a pack of one step, and one with too many parameters."""
     monkeypatch.setattr(module, "_measured_factor", None)
     for sizes in ({"epochs": 1, "batch": 60}, SIZES[8]):
         packs = packs_of(**sizes)
@@ -101,7 +101,7 @@ def test_what_can_not_be_measured_is_estimated_by_the_model(monkeypatch):
 
 
 def test_workers_share_the_time_but_not_the_longest_pack():
-    """Two take half as long, a thousand as long as one pack."""
+    """Two workers take half the time, a thousand as long as the longest pack."""
     packs = plan_packs(trials(small()))
     one, two, many = (estimate(packs, workers) for workers in (1, 2, 1000))
     assert one.core_seconds == one.seconds

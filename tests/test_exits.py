@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from specs import SMALL
-from sumsquares.jobs.night.here import Here, Options
 
 from sumsquares.cluster.workers import ClusterError
 from sumsquares.datasets.errors import DamagedShard, DataError
@@ -19,6 +18,7 @@ from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.nightly import RegressedError
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import EngineMissing
+from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.results.pack_files import DamagedResult, ForeignResult
@@ -96,5 +96,5 @@ def test_a_failed_pack_ends_run_train_and_night_with_the_same_code(tmp_path, mon
     monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", fails)
     ended = [command(path, 10**6, IN_PROCESS, shared) for command in (commands.run, commands.train)]
     night = Night(date(2026, 11, 1), load_spec(path))
-    ended.append(run_night(night, Options(), Here(store, IN_PROCESS, Progress(quiet=True)))["exit_code"])
+    ended.append(run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True))).exit_code)
     assert ended == [FAILURES[error]] * 3

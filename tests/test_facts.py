@@ -1,4 +1,4 @@
-"""The facts of a dataset in the store: measured once, and made anew where they are gone, damaged or another's."""
+"""The facts of a dataset in the store: measured once, and again if they are missing, damaged or of another dataset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = DatasetSpec(task="square", largest=60, rows=40, test_rows=50, seed=1)
 
 
 def equal(one, other):
-    """Whether two facts are the same."""
+    """Whether two facts are equal."""
     return all(np.array_equal(vars(one)[name], vars(other)[name]) for name in vars(one))
 
 
@@ -30,7 +30,7 @@ def store(tmp_path):
 
 
 def test_facts_are_measured_once(store, monkeypatch):
-    """What is read back is what was measured; a second question reads the file."""
+    """The second call reads from the file what the first measured."""
     measured = facts_of(store, SPEC)
     assert equal(measured, measure_facts(SPEC))
     monkeypatch.setattr(module, "measure_facts", lambda _: pytest.fail("measured twice"))
@@ -38,7 +38,7 @@ def test_facts_are_measured_once(store, monkeypatch):
 
 
 def sealed(**changes):
-    """A file with a right seal and something else in it."""
+    """A file with a valid seal and the wrong content."""
     body = json.loads(encode_facts(SPEC, measure_facts(SPEC)))
     del body["sha256"]
     return seal({**body, **changes})
@@ -57,14 +57,14 @@ def sealed(**changes):
     ],
 )
 def test_facts_that_are_not_those_of_the_dataset_are_made_anew(store, content):
-    """Damaged ones, and those of another dataset."""
+    """Damaged facts, and facts of another dataset, are replaced."""
     store.put(facts_path(SPEC), content)
     assert equal(facts_of(store, SPEC), measure_facts(SPEC))
     assert store.get(facts_path(SPEC)) == encode_facts(SPEC, measure_facts(SPEC))
 
 
 def test_any_flipped_byte_of_the_facts_is_found(store):
-    """It is never believed, and the file is written anew."""
+    """It is never trusted, and the file is written again."""
     whole = encode_facts(SPEC, measure_facts(SPEC))
     for place in range(0, len(whole), 7):
         store.put(facts_path(SPEC), whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -72,7 +72,7 @@ def test_any_flipped_byte_of_the_facts_is_found(store):
 
 
 def test_a_store_that_can_not_be_written_gives_the_facts_as_well(store, monkeypatch):
-    """They are measured each time then."""
+    """They are then measured each time."""
 
     def refuse(*_):
         raise StorageError("read-only")
@@ -87,7 +87,7 @@ def test_a_worker_measures_the_errors_on_unseen_rows(store):
 
 
 def test_what_lies_in_their_place_and_is_none_of_ours_stays(store):
-    """They are measured all the same."""
+    """The facts are measured nevertheless."""
     store.put(facts_path(SPEC), b"my only copy")
     assert equal(facts_of(store, SPEC), measure_facts(SPEC))
     assert store.get(facts_path(SPEC)) == b"my only copy"

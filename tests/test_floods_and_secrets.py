@@ -1,4 +1,4 @@
-"""Ten thousand problems are told as a few and their number; what looks like a secret is told to nobody."""
+"""Ten thousand problems are shown as a few and their number; what looks like a secret is never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANY = 3000
 
 @pytest.fixture
 def flooded(finished, tmp_path):
-    """A finished store with thousands of foreign files, and hundreds of damaged packs."""
+    """A finished store with thousands of foreign files and hundreds of damaged packs."""
     (tmp_path / "spec.toml").write_text(SMALL)
     store = Path(shutil.copytree(finished.root, tmp_path / "store"))
     for number in range(MANY):
@@ -35,7 +35,7 @@ def flooded(finished, tmp_path):
 
 @pytest.mark.parametrize("command", ["plan", "run", "summarize", "train", "generate", "nightly"])
 def test_a_flood_is_a_few_lines_and_a_number(cli, flooded, caplog, command):
-    """On stdout as on stderr, for every command that reads the results."""
+    """On stdout and stderr, for every command that reads results."""
     place = () if command in ("plan", "summarize") else ("--workers", "0")
     ended = cli(command, "spec.toml", *place)
     assert ended.code == 0, ended.err[-500:]
@@ -44,13 +44,13 @@ def test_a_flood_is_a_few_lines_and_a_number(cli, flooded, caplog, command):
 
 
 def test_json_has_them_all(cli, flooded):
-    """For programs nothing is left out."""
+    """Programs get the complete list."""
     problems = json.loads(cli("plan", "spec.toml", "--json").out)["problems"]
     assert len(problems) == MANY + MANY // 10
 
 
 def test_names_of_runs_are_a_few_and_a_number(cli, tmp_path):
-    """Where a run is asked for that isn't there."""
+    """In the message about a run that does not exist."""
     for number in range(200):
         (tmp_path / f"store/runs/run-{number:03}").mkdir(parents=True)
         (tmp_path / f"store/runs/run-{number:03}/job.toml").touch()
@@ -94,7 +94,7 @@ TOLD = {
 
 @pytest.mark.parametrize("case", TOLD)
 def test_a_secret_is_not_echoed(cli, monkeypatch, case):
-    """Whatever refuses it says what it is and not what it holds."""
+    """A refusal says what kind of value it refuses, not the value."""
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, f"http://u:{SECRET}@127.0.0.1:9")
     Path("spec.toml").write_text(SMALL)
@@ -110,7 +110,7 @@ def test_a_secret_is_not_echoed(cli, monkeypatch, case):
     [("AWS_ENDPOINT_URL", SECRET), ("AWS_DEFAULT_REGION", f"{SECRET} x"), ("AWS_PROFILE", SECRET)],
 )
 def test_a_secret_in_the_wrong_variable_is_not_echoed(cli, monkeypatch, name, value):
-    """The variable is named."""
+    """Only the variable is named."""
     Path("spec.toml").write_text(SMALL)
     monkeypatch.setenv(name, value)
     ended = cli("plan", "spec.toml", "--store", "s3://bucket/x")
@@ -123,7 +123,7 @@ def test_a_secret_in_the_wrong_variable_is_not_echoed(cli, monkeypatch, name, va
     "command", [f"./nothing --token {SECRET}", f"./nothing https://u:{SECRET}@h", f"./a\0b {SECRET}"]
 )
 def test_a_hook_that_cannot_be_started_is_named_without_its_arguments(command):
-    """It was there when the night began."""
+    """The program existed when the night began."""
     told = run_hook(command, "success", {}, 1.0)
     assert told is not None
     assert "could not be started" in told
@@ -131,7 +131,7 @@ def test_a_hook_that_cannot_be_started_is_named_without_its_arguments(command):
 
 
 def test_a_secret_in_a_comment_is_in_no_report(cli):
-    """The report shows the spec; job.toml is the file as it was."""
+    """The report shows the parsed spec; job.toml is the file as it was."""
     lines = [f"# https://u:{SECRET}@host", f"# token={SECRET}", f"# Authorization: Bearer {SECRET}", "# seen: by all"]
     Path("spec.toml").write_text("\n".join([*lines, SMALL]))
     ended = cli("run", "spec.toml", "--workers", "0")
@@ -154,12 +154,12 @@ MASKED = {
 
 @pytest.mark.parametrize("text", MASKED)
 def test_what_looks_like_a_secret_is_masked(text):
-    """And what doesn't stays as it is."""
+    """Other text stays as it is."""
     assert masked(text) == MASKED[text]
 
 
 def test_an_error_of_the_system_is_masked(tmp_path, monkeypatch):
-    """Whoever words it."""
+    """Whichever library words it."""
 
     def fails(*_arguments):
         raise OSError(5, f"cannot reach https://u:{SECRET}@host")

@@ -1,4 +1,4 @@
-"""What a run does where somebody else's file lies in the place of one of its own: it stays, to the byte."""
+"""A run finds somebody else's file where it would write one of its own: the file stays, to the byte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("is_done", [True, False], ids=["in a store that is done", "alone"])
 def test_a_foreign_file_stays_and_ends_a_run_before_anything_is_trained(cli, tmp_path, place, is_done):
-    """It is named, with what to do; once it is away the run goes through."""
+    """It is named, with the remedy; once it is moved away, the run succeeds."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
     (path,) = (tmp_path / "store").glob(PLACES[place])
@@ -46,7 +46,7 @@ def test_a_foreign_file_stays_and_ends_a_run_before_anything_is_trained(cli, tmp
 
 
 def test_a_summary_is_not_written_over_a_foreign_file(cli, tmp_path):
-    """The command that only summarises finds it too."""
+    """`summarize` finds it too."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
     report = Path("store/runs/tiny/report.html")
@@ -69,7 +69,7 @@ TOGETHER = (
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["cut off", "empty", "blank"])
 def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
-    """It is nobody's only copy."""
+    """It holds nothing that can't be computed again."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
     for places in TOGETHER:
@@ -84,7 +84,7 @@ def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
 
 
 def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
-    """Nothing trains it anew, and nothing deletes it."""
+    """The message promises no retraining, and nothing deletes the file."""
     (tmp_path / "tiny.toml").write_text(TINY)
     path = tmp_path / "store/trials/aaaaaaaaaaaaaaaa.parquet"
     path.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Datasets in the store: what is missing is made, what is whole is kept, what is damaged is found and mended."""
+"""Datasets in the store: missing shards are made, whole ones are kept, damaged ones are found and made again."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FOLDER = folder_of(DATASET)
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with the dataset of squares in it."""
+    """A store with the dataset of squares."""
     store = Store(str(tmp_path / "store"))
     complete(store)
     return store
 
 
 def complete(store):
-    """Makes what is missing, and returns what was made and what was kept."""
+    """Generates what is missing; returns what was made and what was kept."""
     made = []
     generate(store, [plan_dataset(store, DATASET)], map_tasks, made.append)
     return [each.entry.path for each in made if each.generated], [e.entry.path for e in made if not e.generated]
@@ -41,7 +41,7 @@ def rows(store):
 
 
 def test_a_complete_dataset_is_not_touched(store):
-    """Nothing is planned, nothing is written."""
+    """Nothing is planned and nothing is written."""
     before = contents(store)
     assert plan_dataset(store, DATASET).tasks == []
     assert complete(store) == ([], [])
@@ -49,7 +49,7 @@ def test_a_complete_dataset_is_not_touched(store):
 
 
 def test_a_half_written_dataset_is_completed_from_what_is_there(store):
-    """Without its manifest, shards that are whole are kept and only the missing one is made."""
+    """Without its manifest, whole shards are kept and only the missing one is made."""
     before = contents(store)
     store.delete(manifest_path(DATASET))
     store.delete(f"{FOLDER}/test/part-00000.parquet")
@@ -62,7 +62,7 @@ def test_a_half_written_dataset_is_completed_from_what_is_there(store):
 @pytest.mark.parametrize("name", ["manifest.json", "train/part-00000.parquet"])
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "emptied"])
 def test_whatever_is_damaged_is_made_again(store, name, harm):
-    """Found by its size, by its hash when it is read, or by the manifest's own; the end is as if nothing had been."""
+    """Damage is found by size, by hash, or by the manifest's own digest; the repaired dataset is the same."""
     before, path = contents(store), f"{FOLDER}/{name}"
     data = before[path]
     bad = {"truncated": data[:-7], "flipped": data[:40] + bytes([data[40] ^ 1]) + data[41:], "emptied": b""}[harm]
@@ -73,7 +73,7 @@ def test_whatever_is_damaged_is_made_again(store, name, harm):
 
 
 def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
-    """The reader finds it, says so, and has the shard made again."""
+    """The reader finds and reports it, and has the shard made again."""
     path = f"{FOLDER}/train/part-00000.parquet"
     data = store.get(path)
     store.put(path, data[:60] + bytes([data[60] ^ 4]) + data[61:])
@@ -85,7 +85,7 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
 
 
 def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
-    """Though its own digest is right; once it is deleted, or at once, the dataset is generated as it was."""
+    """Its own digest is right; the dataset is generated again, at once or after the manifest is deleted."""
     before, other = contents(store), small(seed=7).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
     for remedy in (lambda: None, lambda: store.delete(manifest_path(DATASET))):
@@ -100,7 +100,7 @@ def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
 
 
 def test_a_foreign_file_is_left_alone_and_stops_the_run(store):
-    """It is somebody's data: what was expected and what was found is said."""
+    """It is somebody's data: the message says what was expected and what was found."""
     other = small(largest=49_000).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
     foreign = store.get(f"{folder_of(other)}/train/part-00000.parquet")
@@ -123,7 +123,7 @@ def test_any_shard_can_be_made_anywhere_in_any_order(store, tmp_path):
 
 
 def test_a_reader_holds_no_more_than_its_limit(store):
-    """Beyond it shards are read again, to the same rows."""
+    """Beyond its limit shards are read again, with the same rows."""
     reader = DatasetReader(store, memory_limit=1)
     for split in ("train", "test", "train"):
         manifest = read_manifest(store, DATASET)

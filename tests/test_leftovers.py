@@ -1,4 +1,4 @@
-"""What killed processes leave in a store goes once it is old: nothing that is in use, nothing of somebody else's."""
+"""Files that killed processes leave in a store are deleted once they are old, unless they are in use or foreign."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def there(paths: list[Path]) -> list[Path]:
 
 
 def test_a_run_removes_what_is_old_and_leaves_what_is_foreign_or_young(tmp_path):
-    """Temporary files, probes and lock files, beside the store as well, where a probe lies before there is one."""
+    """Temporary files, probes and lock files; also beside the store, where a probe is before the store exists."""
     beside = made(tmp_path, OLD_SECONDS + 60, {f"probe-{HEX}": b"sumsquares", f".tmp-{HEX}": b"sums"})
     old, foreign = made(tmp_path / "store", OLD_SECONDS + 60), made(tmp_path / "store", 10 * OLD_SECONDS, FOREIGN)
     foreign += made(tmp_path, 10 * OLD_SECONDS, {"probe-1111111111111111": b"mine", ".tmp-1111111111111111": b"mine"})
@@ -67,7 +67,7 @@ def test_a_run_removes_what_is_old_and_leaves_what_is_foreign_or_young(tmp_path)
 
 
 def test_a_refusal_removes_nothing(tmp_path):
-    """What can refuse a run comes first."""
+    """Checks that can refuse a run come first."""
     old = made(tmp_path / "store", OLD_SECONDS + 60)
     with pytest.raises(ValueError, match="rows"):
         run(tmp_path, "name = 'small'\n[[dataset]]\nrows = 0")
@@ -86,7 +86,7 @@ def test_a_lock_that_is_held_stays(tmp_path):
 
 
 def test_locks_lock_while_their_files_are_removed(tmp_path, monkeypatch):
-    """Four threads take turns, and a fifth removes the lock's file whenever nobody holds it: no two are inside."""
+    """Four threads take turns, and a fifth deletes the lock file whenever it is free: the lock stays exclusive."""
     monkeypatch.setattr(folder, "OLD_SECONDS", -1.0)
     store, inside, seen, removed = Store(str(tmp_path)), [], [], []
     is_over, real = threading.Event(), Path.unlink
@@ -119,7 +119,7 @@ def test_locks_lock_while_their_files_are_removed(tmp_path, monkeypatch):
 
 
 def test_an_object_store_is_swept_where_it_was_listed(s3_root, s3_server, monkeypatch):
-    """Old probes in its root and turns of dead processes in the folders that are named; what is young stays."""
+    """Old probes in its root, and turns of dead processes in the given folders, are deleted; young ones stay."""
     store, prefix = Store(s3_root), s3_root.removeprefix("s3://")
     ours = [f"probe-{HEX}", "runs/small/.tmp-turn-summary.json"]
     foreign = [f"trials/probe-{HEX}", "probe-notes", "runs/small/summary.json", "runs/small/.tmp-notes"]

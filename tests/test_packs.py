@@ -1,4 +1,4 @@
-"""Packs: every trial in one of them, of one shape each, and of a size that suits the machine."""
+"""Packs: every trial is in one of them, each has one shape, and its size suits the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sumsquares.jobs.stages.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds,
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))
 @settings(max_examples=30, deadline=None)
 def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
-    """Whichever trials are left to train; what a pack's trials share they share in full."""
+    """This holds whichever trials are left; the trials of a pack share its shape completely."""
     wanted = [trial for index, trial in enumerate(trials(small())) if index not in left_out]
     packs = plan_packs(wanted, device)
     assert sorted(trial.id for pack in packs for trial in pack.trials) == sorted(trial.id for trial in wanted)
@@ -28,7 +28,7 @@ def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
 
 
 def test_the_longest_pack_is_first_and_the_order_is_that_of_no_input():
-    """So that the last worker is not left with the longest."""
+    """Otherwise the last worker would be left with the longest pack."""
     wanted = trials(small())
     packs = plan_packs(wanted)
     assert [pack.seconds for pack in packs] == sorted((pack.seconds for pack in packs), reverse=True)
@@ -36,7 +36,7 @@ def test_the_longest_pack_is_first_and_the_order_is_that_of_no_input():
 
 
 def test_the_parts_of_a_split_are_the_whole():
-    """A pack of one trial has none."""
+    """A pack of one trial has no parts."""
     for pack in plan_packs(trials(small())):
         parts = pack.split()
         assert sum((half.trials for half in parts), ()) == (pack.trials if len(pack.trials) > 1 else ())
@@ -44,7 +44,7 @@ def test_the_parts_of_a_split_are_the_whole():
 
 
 def test_many_trials_of_a_shape_are_cut_evenly():
-    """Into as few packs as the size allows, none larger than another by more than one."""
+    """Into as few packs as the size limit allows, whose sizes differ by at most one."""
     packs = plan_packs(trials(small(seeds=200, hidden="[[16, 16]]", activation='["tanh"]', lr="[0.01]")))
     sizes = [len(pack.trials) for pack in packs]
     assert sum(sizes) == 400
@@ -54,7 +54,7 @@ def test_many_trials_of_a_shape_are_cut_evenly():
 
 @pytest.mark.parametrize(("width", "expected"), [(1, 256), (16, 70), (64, 14), (512, 1)])
 def test_a_pack_fits_the_cache(width, expected):
-    """As many models as the measured best, never none: 64 of 16 units, 16 of 64 units."""
+    """It has as many models as measured best, and at least one: 64 with 16 units, 16 with 64 units."""
     program = Program(1, (width, width), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
     size = pack_size(program, "cpu")
     assert size == expected
@@ -81,7 +81,7 @@ def test_operations_are_those_of_the_question():
     ],
 )
 def test_what_lanes_are_expected_to_take_is_near_what_they_took(changes, measured):
-    """A step of 64 models of 2-16-16-1 with Adam, on one core: within a factor of 1.5."""
+    """A step of 64 models of 2-16-16-1 with Adam on one core, within a factor of 1.5."""
     shape = {"inputs": 2, "hidden": (16, 16), "activation": "relu", "optimizer": "adam", "schedule": "constant"}
     program = Program(**shape | {"epochs": 1, "rows": 1000, "dtype": "float32", "shuffle_seed": 0} | changes)
     assert 1 / 1.5 < _lanes_seconds(program, 64) / program.steps / measured < 1.5

@@ -1,4 +1,4 @@
-"""What is refused leaves no trace: the earlier run stays, a fresh store stays away, nothing is moved or left behind."""
+"""A refused command leaves no trace: an earlier run stays, no store is created, no file is moved or left behind."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ RUNS += [("generate", "no room"), ("generate", "a wrong spec"), ("summarize", "a
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run, not to be changed."""
+    """A finished run; tests must not change it."""
     store, code = run(tmp_path_factory.mktemp("finished"))
     assert code == 0
     return store
 
 
 def tree(folder):
-    """Every folder, and every file with what it holds and when it was changed."""
+    """Every folder, and every file with its content and modification time."""
     paths = {path.relative_to(folder): path for path in Path(folder).rglob("*")}
     return {name: path.is_file() and (path.stat().st_mtime_ns, path.read_bytes()) for name, path in paths.items()}
 
@@ -57,7 +57,7 @@ def tree(folder):
 def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
     finished, tmp_path, monkeypatch, command, refusal
 ):
-    """For every stage and for nights: no file is made or written, no folder made; and the earlier run answers still."""
+    """For every stage and for nights: no file or folder is created or changed, and the earlier run still answers."""
     text, options, address, code = REFUSALS[refusal]
     (tmp_path / "spec.toml").write_text(text)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.available", lambda: "it was not built")
@@ -74,7 +74,7 @@ def test_a_refusal_changes_neither_a_finished_store_nor_makes_a_fresh_one(
 
 
 def code_of(command, path, store, place):
-    """The exit code of an error that the command ends with."""
+    """The exit code of the error that ends the command."""
     try:
         start(command, path, store, place)
     except (RuntimeError, ValueError) as error:
@@ -94,7 +94,7 @@ def start(command, path, store, place):
 
 
 def test_commands_about_nights_make_no_store(tmp_path):
-    """A mistyped --store is not filled with locks."""
+    """A mistyped --store is not filled with lock files."""
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     night_commands.prune_nights(RetentionPolicy(), dry_run=False, shared=shared)
     night_commands.free(shared)
@@ -105,7 +105,7 @@ def test_commands_about_nights_make_no_store(tmp_path):
 
 
 def test_an_earlier_run_stays_until_the_new_one_has_its_results(finished, tmp_path, monkeypatch):
-    """While the new one trains, and after it was interrupted, the earlier one answers; then it is kept aside."""
+    """It answers while the new run trains and after that was interrupted; then it is kept in `previous`."""
     store, _ = run(tmp_path)
     earlier = {path: store.get(path) for path in store.list("runs")}
     seen = []
@@ -129,7 +129,7 @@ def test_an_earlier_run_stays_until_the_new_one_has_its_results(finished, tmp_pa
 
 
 def test_a_run_that_trained_nothing_does_not_replace_an_earlier_one(finished, tmp_path, monkeypatch, capfd):
-    """All its packs fail: exit code 7, and the earlier run is where it was."""
+    """All its packs fail: exit code 7, and the earlier run stays."""
     store, _ = run(tmp_path)
     before = {path: store.get(path) for path in store.list("runs")}
     monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", None)
@@ -139,7 +139,7 @@ def test_a_run_that_trained_nothing_does_not_replace_an_earlier_one(finished, tm
 
 
 def test_a_summary_of_nothing_is_written_where_nothing_is_in_its_place(tmp_path, capfd):
-    """As before: it says that all trials are missing."""
+    """It says that all trials are missing."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     assert commands.summarize(tmp_path / "spec.toml", 10**6, shared) == exits.INCOMPLETE

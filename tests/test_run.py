@@ -1,4 +1,4 @@
-"""Whole runs, here in this process: what is trained, what is not trained again, what is summarised."""
+"""Whole runs in this process: what is trained, what is not trained again, what is summarised."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRAINER = Trainer(choose("auto", "cpu"), "cpu")
 
 
 def run(folder, text=SMALL, place=IN_PROCESS, quiet=True):
-    """Runs a spec; the store, the exit code."""
+    """Runs a spec; returns the store and the exit code."""
     path = folder / "spec.toml"
     path.write_text(text)
     store = Store(str(folder / "store"))
@@ -43,7 +43,7 @@ def run(folder, text=SMALL, place=IN_PROCESS, quiet=True):
 
 
 def summary_of(store, name="small"):
-    """What must not depend on how a run came about."""
+    """The part of a summary that must not depend on how the run was carried out."""
     facts = json.loads(store.get(f"runs/{name}/summary.json"))
     for volatile in ("timing", "environment", "files", "sha256"):
         del facts[volatile]
@@ -54,14 +54,14 @@ def summary_of(store, name="small"):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run of the small spec: its store; not to be changed."""
+    """The store of a finished run of the small spec; tests must not change it."""
     store, code = run(tmp_path_factory.mktemp("finished"))
     assert code == 0
     return store
 
 
 def test_every_trial_has_a_result_and_the_counts_add_up(finished):
-    """30 trials of 10 variants: without hidden layers the activation does not count."""
+    """30 trials of 10 variants: without hidden layers the activation makes no difference."""
     facts, table = summary_of(finished)
     assert facts["trials"] == {"total": 60, "ok": 60, "diverged": 0, "missing": 0, "missing_ids": []}
     assert len(table) == 20
@@ -70,7 +70,7 @@ def test_every_trial_has_a_result_and_the_counts_add_up(finished):
 
 
 def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monkeypatch):
-    """Nothing is planned, and no pack is trained."""
+    """The plan is empty, and no pack is trained."""
     before = summary_of(finished)
     assert make_plan(small(), finished).todo == ()
     monkeypatch.setattr("sumsquares.jobs.stages.train.train_pack", None)
@@ -79,7 +79,7 @@ def test_running_again_trains_nothing_and_gives_the_same_summary(finished, monke
 
 
 def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, tmp_path, monkeypatch, capfd):
-    """Where nothing is said of workers: the plan decides, and says so."""
+    """If no workers are asked for, the plan decides, and the decision is reported."""
     monkeypatch.setattr("sumsquares.jobs.stages.placement.INLINE_SECONDS", 0.0)
     place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
     store, code = run(tmp_path, place=place, quiet=False)
@@ -89,7 +89,7 @@ def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, t
 
 
 def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
-    """Two seconds that whoever asks for a summary again need not wait."""
+    """The imports would take two seconds."""
     (tmp_path / "spec.toml").write_text(SMALL)
     program = f"""
 import sys
@@ -102,7 +102,7 @@ print("exit", command(), "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
 
 
 def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):
-    """One more learning rate: the difference is told, and the summary is that of a fresh store."""
+    """With one more learning rate, the change is reported, and the summary equals that of a fresh store."""
     store, _ = run(tmp_path)
     old = set(store.list("trials"))
     earlier = store.get("runs/small/summary.json")
@@ -121,7 +121,7 @@ def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_pat
 
 
 def test_a_trial_has_the_same_numbers_in_any_pack(finished, tmp_path):
-    """Trained alone in a store of its own, it gives what it gave among its mates."""
+    """Trained alone in a store of its own, a trial gives the same numbers as in its pack."""
     spec = small()
     table = read_results(finished).table
     kept = {row["trial_id"]: row for row in table.to_pylist()}
@@ -141,7 +141,7 @@ def train_alone(finished, folder, trial):
 
 
 def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
-    """The committed weights, loaded as a torch.nn.Sequential, give the row again by the plain formulas."""
+    """The stored weights, loaded as a torch.nn.Sequential, reproduce the row by the plain formulas."""
     packs = {row["trial_id"]: row for row in read_results(finished).table.to_pylist()}
     for trial in trials(small())[::11]:
         row = packs[trial.id]
@@ -156,7 +156,7 @@ def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
 
 
 def test_a_diverging_trial_is_told_and_its_mates_are_the_same_to_the_bit(finished, tmp_path, capfd):
-    """Exit code 7; the others have the numbers they have without it."""
+    """The exit code is 7; the other trials have the numbers that they have without it."""
     wild = SMALL.replace("[0.001, 0.01]", "[0.001, 0.01, 1e30]").replace("[train]", '[train]\noptimizer = "sgd"')
     calm = SMALL.replace("[train]", '[train]\noptimizer = "sgd"')
     for name in ("wild", "calm"):
@@ -174,7 +174,7 @@ def test_a_diverging_trial_is_told_and_its_mates_are_the_same_to_the_bit(finishe
 
 @pytest.mark.parametrize("kind", ["parquet", "safetensors"])
 def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, kind):
-    """The summary is as if nothing had been."""
+    """The summary is the same as without the damage."""
     store, _ = run(tmp_path)
     path = next(path for path in store.list("trials") if path.endswith(kind))
     if kind == "parquet":
@@ -190,7 +190,7 @@ def test_a_damaged_result_is_named_and_trained_again(finished, tmp_path, capfd, 
 
 
 def exchange(store, one, other):
-    """Whole folders, or files, get each other's names."""
+    """Swaps the names of two folders or files."""
     root = Path(store.root)
     (root / one).rename(root / "aside")
     (root / other).rename(root / one)
@@ -199,7 +199,7 @@ def exchange(store, one, other):
 
 @pytest.mark.parametrize("kinds", [("parquet",), ("safetensors",), ("parquet", "safetensors")])
 def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, kinds):
-    """Or the weights alone: each is named, and the summary is as if nothing had been."""
+    """Whole packs or only their weights are swapped: each is named, and the summary is the same as before."""
     store, _ = run(tmp_path)
     packs = [path.removesuffix(".parquet") for path in store.list("trials") if path.endswith(".parquet")][:2]
     for kind in kinds:
@@ -215,7 +215,7 @@ def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, 
 
 @pytest.mark.parametrize("remedy", ["rename", "move away"])
 def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, capfd, remedy):
-    """Their manifests are named, and so is a shard: exit 3 until it is done what is told, then as in a quiet store."""
+    """Swapped manifests and shards are named with exit code 3; after the remedy, the results are the same as before."""
     store, _ = run(tmp_path)
     folders = sorted({f"datasets/{path.split('/')[1]}" for path in store.list("datasets")})
     exchange(store, *folders)
@@ -237,7 +237,7 @@ def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, c
 
 
 def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
-    """A pack without its weights still has its numbers: they stay for the spec that they belong to."""
+    """A pack that has lost its weights still has its numbers: they stay for the spec that they belong to."""
     store, _ = run(tmp_path)
     lost = next(path for path in store.list("trials") if path.endswith("safetensors"))
     store.delete(lost)
@@ -250,7 +250,7 @@ def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
 
 
 def test_damaged_weights_are_found_when_they_are_used_and_trained_anew(finished, tmp_path, capfd):
-    """A flipped byte: the summary has no samples then, says so, and the next run mends it; cut off is seen at once."""
+    """A flipped byte costs the summary its samples until the next run; truncation is seen at once."""
     store, _ = run(tmp_path)
     for harm in (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], lambda data: data[:-5]):
         for path in store.list("trials"):
@@ -264,7 +264,7 @@ def test_damaged_weights_are_found_when_they_are_used_and_trained_anew(finished,
 
 
 def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
-    """With exit code 4's error, after one pack, not after all; what was committed stays."""
+    """It ends with exit code 4 after one pack, not after all; committed results stay."""
     tried = []
 
     def full(_store, _reader, pack, *_):
@@ -280,7 +280,7 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
 
 
 def test_interrupted_packs_go_on_from_their_states_although_others_are_done(finished, tmp_path, monkeypatch):
-    """The trials that are left would be cut into other packs; a pack that has a state is kept as it was."""
+    """The remaining trials would be cut into other packs; a pack with a checkpoint is kept as it was."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
@@ -304,7 +304,7 @@ def test_interrupted_packs_go_on_from_their_states_although_others_are_done(fini
 
 
 def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):
-    """Interrupted after a saved state, a pack ends with the same numbers; with a flipped byte it begins anew."""
+    """A resumed pack ends with the same numbers; with a flipped byte in its checkpoint it starts again."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
@@ -330,7 +330,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
 
 
 def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
-    """Exchanged by name: both are named, neither is planned with, and each pack ends with its own numbers."""
+    """Swapped checkpoints are both named and ignored, and each pack ends with its own numbers."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
@@ -362,7 +362,7 @@ def interrupt_at(store, pack, share):
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
-    """Its trials are counted as missing: exit code 7, and running again trains them."""
+    """Its trials count as missing, with exit code 7; running again trains them."""
     bad = plan_packs(trials(small()))[0]
     real = train_pack
 
@@ -383,7 +383,7 @@ def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, mon
 
 
 def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
-    """Streamed shard by shard: three shards, of which one is held."""
+    """It has three shards, of which one is cached at a time."""
     text = SMALL.replace("rows = 60", "rows = 2_200_000").replace("epochs = 8", "epochs = 1")
     text = text.replace("batch_size = 20", "batch_size = 20_000").replace("[[], [6], [5, 4]]", "[[6]]")
     text = text.replace('["sums", "squares"]', '"squares"').replace('["identity", "tanh"]', '"tanh"')
@@ -396,7 +396,7 @@ def test_a_dataset_larger_than_memory_gives_the_same_results(tmp_path):
 
 
 def test_float64_and_products_of_three_numbers_are_right(tmp_path):
-    """A linear model of a product is the least-squares plane, as numpy finds it on the same rows."""
+    """A linear model of a product is the least-squares plane that numpy finds on the same rows."""
     text = """
 name = "unseen"
 [[dataset]]
@@ -431,7 +431,7 @@ def least_squares(dataset):
 
 
 def test_a_run_in_a_bucket_is_a_run_in_a_folder(finished, tmp_path, s3_root, capfd):
-    """Over the network's interface, on a server on loopback: the same summary, and resumed the same way."""
+    """On a local S3 server the summary is the same, and so is a resumed run."""
     (tmp_path / "spec.toml").write_text(SMALL)
     for _ in range(2):
         assert commands.run(tmp_path / "spec.toml", 10**6, IN_PROCESS, Shared(s3_root, json=True, quiet=True)) == 0

@@ -1,4 +1,4 @@
-"""What answers signals, by itself: from the first moment on, and not in the middle of a process's start."""
+"""Answering signals: from the first moment on, and never in the middle of starting a process."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ HEAVY = ("multiprocessing", "traceback", "typer", "numpy")
 
 
 def test_nothing_heavy_is_imported_before_signals_are_answered():
-    """A signal that comes while Python itself starts can't be: the shorter that is the better."""
+    """While Python itself starts signals can't be answered, so our part must be short."""
     code = f"import sys, sumsquares.__main__; print([name for name in {HEAVY} if name in sys.modules])"
     words = [sys.executable, "-S", "-c", code]  # without the site's own imports
     assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def mask(pipe):
-    """Tells which signals a process was started with blocked."""
+    """Returns which signals a process was started with blocked."""
     pipe.send(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def started_processes(folder):
-    """Two of them; run in a process of its own, in which nothing was started before."""
+    """Two of them; to be run in a process of its own that has started no other."""
     context = multiprocessing.get_context("spawn")
     for number in range(2):
         here, there = context.Pipe()
@@ -40,7 +40,7 @@ def started_processes(folder):
 
 
 def test_the_first_process_as_well_starts_with_signals_blocked(tmp_path):
-    """The standard library's own helper is started with it, and unblocks them."""
+    """The standard library starts a helper with the first process, and unblocks signals for it."""
     code = f"from pathlib import Path; import test_stopping; test_stopping.started_processes(Path({str(tmp_path)!r}))"
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     words = [sys.executable, "-c", code]
@@ -49,7 +49,7 @@ def test_the_first_process_as_well_starts_with_signals_blocked(tmp_path):
 
 
 def test_a_signal_that_another_thread_gets_does_not_interrupt_a_start(monkeypatch):
-    """The new process has all that it needs when the exception is raised."""
+    """When the exception is raised, the new process has all that it needs."""
     before = {number: signal.getsignal(number) for number in signals.STOPPING}
     whole, begun, hit = [], threading.Event(), threading.Event()
 

@@ -155,9 +155,9 @@ def predict(
     output: Output,
 ) -> None:
     """Predict with the best trial of a run, or a given one. Prints Expected, Predicted and err."""
-    from sumsquares.jobs.commands import run as commands
+    from sumsquares.jobs.commands.predict import predict
 
-    raise typer.Exit(commands.predict(run, numbers, dataset, trial, output.shared(store)))
+    raise typer.Exit(predict(run, numbers, dataset, trial, output.shared(store)))
 
 
 @app.command()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.shared import Shared
@@ -72,7 +70,7 @@ def start(
             sys.stdout.flush()
     if shared.json:
         records = [outcome.to_json() for outcome in outcomes]
-        _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
+        shared.print(records[0] if len(records) == 1 else {"nights": records}, "")
     below = [f"night {each.night} {each.message}" for each in outcomes if each.exit_code == exits.REGRESSED]
     if below:
         raise RegressedError("; ".join(below))
@@ -132,14 +130,14 @@ def checked_hook(command: str | None) -> str | None:
 def status(nights: int, shared: Shared) -> int:
     """Prints the latest nights."""
     facts = status_facts(Store(shared.store), Clock(), nights)
-    _print(shared, facts, status_text(facts))
+    shared.print(facts, status_text(facts))
     return exits.OK
 
 
 def roll_back(to: str | None, shared: Shared) -> int:
     """Makes an earlier night the champion again."""
     champion = rollback(Store(shared.store), Clock().stamp(), to)
-    _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
+    shared.print(asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
     return exits.OK
 
 
@@ -149,7 +147,7 @@ def promote_by_hand(night: str, shared: Shared) -> int:
     said = (
         "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
     )
-    _print(shared, asdict(champion), said.format(night) + ("" if moved else " already: nothing was changed"))
+    shared.print(asdict(champion), said.format(night) + ("" if moved else " already: nothing was changed"))
     return exits.OK
 
 
@@ -158,7 +156,7 @@ def free(shared: Shared) -> int:
     owner = unlock(Store(shared.store), Clock())
     who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
     said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
-    _print(shared, {"unlocked": who is not None, "owner": asdict(owner) if owner else None}, said)
+    shared.print({"unlocked": who is not None, "owner": asdict(owner) if owner else None}, said)
     return exits.OK
 
 
@@ -174,7 +172,7 @@ def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
     facts["stays"] = plan.foreign
     if warning := pruning_warning(store, plan):
         shared.progress().warn(warning)
-    _print(shared, facts, pruning_text(store, plan, deleted=not dry_run))
+    shared.print(facts, pruning_text(store, plan, deleted=not dry_run))
     return exits.OK
 
 
@@ -188,7 +186,3 @@ def _date(option: str, text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{option} {shown(text)} is no date: write it as 2026-11-22") from None
-
-
-def _print(shared: Shared, facts: dict[str, Any], text: str) -> None:
-    sys.stdout.write((json.dumps(facts, allow_nan=False, indent=1) if shared.json else text) + "\n")

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs import exits
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
@@ -62,6 +64,15 @@ class Reply:
         """The samples in words; those outside the range say so."""
         note = f", outside the training range {self.trained_on}"
         return [f"{sample}{note if out else ''}" for sample, out in zip(self.samples, self.outside, strict=True)]
+
+
+def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
+    """Prints the predictions of trained models."""
+    replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
+    facts = [reply.facts for reply in replies]
+    lines = [line for reply in replies for line in (reply.title, *(f"  {line}" for line in reply.lines))]
+    shared.print({"run": run, "answers": facts}, "\n".join(lines))
+    return exits.OK
 
 
 def ask_run(

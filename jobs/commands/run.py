@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from sumsquares.jobs import exits
@@ -91,17 +90,6 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
     placement = placement.resolved([pack.seconds for pack in packs])
     cost = estimate(packs, placement.count)
     shared.print(plan_facts(planned, packs, cost, placement), plan_text(planned, packs, cost, placement))
-    return exits.OK
-
-
-def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
-    """Answers of trained models."""
-    from sumsquares.jobs.commands.predict import ask_run
-
-    replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
-    facts = [reply.facts for reply in replies]
-    lines = [line for reply in replies for line in (reply.title, *(f"  {line}" for line in reply.lines))]
-    shared.print({"run": run, "answers": facts}, "\n".join(lines))
     return exits.OK
 
 

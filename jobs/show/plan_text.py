@@ -18,7 +18,7 @@ from sumsquares.jobs.stages.plan import Plan
 SHOWN_SHAPES = 8
 
 
-def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placement) -> dict[str, Any]:
+def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Placement) -> dict[str, Any]:
     """For --json."""
     return {
         "run": plan.spec.name,
@@ -39,13 +39,13 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placeme
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
         "seconds": round(cost.seconds, 3),
-        "workers": place.count,
-        "ray": place.on_ray,
-        "problems": [*_problems(plan), *_too_large(packs, place)],
+        "workers": placement.count,
+        "ray": placement.on_ray,
+        "problems": [*_problems(plan), *_too_large(packs, placement)],
     }
 
 
-def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placement) -> str:
+def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Placement) -> str:
     """For people."""
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
@@ -54,9 +54,9 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, place: Placemen
         lines.append(f"  {spec.name}: {describe_task(spec.model_dump())}; {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += _shapes(packs)
-    lines.append(f"engine: {in_words(plan.spec.engine, place.device)}")
-    lines += _cost(cost, place) if packs else ["cost: none, everything has been trained"]
-    lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, place))]
+    lines.append(f"engine: {in_words(plan.spec.engine, placement.device)}")
+    lines += _cost(cost, placement) if packs else ["cost: none, everything has been trained"]
+    lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, placement))]
     return "\n".join(lines)
 
 
@@ -65,17 +65,17 @@ def _problems(plan: Plan) -> list[str]:
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
-def _too_large(packs: Sequence[Pack], place: Placement) -> list[str]:
+def _too_large(packs: Sequence[Pack], placement: Placement) -> list[str]:
     """What `run` would refuse."""
-    why = no_room(packs, place)
+    why = no_room(packs, placement)
     return [why] if why else []
 
 
-def _cost(cost: Estimate, place: Placement) -> list[str]:
+def _cost(cost: Estimate, placement: Placement) -> list[str]:
     how = "measured on this machine" if cost.measured else "a rough guess, by operations"
     return [
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
-        f"time: about {clock(cost.seconds)} {place}, {how}",
+        f"time: about {clock(cost.seconds)} {placement}, {how}",
     ]
 
 

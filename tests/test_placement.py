@@ -1,4 +1,4 @@
-"""Where a run happens: what options mean, what a machine has, and what it has not got."""
+"""Where a run is carried out: what the options mean, what this machine has, and what it lacks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, PlacementOp
 
 
 def test_what_is_left_open_is_what_this_machine_has():
-    """On a cluster it stays open, for that is not known yet."""
+    """On a cluster it stays open, since the cluster's size is not known yet."""
     here, there = PlacementOptions().placement(None).wanted, PlacementOptions().placement("auto").wanted
     assert (here.workers, here.gpu_workers) == (len(os.sched_getaffinity(0)) - gpus_here(), gpus_here())
     assert (there.workers, there.gpu_workers) == (None, None)
 
 
 def test_on_a_cluster_what_is_left_open_may_become_less():
-    """Nodes come and go there; a number that is asked for is a number, and this machine stays what it is."""
+    """Nodes come and go; a given number is exact, and the number of local workers is fixed."""
     assert PlacementOptions().placement("auto").wanted.at_least == 1
     assert PlacementOptions(workers="4").placement("auto").wanted.at_least is None
     assert PlacementOptions(workers="2:4").placement("auto").wanted.at_least == 2
@@ -40,7 +40,7 @@ def test_no_workers_is_this_process():
 
 
 def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
-    """Any word on workers, GPUs, resources or a cluster is kept."""
+    """Anything the user says about workers, GPUs, resources or a cluster is kept."""
     assert PlacementOptions(gpu_workers=0).placement(None).is_open
     for options in ({"workers": "2"}, {"workers": "all"}, {"gpu_workers": 1}, {"resource": ["disk=1"]}):
         assert not PlacementOptions(**options).placement(None).is_open
@@ -63,7 +63,7 @@ OPEN = Placement(WorkerRequest(workers=4, gpu_workers=0), is_open=True)
     ],
 )
 def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, where):
-    """In all in 4 cores, and its longest piece; what takes one core hardly longer than the start of others, here."""
+    """Total and longest pack decide; work that is hardly longer than the start of processes stays in this process."""
     assert str(OPEN.resolved(seconds)).startswith(where)
     given = replace(OPEN, is_open=False)
     assert given.resolved(seconds) == given
@@ -75,7 +75,7 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
     "address", ["http://head:8265", "ray://head:10001", "head", ":6379", "head:x", "me:secret@a:1"]
 )
 def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
-    """It says what one looks like, and shows no secret."""
+    """The message shows a valid address, and no secret."""
     with pytest.raises(UsageError, match="host:6379") as refused:
         PlacementOptions().placement(address)
     assert "secret" not in str(refused.value)
@@ -97,7 +97,7 @@ def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
     ],
 )
 def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, words):
-    """Before anything is started."""
+    """They are found before anything is started."""
     with pytest.raises(UsageError, match=words):
         PlacementOptions(**options).placement(None)
 
@@ -113,7 +113,7 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
     st.sampled_from([600.0, 20.0]),
 )
 def test_options_survive_the_way_to_another_command_line(workers, gpus, share, resource, label, group, memory, wait):
-    """What is passed on to a job means the same there."""
+    """Options that are passed on to a job mean the same there."""
     options = PlacementOptions(workers, gpus, share, resource, label, group, memory, wait)
     words = iter(options.arguments())
     given_back: dict[str, object] = {"resource": [], "label": []}
@@ -129,7 +129,7 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
 @pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
 @pytest.mark.parametrize("options", [PlacementOptions(workers="0", gpu_workers=1), PlacementOptions(workers="5000")])
 def test_what_this_machine_has_not_got_is_refused_before_ray_starts(options, tmp_path):
-    """Asked against available; a local Ray would believe whatever it is told to have."""
+    """The message shows requested and available; a local Ray would believe whatever it is told to have."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     with pytest.raises(ClusterError, match=f"requested, {resources_here().gpus if options.gpu_workers else ''}"):
