@@ -1,4 +1,4 @@
-"""Asks the trained models of a run about numbers: what `sumsquares predict` does."""
+"""What `sumsquares predict` does: asks trained models of a run about numbers."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Reply:
     """What one trial answers."""
 
     asked: str
-    """Whose trial it is: run small, or champion 2026-11-22-0123456789ab."""
+    """The run or champion that is asked: `run small`, or `champion 2026-11-22-0123456789ab`."""
     dataset: str
     trial_id: str
     title: str
     """The trial in words, and why it is asked."""
     samples: list[Sample]
     outside: list[bool]
-    """Of each sample, whether a number of it is outside the range that the trial was trained on."""
+    """For each sample, whether one of its numbers is outside the training range."""
     trained_on: str
     """That range, such as 1..1000."""
 
@@ -60,7 +60,7 @@ class Reply:
 
     @property
     def lines(self) -> list[str]:
-        """The samples in words; those outside the range say so."""
+        """The samples as text; those outside the training range say so."""
         note = f", outside the training range {self.trained_on}"
         return [f"{sample}{note if out else ''}" for sample, out in zip(self.samples, self.outside, strict=True)]
 
@@ -101,7 +101,7 @@ class _Asked:
     words: str
     """Which it is."""
     night: str | None
-    """The night that trained it, whose spec is not one that can be given to `sumsquares run`."""
+    """The night that trained it; its spec can't be given to `sumsquares run`."""
 
     @property
     def opening(self) -> str:
@@ -110,18 +110,18 @@ class _Asked:
 
     @property
     def retrain(self) -> str:
-        """What brings lost trials back."""
+        """The remedy for lost trials."""
         if self.night is None:
             return "run the spec again to have it back"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
     def summarize(self, store: Store) -> str:
-        """What writes the run's summary anew."""
+        """The remedy for a damaged summary."""
         return write_anew(store) if self.night is None else self.start_again
 
     @property
     def start_again(self) -> str:
-        """What makes anew what a night has lost."""
+        """The remedy for whatever a night has lost."""
         assert self.night is not None
         return f"start the night again with its spec and --date {self.night[:10]} (--fresh-data if it had that)"
 
@@ -140,7 +140,7 @@ def _whom(store: Store, run: str) -> _Asked:
 
 
 def _spec(store: Store, run: str) -> JobSpec:
-    """The spec of a run; only a name that is listed is made a path of."""
+    """The spec of a run; only a listed name becomes part of a path."""
     known = {path.split("/")[1] for path in store.list("runs")}
     if run not in known and run == CHAMPION:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
@@ -186,9 +186,9 @@ def _best(
 
 
 def _known_best(store: Store, asked: _Asked) -> list[str]:
-    """Ids of the best trials as the run's summary names them: without one it isn't finished, and none is the best yet.
+    """Ids of the best trials according to the run's summary. A run without one is unfinished, so there is no best yet.
 
-    A result that is gone since must not make another one the best without a word.
+    If the best result is lost, another one must not become the best silently.
     """
     try:
         path = f"{run_folder(asked.spec.name)}/summary.json"
@@ -237,7 +237,7 @@ def _reply(
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
-    """Why a dataset does not take these numbers, or None."""
+    """Why a dataset doesn't accept these numbers, or None."""
     limit = 2 * dataset.largest
     if wrong := [number for number in numbers if not 0 <= number <= limit]:
         return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"
