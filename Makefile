@@ -1,4 +1,4 @@
-# What a newcomer types: `make run`, `make test`. What CI runs: `make check`. `make` alone lists all targets.
+# Start with `make run` and `make test`. CI runs `make check`. `make` alone lists all targets.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 IMAGE ?= sumsquares
@@ -20,10 +20,10 @@ help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
 	  | while IFS='|' read -r target does; do printf 'make %-16s %s\n' "$$target" "$$does"; done
 
-install: .venv/installed  ## what running needs, into .venv; TORCH_INDEX=URL takes torch from there, such as its CPU build
+install: .venv/installed  ## installs what running needs into .venv; TORCH_INDEX=URL is the index for torch, such as that of CPU builds
 
-# torch comes last: its other dependencies are there by then, their hashes checked (docs/supply-chain.md). From TORCH_INDEX
-# comes torch alone: whatever else lies there is none of ours.
+# torch comes last, when its other dependencies are installed with verified hashes (docs/supply-chain.md). Only torch itself
+# comes from TORCH_INDEX, so that nothing else found there is trusted.
 .venv/installed: requirements.lock requirements-torch.lock pyproject.toml setup.py sumsquares/__init__.py \
     $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
 	$(PYTHON) -m venv .venv
@@ -38,34 +38,34 @@ install: .venv/installed  ## what running needs, into .venv; TORCH_INDEX=URL tak
 	$(PIP_INSTALL) $(HASHED) -r requirements-dev.lock
 	touch $@
 
-run: .venv/installed  ## the main job: trains the question's networks, prints the answer, names summary and report
+run: .venv/installed  ## runs the main job: trains the question's networks and prints the answer and where the report is
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
-test: .venv/installed-dev  ## all tests but the long ones
+test: .venv/installed-dev  ## runs all tests except the long ones
 	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
 
-test-fast: .venv/installed-dev  ## the tests but those in tests/slow.txt, while you work; under 40 seconds on two idle cores
+test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; under 40 seconds on two idle cores
 	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG) or slow)"
 
-list-slow: .venv/installed-dev  ## runs the tests and writes tests/slow.txt anew; on an idle machine
+list-slow: .venv/installed-dev  ## runs the tests and rewrites tests/slow.txt; needs an idle machine
 	LIST_SLOW=tests/slow.txt $(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
 
-test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers, and for Arm, and runs it
+test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers and for Arm, and runs both
 	$(BIN)/python -m pytest -m kernel
 
-chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with the quiet run
+chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with an undisturbed run
 	$(BIN)/python -m pytest -m chaos
 
-test-signals: .venv/installed-dev  ## forty signals and kills under a local Ray, at any moment; some twenty minutes
+test-signals: .venv/installed-dev  ## sends forty signals and kills to runs on a local Ray, at random moments; about twenty minutes
 	SIGNAL_ROUNDS=40 $(BIN)/python -m pytest -m signals
 
-check-signals: .venv/installed-dev  ## four of them
+check-signals: .venv/installed-dev  ## sends four of them
 	$(BIN)/python -m pytest -m signals
 
 test-attack: .venv/installed-dev  ## attacks the Ray of real runs from other processes and another network
 	$(BIN)/python -m pytest -m "attack and not containers"
 
-test-damage: .venv/installed-dev  ## harms every file of a store, and puts odd things in every place; some eight minutes
+test-damage: .venv/installed-dev  ## damages every file of a store, and puts foreign files in every place; about eight minutes
 	WHOLE_DAMAGE=1 $(BIN)/python -m pytest -m chaos tests/test_verify_nights.py tests/test_bad_input.py
 
 test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three raylets with token authentication
@@ -74,27 +74,27 @@ test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three ray
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
 	$(BIN)/python -m pytest -m containers
 
-image:  ## the container image, IMAGE, on BASE; TORCH_INDEX=URL takes torch from there; wheels in PIP_FIND_LINKS are used
+image:  ## builds the container image IMAGE on BASE; TORCH_INDEX=URL is the index for torch; uses wheels in PIP_FIND_LINKS
 	$(if $(WHEELS),printf 'FROM $(BASE)\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \
 	  | docker build --quiet --tag $(IMAGE)-build --file - $(WHEELS))
 	docker build --network host --tag $(IMAGE) $(if $(WHEELS),--build-arg BUILD_BASE=$(IMAGE)-build) \
 	  --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) .
 
-sbom:  ## what IMAGE holds, as CycloneDX
+sbom:  ## prints the SBOM of IMAGE, in CycloneDX
 	@docker run --rm --entrypoint cat $(IMAGE) /usr/share/sumsquares/sbom.json
 
-lint: .venv/installed-dev  ## style and types
+lint: .venv/installed-dev  ## checks format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test test-kernel chaos check-signals test-attack test-cluster test-containers  ## what CI runs
+check: lint test test-kernel chaos check-signals test-attack test-cluster test-containers  ## runs everything that CI runs
 
-fmt: .venv/installed-dev  ## formats, and mends what can be mended
+fmt: .venv/installed-dev  ## formats, and applies the linter's automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
+bench: .venv/installed-dev  ## runs the side-by-side measurements, a few minutes each
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/scale.py --synthetic
@@ -103,7 +103,7 @@ bench: .venv/installed-dev  ## the side-by-side measurements, a few minutes each
 # One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
 # hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.
 lock: export UV_DEFAULT_INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2> /dev/null))
-lock: .venv/installed-dev  ## writes the lock files anew, with the newest versions that pyproject.toml allows
+lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions that pyproject.toml allows
 	rm -rf build/lock && mkdir -p build/lock
 	$(COMPILE) --upgrade --extra s3 --output-file build/lock/all pyproject.toml
 	grep -E '^(torch|triton|cuda-|nvidia-)' build/lock/all > requirements-torch.lock
@@ -120,5 +120,5 @@ lock: .venv/installed-dev  ## writes the lock files anew, with the newest versio
 	done
 	rm -rf build/lock
 
-clean:  ## all that was made, the store too
+clean:  ## deletes everything that was made, including the store
 	rm -rf .venv store build *.egg-info jobs/engines/lanes/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import markdown
 
-from sumsquares.jobs.night.best import Pair, Table, compare, worst
-from sumsquares.jobs.night.gate import LOST, Policy
+from sumsquares.jobs.night.gate import DIVERGED, Policy
+from sumsquares.jobs.night.gate_best import Pair, Table, compare, worst
 
 NOISE = 0.3
 LIFE = 20
@@ -155,7 +155,7 @@ def drawn(world: World, shape: Shape, draw: np.random.Generator, worse: float = 
     for _ in range(world.datasets):
         log_VS = 5 + worse + offsets(world.variants, shape)[:, None] + NOISE * noise(world.kind, shape, draw)
         log_VS += NOISE * noise(world.kind, (shape[0], 1), draw) if world.fresh else 0.0
-        tables.append(Table(names, np.where(draw.random(shape) < world.diverging, math.log(LOST), log_VS)))
+        tables.append(Table(names, np.where(draw.random(shape) < world.diverging, math.log(DIVERGED), log_VS)))
     return tables
 
 

@@ -63,6 +63,7 @@ def normalization(spec: DatasetSpec, kind: NormalizationKind) -> Normalization:
         return _normalization((0, spec.largest), (0, top))
     if kind == "symmetric":
         return _normalization(_to_unit_interval(1, spec.largest), _to_unit_interval(smallest, top))
+    assert kind == "zscore", kind
     mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
     return _normalization(
         (_power_mean(1, spec.largest), _deviation(Fraction(spec.largest**2 - 1, 12))),

@@ -1,4 +1,4 @@
-"""The command `sumsquares`, also as `python -m sumsquares`: every failure ends in one message and an exit code."""
+"""The command `sumsquares`, also `python -m sumsquares`. Every failure ends in one message and an exit code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> NoReturn:
 
 
 def command() -> int:
-    """Runs a command and returns its exit code. Signals are handled before anything heavy is imported, until then."""
+    """Runs a command and returns its exit code. Signals are handled from before the first heavy import to the end."""
     stop_on_signals()
     try:
         return _guarded()

@@ -1,8 +1,8 @@
-"""What somebody without the token tries on a Ray, as a program: `python attack.py try HOST MARKER PORTS...`.
+"""An attacker without the token, as a program: `python attack.py try HOST MARKER PORTS...` attacks a Ray.
 
-Needs Ray and nothing of ours, so that it runs in a container too: `python - find < attack.py` prints the ports. Each
-way has its own process and a few seconds; a way that got in prints a line `IN: ...`. MARKER is a file that the
-attacker's task makes where it runs; it says what SECRET_NAME holds there.
+It needs Ray but not this package, so that it also runs in a container: `python - find < attack.py` prints the ports.
+Each attack has its own process and a few seconds; one that succeeds prints a line `IN: ...`. MARKER is a file that the
+attacker's task creates where it runs; it contains the value of SECRET_NAME there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 SECRET_NAME = "SUMSQUARES_ATTACK_SECRET"  # noqa: S105  the name, not the secret
 SECONDS = 7
-"""For each way in. Ray's own client gives up an answering head after 1 s, and a silent one after half a minute."""
+"""Per attack. Ray's own client gives up after 1 s on a head that answers, and after half a minute on a silent one."""
 LISTENING = "0A"
 METHODS = (
     "NodeInfoGcsService/GetAllNodeInfo",
@@ -31,12 +31,12 @@ METHODS = (
     "ObjectManagerService/Pull",
     "ReporterService/GetTraceback",
 )
-"""One of each service of Ray; the requests are empty."""
+"""Methods of each of Ray's services; the requests are empty."""
 PATHS = ("/api/jobs/", "/api/job_agent/jobs/", "/get_or_create_runtime_env", "/get_runtime_envs_info")
 
 
 def processes() -> dict[int, int]:
-    """All that can be seen, each with its parent."""
+    """Returns all visible processes with their parents."""
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -46,7 +46,7 @@ def processes() -> dict[int, int]:
 
 
 def family(root: int) -> set[int]:
-    """A process and all that descend from it."""
+    """Returns a process and all its descendants."""
     parents, found = processes(), {root}
     while more := {each for each, parent in parents.items() if parent in found} - found:
         found |= more
@@ -54,19 +54,19 @@ def family(root: int) -> set[int]:
 
 
 def command_of(process: int) -> list[str]:
-    """Its command line; nothing of one that is gone."""
+    """Returns a process's command line; empty if it is gone."""
     with suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
     return []
 
 
 def named(members: set[int], name: str) -> list[int]:
-    """Those of the processes whose program is so called."""
+    """Returns the processes whose program's name starts like this."""
     return sorted(each for each in members if command_of(each)[:1] and Path(command_of(each)[0]).name.startswith(name))
 
 
 def seconds_of(process: int) -> float:
-    """The processor time that it has had."""
+    """Returns a process's CPU time."""
     with suppress(OSError):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -74,7 +74,7 @@ def seconds_of(process: int) -> float:
 
 
 def listening(process: int) -> set[int]:
-    """The TCP ports that a process listens on, in whatever network it lives."""
+    """Returns the TCP ports that a process listens on, in its own network namespace."""
     sockets, ports = set(), set()
     with suppress(OSError):
         for file in Path(f"/proc/{process}/fd").iterdir():
@@ -89,17 +89,17 @@ def listening(process: int) -> set[int]:
 
 
 def ports_of(members: set[int]) -> list[int]:
-    """All that the processes listen on; the head's first."""
+    """Returns all ports that the processes listen on, the head's first."""
     heads = {port for each in named(members, "gcs_server") for port in listening(each)}
     return [*sorted(heads), *sorted({port for each in members for port in listening(each)} - heads)]
 
 
 def by_client(host: str, ports: list[int], marker: str) -> None:
-    """Ray's own client: a task."""
+    """Runs a task with Ray's own client."""
     import ray
 
     def task() -> str:
-        """By value: the victim's workers don't know this file."""
+        """Pickled by value, since the victim's workers cannot import this file."""
         import os
         from pathlib import Path
 
@@ -113,7 +113,7 @@ def by_client(host: str, ports: list[int], marker: str) -> None:
 
 
 def by_store(host: str, ports: list[int], marker: str) -> None:
-    """The head's store of keys, where the pickled functions lie."""
+    """Reads and writes the head's key-value store, which holds the pickled functions."""
     from ray._raylet import GcsClient
 
     client = GcsClient(address=f"{host}:{ports[0]}")
@@ -123,7 +123,7 @@ def by_store(host: str, ports: list[int], marker: str) -> None:
 
 
 def by_calls(host: str, ports: list[int], marker: str) -> None:
-    """Single calls, past Ray's client."""
+    """Makes single gRPC calls without Ray's client."""
     import grpc
 
     del marker
@@ -137,11 +137,11 @@ def by_calls(host: str, ports: list[int], marker: str) -> None:
                     sys.stdout.write(f"IN: {method} at {port}\n")
                 except grpc.RpcError as error:
                     if error.code() == grpc.StatusCode.UNAVAILABLE:
-                        break  # nobody there, or no gRPC
+                        break  # nothing listens, or it isn't gRPC
 
 
 def by_jobs(host: str, ports: list[int], marker: str) -> None:
-    """The Jobs API and the agents' HTTP, at every port: a job that makes the marker."""
+    """Submits a job that creates the marker, to the Jobs API and the agents' HTTP at every port."""
     from http.client import HTTPConnection, HTTPException
 
     token = os.environ.get("RAY_AUTH_TOKEN")
@@ -157,7 +157,7 @@ def by_jobs(host: str, ports: list[int], marker: str) -> None:
 
 
 def attempt(way, *arguments) -> int:
-    """One way in, in a process of its own; Ray ends the process of a client that is refused."""
+    """Runs one attack in its own process, since Ray ends the process of a rejected client."""
     if child := os.fork():
         return child
     signal.alarm(SECONDS)
@@ -174,7 +174,7 @@ def main() -> None:
     if sys.argv[1] == "find":
         sys.stdout.write(json.dumps(ports_of(set(processes()))) + "\n")
         return
-    import grpc  # noqa: F401  once for all ways
+    import grpc  # noqa: F401  imported once for all attacks
     import ray  # noqa: F401
 
     host, marker, ports = sys.argv[2], sys.argv[3], [int(port) for port in sys.argv[4:]]

@@ -1,7 +1,7 @@
-"""What must hold of all objects of a deployment: `faults` names what does not. The schemas are not looked at here.
+"""Rules that all objects of a deployment must satisfy: `faults` lists violations. Schemas are checked elsewhere.
 
-Rules of Kubernetes' restricted pod security profile, and of ours: one token, no secret values, requests and limits,
-images from the kustomization alone, nothing published beyond the cluster.
+They include Kubernetes' restricted pod security profile and our own rules: one token, no secret values, requests and
+limits, images from the kustomization only, nothing published beyond the cluster.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ ENFORCED = "pod-security.kubernetes.io/enforce"
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim"}
 OF_HOST = ("hostNetwork", "hostPID", "hostIPC", "hostUsers")
 LONGEST = {"CronJob": 52, "RayJob": 47, "RayCronJob": 36, "RayCluster": 47}
-"""A RayCronJob puts 11 characters behind its name to name its RayJobs."""
+"""Longest names; a RayCronJob appends 11 characters to its name for its RayJobs."""
 UNITS = {"": 1, "m": 1e-3, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
 def faults(documents: list[Document], images: set[str]) -> list[str]:
-    """What is wrong, each with its place; `images` are those that the kustomization names."""
+    """Returns all violations with their places; `images` are those that the kustomization sets."""
     found = [f"{place}: {fault}" for document in documents for place, fault in _of_document(document, images)]
     return found + [f"{name}: {fault}" for name, fault in [*_references(documents), *_stores(documents)]]
 
 
 def pods(document: Document) -> Iterator[tuple[str, Document]]:
-    """Every pod spec in an object, with its place: whatever has containers."""
+    """Yields every pod spec in an object, that is, everything with containers, and its place."""
     yield from _pods(document, document["kind"])
 
 
 def containers(document: Document) -> Iterator[tuple[str, Document, Document]]:
-    """Every container, with its place and its pod spec."""
+    """Yields every container with its place and its pod spec."""
     for place, pod in pods(document):
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             yield f"{place}.{container['name']}", container, pod
@@ -153,7 +153,7 @@ def _of_mounts(container: Document, pod: Document) -> Iterator[str]:
 
 
 def _shared(pod: Document) -> list[float]:
-    """Bytes of each volume in memory."""
+    """Returns the size in bytes of each volume in memory."""
     volumes = [volume["emptyDir"] for volume in pod.get("volumes", []) if "emptyDir" in volume]
     return [quantity(volume.get("sizeLimit", "0")) for volume in volumes if volume.get("medium") == "Memory"]
 
@@ -184,7 +184,7 @@ def _of_job(job: Document) -> Iterator[str]:
 
 
 def _references(documents: list[Document]) -> Iterator[tuple[str, str]]:
-    """Every name that a pod refers to is an object of the same deployment, but the two secrets."""
+    """Yields names that a pod refers to without an object in the deployment; the two secrets are exempt."""
     there = {(document["kind"], document["metadata"]["name"]) for document in documents}
     for document in documents:
         for place, pod in pods(document):
@@ -199,7 +199,7 @@ def _references(documents: list[Document]) -> Iterator[tuple[str, str]]:
 
 
 def _stores(documents: list[Document]) -> Iterator[tuple[str, str]]:
-    """Every container that runs our command has the store: the volume where its address says, or the bucket's keys."""
+    """Yields containers of ours without their store: its volume at the store's path, or the bucket's keys."""
     maps = {each["metadata"]["name"]: each["data"] for each in documents if each["kind"] == "ConfigMap"}
     for document in documents:
         for place, container, pod in containers(document):

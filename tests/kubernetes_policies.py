@@ -1,4 +1,4 @@
-"""What the network policies of a deployment let through: labels and ports, as these use them."""
+"""Evaluates a deployment's network policies, as far as they select by labels and ports."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 Document = dict[str, Any]
 Place = tuple[str | None, dict[str, str]]
-"""A namespace, None for outside the cluster, and the labels of a pod there."""
+"""A namespace, or None outside the cluster, and the labels of a pod there."""
 
 
 def connects(documents: list[Document], one: Place, other: Place, port: int) -> bool:
-    """Whether `one` may open a TCP connection to `other`: its egress and the other's ingress both let it."""
+    """Whether `one` may open a TCP connection to `other`: both its egress and the other's ingress must allow it."""
     policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
     return _lets(policies, "Egress", one, other, port) and _lets(policies, "Ingress", other, one, port)
 
 
 def _lets(policies: list[Document], way: str, pod: Place, peer: Place, port: int) -> bool:
-    """A pod that no policy chooses is free; one that some choose may do what any of these allows."""
+    """A pod without a policy is unrestricted; otherwise any of its policies may allow the connection."""
     chosen = [
         each["spec"]
         for each in policies

@@ -1,7 +1,7 @@
-"""Renders the part of kustomize that cluster/kuberay uses and refuses the rest, so that tests need no kustomize.
+"""Implements the part of kustomize that cluster/kuberay uses, and rejects the rest, so that tests need no kustomize.
 
 Resources, components, JSON patches, namespace, images and config maps of files and literals, in kustomize's own order.
-A test compares it with `kubectl kustomize` where there is one.
+A test compares it with `kubectl kustomize` if that is installed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ WITHOUT_NAMESPACE = {"Namespace"}
 
 
 def render(folder: Path) -> list[Document]:
-    """The objects of an overlay."""
+    """Returns the objects of an overlay."""
     return _render(folder, [])
 
 
 def render_components(resource: Path, components: list[Path]) -> list[Document]:
-    """The objects of a folder with components on top, as an overlay of these would have them."""
+    """Returns the objects of a folder with components applied, as in an overlay."""
     documents = render(resource)
     for component in components:
         documents = _render(component, documents)
@@ -35,12 +35,12 @@ def render_components(resource: Path, components: list[Path]) -> list[Document]:
 
 
 def load(path: Path) -> list[Document]:
-    """The documents of a file; anchors become copies, and a key that is there twice is an error."""
+    """Returns the documents of a file, with anchors copied; a duplicate key is an error."""
     return json.loads(json.dumps([each for each in yaml.load_all(path.read_text(), _Strict) if each is not None]))
 
 
 def patched(document: Document, operations: list[Document]) -> Document:
-    """The document after a JSON patch (RFC 6902); a path that isn't there is a KeyError or IndexError."""
+    """Returns the document after a JSON patch (RFC 6902); a missing path is a KeyError or IndexError."""
     document = copy.deepcopy(document)
     for operation in operations:
         kind, path = operation["op"], operation["path"]
@@ -62,7 +62,7 @@ def patched(document: Document, operations: list[Document]) -> Document:
 
 
 def _render(folder: Path, documents: list[Document]) -> list[Document]:
-    """What a kustomization adds to and changes of what was accumulated so far."""
+    """Applies a kustomization to the documents accumulated so far."""
     (about,) = load(folder / "kustomization.yaml")
     assert set(about) <= FIELDS, f"{folder}: {sorted(set(about) - FIELDS)} are not supported here"
     documents = list(documents)
@@ -109,7 +109,7 @@ def _with_namespace(documents: list[Document], namespace: str) -> list[Document]
 
 
 def _with_images(value: Any, images: list[Document]) -> Any:
-    """The same with every container's image renamed, wherever containers are."""
+    """Returns the value with the image of every container renamed, at any depth."""
     if isinstance(value, list):
         return [_with_images(each, images) for each in value]
     if not isinstance(value, dict):
@@ -161,9 +161,9 @@ def _delete(document: Any, path: str) -> None:
 
 
 class _Strict(yaml.SafeLoader):
-    """The safe loader, which takes the last of two equal keys in silence, made strict."""
+    """The safe loader, but strict: by itself it silently takes the last of two equal keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key is there twice: {keys}"
+        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key occurs twice: {keys}"
         return super().construct_mapping(node, deep)

@@ -1,4 +1,4 @@
-"""What tests of nights share: a clock that can be moved, a tiny spec, and nights that nobody had to train."""
+"""What tests of nights share: a clock that can be moved, a tiny spec, and made-up nights without training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from result_rows import commit, row_of
 
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.nights import Night, write_record
+from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.records import BestVariant, NightRecord, NightState, write_night, write_state
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.generate import folder_of as dataset_folder
@@ -36,14 +37,14 @@ DAY = 86_400.0
 
 
 class Moved:
-    """Time that passes when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, now=START):
         self.wall, self.ticks = now, 0.0
         self.clock = Clock(lambda: self.wall, lambda: self.ticks, self.pass_)
 
     def pass_(self, seconds):
-        """Both clocks go on."""
+        """Moves both clocks."""
         self.wall += seconds
         self.ticks += seconds
 
@@ -53,7 +54,7 @@ def spec_of(text=TINY):
 
 
 def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY):
-    """A finished night with results that were never trained; its id."""
+    """Writes a finished night whose results were never trained; returns its id."""
     night = Night(date.fromisoformat(day), spec_of(text), fresh)
     commit(store, [row_of(trial) for trial in trials(night.trained)])
     for dataset in night.trained.datasets:
@@ -73,9 +74,19 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
         "attempt": 1,
         "recovers": False,
     }
-    write_record(store, night.id, "state", {**facts, "state": "ended"})
-    ended = {"result": result, "exit_code": 8 if result == "worse" else 0, "against": against, "message": result}
-    best = {"sums": {"rmse_median": 1.5}}
-    more = {"trained_digest": night.trained.digest, "scores_sha256": scores, "token": 1, "seconds": 61.0, "best": best}
-    write_record(store, night.id, "night", {**facts, **ended, **more, "ended": day})
+    write_state(store, NightState(**facts, state="ended"))
+    record = NightRecord(
+        **facts,
+        result=result,
+        exit_code=8 if result == "worse" else 0,
+        against=against,
+        message=result,
+        trained_digest=night.trained.digest,
+        scores_sha256=scores,
+        token=1,
+        seconds=61.0,
+        best={"sums": BestVariant(rmse_median=1.5)},
+        ended=day,
+    )
+    write_night(store, record)
     return night.id

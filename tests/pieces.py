@@ -1,4 +1,4 @@
-"""Work for tests of what works off a queue: each function makes a worker's, for its device."""
+"""Work for tests of the runners: each function here is a `MakeWork`, called with the worker's device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def make_work(device):
-    """Squares its number; number 0 kills its process once, told by a file."""
+    """Squares a number; number 0 kills its process once, which a marker file records."""
 
     def work(payload, heartbeat):
         number, folder = payload
@@ -20,14 +20,14 @@ def make_work(device):
             os.kill(os.getpid(), signal.SIGKILL)
         if number < 0:
             raise ValueError(f"{number} is negative")
-        time.sleep(0.05)  # so that each worker gets a piece
+        time.sleep(0.05)  # so that each worker gets an item
         return number**2, device, os.getpid()
 
     return work
 
 
 def make_meeting(device):
-    """Squares its number once a worker of another process has come as well."""
+    """Squares a number once a worker in another process has started as well."""
 
     def work(payload, heartbeat):
         number, folder = payload
@@ -53,7 +53,7 @@ def make_mixed(device):
 
 
 def patiently(condition):
-    """Waits for a condition, 90 seconds at most."""
+    """Waits up to 90 seconds for a condition."""
     end = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < end

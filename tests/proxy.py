@@ -1,4 +1,4 @@
-"""A proxy of one port for tests: it can cut its connections or freeze them, speak TLS, and ask for a header."""
+"""A proxy of one port for tests: it can cut or freeze its connections, speak TLS, and require a header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Proxy:
-    """Forwards to a port of this host, until it is closed."""
+    """Forwards to a port of this host until it is closed."""
 
     def __init__(self, target: int, context: ssl.SSLContext | None = None, header: bytes = b"") -> None:
         self._target, self._context, self._header = target, context, header
@@ -38,11 +38,11 @@ class Proxy:
                 each.shutdown(socket.SHUT_RDWR)
 
     def freeze(self) -> None:
-        """From now on the connections that there are say nothing, and stay open; new ones work."""
+        """Makes existing connections silent but keeps them open; new ones work."""
         self._frozen = list(self._sockets)
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the proxy and its connections."""
         self._closed.set()
         self._thawed.set()
         self.cut()
@@ -88,7 +88,7 @@ class Proxy:
 
 
 def authority(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A TLS context for 127.0.0.1 with a certificate that signs itself, and the file to trust it by."""
+    """Returns a TLS context for 127.0.0.1 with a self-signed certificate, and the certificate's file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "proxy of a test")])
     now = datetime.now(UTC)

@@ -23,7 +23,7 @@ class RayCluster:
     """Three raylets of one CPU each; the head has the Jobs API."""
 
     def __init__(self) -> None:
-        # Ray's sockets lie in its folder, and their paths may have 107 characters at most.
+        # Ray's sockets lie in this folder, and their paths may have at most 107 characters.
         self._folder = tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
         self.token = secrets.token_hex(32)
         self.gcs, self.dashboard = _free_port(), _free_port()
@@ -53,17 +53,17 @@ class RayCluster:
             raise RuntimeError(logs) from error
 
     def add_node(self) -> subprocess.Popen[bytes]:
-        """One more raylet of one CPU; it takes some seconds to join."""
+        """Starts one more raylet of one CPU, which takes a few seconds to join."""
         return self._start(f"--address=127.0.0.1:{self.gcs}")
 
     def lose(self, node: subprocess.Popen[bytes]) -> None:
-        """Kills all processes of a node at once, as when its machine is gone."""
+        """Kills all processes of a node at once, as if its machine were gone."""
         os.killpg(node.pid, signal.SIGKILL)
         node.wait()
         self.nodes.remove(node)
 
     def wait_for_nodes(self, count: int) -> None:
-        """Until so many are alive."""
+        """Waits until exactly so many nodes are alive."""
         end = time.monotonic() + START_SECONDS
         while (alive := self._alive()) != count:
             if time.monotonic() > end:
@@ -76,20 +76,20 @@ class RayCluster:
         return sum(node["raylet"].get("state") == "ALIVE" for node in answer["data"]["summary"])
 
     def stop(self) -> None:
-        """Ends the processes that were started here, and no others."""
+        """Ends the processes started here, and no others."""
         for node in reversed(self.nodes):
             with suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGTERM)
         for node in self.nodes:
             try:
-                node.wait(timeout=5)  # draining takes 30 s, and there is nothing to save
+                node.wait(timeout=5)  # draining would take 30 s, and there is nothing to save
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
                 node.wait()
         self._folder.cleanup()
 
     def _commands(self) -> str:
-        """A folder with the command `sumsquares`, for a checkout that is not installed."""
+        """Creates a folder with the command `sumsquares`, since the checkout is not installed."""
         folder = Path(self._folder.name) / "bin"
         folder.mkdir()
         command = folder / "sumsquares"
@@ -99,7 +99,10 @@ class RayCluster:
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", "--num-cpus=1"]
-        arguments = (*arguments, f"--dashboard-agent-listen-port={_free_port()}")  # each node has one, on this host
+        arguments = (
+            *arguments,
+            f"--dashboard-agent-listen-port={_free_port()}",
+        )  # nodes share this host, so each needs its own port
         with (Path(self._folder.name) / f"node-{secrets.token_hex(4)}.log").open("wb") as log:
             command = [*ray, *arguments]
             node = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)

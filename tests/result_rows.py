@@ -19,22 +19,8 @@ SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)
 
 
 def variant(dataset: NamedDataset = SUMS, **changes: Any) -> Variant:
-    """A variant of ordinary fields, but for those given."""
-    fields: dict[str, Any] = {
-        "hidden": (16,),
-        "activation": "relu",
-        "optimizer": "adam",
-        "lr": 0.001,
-        "schedule": "constant",
-        "weight_decay": 0.0,
-        "batch_size": 100,
-        "epochs": 500,
-        "init": "glorot_uniform",
-        "normalize": "unit",
-        "dtype": "float32",
-        "shuffle_seed": 0,
-    }
-    return Variant(dataset=dataset, **{**fields, **changes})
+    """A variant of one hidden layer and the default hyperparameters, but for those given."""
+    return Variant(dataset=dataset, **{"hidden": (16,), **changes})
 
 
 def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:

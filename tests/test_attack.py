@@ -1,7 +1,7 @@
-"""Whoever else is on the machine or in its network runs no code in the Ray of a run: attacks while one trains.
+"""Nobody else on the machine or in its network can run code in a run's Ray: attacks while one trains.
 
-The attacker has what the network gives it, and the ports. It comes over loopback and over an address of a network
-namespace that is made here (root and iproute2; else those are skipped). Containers are attacked in test_containers.
+The attacker knows the address and the ports. It comes over loopback, and from a network namespace that is created here
+(with root and iproute2; otherwise those tests are skipped). test_containers attacks containers.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ ATTACK = [sys.executable, str(ROOT / "tests" / "attack.py"), "try"]
 HERE = "127.0.0.1"
 REFUSED: tuple[list[str], str] = ([], "")
 KNOWN = "0" * 64
-"""A token that the attacker knows: the wrong one, or the one that the victim's environment asks for."""
+"""A token that the attacker knows: a wrong one, or the one in the victim's environment."""
 LONG = LONGER.replace("epochs = 1500", "epochs = 50000")
-"""Longer than any attack: it is stopped."""
+"""Takes longer than any attack, and is stopped."""
 ENOUGH = SMALL.replace("epochs = 8", "epochs = 300_000")
-"""Half a minute of two processors by the faster engine: it outlasts the attack, since one worker is held meanwhile."""
+"""Half a minute on two cores with the faster engine; it outlasts the attack, during which one worker is stopped."""
 LOADED_SECONDS = 3.0
-"""Of processor time, after which a worker trains: it has loaded all in 2, and a pack takes 4 more."""
+"""CPU time after which a worker is training: loading takes 2 s, and a pack 4 more."""
 
 pytestmark = [pytest.mark.attack, pytest.mark.ray]
 
 
 def clean() -> dict[str, str]:
-    """This environment without any word of Ray's."""
+    """This environment without Ray's variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
 
 
 class Victim:
-    """`sumsquares` with two workers, in a session of its own, with a secret in its environment."""
+    """`sumsquares` with two workers, in its own session, with a secret in its environment."""
 
     def __init__(self, folder, *command, spec, **environment):
         self.folder, self.secret = folder, secrets.token_hex(16)
@@ -62,7 +62,7 @@ class Victim:
         return (self.folder / "log").read_text()
 
     def family(self):
-        """Its processes, wherever they have moved to: by descent, or by the secret that they inherited."""
+        """All its processes, found by descent or by the inherited secret."""
         marked = {each for each in attack.processes() if self.secret.encode() in environment_of(each)}
         return set().union(*(attack.family(each) for each in {self.process.pid, *marked}))
 
@@ -78,7 +78,7 @@ class Victim:
         return bool(attack.named(self.family(), "ray::RayTrainWorker"))
 
     def hold(self):
-        """Stops one of its two workers in the middle of a pack, so that it can't end before the attack does."""
+        """Stops one of its two workers in the middle of a pack, so that it outlasts the attack."""
         end, busy = time.monotonic() + 60, []
         while not busy:
             assert time.monotonic() < end, self.log
@@ -89,23 +89,23 @@ class Victim:
         os.kill(self._held, signal.SIGSTOP)
 
     def release(self):
-        """It goes on."""
+        """Continues the stopped worker."""
         os.kill(self._held, signal.SIGCONT)
 
     def _token(self):
-        """Which only its own user can read: in the environment of its raylet."""
+        """The token in its raylet's environment, which only its own user can read."""
         (raylet,) = attack.named(self.family(), "raylet")
         values = dict(each.split(b"=", 1) for each in environment_of(raylet).split(b"\0") if b"=" in each)
         return values.get(b"RAY_AUTH_TOKEN", b"").decode()
 
     def session(self):
-        """The folder of its Ray."""
+        """The session folder of its Ray."""
         (raylet,) = attack.named(self.family(), "raylet")
         (found,) = [each for each in attack.command_of(raylet) if each.startswith("--session_dir=")]
         return Path(found.partition("=")[2])
 
     def end(self):
-        """All its processes."""
+        """Ends all its processes."""
         family = self.family()
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
@@ -125,14 +125,14 @@ def environment_of(process):
 
 
 def content_of(path):
-    """Nothing of a file that was renamed since it was listed."""
+    """Returns a file's content; empty if it was renamed since it was listed."""
     with suppress(FileNotFoundError):
         return path.read_bytes()
     return b""
 
 
 def attacked(victim, *attackers):
-    """What attackers report, all at once, and what their tasks and jobs left; each is (host, token, prefix)."""
+    """Runs attackers (host, token, prefix) at once; returns their successes and what their tasks and jobs wrote."""
     ports = [str(port) for port in attack.ports_of(victim.family())]
     assert len(ports) > 5, victim.log
     markers = [victim.folder / f"marker-{secrets.token_hex(4)}" for _ in attackers]
@@ -150,7 +150,7 @@ def attacked(victim, *attackers):
 
 
 def attacker(host, token, prefix, *arguments):
-    # Without this one, Ray's client goes to the network address when it is told 127.0.0.1.
+    # Without this variable Ray's client replaces 127.0.0.1 with the network address.
     mode = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if host == HERE else {}
     mode |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}
     command = [*prefix, *ATTACK, host, *arguments]
@@ -159,7 +159,7 @@ def attacker(host, token, prefix, *arguments):
 
 @pytest.fixture(scope="module")
 def victim(request, tmp_path_factory):
-    """A run, or a night whose user's environment would weaken it, while it trains."""
+    """A run, or a night with an environment that would weaken it, while it trains."""
     folder = tmp_path_factory.mktemp(request.param)
     found = Victim(folder, "run", "spec.toml", spec=LONG) if request.param == "run" else weakened_night(folder)
     try:
@@ -172,7 +172,7 @@ def victim(request, tmp_path_factory):
 
 
 def weakened_night(folder):
-    """Its hook writes down its environment."""
+    """A night whose hook records its environment."""
     (folder / "known").write_text(KNOWN)
     code = "import json, os; print(json.dumps(dict(os.environ)), file=open('hook.json', 'w'))"
     hook = shlex.join([sys.executable, "-c", code])
@@ -198,13 +198,13 @@ def sh(*command):
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    """An address of this machine and the words that start a program in a network beside it; or why there is none."""
+    """An address of this machine and the command prefix of another network; or the reason why there is none."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         yield "a network namespace needs root and iproute2"
         return
     name = f"ss{secrets.token_hex(4)}"
     number = secrets.randbelow(64 * 256)
-    net = f"100.{64 + number // 256}.{number % 256}"  # shared address space (RFC 6598): in nobody's home network
+    net = f"100.{64 + number // 256}.{number % 256}"  # shared address space (RFC 6598), which no home network uses
     inside = ("ip", "netns", "exec", name)
     steps = [
         ("ip", "netns", "add", name),
@@ -226,7 +226,7 @@ def elsewhere():
 
 @pytest.fixture(scope="module")
 def outcomes(victim, elsewhere):
-    """Of attacks on this machine and from another network, without a token and with a wrong one."""
+    """Results of attacks from this machine and from another network, without a token and with a wrong one."""
     here, there = [(HERE, token, ()) for token in (None, KNOWN)], []
     if isinstance(elsewhere, tuple):
         there = [(elsewhere[0], token, elsewhere[1]) for token in (None, KNOWN)]
@@ -235,20 +235,20 @@ def outcomes(victim, elsewhere):
 
 
 def network(elsewhere):
-    """The namespace, or a skip."""
+    """Returns the other network, or skips the test."""
     if isinstance(elsewhere, str):
         pytest.skip(elsewhere)
     return elsewhere
 
 
 @run_and_night
-def test_who_has_not_the_token_is_refused_on_this_machine(outcomes):
-    """By every way and at every port; the task never runs, and the secret is not read."""
+def test_an_attacker_without_the_token_is_rejected_on_this_machine(outcomes):
+    """With every attack and at every port; no task runs, and the secret is not read."""
     assert outcomes["here"] == [REFUSED, REFUSED]
 
 
 @run_and_night
-def test_who_has_not_the_token_is_refused_in_the_network(outcomes, elsewhere):
+def test_an_attacker_without_the_token_is_rejected_from_the_network(outcomes, elsewhere):
     """The same from another network."""
     network(elsewhere)
     assert outcomes["there"] == [REFUSED, REFUSED]
@@ -256,7 +256,7 @@ def test_who_has_not_the_token_is_refused_in_the_network(outcomes, elsewhere):
 
 @run_and_night
 def test_nothing_listens_beyond_loopback(victim, elsewhere):
-    """From another network no port of a run's is open."""
+    """No port of a run is open to another network."""
     host, inside = network(elsewhere)
     code = (
         "import socket, sys; print([p for p in sys.argv[2:] if not socket.socket().connect_ex((sys.argv[1], int(p)))])"
@@ -267,8 +267,8 @@ def test_nothing_listens_beyond_loopback(victim, elsewhere):
 
 
 @run_and_night
-def test_another_user_can_not_reach_the_files_of_its_ray(victim):
-    """Its sockets could be replaced, and what its workers import, in a folder that all may write."""
+def test_another_user_cannot_access_the_files_of_its_ray(victim):
+    """In a folder that all may write, its sockets could be replaced, and the modules that its workers import."""
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     script = 'for each in . logs sockets; do if [ -r "$1/$each" ] || [ -w "$1/$each" ]; then echo "$each"; fi; done'
@@ -280,7 +280,7 @@ def test_another_user_can_not_reach_the_files_of_its_ray(victim):
 
 
 @run_and_night
-def test_the_token_stands_nowhere_but_in_the_environment_of_its_processes(victim):
+def test_the_token_is_only_in_the_environment_of_its_processes(victim):
     """In no command line, no file of its Ray or of the run, and not in the user's home."""
     token = victim.token
     assert len(token) >= 32
@@ -294,15 +294,15 @@ def test_the_token_stands_nowhere_but_in_the_environment_of_its_processes(victim
 
 @the_run
 def test_the_same_attack_with_the_token_gets_in(victim):
-    """So the attack is one: its task runs, in the victim's environment."""
+    """Which proves the attack: its task runs in the victim's environment."""
     ((got_in, left),) = attacked(victim, (HERE, victim.token, ()))
     assert victim.secret in left, got_in
     assert any("keys" in line for line in got_in)
 
 
 @the_night
-def test_a_hook_inherits_nothing_of_it(victim):
-    """It has the user's own values, to the letter; and the attacked night ended well."""
+def test_a_hook_does_not_inherit_the_token(victim):
+    """It has exactly the user's own values; and the attacked night ends successfully."""
     victim.release()
     assert victim.process.wait(timeout=60) == 0, victim.log
     told = json.loads((victim.folder / "hook.json").read_text())
@@ -311,8 +311,8 @@ def test_a_hook_inherits_nothing_of_it(victim):
     assert {name: value for name, value in told.items() if name.startswith("RAY_AUTH_")} == given
 
 
-def test_nothing_in_the_environment_leads_a_run_elsewhere_or_keeps_it_from_starting(tmp_path):
-    """A Ray of its own, and exit code 0."""
+def test_no_variable_of_ray_redirects_a_local_run_or_keeps_it_from_starting(tmp_path):
+    """It uses its own Ray and ends with exit code 0."""
     words = {
         "RAY_ADDRESS": "127.0.0.1:6379",
         "RAY_OVERRIDE_RESOURCES": '{"CPU": 0}',

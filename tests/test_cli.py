@@ -27,6 +27,9 @@ from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
+SHARED = {"store", "json", "quiet", "debug", "max_trials", "workers", "gpu_workers", "gpus_per_worker", "resource"}
+SHARED |= {"label", "group_size", "memory_limit", "patience", "address", "all_variants", "keep", "keep_days", "header"}
+"""Options of more than one command."""
 
 
 @pytest.fixture
@@ -375,6 +378,17 @@ def test_the_limit_on_trials_is_the_specs_own():
     for name in COMMANDS:
         limits = [option.default for option in group.commands[name].params if option.name == "max_trials"]
         assert limits == ([] if name in ("predict", "verify") else [MAX_TRIALS])
+
+
+def test_an_option_has_the_same_default_in_every_command():
+    """Also in those of a group."""
+    group = typer.main.get_command(app)
+    commands = [*group.commands.values(), *group.commands["nightly"].commands.values()]
+    defaults = {}
+    for option in (option for command in commands for option in command.params if option.name in SHARED):
+        defaults.setdefault(option.name, []).append(option.default)
+    assert set(defaults) == SHARED
+    assert [name for name, found in defaults.items() if len(found) < 2 or found != [found[0]] * len(found)] == []
 
 
 def test_a_misspelt_command_is_exit_2(cli):

@@ -1,4 +1,4 @@
-"""docs/clusters.md: its arithmetic gives its table, from the numbers of the code, and it names all deployments."""
+"""docs/clusters.md: its program prints its table, with the code's constants, and it names all deployments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OVERLAYS = sorted(path.parent for path in (ROOT / "cluster" / "kuberay").glob("o
 
 
 def _command_lines() -> list[str]:
-    """Every call of the command line in the page and in the manifests."""
+    """Returns every command line in the page and in the manifests."""
     lines = re.findall(r"^ *(?:RAY_\w+=\w+ )?(sumsquares .*)", PAGE, re.MULTILINE)
     lines += re.findall(r"`(sumsquares \w+ [^`]*)`", PAGE)
     for overlay in OVERLAYS:
@@ -48,7 +48,7 @@ def _night(cron_job: Document) -> Document:
 
 
 def _run() -> tuple[dict[str, Any], list[str]]:
-    """What the page's program defines, and the lines that it prints."""
+    """Runs the page's program; returns its names and the lines that it prints."""
     names: dict[str, Any] = {}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -56,13 +56,13 @@ def _run() -> tuple[dict[str, Any], list[str]]:
     return names, printed.getvalue().splitlines()
 
 
-def test_the_arithmetic_gives_the_table():
-    """Run as it stands there, line for line."""
+def test_the_program_prints_the_table():
+    """Unchanged, and line for line."""
     assert _run()[1] == [line for line in PAGE.splitlines() if re.match(r"\| 1-\d+-", line)]
 
 
-def test_the_arithmetic_gives_what_was_measured():
-    """Within 2 %; twice the trials are twice the work, and half the cores take twice as long for it."""
+def test_the_arithmetic_agrees_with_the_measurements():
+    """Within 2 %; twice the trials, or half the cores, take twice as long to train."""
     seconds = _run()[0]["seconds"]
     few, many = re.findall(r"10,000 in ([\d.]+) s with 2 workers.*? 100,000 in ([\d.]+) s with 2", LOG, re.DOTALL)[0]
     for trials, measured in ((10_000, few), (100_000, many)):
@@ -72,8 +72,8 @@ def test_the_arithmetic_gives_what_was_measured():
         assert work == pytest.approx(2 * seconds(1.55, 320_000, 10)[0])
 
 
-def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
-    """Packs, heartbeats, groups; rates, overhead, and the queue."""
+def test_the_arithmetic_uses_the_constants_of_the_code_and_the_log():
+    """Packs, heartbeats and groups; step times, overheads and the queue's rate."""
     names = _run()[0]
     for width, micros in ((16, "1.55"), (64, "21.1")):
         program = Program(
@@ -99,8 +99,8 @@ def test_the_arithmetic_uses_the_numbers_of_the_code_and_of_the_log():
     assert f"answered {names['CALLS']:,} calls a second" in LOG
 
 
-def test_what_the_arithmetic_is_said_to_say_is_what_it_says():
-    """The queue's packs and the workers that it is enough for; packs and puts."""
+def test_the_conclusions_follow_from_the_arithmetic():
+    """The queue's rate and the workers it supports; numbers of packs and puts."""
     names = _run()[0]
     rate = (names["CALLS"] - names["MAX_HEARTBEATS"]) / 2
     assert f"takes back {rate:.0f} packs a second" in PAGE
@@ -114,19 +114,19 @@ def test_what_the_arithmetic_is_said_to_say_is_what_it_says():
     assert f"{2 * packs:,} puts in {names['seconds'](1.55, 10_000_000, 1_600)[1]:.0f} s" in PAGE
 
 
-def test_every_overlay_is_in_the_page_and_no_other():
+def test_the_page_lists_exactly_the_overlays():
     """In its table."""
     named = re.findall(r"^\| `cluster/kuberay/overlays/([\w-]+)`", PAGE, re.MULTILINE)
     assert sorted(named) == [overlay.name for overlay in OVERLAYS]
 
 
-def test_the_secrets_that_a_person_makes_are_those_that_the_manifests_name():
-    """Both, and nothing else is made by hand."""
+def test_the_page_creates_exactly_the_secrets_of_the_manifests():
+    """Both of them, and nothing else is created by hand."""
     assert set(re.findall(r"create secret generic ([\w-]+)", PAGE)) == {TOKEN, KEYS}
 
 
-def test_the_exit_codes_that_a_retry_cannot_mend_are_those_of_the_night():
-    """In the page and in the CronJob, and all of them are codes of ours."""
+def test_the_exit_codes_without_a_retry_are_those_of_the_cron_job():
+    """The same in the page and in the CronJob, among them usage, data and incomplete."""
     (codes,) = re.findall(r"can't fix \(([\d, ]+)\)", PAGE)
     (night,) = load(ROOT / "cluster" / "kuberay" / "nightly" / "cron-job.yaml")
     (rule,) = [
@@ -137,18 +137,20 @@ def test_the_exit_codes_that_a_retry_cannot_mend_are_those_of_the_night():
 
 
 @pytest.mark.parametrize("line", _command_lines())
-def test_a_command_line_is_one_that_the_command_line_knows(line):
-    """The command and each of its options."""
+def test_a_command_line_is_valid(line):
+    """The command exists and has each of the options."""
     import typer
 
     _, name, *words = shlex.split(line)
     command = typer.main.get_command(app).commands[name]
-    command = getattr(command, "commands", {}).get("start", command)  # what `nightly` is without a further word
+    command = getattr(command, "commands", {}).get(
+        "start", command
+    )  # `nightly` without a subcommand is `nightly start`
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
-def test_the_yaml_of_the_page_is_yaml():
-    """Each block by itself."""
+def test_the_yaml_of_the_page_parses():
+    """Each block on its own."""
     for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
         assert yaml.safe_load(block)

@@ -1,4 +1,4 @@
-"""What Dockerfile and compose file must say, read from the files: pins, user, hardening, token. No Docker here."""
+"""The contents of Dockerfile and compose file: pins, user, hardening, token. No Docker here."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def environment():
 
 
 def test_the_image_has_the_settings_of_a_session():
-    """`ray start` has no session: what a session sets for its own process, the image sets for nodes."""
+    """A session sets them for its own process; `ray start` has none, so the image sets them for nodes."""
     assert ENVIRONMENT.items() <= environment().items()
     assert environment()["SUMSQUARES_STORE"] in instructions("VOLUME", LAST)
 
 
-def test_the_image_runs_as_a_fixed_user_and_starts_the_command():
-    """By number, so that Kubernetes can tell that it isn't root."""
+def test_the_image_runs_the_command_as_a_fixed_user():
+    """A numeric one, so that Kubernetes can verify that it isn't root."""
     assert instructions("USER", LAST) == ["10001:10001"]
     assert instructions("ENTRYPOINT", LAST) == ['["sumsquares"]']
     assert instructions("STOPSIGNAL", LAST) == ["SIGTERM"]
     assert len([line for line in LAST if line.startswith("HEALTHCHECK ")]) == 1
 
 
-def test_the_image_is_of_exact_versions_from_one_base():
-    """Both ends are the same base; the SBOM is made of the very stage that ships; the version is the distribution's."""
+def test_the_image_has_exact_versions_and_one_base():
+    """Build and result share the base; the SBOM describes the shipped stage; the version is the distribution's."""
     assert dict(argument.split("=") for argument in instructions("ARG") if "BASE" in argument) == {
         "BASE": "python:3.11-slim-bookworm",
         "BUILD_BASE": "${BASE}",
@@ -61,8 +61,8 @@ def test_the_image_is_of_exact_versions_from_one_base():
     assert f"VERSION={sumsquares.__version__}" in instructions("ARG")
 
 
-def test_what_the_dockerfile_copies_is_all_that_the_build_is_sent():
-    """`.dockerignore` leaves out everything else."""
+def test_the_build_context_is_exactly_what_the_dockerfile_copies():
+    """`.dockerignore` excludes everything else."""
     copied = {
         source.rstrip("/")
         for line in instructions("COPY")
@@ -77,7 +77,7 @@ def test_what_the_dockerfile_copies_is_all_that_the_build_is_sent():
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_hardened(name):
-    """The fixed user, a read-only root, no capability, no new privileges, nothing of the host."""
+    """The fixed user, a read-only root, no capabilities, no new privileges, nothing of the host."""
     service = SERVICES[name]
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
@@ -93,15 +93,15 @@ def test_every_service_is_hardened(name):
     assert {mount.partition(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/home/sumsquares"}  # noqa: S108
 
 
-def test_a_night_has_a_ray_of_its_own_and_so_no_token_of_the_cluster():
-    """It makes one itself."""
+def test_a_night_has_no_token_of_the_cluster():
+    """Its local Ray has its own."""
     assert "environment" not in SERVICES["nightly"]
     assert "token" not in str(SERVICES["nightly"]["volumes"])
 
 
 @pytest.mark.parametrize("name", [name for name in RAY if name != "nightly"])
-def test_whatever_speaks_to_a_cluster_has_the_token_by_its_file(name):
-    """Which nobody but the service `token` can write, and whose content stands nowhere."""
+def test_every_service_that_connects_to_the_cluster_has_the_token_file(name):
+    """Only the service `token` can write it, and its content appears nowhere."""
     service = SERVICES[name]
     assert service["environment"] == {
         "RAY_AUTH_MODE": "token",
@@ -113,8 +113,8 @@ def test_whatever_speaks_to_a_cluster_has_the_token_by_its_file(name):
 
 
 @pytest.mark.parametrize("name", RAY)
-def test_whatever_runs_ray_has_the_room_it_needs(name):
-    """Shared memory above the object store, open files, and more time to stop than a node takes to drain."""
+def test_every_service_with_ray_has_the_room_it_needs(name):
+    """More shared memory than the object store, open files, and more time to stop than a node takes to drain."""
     service = SERVICES[name]
     (store,) = re.findall(r"--object-store-memory=(\d+)", " ".join(SERVICES["head"]["entrypoint"]))
     assert service["shm_size"] == "1gb"
@@ -124,14 +124,14 @@ def test_whatever_runs_ray_has_the_room_it_needs(name):
 
 
 def test_nothing_is_published_but_the_dashboard_on_loopback():
-    """On the head; the cluster has a network of its own."""
+    """By the head; the cluster has its own network."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"head": ["127.0.0.1:${DASHBOARD_PORT:-8265}:8265"]}
     assert all(SERVICES[name]["networks"] == ["cluster"] for name in RAY)
 
 
-def test_the_head_trains_nothing_and_starts_before_the_workers():
-    """They wait for its health; the token is there before both."""
+def test_the_head_does_no_training_and_starts_before_the_workers():
+    """They wait until it is healthy; the token exists before both."""
     assert "--num-cpus=0" in SERVICES["head"]["command"]
     assert SERVICES["worker"]["depends_on"] == {"head": {"condition": "service_healthy"}}
     assert SERVICES["head"]["depends_on"] == {"token": {"condition": "service_completed_successfully"}}
@@ -141,8 +141,8 @@ def test_the_head_trains_nothing_and_starts_before_the_workers():
         assert "mem_limit" in SERVICES[name]
 
 
-def test_the_services_that_are_asked_for_by_name_run_commands_that_exist():
-    """`submit` waits; both are left alone by `up`."""
+def test_the_services_with_a_profile_run_existing_commands():
+    """`submit` waits for its job; `up` starts neither."""
     commands = get_command(app).commands
     for name in ("submit", "nightly"):
         assert SERVICES[name]["profiles"] == [name]
@@ -150,7 +150,7 @@ def test_the_services_that_are_asked_for_by_name_run_commands_that_exist():
         assert (program, command) == ("sumsquares", name)
         assert command in commands
         found = commands[command]
-        found = getattr(found, "commands", {}).get("start", found)  # what `nightly` is without a further word
+        found = getattr(found, "commands", {}).get("start", found)  # `nightly` without a subcommand is `nightly start`
         known = {flag for each in found.params for flag in each.opts}
         assert {option for option in options if option.startswith("--")} <= known
         assert (ROOT / "examples" / Path(SERVICES[name]["command"][0]).name).exists()

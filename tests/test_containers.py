@@ -1,4 +1,4 @@
-"""The image and the compose cluster, as real containers. What their files must say is in test_container_files."""
+"""The image and the compose cluster as real containers; test_container_files checks their files."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ for folder, folders, _ in os.walk("/"):
     folders.clear()
     print(folder)
 """
-"""Prints the folders that files can be made in."""
+"""Prints the folders in which files can be created."""
 PACKAGES = """for python in /opt/sumsquares/bin/python $(readlink -f /opt/sumsquares/bin/python); do $python -c '
 import importlib.metadata, re
 for each in importlib.metadata.distributions():
     print(re.sub("[-_.]+", "-", each.metadata["Name"]).lower(), each.version)'; done"""
-"""Prints the packages of the environment, and of the Python that it is of."""
+"""Prints the packages of the environment and of its base Python."""
 DPKG = "dpkg-query -W -f '${Status} ${Package} ${Version}\\n' | sed -n 's/^install ok installed //p'"
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
 
 
 def call(*command, **options):
-    """A command that has ended."""
+    """Runs a command to its end."""
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def sh(*command, **options):
-    """What a command printed; it must succeed."""
+    """Returns the output of a command, which must succeed."""
     ended = call(*command, **options)
     assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
     return ended.stdout
@@ -69,7 +69,7 @@ docker = partial(sh, "docker")
 
 @pytest.fixture(scope="module")
 def image():
-    """The image, built as a user builds it; minutes the first time, seconds from Docker's cache."""
+    """The image, built as a user would; takes minutes, or seconds from Docker's cache."""
     if shutil.which("docker") is None or call("docker", "info").returncode:
         pytest.skip("no Docker Engine answers: `docker info` fails")
     sh("make", "image", f"IMAGE={IMAGE}", cwd=ROOT)
@@ -102,7 +102,7 @@ def quiet(image, specs, tmp_path_factory):
 
 
 class Cluster:
-    """A compose project of its own, with a head and two workers of one CPU each."""
+    """A separate compose project with a head and two workers of one CPU each."""
 
     def __init__(self, image, specs):
         has_plugin = call("docker", "compose", "version").returncode == 0
@@ -125,11 +125,11 @@ class Cluster:
         return sh(*self.command, *arguments, env=self.environment, **options)
 
     def start(self, log, *arguments):
-        """A compose command that goes on while the test does."""
+        """Starts a compose command that runs beside the test."""
         return subprocess.Popen([*self.command, *arguments], env=self.environment, stdout=log, stderr=log)
 
     def up(self):
-        """The head and two workers, healthy."""
+        """Starts the head and two workers, and waits until they are healthy."""
         self.compose("up", "--detach", "--scale", "worker=2")
         wait_until(lambda: [health(each) for each in self.containers("worker")] == ["healthy"] * 2, 90)
 
@@ -137,14 +137,14 @@ class Cluster:
         return self.compose("ps", "--quiet", service).split()
 
     def get(self, path, token=None):
-        """The status of an answer of the head."""
+        """Returns the HTTP status of a request to the head."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10).status_code
 
 
 @pytest.fixture(scope="module")
 def cluster(image, specs):
-    """Started by one command, and taken down with its volumes."""
+    """A running cluster, removed with its volumes at the end."""
     found = Cluster(image, specs)
     try:
         found.up()
@@ -164,8 +164,8 @@ def wait_until(condition, seconds):
         time.sleep(0.3)
 
 
-def test_the_image_has_no_compiler_and_says_what_it_is(image, capsys):
-    """Labels of the version; its size is printed."""
+def test_the_image_has_no_compiler_and_labels_its_version(image, capsys):
+    """It runs as a fixed user, with the package and torch installed; its size is printed."""
     facts = json.loads(docker("image", "inspect", image))[0]
     with capsys.disabled():
         sys.stdout.write(f"\n{image} has {facts['Size'] / 1e9:.2f} GB\n")
@@ -178,7 +178,7 @@ def test_the_image_has_no_compiler_and_says_what_it_is(image, capsys):
 
 
 def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(image):
-    """As Python and dpkg list it there, the base's own Python included, with versions; and it fits its schema."""
+    """As listed by Python and dpkg in the image, including the base's Python; and it is valid by its schema."""
     text = sh("make", "--silent", "sbom", f"IMAGE={image}", cwd=ROOT)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     sbom = json.loads(text)
@@ -197,24 +197,24 @@ def test_the_sbom_lists_what_is_in_the_image_and_nothing_else(image):
     assert {each["name"] for each in found["pypi"] if "hashes" in each} >= {*locked, "torch"} - {"colorama", "tzdata"}
 
 
-def test_the_main_job_needs_nothing_but_the_image(image):
-    """`docker run IMAGE run examples/question.toml`: all 165 trials; sums and squares are learnt exactly."""
+def test_the_main_job_needs_only_the_image(image):
+    """`docker run IMAGE run examples/question.toml` trains all 165 trials; sums and squares are learnt exactly."""
     facts = json.loads(docker("run", "--rm", image, "run", "examples/question.toml", "--json"))
     assert facts["trials"] == {"total": 165, "ok": 165, "diverged": 0, "missing": 0, "missing_ids": []}
     assert [facts["best"][name]["trial"]["exact_fraction"] for name in ("sums", "squares")] == [1, 1]
     assert facts["engines"] == {"lanes": 165}, "the kernel was not built into the image"
 
 
-def test_a_container_can_write_to_its_volumes_alone(image):
-    """As 10001, with a read-only root: the store, and what is in memory."""
+def test_a_container_can_write_only_to_its_volumes(image):
+    """As user 10001 with a read-only root: only to the store and to file systems in memory."""
     walked = docker("run", "-i", *READ_ONLY, "--entrypoint", "python", image, "-", input=WALK)
     assert set(walked.split()) - {"/dev/mqueue"} == {"/store", "/tmp", "/dev/shm"}  # noqa: S108
     identity = docker("run", *READ_ONLY, "--entrypoint", "sh", image, "-c", "id -u; id -g; echo $HOME")
     assert identity.split() == ["10001", "10001", "/home/sumsquares"]
 
 
-def test_a_store_that_can_not_be_written_is_told(image, specs):
-    """Exit code 4, before any work, in one message."""
+def test_an_unwritable_store_is_reported(image, specs):
+    """With exit code 4, before any work, in one message."""
     container = ["docker", "run", *READ_ONLY, "-v", f"{specs}:/specs:ro", image]
     ended = call(*container, "run", "/specs/small.toml", "--store", "/mine")
     assert ended.returncode == 4, ended.stderr
@@ -223,7 +223,7 @@ def test_a_store_that_can_not_be_written_is_told(image, specs):
 
 
 def test_the_nodes_run_without_any_privilege(cluster):
-    """As the kernel sees their first process; and they write to their volumes alone."""
+    """According to the kernel, for their first process; and they can write only to their volumes."""
     for node in cluster.containers("head") + cluster.containers("worker"):
         status = docker("exec", node, "cat", "/proc/1/status")
         facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
@@ -234,8 +234,8 @@ def test_the_nodes_run_without_any_privilege(cluster):
         assert set(walked.split()) - {"/dev/mqueue"} == {"/store", "/tmp", "/home/sumsquares", "/dev/shm"}  # noqa: S108
 
 
-def test_who_has_no_token_or_a_wrong_one_is_refused(cluster, image):
-    """401 and 403, and exit code 5; the token that `run --rm token cat` prints is let in."""
+def test_a_missing_or_wrong_token_is_rejected(cluster, image):
+    """With 401 or 403, and exit code 5; the token from `run --rm token cat` is accepted."""
     token = cluster.compose("run", "--rm", "token", "cat").split()[-1]
     assert len(token) == 64
     for path in ("/api/jobs/", "/api/version", "/nodes?view=summary"):
@@ -248,8 +248,8 @@ def test_who_has_no_token_or_a_wrong_one_is_refused(cluster, image):
     assert token not in cluster.compose("logs")
 
 
-def test_the_token_is_made_once(cluster):
-    """Starting again changes nothing, and who else is on the machine can't read it."""
+def test_the_token_is_created_once(cluster):
+    """Another start doesn't change it, and other users cannot read it."""
     before = cluster.compose("run", "--rm", "token", "cat").split()[-1]
     cluster.compose("run", "--rm", "token")
     assert cluster.compose("run", "--rm", "token", "cat").split()[-1] == before
@@ -258,14 +258,14 @@ def test_the_token_is_made_once(cluster):
 
 
 def test_nothing_listens_beyond_loopback(cluster):
-    """One port of one container is published, on 127.0.0.1."""
+    """Only one port of one container is published, on 127.0.0.1."""
     nodes = cluster.containers("head") + cluster.containers("worker")
     published = [line for node in nodes for line in docker("port", node).splitlines()]
     assert published == [f"8265/tcp -> 127.0.0.1:{cluster.port}"]
 
 
-def test_a_store_of_one_container_is_refused(cluster):
-    """Each has a /tmp of its own: exit code 5 within half a minute, which nodes are blind, and what to use instead."""
+def test_a_store_inside_one_container_is_rejected(cluster):
+    """Exit code 5 within half a minute, naming the nodes that can't see it and the alternative."""
     began = time.monotonic()
     submit = ("run", "--rm", "submit", "/specs/small.toml", "--store", "/tmp/mine")  # noqa: S108
     ended = call(*cluster.command, *submit, env=cluster.environment)
@@ -273,22 +273,22 @@ def test_a_store_of_one_container_is_refused(cluster):
     assert "can't see" in ended.stdout
     assert "s3://bucket/prefix" in ended.stdout
     assert "Traceback" not in ended.stdout
-    assert time.monotonic() - began < 60  # 30, and compose's own start
+    assert time.monotonic() - began < 60  # 30 s, plus compose's own start
 
 
 def crash(node):
-    """All its processes at once; compose starts it again."""
+    """Kills all its processes at once; compose restarts it."""
     call("docker", "exec", node, "sh", "-c", "kill -9 -1")
 
 
 def lose(node):
-    """By the engine; it doesn't come back."""
+    """Has the engine kill it for good."""
     docker("kill", node)
 
 
 @pytest.mark.parametrize("kill", [crash, lose])
 def test_a_killed_worker_changes_nothing_in_the_summary(cluster, quiet, tmp_path, kill):
-    """One of two crashes and comes back, or is gone for good: the job ends with 0, and where a quiet one ends."""
+    """Whether it restarts or is lost for good, the job ends with exit code 0 and the same summary."""
     cluster.up()
     (head,), (worker, _) = cluster.containers("head"), cluster.containers("worker")
     store, log = f"/store/{kill.__name__}", tmp_path / "log"
@@ -308,7 +308,7 @@ def test_a_killed_worker_changes_nothing_in_the_summary(cluster, quiet, tmp_path
 
 
 def test_a_night_runs_once(cluster):
-    """By the command that cron starts; a second start of the same night finds it finished."""
+    """With the command that cron starts; a second start of the same night finds it finished."""
     night = ("run", "--rm", "nightly", "/specs/small.toml", "--date", "2026-01-05")
     assert "promoted" in cluster.compose(*night)
     again = call(*cluster.command, *night, env=cluster.environment)
@@ -319,8 +319,8 @@ def test_a_night_runs_once(cluster):
 @pytest.mark.attack
 @pytest.mark.parametrize("token", ["", "0" * 64], ids=["no token", "a wrong token"])
 @pytest.mark.parametrize("where", ["host", "container"])
-def test_the_ray_of_a_container_refuses_who_has_not_its_token(training, where, token):
-    """From the host by its address, and from inside as its own user: no way in, and the task never runs."""
+def test_the_ray_in_a_container_rejects_attackers_without_its_token(training, where, token):
+    """From the host over its address, and from inside as its own user: no attack succeeds, and no task runs."""
     name, address = training
     text = (ROOT / "tests" / "attack.py").read_text()
     ports = json.loads(docker("exec", "-i", name, "python", "-", "find", input=text))
@@ -342,7 +342,7 @@ def test_the_ray_of_a_container_refuses_who_has_not_its_token(training, where, t
 
 @pytest.fixture(scope="module")
 def training(image, specs):
-    """A container that trains for long, and its address."""
+    """A container that trains for a long time, and its address."""
     name = f"sumsquares-{secrets.token_hex(4)}"
     command = ("run", "/specs/endless.toml", "--workers", "2")
     try:

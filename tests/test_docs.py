@@ -94,13 +94,27 @@ def test_the_tree_in_the_readme_is_the_tree():
 
 def test_every_term_of_the_glossary_is_in_use():
     """Each occurs as a word in the sources, and once in the table. People check what it means."""
-    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
-    terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
-    assert terms[0] == "term"
+    terms = _glossary()
     assert len(terms) == len(set(terms)) > 30
     text = "\n".join(path.read_text() for path in SOURCES if "benchmarks" not in path.parts)
-    unused = [term for term in terms[1:] if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
+    unused = [term for term in terms if not re.search(rf"\b{term}s?\b", text, re.IGNORECASE)]
     assert unused == []
+
+
+def test_the_terms_that_the_readme_sets_in_italics_are_in_the_glossary():
+    """From the section that says so on."""
+    text = README.split("## How it works")[1].replace("*italics*", "")
+    terms = re.findall(r"(?<![*\w])\*(\w+)\*(?!\*)", text)
+    assert {"lanes", "champion"} <= set(terms)
+    assert {term for term in terms if not {term, term.removesuffix("s")} & set(_glossary())} == set()
+
+
+def _glossary():
+    """Returns the terms in CONTRIBUTING's table, in its order."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split("## Glossary")[1].split("\n## ")[0]
+    heading, *terms = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
+    assert heading == "term"
+    return terms
 
 
 def test_the_spec_in_the_readme_is_valid():

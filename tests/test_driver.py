@@ -17,8 +17,8 @@ pytestmark = pytest.mark.ray
 
 
 @pytest.mark.chaos
-def test_a_driver_that_is_killed_is_an_error_that_says_so():
-    """At once, whatever it was doing; its Ray goes with it."""
+def test_a_killed_driver_is_reported_as_killed():
+    """At once, whatever it was doing; its local Ray ends as well."""
     with connected(Target(cpus=1)) as driver:
         driver.resources()
         os.kill(driver_of(os.getpid()), signal.SIGKILL)

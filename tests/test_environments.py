@@ -20,11 +20,22 @@ from test_refusals import tree
 from sumsquares.cluster.connect import set_numbers
 from sumsquares.cluster.isolation import TUNING, isolate
 from sumsquares.jobs import exits
+from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.storage import bucket
 from sumsquares.jobs.storage.store import StorageError, Store
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ONE = SMALL.replace("lr = [0.001, 0.01]", "lr = 0.01").replace("seeds = 3", "seeds = 1")
+
+
+def test_a_run_in_a_checkout_records_its_commit():
+    """Or none, where there is no checkout."""
+    root = Path(__file__).parent.parent
+    git, expected = shutil.which("git"), None
+    if git and (root / ".git").exists():
+        asked = subprocess.run([git, "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        expected = asked.stdout.strip()
+    assert environment()["git_commit"] == expected
 
 
 def test_a_path_is_its_bytes_in_a_locale_without_utf8(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from specs import SMALL
+from sumsquares.jobs.night.here import Here, Options
 
 from sumsquares.cluster.workers import ClusterError
 from sumsquares.datasets.errors import DamagedShard, DataError
@@ -18,7 +19,6 @@ from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.nightly import RegressedError
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import EngineMissing
-from sumsquares.jobs.night.here import Here, Options
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.results.pack_files import DamagedResult, ForeignResult

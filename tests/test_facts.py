@@ -11,7 +11,7 @@ from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.stages import dataset_facts as module
 from sumsquares.jobs.stages.dataset_facts import encode_facts, facts_of, facts_path
-from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import StorageError, Store
 
@@ -83,7 +83,7 @@ def test_a_store_that_can_not_be_written_gives_the_facts_as_well(store, monkeypa
 
 def test_a_worker_measures_the_errors_on_unseen_rows(store):
     """The reader says which rows these are."""
-    assert (Reader(store).unseen(SPEC) == ~measure_facts(SPEC).seen_N).all()
+    assert (DatasetReader(store).unseen(SPEC) == ~measure_facts(SPEC).seen_N).all()
 
 
 def test_what_lies_in_their_place_and_is_none_of_ours_stays(store):

@@ -9,7 +9,7 @@ from sumsquares.cluster.inline import map_tasks
 from sumsquares.datasets.errors import DamagedManifest, ForeignShard
 from sumsquares.datasets.shards import decode_shard
 from sumsquares.jobs.stages.generate import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
-from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.store import Store
 
 DATASET = small().datasets[1]
@@ -36,7 +36,7 @@ def contents(store):
 
 
 def rows(store):
-    reader = Reader(store)
+    reader = DatasetReader(store)
     return [reader.shard(DATASET, split, 0) for split in ("train", "test", "extrapolation")]
 
 
@@ -77,7 +77,7 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
     path = f"{FOLDER}/train/part-00000.parquet"
     data = store.get(path)
     store.put(path, data[:60] + bytes([data[60] ^ 4]) + data[61:])
-    clean = Reader(store).shard(DATASET, "test", 0)
+    clean = DatasetReader(store).shard(DATASET, "test", 0)
     rows(store)
     assert "train/part-00000.parquet is damaged" in caplog.text
     assert store.get(path) == data
@@ -93,7 +93,7 @@ def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
         with pytest.raises(DamagedManifest, match="or move it away, and generate the dataset again"):
             read_manifest(store, DATASET)
         with pytest.raises(DamagedManifest):
-            Reader(store).shard(DATASET, "train", 0)
+            DatasetReader(store).shard(DATASET, "train", 0)
         remedy()
         complete(store)
         assert contents(store) == before
@@ -124,7 +124,7 @@ def test_any_shard_can_be_made_anywhere_in_any_order(store, tmp_path):
 
 def test_a_reader_holds_no_more_than_its_limit(store):
     """Beyond it shards are read again, to the same rows."""
-    reader = Reader(store, memory_limit=1)
+    reader = DatasetReader(store, memory_limit=1)
     for split in ("train", "test", "train"):
         manifest = read_manifest(store, DATASET)
         entry = manifest.splits[split].shards[0]

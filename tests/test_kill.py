@@ -1,4 +1,4 @@
-"""kill -9 of the launcher and of a worker, in real processes: what was committed is kept, the end is the same."""
+"""kill -9 of the launcher and of a worker, in real processes: committed results are kept, the summary is the same."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def committed(store):
     return {path: store.get(path) for path in store.list("trials") if path.endswith(".parquet")}
 
 
-def test_a_launcher_that_is_killed_again_and_again_ends_where_a_quiet_one_does(tmp_path, quiet):
-    """Every pack that was committed before a kill is kept as it is; nothing is trained twice."""
+def test_a_launcher_that_is_killed_repeatedly_ends_with_the_same_summary(tmp_path, quiet):
+    """Every pack committed before a kill is kept unchanged; nothing is trained twice."""
     store = Store(str(tmp_path / "store"))
     chance = random.Random(1)  # noqa: S311  no secret
     kept: dict[str, bytes] = {}
@@ -63,8 +63,8 @@ def test_a_launcher_that_is_killed_again_and_again_ends_where_a_quiet_one_does(t
 
 
 @pytest.mark.ray
-def test_two_workers_of_which_one_is_killed_give_the_summary_of_a_quiet_run(tmp_path, quiet):
-    """The run goes on by itself, says so, and ends with exit code 0."""
+def test_a_run_whose_worker_is_killed_ends_with_the_same_summary(tmp_path, quiet):
+    """The run recovers by itself, reports it, and ends with exit code 0."""
     launcher = start(tmp_path, workers=2)
     store = Store(str(tmp_path / "store"))
     try:
@@ -102,8 +102,8 @@ def train_workers(launcher):
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray)])
-def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_what_is_done(tmp_path, sent, code, workers):
-    """One line says so, without a traceback, with Ray and without."""
+def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_path, sent, code, workers):
+    """In one line without a traceback, with Ray and without."""
     launcher = start(tmp_path, workers)
     store = Store(str(tmp_path / "store"))
     while not committed(store) and launcher.poll() is None:

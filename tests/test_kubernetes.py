@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: every deployment is valid to the last field, restricted, and says the same to kustomize."""
+"""The Kubernetes manifests: every deployment is strictly valid, restricted, and rendered as kustomize would."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ PLANTED = {
 
 
 def _names(overlay: Path) -> set[str]:
-    """The images that a kustomization sets."""
+    """Returns the images that a kustomization sets."""
     (about,) = load(overlay / "kustomization.yaml")
     return {f"{image['newName']}:{image['newTag']}" for image in about["images"]}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_an_overlay_says_the_same_to_kustomize_and_to_the_tests(overlay):
-    """So that what is tested here is what `kubectl apply -k` gives to a cluster."""
+def test_the_tests_render_an_overlay_as_kustomize_does(overlay):
+    """So that these tests check what `kubectl apply -k` sends to a cluster."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        pytest.skip("there is no kubectl to compare with")
+        pytest.skip("kubectl is not installed")
     told = subprocess.run([kubectl, "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
     assert _sorted(render(overlay)) == _sorted(list(yaml.safe_load_all(told)))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_an_overlay_is_valid_to_the_last_field(overlay):
-    """Core kinds by the schemas of an old and a new Kubernetes."""
+def test_an_overlay_is_strictly_valid(overlay):
+    """Core kinds against the schemas of an old and a new Kubernetes."""
     for document in render(overlay):
         if document["kind"] not in RAY_KINDS:
             for version in (OLDEST, NEWEST):
@@ -79,16 +79,16 @@ def test_an_overlay_is_valid_to_the_last_field(overlay):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_a_ray_object_is_valid_to_the_last_field(overlay):
-    """By KubeRay's own definitions; a field that they don't have is refused."""
+def test_a_ray_object_is_strictly_valid(overlay):
+    """Against KubeRay's own definitions; unknown fields are rejected."""
     for document in render(overlay):
         if document["kind"] in RAY_KINDS:
             _ray_validator(document["kind"]).validate(document)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_an_overlay_is_restricted_and_whole(overlay):
-    """Every law of kubernetes_laws.py holds."""
+def test_an_overlay_is_restricted_and_complete(overlay):
+    """Every rule of kubernetes_laws.py holds."""
     assert faults(render(overlay), _names(overlay)) == []
 
 
@@ -96,7 +96,7 @@ def test_an_overlay_is_restricted_and_whole(overlay):
 @pytest.mark.parametrize("use", [[], ["job"], ["job", "nightly-ray"]], ids=lambda use: "-".join(use) or "cluster")
 @pytest.mark.parametrize("gpu", [[], ["gpu"]], ids=lambda gpu: "".join(gpu) or "cpu")
 def test_the_components_can_be_combined(store, use, gpu):
-    """Any store with any use, with a GPU or without, is restricted and has its Ray object valid."""
+    """Any store with any use, with or without a GPU, is restricted and has a valid Ray object."""
     parts = [COMPONENTS[name] for name in [store, *gpu, *use]]
     documents = render_components(KUBERAY / "cluster", parts)
     data = {"SUMSQUARES_STORE": {"pvc": "/store", "s3": "s3://bucket/prefix"}[store]}
@@ -109,7 +109,7 @@ def test_the_components_can_be_combined(store, use, gpu):
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_planted_fault_is_found(fault):
-    """Each law can fail, and names what is wrong."""
+    """Each rule can fail, and its message names the fault."""
     kind, path, value = PLANTED[fault]
     overlay = KUBERAY / "overlays" / "job-s3"
     patch = [{"op": kind, "path": path, "value": value}]
@@ -117,8 +117,8 @@ def test_a_planted_fault_is_found(fault):
     assert any(fault in found for found in faults(documents, _names(overlay)))
 
 
-def test_an_unknown_field_is_refused_wherever_it_is():
-    """At the top, deep inside a pod of a Ray object, and in a core kind."""
+def test_an_unknown_field_is_rejected_at_any_depth():
+    """At the top, deep inside a Ray object's pod, and in a core kind."""
     documents = {document["kind"]: document for document in render(KUBERAY / "overlays" / "job-s3")}
     for path in ("/spec/entrypont", f"{JOB}/containers/0/securityContext/runAsNonroot"):
         with pytest.raises(jsonschema.ValidationError, match="unexpected"):
@@ -129,7 +129,7 @@ def test_an_unknown_field_is_refused_wherever_it_is():
 
 
 def test_every_container_of_ray_has_the_settings_of_a_session():
-    """Those of cluster/session.py: what reads them is started by the pod, not by the job."""
+    """Those of cluster/session.py: the pod, not the job, starts the processes that read them."""
     from sumsquares.cluster.session import ENVIRONMENT
 
     (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
@@ -138,43 +138,43 @@ def test_every_container_of_ray_has_the_settings_of_a_session():
         assert ENVIRONMENT.items() <= given.items(), place
 
 
-def test_the_versions_are_those_that_are_installed():
-    """KubeRay chooses health checks and authentication by the version that the manifest names."""
+def test_the_manifests_name_the_installed_version_of_ray():
+    """KubeRay selects health checks and authentication by it."""
     lock = (ROOT / "requirements.lock").read_text().split()
     (cluster,) = load(KUBERAY / "cluster" / "ray-cluster.yaml")
     assert f"ray=={cluster['spec']['rayVersion']}" in lock
 
 
 def test_the_spec_beside_the_manifests_is_the_example():
-    """kustomize reads no file outside its folder, so it is a copy."""
+    """A copy, since kustomize reads no file outside its folder."""
     spec = KUBERAY / "base" / "spec.toml"
     assert load_spec(spec).digest == load_spec(ROOT / "examples" / "sweep.toml").digest
 
 
-def test_a_night_is_started_once_at_a_time_and_not_long_after_its_time():
-    """And a retry never runs into an exit code that it can't mend."""
+def test_a_night_is_never_started_in_parallel_or_long_after_its_time():
+    """And not retried on exit codes that a retry cannot fix."""
     (night,) = load(KUBERAY / "nightly" / "cron-job.yaml")
     spec = night["spec"]
     assert spec["concurrencyPolicy"] == "Forbid"
-    assert spec["startingDeadlineSeconds"] > 100  # Kubernetes looks every 10 s, and below that may miss it
+    assert spec["startingDeadlineSeconds"] > 100  # Kubernetes checks every 10 s and may miss shorter deadlines
     assert spec["successfulJobsHistoryLimit"] > 0
     assert spec["failedJobsHistoryLimit"] > 0
-    assert 0 < spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 86400  # the next one is let in
+    assert 0 < spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 86400  # it ends before the next night
     (codes,) = [rule["onExitCodes"] for rule in spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][1:]]
     assert set(codes["values"]).isdisjoint({0, 1, 4, 5, 130, 143})
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_a_schedule_is_a_time_of_a_day_in_a_zone(overlay):
-    """The one that cron and Kubernetes know; the RayCronJob waits until a person resumes it."""
+def test_a_schedule_is_a_time_of_day_in_utc(overlay):
+    """In cron's syntax; the RayCronJob is suspended until a person resumes it."""
     for spec in [document["spec"] for document in render(overlay) if document["kind"] in ("CronJob", "RayCronJob")]:
         assert is_cron(spec["schedule"].split())
-        assert spec["timeZone"] == "Etc/UTC"  # a night's id is its date there
+        assert spec["timeZone"] == "Etc/UTC"  # a night's id is its date in UTC
         assert spec.get("suspend") is ("concurrencyPolicy" not in spec or None)
 
 
-def test_a_job_ends_and_goes_whatever_happens():
-    """When nodes don't come, when it takes too long, when it fails, and when it is done."""
+def test_a_job_always_ends_and_is_deleted():
+    """When nodes never arrive, when it takes too long, when it fails, and when it is done."""
     (job,) = [document["spec"] for document in render(KUBERAY / "overlays" / "job-s3") if document["kind"] == "RayJob"]
     assert 0 < job["preRunningDeadlineSeconds"] < job["activeDeadlineSeconds"]
     assert job["shutdownAfterJobFinishes"]
@@ -183,8 +183,8 @@ def test_a_job_ends_and_goes_whatever_happens():
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_only_the_overlay_with_a_gpu_asks_for_one(overlay):
-    """And its group may go where the GPUs are, with the image that can use them."""
+def test_only_the_gpu_overlay_requests_a_gpu(overlay):
+    """And its group tolerates GPU nodes and uses the CUDA image."""
     for ray in [document for document in render(overlay) if document["kind"] in RAY_KINDS]:
         groups = {group["groupName"]: group for group in _cluster_of(ray)["workerGroupSpecs"]}
         assert groups["gpu"]["replicas"] == ("gpu" in overlay.name)
@@ -198,8 +198,8 @@ def test_only_the_overlay_with_a_gpu_asks_for_one(overlay):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
-def test_pods_talk_to_whom_they_must_and_to_no_other(overlay):
-    """By the network policies: Ray's pods among themselves, the Jobs API, names, and a bucket where there is one."""
+def test_pods_can_connect_only_where_they_must(overlay):
+    """By the network policies: among Ray's pods, to the Jobs API, to DNS, and to a bucket if there is one."""
     documents = render(overlay)
     ray = [_cluster_of(document) for document in documents if document["kind"] in RAY_KINDS]
     nodes = [(kind, group) for each in ray for kind, group in _groups(each)]
@@ -220,7 +220,7 @@ def test_pods_talk_to_whom_they_must_and_to_no_other(overlay):
         for asks in ((here, submitter), (out, operator)):
             assert connects(documents, asks, (here, one), 8265) == (one["ray.io/node-type"] == "head")
             assert not connects(documents, asks, (here, one), 6379)
-    for asked in ((None, {}), (out, {}), (here, night)):  # by a pod that nothing else is said of
+    for asked in ((None, {}), (out, {}), (here, night)):  # to and from a pod without a policy of its own
         assert not connects(documents, (here, {}), asked, 443)
         assert not connects(documents, asked, (here, {}), 443)
     for one in [*pods, submitter, night]:
@@ -239,7 +239,7 @@ def _sorted(documents: list[Document]) -> list[Document]:
 
 
 def _cluster_of(ray: Document) -> Document:
-    """The cluster in a RayCluster, RayJob or RayCronJob."""
+    """Returns the cluster spec in a RayCluster, RayJob or RayCronJob."""
     spec = ray["spec"].get("jobTemplate", ray["spec"])
     return spec.get("rayClusterSpec", spec)
 
@@ -251,7 +251,7 @@ def _check_core(document: str, version: str) -> None:
 
 @cache
 def _ray_validator(kind: str) -> jsonschema.Draft202012Validator:
-    """A validator of a custom resource that refuses what a cluster would silently drop."""
+    """Returns a validator of a custom resource that rejects fields which a cluster would silently drop."""
     path = CRDS / f"ray.io_{RAY_KINDS[kind]}.yaml"
     if not path.exists():
         pytest.skip(f"KubeRay's definitions are not at {path}")
@@ -261,7 +261,7 @@ def _ray_validator(kind: str) -> jsonschema.Draft202012Validator:
 
 
 def _strict(schema: Any) -> Any:
-    """The schema with every object closed, unless it says that it keeps what it doesn't know."""
+    """Returns the schema without room for unknown fields, except where it preserves them explicitly."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):

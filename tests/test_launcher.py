@@ -1,4 +1,4 @@
-"""cluster/ray-cluster.yaml, for Ray's own launcher: valid to Ray, with the token everywhere and nothing published."""
+"""cluster/ray-cluster.yaml, for Ray's own launcher: valid, with the token on every node and nothing published."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ STARTS = {"head": CONFIG["head_start_ray_commands"][-1], "worker": CONFIG["worke
 
 
 @pytest.mark.parametrize("place", ["machines", "cloud"])
-def test_ray_takes_the_configuration(place):
-    """By its schema as it stands, and by its own checks once the defaults are filled in; the page's cloud as well."""
+def test_ray_accepts_the_configuration(place):
+    """By Ray's schema, and by its own checks with the defaults filled in; also with the page's cloud provider."""
     config = copy.deepcopy(CONFIG)
     if place == "cloud":
         config |= yaml.safe_load(CLOUD[1])
@@ -35,15 +35,15 @@ def test_ray_takes_the_configuration(place):
     validate_config(prepare_config(config))
 
 
-def test_an_unknown_field_is_refused():
-    """So that the schema is worth something."""
+def test_an_unknown_field_is_rejected():
+    """Otherwise the schema would prove nothing."""
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(CONFIG | {"headnode": {}}, SCHEMA)
 
 
 @pytest.mark.parametrize("node", STARTS)
-def test_every_node_asks_for_the_token_and_has_the_settings_of_a_session(node):
-    """The token comes as a file; its value is nowhere."""
+def test_every_node_requires_the_token_and_has_the_settings_of_a_session(node):
+    """The token is a file; its value appears nowhere."""
     given = dict(word.split("=", 1) for word in shlex.split(STARTS[node]) if re.match(r"RAY_\w+=", word))
     assert given["RAY_AUTH_MODE"] == "token"
     assert ENVIRONMENT.items() <= given.items()
@@ -53,20 +53,20 @@ def test_every_node_asks_for_the_token_and_has_the_settings_of_a_session(node):
 
 @pytest.mark.parametrize("node", STARTS)
 def test_ray_start_knows_every_option(node):
-    """Read by Ray's own command line."""
+    """Parsed by Ray's own command line."""
     words = shlex.split(STARTS[node].split("/ray start", 1)[1])
     options = start.make_context("start", words).params
     assert options["object_store_memory"] == 500_000_000
     assert options["head"] == (node == "head")
 
 
-def test_the_head_trains_nothing_and_its_dashboard_is_local():
-    """Who wants to reach it makes a tunnel."""
+def test_the_head_does_no_training_and_its_dashboard_is_local():
+    """It is reachable only through a tunnel."""
     options = start.make_context("start", shlex.split(STARTS["head"].split("/ray start", 1)[1])).params
     assert (options["num_cpus"], options["dashboard_host"]) == (0, "127.0.0.1")
 
 
-def test_the_commands_are_valid_to_the_shell():
+def test_the_commands_are_valid_shell():
     """All of them."""
     for name, commands in CONFIG.items():
         if name.endswith("_commands"):

@@ -1,4 +1,4 @@
-"""A cluster of real raylets that loses nodes for good, and gets one back, while a run is going."""
+"""A cluster of real raylets that loses nodes for good, and gains one, during a run."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory):
-    """The summary of the run that nothing happens to."""
+    """The summary of an undisturbed run."""
     return summary_of(run(tmp_path_factory.mktemp("quiet"), LONGER)[0])
 
 
 @pytest.fixture
 def cluster():
-    """A cluster of one's own: head and two workers of a CPU each."""
+    """A separate cluster for each test: a head and two workers of one CPU each."""
     found = RayCluster()
     yield found
     found.stop()
 
 
 class Started:
-    """A run on the cluster, as a process; its store and what it has printed."""
+    """A run on the cluster, as a process, with its store and its log."""
 
     def __init__(self, cluster, folder, *options):
         (folder / "spec.toml").write_text(LONGER)
@@ -65,7 +65,7 @@ class Started:
 
 @pytest.fixture
 def start(cluster, tmp_path):
-    """Starts a run; it is ended with the test."""
+    """Starts a run, which ends with the test."""
     found = []
 
     def start(*options):
@@ -78,8 +78,8 @@ def start(cluster, tmp_path):
         each.process.wait()
 
 
-def test_a_run_goes_on_without_a_lost_node_and_ends_as_the_quiet_one(cluster, start, quiet):
-    """Nothing was said of workers: the group shrinks to what is left."""
+def test_a_run_continues_without_a_lost_node_and_ends_with_the_same_summary(cluster, start, quiet):
+    """Without --workers the group shrinks to the remaining nodes."""
     running = start()
     running.wait_for_a_result()
     cluster.lose(cluster.nodes[-1])
@@ -89,8 +89,8 @@ def test_a_run_goes_on_without_a_lost_node_and_ends_as_the_quiet_one(cluster, st
     assert summary_of(running.store) == quiet
 
 
-def test_a_number_of_workers_that_is_no_longer_there_is_waited_for_and_told_of(cluster, start, quiet):
-    """Asked against available; another node in place of the lost one, and the run ends as the quiet one."""
+def test_a_fixed_number_of_workers_is_waited_for_and_reported(cluster, start, quiet):
+    """With requested and available; once a new node replaces the lost one, the run ends with the same summary."""
     running = start("--workers", "3")
     running.wait_for_a_result()
     cluster.lose(cluster.nodes[-1])
@@ -101,8 +101,8 @@ def test_a_number_of_workers_that_is_no_longer_there_is_waited_for_and_told_of(c
     assert summary_of(running.store) == quiet
 
 
-def test_patience_has_an_end(cluster, start):
-    """Exit code 5 and what to do, not long after; what was trained is kept."""
+def test_a_run_without_workers_ends_after_its_patience(cluster, start):
+    """With exit code 5 and a remedy, soon after; finished training is kept."""
     running = start("--workers", "3", "--patience", "35")
     running.wait_for_a_result()
     cluster.lose(cluster.nodes[-1])

@@ -1,4 +1,4 @@
-"""The best against the best, where a spec was edited: what is called worse and better, and how rarely that errs."""
+"""The gate for edited specs: what it calls worse and better, and how often it errs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from test_benchmarks import FOLDER, run
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.night.best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
-from sumsquares.jobs.night.gate import LOST, Policy, Scores
-from sumsquares.jobs.night.matching import matched, same_test_rows
+from sumsquares.jobs.night.decision import match_datasets, same_test_rows
+from sumsquares.jobs.night.gate import DIVERGED, Policy, Scores
+from sumsquares.jobs.night.gate_best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
 from sumsquares.jobs.results.student_t import t_tail
 
 sys.path.insert(0, str(FOLDER))
@@ -26,8 +26,8 @@ STRICT = Policy(alpha=0.01, least_effect=0.02)
 
 
 def table(rmse_VS):
-    """Variants a, b ... with seeds; of None there is no trial."""
-    log_VS = [[np.nan if rmse is None else math.log(min(rmse, LOST)) for rmse in rmse_S] for rmse_S in rmse_VS]
+    """Returns variants a, b ... with their seeds; None stands for a missing trial."""
+    log_VS = [[np.nan if rmse is None else math.log(min(rmse, DIVERGED)) for rmse in rmse_S] for rmse_S in rmse_VS]
     return Table(tuple("abcdefghij"[: len(rmse_VS)]), np.array(log_VS))
 
 
@@ -44,13 +44,13 @@ def worlds(*only):
 
 
 def simulated(nights, alpha, *only):
-    """What the benchmark finds in these worlds."""
+    """Returns what the benchmark finds in these worlds."""
     return json.loads(run("gate", "--json", "--nights", f"{nights}", "--alpha", f"{alpha}", "--only", *only))
 
 
 @pytest.mark.chaos
 def test_of_edits_that_change_nothing_no_more_than_the_stated_rate_are_called_worse_or_better():
-    """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of luck, with and without that of the rows."""
+    """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of noise, on the same and on fresh rows."""
     found = simulated(25, 0.01, "normal, same", "normal, fresh", "exponential", "student3")
     shares = [(each["worse"], each["better"]) for each in found if "one better" not in each["world"]]
     assert len(shares) > 60
@@ -59,7 +59,7 @@ def test_of_edits_that_change_nothing_no_more_than_the_stated_rate_are_called_wo
 
 
 def test_choices_among_equal_variants_keep_the_rate_at_which_they_are_hardest():
-    """With alpha = 0.05, where 1,200 edits of each world tell: one against 33 of a side, and 2 to 33 on both."""
+    """At alpha = 0.05, with 1,200 edits of each world: 1 variant against 33, and 2 to 33 on both sides."""
     found = worlds("normal, same rows, equal", "1 x 5 and 33 x 5, normal, same")
     assert len(found) == 5
     for world in found:
@@ -70,12 +70,12 @@ def test_choices_among_equal_variants_keep_the_rate_at_which_they_are_hardest():
 
 @pytest.mark.parametrize("world", ["1 x 4, normal, same rows", "6 x 5, normal, same rows", "33 x 10, student3, same"])
 def test_ten_times_worse_is_found_nearly_always(world):
-    """On the same rows, with luck of seeds of 30 %."""
+    """On the same rows, with seed noise of 30 %."""
     assert gate.found(worlds(world)[0], 10, 200, Policy(alpha=0.01), np.random.default_rng(1)) >= 0.9
 
 
 def test_swapping_the_sides_swaps_worse_and_better():
-    """To the bit of the p-value."""
+    """The p-values are equal to the bit."""
     draw = np.random.default_rng(1)
     one, other = (table(np.exp(draw.normal(level, 0.1, (3, 6)))) for level in (5.0, 5.6))
     ahead, back = verdict(other, one), verdict(one, other)
@@ -85,7 +85,7 @@ def test_swapping_the_sides_swaps_worse_and_better():
 
 
 def test_the_best_is_measured_on_the_seeds_it_was_not_selected_on():
-    """By hand: seeds 0 and 2 prefer a, which has 8 and 16 on the others; 1 and 3 prefer b, which has 4 and 4."""
+    """By hand: seeds 0 and 2 select a, which has 8 and 16 on the others; 1 and 3 select b, which has 4 and 4."""
     found = table([[2.0, 8.0, 2.0, 16.0], [4.0, 1.0, 4.0, 1.0]])
     assert np.exp(found.fitted) == pytest.approx([8.0, 16.0, 4.0, 4.0])
     assert found.level == pytest.approx(math.log(2048) / 4)
@@ -93,7 +93,7 @@ def test_the_best_is_measured_on_the_seeds_it_was_not_selected_on():
 
 
 def test_without_a_choice_it_is_welchs_test():
-    """By his formulas: t = 3.96 at 5.2 degrees of freedom, taken for 5."""
+    """By Welch's formulas t = 3.96 at 5.2 degrees of freedom, rounded down to 5."""
     ours, theirs = np.log([12.0, 15.0, 11.0, 14.0]), np.log([7.0, 9.5, 6.0, 9.0])
     found = verdict(table([np.exp(ours)]), table([np.exp(theirs)]), policy=Policy(least_effect=0.0))
     v1, v2 = np.var(ours, ddof=1) / 4, np.var(theirs, ddof=1) / 4
@@ -105,8 +105,8 @@ def test_without_a_choice_it_is_welchs_test():
     assert found.p == pytest.approx(t_tail(difference / error, 5))
 
 
-def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
-    """A short history: nine times is the same, eleven times is worse; from ten nights on their spread decides."""
+def test_noise_of_the_rows_does_not_count_as_a_change_before_it_is_known():
+    """With a short history only a factor of ten counts; from ten nights on their spread decides."""
     champion = table([[100.0, 101.0, 99.0, 100.5, 100.2]])
     spread = [1.0, 0.9, 1.1, 1.05, 0.95, 1.02, 0.98, 1.0, 1.07, 0.93]
     history = [Table(("a",), champion.log_VS + math.log(each)) for each in spread]
@@ -118,14 +118,14 @@ def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
 
 
 def test_at_least_half_of_the_seeds_diverged_is_worse_than_any_median_and_fewer_are_not():
-    """And the other way round; where both are lost, they are the same."""
-    good, lost, hurt = table([[5.0] * 4]), table([[5.0, 5.0, LOST, LOST]]), table([[5.0, 5.0, 5.0, LOST]])
+    """The reverse is better. If half of both diverged, there is no difference."""
+    good, lost, hurt = table([[5.0] * 4]), table([[5.0, 5.0, DIVERGED, DIVERGED]]), table([[5.0, 5.0, 5.0, DIVERGED]])
     results = [verdict(*pair).verdict for pair in ((lost, good), (good, lost), (lost, lost), (hurt, good))]
     assert results == ["worse", "better", "same", "same"]
 
 
 def test_too_few_seeds_are_compared_by_the_medians_and_the_early_factor_alone():
-    """On either side."""
+    """It is enough that one side has too few."""
     few, many = table([[5.0] * (SEEDS - 1)]), table([[5.0] * 9])
     for seeds in (SEEDS - 1, 9):
         for factor, expected in ((9.9, "same"), (10.1, "worse"), (0.099, "better")):
@@ -136,7 +136,7 @@ def test_too_few_seeds_are_compared_by_the_medians_and_the_early_factor_alone():
 
 
 def test_variants_with_other_seeds_than_the_rest_are_compared_as_far_as_they_go():
-    """In the order of their seeds, of which each variant has its own; trials name them."""
+    """Values are in the order of each variant's own seeds, which the trials' names end with."""
     trials = [("v-2", 3.0), ("v-10", 4.0), ("w-0", 5.0)]
     names, rmse = zip(*trials, strict=True)
     scores = Scores(np.array(names), np.array([name[0] for name in names]), np.array(rmse))
@@ -160,19 +160,19 @@ def dataset(name, **fields):
 
 
 def test_datasets_are_matched_by_their_rows_then_their_name_then_their_question():
-    """Each once; another task, range or number of inputs is another question."""
+    """Each is matched once. Another task, range or number of inputs makes a dataset incomparable."""
     a, b = dataset("a"), dataset("b", seed=1)
     swapped = [dataset("a", seed=1), dataset("b")]
-    assert matched([a, b], swapped) == {"a": swapped[1], "b": swapped[0]}
+    assert match_datasets([a, b], swapped) == {"a": swapped[1], "b": swapped[0]}
     more = [dataset("b", rows=300), dataset("c", rows=400)]
-    assert matched([a, b], more) == {"a": more[1], "b": more[0]}
-    assert matched([a, b], more[:1]) == {"a": None, "b": more[0]}
+    assert match_datasets([a, b], more) == {"a": more[1], "b": more[0]}
+    assert match_datasets([a, b], more[:1]) == {"a": None, "b": more[0]}
     for other in ({"task": "product"}, {"largest": 51}, {"n_numbers": 3}, {"unused": 1}):
-        assert matched([a], [dataset("a", **other)]) == {"a": None}
+        assert match_datasets([a], [dataset("a", **other)]) == {"a": None}
 
 
 def test_the_test_rows_depend_on_all_but_the_number_of_training_rows():
-    """Rows that are the same need no second measurement."""
+    """If the test rows are the same, nothing is measured again."""
     a = dataset("a", test_rows=100)
     assert same_test_rows(a, dataset("b", test_rows=100, rows=300))
     assert not same_test_rows(a, dataset("a", test_rows=101))

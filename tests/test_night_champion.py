@@ -1,4 +1,4 @@
-"""The champion's file: who may move it, and back."""
+"""The champion's file: who may move it, and how it is moved back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def store(tmp_path):
 
 
 def promoted(store, days):
-    """Nights that became champion one after the other."""
+    """Promotes nights one after the other; returns their ids."""
     against = None
     ids = []
     for token, day in enumerate(days, 1):
@@ -32,16 +32,16 @@ def promoted(store, days):
 
 
 def test_a_promotion_moves_the_champion_and_keeps_every_move(store):
-    """From none."""
+    """The first promotion starts from no champion."""
     assert read_champion(store) == (None, "")
     ids = promoted(store, DAYS[:3])
     champion, _ = read_champion(store)
     assert (champion.night, champion.token) == (ids[-1], 3)
-    assert [move.night for move in champion.moves] == champion.line == ids
+    assert [move.night for move in champion.moves] == champion.lineage == ids
 
 
 def test_a_night_that_was_judged_against_another_champion_is_not_promoted(store):
-    """It has to be judged again; a promotion that is repeated is no second move."""
+    """It must be judged again. Repeating a promotion adds no move."""
     ids = promoted(store, DAYS[:2])
     assert not promote(store, "late", "tiny", 3, "now", ids[0])
     assert not promote(store, "late", "tiny", 3, "now", None)
@@ -50,14 +50,14 @@ def test_a_night_that_was_judged_against_another_champion_is_not_promoted(store)
 
 
 def test_a_smaller_token_can_not_move_it(store):
-    """The lock was another's in the meantime."""
+    """A smaller token means that another process held the lock in the meantime."""
     ids = promoted(store, DAYS[:2])
     with pytest.raises(BusyError, match="lost its lock"):
         promote(store, "late", "tiny", 1, "now", ids[1])
 
 
 def test_of_two_promotions_at_once_one_succeeds(store, monkeypatch):
-    """Whoever was slower than another is told so."""
+    """The slower one learns that it wasn't promoted."""
     ids = promoted(store, DAYS[:1])
     replace = store.replace
 
@@ -72,22 +72,22 @@ def test_of_two_promotions_at_once_one_succeeds(store, monkeypatch):
 
 
 def test_rollback_goes_back_one_champion_at_a_time(store):
-    """Taken back nights are known as such; before the first there is none; a night after it goes on from there."""
+    """Nights that were rolled back are known as such. Before the first champion there is none."""
     ids = promoted(store, DAYS[:3])
     assert rollback(store, "now").night == ids[1]
     assert rollback(store, "now").night == ids[0]
-    assert read_champion(store)[0].taken_back == set(ids[1:])
+    assert read_champion(store)[0].rolled_back == set(ids[1:])
     with pytest.raises(UsageError, match="no earlier champion"):
         rollback(store, "now")
     new = made_up(store, DAYS[4], "better")
     assert promote(store, new, "tiny", 9, "now", ids[0])
-    assert read_champion(store)[0].line == [ids[0], new]
+    assert read_champion(store)[0].lineage == [ids[0], new]
     assert rollback(store, "now").night == ids[0]
     assert len(read_champion(store)[0].moves) == 7
 
 
 def test_rollback_to_a_named_night_takes_good_ones_alone(store):
-    """And lists them; a regressed or unknown one is refused and nothing moves."""
+    """A regressed or unknown night is rejected with a list of the good ones, and nothing moves."""
     ids = promoted(store, DAYS[:2])
     same, worse = made_up(store, DAYS[2], "same"), made_up(store, DAYS[3], "worse")
     before = store.get(PATH)
@@ -99,7 +99,7 @@ def test_rollback_to_a_named_night_takes_good_ones_alone(store):
 
 
 def test_a_night_is_accepted_whatever_the_gate_said_and_rolled_back_to_ever_after(store):
-    """A move of its own kind; after a rollback it may return, as other nights that were worse may not."""
+    """The move has its own kind. An accepted night may return after a rollback; other regressed nights may not."""
     ids = promoted(store, DAYS[:2])
     worse, other = made_up(store, DAYS[2], "worse"), made_up(store, DAYS[3], "apart")
     champion, moved = accept(store, worse, "now")
@@ -112,7 +112,7 @@ def test_a_night_is_accepted_whatever_the_gate_said_and_rolled_back_to_ever_afte
 
 
 def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(store):
-    """Unknown, unfinished, failed, or without its run's files."""
+    """That is a night that is unknown, unfinished, failed, or lacks its run's files."""
     promoted(store, DAYS[:1])
     before = store.get(PATH)
     failed, gone, open_ = made_up(store, DAYS[1], "failed"), made_up(store, DAYS[2]), made_up(store, DAYS[3])
@@ -131,7 +131,7 @@ def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(s
 
 
 def test_a_champion_that_moves_while_another_is_accepted_is_busy(store, monkeypatch):
-    """By compare and swap; the first champion of a store is created, not replaced."""
+    """The file is moved by compare and swap. The first champion of a store is created, not replaced."""
     night = made_up(store, DAYS[0], "worse")
     assert accept(store, night, "now")[0].token == 1
     monkeypatch.setattr(store, "replace", lambda *_: False)
@@ -140,8 +140,8 @@ def test_a_champion_that_moves_while_another_is_accepted_is_busy(store, monkeypa
     assert read_champion(store)[0].night == night
 
 
-def test_a_damaged_champion_is_named_and_a_named_night_mends_it(store):
-    """Its token is at least that of the night."""
+def test_a_damaged_champion_is_named_and_a_rollback_to_a_night_repairs_it(store):
+    """The new file's token is at least that of the night."""
     ids = promoted(store, DAYS[:2])
     store.put(PATH, store.get(PATH).replace(b"tiny", b"tinx"))
     for use in (lambda: read_champion(store), lambda: rollback(store, "now")):
@@ -153,7 +153,7 @@ def test_a_damaged_champion_is_named_and_a_named_night_mends_it(store):
 
 @pytest.mark.parametrize("name", ["", "../x", "foo", "2026-13-45-0123456789ab"])
 def test_what_is_no_nights_id_is_refused_in_words_of_nights(store, name):
-    """No word of paths, as nobody gave one."""
+    """The message is about nights, not about paths, which nobody gave."""
     promoted(store, DAYS[:1])
     with pytest.raises(UsageError, match=f"'{name}' is no finished night"):
         accept(store, name, "now")

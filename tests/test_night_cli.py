@@ -1,4 +1,4 @@
-"""`sumsquares nightly` as a user meets it: words, exit codes, messages, JSON."""
+"""`sumsquares nightly` as a user meets it: commands, exit codes, messages, JSON."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ COMMANDS = ("start", "status", "rollback", "promote", "unlock", "prune")
 
 @pytest.fixture
 def store(tmp_path):
-    """The store that the command line takes by itself; the tiny spec lies beside it."""
+    """The command line's default store, with the tiny spec beside it."""
     (tmp_path / "spec.toml").write_text(TINY)
     return Store(str(tmp_path / "store"))
 
 
 @pytest.fixture
 def nights(cli, store):  # noqa: F811
-    """Three made-up nights, of which the second is the champion and the first was before it."""
+    """Three made-up nights; the first was champion and the second is."""
     ids = [made_up(store, f"2026-11-0{day}", "better") for day in (1, 2, 3)]
     promote(store, ids[0], "tiny", 1, "now", None)
     promote(store, ids[1], "tiny", 2, "now", ids[0])
@@ -37,7 +37,7 @@ def nights(cli, store):  # noqa: F811
 
 
 def test_a_night_then_the_same_night_then_the_champions_answer(cli, store):  # noqa: F811
-    """The first word is the spec, options may come before it, and --json is one object."""
+    """The first word is the spec, options may come before it, and --json prints one object."""
     first = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01", "--json")
     assert (first.code, first.err) == (0, "")
     record = json.loads(first.out)
@@ -51,7 +51,7 @@ def test_a_night_then_the_same_night_then_the_champions_answer(cli, store):  # n
 
 
 def test_a_regression_is_exit_8_and_says_which_variant_by_how_much_and_how_sure(cli, store, monkeypatch):  # noqa: F811
-    """On stderr; started again, it is still exit 8."""
+    """The message is on stderr. Started again, the night is still exit 8."""
     assert cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01", "--fresh-data").code == 0
     real = training.models_of
     monkeypatch.setattr(training, "models_of", lambda pack: _slow(real(pack)))
@@ -72,7 +72,7 @@ def _slow(models):
 
 
 def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
-    """Those that are there already are left as they are."""
+    """Nights that exist already are left as they are."""
     for _ in range(2):
         ended = cli("nightly", "spec.toml", *HERE, "--from", "2026-11-01", "--to", "2026-11-03", "--json")
         assert ended.code == 0
@@ -104,8 +104,8 @@ def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
         (("--keep-days", "999999999"), "--keep-days"),
     ],
 )
-def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, store, arguments, said):  # noqa: F811
-    """And nothing is created."""
+def test_wrong_options_are_exit_2_with_a_remedy(cli, store, arguments, said):  # noqa: F811
+    """Nothing is created."""
     ended = cli("nightly", "spec.toml", *HERE, *arguments)
     assert ended.code == 2
     assert said in ended.err
@@ -113,7 +113,7 @@ def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(cli, store, arguments
 
 
 def test_a_night_that_runs_is_exit_6_until_it_is_unlocked(cli, store):  # noqa: F811
-    """The message says who holds the lock; unlock says whose it was."""
+    """The message says who holds the lock, and unlock says who held it."""
     with holding(store, "somebody's", Clock()):
         ended = cli("nightly", "spec.toml", *HERE)
         assert ended.code == 6
@@ -125,7 +125,7 @@ def test_a_night_that_runs_is_exit_6_until_it_is_unlocked(cli, store):  # noqa: 
 
 
 def test_status_shows_the_last_nights_the_champion_and_what_is_missing(cli, nights):  # noqa: F811
-    """For people and as JSON; an empty store says so."""
+    """The text and the JSON have the same nights. An empty store says that it has none."""
     text = cli("nightly", "status").out
     assert f"champion: {nights[1]}" in text
     assert f"* {nights[1]}  better   exit 0     1:01  sums 1.5" in text
@@ -136,8 +136,8 @@ def test_status_shows_the_last_nights_the_champion_and_what_is_missing(cli, nigh
     assert "no night yet" in cli("nightly", "status", "--store", "empty").out
 
 
-def test_status_shows_damaged_files_and_what_is_whole(cli, store, nights):  # noqa: F811
-    """The nights are listed; each problem names its file and the remedy."""
+def test_status_shows_damaged_files_and_what_is_intact(cli, store, nights):  # noqa: F811
+    """The nights are listed, and each problem names its file and the remedy."""
     for path in ("nightly/champion.json", "nightly/lock.json"):
         store.put(path, b"{")
     text = cli("nightly", "status").out
@@ -148,8 +148,8 @@ def test_status_shows_damaged_files_and_what_is_whole(cli, store, nights):  # no
     assert len(json.loads(cli("nightly", "status", "--json").out)["problems"]) == 2
 
 
-def test_a_spec_that_is_gone_is_told_to_the_hook(cli, store, tmp_path):  # noqa: F811
-    """Nobody else may look at what the night's start has printed."""
+def test_the_hook_is_run_for_a_spec_that_is_missing(cli, store, tmp_path):  # noqa: F811
+    """Nobody may be reading what the night printed."""
     ended = cli("nightly", "gone.toml", *HERE, "--date", "2026-11-01", "--hook", f"tee -a {tmp_path}/told")
     assert ended.code == 2
     told = json.loads((tmp_path / "told").read_text())
@@ -158,14 +158,14 @@ def test_a_spec_that_is_gone_is_told_to_the_hook(cli, store, tmp_path):  # noqa:
 
 
 def test_rollback_and_back_again(cli, nights):  # noqa: F811
-    """The champion before, then any good night by its name; before the first there is none."""
+    """It goes to the champion before, or with --to to any good night. Before the first champion there is none."""
     assert nights[0] in cli("nightly", "rollback").out
     assert cli("nightly", "rollback").code == 2
     assert json.loads(cli("nightly", "rollback", "--to", nights[2], "--json").out)["night"] == nights[2]
 
 
 def test_promote_makes_a_night_the_champion_and_says_so_once(cli, store, nights):  # noqa: F811
-    """Whatever the gate said of it; again, nothing is changed; an unknown one is exit 2; rollback takes it back."""
+    """Any verdict may be overruled. Doing it again changes nothing, an unknown night is exit 2, rollback undoes it."""
     worse = made_up(store, "2026-11-04", "worse")
     assert f"the champion is night {worse}" in cli("nightly", "promote", worse).out
     again = cli("nightly", "promote", worse)
@@ -179,7 +179,7 @@ def test_promote_makes_a_night_the_champion_and_says_so_once(cli, store, nights)
 
 
 def test_a_night_that_is_not_comparable_is_exit_8_and_one_that_failed_exit_7(cli, store, tmp_path):  # noqa: F811
-    """On stderr the former says which command accepts it."""
+    """The former's message has the command that accepts it."""
     assert cli("nightly", "spec.toml", *HERE, "--date", "2026-11-01").code == 0
     (tmp_path / "spec.toml").write_text(TINY.replace('"sum"', '"product"'))
     ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02")
@@ -197,7 +197,7 @@ def test_a_night_that_is_not_comparable_is_exit_8_and_one_that_failed_exit_7(cli
 
 
 def test_a_dry_run_of_prune_shows_and_keeps(cli, store, nights):  # noqa: F811
-    """What goes is the same without it."""
+    """Without --dry-run the same nights are deleted."""
     more = [made_up(store, f"2025-01-0{day}") for day in (1, 2)]
     shown = cli("nightly", "prune", "--keep", "1", "--keep-days", "1", "--dry-run", "--json")
     facts = json.loads(shown.out)
@@ -211,7 +211,7 @@ def test_a_dry_run_of_prune_shows_and_keeps(cli, store, nights):  # noqa: F811
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_every_option_has_help(cli, command):  # noqa: F811
-    """And the common options; a spec that is called like a command is written with ./ before it."""
+    """So do the common options. A spec with a command's name is written with ./ before it."""
     ended = cli("nightly", command, "--help")
     assert ended.code == 0
     for option in ("--store", "--json", "--quiet", "--debug"):
@@ -221,7 +221,7 @@ def test_every_command_and_every_option_has_help(cli, command):  # noqa: F811
 
 
 def test_a_store_of_another_spec_is_refused(cli, store, nights, tmp_path):  # noqa: F811
-    """With its name and a remedy."""
+    """The message has both names."""
     (tmp_path / "spec.toml").write_text(TINY.replace('"tiny"', '"other"'))
     ended = cli("nightly", "spec.toml", *HERE)
     assert ended.code == 2

@@ -1,4 +1,4 @@
-"""The gate: what it calls better, the same and worse, and how rarely it errs."""
+"""The gate: what it calls better, the same and worse, and how often it errs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STRICT = Policy(alpha=0.01, least_effect=0.02)
 
 
 def scores(rmse_VS, skip=()):
-    """Scores of variants with seeds; RMSE [V, S]."""
+    """Returns the scores of variants and seeds; RMSE [V, S]."""
     rmse_VS = np.asarray(rmse_VS, float)
     places = [(v, s) for v in range(rmse_VS.shape[0]) for s in range(rmse_VS.shape[1]) if (v, s) not in skip]
     trials = np.array([f"v{v:02}-{s}" for v, s in places])
@@ -27,13 +27,13 @@ def scores(rmse_VS, skip=()):
 
 NORMAL = "normal"
 HEAVY = "heavy"
-"""Student's t of 3 degrees of freedom: of 1,000 some 5 are beyond 4 standard deviations."""
+"""Student's t of 3 degrees of freedom: about 5 of 1,000 values are beyond 4 standard deviations."""
 SKEWED = "skewed"
-"""Exponential: bad luck goes further than good luck."""
+"""Exponential: outliers are worse, never better."""
 
 
 class World:
-    """Nights of one process: RMSEs with luck of the night's rows and luck of each seed, drawn from a seed."""
+    """Simulated nights: RMSEs with noise of the night's rows and noise of each seed."""
 
     def __init__(self, seed, variants, seeds, night_luck, seed_luck, kinds=(NORMAL, NORMAL)):
         self.draw = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ class World:
         self.base_VS = self.draw.normal(5, 2, (variants, 1)) + self.draw.normal(0, 0.3, self.shape)
 
     def night(self, worse_V=0.0):
-        """One night; worse_V is added to the logarithm of the RMSE."""
+        """Returns one night; worse_V is added to the logarithm of the RMSE."""
         shapes = ((self.shape[0], 1), self.shape)
         parts = [
             luck * self.noise(kind, shape) for luck, kind, shape in zip(self.luck, self.kinds, shapes, strict=True)
@@ -49,14 +49,14 @@ class World:
         return scores(np.exp(self.base_VS + sum(parts) + np.reshape(worse_V, (-1, 1))))
 
     def noise(self, kind, shape):
-        """Of mean 0 and standard deviation 1."""
+        """Returns noise of mean 0 and standard deviation 1."""
         if kind == HEAVY:
             return self.draw.standard_t(3, shape) / math.sqrt(3)
         return self.draw.exponential(1, shape) - 1 if kind == SKEWED else self.draw.normal(size=shape)
 
 
 def live(world, nights, policy):
-    """Verdicts of that many nights, each judged against the champion that the ones before have left."""
+    """Returns the verdicts of nights, each judged against the champion that the ones before it left."""
     champion = world.night()
     history, verdicts = [champion], []
     for _ in range(nights):
@@ -71,14 +71,14 @@ def live(world, nights, policy):
 
 
 def at_most(share, of):
-    """The number of events that a share is below but for one time in 10,000."""
+    """Returns the number of events that a share exceeds only once in 10,000 times."""
     chances = [math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(of + 1)]
     return next(k for k in range(of + 1) if sum(chances[: k + 1]) >= 0.9999)
 
 
 @pytest.fixture
 def remembered(monkeypatch):
-    """A night's means are computed once, not in each of the twenty nights that follow: all have the same trials."""
+    """Computes a night's means once instead of in each of the twenty nights that follow: all have the same trials."""
     compute, known = gate._night_means, {}
 
     def means(scores, like, names_V):
@@ -104,7 +104,7 @@ def remembered(monkeypatch):
     ],
 )
 def test_of_1000_unchanged_nights_no_more_than_the_stated_rate_are_called_worse_or_better(alpha, world):
-    """In a life in which champions follow each other, lucky ones among them."""
+    """Champions follow each other, and some are champion by luck."""
     verdicts = live(World(1, *world), 1000, Policy(alpha=alpha))
     assert verdicts.count("worse") <= at_most(alpha, 1000)
     assert verdicts.count("better") <= at_most(alpha, 1000)
@@ -112,7 +112,7 @@ def test_of_1000_unchanged_nights_no_more_than_the_stated_rate_are_called_worse_
 
 
 def test_many_short_lives_give_no_more_false_alarms_than_one_long_one():
-    """Nine nights each in 110 new stores, most of them before the luck of the rows is known; it is 30 % here."""
+    """Nine nights in each of 110 new stores, most of them before the noise of the rows, 30 %, is known."""
     verdicts = [verdict for seed in range(110) for verdict in live(World(seed, 6, 10, 0.3, 0.3), 9, STRICT)]
     assert verdicts.count("worse") <= at_most(STRICT.alpha, len(verdicts))
     assert verdicts.count("better") <= at_most(STRICT.alpha, len(verdicts))
@@ -120,7 +120,7 @@ def test_many_short_lives_give_no_more_false_alarms_than_one_long_one():
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_a_regression_to_twice_the_rmse_is_found_nearly_always(seeds):
-    """In one of six variants, after twelve nights with luck of 5 % for rows and seeds."""
+    """One of six variants regresses, after twelve nights with noise of 5 % for rows and seeds."""
     found = 0
     for seed in range(50):
         world = World(seed, 6, seeds, 0.05, 0.05)
@@ -132,7 +132,7 @@ def test_a_regression_to_twice_the_rmse_is_found_nearly_always(seeds):
 
 
 def test_a_real_regression_of_one_variant_is_found_and_named():
-    """40 % in one of six variants, after ten nights with luck of 3 %; and an improvement likewise."""
+    """One of six variants changes by 40 %, after ten nights with noise of 3 %. An improvement is found likewise."""
     world = World(2, 6, 5, 0.03, 0.03)
     champion, *others = [world.night() for _ in range(10)]
     for sign, verdict in ((1, "worse"), (-1, "better")):
@@ -147,7 +147,7 @@ def test_a_real_regression_of_one_variant_is_found_and_named():
 
 
 def test_one_variant_worse_outweighs_others_better():
-    """Such a night is worse."""
+    """Such a night counts as worse."""
     world = World(3, 3, 8, 0.0, 0.01)
     champion = world.night()
     found = judge(world.night([0.5, -0.5, -0.5]), champion, (), STRICT)
@@ -156,7 +156,7 @@ def test_one_variant_worse_outweighs_others_better():
 
 
 def test_equal_nights_are_the_same():
-    """To the bit, with whatever alpha and least effect: also RMSEs of 0, and one seed."""
+    """That holds for any alpha and least effect, for RMSEs of 0, and with one seed."""
     for rmse in ([[0.0, 0.0, 0.0]], [[3.0, 5.0], [0.0, 1e-9]], [[7.0]]):
         same = scores(rmse)
         for history in ((), [same] * NIGHTS):
@@ -166,7 +166,7 @@ def test_equal_nights_are_the_same():
 
 
 def test_a_difference_without_any_spread_is_certain_beyond_the_least_effect_alone():
-    """Every seed 1.9 % worse is the same, 2.1 % is worse."""
+    """If every seed is 1.9 % worse the verdict is same; at 2.1 % it is worse."""
     champion = scores([[100.0, 100.0, 100.0]])
     assert judge(scores([[101.9] * 3]), champion, (), STRICT).verdict == "same"
     assert judge(scores([[102.1] * 3]), champion, (), STRICT).verdict == "worse"
@@ -178,8 +178,8 @@ def test_what_rounds_to_the_right_integer_has_no_better_or_worse():
     assert judge(scores([[1.0] * 5]), scores([[1e-6] * 5]), (), STRICT).verdict == "worse"
 
 
-def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
-    """With rows of their own and a short history, all seeds twice as bad is not enough; ten times is."""
+def test_noise_of_the_rows_does_not_count_as_a_change_before_it_is_known():
+    """With fresh rows and a short history nine times the RMSE isn't enough, but more than ten times is."""
     champion = scores([[100.0, 101, 99, 100.5]])
     history = [champion] * (NIGHTS - 1)
     for factor, verdict in ((1.3, "same"), (9.0, "same"), (10.5, "worse")):
@@ -190,7 +190,7 @@ def test_luck_of_the_rows_is_not_taken_for_a_change_before_it_is_known():
 
 
 def test_one_seed_far_off_is_no_change_of_its_variant():
-    """However far it moves the mean beyond that of all nights before: the seeds must agree."""
+    """It moves the mean beyond that of all nights before, but the seeds must agree."""
     champion = scores([[100.0, 101, 99, 100.5]])
     history = [
         champion,
@@ -201,7 +201,7 @@ def test_one_seed_far_off_is_no_change_of_its_variant():
 
 
 def test_only_common_trials_are_compared():
-    """A variant with fewer than two is untested; without any, the nights are apart."""
+    """A variant with fewer than two common trials is untested. Without any, the nights are not comparable."""
     champion = scores([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], skip={(1, 0), (1, 1)})
     found = judge(scores([[1.0, 1.0, 1.0], [9.0, 9.0, 9.0]]), champion, (), STRICT)
     assert [(change.verdict, change.seeds) for change in found.changes] == [("same", 3), ("untested", 1)]
@@ -212,7 +212,7 @@ def test_only_common_trials_are_compared():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
 def test_swapping_the_nights_swaps_better_and_worse(seed):
-    """On the same rows, where there is no history."""
+    """Holds on the same rows, where there is no history."""
     world = World(seed, 4, 4, 0.0, 0.05)
     a, b = world.night(), world.night([0.3, -0.3, 0.0, 1.0])
     swapped = {"better": "worse", "worse": "better"}
@@ -222,7 +222,7 @@ def test_swapping_the_nights_swaps_better_and_worse(seed):
 
 
 def test_the_tail_of_t_is_its_density_summed_up():
-    """And the quantiles that tables have; exact at 0, for one degree (Cauchy) and far out."""
+    """It also agrees with tabulated quantiles, and is exact at 0, for one degree of freedom (Cauchy) and far out."""
     for freedom in (1, 2, 3, 4, 7, 30, 101):
         assert t_tail(0.0, freedom) == pytest.approx(0.5)
         assert t_tail(float(student_t975(np.array([freedom]))[0]), freedom) == pytest.approx(0.025, rel=1e-4)
@@ -238,7 +238,7 @@ def test_the_tail_of_t_is_its_density_summed_up():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holms_correction_is_between_none_and_bonferronis(p):
-    """It keeps the order, and the smallest is Bonferroni's."""
+    """It keeps the order, and the smallest p-value is Bonferroni's."""
     adjusted = holm(p)
     assert all(one <= two <= min(1, one * len(p)) for one, two in zip(p, adjusted, strict=True))
     assert min(adjusted) == min(1, min(p) * len(p))
@@ -247,5 +247,5 @@ def test_holms_correction_is_between_none_and_bonferronis(p):
 
 
 def test_holms_correction_of_a_known_example():
-    """Worked by hand."""
+    """The expected values were computed by hand."""
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -14,12 +14,13 @@ from night_world import TINY
 
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.nights import list_nights, read_night, read_state
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.night.records import read_night, read_state
 from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 LONGER = 'engine = "torch"\n' + TINY.replace("epochs = 4", "epochs = 3000")
-"""Some seconds of training, by the slower engine."""
+"""Trains for some seconds, with the slower engine."""
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def store(tmp_path):
 
 
 def start(store):
-    """`sumsquares nightly` as a process."""
+    """Starts `sumsquares nightly` as a process."""
     command = [sys.executable, "-m", "sumsquares", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     folder = Path(store.root).parent
@@ -50,7 +51,7 @@ def log(store):
 
 
 def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
-    """And a start after the end does nothing, and is exit 0."""
+    """A start after the end does nothing and is exit 0."""
     codes = sorted(night.wait(timeout=120) for night in [start(store) for _ in range(4)])
     assert codes == [0, 6, 6, 6]
     assert log(store).count("begins, attempt 1") == 1
@@ -58,8 +59,8 @@ def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
     assert "there is nothing to do" in log(store)
 
 
-def test_a_night_that_was_killed_is_gone_on_with_at_once(store):
-    """Its process is gone from this machine, so nobody waits for its lock to expire."""
+def test_a_night_that_was_killed_can_be_continued_at_once(store):
+    """Its process is known to be gone, so nobody waits for its lock to expire."""
     night = begun(store, start(store))
     night.kill()
     night.wait()
@@ -71,13 +72,13 @@ def test_a_night_that_was_killed_is_gone_on_with_at_once(store):
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
-    """With its exit code; the next start finishes it."""
+    """The exit code is the signal's, and the next start finishes the night."""
     night = begun(store, start(store))
     night.send_signal(sent)
     assert night.wait(timeout=30) == code
     assert read_lease(store)[0].owner is None
     state = read_state(store, list_nights(store)[0])
-    assert (state["state"], state["exit_code"]) == ("stopped", code)
+    assert (state.state, state.exit_code) == ("stopped", code)
     assert "Traceback" not in log(store)
     assert start(store).wait(timeout=120) == 0
-    assert read_night(store, list_nights(store)[0])["attempt"] == 2
+    assert read_night(store, list_nights(store)[0]).attempt == 2

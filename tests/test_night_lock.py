@@ -23,20 +23,20 @@ from sumsquares.jobs.storage.store import StorageError, Store
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
 def test_of_16_processes_one_has_the_lock_in_each_round(tmp_path, rounds):
-    """In a folder; and each holder's token is the next one."""
+    """Holds for a folder. Tokens count the holders."""
     assert winners(str(tmp_path), rounds) == [(number, number + 1) for number in range(rounds)]
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
 def test_of_16_processes_one_takes_an_abandoned_lock_over(tmp_path, rounds):
-    """In each round, from a holder whose lease has ended; its token is counted."""
+    """The holder's lease has ended; its token counts too."""
     assert winners(str(tmp_path), rounds, abandoned=True) == [(n, 2 * n + 2) for n in range(rounds)]
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.chaos)])
 @pytest.mark.parametrize("abandoned", [False, True])
 def test_of_16_processes_one_has_the_lock_of_a_bucket(s3_root, rounds, abandoned):
-    """Over the network's interface, likewise."""
+    """The same holds over a bucket's network interface."""
     step = 2 if abandoned else 1
     assert winners(s3_root, rounds, abandoned) == [(n, step * (n + 1)) for n in range(rounds)]
 
@@ -48,19 +48,19 @@ def store(tmp_path):
 
 @pytest.fixture
 def elsewhere(monkeypatch):
-    """Processes that can't be looked at, as on another machine."""
+    """Makes processes look as if they ran on another machine."""
     monkeypatch.setattr(locks, "process_name", lambda pid: "")
 
 
 def abandon(store, time, seconds=300.0, **changes):
-    """A lock that was taken and never freed."""
+    """Writes a lock that was taken and never freed."""
     owner = Owner("elsewhere", 7, "", "2026-11-01-0123456789ab", time.clock.now())
     lease = locks.Lease(1, replace(owner, **changes), time.clock.now() + seconds, seconds)
     store.put(locks.PATH, lease.encode())
 
 
-def test_who_comes_second_is_told_who_holds_it_and_since_when(store):
-    """With host, process, night and what to do; and when the first has let go, it may."""
+def test_the_second_learns_who_holds_the_lock_and_since_when(store):
+    """The message has host, process, night and remedy. Once the first has let go, the second may begin."""
     time = Moved()
     said = rf"night first runs on .*process {os.getpid()}, since 2026-11-01T03:00:00Z.*nightly unlock"
     with holding(store, "first", time.clock), pytest.raises(BusyError, match=said):
@@ -70,7 +70,7 @@ def test_who_comes_second_is_told_who_holds_it_and_since_when(store):
 
 
 def test_a_silent_holder_is_taken_over_after_its_lease_and_not_before(store):
-    """By whoever comes first then; the old one finds out before it commits."""
+    """The first to come after that takes it over, with a larger token."""
     time = Moved()
     abandon(store, time)
     time.pass_(299)
@@ -83,7 +83,7 @@ def test_a_silent_holder_is_taken_over_after_its_lease_and_not_before(store):
 
 
 def test_a_holder_that_was_taken_over_can_not_go_on(store, elsewhere):
-    """It neither renews nor passes its check, and doesn't free what is another's."""
+    """It can't renew, fails its check, and doesn't free the other's lock."""
     time = Moved()
     first = holding(store, "a", time.clock)
     slow = first.__enter__()
@@ -97,7 +97,7 @@ def test_a_holder_that_was_taken_over_can_not_go_on(store, elsewhere):
 
 
 def test_a_holder_that_renews_keeps_it(store, elsewhere):
-    """For any number of leases."""
+    """Renewals extend the lease any number of times. A late one succeeds if nobody took the lock."""
     time = Moved()
     with holding(store, "a", time.clock) as held:
         for _ in range(5):
@@ -110,7 +110,7 @@ def test_a_holder_that_renews_keeps_it(store, elsewhere):
 
 
 def test_the_thread_renews_by_itself(store):
-    """While the night works."""
+    """The lease is extended while the night works."""
     with holding(store, "a", Clock(), seconds=0.3):
         before = read_lease(store)[0]
         done = threading.Event()
@@ -122,7 +122,7 @@ def test_the_thread_renews_by_itself(store):
 
 
 def test_a_holders_clock_that_goes_back_does_not_shorten_its_lease(store, elsewhere):
-    """Counted on the monotonic clock, the end moves on; with a clock that jumped forward as well."""
+    """The end is counted on the monotonic clock and only moves forward, also when the wall clock jumps forward."""
     time, other = Moved(), Moved()
     with holding(store, "a", time.clock) as held:
         for jump in (-DAY, 3 * DAY, -5 * DAY):
@@ -136,7 +136,7 @@ def test_a_holders_clock_that_goes_back_does_not_shorten_its_lease(store, elsewh
 
 
 def test_a_dead_holder_is_found_by_a_clock_that_went_back(store):
-    """Its lease ends later than it can by this clock: it is watched for one lease, then taken over."""
+    """By this clock the lease ends later than possible, so it is watched for one lease and then taken over."""
     time = Moved()
     abandon(store, time)
     time.wall -= 30 * DAY
@@ -146,7 +146,7 @@ def test_a_dead_holder_is_found_by_a_clock_that_went_back(store):
 
 
 def test_a_living_holder_is_left_alone_by_a_clock_that_went_back(store):
-    """It renews while it is watched."""
+    """It renews while it is being watched."""
     time, late = Moved(), Moved()
     abandon(store, time)
 
@@ -160,8 +160,8 @@ def test_a_living_holder_is_left_alone_by_a_clock_that_went_back(store):
 
 
 @pytest.mark.skipif(not process_name(os.getpid()), reason="this system has no /proc")
-def test_the_lock_of_a_process_that_is_gone_is_taken_over_at_once(store):
-    """Of this machine; of a process that lives, or whose number is used again by one that doesn't own it, rightly."""
+def test_the_lock_of_a_dead_process_is_taken_over_at_once(store):
+    """A living process on this machine keeps its lock; a dead one loses it, also if its PID was reused."""
     program = (
         "import os; from sumsquares.jobs.night.lock import process_name as name; print(os.getpid(), name(os.getpid()))"
     )
@@ -179,7 +179,7 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_over_at_once(store):
 
 
 def test_unlock_frees_the_lock_and_stops_its_holder(store):
-    """It says whose it was; the holder can't commit any more, and the next one's token is larger than both."""
+    """It returns who held the lock. That holder can't commit any more, and the next token is larger."""
     time = Moved()
     assert unlock(store, time.clock) is None
     with holding(store, "a", time.clock) as held:
@@ -191,8 +191,8 @@ def test_unlock_frees_the_lock_and_stops_its_holder(store):
             assert next_one.token > held.token
 
 
-def test_a_damaged_lock_is_named_and_unlock_mends_it(store):
-    """Nobody guesses what it said."""
+def test_a_damaged_lock_is_named_and_unlock_repairs_it(store):
+    """A night refuses to start until the lock is unlocked."""
     time = Moved()
     with holding(store, "a", time.clock):
         pass
@@ -205,7 +205,7 @@ def test_a_damaged_lock_is_named_and_unlock_mends_it(store):
 
 
 def test_a_store_that_fails_for_a_while_does_not_lose_the_lock(s3_root, s3_server, monkeypatch, caplog):
-    """A renewal that fails is tried again; the thread lives on."""
+    """A renewal that fails is tried again by the same thread."""
     monkeypatch.setattr(bucket, "PATIENCE", 0.1)
     monkeypatch.setattr(bucket, "_LONGEST_PAUSE", 0.01)
     store = Store(s3_root)

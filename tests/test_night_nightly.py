@@ -1,4 +1,4 @@
-"""Whole nights, trained for real: what happens to them, and that it is the same as if nothing had."""
+"""Whole nights, trained for real: faults don't change how they end."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.night import decision, nightly
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import promote, read_champion, rollback
+from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.gate import Policy
-from sumsquares.jobs.night.here import Here, Options
-from sumsquares.jobs.night.hooks import run_hook
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
-from sumsquares.jobs.night.nights import Night, folder_of, list_nights, read_night, read_state, stored_night
-from sumsquares.jobs.night.retention import Keep
+from sumsquares.jobs.night.nights import Night, folder_of, list_nights
+from sumsquares.jobs.night.notify import run_hook
+from sumsquares.jobs.night.records import read_night, read_state, stored_night
+from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.night.scores import read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.results.predict import answers
@@ -42,13 +43,13 @@ from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import StorageError, Store
 
 SPEC = spec_of(TINY)
-OPTIONS = Options(policy=Policy(alpha=0.05, early=2.0), keep=Keep(100, 100))
+OPTIONS = Options(policy=Policy(alpha=0.05, early=2.0), retention=RetentionPolicy(100, 100))
 FIRST = date(2026, 11, 1)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def prepared():
-    """Without HTML reports, which take longer than these nights; and denormals as the tests that follow want them."""
+    """Skips HTML reports, which take longer than these nights, and restores denormals for the tests that follow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sumsquares.jobs.pipeline.summarizing.report", lambda *_: "")
         yield
@@ -56,7 +57,7 @@ def prepared():
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing can be written any more, nothing is cleaned up."""
+    """Stands for the death of the process: nothing is written or cleaned up any more."""
 
 
 class Dying(Store):
@@ -84,8 +85,9 @@ for _name in ("get", "put", "create", "get_versioned", "replace", "exists", "siz
     setattr(Dying, _name, _dying(_name))
 
 
-def here(store, time):
-    return Here(store, IN_PROCESS, Progress(quiet=True), time.clock)
+def context(night, store, time, options=OPTIONS):
+    """What a night runs with when it is started in this process."""
+    return NightContext(night, store, IN_PROCESS, Progress(quiet=True), options, time.clock)
 
 
 def night_of(number, spec=SPEC, fresh=True):
@@ -95,7 +97,7 @@ def night_of(number, spec=SPEC, fresh=True):
 
 @contextmanager
 def learning_rate(factor):
-    """A slip in the code that trains: every learning rate is another by this factor."""
+    """Simulates a bug in training: every learning rate is multiplied by this factor."""
     real = training.models_of
 
     def slipped(pack):
@@ -108,20 +110,20 @@ def learning_rate(factor):
 
 
 def code_of(night, store, time, options=OPTIONS):
-    """The exit code of one start of a night."""
+    """Starts a night once; returns the exit code."""
     try:
-        return run_night(night, options, here(store, time))["exit_code"]
+        return run_night(context(night, store, time, options)).exit_code
     except Exception as error:
         return exits.code_of(error)
 
 
 def outcome(store):
-    """What must not depend on how the nights came about."""
+    """Returns what must not depend on the faults that nights went through."""
     kept = ("night", "result", "against", "exit_code", "best", "trials", "scores_sha256", "gate")
-    nights = {night: {name: read_night(store, night)[name] for name in kept} for night in list_nights(store)}
+    nights = {night: {name: getattr(read_night(store, night), name) for name in kept} for night in list_nights(store)}
     rows = [{k: v for k, v in row.items() if k not in ("train_seconds", "pack")} for row in rows_of(store)]
     champion = read_champion(store)[0]
-    return nights, champion.line, rows
+    return nights, champion.lineage, rows
 
 
 def rows_of(store):
@@ -129,7 +131,7 @@ def rows_of(store):
 
 
 NIGHTS, REGRESSED, IMPROVED = 30, 20, 12
-"""On one night the code trains badly, from one on better."""
+"""Training is broken in one night, and better from another one on."""
 
 
 def rate(number):
@@ -137,7 +139,7 @@ def rate(number):
 
 
 def a_quiet_life(store):
-    """Thirty nights, one after the other, each started once; their exit codes."""
+    """Runs thirty nights, each started once; returns their exit codes."""
     time, codes = Moved(), []
     for number in range(NIGHTS):
         with learning_rate(rate(number)):
@@ -159,8 +161,8 @@ def test_thirty_nights_with_faults_end_as_thirty_quiet_ones(tmp_path):
     assert codes == [exits.REGRESSED if number == REGRESSED else exits.OK for number in range(NIGHTS)]
     assert outcome(store) == outcome(quiet)
     champion = read_champion(store)[0]
-    assert champion.line == [night_of(0).id, night_of(IMPROVED).id]
-    assert read_night(store, night_of(REGRESSED).id)["against"] == night_of(IMPROVED).id
+    assert champion.lineage == [night_of(0).id, night_of(IMPROVED).id]
+    assert read_night(store, night_of(REGRESSED).id).against == night_of(IMPROVED).id
     assert not read_results(store).problems
     assert all(read_results(store).table["status"].to_numpy() == "ok")
     assert len(read_results(store).table) == NIGHTS * len(trials(SPEC))
@@ -168,7 +170,7 @@ def test_thirty_nights_with_faults_end_as_thirty_quiet_ones(tmp_path):
 
 
 def a_hard_life(store):
-    """The same thirty nights, each with a fault of its own; the exit code of each one's last start."""
+    """Runs the same thirty nights, each with a fault; returns the exit code of each one's last start."""
     time, codes = Moved(), []
     chance = random.Random(4)  # noqa: S311  no secret
     for number in range(NIGHTS):
@@ -183,14 +185,14 @@ def a_hard_life(store):
 
 
 def nothing(night, store, time, chance):
-    """A quiet night."""
+    """Doesn't disturb the night."""
 
 
 def killed(night, store, time, chance):
-    """Killed at any moment, twice; who starts it too early is told that it is busy."""
+    """Kills the night twice, each time at a random operation. A start before the lease ends is busy."""
     for _ in range(2):
         try:
-            run_night(night, OPTIONS, here(Dying(store.root, chance.randint(1, 70)), time))
+            run_night(context(night, Dying(store.root, chance.randint(1, 70)), time))
         except Killed:
             time.pass_(20)
             assert code_of(night, store, time) in (exits.BUSY, exits.OK, exits.REGRESSED)
@@ -198,26 +200,26 @@ def killed(night, store, time, chance):
 
 
 def overtaken(night, store, time, chance):
-    """Stopped for longer than its lease while it trains, and overtaken by another start."""
-    slow = here(store, time)
+    """Stalls the night for longer than its lease, so that another start overtakes it."""
+    slow = context(night, store, time)
 
     def stall(*_arguments):
         monkeypatch.undo()
         time.pass_(61)
         with pytest.MonkeyPatch.context() as patch:  # another machine
             patch.setattr("sumsquares.jobs.night.lock.process_name", lambda pid: "")
-            run_night(night, OPTIONS, slow)
+            run_night(slow)
         return real(*_arguments)
 
     monkeypatch, real = pytest.MonkeyPatch(), nightly.make_scores
     monkeypatch.setattr(nightly, "make_scores", stall)
     with pytest.raises(BusyError, match="lost its lock"):
-        run_night(night, OPTIONS, slow)
+        run_night(slow)
     monkeypatch.undo()
 
 
 def doubled(night, store, time, chance):
-    """Started again while it trains."""
+    """Starts the night again while it trains."""
     started = []
 
     def again(*_arguments):
@@ -227,12 +229,12 @@ def doubled(night, store, time, chance):
     real = nightly.run_spec
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", again)
-        run_night(night, OPTIONS, here(store, time))
+        run_night(context(night, store, time))
     assert set(started) == {exits.BUSY}
 
 
 def set_back(night, store, time, chance):
-    """The clock goes back by days: the nights before are finished, and so is nothing else."""
+    """Sets the clock back by days: earlier nights count as finished, and nothing is written."""
     time.wall -= chance.randint(2, 9) * DAY
     before = store.sizes()
     earlier = [each for each in list_nights(store) if each[:10] == time.clock.today().isoformat()]
@@ -242,7 +244,7 @@ def set_back(night, store, time, chance):
 
 
 def damaged(night, store, time, chance):
-    """The champion's results or weights, its scores and its record are damaged before the night begins."""
+    """Damages the champion's results or weights, its scores and its record before the night begins."""
     champion = read_champion(store)[0].night
     holder = stored_night(store, champion)
     ours = {trial.id for trial in trials(holder.trained)}
@@ -250,7 +252,7 @@ def damaged(night, store, time, chance):
     kind = chance.choice(["parquet", "safetensors"])
     for path in (f"trials/{pack}.{kind}", scores_path(champion), f"{folder_of(champion)}/night.json"):
         store.put(path, store.get(path)[:-9])
-    run_night(night, OPTIONS, here(store, time))
+    run_night(context(night, store, time))
     with learning_rate(rate((holder.date - FIRST).days)):
         assert code_of(holder, store, time) == exits.OK
 
@@ -259,14 +261,14 @@ FAULTS = (killed, doubled, set_back, overtaken, nothing, damaged)
 
 
 @pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.chaos)])
-def test_a_kill_at_any_operation_is_gone_on_from(tmp_path, step):
-    """Of a night that becomes champion: killed before each of its operations on the store, it ends the same."""
+def test_a_night_killed_at_any_operation_can_be_continued(tmp_path, step):
+    """A night that becomes champion is killed before each of its store operations, and ends the same."""
     time, quiet = Moved(), Store(str(tmp_path / "quiet"))
     with learning_rate(0.02):
-        run_night(night_of(0), OPTIONS, here(quiet, time))
+        run_night(context(night_of(0), quiet, time))
     shutil.copytree(quiet.root, tmp_path / "start")
     counted = Dying(quiet.root, 10**6)
-    assert run_night(night_of(1), OPTIONS, here(counted, time))["result"] == "better"
+    assert run_night(context(night_of(1), counted, time)).result == "better"
     operations = 10**6 - counted.left
     assert operations > 40
     for path in quiet.list("trials"):  # trained once is enough: what follows is what may be torn
@@ -275,7 +277,7 @@ def test_a_kill_at_any_operation_is_gone_on_from(tmp_path, step):
         store = Store(str(shutil.copytree(tmp_path / "start", tmp_path / str(killed_at))))
         late = Moved(time.wall)
         with contextlib.suppress(Killed):
-            run_night(night_of(1), OPTIONS, here(Dying(store.root, killed_at), late))
+            run_night(context(night_of(1), Dying(store.root, killed_at), late))
         late.pass_(61)
         assert code_of(night_of(1), store, late) == exits.OK
         assert outcome(store) == outcome(quiet)
@@ -283,22 +285,22 @@ def test_a_kill_at_any_operation_is_gone_on_from(tmp_path, step):
 
 
 def test_nights_in_a_bucket_are_nights_in_a_folder(tmp_path, s3_root):
-    """Over the network's interface: the same scores, the same champion."""
+    """Scores and champion are the same."""
     stores = [Store(str(tmp_path)), Store(s3_root)]
     for store in stores:
         for number in range(2):
-            run_night(night_of(number), OPTIONS, here(store, Moved()))
+            run_night(context(night_of(number), store, Moved()))
     assert outcome(stores[0]) == outcome(stores[1])
 
 
 def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path):
-    """Packs that fail: exit 7, no champion, the failure told; then the recovery."""
+    """Failed packs give exit 7, no champion and a failure event; the next start is a recovery."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "models_of", lambda pack: 1 / 0)
-        record = run_night(night_of(0), options, here(store, time))
-    assert (record["result"], record["exit_code"], record["trials"]["missing"]) == ("partial", exits.INCOMPLETE, 8)
+        record = run_night(context(night_of(0), store, time, options))
+    assert (record.result, record.exit_code, record.trials["missing"]) == ("partial", exits.INCOMPLETE, 8)
     assert read_champion(store)[0] is None
     assert read_night(store, night_of(0).id) is None
     assert "partial" in status_text(status_facts(store, time.clock, 5))
@@ -308,7 +310,7 @@ def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path
 
 
 def events(path):
-    """What the hook has been told, one JSON object after the other."""
+    """Returns the events that the hook was run for."""
     text, found, decoder = path.read_text(), [], json.JSONDecoder()
     while text:
         facts, end = decoder.raw_decode(text)
@@ -317,8 +319,8 @@ def events(path):
     return found
 
 
-def test_the_hook_learns_of_everything_once(tmp_path):
-    """Success, regression with its variant, failure, recovery and missed; a second start tells nothing."""
+def test_the_hook_is_run_once_for_every_event(tmp_path):
+    """Those are success, regression, failure, recovery and missed nights. A second start runs no hook."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
     for number in (0, 0, 1):
@@ -329,56 +331,56 @@ def test_the_hook_learns_of_everything_once(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", failing)
         assert code_of(night_of(2), store, time, options) == exits.STORAGE
-    assert read_state(store, night_of(2).id)["exit_code"] == exits.STORAGE
+    assert read_state(store, night_of(2).id).exit_code == exits.STORAGE
     assert code_of(night_of(5), store, time, options) == exits.OK
     assert events(told)[2:] == ["failure", "missed", "recovery"]
     assert '"2026-11-04",' in told.read_text()
 
 
-def test_a_night_that_was_killed_in_silence_is_told_of_by_the_next_once(tmp_path):
-    """As a failure, and the next one recovers; finished after all, it is a recovery too."""
+def test_a_night_that_was_killed_is_reported_once_by_the_next(tmp_path):
+    """It is reported as a failure, and the next night recovers. Finished later, it is a recovery too."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
-    run_night(night_of(0), options, here(store, time))
+    run_night(context(night_of(0), store, time, options))
     killed_in_training(night_of(1), options, store, time)
     assert events(told) == ["success"]
     time.pass_(DAY)
     for number in (2, 3, 1):
-        run_night(night_of(number), options, here(store, time))
+        run_night(context(night_of(number), store, time, options))
         words = status_text(status_facts(store, time.clock, 5))
         assert ("broken" in words) == (number != 1)
     assert events(told)[1:] == ["failure", "recovery", "success", "recovery"]
     assert "never ended" in told.read_text()
 
 
-def test_a_night_that_was_stopped_is_told_of_by_the_next_with_its_signal(tmp_path):
-    """Status says so meanwhile."""
+def test_a_night_that_was_stopped_is_reported_by_the_next_with_its_signal(tmp_path):
+    """Until then the status shows that it was stopped."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", stopped)
         with pytest.raises(exits.Stopped):
-            run_night(night_of(0), OPTIONS, here(store, time))
+            run_night(context(night_of(0), store, time))
     assert "stopped  exit 143" in status_text(status_facts(store, time.clock, 5))
-    run_night(night_of(1), replace(OPTIONS, hook=f"tee -a {told}"), here(store, time))
+    run_night(context(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}")))
     assert events(told) == ["failure", "recovery"]
     assert "stopped by SIGTERM" in told.read_text()
 
 
-@pytest.mark.parametrize("moment", ["sumsquares.jobs.night.nightly.make_plan", "sumsquares.jobs.night.here.Here.tell"])
+@pytest.mark.parametrize("moment", ["sumsquares.jobs.night.nightly.make_plan", "sumsquares.jobs.night.nightly.notify"])
 def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp_path, monkeypatch, moment):
-    """While Ray starts, or while its hook runs: its lock is free, and the next start ends it and tells of it."""
+    """That is while Ray starts, or while its hook runs. Its lock is free, and the next start finishes it."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     with monkeypatch.context() as patch:
         patch.setattr(moment, stopped)
         with pytest.raises(exits.Stopped):
-            run_night(night_of(0), OPTIONS, here(store, time))
+            run_night(context(night_of(0), store, time))
     state = read_state(store, night_of(0).id)
-    assert (state["state"], state["exit_code"]) == ("stopped", 143)
+    assert (state.state, state.exit_code) == ("stopped", 143)
     with holding(store, "nobody else", time.clock):
         pass
-    run_night(night_of(0), replace(OPTIONS, hook=f"tee -a {told}"), here(store, time))
+    run_night(context(night_of(0), store, time, replace(OPTIONS, hook=f"tee -a {told}")))
     assert events(told) == ["success"]
-    assert read_state(store, night_of(0).id)["state"] == "ended"
+    assert read_state(store, night_of(0).id).state == "ended"
 
 
 def stopped(*_arguments):
@@ -386,7 +388,7 @@ def stopped(*_arguments):
 
 
 def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
-    """Failed, then killed, then good."""
+    """The night failed, then was killed, then succeeded."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
     with pytest.MonkeyPatch.context() as patch:
@@ -394,19 +396,19 @@ def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
         code_of(night_of(0), store, time, options)
     killed_in_training(night_of(0), options, store, time)
     time.pass_(61)
-    run_night(night_of(0), options, here(store, time))
+    run_night(context(night_of(0), store, time, options))
     assert events(told) == ["failure", "recovery"]
 
 
-def test_a_night_that_was_killed_before_it_told_tells_at_its_next_start(tmp_path):
-    """A regression isn't lost; and the start after that does nothing."""
+def test_a_night_that_was_killed_before_its_hook_runs_it_at_its_next_start(tmp_path):
+    """The regression is reported then, and the start after that does nothing."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    run_night(night_of(0), OPTIONS, here(store, time))
+    run_night(context(night_of(0), store, time))
     with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Here, "tell", dying)
+        patch.setattr(nightly, "notify", dying)
         with pytest.raises(Killed):
-            run_night(night_of(1), OPTIONS, here(store, time))
-    assert read_night(store, night_of(1).id)["result"] == "worse"
+            run_night(context(night_of(1), store, time))
+    assert read_night(store, night_of(1).id).result == "worse"
     time.pass_(61)
     for _ in range(2):
         code = code_of(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}"))
@@ -414,11 +416,11 @@ def test_a_night_that_was_killed_before_it_told_tells_at_its_next_start(tmp_path
     assert events(told) == ["regression"]
 
 
-def test_a_failure_before_the_night_begins_is_told_too(tmp_path):
-    """A damaged champion, a store that can't be written; not that another runs."""
+def test_a_failure_before_the_night_begins_is_reported_too(tmp_path):
+    """That is a damaged champion or a store that can't be written, but not another night that runs."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     options = replace(OPTIONS, hook=f"tee -a {told}")
-    run_night(night_of(0), OPTIONS, here(store, time))
+    run_night(context(night_of(0), store, time))
     with holding(store, "another", time.clock):
         assert code_of(night_of(1), store, time, options) == exits.BUSY
     assert not told.exists()
@@ -439,11 +441,11 @@ def dying(*_arguments):
 
 
 def killed_in_training(night, options, store, time):
-    """Begun, and ended before anything is trained."""
+    """Kills a night before anything is trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", dying)
         with pytest.raises(Killed):
-            run_night(night, options, here(store, time))
+            run_night(context(night, store, time, options))
 
 
 def failing(*_arguments):
@@ -459,16 +461,16 @@ def failing(*_arguments):
         ("/no/such/program -x", "could not be started"),
     ],
 )
-def test_a_hook_that_fails_is_told_and_changes_nothing(tmp_path, capfd, hook, said):
-    """Neither the result nor the exit code."""
+def test_a_hook_that_fails_is_a_warning_and_changes_nothing(tmp_path, capfd, hook, said):
+    """Result and exit code stay, and a warning names the failure."""
     store = Store(str(tmp_path / "store"))
     options = replace(OPTIONS, hook=hook, hook_seconds=0.2)
     assert code_of(night_of(1), store, Moved(), options) == exits.OK
     assert f"the hook for success {said}" in capfd.readouterr().err
 
 
-def test_a_hook_that_is_stopped_takes_with_it_what_it_started(tmp_path):
-    """None of its processes is left; what it was told is one line of JSON."""
+def test_a_hook_that_is_stopped_is_killed_with_all_it_started(tmp_path):
+    """None of its processes is left. Its input was one line of JSON."""
     told, late = tmp_path / "told", tmp_path / "late"
     hook = f"sh -c 'cat > {told}; (sleep 1; touch {late}) & wait'"
     assert "stopped after 0.3 s" in run_hook(hook, "success", {"night": "n"}, 0.3)
@@ -478,24 +480,24 @@ def test_a_hook_that_is_stopped_takes_with_it_what_it_started(tmp_path):
     assert not late.exists()
 
 
-def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_is_the_same(tmp_path):
-    """To the bit, and nothing is trained twice; the message says against whom."""
+def test_without_fresh_data_an_unchanged_spec_trains_nothing_and_does_not_differ(tmp_path):
+    """Results are equal to the bit, nothing is trained, and the message names the champion."""
     store, time = Store(str(tmp_path)), Moved()
-    first = run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
+    first = run_night(context(night_of(0, fresh=False), store, time))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "models_of", None)
-        second = run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
-    assert (first["result"], second["result"]) == ("first", "same")
-    assert all(change["effect"] == 0 for change in second["gate"]["changes"])
-    assert first["night"] in second["message"]
-    assert second["best"] == first["best"]
+        second = run_night(context(night_of(1, fresh=False), store, time))
+    assert (first.result, second.result) == ("first", "same")
+    assert all(change["effect"] == 0 for change in second.gate["changes"])
+    assert first.night in second.message
+    assert second.best == first.best
 
 
 def test_a_fresh_night_is_measured_on_the_rows_of_the_spec_and_not_on_its_own(tmp_path):
-    """Each trial's score is what its network makes of them, in plain arithmetic; on its own rows it is another."""
+    """Each trial's score equals its network's RMSE on those rows in plain arithmetic, not that on its own rows."""
     store, night = Store(str(tmp_path)), night_of(0)
-    run_night(night, OPTIONS, here(store, Moved()))
-    scores = read_scores(store, night.id, read_night(store, night.id)["scores_sha256"])
+    run_night(context(night, store, Moved()))
+    scores = read_scores(store, night.id, read_night(store, night.id).scores_sha256)
     packs = {row["trial_id"]: row for row in rows_of(store)}
     for given, trained, rmse in zip(trials(SPEC), trials(night.trained), scores.rmse_T, strict=True):
         x_NI, y_N = block(given.variant.dataset, "test", 0)
@@ -505,73 +507,73 @@ def test_a_fresh_night_is_measured_on_the_rows_of_the_spec_and_not_on_its_own(tm
         assert rmse != pytest.approx(packs[trained.id]["rmse"], rel=1e-3)
 
 
-def test_the_gate_looks_back_on_fresh_nights_that_were_the_same_as_this_champion(tmp_path, monkeypatch):
-    """Not on regressed ones, those of another champion, without fresh data, or taken back by a rollback."""
+def test_the_gate_looks_back_on_fresh_nights_that_did_not_differ_from_this_champion(tmp_path, monkeypatch):
+    """Left out are regressed nights, those of another champion, without fresh data, or rolled back."""
     store, time, seen = Store(str(tmp_path)), Moved(), []
     real = decision.judge
     monkeypatch.setattr(decision, "judge", lambda *given: (seen.append(given[2]), real(*given))[1])
     for number in range(3):
         with learning_rate(1.0 if number == 2 else 0.02):
-            run_night(night_of(number), OPTIONS, here(store, time))  # first, same, better
+            run_night(context(night_of(number), store, time))  # first, same, better
     assert [len(history) for history in seen] == [1, 2]
     rollback(store, "now")
-    run_night(night_of(3), OPTIONS, here(store, time))  # better again
+    run_night(context(night_of(3), store, time))  # better again
     assert len(seen[-1]) == 2
-    run_night(night_of(4, fresh=False), OPTIONS, here(store, time))
+    run_night(context(night_of(4, fresh=False), store, time))
     with learning_rate(1e-4):
-        assert run_night(night_of(5), OPTIONS, here(store, time))["result"] == "worse"
+        assert run_night(context(night_of(5), store, time)).result == "worse"
     assert len(seen[-1]) == 1
-    run_night(night_of(6), OPTIONS, here(store, time))
+    run_night(context(night_of(6), store, time))
     assert len(seen[-1]) == 1
-    run_night(night_of(7), OPTIONS, here(store, time))
+    run_night(context(night_of(7), store, time))
     assert len(seen[-1]) == 2
     rollback(store, "now", night_of(7).id)
     rollback(store, "now", night_of(6).id)
-    rollback(store, "now", read_night(store, night_of(7).id)["against"])
-    run_night(night_of(8), OPTIONS, here(store, time))
+    rollback(store, "now", read_night(store, night_of(7).id).against)
+    run_night(context(night_of(8), store, time))
     assert len(seen[-1]) == 1
 
 
 def test_a_wider_grid_and_other_constants_are_compared_best_with_best(tmp_path):
-    """No night is promoted because it has nothing in common with the champion."""
+    """A night isn't promoted merely because it has nothing in common with the champion."""
     store, time = Store(str(tmp_path)), Moved()
-    first = run_night(night_of(0, fresh=False), OPTIONS, here(store, time))
+    first = run_night(context(night_of(0, fresh=False), store, time))
     for number, edit in ((1, ("[0.01, 0.02]", "[0.01, 0.02, 0.03]")), (2, ("epochs = 4", "epochs = 5"))):
-        record = run_night(night_of(number, spec_of(TINY.replace(*edit))), OPTIONS, here(store, time))
-        assert (record["result"], record["gate"]["datasets"][0]["dataset"]) == ("same", "sums")
-        assert "the best is compared with the best" in record["message"]
-    assert read_champion(store)[0].line == [first["night"]]
+        record = run_night(context(night_of(number, spec_of(TINY.replace(*edit))), store, time))
+        assert (record.result, record.gate["datasets"][0]["dataset"]) == ("same", "sums")
+        assert "the best is compared with the best" in record.message
+    assert read_champion(store)[0].lineage == [first.night]
 
 
-def test_nights_of_another_spec_and_a_night_begun_otherwise_are_refused(tmp_path):
-    """The store has one champion; a night can't be half of one kind and half of the other."""
+def test_nights_of_another_spec_and_a_night_begun_otherwise_are_rejected(tmp_path):
+    """A store has one spec's nights, and a night is either fresh or not."""
     store, time = Store(str(tmp_path)), Moved()
-    run_night(night_of(0), OPTIONS, here(store, time))
+    run_night(context(night_of(0), store, time))
     other = spec_of(TINY.replace('"tiny"', '"other"'))
     with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
-        run_night(night_of(1, other), OPTIONS, here(store, time))
+        run_night(context(night_of(1, other), store, time))
     killed_in_training(night_of(1), OPTIONS, store, time)
     time.pass_(61)
     with pytest.raises(UsageError, match="begun with --fresh-data"):
-        run_night(night_of(1, fresh=False), OPTIONS, here(store, time))
+        run_night(context(night_of(1, fresh=False), store, time))
 
 
 def test_a_lock_that_was_deleted_does_not_bar_the_next_champion(tmp_path):
-    """Its token begins above the champion's, whatever the lock's file says."""
+    """A new lock's token starts above the champion's."""
     store, time = Store(str(tmp_path)), Moved()
     for token in range(3):
         with holding(store, f"{token}", time.clock):
             pass
     with learning_rate(0.02):
-        run_night(night_of(0), OPTIONS, here(store, time))
+        run_night(context(night_of(0), store, time))
     assert read_champion(store)[0].token == 4
     store.delete("nightly/lock.json")
-    assert run_night(night_of(1), OPTIONS, here(store, time))["result"] == "better"
+    assert run_night(context(night_of(1), store, time)).result == "better"
     assert read_champion(store)[0].token == 5
 
 
 def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
-    """Though nobody else has begun; its next start finishes it."""
+    """That holds though no other night has begun. Its next start finishes it."""
     store, time = Store(str(tmp_path)), Moved()
     real = nightly.make_scores
 
@@ -588,24 +590,24 @@ def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
 
 
 def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
-    """The other one looked before there was a champion, and is refused once it has the lock."""
+    """The other one looked before there was a champion, and is rejected once it has the lock."""
     store, time = Store(str(tmp_path)), Moved()
     other = spec_of(TINY.replace('"tiny"', '"other"').replace("epochs = 4", "epochs = 5"))
 
     def late(*arguments, **options):
         patch.undo()
-        run_night(night_of(0), OPTIONS, here(store, time))
+        run_night(context(night_of(0), store, time))
         return holding(*arguments, **options)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(nightly, "holding", late)
     with pytest.raises(UsageError, match="those of spec 'tiny', not of 'other'"):
-        run_night(night_of(0, other), OPTIONS, here(store, time))
-    assert read_champion(store)[0].line == [night_of(0).id]
+        run_night(context(night_of(0, other), store, time))
+    assert read_champion(store)[0].lineage == [night_of(0).id]
 
 
 def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
-    """It counts as having learnt nothing; once it diverges where it didn't, that is a regression."""
+    """A diverged trial counts as the worst RMSE; diverging where the champion didn't is a regression."""
     text = TINY.replace("[train]", '[train]\noptimizer = "sgd"').replace("[0.01, 0.02]", "[0.01, 0.02, 1e30]")
     store, time = Store(str(tmp_path)), Moved()
     assert code_of(night_of(0, spec_of(text)), store, time) == exits.INCOMPLETE
@@ -614,19 +616,19 @@ def test_a_diverging_variant_is_exit_7_and_judged_all_the_same(tmp_path):
         real = training.models_of
         slipped = lambda models: replace(models, lr=[1e30 if lr == 0.01 else lr for lr in models.lr])  # noqa: E731
         patch.setattr(training, "models_of", lambda pack: slipped(real(pack)))
-        record = run_night(night_of(1, spec_of(text)), OPTIONS, here(store, time))
-    assert (record["result"], record["exit_code"]) == ("worse", exits.REGRESSED)
-    assert "4 of 4 seeds diverged, before 0" in record["message"]
-    assert record["gate"]["variants"] == {"same": 2, "worse": 1}
-    assert "lr 0.02" in record["best"]["sums"]["words"]
+        record = run_night(context(night_of(1, spec_of(text)), store, time))
+    assert (record.result, record.exit_code) == ("worse", exits.REGRESSED)
+    assert "4 of 4 seeds diverged, before 0" in record.message
+    assert record.gate["variants"] == {"same": 2, "worse": 1}
+    assert "lr 0.02" in record.best["sums"].words
 
 
 def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
-    """Against the champion that is there in the end."""
+    """It is judged against the champion that is there in the end."""
     store, time, lenient = Store(str(tmp_path)), Moved(), replace(OPTIONS, policy=Policy(alpha=0.4, early=2.0))
     for number, factor in ((0, 0.02), (1, 0.25)):
         with learning_rate(factor):
-            assert run_night(night_of(number), lenient, here(store, time))["result"] in ("first", "better")
+            assert run_night(context(night_of(number), store, time, lenient)).result in ("first", "better")
     real = nightly.decide
 
     def interrupted(*arguments):
@@ -642,27 +644,27 @@ def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "decide", interrupted)
         with learning_rate(20.0):
-            record = run_night(night_of(2), lenient, here(store, time))
-    assert record["against"] == night_of(0).id
-    assert read_champion(store)[0].line == [night_of(0).id, night_of(2).id]
+            record = run_night(context(night_of(2), store, time, lenient))
+    assert record.against == night_of(0).id
+    assert read_champion(store)[0].lineage == [night_of(0).id, night_of(2).id]
 
 
-def test_a_message_says_while_the_luck_of_fresh_rows_is_not_known(tmp_path):
-    """Four nights long after the first; not where the rows are the same."""
+def test_a_message_says_while_the_noise_of_fresh_rows_is_not_known(tmp_path):
+    """That is for four nights after the first, and not if the rows are the same."""
     store, time = Store(str(tmp_path)), Moved()
-    messages = [run_night(night_of(number), OPTIONS, here(store, time))["message"] for number in range(6)]
-    assert ["until 5 nights" in message for message in messages] == [False, True, True, True, True, False]
-    run_night(night_of(6, fresh=False), OPTIONS, here(store, time))
+    messages = [run_night(context(night_of(number), store, time)).message for number in range(6)]
+    assert ["until 5 fresh-data nights" in message for message in messages] == [False, True, True, True, True, False]
+    run_night(context(night_of(6, fresh=False), store, time))
     rollback(store, "now", night_of(6, fresh=False).id)
-    assert "until 5 nights" not in run_night(night_of(8, fresh=False), OPTIONS, here(store, time))["message"]
+    assert "until 5 fresh-data nights" not in run_night(context(night_of(8, fresh=False), store, time)).message
 
 
 def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):
-    """With five nights kept: all files of the others are gone, those of the champion are not."""
+    """All files of old nights are gone, except those of the champion."""
     store, time = Store(str(tmp_path)), Moved()
-    options = replace(OPTIONS, keep=Keep(3, 2))
+    options = replace(OPTIONS, retention=RetentionPolicy(3, 2))
     for number in range(8):
-        run_night(night_of(number), options, here(store, time))
+        run_night(context(night_of(number), store, time, options))
         time.pass_(DAY)
     assert [night[8:10] for night in list_nights(store)] == ["01", "06", "07", "08"]
     assert len({path.split("/")[1] for path in store.list("datasets")}) == 4

@@ -1,4 +1,4 @@
-"""What a night is called, what it trains on, and what it keeps."""
+"""A night's name, what it trains on, and what it keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from specs import small
 
 from sumsquares.jobs.night.clock import Clock, stamp
-from sumsquares.jobs.night.nights import Night, fresh_seed, keep_source, read_night, stored_night, write_record
+from sumsquares.jobs.night.nights import Night, fresh_seed
+from sumsquares.jobs.night.records import NightState, read_night, stored_night, write_spec, write_state
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
@@ -25,7 +26,7 @@ DAY = date(2026, 11, 22)
 
 @pytest.mark.parametrize("spec", [small(), spec_of(), *map(load_spec, EXAMPLES)], ids=lambda spec: spec.name)
 def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
-    """The same work under another name: every example survives being written as TOML again."""
+    """It is the same work under another name. Every example survives being written as TOML again."""
     night = Night(DAY, spec)
     assert night.trained.digest == spec.digest
     assert night.trained.name == f"night-2026-11-22-{spec.digest[:12]}" == night.run
@@ -33,7 +34,7 @@ def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"])
 def test_the_date_is_that_of_utc_in_every_zone(monkeypatch, zone):
-    """On the days of daylight saving too: each date comes once, none is left out."""
+    """Each date comes once, also on the days when daylight saving begins or ends."""
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     begin = datetime(2026, 3, 28, 0, 30, tzinfo=UTC).timestamp()
@@ -45,7 +46,7 @@ def test_the_date_is_that_of_utc_in_every_zone(monkeypatch, zone):
 
 
 def test_fresh_nights_have_rows_of_their_own_and_trials_in_the_same_order():
-    """Each date its own, the same one again the same; nothing else changes."""
+    """Each date has its own rows, always the same ones; nothing else changes."""
     spec = small()
     nights = [Night(date(2026, 11, day), spec, fresh=True) for day in (21, 22, 22)]
     digests = [[dataset.digest for dataset in night.trained.datasets] for night in nights]
@@ -57,28 +58,28 @@ def test_fresh_nights_have_rows_of_their_own_and_trials_in_the_same_order():
 
 
 def test_datasets_of_one_seed_still_share_it():
-    """And those of other seeds don't."""
+    """Datasets of different seeds get different ones."""
     assert fresh_seed(DAY, 1) == fresh_seed(DAY, 1) != fresh_seed(DAY, 2)
     assert all(0 <= fresh_seed(DAY, seed) < 2**63 for seed in range(100))
 
 
 def test_a_night_comes_back_from_the_store(tmp_path):
-    """With its spec and whether its data were fresh."""
+    """Its spec and whether its data were fresh are restored."""
     store, night = Store(str(tmp_path)), Night(DAY, spec_of(TINY), fresh=True)
     assert stored_night(store, night.id) is None
-    keep_source(store, night)
+    write_spec(store, night)
     facts = {"night": night.id, "date": "2026-11-22", "attempt": 1, "began": "now", "recovers": False}
-    write_record(store, night.id, "state", {**facts, "fresh": True, "state": "running"})
+    write_state(store, NightState(**facts, fresh=True, state="running"))
     assert stored_night(store, night.id).trained.digest == night.trained.digest
 
 
 def test_a_record_with_a_flipped_byte_is_none(tmp_path):
-    """Wherever it is flipped: such a night isn't finished. A sealed file that must be there is named."""
+    """A night with a damaged record isn't finished. For a file that must exist, the error names it."""
     store = Store(str(tmp_path))
     night = made_up(store, "2026-11-22")
     path = f"nightly/{night}/night.json"
     data = store.get(path)
-    assert read_night(store, night)["result"] == "same"
+    assert read_night(store, night).result == "same"
     for place in range(0, len(data) - 1, 7):
         store.put(path, data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
         assert read_night(store, night) is None

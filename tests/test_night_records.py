@@ -1,4 +1,4 @@
-"""Files of nights that are sealed and yet not what their names promise: exit 3, and the remedy that is told works."""
+"""Records of nights that are damaged or not what their names promise: exit 3, and the printed remedy works."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from pydantic import TypeAdapter
 from test_cli import cli  # noqa: F401  the fixture
 
 from sumsquares.jobs.night.champion import PATH as CHAMPION
-from sumsquares.jobs.night.champion import promote, read_champion
+from sumsquares.jobs.night.champion import champion_night, promote, read_champion
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext, ResultsCache
 from sumsquares.jobs.night.lock import PATH as LOCK
-from sumsquares.jobs.night.lost import champion_night
 from sumsquares.jobs.night.nightly import run_night
-from sumsquares.jobs.night.nights import Night, list_nights, read_night, read_state, write_record
-from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.night.retention import Keep, plan_pruning
+from sumsquares.jobs.night.nights import Night, list_nights
+from sumsquares.jobs.night.notify import follows_trouble
+from sumsquares.jobs.night.records import read_night, read_state, write_state
+from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning
 from sumsquares.jobs.night.scores import make_scores, read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
-from sumsquares.jobs.night.telling import follows_trouble
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
@@ -38,11 +37,15 @@ OTHERS = (("nightly", "rollback"), ("nightly", "prune"), ("predict", "champion",
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A store with two nights, the second of which was the same as the first, the champion."""
+    """A store with two nights. The first is the champion; the second didn't differ from it."""
     store = Store(str(tmp_path_factory.mktemp("trained") / "store"))
     for day in DAYS:
-        run_night(night(day), Options(), Here(store, IN_PROCESS, Progress(quiet=True)))
+        run_night(context(night(day), store))
     return store
+
+
+def context(given, store):
+    return NightContext(given, store, IN_PROCESS, Progress(quiet=True))
 
 
 def night(day):
@@ -51,7 +54,7 @@ def night(day):
 
 @pytest.fixture
 def store(tmp_path, trained):
-    """A copy of it where the command line looks, the spec beside it."""
+    """A copy of that store where the command line looks, with the spec beside it."""
     (tmp_path / "spec.toml").write_text(TINY)
     shutil.copytree(trained.root, tmp_path / "store")
     return Store(str(tmp_path / "store"))
@@ -62,24 +65,24 @@ def start(cli, day):  # noqa: F811
 
 
 def opened(store, path):
-    """A sealed file's content."""
+    """Returns a sealed file's content."""
     body = json.loads(store.get(path))
     del body["sha256"]
     return body
 
 
 def files(store):
-    """What there is beside the lock."""
+    """Returns all files but the lock."""
     return {path: store.get(path) for path in store.list() if path != LOCK}
 
 
 def command(text):
-    """The first command that a message tells."""
+    """Returns the first command in a message."""
     return shlex.split(re.search(r"`sumsquares (.*?)`", text)[1])
 
 
 def changed(**changes):
-    """Puts a sealed champion.json with these changes of its content."""
+    """Returns a function that writes a sealed champion.json with these changes."""
     return lambda store: store.put(CHAMPION, seal({**opened(store, CHAMPION), **changes}))
 
 
@@ -115,8 +118,8 @@ HARMS = {
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_a_lost_or_damaged_champion_is_exit_3_and_the_rollback_that_is_told_mends_it(cli, store, harm):  # noqa: F811
-    """Never the first night: it names the night that was champion, and every other command copes."""
+def test_a_lost_or_damaged_champion_is_exit_3_and_the_printed_rollback_repairs_it(cli, store, harm):  # noqa: F811
+    """The next night never counts as the first. The remedy names the champion, and other commands cope."""
     HARMS[harm](store)
     before = files(store)
     ended = start(cli, "2026-11-03")
@@ -133,13 +136,13 @@ def test_a_lost_or_damaged_champion_is_exit_3_and_the_rollback_that_is_told_mend
         == ["nightly", "rollback", "--to", night(DAYS[0]).id, "--store", store.root]
     )
     assert cli(*command(ended.err)).code == 0
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
     assert start(cli, "2026-11-03").code == 0
     assert cli("predict", "champion", "3", "17").code == 0
 
 
 def test_the_night_to_go_back_to_is_the_last_good_one_or_its_champion(tmp_path, cli):  # noqa: F811
-    """Regressed nights and those without their files don't count."""
+    """Regressed nights and nights without their files don't count."""
     store = Store(str(tmp_path / "store"))
     first = made_up(store, "2026-11-01", "first")
     better = made_up(store, "2026-11-02", "better", against=first)
@@ -152,7 +155,7 @@ def test_the_night_to_go_back_to_is_the_last_good_one_or_its_champion(tmp_path, 
 
 
 def test_a_lost_champion_that_was_promoted_by_hand_is_the_one_to_go_back_to(tmp_path, cli):  # noqa: F811
-    """Though it had regressed, a later night was the same as it; one whose spec was edited can't be promoted."""
+    """It had regressed, but a later night was judged against it. A night with an edited spec can't be promoted."""
     store = Store(str(tmp_path / "store"))
     first = made_up(store, "2026-11-01", "first")
     worse = made_up(store, "2026-11-02", "worse", against=first)
@@ -175,7 +178,7 @@ def gone(store, *nights):
 
 
 def test_a_champion_whose_files_are_gone_is_exit_3_and_another_good_night_replaces_it(cli, store):  # noqa: F811
-    """By the rollback that is told."""
+    """The rollback in the message works."""
     gone(store, night(DAYS[0]).id)
     ended = start(cli, "2026-11-03")
     assert ended.code == 3
@@ -187,8 +190,8 @@ def test_a_champion_whose_files_are_gone_is_exit_3_and_another_good_night_replac
     assert start(cli, "2026-11-04").code == 0
 
 
-def test_where_no_good_night_is_left_the_file_to_delete_is_told(cli, store):  # noqa: F811
-    """Then the next night is the first."""
+def test_without_a_good_night_the_message_has_the_file_to_delete(cli, store):  # noqa: F811
+    """After that the next night is the first."""
     gone(store, *list_nights(store))
     ended = start(cli, "2026-11-03")
     assert ended.code == 3
@@ -197,8 +200,8 @@ def test_where_no_good_night_is_left_the_file_to_delete_is_told(cli, store):  # 
     assert "promoted without a comparison" in start(cli, "2026-11-03").out
 
 
-def test_where_good_nights_have_lost_their_runs_the_folder_to_move_is_told(cli, store, tmp_path):  # noqa: F811
-    """Then the next night is the first."""
+def test_if_good_nights_have_lost_their_runs_the_message_has_the_folder_to_move(cli, store, tmp_path):  # noqa: F811
+    """After that the next night is the first."""
     shutil.rmtree(tmp_path / "store/runs")
     store.delete(CHAMPION)
     ended = start(cli, "2026-11-03")
@@ -210,7 +213,7 @@ def test_where_good_nights_have_lost_their_runs_the_folder_to_move_is_told(cli, 
 
 @pytest.mark.parametrize("night_json", [None, b'{\n "format": 1}'])
 def test_good_nights_without_their_night_json_are_no_reason_for_a_first_one(cli, store, tmp_path, night_json):  # noqa: F811
-    """Their state.json still says that they were good; the remedy works."""
+    """Their state.json still says that they were good. The printed remedy works."""
     store.delete(CHAMPION)
     for each in list_nights(store):
         path = f"nightly/{each}/night.json"
@@ -224,7 +227,7 @@ def test_good_nights_without_their_night_json_are_no_reason_for_a_first_one(cli,
 
 
 def test_a_finished_night_that_is_started_again_says_that_the_champion_is_lost(cli, store):  # noqa: F811
-    """There is something to do, and it works."""
+    """It doesn't say that there is nothing to do, and its remedy works."""
     store.delete(CHAMPION)
     ended = start(cli, DAYS[0])
     assert (ended.code, "nothing to do" in ended.err) == (3, False)
@@ -232,8 +235,8 @@ def test_a_finished_night_that_is_started_again_says_that_the_champion_is_lost(c
     assert start(cli, DAYS[0]).code == 0
 
 
-def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_path):  # noqa: F811
-    """By one remedy, not two; the same where the night's own files are gone, of which it is said."""
+def test_a_champion_whose_run_is_gone_is_restored_by_the_printed_command(cli, store, tmp_path):  # noqa: F811
+    """The message has one remedy, not two. If the night's own files are gone, it says so."""
     before, own = cli("predict", "champion", "3", "17").out, night(DAYS[0]).id
     shutil.rmtree(tmp_path / f"store/runs/night-{own}")
     ended = cli("predict", "champion", "3", "17")
@@ -248,7 +251,7 @@ def test_a_champion_whose_run_is_gone_is_made_anew_as_is_told(cli, store, tmp_pa
 
 
 def test_a_champion_that_is_no_object_is_called_that(cli, store):  # noqa: F811
-    """In words, not in Python's."""
+    """The message doesn't use Python's terms."""
     store.put(CHAMPION, b"[]")
     assert "damaged, it is no JSON object: `sumsquares nightly rollback --to" in start(cli, "2026-11-03").err
 
@@ -262,7 +265,7 @@ SPECS = {
 
 @pytest.mark.parametrize("harm", [*SPECS, "gone"])
 def test_a_champions_spec_that_its_id_does_not_promise_is_exit_3_until_it_is_started_again(cli, store, harm):  # noqa: F811
-    """Nothing is trained, measured or promoted by it; its own spec writes it anew."""
+    """Nothing is trained, measured or promoted with a damaged spec. A start with the right one restores it."""
     path = f"nightly/{night(DAYS[0]).id}/spec.toml"
     whole, trials = store.get(path), store.list("trials")
     store.put(path, SPECS[harm](whole)) if harm in SPECS else store.delete(path)
@@ -271,7 +274,7 @@ def test_a_champions_spec_that_its_id_does_not_promise_is_exit_3_until_it_is_sta
     assert ended.code == 3
     assert "spec.toml" in ended.err
     assert store.list("trials") == trials
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
     assert "spec.toml" in cli("nightly", "status").out
     assert "--date 2026-11-01" in ended.err
     assert start(cli, DAYS[0]).code == 0
@@ -281,7 +284,7 @@ def test_a_champions_spec_that_its_id_does_not_promise_is_exit_3_until_it_is_sta
 
 @pytest.mark.parametrize("harm", [*SPECS, "gone", "another night's"])
 def test_a_run_that_is_not_what_its_night_trained_does_not_answer_for_the_champion(cli, store, harm):  # noqa: F811
-    """Exit 3; the night's own spec writes it anew, and the answer is as before."""
+    """It is exit 3. A start with the night's spec restores the run's, and the answer is as before."""
     path = f"runs/night-{night(DAYS[0]).id}/job.toml"
     whole, before = store.get(path), cli("predict", "champion", "3", "17").out
     others = store.get(f"runs/night-{night(DAYS[1]).id}/job.toml")
@@ -296,8 +299,8 @@ def test_a_run_that_is_not_what_its_night_trained_does_not_answer_for_the_champi
     assert cli("predict", "champion", "3", "17").out == before
 
 
-def test_a_champions_damaged_summary_is_written_anew_as_is_told(cli, store):  # noqa: F811
-    """No user's spec may have its name: the night itself is started again."""
+def test_a_champions_damaged_summary_is_restored_by_the_printed_command(cli, store):  # noqa: F811
+    """The remedy is to start the night again, since no user's spec may have its run's name."""
     path = f"runs/night-{night(DAYS[0]).id}/summary.json"
     before = cli("predict", "champion", "3", "17").out
     other = store.get(f"runs/night-{night(DAYS[1]).id}/summary.json")
@@ -309,11 +312,11 @@ def test_a_champions_damaged_summary_is_written_anew_as_is_told(cli, store):  # 
         assert "start the night again with its spec and --date 2026-11-01" in ended.err
         assert start(cli, DAYS[0]).code == 0
         assert cli("predict", "champion", "3", "17").out == before
-    assert read_champion(store)[0].line == [night(DAYS[0]).id]
+    assert read_champion(store)[0].lineage == [night(DAYS[0]).id]
 
 
-def test_a_champions_lost_results_are_trained_again_by_the_next_night_as_is_told(cli, store):  # noqa: F811
-    """Its weights, then its rows."""
+def test_a_champions_lost_results_are_trained_again_by_the_next_night_as_printed(cli, store):  # noqa: F811
+    """Holds for its weights and for its rows."""
     before = cli("predict", "champion", "3", "17").out
     for day, kind in (("2026-11-03", "safetensors"), ("2026-11-04", "parquet")):
         for path in store.list("trials"):
@@ -327,7 +330,7 @@ def test_a_champions_lost_results_are_trained_again_by_the_next_night_as_is_told
 
 
 def test_what_predict_champion_asks_is_said(cli, store):  # noqa: F811
-    """The night by its id, in words and as JSON."""
+    """Text and JSON have the night's id."""
     champion = f"champion {night(DAYS[0]).id}"
     assert cli("predict", "champion", "3", "17").out.startswith(f"{champion}: sums")
     (answer,) = json.loads(cli("predict", "champion", "3", "17", "--json").out)["answers"]
@@ -339,7 +342,7 @@ WRONG = (None, 3, True, "x", [], {}, [3], {"sums": 3}, {"sums": {"rmse_median": 
 
 @pytest.mark.parametrize("kind", ["night", "state"])
 def test_a_record_of_another_shape_is_damaged_and_nothing_breaks(cli, store, kind):  # noqa: F811
-    """Each key gone, each of every wrong type, the record of another night, all of them sealed: never exit 1."""
+    """Keys are missing or of a wrong type, or the record is another night's, all sealed: never exit 1."""
     path = f"nightly/{night(DAYS[1]).id}/{kind}.json"
     body = opened(store, path)
     read = {"night": read_night, "state": read_state}[kind]
@@ -352,8 +355,8 @@ def test_a_record_of_another_shape_is_damaged_and_nothing_breaks(cli, store, kin
         if read(store, night(DAYS[1]).id) is None:
             damaged.append(each)
         assert night(DAYS[1]).id in status_text(status_facts(store, Clock(), 5))
-        plan_pruning(store, Keep(1, 0), date(2026, 11, 3))
-        follows_trouble(night("2026-11-03"), None, store)
+        plan_pruning(store, RetentionPolicy(1, 0), date(2026, 11, 3))
+        follows_trouble(context(night("2026-11-03"), store), None)
         champion_night(store, night(DAYS[0]).id)
     assert len(damaged) > 40
     store.put(path, seal(damaged[0]))
@@ -364,7 +367,7 @@ def test_a_record_of_another_shape_is_damaged_and_nothing_breaks(cli, store, kin
 
 @pytest.mark.parametrize("name", ["2026-13-45-0123456789ab", "2026-02-30-0123456789ab", "٢٠٢٦-11-01-0123456789ab"])
 def test_a_folder_of_an_impossible_date_is_foreign(cli, store, name):  # noqa: F811
-    """It is no night, wherever nights are listed, and stays where it is."""
+    """It isn't listed as a night, and stays where it is."""
     store.put(f"nightly/{name}/night.json", b'{\n "format": 1}')
     assert name not in cli("nightly", "status").out
     assert cli("nightly", "prune", "--keep", "1", "--keep-days", "0").code == 0
@@ -377,7 +380,7 @@ LEASES = ({}, {"owner": {}}, {"token": "1"}, {"expires": 1e300}, {"owner": {"hos
 
 @pytest.mark.parametrize("change", LEASES)
 def test_a_sealed_lock_of_another_shape_is_exit_3_until_it_is_unlocked(cli, store, change):  # noqa: F811
-    """The message tells that, and it works."""
+    """The message has that command, and it works."""
     store.put(LOCK, seal({**opened(store, LOCK), **change} if change else {}))
     ended = start(cli, "2026-11-03")
     assert ended.code == 3
@@ -388,27 +391,27 @@ def test_a_sealed_lock_of_another_shape_is_exit_3_until_it_is_unlocked(cli, stor
 
 
 def test_scores_of_other_trials_are_none(store):
-    """Even where night.json names their hash; the champion's are then measured again."""
+    """That holds even if night.json has their hash."""
     mine = night(DAYS[0])
     record = read_night(store, mine.id)
-    assert read_scores(store, mine.id, record["scores_sha256"]) is not None
+    assert read_scores(store, mine.id, record.scores_sha256) is not None
     other = Night(mine.date, spec_of(TINY.replace("seeds = 4", "seeds = 3")), fresh=True)
     path = scores_path(mine.id)
     whole = store.get(path)
-    write_record(store, other.id, "state", opened(store, f"nightly/{mine.id}/state.json") | {"night": other.id})
+    write_state(store, read_state(store, mine.id).model_copy(update={"night": other.id}))
     store.put(f"nightly/{other.id}/spec.toml", other.spec.source_text)
     store.put(scores_path(other.id), whole)
-    assert read_scores(store, other.id, record["scores_sha256"]) is None
+    assert read_scores(store, other.id, record.scores_sha256) is None
 
 
 def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started_again(cli, store, monkeypatch):  # noqa: F811
-    """The message tells to start this night again; a champion's own start would find it finished."""
+    """The message says to start this night again: the champion's own start would find it finished."""
     for path in (*store.list("trials"), scores_path(night(DAYS[0]).id)):
         store.delete(path)
     with pytest.raises(DamagedRecord, match="start this night again with its spec and --date"):
-        make_scores(store, night(DAYS[0]), Reading())
+        make_scores(store, night(DAYS[0]), ResultsCache())
     with monkeypatch.context() as patch:
-        patch.setattr("sumsquares.jobs.night.nightly.mend_champion", lambda *_: None)
+        patch.setattr("sumsquares.jobs.night.nightly.repair_champion", lambda *_: None)
         ended = start(cli, "2026-11-03")
     assert ended.code == 3
     assert "start this night again with its spec and --date" in ended.err
@@ -418,7 +421,7 @@ def test_a_champion_that_could_not_be_trained_again_is_when_the_night_is_started
 @pytest.mark.parametrize("name", ["champion", "night-2026-11-01-0123456789ab"])
 @pytest.mark.parametrize("words", [("run",), ("plan",), ("nightly",), ("generate",), ("train",), ("summarize",)])
 def test_a_new_spec_can_not_have_a_name_that_nights_use(cli, tmp_path, name, words):  # noqa: F811
-    """Exit 2 with all other problems at once, and nothing is created."""
+    """It is exit 2, with all other problems listed too, and nothing is created."""
     text = TINY.replace('"tiny"', f'"{name}"')
     for spec in (text, text.replace("epochs = 4", "epochs = 0")):
         (tmp_path / "spec.toml").write_text(spec)
@@ -430,7 +433,7 @@ def test_a_new_spec_can_not_have_a_name_that_nights_use(cli, tmp_path, name, wor
 
 
 def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli, tmp_path):  # noqa: F811
-    """And says so; with nights the champion is asked."""
+    """The answer says that it is the run's. Once there are nights, the champion is asked."""
     (tmp_path / "spec.toml").write_text(TINY)
     cli("run", "spec.toml", "--workers", "0", "--quiet")
     old = Path("store/runs/champion")
@@ -448,8 +451,8 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
 
 
 @pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
-def test_what_is_no_json_is_told_without_names_of_python(data):
-    """Its own errors name functions and limits that nobody who reads this can use."""
+def test_invalid_json_is_described_without_terms_of_python(data):
+    """Python's errors name functions and limits that don't help the reader."""
     with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as told:
         unseal(data, "lock.json", "", TypeAdapter(dict))
     assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(told.value)]
@@ -457,7 +460,7 @@ def test_what_is_no_json_is_told_without_names_of_python(data):
 
 @pytest.mark.parametrize("name", ["spec.toml", "state.json", "night.json", "scores.parquet"])
 def test_a_night_writes_over_no_file_of_somebody_elses(cli, name):  # noqa: F811
-    """It says which one and what to do."""
+    """The message names the file."""
     Path("spec.toml").write_text(TINY)
     path = Path("store/nightly", Night(date(2026, 11, 1), spec_of(TINY)).id, name)
     path.parent.mkdir(parents=True)

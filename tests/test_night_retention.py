@@ -1,4 +1,4 @@
-"""Retention: what goes, what stays, and what an interruption leaves."""
+"""Retention: what is deleted, what is kept, and what an interruption leaves."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from sumsquares.jobs.commands.nightly import prune_nights
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.night import retention
-from sumsquares.jobs.night.calendar import missed_dates
 from sumsquares.jobs.night.champion import promote, rollback
 from sumsquares.jobs.night.nights import list_nights
-from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, pruned_through, text_of, warning_of
+from sumsquares.jobs.night.notify import missed_dates
+from sumsquares.jobs.night.report import pruning_text, pruning_warning
+from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune, pruned_through
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.storage.checksummed import seal
@@ -31,7 +32,7 @@ DAYS = [f"2026-11-{day:02}" for day in range(1, 11)]
 
 @pytest.fixture
 def store(tmp_path):
-    """Ten nights, of which the second is the champion and the last ones are no good."""
+    """Ten nights: the second is the champion, and the last three regressed."""
     store = Store(str(tmp_path))
     for day in DAYS:
         night = made_up(store, day, "worse" if day > "2026-11-07" else "same")
@@ -41,52 +42,52 @@ def store(tmp_path):
 
 
 def held():
-    """The lock is."""
+    """Stands for a lock that is held."""
 
 
 def left(store):
     return [night[8:10] for night in list_nights(store)]
 
 
-def test_nights_beyond_count_and_age_go_but_not_the_champion_nor_the_last_good(store):
-    """Both limits must be passed; the running night stays too."""
+def test_nights_beyond_count_and_age_are_deleted_but_not_the_champion_nor_the_last_good(store):
+    """A night must be beyond both limits. The running night is kept too."""
     cases = {
-        Keep(2, 1): ["02", "07", "09", "10"],
-        Keep(2, 14): ["02", "07", "08", "09", "10"],
-        Keep(9, 1): ["02", *left(store)[2:]],
-        Keep(10, 1): left(store),
-        Keep(11, 1): left(store),  # more than there are
-        Keep(19, 1): left(store),
-        Keep(1, 365): left(store),
-        Keep(100, 0): left(store),
+        RetentionPolicy(2, 1): ["02", "07", "09", "10"],
+        RetentionPolicy(2, 14): ["02", "07", "08", "09", "10"],
+        RetentionPolicy(9, 1): ["02", *left(store)[2:]],
+        RetentionPolicy(10, 1): left(store),
+        RetentionPolicy(11, 1): left(store),  # more than there are
+        RetentionPolicy(19, 1): left(store),
+        RetentionPolicy(1, 365): left(store),
+        RetentionPolicy(100, 0): left(store),
     }
     for keep, stay in cases.items():
         doomed = plan_pruning(store, keep, TODAY).nights
         assert [night for night in left(store) if night not in [each[8:10] for each in doomed]] == stay
     running = list_nights(store)[0]
-    assert running not in plan_pruning(store, Keep(2, 1), TODAY, running).nights
+    assert running not in plan_pruning(store, RetentionPolicy(2, 1), TODAY, running).nights
 
 
-def test_a_plan_deletes_nothing_and_counts_what_goes(store):
-    """Its bytes are those that are gone afterwards."""
+def test_a_plan_deletes_nothing_and_counts_what_would_be_deleted(store):
+    """The planned bytes are those that pruning frees."""
     before = store.sizes()
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert store.sizes() == before
     prune(store, plan, held)
     after = store.sizes()
     assert left(store) == ["02", "07", "09", "10"]
     assert sum(before.values()) - plan.bytes == sum(size for path, size in after.items() if "pruned" not in path)
-    assert plan_pruning(store, Keep(2, 1), TODAY).files == ()
+    assert plan_pruning(store, RetentionPolicy(2, 1), TODAY).files == ()
 
 
 def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
-    """Trials and datasets of kept nights, of a run of the user's own, and packs that nobody knows."""
+    """Kept are trials and datasets of kept nights and of a user's own run, and packs that no spec names."""
     own = spec_of(TINY.replace('"tiny"', '"mine"'))
     night = made_up(store, "2026-10-01", fresh=False)  # the spec itself: the run below has the same trials
     store.put("runs/mine/job.toml", own.source_text)
     store.put("trials/0123.parquet", b"somebody's")
     wanted = {trial.id for trial in trials(own)}
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
+    prune(store, plan_pruning(store, RetentionPolicy(2, 1), TODAY), held)
     assert night not in list_nights(store)
     stored = set(read_results(store).table["trial_id"].to_pylist())
     assert wanted <= stored
@@ -97,9 +98,9 @@ def test_what_kept_nights_and_other_runs_need_stays_to_the_byte(store):
 
 
 def test_with_a_spec_that_can_not_be_read_no_trial_goes(store):
-    """It may need any of them; the summaries go all the same."""
+    """That run may need any of them. Summaries of old nights are deleted all the same."""
     store.put("runs/odd/job.toml", b"name = ")
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert plan.nights
     assert plan.trials == plan.datasets == ()
 
@@ -118,42 +119,42 @@ ODD = {
 
 @pytest.mark.parametrize("harm", ODD)
 def test_with_a_spec_that_is_not_what_its_folder_promises_no_trial_goes(store, harm):
-    """It is named; where it says what it must, trials go."""
+    """The spec is named in the message. With intact specs trials are deleted."""
     store.put(f"runs/tiny/previous/{spec_of(TINY).digest[:12]}/job.toml", spec_of(TINY).source_text)
-    assert plan_pruning(store, Keep(2, 1), TODAY).trials
+    assert plan_pruning(store, RetentionPolicy(2, 1), TODAY).trials
     ODD[harm](store)
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert plan.nights
     assert plan.trials == plan.datasets == ()
-    assert f"no trials go, since {plan.unread[0]} is damaged" in text_of(store, plan, deleted=True)
+    assert f"no trials go, since {plan.unreadable[0]} is damaged" in pruning_text(store, plan, deleted=True)
 
 
 @pytest.mark.parametrize("body", [{}, {"through": 3}, {"through": "2026-13-45"}])
-def test_a_note_of_what_was_pruned_that_has_no_date_counts_as_none(store, body):
-    """Sealed or not: dates are then missed that were deleted, and nothing else."""
+def test_a_pruned_json_without_a_date_counts_as_none(store, body):
+    """Deleted dates then count as missing, and nothing else breaks."""
     store.put("nightly/pruned.json", seal({"format": 1, **body}))
     assert pruned_through(store) is None
     assert missed_dates(store, date(2026, 11, 13))
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
+    prune(store, plan_pruning(store, RetentionPolicy(2, 1), TODAY), held)
     assert pruned_through(store) is not None
 
 
-def test_an_interrupted_pruning_is_gone_on_with(store):
-    """After any number of deletions, the next one ends where an undisturbed one does."""
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+def test_an_interrupted_pruning_is_continued(store):
+    """After any number of deletions the next pruning ends where an undisturbed one does."""
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     for cut in (1, len(plan.trials), len(plan.trials) + 3, len(plan.files) - 2):
         for path in plan.files[:cut]:
             store.delete(path)
-        again = plan_pruning(store, Keep(2, 1), TODAY)
+        again = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
         assert set(again.files) == set(plan.files[cut:])
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
+    prune(store, plan_pruning(store, RetentionPolicy(2, 1), TODAY), held)
     assert not [path for path in plan.files if store.exists(path)]
 
 
 def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
-    """A night may have begun that needs what is left; the next pruning goes on."""
+    """A night may have begun that needs the remaining files."""
     monkeypatch.setattr(retention, "_CHECKED", 5)
-    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+    plan, looks = plan_pruning(store, RetentionPolicy(2, 1), TODAY), []
 
     def lost():
         looks.append(len(looks))
@@ -166,9 +167,9 @@ def test_a_pruning_that_loses_its_lock_deletes_no_further(store, monkeypatch):
 
 
 def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypatch):
-    """Its spec and its record are there still, so that its trials can be trained again."""
+    """Its spec and its record still exist, so its trials can be trained again."""
     monkeypatch.setattr(retention, "_CHECKED", 5)
-    plan, looks = plan_pruning(store, Keep(2, 1), TODAY), []
+    plan, looks = plan_pruning(store, RetentionPolicy(2, 1), TODAY), []
 
     def meanwhile():
         looks.append(len(looks))
@@ -178,16 +179,16 @@ def test_a_rollback_to_a_night_that_is_being_deleted_stops_that(store, monkeypat
     with pytest.raises(BusyError, match="has become the champion"):
         prune(store, plan, meanwhile)
     assert [store.exists(path) for path in plan.files[:6]] == [False] * 5 + [True]
-    assert plan.nights[0] not in plan_pruning(store, Keep(2, 1), TODAY).nights
+    assert plan.nights[0] not in plan_pruning(store, RetentionPolicy(2, 1), TODAY).nights
 
 
 def test_deleted_nights_are_not_missed_and_gaps_are(store):
-    """Dates after the last that was deleted for its age."""
+    """Missing are dates without a night after the latest date that was pruned."""
     store.delete(f"nightly/{list_nights(store)[8]}/night.json")  # unfinished, so not missing
     for path in store.list(f"nightly/{list_nights(store)[4]}"):
         store.delete(path)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [5, 11, 12]
-    prune(store, plan_pruning(store, Keep(2, 1), TODAY), held)
+    prune(store, plan_pruning(store, RetentionPolicy(2, 1), TODAY), held)
     assert [day.day for day in missed_dates(store, date(2026, 11, 13))] == [11, 12]
     assert missed_dates(Store(store.root + "/none"), TODAY) == []
 
@@ -233,7 +234,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("harm", FOREIGN)
 def test_what_is_not_ours_stays_and_is_named(store, tmp_path, monkeypatch, harm):
-    """A night goes if its own files do; with a foreign one among them, or behind a link, it stays as a whole."""
+    """A night is retained as a whole if one of its own files is foreign or behind a link; else it is deleted."""
     monkeypatch.chdir(tmp_path)
     elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
     (elsewhere / "precious").mkdir(parents=True)
@@ -243,39 +244,39 @@ def test_what_is_not_ours_stays_and_is_named(store, tmp_path, monkeypatch, harm)
     lay, goes = FOREIGN[harm]
     lay(store, night, elsewhere)
     before = set(store.sizes())
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     prune(store, plan, held)
     assert (night in plan.nights) == goes == (night not in list_nights(store))
-    assert plan.held == (() if goes else (night,))
+    assert plan.retained == (() if goes else (night,))
     assert before - set(store.sizes()) == set(plan.files)
-    assert plan.stays
-    assert readable(plan.stays[0]) in warning_of(store, plan)
+    assert plan.foreign
+    assert readable(plan.foreign[0]) in pruning_warning(store, plan)
     assert {path.read_text() for path in (elsewhere / "precious").iterdir()} == {"mine"}
     assert len([*(elsewhere / "precious").iterdir()]) == 3
     stays = store.sizes()
-    assert all(path in stays for path in plan.stays)
+    assert all(path in stays for path in plan.foreign)
 
 
 def test_foreign_files_of_datasets_and_packs_stay(store):
-    """They are named; what is ours beside them goes, and a top folder that is a link is as good as a folder."""
+    """They are listed, and our files beside them are deleted. A top folder may be a link."""
     root = Path(store.root)
     (root / "datasets").rename(root.with_name(f"{root.name}-disk"))
     (root / "datasets").symlink_to(root.with_name(f"{root.name}-disk"))
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     assert plan.datasets
     shard = next(path for path in plan.datasets if path.endswith("part-00000.parquet"))
     weights = next(path for path in plan.trials if path.endswith(".safetensors"))
     store.put(shard, b"my only copy")
     store.put(weights, b"my only copy, of weights")
-    plan = plan_pruning(store, Keep(2, 1), TODAY)
+    plan = plan_pruning(store, RetentionPolicy(2, 1), TODAY)
     prune(store, plan, held)
-    assert set(plan.stays) == {shard, weights}
+    assert set(plan.foreign) == {shard, weights}
     assert [store.get(path)[:12] for path in (shard, weights)] == [b"my only copy"] * 2
     assert plan.nights[0] not in list_nights(store)
 
 
 def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
-    """Whoever asks for it."""
+    """The store itself refuses it."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "job.toml").write_text("mine")
     (tmp_path / "store" / "runs").mkdir(parents=True)
@@ -286,11 +287,11 @@ def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
 
 
 def test_prune_says_what_stays_and_a_dry_run_counts_the_same(store, capsys):
-    """As JSON too."""
+    """The JSON of both lists the same files."""
     store.put(f"nightly/{list_nights(store)[0]}/notes.txt", b"mine")
     told = []
     for dry_run in (True, False):
-        prune_nights(Keep(2, 1), dry_run, Shared(store.root, json=True, quiet=True))
+        prune_nights(RetentionPolicy(2, 1), dry_run, Shared(store.root, json=True, quiet=True))
         out, err = capsys.readouterr()
         told.append(json.loads(out))
         assert "warning: among old nights, 1 file of somebody else's or behind a link will not be deleted" in " ".join(

@@ -1,4 +1,4 @@
-"""The ready-made starters are what their programs understand, and start a command that ours understands."""
+"""The ready-made starters are valid for cron, systemd and GitHub, and the commands in them are valid for ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 def is_cron(fields):
-    """Whether five fields are a time of POSIX crontab: numbers, ranges, lists and * alone."""
+    """Whether five fields are a POSIX crontab time: only numbers, ranges, lists and *."""
     if len(fields) != 5:
         return False
     for field, (low, high) in zip(fields, LIMITS, strict=True):
@@ -35,10 +35,10 @@ def is_cron(fields):
 
 
 def asked(monkeypatch, tmp_path, arguments):
-    """What our command line understands: spec, dates and whether the data are fresh."""
+    """Returns what our command line makes of the arguments: spec, dates and whether the data are fresh."""
     seen = []
     monkeypatch.setattr(
-        commands, "start", lambda spec, _max, days, fresh, *_: seen.append((str(spec), days, fresh)) or 0
+        commands, "start", lambda spec, _max, nights, *_: seen.append((str(spec), nights.days, nights.fresh)) or 0
     )
     monkeypatch.setattr(sys, "argv", ["sumsquares", *arguments])
     monkeypatch.chdir(tmp_path)
@@ -49,14 +49,14 @@ def asked(monkeypatch, tmp_path, arguments):
 
 
 def test_the_check_of_cron_lines_knows_wrong_ones():
-    """Each of these is one that cron refuses or misreads."""
+    """Cron refuses or misreads each of these."""
     assert is_cron(["0,30", "1-5", "*", "12", "0"])
     for wrong in ("17 3 * *", "60 3 * * *", "17 24 * * *", "17 3 0 * *", "17 5-3 * * *", "x 3 * * *", "17 3 * * 8"):
         assert not is_cron(wrong.split())
 
 
 def test_the_crontab_is_one_line_that_starts_a_night(monkeypatch, tmp_path):
-    """Once a day; no % in it, which cron would read as an end of line."""
+    """It runs once a day, and has no %, which cron would read as an end of line."""
     (line,) = [line for line in (FOLDER / "crontab").read_text().splitlines() if not line.startswith("#")]
     assert is_cron(line.split()[:5])
     assert re.fullmatch(r"\d+ \d+ \* \* \*", " ".join(line.split()[:5]))
@@ -66,7 +66,7 @@ def test_the_crontab_is_one_line_that_starts_a_night(monkeypatch, tmp_path):
 
 
 def test_the_service_starts_a_night_and_is_started_again_only_where_that_helps(monkeypatch, tmp_path):
-    """Its codes are those of a night that a second start doesn't change."""
+    """It isn't restarted after exit codes that a second start doesn't change."""
     text = (FOLDER / "sumsquares-nightly.service").read_text()
     command = re.search(r"^ExecStart=\S+ (.*)$", text, re.MULTILINE)[1]
     assert asked(monkeypatch, tmp_path, shlex.split(command))[0] == "spec.toml"
@@ -75,7 +75,7 @@ def test_the_service_starts_a_night_and_is_started_again_only_where_that_helps(m
 
 @pytest.mark.skipif(SYSTEMD is None, reason="no systemd-analyze here")
 def test_systemd_understands_service_and_timer(tmp_path):
-    """With a program that is there in place of the one that isn't installed."""
+    """An existing program stands for ours, which isn't installed there."""
     for name in ("sumsquares-nightly.service", "sumsquares-nightly.timer"):
         text = (FOLDER / name).read_text().replace("/srv/sumsquares/.venv/bin/sumsquares", "/bin/true")
         (tmp_path / name).write_text(text)
@@ -88,7 +88,7 @@ def test_systemd_understands_service_and_timer(tmp_path):
 
 
 def test_the_workflow_is_yaml_that_starts_a_night(monkeypatch, tmp_path):
-    """Daily, one at a time, with read access alone; no input of a person's in a command, and no secret in it."""
+    """It runs daily, one at a time, with read access only, and its commands contain no input and no secret."""
     workflow = yaml.safe_load((FOLDER / "github-actions.yaml").read_text())
     on = workflow[True]  # YAML 1.1 reads `on` as a truth value
     assert is_cron(on["schedule"][0]["cron"].split())

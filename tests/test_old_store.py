@@ -118,4 +118,4 @@ def test_an_old_champion_is_compared_with_a_new_night(old_store):
     night = ["nightly", str(OLD / "specs/night.toml"), "--store", str(old_store), "--date", "2026-11-03"]
     found = CliRunner().invoke(app, [*night, "--fresh-data", "--workers", "0"])
     assert found.exit_code == exits.OK, found.output
-    assert "the same as champion 2026-11-01" in found.output
+    assert "no significant difference from champion 2026-11-01" in found.output

@@ -1,4 +1,4 @@
-"""The folder of a Ray of our own: made wherever there is one to be had, and removed, in the end by a later run."""
+"""The folder of a local Ray: created in the first usable place, and removed, if need be by a later run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sumsquares.cluster.workers import ClusterError
 
 @pytest.fixture
 def short(monkeypatch):
-    """A folder whose path is not as long as those that pytest makes, and the one place for folders."""
+    """A folder with a shorter path than pytest's, as the only place for folders."""
     folder = PrivateFolder()
     monkeypatch.setattr(private_folder, "PLACES", (folder.path,))
     monkeypatch.setattr(private_folder, "LONGEST", LONGEST + 100)
@@ -26,8 +26,8 @@ def short(monkeypatch):
     folder.remove()
 
 
-def test_it_is_this_users_alone_and_gone_when_it_was_removed(short):
-    """Twice is as good as once."""
+def test_a_folder_is_private_and_removed(short):
+    """Removing it twice is harmless."""
     folder = PrivateFolder()
     assert (Path(folder.path).parent, Path(folder.path).stat().st_mode & 0o777) == (short, 0o700)
     (Path(folder.path) / "log").touch()
@@ -38,8 +38,8 @@ def test_it_is_this_users_alone_and_gone_when_it_was_removed(short):
 
 @pytest.mark.parametrize("named", ["missing", "long", "a file", "good"])
 @pytest.mark.parametrize("name", ["RAY_TMPDIR", "TMPDIR"])
-def test_what_the_environment_names_is_used_where_it_can_be(short, monkeypatch, name, named):
-    """Else it is another one: where temporary files lie changes no result."""
+def test_a_folder_named_by_the_environment_is_used_if_possible(short, monkeypatch, name, named):
+    """Otherwise another one, since the place of temporary files changes no result."""
     paths = {
         "missing": short / "missing",
         "long": short / ("x" * 200),
@@ -55,16 +55,16 @@ def test_what_the_environment_names_is_used_where_it_can_be(short, monkeypatch, 
     folder.remove()
 
 
-def test_where_none_can_be_made_every_place_is_named_with_its_reason(short, monkeypatch):
-    """And what to do."""
+def test_if_no_place_is_usable_the_error_gives_each_reason(short, monkeypatch):
+    """And the remedy."""
     monkeypatch.setattr(private_folder, "PLACES", (str(short / "missing"),))
     monkeypatch.setenv("RAY_TMPDIR", f"/{'x' * 300}")
     with pytest.raises(ClusterError, match=r"longer than .*; .*missing: No such file or directory\).*set RAY_TMPDIR"):
         PrivateFolder()
 
 
-def test_what_a_killed_run_left_is_removed_once_it_is_old(short):
-    """And neither what a run holds that goes on, nor what is not a folder of a run."""
+def test_an_old_folder_of_a_killed_run_is_removed(short):
+    """But no folder of a live run, no young folder, and nothing that is not a run's folder."""
     code = (
         "import sys; from sumsquares.cluster import private_folder as p; p.PLACES = (sys.argv[1],); p.LONGEST += 100; "
         "print(p.PrivateFolder().path); print(p.PrivateFolder().path)"

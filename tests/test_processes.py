@@ -1,4 +1,4 @@
-"""Processes of this machine work off a queue: one of them is killed, one never starts, the launcher is killed."""
+"""Worker processes of this machine: one is killed, one cannot start, and the launcher is killed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sumsquares.cluster.workers import ClusterError
 
 
 def make_nothing(device):
-    """A worker that can't start."""
+    """A worker that cannot start."""
     raise SystemExit(3)
 
 
 def make_waiting(device):
-    """Says which process it is, and then sends heartbeats until the launcher is gone."""
+    """Records its process id, then sends heartbeats until the launcher is gone."""
 
     def work(folder, heartbeat):
         (Path(folder) / str(os.getpid())).touch()
@@ -37,15 +37,15 @@ def make_waiting(device):
 
 
 def pulled(numbers, folder, processes=2, make=make_work):
-    """All snapshots of working off these numbers."""
+    """Runs these numbers and returns all snapshots."""
     snapshots = []
     items = [WorkItem(str(number), 1.0, (number, str(folder))) for number in numbers]
     run_workers(make, items, lambda _payload: [], snapshots.append, processes)
     return snapshots
 
 
-def test_every_piece_is_done_once_by_processes_side_by_side(tmp_path):
-    """None of them this one."""
+def test_every_item_is_done_once_by_parallel_processes(tmp_path):
+    """And none in this process."""
     snapshots = pulled(range(1, 40), tmp_path, make=make_meeting)
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 40)]
@@ -54,15 +54,15 @@ def test_every_piece_is_done_once_by_processes_side_by_side(tmp_path):
     assert (snapshots[-1].left, snapshots[-1].running, snapshots[-1].failures) == (0, {}, [])
 
 
-def test_a_killed_process_is_replaced_and_its_piece_is_done_all_the_same(tmp_path):
-    """And a person is told."""
+def test_a_killed_process_is_replaced_and_its_item_still_done(tmp_path):
+    """And a note reports it."""
     snapshots = pulled(range(6), tmp_path)
     assert sorted(value[0] for snapshot in snapshots for _, value in snapshot.results) == [n**2 for n in range(6)]
     assert any("its worker died" in note for snapshot in snapshots for note in snapshot.notes)
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(tmp_path):
-    """The process that raised stays."""
+def test_an_exception_fails_only_its_item_and_arrives_with_its_traceback(tmp_path):
+    """The process that raised continues."""
     snapshots = pulled([1, -2, 3], tmp_path, processes=1)
     (failure,) = snapshots[-1].failures
     assert (failure.key, failure.kind) == ("-2", "ValueError")
@@ -71,7 +71,7 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(tmp
 
 
 def make_work_late(device, folder):
-    """Two workers are killed before they have asked for anything."""
+    """Two workers are killed before they ask for work."""
     for number in range(2):
         marker = Path(folder) / f"early-{number}"
         with suppress(FileExistsError):
@@ -81,20 +81,20 @@ def make_work_late(device, folder):
 
 
 def test_processes_that_are_killed_in_their_first_second_are_replaced(tmp_path):
-    """A few of them, and all work is done."""
+    """A few of them, and all items are done."""
     snapshots = pulled(range(1, 6), tmp_path, make=partial(make_work_late, folder=tmp_path))
     assert sorted(value[0] for snapshot in snapshots for _, value in snapshot.results) == [n**2 for n in range(1, 6)]
     assert len(list(tmp_path.glob("early-*"))) == 2
 
 
-def test_a_process_that_can_not_start_is_an_error_and_not_tried_for_ever(tmp_path):
-    """It names the exit code and what else to do."""
+def test_a_process_that_cannot_start_is_not_retried_forever(tmp_path):
+    """The error names the exit code and the alternative."""
     with pytest.raises(ClusterError, match=r"exit code 3; --workers 0"):
         pulled([1], tmp_path, make=make_nothing)
 
 
-def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
-    """They find their pipe closed at the next heartbeat."""
+def test_worker_processes_end_soon_after_a_killed_launcher(tmp_path):
+    """They notice the closed pipe at their next heartbeat."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_processes import *\n"
@@ -110,7 +110,7 @@ def test_no_process_outlives_a_killed_launcher_for_long(tmp_path):
 
 
 def is_running(number):
-    """Whether there is such a process, and not just its exit code."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

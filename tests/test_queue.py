@@ -1,4 +1,4 @@
-"""The queue of work: every piece ends as a result or a failure, whatever dies in between."""
+"""The work queue: every item ends as a result or a failure, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sumsquares.cluster.work import Failure, WorkItem
 
 
 def item(payload):
-    """A piece of work that stands for a tuple of numbers."""
+    """A work item that stands for a tuple of numbers."""
     return WorkItem("-".join(map(str, payload)), float(len(payload)), payload)
 
 
@@ -21,16 +21,16 @@ def split(payload):
     return [item(payload[:middle]), item(payload[middle:])] if len(payload) > 1 else []
 
 
-def test_the_costliest_piece_goes_first():
-    """And ties are broken by the key, so that a plan is worked off in one order."""
+def test_the_costliest_item_goes_first():
+    """Ties are broken by key, so that a plan always runs in the same order."""
     queue = WorkQueue([item((1,)), item((2, 3, 4)), item((5, 6)), item((0,))], split)
     taken = [queue.take(f"worker-{index}")[0] for index in range(4)]
     assert taken == ["2-3-4", "5-6", "0", "1"]
     assert queue.take("worker-5") is None
 
 
-def test_what_a_lost_group_had_goes_to_all_at_once():
-    """Before it comes back, if it does; who died has tried in vain, the others of its group have not."""
+def test_the_items_of_a_lost_group_return_at_once():
+    """Before the group restarts, if it does; only the dead worker's item is charged with an attempt."""
     queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
@@ -43,8 +43,8 @@ def test_what_a_lost_group_had_goes_to_all_at_once():
     assert [queue.take(f"b-{rank}")[0] for rank in range(2)] == ["1-2", "3"]
 
 
-def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
-    """Ray Train ends it in a moment; its piece is another worker's."""
+def test_survivors_of_a_lost_group_take_nothing_and_their_results_do_not_count():
+    """Ray Train is about to end them; their items go to other workers."""
     queue = WorkQueue([item((1, 2)), item((3,))], split)
     for rank in range(2):
         queue.register("a", rank, 2)
@@ -58,8 +58,8 @@ def test_what_still_lives_of_a_lost_group_neither_takes_nor_counts():
     assert queue.take("a-1")[0] == "1-2"
 
 
-def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame():
-    """However often: nodes come and go, and no piece is given up for that."""
+def test_resizing_a_group_returns_its_items_without_charging_an_attempt():
+    """However often: nodes come and go, and no item is given up for that."""
     queue = WorkQueue([item((1,)), item((2,)), item((3,))], split)
     for size in (3, 1, 3, 1, 3, 2):
         for rank in reversed(range(size)):
@@ -72,8 +72,8 @@ def test_a_group_that_is_resized_gives_back_what_it_had_and_nobody_is_to_blame()
     assert set(snapshot.heard) == {"a"}
 
 
-def test_a_piece_that_kills_its_workers_is_split_and_then_given_up_by_name():
-    """Only the half that kills is lost; the other half is done."""
+def test_an_item_that_kills_its_workers_is_split_and_then_given_up():
+    """Only the part that kills is lost; the others are done."""
     queue = WorkQueue([item((1, 2, 3, 4))], split)
     done = set()
     for _ in range(100):
@@ -90,8 +90,8 @@ def test_a_piece_that_kills_its_workers_is_split_and_then_given_up_by_name():
     assert [failure.key for failure in queue.snapshot().failures] == ["3"]
 
 
-def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
-    """Bad input fails at once, a lost connection `ATTEMPTS` times."""
+def test_only_failures_that_may_go_away_are_retried():
+    """Bad input fails at once, a lost connection after `ATTEMPTS` attempts."""
 
     def work(payload, _heartbeat):
         calls.append(payload)
@@ -107,14 +107,14 @@ def test_what_can_not_be_mended_by_trying_again_is_not_tried_again():
 
 
 class UnreachableError(RuntimeError):
-    """An error of ours that says what it is."""
+    """An error with its own exit code, which no other item would escape."""
 
     exit_code = 4
     fatal = True
 
 
-def test_an_error_brings_home_its_own_words_its_exit_code_and_the_place_of_the_logs():
-    """A fatal one stops the run: no further item is handed out."""
+def test_a_failure_has_the_exceptions_text_and_exit_code_and_the_location_of_the_log():
+    """A fatal one stops the run: no more items are handed out."""
     queue = WorkQueue([item((1, 2)), item((3,))], split)
     queue.register("a", 0, 1)
     key, _ = queue.take("a-0")
@@ -134,8 +134,8 @@ def test_an_error_brings_home_its_own_words_its_exit_code_and_the_place_of_the_l
     assert queue.take("a-0") is None
 
 
-def test_an_item_whose_worker_died_is_given_up_with_the_place_of_the_logs():
-    """Of the worker that died last; there is no traceback."""
+def test_the_failure_of_a_dead_worker_has_the_location_of_its_log():
+    """The log of the worker that died last, and no traceback."""
     queue = WorkQueue([item((3,))], split)
     for attempt in range(ATTEMPTS):
         queue.register("a", 0, 1, f"10.0.0.3:/tmp/worker-{attempt}.err")
@@ -151,7 +151,7 @@ def test_an_item_whose_worker_died_is_given_up_with_the_place_of_the_logs():
 )
 @settings(max_examples=200, deadline=None)
 def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, chance):
-    """However many workers there are, whenever they die or their group is resized: all ends as one or the other."""
+    """For any number of workers, and whenever they die or their group is resized, each item is done or given up."""
     numbers = iter(range(100))
     pieces = [tuple(next(numbers) for _ in range(size)) for size in sizes]
     queue = WorkQueue([item(piece) for piece in pieces], split)
@@ -179,8 +179,8 @@ def test_nothing_is_lost_and_nothing_is_done_twice(sizes, workers, poisoned, cha
     assert not poisoned & set(done)
 
 
-def test_inline_work_reports_what_ends_and_how_far_it_is():
-    """All results come through, each once, and nothing is left."""
+def test_inline_work_reports_results_and_progress():
+    """Each result is reported once, and nothing is left."""
     snapshots = []
 
     def work(payload, heartbeat):
@@ -192,7 +192,7 @@ def test_inline_work_reports_what_ends_and_how_far_it_is():
     assert snapshots[-1].left == 0
 
 
-def test_an_interrupt_is_not_taken_for_a_failure_of_the_piece():
+def test_an_interrupt_is_not_a_failure_of_the_item():
     """It ends the run."""
 
     def work(_payload, _heartbeat):

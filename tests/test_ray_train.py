@@ -66,7 +66,7 @@ def no_split(_payload):
     return []
 
 
-def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
+def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: None):
     from sumsquares.cluster import ray_train
     from sumsquares.cluster.work import WorkItem
 
@@ -75,7 +75,7 @@ def pulled(numbers, folder, cut, make=make_work, told=lambda _snapshot: None):
 
     def on_progress(snapshot):
         snapshots.append(snapshot)
-        told(snapshot)
+        on_snapshot(snapshot)
 
     ray_train.run_workers(make, items, no_split, on_progress, cut, patience=120.0)
     return snapshots
@@ -94,8 +94,8 @@ def test_a_driver_does_what_it_is_asked(driver):
 
 
 @pytest.mark.chaos
-def test_a_killed_worker_costs_its_piece_a_second_try_and_nothing_else(resources, tmp_path):
-    """Two groups of one and two workers; all results come, each once, and the loss is told."""
+def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_path):
+    """With groups of one and two workers, each result arrives once, and a note reports the loss."""
     snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
     results = [result for snapshot in snapshots for result in snapshot.results]
     assert sorted((int(key), value[0]) for key, value in results) == [(n, n**2) for n in range(20)]
@@ -131,8 +131,8 @@ def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(mix
     assert len({value[2] for snapshot in mixed for _, value in snapshot.results}) == 2
 
 
-def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
-    """As if it had been called here."""
+def test_tasks_return_all_results_and_raise_the_functions_exception(resources):
+    """As if the function had been called in this process."""
     from sumsquares.cluster.ray_tasks import map_tasks
 
     assert sorted(map_tasks(inverse, [1, 2, 4], patience=60.0)) == [0.25, 0.5, 1.0]
@@ -140,16 +140,16 @@ def test_tasks_give_all_results_and_raise_what_the_function_raised(resources):
         list(map_tasks(inverse, [1, 0], patience=60.0))
 
 
-def test_every_node_is_asked(resources):
-    """Each answers from where it runs."""
+def test_a_function_runs_on_every_node(resources):
+    """And returns each node's result."""
     from sumsquares.cluster.nodes import on_every_node
 
     (answer,) = on_every_node(inverse, 4).values()
     assert answer == 0.25
 
 
-def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_path, monkeypatch):
-    """At once: the next run of the same spec would wait for it."""
+def test_an_interrupted_run_releases_its_reservations(resources, tmp_path, monkeypatch):
+    """At once: the next run of the same spec would have to wait for them."""
     import ray
     from ray.train.v2._internal.execution.scaling_policy import autoscaling_coordinator_client as client
 
@@ -176,12 +176,12 @@ def test_an_interrupted_run_gives_back_what_was_reserved_for_it(resources, tmp_p
             range(1, 40),
             tmp_path,
             groups(resources, WorkerRequest(workers=2, at_least=1, gpu_workers=0)),
-            told=interrupted,
+            on_snapshot=interrupted,
         )
     (before,), (after,) = reserved
     assert before
     assert not after
-    for thread in threading.enumerate():  # the group is still there, and ends with the work
+    for thread in threading.enumerate():  # the group still runs, and ends with the work
         if "_run_group" in thread.name:
             thread.join(60)
 

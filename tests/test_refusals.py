@@ -16,10 +16,10 @@ from sumsquares.jobs.commands import nightly as night_commands
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.night.retention import Keep
+from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.stages import train as training
@@ -86,7 +86,7 @@ def start(command, path, store, place):
     shared = Shared(store.root, json=True, quiet=True)
     if command == "night":
         night = Night(date(2026, 11, 1), load_spec(path))
-        run_night(night, Options(), Here(store, place, Progress(quiet=True)))
+        run_night(NightContext(night, store, place, Progress(quiet=True)))
     elif command == "summarize":
         commands.summarize(path, 10**6, shared)
     else:
@@ -96,7 +96,7 @@ def start(command, path, store, place):
 def test_commands_about_nights_make_no_store(tmp_path):
     """A mistyped --store is not filled with locks."""
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
-    night_commands.prune_nights(Keep(), dry_run=False, shared=shared)
+    night_commands.prune_nights(RetentionPolicy(), dry_run=False, shared=shared)
     night_commands.free(shared)
     night_commands.status(14, shared)
     with pytest.raises(exits.UsageError):

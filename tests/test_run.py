@@ -27,7 +27,7 @@ from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
-from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.stages.train import Trainer, train_pack
 from sumsquares.jobs.storage.store import StorageError, Store
 
@@ -136,7 +136,7 @@ def train_alone(finished, folder, trial):
     alone = Store(str(folder))
     for path in finished.list("datasets"):
         alone.put(path, finished.get(path))
-    train_pack(alone, Reader(alone), Pack((trial,)), TRAINER, lambda _share: None)
+    train_pack(alone, DatasetReader(alone), Pack((trial,)), TRAINER, lambda _share: None)
     return read_results(alone).table.to_pylist()[0]
 
 
@@ -320,7 +320,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
             data = store.get(saved)
             store.put(saved, data[:100] + bytes([data[100] ^ 1]) + data[101:])
         began = []
-        train_pack(store, Reader(store), pack, TRAINER, began.append)
+        train_pack(store, DatasetReader(store), pack, TRAINER, began.append)
         assert (began[0] < 0.4) == harm
         assert store.list("states") == []
         assert {r["trial_id"]: r["rmse"] for r in read_results(store).table.to_pylist()} == {
@@ -346,7 +346,7 @@ def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monke
     assert caplog.text.count("it holds what belongs in states/") == 2
     for pack in whole.split():
         began = []
-        train_pack(store, Reader(store), pack, TRAINER, began.append)
+        train_pack(store, DatasetReader(store), pack, TRAINER, began.append)
         assert began[0] < 0.4
     expected = {row["trial_id"]: row["rmse"] for row in read_results(finished).table.to_pylist()}
     assert all(row["rmse"] == expected[row["trial_id"]] for row in read_results(store).table.to_pylist())
@@ -358,7 +358,7 @@ def interrupt_at(store, pack, share):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pack(store, Reader(store), pack, TRAINER, heartbeat)
+        train_pack(store, DatasetReader(store), pack, TRAINER, heartbeat)
 
 
 def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):

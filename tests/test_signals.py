@@ -1,6 +1,6 @@
-"""Signals and kills under a local Ray, at any moment: exit codes, sentences, locks, states, data.
+"""Signals and kills under a local Ray, at any moment: exit codes, messages, locks, states, data.
 
-Four of them run with the other checks, all forty by `make test-signals`.
+Four of them run with the other checks, all forty with `make test-signals`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from test_run import run, summary_of
 
 from sumsquares.cluster.process_table import processes
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.nights import list_nights, read_state
+from sumsquares.jobs.night.nights import list_nights
+from sumsquares.jobs.night.records import read_state
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.storage.store import Store
 
@@ -33,13 +34,13 @@ dataset = "sums"
 hidden = [[5, 4]]
 epochs = 5_000_000
 """
-"""One worker trains for hours, the other has the rest done in a second."""
+"""One worker trains for hours, while the other finishes the rest within a second."""
 DIARY = "diary"
-"""What the hook of a night is told."""
+"""The file with the hook's input."""
 
 
 class Case(NamedTuple):
-    """Who is hit by what, and when."""
+    """Which process gets which signal, and when."""
 
     command: str
     victim: str
@@ -51,7 +52,7 @@ class Case(NamedTuple):
 
 
 def cases(rounds):
-    """The first four are chosen, the others drawn."""
+    """Yields four fixed cases, then random ones."""
     yield Case("nightly", "launcher", signal.SIGTERM, 6.0)  # while Ray starts
     yield Case("run", "launcher", signal.SIGINT, 20.0)  # while it trains
     yield Case("nightly", "gcs_server", signal.SIGKILL, 14.0)
@@ -84,12 +85,12 @@ def start(folder, command):
 
 
 def driver_of(launcher):
-    """The process that is connected to Ray, once there is one: the leader of its session."""
+    """Returns the process that is connected to Ray, the leader of its session; None before it has started."""
     return next((each.pid for each in processes() if each.parent == launcher and each.session == each.pid), None)
 
 
 def find(victim, launcher):
-    """Its process id; waits until there is such a process."""
+    """Returns the victim's process id; waits until it has started."""
     if victim == "launcher":
         return launcher
     found = []
@@ -106,8 +107,8 @@ def find(victim, launcher):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", list(cases(int(os.environ.get("SIGNAL_ROUNDS", "4")))), ids=str)
-def test_whoever_is_hit_at_any_moment_the_end_is_told_and_nothing_is_lost(tmp_path, quiet, case):
-    """The documented exit code with a sentence, no process left, the lock free, the state recorded, the data whole."""
+def test_whatever_is_hit_at_any_moment_the_end_is_reported_and_nothing_is_lost(tmp_path, quiet, case):
+    """The documented exit code and message; no process left, the lock free, the state recorded, the data intact."""
     launcher = start(tmp_path, case.command)
     try:
         time.sleep(case.seconds)
@@ -134,14 +135,14 @@ def test_whoever_is_hit_at_any_moment_the_end_is_told_and_nothing_is_lost(tmp_pa
 
 
 def expected_code(case):
-    """As Popen gives it."""
+    """The exit code in the form of Popen."""
     if case.victim != "launcher":
         return 5
     return -signal.SIGKILL if case.sent == signal.SIGKILL else 128 + case.sent
 
 
 def check_night(store, diary, code):
-    """Its lock is free; how it ended is recorded, unless it was refused before it began: then the hook was told."""
+    """Checks that the lock is free and the end recorded; for a night that never began, that the hook was called."""
     lease, _ = read_lease(store)
     assert lease is None or lease.owner is None
     nights = list_nights(store)

@@ -24,7 +24,7 @@ from sumsquares.jobs.storage.store import Store
 
 @pytest.fixture
 def cli(cluster, tmp_path):
-    """The command line as a user's process, with the cluster's address and token in its environment."""
+    """Runs the command line as a user's process, with the cluster's address and token in its environment."""
 
     def call(*arguments, **environment):
         known = {**cluster.environment, "RAY_API_SERVER_ADDRESS": cluster.address, **environment}
@@ -38,7 +38,7 @@ def cli(cluster, tmp_path):
 
 @pytest.mark.cluster
 def test_a_submitted_run_is_the_local_run(cli, tmp_path):
-    """Its log, its exit code, its summary; the same spec again finds all trials trained."""
+    """Same log, exit code and summary; submitting again finds all trials trained."""
     (tmp_path / "spec.toml").write_text(SMALL)
     ended = cli("submit", "spec.toml", "--store", "store", "--wait")
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -53,8 +53,8 @@ def test_a_submitted_run_is_the_local_run(cli, tmp_path):
 
 
 @pytest.mark.cluster
-def test_a_second_submit_attaches_and_stop_ends_what_a_third_resumes(cli, tmp_path):
-    """One job at a time for a spec and a store; after a stop, a new attempt."""
+def test_a_second_submit_attaches_and_after_a_stop_a_third_resumes(cli, tmp_path):
+    """One job at a time per spec and store; after a stop, a new attempt."""
     (tmp_path / "spec.toml").write_text(LONGER.replace('"small"', '"longer"').replace("epochs = 1500", "epochs = 6000"))
     first, second = (json.loads(cli("submit", "spec.toml", "--store", "store", "--json").stdout) for _ in range(2))
     assert first["new"]
@@ -72,13 +72,13 @@ def test_a_second_submit_attaches_and_stop_ends_what_a_third_resumes(cli, tmp_pa
     assert third["job"] == first["job"].removesuffix(".1") + ".2"
     log = cli("logs", third["job"], "--follow")
     assert log.returncode == 0, log.stdout
-    assert " 0 to train" not in log.stdout  # otherwise the stop came too late to show anything
+    assert " 0 to train" not in log.stdout  # otherwise the stop came too late to prove anything
     assert kept <= set(store.list("trials"))
 
 
 @pytest.mark.cluster
-def test_the_jobs_own_exit_code_comes_home(cli, tmp_path):
-    """Here 4, since its store is a file."""
+def test_the_jobs_exit_code_is_returned(cli, tmp_path):
+    """4 here, since the store is a file."""
     (tmp_path / "spec.toml").write_text(SMALL)
     (tmp_path / "store").write_text("in the way")
     ended = cli("submit", "spec.toml", "--store", "store", "--wait")
@@ -90,8 +90,8 @@ def test_the_jobs_own_exit_code_comes_home(cli, tmp_path):
 @pytest.mark.parametrize(
     "environment", [{"RAY_AUTH_TOKEN": "0" * 64}, {"RAY_AUTH_TOKEN": "", "RAY_AUTH_MODE": "disabled"}]
 )
-def test_a_wrong_or_missing_token_is_refused_and_never_shown(cli, cluster, environment):
-    """Exit code 5, with what to set."""
+def test_a_wrong_or_missing_token_is_rejected_and_never_shown(cli, cluster, environment):
+    """Exit code 5, naming the variables to set."""
     ended = cli("list", **environment)
     assert ended.returncode == 5
     assert "RAY_AUTH_TOKEN" in ended.stderr
@@ -100,8 +100,8 @@ def test_a_wrong_or_missing_token_is_refused_and_never_shown(cli, cluster, envir
 
 
 @pytest.mark.cluster
-def test_more_workers_than_the_cluster_has_are_refused_by_the_job(cli, tmp_path):
-    """Asked against available, exit code 5, no pending without end."""
+def test_the_job_rejects_more_workers_than_the_cluster_has(cli, tmp_path):
+    """With requested and available and exit code 5, instead of pending forever."""
     (tmp_path / "spec.toml").write_text(SMALL.replace('"small"', '"greedy"'))
     ended = cli("submit", "spec.toml", "--store", "store", "--wait", "--workers", "50")
     assert ended.returncode == 5
@@ -109,14 +109,14 @@ def test_more_workers_than_the_cluster_has_are_refused_by_the_job(cli, tmp_path)
 
 
 @pytest.mark.parametrize("address", ["jobs://x", "ray://head:10001", "http://", "head:8265", "http://a:99999"])
-def test_an_address_that_is_not_http_is_refused(address):
-    """Ray would import a module by the name of an unknown scheme."""
+def test_an_address_that_is_not_http_is_rejected(address):
+    """Ray would import a module named like an unknown scheme."""
     with pytest.raises(UsageError, match="http"):
         endpoint(address, [], None, {})
 
 
 def test_the_address_comes_from_the_option_then_from_the_environment():
-    """RAY_API_SERVER_ADDRESS before RAY_ADDRESS; none is an error with a remedy, a secret in it as well."""
+    """RAY_API_SERVER_ADDRESS before RAY_ADDRESS; no address, or one with a secret, is an error with a remedy."""
     environment = {"RAY_API_SERVER_ADDRESS": "http://a:1", "RAY_ADDRESS": "http://b:2"}
     assert endpoint("https://c:3/", ["X-Key: 1"], "false", environment).address == "https://c:3"
     assert endpoint(None, [], None, environment).address == "http://a:1"
@@ -128,8 +128,8 @@ def test_the_address_comes_from_the_option_then_from_the_environment():
     assert "secret" not in str(refused.value)
 
 
-def test_a_cluster_that_is_not_there_is_exit_5_within_seconds(tmp_path):
-    """Here a port that is bound and does not listen."""
+def test_an_unreachable_cluster_is_exit_code_5_within_seconds(tmp_path):
+    """Here a port that is bound but does not listen."""
     (tmp_path / "spec.toml").write_text(SMALL)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -144,7 +144,7 @@ def test_a_cluster_that_is_not_there_is_exit_5_within_seconds(tmp_path):
 
 
 def test_the_entry_point_is_the_same_command_quoted_for_a_shell():
-    """Only what differs from the defaults is passed on."""
+    """Only options that differ from their defaults are passed on."""
     store = Store("s3://bucket/some prefix")
     options = PlacementOptions(workers="2:8", label=["zone=a b"])
     assert entrypoint(store, options, 100) == (
@@ -154,7 +154,7 @@ def test_the_entry_point_is_the_same_command_quoted_for_a_shell():
 
 
 def test_a_job_is_named_by_its_spec_and_store():
-    """Another of either is another job."""
+    """A different spec or store is a different job."""
     spec, other = parse_spec(SMALL.encode(), "a"), parse_spec(LONGER.encode(), "b")
     names = {job_name(s, Store(root)) for s in (spec, other) for root in ("s3://a/x", "s3://a/y")}
     assert len(names) == 4
@@ -172,6 +172,6 @@ def test_a_job_is_named_by_its_spec_and_store():
         (Job("a.1", "FAILED", "the node died", None, 1.0, 2.0), 5),
     ],
 )
-def test_a_jobs_end_is_an_exit_code(job, code):
-    """Its own where the cluster knows it."""
+def test_the_end_of_a_job_maps_to_an_exit_code(job, code):
+    """The job's own if the cluster knows it."""
     assert exit_code_of(job) == code

@@ -1,4 +1,4 @@
-"""Submitting over a network that is not kind: connections that drop or go dead, TLS, doors that ask for a header."""
+"""Submitting over a bad network: connections that drop or go dead, TLS, proxies that require a header."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if "--multiprocessing-fork" in sys.orig_argv or sys.argv[0] == "-c":
     version = utils.compute_version_info()
     {change}
 """
-"""A Ray or a Python that is not the cluster's, for the command line and for the driver that it starts."""
+"""Fakes another version of Ray or Python in the command line and in the driver that it starts."""
 MAIN = "from sumsquares.__main__ import main; main()"
 QUICK = f"import sumsquares.cluster.submission as s; s.IDLE_SECONDS = 3.0; s.ANSWER_SECONDS = 5.0; {MAIN}"
-"""The command line with shorter deadlines."""
+"""The command line with shorter timeouts."""
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def cli(cluster, tmp_path):
 
 
 def ended(process, seconds=150):
-    """Exit code, stdout and stderr of a process."""
+    """Waits for a process; returns its exit code, stdout and stderr."""
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
 
 
 @pytest.mark.parametrize("harm", ["cut", "freeze"])
-def test_waiting_survives_connections_that_drop_or_go_dead(cluster, cli, harm):
-    """Again and again: every line of the log once, and the job's own exit code."""
+def test_submit_wait_survives_connections_that_drop_or_go_dead(cluster, cli, harm):
+    """Repeatedly: each line of the log is printed once, and the job's exit code is returned."""
     proxy = Proxy(cluster.dashboard)
     address = f"http://127.0.0.1:{proxy.port}"
     waiting = cli("submit", "spec.toml", "--store", harm, "--address", address, "--wait", start=("-c", QUICK))
@@ -73,8 +73,8 @@ def test_waiting_survives_connections_that_drop_or_go_dead(cluster, cli, harm):
     assert out.count("Expected=") > 1
 
 
-def test_tls_and_headers_are_rays_own(cluster, cli, tmp_path):
-    """An unknown authority is refused with a remedy; with its file and the header that the door asks for, all works."""
+def test_tls_and_headers_work_with_rays_client(cluster, cli, tmp_path):
+    """An unknown authority is an error with a remedy; with its certificate and the proxy's header all works."""
     context, trusted = authority(tmp_path)
     proxy = Proxy(cluster.dashboard, context, b"x-key: sesame")
     https, door = ["--address", f"https://127.0.0.1:{proxy.port}"], ["--header", "X-Key: sesame"]
@@ -104,8 +104,8 @@ def test_tls_and_headers_are_rays_own(cluster, cli, tmp_path):
         ("utils.compute_version_info = lambda: (version[0], '3.10.9')", "3.10.9"),
     ],
 )
-def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path, change, words):
-    """Exit code 5 with both versions. Over the Jobs API Python doesn't matter: the job runs with the cluster's."""
+def test_another_version_of_ray_or_python_is_rejected_before_any_work(cluster, cli, tmp_path, change, words):
+    """Exit code 5 with both versions; over the Jobs API Python may differ, since the job uses the cluster's."""
     (tmp_path / "sitecustomize.py").write_text(OTHER.format(change=change))
     start = ("-c", f"{OTHER.format(change=change)}\n{MAIN}")
     commands = [("run", "spec.toml", "--store", "other", "--address", f"127.0.0.1:{cluster.gcs}")]
@@ -122,8 +122,8 @@ def test_another_ray_or_python_is_refused_before_any_work(cluster, cli, tmp_path
     assert not list(tmp_path.glob("other/datasets/*"))
 
 
-def test_a_wrong_token_is_refused_by_the_ray_as_well(cluster, cli):
-    """`run --address` speaks to Ray without the Jobs API."""
+def test_a_wrong_token_is_rejected_by_ray_as_well(cluster, cli):
+    """`run --address` connects to Ray without the Jobs API."""
     wrong = "import os; os.environ['RAY_AUTH_TOKEN'] = '0' * 64; from sumsquares.__main__ import main; main()"
     began = time.monotonic()
     code, out, err = ended(cli("run", "spec.toml", "--address", f"127.0.0.1:{cluster.gcs}", start=("-c", wrong)))

@@ -235,7 +235,7 @@ def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_
     assert mend(store) == {}
     assert found(store) == {}
     assert run(store, tmp_path, MINE + "# a comment at the end\n") == 0
-    assert start(store, "2026-11-03")["exit_code"] == 0
+    assert start(store, "2026-11-03").exit_code == 0
     assert found(store) == {}
     after = meanings(store)
     gone = {path for path in quiet if path.startswith("states/") or path.endswith("pruned.json")}

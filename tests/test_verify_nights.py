@@ -17,7 +17,7 @@ from verify_world import trained as trained
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import read_champion
 from sumsquares.jobs.night.lock import PATH as LOCK
-from sumsquares.jobs.night.nights import read_night, read_state
+from sumsquares.jobs.night.records import read_night, read_state
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
 
@@ -75,8 +75,8 @@ def test_what_follows_from_nothing_is_named_and_its_remedy_works(cli, store, pat
     assert found(store) == {}
     assert without_verdict(store) == quiet
     assert read_champion(store)[0].night == nights(store)[0]
-    assert [read_night(store, night)["result"] for night in nights(store)] == ["first", "same"]
-    assert start(store, "2026-11-03")["exit_code"] == 0
+    assert [read_night(store, night).result for night in nights(store)] == ["first", "same"]
+    assert start(store, "2026-11-03").exit_code == 0
 
 
 def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store):  # noqa: F811
@@ -103,7 +103,7 @@ def test_all_that_nights_have_lost_comes_back(store, days):
             store.put(path, b"")
     assert mend(store) == {}
     for day in days:
-        assert start(store, day)["exit_code"] == 0
+        assert start(store, day).exit_code == 0
     after = meanings(store)
     lost = {path for path in quiet if path not in after}
     assert all(path.startswith("trial ") for path in lost)  # those of the run alone
@@ -114,7 +114,7 @@ def test_all_that_nights_have_lost_comes_back(store, days):
 def test_a_finished_night_that_has_lost_nothing_does_nothing(store):
     """It is told once how it ended."""
     before = files(store)
-    assert start(store, DAYS[1])["result"] == "same"
+    assert start(store, DAYS[1]).result == "same"
     assert files(store) == before
 
 
@@ -127,7 +127,7 @@ def test_a_state_is_written_anew_from_the_record_to_the_same_bytes(store):
             store.put(path, harm(whole, draw_for(path)))
             assert mend(store) == {}
             assert store.get(path) == whole
-            assert read_state(store, night)["state"] == "ended"
+            assert read_state(store, night).state == "ended"
 
 
 def test_a_record_that_is_sealed_and_not_the_nights_is_damage(store):

@@ -1,4 +1,4 @@
-"""Workers: what is asked for is cut into groups, and what is not there is refused with asked and available."""
+"""Worker requests: divided into groups, or rejected with requested and available."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sumsquares.cluster.workers import ClusterError, Resources, WorkerRequest, g
 
 
 @given(st.integers(0, 200), st.integers(0, 40), st.integers(1, 50))
-def test_groups_add_up_to_what_is_asked_for(workers, gpu_workers, size):
-    """By device class, none larger than the group size, each with a name of its own."""
+def test_groups_add_up_to_the_request(workers, gpu_workers, size):
+    """Per device class, none larger than the group size, each with a unique name."""
     if workers + gpu_workers == 0:
         return
     cut = groups([Resources(1000, 1000)], WorkerRequest(workers, gpu_workers=gpu_workers, group_size=size))
@@ -21,8 +21,8 @@ def test_groups_add_up_to_what_is_asked_for(workers, gpu_workers, size):
     assert len({group.name for group in cut}) == len(cut)
 
 
-def test_what_is_left_open_is_all_that_the_cluster_has():
-    """A GPU worker takes a CPU as well; two share a GPU if each takes half of it."""
+def test_an_open_request_takes_all_that_the_cluster_has():
+    """A GPU worker also takes a CPU; two share a GPU if each takes half of it."""
     cut = groups([Resources(cpus=10, gpus=2)], WorkerRequest(gpus_per_worker=0.5))
     assert [(group.device, group.workers) for group in cut] == [("cuda", 4), ("cpu", 6)]
     assert cut[0].resources == {"CPU": 1.0, "GPU": 0.5}
@@ -32,8 +32,8 @@ def test_what_is_left_open_is_all_that_the_cluster_has():
 
 
 @given(st.integers(1, 60), st.integers(1, 100), st.integers(1, 40))
-def test_a_range_of_workers_begins_with_what_is_there(at_least, more, size):
-    """Only the least has to be there; every group can begin with one worker at least."""
+def test_a_range_of_workers_starts_with_what_is_available(at_least, more, size):
+    """Only the minimum must be available, and every group can start with at least one worker."""
     wanted = WorkerRequest(workers=at_least + more, at_least=at_least, gpu_workers=0, group_size=size)
     cut = groups([Resources(at_least, 0)], wanted)
     assert sum(group.workers for group in cut) == at_least + more
@@ -41,8 +41,8 @@ def test_a_range_of_workers_begins_with_what_is_there(at_least, more, size):
     assert all(1 <= group.at_least <= group.workers for group in cut)
 
 
-def test_custom_resources_and_labels_are_every_workers():
-    """And counted against what the cluster has."""
+def test_custom_resources_and_labels_apply_to_every_worker():
+    """And resources are checked against the cluster."""
     have = [Resources(8, 0, {"fast_disk": 4.0}, {"zone": "a"})]
     cut = groups(have, WorkerRequest(workers=2, gpu_workers=0, resources={"fast_disk": 2.0}, labels={"zone": "a"}))
     assert cut[0].resources == {"CPU": 1.0, "fast_disk": 2.0}
@@ -51,8 +51,8 @@ def test_custom_resources_and_labels_are_every_workers():
         groups(have, WorkerRequest(workers=3, gpu_workers=0, resources={"fast_disk": 2.0}))
 
 
-def test_more_than_the_cluster_has_is_refused_with_asked_and_available():
-    """No pending without end."""
+def test_a_request_beyond_the_cluster_is_rejected_with_requested_and_available():
+    """Instead of pending forever."""
     with pytest.raises(ClusterError, match="CPU: 4 requested, 3 available"):
         groups([Resources(3, 1)], WorkerRequest(workers=4, gpu_workers=0))
     with pytest.raises(ClusterError, match="GPU: 2 requested, 1 available"):
@@ -63,8 +63,8 @@ def test_more_than_the_cluster_has_is_refused_with_asked_and_available():
         groups([Resources(0, 0)], WorkerRequest())
 
 
-def test_a_worker_has_all_it_takes_on_one_node():
-    """What is left open is what fits on the nodes; what fits on none is refused, whatever their sum."""
+def test_a_worker_must_fit_on_one_node():
+    """An open request counts what fits on each node; what fits on none is rejected, whatever the sum."""
     nodes = [Resources(4, 1, {"disk": 2.0}), Resources(4, 1), Resources(4, 0)]
     found = groups(nodes, WorkerRequest(resources={"disk": 1.0}))
     assert [(group.device, group.workers) for group in found] == [("cuda", 1), ("cpu", 1)]
@@ -73,8 +73,8 @@ def test_a_worker_has_all_it_takes_on_one_node():
         groups(nodes, WorkerRequest(workers=2, gpu_workers=1, gpus_per_worker=2.0))
 
 
-def test_labels_are_looked_for_on_the_nodes():
-    """Workers are counted where they may be; a label that no node carries is refused, an operator is left to Ray."""
+def test_labels_are_matched_against_the_nodes():
+    """Only matching nodes count; a label that no node carries is rejected, and operators are left to Ray."""
     nodes = [Resources(4, 0, labels={"zone": "a"}), Resources(2, 0, labels={"zone": "b"}), Resources(1, 0)]
     assert groups(nodes, WorkerRequest(labels={"zone": "b"}))[0].workers == 2
     assert groups(nodes, WorkerRequest(labels={"zone": "!b"}))[0].workers == 7
@@ -84,8 +84,8 @@ def test_labels_are_looked_for_on_the_nodes():
         groups(nodes, WorkerRequest(labels={"zone": "c"}))
 
 
-def test_what_is_left_open_may_shrink_to_one_worker_a_group():
-    """GPU workers too, unless their number is asked for, or Ray Train would miscount their share of a GPU."""
+def test_an_open_request_may_shrink_to_one_worker_per_group():
+    """GPU workers too, unless their number is fixed or Ray Train would miscount fractions of a GPU."""
     nodes = [Resources(10, 2)]
     least = {group.name: group.at_least for group in groups(nodes, WorkerRequest(at_least=1, gpus_per_worker=0.5))}
     assert least == {"cuda-0": 1, "cpu-0": 1}

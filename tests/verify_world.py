@@ -14,7 +14,7 @@ from night_world import TINY, spec_of
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.state import State
-from sumsquares.jobs.night.here import Here, Options
+from sumsquares.jobs.night.context import NightContext
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
@@ -22,7 +22,7 @@ from sumsquares.jobs.night.retention import THROUGH
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.results.stored import read_results, read_weights
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.checkpoints import save_state
+from sumsquares.jobs.stages.checkpoints import save_checkpoint
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
@@ -37,9 +37,8 @@ VOLATILE = ("timing", "environment", "files", "sha256")
 
 def start(store, day, text=TINY):
     """A night of that day with rows of its own."""
-    return run_night(
-        Night(date.fromisoformat(day), spec_of(text), True), Options(), Here(store, IN_PROCESS, Progress(True))
-    )
+    night = Night(date.fromisoformat(day), spec_of(text), fresh=True)
+    return run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True)))
 
 
 def run(store, folder, text):
@@ -56,7 +55,7 @@ def trained_store(folder):
     run(store, folder, EARLIER)
     run(store, folder, MINE + "# a comment at the end\n")
     ids, zeros = ["0123456789abcdef"], spec_state()
-    save_state(store, pack_id_of(ids), ids, "torch", zeros)
+    save_checkpoint(store, pack_id_of(ids), ids, "torch", zeros)
     store.put(THROUGH, seal({"format": 1, "through": "2026-10-01"}))
     return store
 

@@ -15,28 +15,20 @@ from sumsquares.jobs.cli.cluster import cluster_app
 from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
-    DEFAULT_MAX_TRIALS,
-    DEFAULT_PATIENCE,
-    DEFAULT_STORE,
     Address,
     AllVariants,
-    Debug,
-    GpusPerWorker,
     GpuWorkers,
-    GroupSize,
-    Json,
-    Label,
     MaxTrials,
-    MemoryLimit,
+    Output,
     Patience,
-    Quiet,
-    Resource,
     Run,
     Spec,
     StoreRoot,
+    WorkerOptions,
     Workers,
-    shared,
 )
+from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.stages.placement import PlacementOptions
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,7 +54,7 @@ def before_a_command(
 
 
 class TakesNumbers(TyperCommand):
-    """A command to which -5 is a number; without one, what looks like an option must be one."""
+    """A command that takes -5 as a number; if no argument is such a number, unknown options are errors."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses the command's own arguments."""
@@ -71,149 +63,117 @@ class TakesNumbers(TyperCommand):
 
 
 @app.command()
+@flat
 def run(
     spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    workers: Workers = None,
-    gpu_workers: GpuWorkers = None,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    resource: Resource = [],  # noqa: B006  Typer copies it
-    label: Label = [],  # noqa: B006
-    group_size: GroupSize = 32,
-    memory_limit: MemoryLimit = 1024,
-    patience: Patience = DEFAULT_PATIENCE,
-    address: Address = None,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    all_variants: AllVariants = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    workers: WorkerOptions,
+    patience: Patience,
+    address: Address,
+    max_trials: MaxTrials,
+    all_variants: AllVariants,
+    output: Output,
 ) -> None:
-    """Plan, generate, train what is missing, summarise. Prints what was found, then the result tables."""
+    """Plan, generate, train what is missing, summarise. Prints the findings, then the result tables."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlacementOptions(
-        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
-    )
-    placement = options.placement(address)
-    raise typer.Exit(commands.run(spec, max_trials, placement, shared(store, json, quiet, debug), all_variants))
+    placement = workers.options(patience).placement(address)
+    raise typer.Exit(commands.run(spec, max_trials, placement, output.shared(store), all_variants))
 
 
 @app.command()
+@flat
 def plan(
-    spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    workers: Workers = None,
-    gpu_workers: GpuWorkers = None,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    spec: Spec, store: StoreRoot, workers: Workers, gpu_workers: GpuWorkers, max_trials: MaxTrials, output: Output
 ) -> None:
-    """Show what would run, its memory and time. Changes nothing."""
+    """Show what would run, and how much memory and time it takes. Changes nothing."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlacementOptions
 
     placement = PlacementOptions(workers, gpu_workers).placement(None)
-    raise typer.Exit(commands.plan(spec, max_trials, placement, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.plan(spec, max_trials, placement, output.shared(store)))
 
 
 @app.command()
+@flat
 def generate(
     spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    workers: Workers = None,
-    patience: Patience = DEFAULT_PATIENCE,
-    address: Address = None,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    workers: Workers,
+    patience: Patience,
+    address: Address,
+    max_trials: MaxTrials,
+    output: Output,
 ) -> None:
-    """Make the datasets that are missing."""
+    """Generate the missing datasets."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlacementOptions
 
     placement = PlacementOptions(workers, gpu_workers=0, patience=patience).placement(address)
-    raise typer.Exit(commands.generate(spec, max_trials, placement, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.generate(spec, max_trials, placement, output.shared(store)))
 
 
 @app.command()
+@flat
 def train(
     spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    workers: Workers = None,
-    gpu_workers: GpuWorkers = None,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    resource: Resource = [],  # noqa: B006  Typer copies it
-    label: Label = [],  # noqa: B006
-    group_size: GroupSize = 32,
-    memory_limit: MemoryLimit = 1024,
-    patience: Patience = DEFAULT_PATIENCE,
-    address: Address = None,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    workers: WorkerOptions,
+    patience: Patience,
+    address: Address,
+    max_trials: MaxTrials,
+    output: Output,
 ) -> None:
-    """Train the trials that are missing. Their datasets must have been generated."""
+    """Train the missing trials. Their datasets must have been generated."""
     from sumsquares.jobs.commands import run as commands
-    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    options = PlacementOptions(
-        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit, patience
-    )
-    raise typer.Exit(commands.train(spec, max_trials, options.placement(address), shared(store, json, quiet, debug)))
+    placement = workers.options(patience).placement(address)
+    raise typer.Exit(commands.train(spec, max_trials, placement, output.shared(store)))
 
 
 @app.command()
-def summarize(
-    spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    all_variants: AllVariants = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """Aggregate what has been trained. Prints what was found, then the result tables."""
+@flat
+def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, all_variants: AllVariants, output: Output) -> None:
+    """Aggregate the trained trials. Prints the findings, then the result tables."""
     from sumsquares.jobs.commands import run as commands
 
-    raise typer.Exit(commands.summarize(spec, max_trials, shared(store, json, quiet, debug), all_variants))
+    raise typer.Exit(commands.summarize(spec, max_trials, output.shared(store), all_variants))
 
 
 @app.command(cls=TakesNumbers)
+@flat
 def predict(
     run: Run,
-    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="The numbers to ask about.", show_default=False)],
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Default: every dataset that fits.")] = None,
-    trial: Annotated[str | None, typer.Option("--trial", help="Id of a trial. Default: the dataset's best.")] = None,
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="Numbers to predict for.", show_default=False)],
+    *,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", help="Dataset whose trial is asked. Default: all that take these numbers."),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option("--trial", help="Id of the trial. Default: the best of each dataset.")
+    ] = None,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
-    """Ask the best trial of a run, or a named one. Prints Expected, Predicted and err."""
+    """Predict with the best trial of a run, or a given one. Prints Expected, Predicted and err."""
     from sumsquares.jobs.commands import run as commands
 
-    raise typer.Exit(commands.predict(run, numbers, dataset, trial, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.predict(run, numbers, dataset, trial, output.shared(store)))
 
 
 @app.command()
+@flat
 def verify(
+    *,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Remove or write anew what follows from specs and seeds.")
+        bool, typer.Option("--repair", help="Delete or rewrite damaged files that follow from specs and seeds.")
     ] = False,
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
-    """Find damaged files, and name a remedy for each."""
+    """Find damaged files, and name the remedy for each."""
     from sumsquares.jobs.commands.verify import verify
 
-    raise typer.Exit(verify(repair, shared(store, json, quiet, debug)))
+    raise typer.Exit(verify(repair, output.shared(store)))
 
 
 app.add_typer(cluster_app)

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from sumsquares.jobs.cli.numbers import real, whole
-from sumsquares.jobs.cli.options import (
-    DEFAULT_MAX_TRIALS,
-    DEFAULT_STORE,
-    LONGEST,
-    Address,
-    Debug,
-    GpusPerWorker,
-    GpuWorkers,
-    GroupSize,
-    Json,
-    Label,
-    MaxTrials,
-    MemoryLimit,
-    Quiet,
-    Resource,
-    Spec,
-    StoreRoot,
-    Workers,
-    shared,
-)
+from sumsquares.jobs.cli.options import LONGEST, Address, MaxTrials, Output, Spec, StoreRoot, WorkerOptions
+from sumsquares.jobs.cli.parameters import Default, flat
+
+if TYPE_CHECKING:
+    from sumsquares.jobs.night.retention import RetentionPolicy
 
 NIGHT = "start"
-"""The command that is meant when none is named."""
+"""The command if none is given."""
 
 
 class NightGroup(TyperGroup):
-    """A group whose first word is a spec unless it is a command; a spec of a command's name is written ./status."""
+    """A group whose first word is a spec, unless it is a command. A spec named like a command is written ./status."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts the command in front where it was left out."""
+        """Inserts the command if it was left out."""
         if args and args[0] not in {*self.commands, "--help"}:
             args = [NIGHT, *args]
         return super().parse_args(ctx, args)
@@ -51,35 +37,55 @@ nightly_app = typer.Typer(
 )
 
 MOST_NIGHTS = 1_000_000
-KeepNights = Annotated[
-    int, typer.Option("--keep", parser=whole(1, MOST_NIGHTS), help="Nights to keep at least, the newest.")
-]
-KeepDays = Annotated[
-    int, typer.Option("--keep-days", parser=whole(0, 36_525), help="Days to keep nights for at least.")
-]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which nights are kept."""
+
+    keep: Annotated[
+        int,
+        typer.Option("--keep", parser=whole(1, MOST_NIGHTS), help="Keep at least this many of the newest nights."),
+        Default(30),
+    ]
+    keep_days: Annotated[
+        int,
+        typer.Option("--keep-days", parser=whole(0, 36_525), help="Keep nights for at least this many days."),
+        Default(30),
+    ]
+
+    def policy(self) -> RetentionPolicy:
+        """These options, for the function that does the command's work."""
+        from sumsquares.jobs.night.retention import RetentionPolicy
+
+        return RetentionPolicy(self.keep, self.keep_days)
 
 
 @nightly_app.command(NIGHT)
+@flat
 def start(
     spec: Spec,
-    store: StoreRoot = DEFAULT_STORE,
-    date: Annotated[str | None, typer.Option("--date", help="The night's date. Default: today in UTC.")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First date of a range to make up for.")] = None,
+    store: StoreRoot,
+    *,
+    date: Annotated[str | None, typer.Option("--date", help="Date of the night. Default: today in UTC.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First date of a range of nights to catch up on.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last date of the range. Default: today.")] = None,
     fresh_data: Annotated[
         bool,
         typer.Option(
-            "--fresh-data", help="Train on the date's own rows; without it, nothing new while SPEC is the same."
+            "--fresh-data", help="Train on rows drawn for the date; otherwise an unchanged SPEC trains nothing new."
         ),
     ] = False,
     alpha: Annotated[
         float,
-        typer.Option("--alpha", parser=real(1e-9, 0.5), help="False alarms: share of nights with nothing changed."),
+        typer.Option(
+            "--alpha", parser=real(1e-9, 0.5), help="False-alarm rate: share of unchanged nights called worse."
+        ),
     ] = 0.01,
     least_effect: Annotated[
         float,
         typer.Option(
-            "--least-effect", parser=real(0, 1e9), help="Change of the RMSE that doesn't count yet; 0.02 is 2 %."
+            "--least-effect", parser=real(0, 1e9), help="Smallest relative change of the RMSE that counts; 0.02 is 2 %."
         ),
     ] = 0.02,
     early_factor: Annotated[
@@ -87,113 +93,99 @@ def start(
         typer.Option(
             "--early-factor",
             parser=real(1, 1e9),
-            help="Factor that counts before there are 5 fresh nights; 10 where SPEC was edited.",
+            help="Until 5 fresh-data nights exist (10 if SPEC was edited), only a change by this factor counts.",
         ),
     ] = 10.0,
-    keep: KeepNights = 30,
-    keep_days: KeepDays = 30,
+    retention: Retention,
     hook: Annotated[
         str | None,
-        typer.Option("--hook", help="Command told of success, regression, recovery, failure, missed; JSON on stdin."),
+        typer.Option(
+            "--hook", help="Command to run after every night, and for nights that were missed or killed; JSON on stdin."
+        ),
     ] = None,
     hook_timeout: Annotated[
-        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds the hook may take.")
+        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds after which the hook is killed.")
     ] = 60.0,
-    workers: Workers = None,
-    gpu_workers: GpuWorkers = None,
-    gpus_per_worker: GpusPerWorker = 1.0,
-    resource: Resource = [],  # noqa: B006  Typer copies it
-    label: Label = [],  # noqa: B006
-    group_size: GroupSize = 32,
-    memory_limit: MemoryLimit = 1024,
-    address: Address = None,
-    max_trials: MaxTrials = DEFAULT_MAX_TRIALS,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    workers: WorkerOptions,
+    address: Address,
+    max_trials: MaxTrials,
+    output: Output,
 ) -> None:
-    """One night of SPEC, or those of a range; started again, it goes on, or says that it is finished."""
+    """Run one night of SPEC, or those of a range. Started again, it resumes, or reports that it is finished."""
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
+    from sumsquares.jobs.night.context import Options
     from sumsquares.jobs.night.gate import Policy
-    from sumsquares.jobs.night.here import Options
-    from sumsquares.jobs.night.retention import Keep
-    from sumsquares.jobs.stages.placement import PlacementOptions
 
-    placement = PlacementOptions(
-        workers, gpu_workers, gpus_per_worker, resource, label, group_size, memory_limit
-    ).placement(address)
-    policy, kept = Policy(alpha, least_effect, early_factor), Keep(keep, keep_days)
+    placement = workers.options().placement(address)
+    policy, kept = Policy(alpha, least_effect, early_factor), retention.policy()
     options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
-    days = commands.dates(date, first, last, Clock())
-    told = shared(store, json, quiet, debug)
-    raise typer.Exit(commands.start(spec, max_trials, days, fresh_data, options, placement, told))
+    nights = commands.Requested(commands.dates(date, first, last, Clock()), fresh_data)
+    raise typer.Exit(commands.start(spec, max_trials, nights, options, placement, output.shared(store)))
 
 
 @nightly_app.command()
+@flat
 def status(
+    *,
     nights: Annotated[
-        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Nights to show, the newest.")
+        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Show this many of the newest nights.")
     ] = 14,
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
-    """Show the last nights: result, best RMSE of each dataset, duration; and which are missing."""
+    """Show the last nights: result, best RMSE per dataset, duration; and which are missing."""
     from sumsquares.jobs.commands import nightly as commands
 
-    raise typer.Exit(commands.status(nights, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.status(nights, output.shared(store)))
 
 
 @nightly_app.command()
+@flat
 def rollback(
-    to: Annotated[str | None, typer.Option("--to", help="Id of a good night. Default: the champion before.")] = None,
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="Id of a good night. Default: the previous champion.")] = None,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
     """Make an earlier night the champion again."""
     from sumsquares.jobs.commands import nightly as commands
 
-    raise typer.Exit(commands.roll_back(to, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.roll_back(to, output.shared(store)))
 
 
 @nightly_app.command()
+@flat
 def promote(
     night: Annotated[str, typer.Argument(help="Id of a finished night, as `sumsquares nightly status` shows it.")],
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
-    """Make a finished night the champion by hand, whatever the gate said of it."""
+    """Make a finished night the champion, whatever the gate decided."""
     from sumsquares.jobs.commands import nightly as commands
 
-    raise typer.Exit(commands.promote_by_hand(night, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.promote_by_hand(night, output.shared(store)))
 
 
 @nightly_app.command()
-def unlock(store: StoreRoot = DEFAULT_STORE, json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
-    """Free the lock of a night that is dead; one that lives can't promote any more."""
+@flat
+def unlock(store: StoreRoot, output: Output) -> None:
+    """Free the lock of a dead night. If it is alive after all, it can no longer promote."""
     from sumsquares.jobs.commands import nightly as commands
 
-    raise typer.Exit(commands.free(shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.free(output.shared(store)))
 
 
 @nightly_app.command()
+@flat
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, delete nothing.")] = False,
-    keep: KeepNights = 30,
-    keep_days: KeepDays = 30,
-    store: StoreRoot = DEFAULT_STORE,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted, delete nothing.")] = False,
+    retention: Retention,
+    store: StoreRoot,
+    output: Output,
 ) -> None:
-    """Delete nights beyond both count and age, as each night does at its end."""
+    """Delete nights beyond both --keep and --keep-days, as every night does at its end."""
     from sumsquares.jobs.commands import nightly as commands
-    from sumsquares.jobs.night.retention import Keep
 
-    raise typer.Exit(commands.prune_nights(Keep(keep, keep_days), dry_run, shared(store, json, quiet, debug)))
+    raise typer.Exit(commands.prune_nights(retention.policy(), dry_run, output.shared(store)))

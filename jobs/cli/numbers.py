@@ -1,6 +1,6 @@
-"""Numbers as options take them: written in the digits 0 to 9, finite, in a range that is told. Else exit code 2.
+"""Parsers for numbers in options: ASCII digits, finite, within a range. Anything else is exit code 2.
 
-Python's own int() and float() take more than a person means: `inf`, `nan`, `1_0`, digits of any script, spaces.
+Python's int() and float() accept more than a person means: `inf`, `nan`, `1_0`, digits of any script, spaces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 def whole(low: int | None = None, high: int | None = None) -> Callable[[Any], int]:
-    """What reads a whole number, both ends of the range included; a default is passed on."""
+    """Returns a parser for whole numbers from `low` to `high`, both included; it passes a default on."""
 
     def integer(given: Any) -> int:
         if not isinstance(given, str):
@@ -30,7 +30,7 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[Any], in
 
 
 def real(low: float, high: float) -> Callable[[Any], float]:
-    """What reads a finite number, as `whole` does."""
+    """Returns a parser for finite numbers; otherwise as `whole`."""
 
     def number(given: Any) -> float:
         if not isinstance(given, str):

@@ -1,9 +1,8 @@
-"""The standard streams of a command, for when they can't be written. What is printed is decided elsewhere.
+"""Handles broken pipes and closed stdout/stderr. What is printed is decided elsewhere.
 
-A reader that leaves (`| head -1`) and a stream that is closed (`>&-`) are no errors of the command: it goes on, ends
-with the exit code it would have, and what nobody reads is dropped. So is what stderr can't take, since there is no
-other place to tell it. A stdout that fails otherwise, such as a file on a full disk, is an error. No character is one,
-whatever the locale's encoding.
+A reader that leaves (`| head -1`) or a closed stream (`>&-`) is not an error: the command goes on, its exit code stays
+the same, and its output is dropped. Output that stderr can't take is dropped too, since there is nowhere else to report
+it. Any other failure of stdout is an error, such as a full disk. Characters that the encoding lacks are escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 STDOUT, STDERR = 1, 2  # file descriptors
 SIZES = ("COLUMNS", "LINES")
 _SIZE = re.compile(r"[2-9][0-9]|[1-9][0-9]{2,3}")
-"""From 20 to 9,999: what is narrower can't be read, and what is no number says nothing."""
+"""From 20 to 9,999: narrower output can't be read, and other values are ignored."""
 _WRITABLE = "sumsquares.writable"
 
 
@@ -36,14 +35,14 @@ class OutputError(RuntimeError):
 
 
 class _Stream(io.FileIO):
-    """A standard stream that fails once, or never."""
+    """A standard stream that raises at most once; after a failure it drops what is written."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
         self._lost = False
 
     def write(self, data: ReadableBuffer) -> int:
-        """Writes, or drops what was written once it has failed."""
+        """Writes the data, or drops it if an earlier write has failed."""
         try:
             return len(memoryview(data)) if self._lost else super().write(data)
         except OSError as error:
@@ -56,12 +55,12 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Puts such streams in place of sys.stdout and sys.stderr, which are as wide as can be believed."""
+    """Replaces sys.stdout and sys.stderr by such streams, and removes implausible COLUMNS and LINES."""
     for name in SIZES:
         if not _SIZE.fullmatch(os.environ.get(name, "80")):
             del os.environ[name]
     while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        pass  # else the next file that is opened would take the place of a closed one, and be printed into
+        pass  # otherwise the next file that is opened would get the number of a closed stream, and be printed into
     os.close(number)
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _text(STDOUT, sys.stdout), _text(STDERR, sys.stderr)
@@ -73,7 +72,7 @@ def guarded() -> Iterator[None]:
 
 
 def _text(number: int, like: TextIO | None) -> TextIO:
-    """A text stream with the encoding of another one, which is None if it was closed."""
+    """A text stream with the encoding of `like`, which is None if the stream was closed."""
     raw = _Stream(number)
     encoding = like.encoding if like else "utf-8"
     is_line = number == STDERR or raw.isatty()
@@ -81,7 +80,7 @@ def _text(number: int, like: TextIO | None) -> TextIO:
 
 
 def _writable(error: UnicodeError) -> tuple[bytes, int]:
-    """What is written for characters that an encoding hasn't got: the bytes that came in, escapes of others."""
+    """The codec error handler: surrogate escapes become their original bytes, other characters an escape sequence."""
     assert isinstance(error, UnicodeEncodeError)
     left = error.object[error.start : error.end]
     made = (

@@ -1,1 +1,1 @@
-"""What each command does: it makes its calls, prints for people or as JSON, and returns an exit code."""
+"""What each command does: makes its calls, prints for people or as JSON, and returns an exit code."""

@@ -1,4 +1,4 @@
-"""What `sumsquares nightly` does: each command makes its calls, prints for people or as JSON, returns an exit code."""
+"""What `sumsquares nightly` does. Each command makes its calls, prints for people or as JSON, returns an exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,21 @@ from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.night.champion import accept, rollback
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.here import Here, Options
-from sumsquares.jobs.night.hooks import check_hook
+from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
+from sumsquares.jobs.night.notify import check_hook, run_hook
+from sumsquares.jobs.night.report import pruning_text, pruning_warning
+from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
-"""Nights that one command makes at most."""
+"""Most nights that one command runs."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -40,43 +42,57 @@ class RegressedError(RuntimeError):
     exit_code = exits.REGRESSED
 
 
+@dataclass(frozen=True)
+class Requested:
+    """The nights that a command asks for."""
+
+    days: Sequence[date]
+    """Their logical dates, at least one."""
+    fresh: bool
+    """Whether they train on rows of their own."""
+
+
 def start(
-    path: Path, max_trials: int, days: Sequence[date], fresh: bool, options: Options, place: Placement, shared: Shared
+    path: Path, max_trials: int, nights: Requested, options: Options, placement: Placement, shared: Shared
 ) -> int:
-    """The nights of these dates, one after the other; a regression of one doesn't stop the next.
+    """Runs the nights one after the other; a regression of one doesn't stop the next.
 
     Raises:
         RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
 
     """
-    here = Here(Store(shared.store), place, shared.progress())
-    spec = _spec(path, max_trials, days[0], options, here)
-    records = []
-    for day in days:
-        records.append(record := run_night(Night(day, spec, fresh), options, here))
+    store, progress = Store(shared.store), shared.progress()
+    spec = _spec(path, max_trials, nights.days[0], options, progress)
+    outcomes = []
+    for day in nights.days:
+        night = Night(day, spec, nights.fresh)
+        outcomes.append(outcome := run_night(NightContext(night, store, placement, progress, options)))
         if not shared.json:
-            sys.stdout.write(f"night {record['night']}: {record['message']}\n")
+            sys.stdout.write(f"night {outcome.night}: {outcome.message}\n")
             sys.stdout.flush()
     if shared.json:
+        records = [outcome.to_json() for outcome in outcomes]
         _print(shared, records[0] if len(records) == 1 else {"nights": records}, "")
-    below = [f"night {each['night']} {each['message']}" for each in records if each["exit_code"] == exits.REGRESSED]
+    below = [f"night {each.night} {each.message}" for each in outcomes if each.exit_code == exits.REGRESSED]
     if below:
         raise RegressedError("; ".join(below))
-    return max(int(record["exit_code"]) for record in records)
+    return max(outcome.exit_code for outcome in outcomes)
 
 
-def _spec(path: Path, max_trials: int, day: date, options: Options, here: Here) -> JobSpec:
-    """The spec; that it can't be read is a failure of the night as well."""
+def _spec(path: Path, max_trials: int, day: date, options: Options, progress: Progress) -> JobSpec:
+    """Returns the spec; if it can't be read, that is a failure of the night as well."""
     try:
         return load_spec(path, max_trials)
     except Exception as error:
-        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
-        here.tell(options, "failure", {**facts, "exit_code": exits.code_of(error)})
+        code = exits.code_of(error)
+        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}"), "exit_code": code}
+        if (trouble := run_hook(options.hook, "failure", facts, options.hook_seconds)) is not None:
+            progress.warn(trouble)
         raise
 
 
 def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:
-    """The logical dates that the options ask for; today's in UTC if they ask for none.
+    """Returns the logical dates that the options ask for; today's in UTC if they ask for none.
 
     Raises:
         UsageError: they contradict each other, are no dates, or lie in the future.
@@ -100,10 +116,10 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
 
 
 def checked_hook(command: str | None) -> str | None:
-    """The hook.
+    """Returns the hook.
 
     Raises:
-        UsageError: it can't be taken apart into words, or there is no such program.
+        UsageError: it can't be parsed, or there is no such program.
 
     """
     try:
@@ -114,21 +130,21 @@ def checked_hook(command: str | None) -> str | None:
 
 
 def status(nights: int, shared: Shared) -> int:
-    """The last nights."""
+    """Prints the latest nights."""
     facts = status_facts(Store(shared.store), Clock(), nights)
     _print(shared, facts, status_text(facts))
     return exits.OK
 
 
 def roll_back(to: str | None, shared: Shared) -> int:
-    """The champion before."""
+    """Makes an earlier night the champion again."""
     champion = rollback(Store(shared.store), Clock().stamp(), to)
     _print(shared, asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
     return exits.OK
 
 
 def promote_by_hand(night: str, shared: Shared) -> int:
-    """The champion that is named."""
+    """Makes the named night the champion."""
     champion, moved = accept(Store(shared.store), night, Clock().stamp())
     said = (
         "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
@@ -138,7 +154,7 @@ def promote_by_hand(night: str, shared: Shared) -> int:
 
 
 def free(shared: Shared) -> int:
-    """The lock."""
+    """Frees the lock."""
     owner = unlock(Store(shared.store), Clock())
     who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
     said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
@@ -146,24 +162,24 @@ def free(shared: Shared) -> int:
     return exits.OK
 
 
-def prune_nights(keep: Keep, dry_run: bool, shared: Shared) -> int:
-    """What retention deletes, and with no dry run its deletion."""
+def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
+    """Deletes old nights, or shows in a dry run what would be deleted."""
     store, clock = Store(shared.store), Clock()
-    plan = plan_pruning(store, keep, clock.today())
+    plan = plan_pruning(store, policy, clock.today())
     if plan.nights and not dry_run:
         with holding(store, "prune", clock) as lock:
-            plan = plan_pruning(store, keep, clock.today())
+            plan = plan_pruning(store, policy, clock.today())
             prune(store, plan, lock.check)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
-    facts["stays"] = plan.stays
-    if warning := warning_of(store, plan):
+    facts["stays"] = plan.foreign
+    if warning := pruning_warning(store, plan):
         shared.progress().warn(warning)
-    _print(shared, facts, text_of(store, plan, deleted=not dry_run))
+    _print(shared, facts, pruning_text(store, plan, deleted=not dry_run))
     return exits.OK
 
 
 def _date(option: str, text: str | None) -> date | None:
-    """The date that an option names, if it is given."""
+    """Returns the date that an option names, if it is given."""
     if text is None:
         return None
     try:

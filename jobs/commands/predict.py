@@ -14,10 +14,9 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
-from sumsquares.jobs.night.champion import read_champion
-from sumsquares.jobs.night.lost import champion_night
-from sumsquares.jobs.night.nights import folder_of, read_night, run_files, run_name
-from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.night.champion import champion_night, read_champion
+from sumsquares.jobs.night.nights import folder_of, run_files, run_name
+from sumsquares.jobs.night.records import read_night, trained_spec
 from sumsquares.jobs.results.samples import Sample, ask
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import read_results, variant_columns

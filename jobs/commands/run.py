@@ -1,4 +1,4 @@
-"""The commands about one spec: run, and its stages one by one. Each makes its calls, prints, returns an exit code."""
+"""The commands about one spec: the whole run, and its stages one by one. Each prints, and returns an exit code."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The machine a run is on: its memory, and the versions of what is installed."""
+"""The machine that a run is on: its free memory, and its software versions."""

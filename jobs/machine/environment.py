@@ -1,4 +1,4 @@
-"""What a run ran on: versions, git commit, machine. Facts alone, and nothing secret."""
+"""The environment of a run: versions, git commit, machine. Nothing secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("sumsquares", "ray", "torch", "numpy", "pyarrow")
 
 
 def environment() -> dict[str, object]:
-    """Versions of what the numbers may depend on, the commit of a checkout, and the machine."""
+    """Versions of the software that results may depend on, the git commit, and the machine."""
     return {
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
@@ -31,8 +31,8 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that this package is run from, or None where it is installed or git is not there."""
-    checkout, git = Path(__file__).parent.parent, shutil.which("git")
+    """The commit of the checkout that this code is in; None if it was installed, or there is no git."""
+    checkout, git = Path(__file__).resolve().parents[2], shutil.which("git")
     if git is None or not (checkout / ".git").exists():
         return None
     found = subprocess.run(  # noqa: S603  a fixed command without a shell

@@ -1,4 +1,4 @@
-"""How much memory this process may still take: the least of what the machine has, its cgroup allows, and its limits."""
+"""How much memory this process may still allocate: the least of free memory, cgroup limit and ulimit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 UNKNOWN = 1 << 62
-"""Bytes, where nothing says how many there are."""
+"""Bytes, if the system doesn't say."""
 
 
 def available_memory() -> int:
@@ -17,7 +17,7 @@ def available_memory() -> int:
 
 
 def _bounds() -> Iterator[int]:
-    """What bounds it, each where the system tells."""
+    """The limits that the system reports."""
     with suppress(OSError, ValueError, IndexError):
         meminfo = Path("/proc/meminfo").read_text()
         yield int(meminfo.split("MemAvailable:")[1].split()[0]) << 10
@@ -37,4 +37,4 @@ _CGROUPS = (
     (f"{_TWO}/memory.max", f"{_TWO}/memory.current", f"{_TWO}/memory.stat", "inactive_file"),
     (f"{_ONE}/memory.limit_in_bytes", f"{_ONE}/memory.usage_in_bytes", f"{_ONE}/memory.stat", "total_inactive_file"),
 )
-"""Of version 2 and 1, as a container sees its own: the limit, what is taken, and what of that is a mere cache."""
+"""For cgroups v2 and v1, as seen in a container: limit, usage, and how much of the usage is reclaimable cache."""

@@ -1,4 +1,4 @@
-"""Ten thousand problems are told as the first few and their number."""
+"""Shortens long lists in messages: the first few items, and how many more."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 
 SHOWN = 5
-"""Of one kind."""
+"""Items of one kind that are shown."""
 
 
 def few(lines: Sequence[str], what: str = "more of this kind") -> list[str]:
-    """The first lines, and how many are left out."""
+    """The first lines, and a last line with the number of those left out."""
     left = len(lines) - SHOWN
     return [*lines] if left <= 1 else [*lines[:SHOWN], f"... and {left:,} {what}"]
 
@@ -21,13 +21,13 @@ def few_names(names: Sequence[str]) -> str:
 
 
 class Few:
-    """A logger of a process that falls silent after a few warnings, and says so."""
+    """Wraps a logger: after a few warnings it says that there are more, then nothing."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log, self._told = log, 0
 
     def warning(self, text: str, *values: object) -> None:
-        """Logs the first warnings, and then that there are more."""
+        """Logs the warning, if it is one of the first."""
         self._told += 1
         if self._told <= SHOWN:
             self._log.warning(text, *values)

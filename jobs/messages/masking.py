@@ -1,5 +1,7 @@
-"""Secrets are never shown: what looks like one in a text of somebody else's is masked. No list can be complete, so
-what we say ourselves leaves out what may hold one: addresses that are refused, headers, a hook's arguments.
+"""Masks what looks like a secret in texts that others wrote, such as error messages of libraries.
+
+No list of patterns can be complete. So our own messages leave out values that may hold a secret: rejected addresses,
+headers, a hook's arguments.
 """
 
 from __future__ import annotations
@@ -14,5 +16,5 @@ _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 
 
 def masked(text: str) -> str:
-    """The text without user parts of addresses, values of keys that name a secret, and tokens of headers."""
+    """Returns the text with users in URLs, values of secret-looking keys, and header tokens masked."""
     return _BEARER.sub(r"\1 ***", _USER.sub(r"\1***@", _NAMED.sub(r"\1=***", text)))

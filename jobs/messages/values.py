@@ -1,4 +1,4 @@
-"""Values as people write them and as messages show them."""
+"""How people write values, and how messages show them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LONGEST = 40  # characters of a value that a message shows
 
 
 def is_plain(text: str, pattern: re.Pattern[str] = _REAL) -> bool:
-    """Whether a text is a number in the digits 0 to 9, and no minus zero."""
+    """Whether a text is a number in ASCII digits, and not minus zero."""
     return bool(pattern.fullmatch(text)) and not _MINUS_ZERO.fullmatch(text)
 
 
 def shown(text: str) -> str:
-    """A text in quotes, in ASCII and short."""
+    """The text quoted, in ASCII, shortened."""
     return ascii(text) if len(text) <= _LONGEST else f"{text[:_LONGEST]!a}... ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""The times that a night reads, all in one place, so that a test can move them."""
+"""The clocks that a night reads, in one place, so that a test can move them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from datetime import UTC, date, datetime
 
 @dataclass(frozen=True)
 class Clock:
-    """Three ways in which time passes."""
+    """Wall clock, monotonic clock and sleep."""
 
     now: Callable[[], float] = time.time
-    """Seconds since 1970; it may jump, also backwards."""
+    """Returns seconds since 1970; may jump, also backwards."""
     monotonic: Callable[[], float] = time.monotonic
-    """Seconds since some moment; it never goes back."""
+    """Returns seconds since some moment; never goes back."""
     sleep: Callable[[float], None] = time.sleep
 
     def today(self) -> date:
-        """The logical date of a night that begins now: the date in UTC."""
+        """Returns the logical date of a night that begins now: the date in UTC."""
         return datetime.fromtimestamp(self.now(), UTC).date()
 
     def stamp(self) -> str:
-        """Now, for people and files: 2026-11-22T03:00:00Z."""
+        """Returns the present time for people and files, such as 2026-11-22T03:00:00Z."""
         return stamp(self.now())
 
 
 def stamp(seconds: float) -> str:
-    """Seconds since 1970 as 2026-11-22T03:00:00Z."""
+    """Returns seconds since 1970 as a text such as 2026-11-22T03:00:00Z."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,26 +1,28 @@
-"""The decision on a night: judged against the champion, and promoted where it has earned it.
+"""The decision on a night: what it is compared with, and whether it is promoted.
 
-Against whom and with which history is settled here; how it is judged, in jobs.night.gate, or, where the spec
-was edited, in jobs.night.best.
+Choosing the champion, the history and the matching datasets is done here. How two nights are compared is for gate.py
+or, if the spec was edited, for gate_best.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.exits import BusyError
-from sumsquares.jobs.night.champion import ACCEPTED, Champion, promote, read_champion
-from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.edited import Edited, Side, compare_edited, has_variants_of, have_same_rows, is_edited
-from sumsquares.jobs.night.gate import Judgement, Policy, Scores, judge
-from sumsquares.jobs.night.lock import Lock
-from sumsquares.jobs.night.lost import champion_night
-from sumsquares.jobs.night.nights import Night, list_nights, read_night
-from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.night.scores import make_scores, read_scores, without_result
-from sumsquares.jobs.spec.variants import variants
-from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion
+from sumsquares.jobs.night.context import LockedContext, NightContext
+from sumsquares.jobs.night.gate import Judgement, Scores, judge
+from sumsquares.jobs.night.gate_best import Comparison, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.nights import Night, list_nights
+from sumsquares.jobs.night.records import read_night
+from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, variant_name, without_result
+from sumsquares.jobs.spec.variants import Variant, variants
 
 HISTORY = 20
 """Nights that the gate looks back on at most."""
@@ -32,82 +34,233 @@ class Decision:
     """What became of a night."""
 
     result: str
-    """first or better: it is the champion now; same, worse, apart (nothing to be compared with) or failed: it isn't."""
+    """first or better: it is the champion now; same, worse, apart (not comparable) or failed: it isn't."""
     against: str | None
     """The champion that it was judged against."""
-    judgement: Judgement | Edited | None
-    """Trial by trial, or of an edited spec best by best; None of a night that was not judged."""
+    judgement: Judgement | EditedJudgement | None
+    """Variant by variant, or of an edited spec best by best; None if the night was not judged."""
     lost: Sequence[str] = ()
-    """Datasets of which no trial gave a result: why it failed."""
+    """Datasets of which no trial gave a result: why the night failed."""
     nights: int = 0
-    """Nights that the luck of fresh rows was learnt from; 0 where both have the same rows."""
+    """Nights from which the luck of fresh rows is known; 0 if both nights have the same rows."""
 
 
-def decide(
-    store: Store, night: Night, scores: Scores, policy: Policy, lock: Lock, clock: Clock, read: Reading
-) -> Decision:
-    """Judges and, where it is earned, promotes; again from the start if the champion moves meanwhile.
+@dataclass(frozen=True)
+class EditedJudgement:
+    """What the gate finds of a night of an edited spec."""
+
+    datasets: Mapping[str, str | None]
+    """The night's dataset by the champion's; None if it has none to compare."""
+    found: Mapping[str, Comparison]
+    """By the champion's dataset, of those that both have."""
+    names: Mapping[str, Variant]
+    """The night's variants by the names that scores have of them."""
+    champion_names: Mapping[str, Variant]
+    """The champion's: one of them may be the night's as well, under another name of its dataset."""
+    added: Sequence[str] = ()
+    """Datasets that the champion doesn't have; they are not judged."""
+
+    @property
+    def apart(self) -> list[str]:
+        """The champion's datasets that have nothing to be compared with."""
+        return [name for name, ours in self.datasets.items() if ours is None]
+
+    @property
+    def verdict(self) -> str:
+        """worse, apart, better or same."""
+        return worst([self.found[name].verdict if ours else "apart" for name, ours in self.datasets.items()])
+
+
+@dataclass(frozen=True)
+class Side:
+    """A night and what it has reached."""
+
+    night: Night
+    scores: Scores
+
+    @cached_property
+    def names(self) -> dict[str, Variant]:
+        """Its variants by the names that scores have of them."""
+        return {variant_name(variant): variant for variant in variants(self.night.spec)}
+
+    @cached_property
+    def datasets(self) -> dict[str, NamedDataset]:
+        """Datasets that are trained on, as they were given."""
+        return {variant.dataset.name: variant.dataset for variant in variants(self.night.spec)}
+
+    @cached_property
+    def trained(self) -> dict[str, NamedDataset]:
+        """The same, with the rows that were trained on."""
+        return {each.name: each for each in self.night.trained.datasets if each.name in self.datasets}
+
+
+def decide(context: LockedContext, scores: Scores) -> Decision:
+    """Judges the night and promotes it if it has earned that; starts over if the champion moves meanwhile.
 
     Raises:
         BusyError: the lock was lost, or the champion was moved again and again.
 
     """
+    night, store = context.night, context.store
     for _ in range(_TRIES):
         champion, _ = read_champion(store)
-        decision = _judged(store, night, scores, policy, champion, read)
+        decision = _judged(context, scores, champion)
         if champion is not None and champion.night == night.id:  # promoted by an attempt that ended right afterwards
             return decision
         if decision.result not in ("first", "better"):
             return decision
-        lock.check()
-        if promote(store, night.id, night.spec.name, lock.token, clock.stamp(), decision.against):
+        context.lock.check()
+        at = context.clock.stamp()
+        if promote(store, night.id, night.spec.name, context.lock.token, at, decision.against):
             return decision
     raise BusyError(f"the champion was moved {_TRIES} times while night {night.id} was judged; start it again")
 
 
-def _judged(
-    store: Store, night: Night, scores: Scores, policy: Policy, champion: Champion | None, read: Reading
-) -> Decision:
-    line = champion.line if champion else []
-    is_champion = bool(line) and line[-1] == night.id
-    against = ([None, *line][-2] if is_champion else line[-1]) if line else None
+def is_edited(night: Scores, champion: Scores) -> bool:
+    """Whether the variants differ from the champion's, or no trial has a partner there."""
+    return not has_variants_of(champion, night) or not np.isin(night.trial_T, champion.trial_T).any()
+
+
+def have_same_rows(one: Side, other: Side) -> bool:
+    """Whether both were trained on the same rows, whatever their datasets are called."""
+    ours, theirs = ({dataset.digest for dataset in side.trained.values()} for side in (one, other))
+    return ours == theirs
+
+
+def has_variants_of(one: Scores, other: Scores) -> bool:
+    """Whether both have the same variants."""
+    return set(one.variant_T.tolist()) == set(other.variant_T.tolist())
+
+
+def match_datasets(champion: Sequence[NamedDataset], night: Sequence[NamedDataset]) -> dict[str, NamedDataset | None]:
+    """Returns by the name of each champion's dataset the night's dataset of the same question, each used once.
+
+    Datasets with the same rows are matched first, then those of the same name, then any others: those were renamed. All
+    pairs have the same task, range and inputs. A dataset without a match was removed, or asks something else now.
+    """
+    found: dict[str, NamedDataset | None] = dict.fromkeys(sorted(dataset.name for dataset in champion))
+    left = sorted(night, key=lambda dataset: dataset.name)
+    for fits in (_same_rows, _same_name, _comparable):
+        for theirs in sorted(champion, key=lambda dataset: dataset.name):
+            ours = _first(left, theirs, fits) if found[theirs.name] is None else None
+            if ours is not None:
+                found[theirs.name] = ours
+                left.remove(ours)
+    return found
+
+
+def same_test_rows(one: DatasetSpec, other: DatasetSpec) -> bool:
+    """Whether networks are measured on the same rows; the number of training rows doesn't matter for that."""
+    return one.model_copy(update={"rows": other.rows}).digest == other.digest
+
+
+def one_stream(one: DatasetSpec, other: DatasetSpec) -> bool:
+    """Whether the training rows are the same but for their number: the smaller set is a prefix of the larger."""
+    return one.model_copy(update={"rows": other.rows, "test_rows": other.test_rows}).digest == other.digest
+
+
+def _judged(context: NightContext, scores: Scores, champion: Champion | None) -> Decision:
+    night = context.night
+
+    # A night that is the champion already is judged against the champion before it.
+    lineage = champion.lineage if champion else []
+    is_champion = bool(lineage) and lineage[-1] == night.id
+    against = ([None, *lineage][-2] if is_champion else lineage[-1]) if lineage else None
+
+    # Without a result for each dataset there is nothing to promote, and without a champion nothing to compare with.
     if lost := without_result(scores, variants(night.spec)):
         return Decision("failed", against, None, lost)
     if champion is None or against is None:
         return Decision("first", None, None)
-    decision = _compared(store, Side(night, scores), against, policy, champion.taken_back, read)
-    promoted = is_champion and champion.moves[-1].kind != ACCEPTED
-    return replace(decision, result="better") if promoted else decision
+
+    # A champion that the gate promoted stays "better", whatever the gate would find now.
+    decision = _compared(context, Side(night, scores), against, champion.rolled_back)
+    is_promoted = is_champion and champion.moves[-1].kind != ACCEPTED
+    return replace(decision, result="better") if is_promoted else decision
 
 
-def _compared(store: Store, ours: Side, against: str, policy: Policy, taken_back: set[str], read: Reading) -> Decision:
-    champion = champion_night(store, against)
-    scores = _scores_of(store, champion, read)
-    theirs = Side(champion, scores)
+def _compared(context: NightContext, ours: Side, against: str, rolled_back: set[str]) -> Decision:
+    champion = champion_night(context.store, against)
+    theirs = Side(champion, _scores_of(context, champion))
+
+    # On the same rows there is no luck of the rows, and no history to learn it from.
     same_rows = have_same_rows(ours, theirs)
-    history = [] if same_rows else [scores, *_history(store, ours.night.id, against, scores, taken_back)]
-    if not is_edited(ours.scores, scores):
-        judgement = judge(ours.scores, scores, history, policy)
+    history = [] if same_rows else [theirs.scores, *_history(context, theirs, rolled_back)]
+
+    if not is_edited(ours.scores, theirs.scores):
+        judgement = judge(ours.scores, theirs.scores, history, context.options.policy)
         return Decision(judgement.verdict, against, judgement, nights=len(history))
-    edited = compare_edited(store, ours, theirs, history, policy, read)
+    edited = _compare_edited(context, ours, theirs, history)
     return Decision(edited.verdict, against, edited)
 
 
-def _history(store: Store, night: str, against: str, theirs: Scores, taken_back: set[str]) -> list[Scores]:
-    """Scores of the last nights with rows of their own that were found the same as the champion, with its variants."""
-    found: list[Scores] = []
+def _history(context: NightContext, champion: Side, rolled_back: set[str]) -> list[Scores]:
+    """Returns scores of the latest fresh nights that didn't differ from the champion and have its variants."""
+    store, against, found = context.store, champion.night.id, list[Scores]()
     for each in reversed(list_nights(store)):
-        record = read_night(store, each) if each not in (night, against, *taken_back) else None
-        if record is not None and (record["result"], record["against"]) == ("same", against) and record["fresh"]:
-            scores = read_scores(store, each, record["scores_sha256"])
-            found += [scores] if scores is not None and has_variants_of(theirs, scores) else []
+        record = read_night(store, each) if each not in (context.night.id, against, *rolled_back) else None
+        if record is not None and (record.result, record.against) == ("same", against) and record.fresh:
+            scores = read_scores(store, each, record.scores_sha256)
+            found += [scores] if scores is not None and has_variants_of(champion.scores, scores) else []
         if len(found) == HISTORY - 1:
             break
     return found
 
 
-def _scores_of(store: Store, champion: Night, read: Reading) -> Scores:
-    """The champion's scores; measured again where they, or its night.json, are damaged."""
-    record = read_night(store, champion.id)
-    scores = read_scores(store, champion.id, record["scores_sha256"]) if record else None
-    return make_scores(store, champion, read)[0] if scores is None else scores
+def _scores_of(context: NightContext, champion: Night) -> Scores:
+    """Returns the champion's scores, measured again if they or its night.json are damaged."""
+    record = read_night(context.store, champion.id)
+    scores = read_scores(context.store, champion.id, record.scores_sha256) if record else None
+    return make_scores(context.store, champion, context.results)[0] if scores is None else scores
+
+
+def _compare_edited(context: NightContext, night: Side, champion: Side, history: Sequence[Scores]) -> EditedJudgement:
+    """Compares the best of each dataset with the champion's; `history` as in gate.py, the champion first."""
+    ours, theirs = night.datasets, champion.datasets
+    matches = match_datasets(list(theirs.values()), list(ours.values()))
+    shared = {name: match for name, match in matches.items() if match is not None}
+
+    # Both sides are measured on the champion's test rows.
+    elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
+    measured = measure_on(context.store, night.night, elsewhere, context.results) if elsewhere else night.scores
+
+    # Only nights with all the champion's trials show the luck of its rows, and only where the rows differ.
+    past = [each for each in history if np.isin(champion.scores.trial_T, each.trial_T).all()]
+    pairs = []
+    for name, match in shared.items():
+        mine = _table(measured if match.name in elsewhere else night.scores, night.names, match.name)
+        has_same_luck = one_stream(night.trained[match.name], champion.trained[name])
+        luck = [] if has_same_luck else [_table(each, champion.names, name) for each in past]
+        pairs.append(Pair(mine, _table(champion.scores, champion.names, name), luck))
+
+    return EditedJudgement(
+        {name: match.name if match else None for name, match in matches.items()},
+        dict(zip(shared, compare(pairs, context.options.policy), strict=True)),
+        night.names,
+        champion.names,
+        sorted(ours.keys() - {match.name for match in shared.values()}),
+    )
+
+
+def _table(scores: Scores, names: Mapping[str, Variant], dataset: str) -> Table:
+    keep_T: NDArray[np.bool_] = np.array([names[name].dataset.name == dataset for name in scores.variant_T.tolist()])
+    return table_of(Scores(scores.trial_T[keep_T], scores.variant_T[keep_T], scores.rmse_T[keep_T]))
+
+
+def _first(
+    left: Sequence[NamedDataset], theirs: NamedDataset, fits: Callable[[NamedDataset, NamedDataset], bool]
+) -> NamedDataset | None:
+    return next((ours for ours in left if fits(theirs, ours)), None)
+
+
+def _same_rows(one: NamedDataset, other: NamedDataset) -> bool:
+    return one.digest == other.digest
+
+
+def _same_name(one: NamedDataset, other: NamedDataset) -> bool:
+    return one.name == other.name and _comparable(one, other)
+
+
+def _comparable(one: NamedDataset, other: NamedDataset) -> bool:
+    question = ("task", "largest", "n_numbers", "unused")
+    return all(getattr(one, name) == getattr(other, name) for name in question)

@@ -1,24 +1,25 @@
-"""The gate: is a night better than its champion, the same, or worse? Pure numbers, no files.
+"""The gate: is a night better than its champion, worse, or neither? Pure numbers, no files.
 
-Both are nights of the same variants; those of an edited spec are for jobs.night.best.
+Both nights have the same variants. Nights of an edited spec are compared in gate_best.py.
 
-Each variant is tested by itself, on its trials that both nights have. What is compared is the natural logarithm of the
-RMSE on the same evaluation rows, so that an effect is a ratio, and a trial's partner is the one of the same seed.
+Each variant is tested on its own, on the trials that both nights have. The compared quantity is the natural logarithm
+of the RMSE on the same evaluation rows, so an effect is a ratio. Trials are paired by seed.
 
-1.  *Over seeds.* A one-sided paired t test of whether the mean difference is beyond the least effect (Student, The
-    probable error of a mean, 1908). Seeds are the replicates; it assumes differences that are about normal.
-2.  *Over nights.* With fresh data all seeds of a night share its training rows, and a lucky draw moves all of them:
-    seeds alone would take luck for progress, however small their spread (Bouthillier et al., Accounting for variance
-    in machine learning benchmarks, MLSys 2021). So the night's mean must also be out of line with those of the
-    champion and of the nights that were the same as it, by the t test for one new observation, whose tails are taken
-    for heavier than a normal's. Before there are NIGHTS of them, an effect must be a factor of `early` at least.
+1.  *Over seeds.* A one-sided paired t test of whether the mean difference exceeds the least effect (Student, The
+    probable error of a mean, 1908). Seeds are the replicates; their differences are assumed to be about normal.
+2.  *Over nights.* With fresh data all seeds of a night share its training rows, so the noise of the rows moves all of
+    them together. The seeds alone would take it for a change, however small their spread (Bouthillier et al.,
+    Accounting for variance in machine learning benchmarks, MLSys 2021). So the night's mean must also be an outlier
+    among the champion and the nights that didn't differ from it, by the t test for one new observation with heavier
+    tails than a normal's. Until there are NIGHTS of them, an effect must be a factor of `early` at least.
 
-A variant is worse (better) if both say so: such a test is as rare an error as either of its parts (Berger,
-Multiparameter hypothesis testing, Technometrics 1982). Hence Holm's correction over the variants, which holds for any
-dependence, is needed by one of them: by the test over nights where there is one, else by that over seeds.
-So of nights with nothing changed at most a share of alpha is called worse, and at most a share of alpha better. That
-was found to hold for luck that is normal, exponential, or Student's t of 3 degrees; not where one night in twenty has
-six times the luck of the others, of which 2 to 3 % were called worse at alpha = 0.01.
+A variant is worse (better) if both tests say so. Such a test errs no more often than each of its parts (Berger,
+Multiparameter hypothesis testing, Technometrics 1982). So only one part needs Holm's correction over the variants,
+which holds under any dependence: the test over nights if there is one, else the test over seeds.
+
+The false-alarm rate is at most alpha, for worse and for better each, unless night-to-night noise is heavy-tailed. That
+was measured for noise that is normal, exponential, or Student's t of 3 degrees of freedom. It did not hold where one
+night in twenty has six times the noise of the others: 2 to 3 % were called worse at alpha = 0.01.
 
 Suffixes: T trials, V variants, H nights of the history.
 """
@@ -35,25 +36,26 @@ from numpy.typing import NDArray
 from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 NIGHTS = 5
-"""Nights of one champion, itself included, from which on their spread is used."""
+"""Nights of one champion, itself included, that are needed to use their spread."""
 TAILS = 4
-"""Degrees of freedom at most of the test over nights. As many as there are nights, less one, are right for luck that is
-normal; luck was found to be skewed (by up to 1.8), and with that of an exponential 600 nights gave 61 false alarms at
+"""Most degrees of freedom of the test over nights. One less than there are nights is right for normal noise, but
+measured noise is skewed (by up to 1.8). With exponential noise and no such limit 600 nights gave 61 false alarms at
 alpha = 0.01, with 4 degrees 6."""
 TRIMMED = 2.0
-"""Factor of the p-value over nights. Nights that were called worse or better are not in the history, which trims the
-tails of its spread: 1,000 unchanged nights of one variant gave 164 false alarms at alpha = 0.05 without, 46 with it."""
-LOST = 1e30
-"""RMSE that a trial counts with that diverged: beyond that of any answer to a target of 64 bits."""
+"""Factor of the p-value over nights. Nights that were called worse or better are left out of the history, which trims
+the tails of its spread: 1,000 unchanged nights of one variant gave 164 false alarms at alpha = 0.05 without the factor,
+46 with it."""
+DIVERGED = 1e30
+"""RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
 RESOLUTION = 0.1
-"""Added to each RMSE as a hypotenuse: a model whose RMSE is below it answers with the right integer (an error of 0.5
-is five of them), so that below it there is no better or worse."""
+"""Added to each RMSE as a hypotenuse. A model whose RMSE is below it answers with the right integer (an error of 0.5 is
+five of them), so models below it don't differ."""
 SMALL = 10 * RESOLUTION
-"""RMSE below which that matters: from there on it changes an RMSE by half a percent at most."""
+"""RMSE from which on the resolution changes an RMSE by half a percent at most."""
 
 Floats = NDArray[np.float64]
-Luck = tuple[float, float, int]
-"""Of a variant: the night's mean less that of the history, the history's spread, and its number of nights."""
+NightNoise = tuple[float, float, int]
+"""Of a variant: the night's mean minus the history's, the history's standard deviation, and its number of nights."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,14 @@ class Policy:
     """What counts as a change."""
 
     alpha: float = 0.01
-    """Share of nights with nothing changed that may be called worse; likewise better."""
+    """False-alarm rate: share of unchanged nights that may be called worse, and likewise better."""
     least_effect: float = 0.02
-    """Change of the RMSE that doesn't count yet: 0.02 is 2 %."""
+    """Largest change of the RMSE that doesn't count: 0.02 is 2 %."""
     early: float = 10.0
-    """Factor of the RMSE that counts with fresh data before there are NIGHTS nights, when nobody knows what the luck of
-    the rows can do. It can be much: over 31 nights of 16 variants with 300 rows each the mean logarithm had a standard
-    deviation of 0.001 to 0.45. A factor of 2, with luck of 0.3, gave 119 false alarms in 1,000 nights at alpha = 0.01,
-    most of them against a champion that had been lucky."""
+    """Factor of the RMSE that counts with fresh data until NIGHTS nights show how large the noise of the rows is. It
+    can be large: over 31 nights of 16 variants with 300 rows each the mean logarithm had a standard deviation of 0.001
+    to 0.45. A factor of 2, with noise of 0.3, gave 119 false alarms in 1,000 nights at alpha = 0.01, most of them
+    against a champion that had been lucky."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ class Scores:
     """The trials of one night, measured on the evaluation rows."""
 
     trial_T: NDArray[np.str_]
-    """Names of the trials, the same for the same variant and seed of any night; each once."""
+    """Names of the trials, unique, and the same for the same variant and seed of any night."""
     variant_T: NDArray[np.str_]
     """Names of their variants."""
     rmse_T: Floats
-    """In the target's own units; infinite of a trial that diverged."""
+    """In the target's own units; infinite if the trial diverged."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +91,19 @@ class Change:
 
     variant: str
     verdict: str
-    """better, same, worse, or untested: fewer than two common seeds."""
+    """better, worse, same (no significant difference), or untested (fewer than two common seeds)."""
     seeds: int
     effect: float
     low: float
     """Lower end of the effect's 95 % confidence interval over seeds."""
     high: float | None
-    """Its upper end; None where one seed has no interval, whose lower end is then -1."""
+    """Upper end; None if there is only one seed and so no interval. The lower end is then -1."""
     p: float
-    """P-value of the verdict after Holm's correction; of `same` the smaller one."""
+    """P-value of the verdict after Holm's correction; for `same` the smaller of both."""
     diverged: tuple[int, int] = (0, 0)
-    """Of its seeds, how many diverged in the night and in the champion's."""
+    """How many of its seeds diverged in the night, and in the champion's."""
     is_small: bool = False
-    """Whether some RMSE is so small that RESOLUTION makes the effect smaller than it is."""
+    """Whether some RMSE is so small that RESOLUTION understates the effect."""
 
 
 @dataclass(frozen=True)
@@ -109,31 +111,35 @@ class Judgement:
     """What the gate finds of a night."""
 
     verdict: str
-    """worse: some variant is; better: some is and none is worse; same; or apart: no trial in common."""
+    """worse (some variant is), better (some is and none is worse), same, or apart (no common trial)."""
     changes: tuple[Change, ...]
-    """Of each variant in common, in the order of their names."""
+    """By common variant, in the order of their names."""
 
 
 def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Policy) -> Judgement:
     """Compares a night with its champion.
 
-    `history` are the nights whose spread says what luck with the data can do, the champion among them; it is empty
-    where both were trained on the same rows.
+    `history` holds the nights whose spread shows the noise of the rows, the champion among them. It is empty if both
+    were trained on the same rows.
     """
+    # Trials are paired by their names, which say variant and seed.
     _, ours_T, theirs_T = np.intersect1d(night.trial_T, champion.trial_T, return_indices=True)
     names_V, variant_T = np.unique(night.variant_T[ours_T], return_inverse=True)
     if not len(names_V):
         return Judgement("apart", ())
     difference_T = log_rmse(night.rmse_T[ours_T]) - log_rmse(champion.rmse_T[theirs_T])
     rmse_ST = np.stack([night.rmse_T[ours_T], champion.rmse_T[theirs_T]])
-    lost_SV = np.stack([_counted(~np.isfinite(rmse_T), variant_T, len(names_V)) for rmse_T in rmse_ST])
+    diverged_SV = np.stack([_counted(~np.isfinite(rmse_T), variant_T, len(names_V)) for rmse_T in rmse_ST])
     small_V = _counted(np.any(rmse_ST < SMALL, axis=0), variant_T, len(names_V)) > 0
+
+    # One p-value for each direction: both tests are one-sided.
     n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
     with np.errstate(divide="ignore", invalid="ignore"):
         error_V = std_V / np.sqrt(n_V)
-    luck_V = _luck(night, history, names_V) if history else [None] * len(names_V)
+    noise_V = _night_noise(night, history, names_V) if history else [None] * len(names_V)
     half_V = student_t975(n_V - 1) * error_V
-    worse_V, better_V = (_corrected(sign, policy, n_V, mean_V, error_V, luck_V) for sign in (1, -1))
+    worse_V, better_V = (_corrected(sign, policy, n_V, mean_V, error_V, noise_V) for sign in (1, -1))
+
     changes = tuple(
         Change(
             variant=str(name),
@@ -143,7 +149,7 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
             low=math.expm1(mean_V[v] - half_V[v]) if n_V[v] > 1 else -1.0,
             high=math.expm1(mean_V[v] + half_V[v]) if n_V[v] > 1 else None,
             p=min(worse_V[v], better_V[v]),
-            diverged=(int(lost_SV[0, v]), int(lost_SV[1, v])),
+            diverged=(int(diverged_SV[0, v]), int(diverged_SV[1, v])),
             is_small=bool(small_V[v]),
         )
         for v, name in enumerate(names_V)
@@ -153,19 +159,24 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
 
 
 def _counted(is_so_T: NDArray[np.bool_], variant_T: NDArray[np.intp], variants: int) -> NDArray[np.intp]:
-    """Of how many trials of each variant it is so."""
+    """Returns for each variant for how many of its trials the condition holds."""
     return np.bincount(variant_T[is_so_T], minlength=variants)
 
 
 def _corrected(
-    sign: int, policy: Policy, n_V: NDArray[np.int64], mean_V: Floats, error_V: Floats, luck_V: Sequence[Luck | None]
+    sign: int,
+    policy: Policy,
+    n_V: NDArray[np.int64],
+    mean_V: Floats,
+    error_V: Floats,
+    noise_V: Sequence[NightNoise | None],
 ) -> list[float]:
-    """P-values of being worse (sign 1) or better (-1) after Holm's correction; 1 for what can't be tested."""
+    """Returns p-values of being worse (sign 1) or better (-1) after Holm's correction; 1 if there is no test."""
     least = math.log1p(policy.least_effect)
     tested = [v for v in range(len(n_V)) if n_V[v] > 1]
     over_seeds = [t_test(sign * float(mean_V[v]) - least, float(error_V[v]), int(n_V[v]) - 1) for v in tested]
     p = holm(
-        [_p(sign, policy.early, float(mean_V[v]), each, luck_V[v]) for v, each in zip(tested, over_seeds, strict=True)]
+        [_p(sign, policy.early, float(mean_V[v]), each, noise_V[v]) for v, each in zip(tested, over_seeds, strict=True)]
     )
     corrected = {v: max(both) for v, *both in zip(tested, over_seeds, p, strict=True)}
     return [corrected.get(v, 1.0) for v in range(len(n_V))]
@@ -177,25 +188,25 @@ def _verdict(worse: float, better: float, alpha: float) -> str:
     return "better" if better <= alpha else "same"
 
 
-def _p(sign: int, early: float, mean: float, over_seeds: float, luck: Luck | None) -> float:
-    """P-value of one variant's being worse (sign 1) or better (-1) that needs correction for the number of variants."""
-    if luck is None:
+def _p(sign: int, early: float, mean: float, over_seeds: float, noise: NightNoise | None) -> float:
+    """Returns the p-value of one variant that must be corrected for the number of variants."""
+    if noise is None:
         return over_seeds
-    offset, spread, nights = luck
+    offset, spread, nights = noise
     if nights < NIGHTS:
         return over_seeds if sign * mean >= math.log(early) else 1.0
     return TRIMMED * t_test(sign * offset, spread * math.sqrt(1 + 1 / nights), min(TAILS, nights - 1))
 
 
 def t_test(excess: float, error: float, freedom: int) -> float:
-    """The tail beyond excess / error; where nothing varies, a difference is certain and none is none."""
+    """Returns the tail beyond excess / error. If nothing varies, any excess is certain."""
     if error == 0:
         return 0.0 if excess > 0 else 1.0
     return t_tail(excess / error, freedom)
 
 
-def _luck(night: Scores, history: Sequence[Scores], names_V: NDArray[np.str_]) -> list[Luck]:
-    """The luck of each variant."""
+def _night_noise(night: Scores, history: Sequence[Scores], names_V: NDArray[np.str_]) -> list[NightNoise]:
+    """Returns the noise between nights of each variant."""
     means_HV = np.array([_night_means(each, night, names_V) for each in history])
     own_V = _night_means(night, night, names_V)
     known_HV = np.isfinite(means_HV)
@@ -208,7 +219,7 @@ def _luck(night: Scores, history: Sequence[Scores], names_V: NDArray[np.str_]) -
 
 
 def _night_means(scores: Scores, like: Scores, names_V: NDArray[np.str_]) -> Floats:
-    """Mean log RMSE of each variant in one night; NaN unless it has all the trials that `like` has of it."""
+    """Returns the mean log RMSE of each variant in one night; NaN unless the night has all trials that `like` has."""
     _, theirs_T, ours_T = np.intersect1d(scores.trial_T, like.trial_T, return_indices=True)
     wanted_T = np.searchsorted(names_V, like.variant_T[np.isin(like.variant_T, names_V)])
     keep_T = np.isin(like.variant_T[ours_T], names_V)
@@ -218,7 +229,7 @@ def _night_means(scores: Scores, like: Scores, names_V: NDArray[np.str_]) -> Flo
 
 
 def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Number, mean and standard deviation (of n - 1) of each variant's values; NaN where there are too few."""
+    """Returns number, mean and standard deviation (with n - 1) of each variant's values; NaN if there are too few."""
     n_V = np.bincount(variant_T, minlength=variants)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_V = np.bincount(variant_T, values_T, minlength=variants) / n_V
@@ -228,5 +239,5 @@ def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tu
 
 
 def log_rmse(rmse_T: Floats) -> Floats:
-    """What is compared: the natural logarithm, of what diverged that of LOST."""
-    return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), LOST))
+    """Returns the compared quantity: the natural logarithm of the RMSE, of DIVERGED for a trial that diverged."""
+    return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), DIVERGED))

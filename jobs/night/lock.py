@@ -1,12 +1,12 @@
-"""The lock of the nights of a store: one file, moved by conditional writes alone, in a folder or a bucket.
+"""The lock of a store's nights: a lease in one file, moved by conditional writes alone, in a folder or a bucket.
 
-`nightly/lock.json` says who holds it and until when. Its holder renews it from a thread; whoever finds it expired, or
-its process dead, takes it over by compare and swap, so that of many one succeeds. A lease is no proof that its old
-holder has stopped: each holder has a larger token than the one before, and `jobs.night.champion` refuses a smaller
-one (fencing: Kleppmann, How to do distributed locking, 2016; Gray and Cheriton, Leases, SOSP 1989).
+`nightly/lock.json` says who holds the lock and until when. The holder renews it from a thread. Whoever finds it
+expired, or its process dead, takes it over by compare and swap, so only one of many succeeds. An expired lease doesn't
+prove that its holder has stopped. So each holder has a larger token than the one before, and champion.py rejects a
+smaller one (fencing: Kleppmann, How to do distributed locking, 2016; Gray and Cheriton, Leases, SOSP 1989).
 
-Clocks may jump. A holder counts its lease on its monotonic clock. One who finds a lease that ends later than any
-holder could have promised doesn't believe the clocks: it watches the file for one lease instead.
+Clocks may jump. A holder counts its lease on its monotonic clock. A process that finds a lease ending later than any
+holder could have promised doesn't trust the clocks: it watches the file for the length of one lease instead.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from sumsquares.jobs.storage.typed import typed
 
 PATH = "nightly/lock.json"
 LEASE = 60.0
-"""Seconds that a holder may be silent for; it renews three times as often. One that is silent for longer, since its
-store doesn't answer, goes on afterwards unless another has begun; one that is dead is in the way for so long."""
+"""Seconds that a holder may go without renewing; it renews three times as often. If its store doesn't answer for
+longer, it goes on afterwards unless another night has begun. A dead holder on another machine blocks the store for this
+long."""
 _WATCHES = 20
 log = logging.getLogger(__name__)
 
@@ -50,27 +51,27 @@ class Owner:
     host: str
     pid: int
     process: str
-    """Boot, PID namespace and start of the process, or nothing where the system doesn't tell."""
+    """Boot, PID namespace and start of the process; empty if the system doesn't tell."""
     night: str
     since: Moment
-    """When it began."""
+    """When the night began."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What the lock's file says."""
+    """What lock.json holds."""
 
     token: int
     """Grows by one with each holder."""
     owner: Owner | None
-    """None: it is free."""
+    """None if the lock is free."""
     expires: Moment
-    """When it ends."""
+    """When the lease ends."""
     seconds: Annotated[float, Field(gt=0, le=1e6)]
     """Length of the lease."""
 
     def encode(self) -> bytes:
-        """The file's bytes, unlike those of any other writer."""
+        """Returns the file's bytes, unlike those of any other writer."""
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
 
 
@@ -78,7 +79,7 @@ _SHAPE = TypeAdapter(Lease)
 
 
 def read_lease(store: Store) -> tuple[Lease | None, str]:
-    """What the file says, with its version; None if there is none.
+    """Returns what the file holds, with its version; None if there is none.
 
     Raises:
         DamagedRecord: it is not what was written.
@@ -108,11 +109,13 @@ class Lock:
         return self._lease.token
 
     def renew(self) -> bool:
-        """Promises to be silent no longer than one more lease; False if the lock is another's by now."""
+        """Extends the lease by its length from now; returns False if another holds the lock by now."""
         with self._guard:
             found, version = read_lease(self._store)
             if not self._is_ours(found):
                 return False
+
+            # The end never moves back, even if the wall clock did: time since the start is counted monotonically.
             wall, monotonic = self._began
             asked = self._clock.monotonic()
             now = max(self._clock.now(), wall + asked - monotonic)
@@ -123,7 +126,7 @@ class Lock:
             return True
 
     def check(self) -> None:
-        """Makes sure that the lock is still held; to be called right before what only its holder may do.
+        """Checks that the lock is still held; to be called right before what only its holder may do.
 
         Raises:
             BusyError: it was taken over or unlocked, or couldn't be renewed in time.
@@ -135,7 +138,7 @@ class Lock:
             self._lost()
 
     def release(self) -> None:
-        """Frees it if it is still ours."""
+        """Frees the lock if it is still ours."""
         with self._guard:
             found, version = read_lease(self._store)
             if self._is_ours(found):
@@ -166,7 +169,8 @@ def holding(store: Store, night: str, clock: Clock, above: int = 0, seconds: flo
     )
     try:
         with uninterrupted():
-            lock = _take(store, night, clock, found, version, above, seconds)
+            token = max(above, found.token if found else 0) + 1
+            lock = _take(store, clock, _lease(night, clock, token, seconds), version)
         thread.start()
         yield lock
     finally:
@@ -181,12 +185,12 @@ def _release(lock: Lock | None) -> None:
     try:
         if lock is not None:
             lock.release()
-    except (StorageError, DamagedRecord) as error:  # it expires by itself, and must not hide what went wrong
+    except (StorageError, DamagedRecord) as error:  # the lease expires by itself; this must not hide another error
         log.warning("the lock was not freed: %s", error)
 
 
 def refuse_busy(store: Store, clock: Clock) -> None:
-    """Nothing but a look, before anything is done that takes time.
+    """Checks early, before anything slow is done, that the lock can be had; changes nothing.
 
     Raises:
         BusyError: another holds the lock; who, where and since when.
@@ -196,7 +200,7 @@ def refuse_busy(store: Store, clock: Clock) -> None:
 
 
 def unlock(store: Store, clock: Clock) -> Owner | None:
-    """Frees the lock whoever holds it, and returns who did; that one can't promote any more.
+    """Frees the lock whoever holds it; returns who did, who can't promote any more.
 
     Raises:
         BusyError: somebody moved it in the meantime.
@@ -216,20 +220,23 @@ def unlock(store: Store, clock: Clock) -> Owner | None:
 
 
 def _free(store: Store, clock: Clock) -> tuple[Lease | None, str]:
-    """The lease as it is, if it may be taken."""
+    """Returns the present lease, if it may be taken."""
     found, version = read_lease(store)
     if found is not None and found.owner is not None and not _is_abandoned(store, found, version, clock):
         raise _busy(store, found)
     return found, version
 
 
-def _take(
-    store: Store, night: str, clock: Clock, found: Lease | None, version: str, above: int, seconds: float
-) -> Lock:
-    owner = Owner(socket.gethostname(), os.getpid(), process_name(os.getpid()), night, clock.now())
-    token = max(above, found.token if found else 0) + 1
-    lease = Lease(token, owner, clock.now() + seconds, seconds)
-    won = store.replace(PATH, lease.encode(), version) if found else store.create(PATH, lease.encode())
+def _lease(night: str, clock: Clock, token: int, seconds: float) -> Lease:
+    """Returns a lease of this process that begins now."""
+    now = clock.now()
+    owner = Owner(socket.gethostname(), os.getpid(), process_name(os.getpid()), night, now)
+    return Lease(token, owner, now + seconds, seconds)
+
+
+def _take(store: Store, clock: Clock, lease: Lease, version: str) -> Lock:
+    """Writes the lease if the file's version is still the one given, empty if there was no file."""
+    won = store.replace(PATH, lease.encode(), version) if version else store.create(PATH, lease.encode())
     if not won:
         raise _busy(store, read_lease(store)[0])
     return Lock(store, lease, clock)
@@ -243,6 +250,8 @@ def _is_abandoned(store: Store, found: Lease, version: str, clock: Clock) -> boo
         return True
     if left <= found.seconds:
         return False
+
+    # No holder promises more than one lease, so one of the clocks is wrong. A live holder renews within that time.
     log.warning("%s ends later than it can: a clock was set back; watching it for %.0f s", PATH, found.seconds)
     for _ in range(_WATCHES):
         clock.sleep(found.seconds / _WATCHES)
@@ -252,22 +261,22 @@ def _is_abandoned(store: Store, found: Lease, version: str, clock: Clock) -> boo
 
 
 def _is_dead(owner: Owner) -> bool:
-    """Whether its process is known to be gone: it is of this boot and this PID namespace, and is not there."""
-    here = process_name(os.getpid())
-    same_place = owner.process.rpartition("/")[0] == here.rpartition("/")[0] != ""
-    if not same_place or owner.host != socket.gethostname():
+    """Whether the owner's process is known to be gone, which only its own boot and PID namespace can tell."""
+    own = process_name(os.getpid())
+    is_same_system = owner.process.rpartition("/")[0] == own.rpartition("/")[0] != ""
+    if not is_same_system or owner.host != socket.gethostname():
         return False
     try:
         os.kill(owner.pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # somebody's, and its start may be hidden
+    except PermissionError:  # another user's process, whose start may be hidden
         return False
     return process_name(owner.pid) != owner.process
 
 
 def process_name(pid: int) -> str:
-    """A process of this machine beyond its number, which is used again; empty if there is none, or no /proc."""
+    """Returns what identifies a process of this machine, since PIDs are reused; empty if there is none, or no /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         space = Path("/proc/self/ns/pid").readlink()
@@ -288,7 +297,7 @@ def _busy(store: Store, found: Lease | None) -> BusyError:
 
 
 def keep_alive(lock: Lock, done: threading.Event, pause: float) -> None:
-    """Renews until done, or until the lock is lost; a store that doesn't answer is asked again."""
+    """Renews the lease until done, or until the lock is lost; if the store fails, it tries again."""
     while not done.wait(pause):
         try:
             if not lock.renew():

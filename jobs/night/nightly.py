@@ -1,8 +1,8 @@
-"""One night, as a story: lock, train, measure, judge, promote, record, tell, prune.
+"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune.
 
-Every step may be interrupted and done again. A night is finished once its night.json is there; until then a second
-start goes on with it. What counts is committed in this order: trials, scores, the champion, night.json. Then the hook
-is told, and state.json says that it was.
+Every step may be interrupted and done again. A night is finished once its night.json exists; until then a second start
+continues it. Results are committed in this order: trials, scores, the champion, night.json. Then the hook is run, and
+state.json says that it was.
 """
 
 from __future__ import annotations
@@ -14,31 +14,49 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.night.champion import Champion, read_champion
+from sumsquares.jobs.night.context import LockedContext, NightContext
 from sumsquares.jobs.night.decision import decide
-from sumsquares.jobs.night.here import Here, Options
-from sumsquares.jobs.night.lock import Lock, holding, refuse_busy
-from sumsquares.jobs.night.mending import has_lost, has_scores, make_good, mend_champion, mend_others
-from sumsquares.jobs.night.nights import Night, check_night, keep_source, read_night, read_state, write_record
-from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.night.retention import Keep, plan_pruning, prune, text_of, warning_of
-from sumsquares.jobs.night.scores import make_scores, variant_name
-from sumsquares.jobs.night.sources import mend_specs
-from sumsquares.jobs.night.telling import ended_state, event_of, follows_trouble, tell_broken, tell_missed
-from sumsquares.jobs.night.words import best_of, gate_facts, sentence
+from sumsquares.jobs.night.lock import holding, refuse_busy
+from sumsquares.jobs.night.notify import (
+    ended_state,
+    event_of,
+    follows_trouble,
+    notify,
+    notify_broken,
+    notify_missed,
+)
+from sumsquares.jobs.night.records import (
+    Attempt,
+    NightRecord,
+    NightState,
+    PartialNight,
+    read_night,
+    read_state,
+    refuse_foreign_files,
+    write_night,
+    write_spec,
+    write_state,
+)
+from sumsquares.jobs.night.repair import is_intact, repair_champion, repair_night, repair_others, repair_specs
+from sumsquares.jobs.night.report import best_of, gate_facts, message_of, pruning_text, pruning_warning
+from sumsquares.jobs.night.retention import plan_pruning, prune
+from sumsquares.jobs.night.scores import make_scores
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
-from sumsquares.jobs.spec.variants import variants
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.storage.checksummed import DamagedRecord
-from sumsquares.jobs.storage.store import StorageError, Store
+from sumsquares.jobs.storage.store import StorageError
+
+Outcome = NightRecord | PartialNight
+"""How a start of a night ended. Only a partial night isn't in night.json."""
 
 
-def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
-    """One night; returns what night.json holds, or of a partial night would hold. `exit_code` is in it.
+def run_night(context: NightContext) -> Outcome:
+    """Runs one night to its outcome; a finished one is returned as it is.
 
     Raises:
         BusyError: a night runs already, or this one has lost its lock.
@@ -47,75 +65,172 @@ def run_night(night: Night, options: Options, here: Here) -> dict[str, Any]:
 
     """
     try:
-        return _closed(night, here) or _started(night, options, here)
+        return _finished(context) or _started(context)
     except BusyError:
-        raise  # the night is another's, and so are its files
+        raise  # the night is another process's, and so are its files
     except Exception as error:
-        here.tell(options, "failure", {**_names(night), "error": _words(error), "exit_code": exits.code_of(error)})
+        facts = {**_identity(context), "error": _words(error), "exit_code": exits.code_of(error)}
+        notify(context, "failure", facts)
         raise
 
 
-def _closed(night: Night, here: Here) -> dict[str, Any] | None:
-    """What a night has come to that is over, with the hook told; its specs are written anew where they are damaged.
-
-    None as well where it has lost something else that can be made anew.
-    """
-    check_night(here.store, night.id)
-    mend_specs(here.store, night)
-    ended = read_night(here.store, night.id)
-    if ended is None or not _is_over(night, here):
+def _finished(context: NightContext) -> NightRecord | None:
+    """Returns how the night ended if there is nothing left to do; damaged specs of it are written anew."""
+    night, store = context.night, context.store
+    refuse_foreign_files(store, night.id)
+    repair_specs(store, night)
+    record = read_night(store, night.id)
+    if record is None or not _has_ended(context):
         return None
-    read_champion(here.store)  # where its file is lost, to say that there is nothing to do would be wrong
-    if has_lost(night, here.store) or not has_scores(night, here.store):
+    read_champion(store)  # if its file is lost, to say that there is nothing to do would be wrong
+    if not is_intact(context):
         return None
-    here.progress.say(f"night {night.id} was finished at {ended['ended']}: {ended['result']}; there is nothing to do")
-    return ended
-
-
-def _is_over(night: Night, here: Here) -> bool:
-    state = read_state(here.store, night.id)
-    return state is not None and state["state"] == "ended"
-
-
-def _started(night: Night, options: Options, here: Here) -> dict[str, Any]:
-    """The night from wherever it stands. What can refuse it comes before the lock, the first thing that it writes."""
-    read = Reading()
-    champion = _checked_champion(night, here.store)
-    refuse_busy(here.store, here.clock)
-    above = champion.token if champion else 0
-    try:
-        with Runtime(here.place, here.store, here.progress) as runtime:
-            runtime.prepare_training(make_plan(night.trained, here.store, read))
-            with holding(here.store, night.id, here.clock, above) as lock:
-                if (ended := _closed(night, here)) is not None:  # another's start was faster
-                    return ended
-                _checked_champion(night, here.store)
-                return _held(night, options, here, runtime, lock, read)
-    except exits.Stopped as signal:
-        _record_stopped(night, signal, here, above)
-        raise
-
-
-def _held(night: Night, options: Options, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> dict[str, Any]:
-    """The night under its lock, with all that follows from how it ended."""
-    record = read_night(here.store, night.id)
-    if record is not None and _is_over(night, here):
-        is_whole = make_good(night, here, runtime, lock, read)
-        return record if is_whole else {**record, "exit_code": exits.INCOMPLETE}
-    record = record or _attempt(night, options, here, runtime, lock, read)
-    if record["result"] != "partial":
-        here.tell(options, event_of(record), record)
-        write_record(here.store, night.id, "state", ended_state(record))
-    else:
-        here.tell(options, "failure", record)
-    _prune(night, options.keep, here, lock, read)
-    if record["result"] != "partial":
-        _mend_others(night, here, runtime, lock, read)
+    context.progress.say(f"night {night.id} was finished at {record.ended}: {record.result}; there is nothing to do")
     return record
 
 
-def _checked_champion(night: Night, store: Store) -> Champion | None:
-    """The champion, if this night may be compared with it."""
+def _started(context: NightContext) -> Outcome:
+    """Starts the night, or continues it from wherever it stands."""
+    night, store = context.night, context.store
+
+    # Everything that can refuse the night comes before the lock, the first thing that it writes.
+    champion = _checked_champion(context)
+    refuse_busy(store, context.clock)
+    token = champion.token if champion else 0
+    try:
+        with Runtime(context.placement, store, context.progress) as runtime:
+            runtime.prepare_training(make_plan(night.trained, store, context.results))
+            with holding(store, night.id, context.clock, token) as lock:
+                # Another start may have finished this night, or another spec's night promoted one, before the lock.
+                if (record := _finished(context)) is not None:
+                    return record
+                _checked_champion(context)
+                return _locked(LockedContext.of(context, lock, runtime))
+    except exits.Stopped as signal:
+        _record_late_stop(context, signal, token)
+        raise
+
+
+def _locked(context: LockedContext) -> Outcome:
+    """Runs the night under its lock, with everything that follows from how it ended."""
+    night, store = context.night, context.store
+
+    # A night that has ended and was notified of is here because it has lost files.
+    record = read_night(store, night.id)
+    if record is not None and _has_ended(context):
+        is_complete = repair_night(context)
+        return record if is_complete else record.model_copy(update={"exit_code": exits.INCOMPLETE})
+
+    # One whose night.json exists was killed before its hook: only what comes after is left to do.
+    outcome = record or _attempt(context)
+    if isinstance(outcome, PartialNight):
+        notify(context, "failure", outcome.to_json())
+        _prune(context)
+        return outcome
+    notify(context, event_of(outcome), outcome.to_json())
+    write_state(store, ended_state(outcome))
+    _prune(context)
+    _repair_others(context)
+    return outcome
+
+
+def _attempt(context: LockedContext) -> Outcome:
+    """Begins or continues the night; a failure is recorded in its state."""
+    night, store, progress = context.night, context.store, context.progress
+    attempt = _begin(context, context.lock.token)
+    try:
+        # The dead are reported first: this night may be the one that recovers from them.
+        notify_broken(context)
+        attempt = _begin(context, context.lock.token)
+        if attempt.attempt == 1:
+            notify_missed(context, attempt)
+
+        # From here on the store knows of the night, whatever happens to it.
+        write_spec(store, night)
+        write_state(store, NightState(**attempt.to_json(), state="running"))
+        progress.say(f"night {night.id} begins, attempt {attempt.attempt}, store {store.root}")
+        return _train_and_judge(context, attempt)
+    except BusyError:
+        raise
+    except exits.Stopped as signal:
+        _record_failure(context, _stopped(context, attempt, signal))
+        raise
+    except Exception as error:
+        facts = {"error": _words(error), "exit_code": exits.code_of(error), "ended": context.clock.stamp()}
+        _record_failure(context, NightState(**attempt.to_json(), **facts, state="failed"))
+        raise
+
+
+def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
+    """Trains, measures, judges, promotes and records the night."""
+    night, store, clock, policy = context.night, context.store, context.clock, context.options.policy
+    began = clock.monotonic()
+
+    # Train. The champion comes first: without its results there is nothing to compare with.
+    repair_champion(context)
+    trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
+    progress = {**attempt.to_json(), "trials": asdict(trained.summary.counts), "stages": dict(trained.seconds)}
+
+    # A night that lacks trials would be judged on those that happened to succeed, so it isn't judged at all.
+    if trained.summary.counts.missing:
+        return _partial(context, progress, trained)
+
+    # Measure on the rows that all nights share, then judge against the champion and promote if that is earned.
+    scores, sha256 = make_scores(store, night, context.results)
+    decision = decide(context, scores)
+    message = message_of(decision, night, policy)
+    if decision.result == "failed":
+        context.progress.warn(f"night {night.id}: {message}")
+
+    # Record. Until night.json exists the next start does all of this again, to the same end.
+    record = NightRecord(
+        **progress,
+        result=decision.result,
+        exit_code=_exit_code(decision.result, trained),
+        message=message,
+        against=decision.against,
+        trained_digest=night.trained.digest,
+        scores_sha256=sha256,
+        gate=gate_facts(decision, night, policy),
+        best=best_of(scores, night),
+        ended=clock.stamp(),
+        seconds=round(clock.monotonic() - began, 3),
+    )
+    context.lock.check()
+    write_night(store, record)
+    return record
+
+
+def _partial(context: NightContext, progress: dict[str, Any], trained: RunOutcome) -> PartialNight:
+    """Records a night that lacks trials."""
+    missing = trained.summary.counts.missing
+    message = f"{counted(missing, 'trial')} missing: not judged and not promoted; start the night again"
+    outcome = PartialNight(
+        **progress,
+        ended=context.clock.stamp(),
+        message=message,
+        result="partial",
+        exit_code=trained.exit_code,
+    )
+    write_state(context.store, NightState(**outcome.to_json(), state="partial"))
+    context.progress.warn(f"night {context.night.id}: {message}")
+    return outcome
+
+
+def _exit_code(result: str, trained: RunOutcome) -> int:
+    if result in ("worse", "apart"):
+        return exits.REGRESSED
+    return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
+
+
+def _has_ended(context: NightContext) -> bool:
+    state = read_state(context.store, context.night.id)
+    return state is not None and state.state == "ended"
+
+
+def _checked_champion(context: NightContext) -> Champion | None:
+    """Returns the champion, if this night may be compared with it."""
+    night, store = context.night, context.store
     champion, _ = read_champion(store)
     if champion is not None and champion.spec != night.spec.name:
         raise UsageError(
@@ -123,156 +238,80 @@ def _checked_champion(night: Night, store: Store) -> Champion | None:
             "give each nightly spec a store of its own (--store), or keep its name"
         )
     state = read_state(store, night.id)
-    if state is not None and state["fresh"] != night.fresh:
-        begun = "with" if state["fresh"] else "without"
+    if state is not None and state.fresh != night.fresh:
+        begun = "with" if state.fresh else "without"
         raise UsageError(f"night {night.id} was begun {begun} --fresh-data: go on {begun} it, or give another --date")
     return champion
 
 
-def _attempt(night: Night, options: Options, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> dict[str, Any]:
-    """Begins or goes on; a failure is recorded."""
-    facts = _begun(night, lock.token, here)
-    try:
-        tell_broken(night, options, here)
-        facts = _begun(night, lock.token, here)  # again: what was told of may be what this night recovers from
-        if facts["attempt"] == 1:
-            tell_missed(night, facts, options, here)
-        keep_source(here.store, night)
-        write_record(here.store, night.id, "state", {**facts, "state": "running"})
-        here.progress.say(f"night {night.id} begins, attempt {facts['attempt']}, store {here.store.root}")
-        return _make(night, facts, options, here, runtime, lock, read)
-    except BusyError:
-        raise
-    except exits.Stopped as signal:
-        _record_failure(night, {**facts, **_stopped(signal, here)}, here)
-        raise
-    except Exception as error:
-        told = {"error": _words(error), "exit_code": exits.code_of(error), "ended": here.clock.stamp()}
-        _record_failure(night, {**facts, **told, "state": "failed"}, here)
-        raise
-
-
-def _begun(night: Night, token: int, here: Here) -> dict[str, Any]:
-    """What is known of an attempt from its start on."""
-    before = read_state(here.store, night.id)
-    return {
-        **_names(night),
-        "fresh": night.fresh,
-        "run": night.run,
-        "token": token,
-        "attempt": before["attempt"] + 1 if before else 1,
-        "began": before["began"] if before else here.clock.stamp(),
-        "recovers": follows_trouble(night, before, here.store),
-        "source_sha256": sha256_of(seal_text(night.spec.source_text)),
-    }
-
-
-def _stopped(signal: exits.Stopped, here: Here) -> dict[str, Any]:
-    return {"state": "stopped", "exit_code": signal.code, "error": str(signal), "ended": here.clock.stamp()}
-
-
-def _record_stopped(night: Night, signal: exits.Stopped, here: Here, above: int) -> None:
-    """Of a night that a signal has stopped outside its attempt: while Ray was starting, or while its hook ran."""
-    try:
-        with holding(here.store, night.id, here.clock, above) as lock:
-            state = read_state(here.store, night.id)
-            if state is None or state["state"] not in ("stopped", "ended"):
-                keep_source(here.store, night)
-                _record_failure(night, {**_begun(night, lock.token, here), **_stopped(signal, here)}, here)
-    except (BusyError, StorageError, DamagedRecord) as error:
-        here.progress.warn(f"that it was stopped was not recorded: {error}")
-
-
-def _names(night: Night) -> dict[str, Any]:
-    spec = night.spec
+def _identity(context: NightContext) -> dict[str, Any]:
+    night, spec = context.night, context.night.spec
     return {"night": night.id, "date": night.date.isoformat(), "spec_name": spec.name, "spec_digest": spec.digest}
+
+
+def _begin(context: NightContext, token: int) -> Attempt:
+    """Returns what is known of an attempt from its start."""
+    night = context.night
+    before = read_state(context.store, night.id)
+    return Attempt(
+        **_identity(context),
+        fresh=night.fresh,
+        run=night.run,
+        token=token,
+        attempt=before.attempt + 1 if before else 1,
+        began=before.began if before else context.clock.stamp(),
+        recovers=follows_trouble(context, before),
+        source_sha256=sha256_of(seal_text(night.spec.source_text)),
+    )
 
 
 def _words(error: Exception) -> str:
     return masked(f"{type(error).__name__}: {error}")
 
 
-def _make(
-    night: Night,
-    facts: dict[str, Any],
-    options: Options,
-    here: Here,
-    runtime: Runtime,
-    lock: Lock,
-    read: Reading,
-) -> dict[str, Any]:
-    """Trains, judges and promotes; returns the record, which is in the store unless the night is partial."""
-    began = here.clock.monotonic()
-    mend_champion(night, here, runtime, lock, read)
-    trained = run_spec(night.trained, runtime, read, lock.check)
-    facts = {**facts, "trials": asdict(trained.summary.counts), "stages": trained.seconds}
-    if trained.summary.counts.missing:
-        return _partial(night, facts, trained, here)
-    scores, sha256 = make_scores(here.store, night, read)
-    decision = decide(here.store, night, scores, options.policy, lock, here.clock, read)
-    names = {variant_name(variant): variant for variant in variants(night.spec)}
-    message = sentence(decision, names, options.policy, night.id)
-    if decision.result == "failed":
-        here.progress.warn(f"night {night.id}: {message}")
-    record = {
-        **facts,
-        "result": decision.result,
-        "exit_code": _code(decision.result, trained),
-        "message": message,
-        "against": decision.against,
-        "trained_digest": night.trained.digest,
-        "scores_sha256": sha256,
-        "gate": gate_facts(decision, names, options.policy),
-        "best": best_of(scores, names),
-        "ended": here.clock.stamp(),
-        "seconds": round(here.clock.monotonic() - began, 3),
-    }
-    lock.check()
-    write_record(here.store, night.id, "night", record)
-    return record
+def _stopped(context: NightContext, attempt: Attempt, signal: exits.Stopped) -> NightState:
+    facts = {"error": str(signal), "exit_code": signal.code, "ended": context.clock.stamp()}
+    return NightState(**attempt.to_json(), **facts, state="stopped")
 
 
-def _partial(night: Night, facts: dict[str, Any], trained: RunOutcome, here: Here) -> dict[str, Any]:
-    """A night without all of its trials is neither judged nor finished."""
-    missing = trained.summary.counts.missing
-    message = f"{counted(missing, 'trial')} missing: not judged and not promoted; start the night again"
-    ended = {"ended": here.clock.stamp(), "message": message, "result": "partial"}
-    record = {**facts, **ended, "exit_code": trained.exit_code}
-    write_record(here.store, night.id, "state", {**record, "state": "partial"})
-    here.progress.warn(f"night {night.id}: {message}")
-    return record
-
-
-def _code(result: str, trained: RunOutcome) -> int:
-    if result in ("worse", "apart"):
-        return exits.REGRESSED
-    return exits.INCOMPLETE if trained.summary.counts.diverged else exits.OK
-
-
-def _record_failure(night: Night, told: dict[str, Any], here: Here) -> None:
+def _record_late_stop(context: NightContext, signal: exits.Stopped, above: int) -> None:
+    """Records that a signal stopped the night outside its attempt: while Ray was starting, or while its hook ran."""
+    night, store = context.night, context.store
     try:
-        write_record(here.store, night.id, "state", told)
+        with holding(store, night.id, context.clock, above) as lock:
+            state = read_state(store, night.id)
+            if state is None or state.state not in ("stopped", "ended"):
+                write_spec(store, night)
+                _record_failure(context, _stopped(context, _begin(context, lock.token), signal))
+    except (BusyError, StorageError, DamagedRecord) as error:
+        context.progress.warn(f"that it was stopped was not recorded: {error}")
+
+
+def _record_failure(context: NightContext, state: NightState) -> None:
+    try:
+        write_state(context.store, state)
     except StorageError as error:  # it may be why the night failed, and must not hide it
-        here.progress.warn(f"the failure was not recorded: {error}")
+        context.progress.warn(f"the failure was not recorded: {error}")
 
 
-def _mend_others(night: Night, here: Here, runtime: Runtime, lock: Lock, read: Reading) -> None:
-    """Makes anew what other nights have lost; trouble with that is told, and the night stays what it is."""
+def _repair_others(context: LockedContext) -> None:
+    """Makes anew what other nights have lost. Trouble with that is a warning, and the night stays what it is."""
     try:
-        mend_others(night, here, runtime, lock, read)
+        repair_others(context)
     except (StorageError, ValueError, BusyError) as error:
-        here.progress.warn(f"what other nights have lost was not made anew: {error}")
+        context.progress.warn(f"what other nights have lost was not made anew: {error}")
 
 
-def _prune(night: Night, keep: Keep, here: Here, lock: Lock, read: Reading) -> None:
-    """Deletes old nights; trouble with that is told, and the night stays what it is."""
+def _prune(context: LockedContext) -> None:
+    """Deletes old nights. Trouble with that is a warning, and the night stays what it is."""
+    store, policy, today = context.store, context.options.retention, context.clock.today()
     try:
-        plan = plan_pruning(here.store, keep, here.clock.today(), running=night.id, read=read)
-        prune(here.store, plan, lock.check)
+        plan = plan_pruning(store, policy, today, context.night.id, context.results)
+        prune(store, plan, context.lock.check)
     except (StorageError, ValueError, BusyError) as error:
-        here.progress.warn(f"old nights were not deleted: {error}")
+        context.progress.warn(f"old nights were not deleted: {error}")
         return
-    if warning := warning_of(here.store, plan):
-        here.progress.warn(warning)
+    if warning := pruning_warning(store, plan):
+        context.progress.warn(warning)
     if plan.nights:
-        here.progress.say(text_of(here.store, plan, deleted=True))
+        context.progress.say(pruning_text(store, plan, deleted=True))

@@ -1,8 +1,8 @@
 """Scores: all trials of a night, measured on the evaluation rows that every night of its spec shares.
 
-Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured there
-when it was trained; one with fresh data is measured here. They are kept in nightly/<night>/scores.parquet and made
-anew when that is damaged. What they mean is for jobs.night.gate.
+Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
+when it was trained; one with fresh data is measured here. Scores are kept in nightly/<night>/scores.parquet and made
+anew if that is damaged. Comparing them is for gate.py.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.gate import Scores
-from sumsquares.jobs.night.nights import Night, folder_of, stored_night
-from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.nights import Night, folder_of
+from sumsquares.jobs.night.records import stored_night
 from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
 from sumsquares.jobs.storage.checksummed import DamagedRecord
@@ -36,11 +38,11 @@ from sumsquares.jobs.storage.store import Store
 
 
 def scores_path(night: str) -> str:
-    """Where a night's scores lie."""
+    """Returns the path of a night's scores."""
     return f"{folder_of(night)}/scores.parquet"
 
 
-def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]:
+def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores, str]:
     """Measures a night and keeps the result; returns it with its SHA-256.
 
     Raises:
@@ -52,7 +54,7 @@ def make_scores(store: Store, night: Night, read: Reading) -> tuple[Scores, str]
     return _scores(table), hashlib.sha256(data).hexdigest()
 
 
-def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, bytes]:
+def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Table, bytes]:
     """The same, kept nowhere: the table, and the file that holds it; errors as in `make_scores`."""
     pairs, found = _trained(store, night, read)
     if night.fresh:
@@ -66,7 +68,7 @@ def measure_night(store: Store, night: Night, read: Reading) -> tuple[pa.Table, 
     return table, sink.getvalue()
 
 
-def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: Reading) -> Scores:
+def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: ResultsCache) -> Scores:
     """A night's trials of the datasets that `rows` names, measured on the test rows it gives; kept nowhere.
 
     Raises:
@@ -81,7 +83,7 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
-    """The kept scores of a night; None if they are gone or damaged, or not those of its trials."""
+    """Returns the kept scores of a night; None if they are gone, damaged, or not those of its trials."""
     try:
         data, found = store.get(scores_path(night)), stored_night(store, night)
     except (FileNotFoundError, DamagedRecord):
@@ -97,9 +99,9 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
 
 
 def variant_name(variant: Variant) -> str:
-    """A name for what is trained and the rows it is measured on; unlike the id, the same in any version of ours."""
-    columns = variant_columns(variant)
-    kept = {name: value for name, value in columns.items() if name not in ("variant_id", "dataset", "parameters")}
+    """Returns a name for what is trained and the rows it is measured on; stable across releases, unlike the id."""
+    left_out = {"variant_id", "dataset", "parameters"} | set(LATER).difference(variant.in_digests)
+    kept = {name: value for name, value in variant_columns(variant).items() if name not in left_out}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -122,7 +124,7 @@ def _within(scores: Scores, limits: Sequence[float]) -> Scores:
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
-    """Names of the datasets of which all trials diverged."""
+    """Returns the names of the datasets of which all trials diverged."""
     whole = set(scores.variant_T[np.isfinite(scores.rmse_T)].tolist())
     found: dict[str, bool] = {}
     for variant in given:
@@ -130,7 +132,9 @@ def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
     return sorted(name for name, has_result in found.items() if not has_result)
 
 
-def _trained(store: Store, night: Night, read: Reading) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
+def _trained(
+    store: Store, night: Night, read: ResultsCache
+) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
     """A night's trials, each as given and as trained, and what is stored of the latter."""
     pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
     stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])

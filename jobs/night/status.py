@@ -1,4 +1,4 @@
-"""What a person wants to know of a store's nights: how the last ones ended, which is missing, who runs now."""
+"""The status of a store's nights: how the latest ones ended, which are missing, and which one runs now."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sumsquares.jobs.night.calendar import missed_dates
-from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.champion import champion_night, read_champion
 from sumsquares.jobs.night.clock import Clock, stamp
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.lost import champion_night
-from sumsquares.jobs.night.nights import date_of, list_nights, read_night, read_state
-from sumsquares.jobs.night.sources import trained_spec
+from sumsquares.jobs.night.nights import date_of, list_nights
+from sumsquares.jobs.night.notify import missed_dates
+from sumsquares.jobs.night.records import read_night, read_state, trained_spec
 from sumsquares.jobs.show.format import counted, number
 from sumsquares.jobs.show.progress import clock as clock_text
 from sumsquares.jobs.storage.checksummed import DamagedRecord
@@ -24,7 +23,7 @@ _NAMED = 5  # missing dates in the text; --json has all
 
 
 def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
-    """The last nights, the newest first; today's is not missing yet."""
+    """Returns the status as JSON: the latest nights, the newest first. Today's night is not missing yet."""
     champion, lease, problems = None, None, []
     try:
         champion, _ = read_champion(store)
@@ -51,7 +50,7 @@ def status_facts(store: Store, clock: Clock, nights: int) -> dict[str, Any]:
 
 
 def status_text(facts: Mapping[str, Any]) -> str:
-    """The same for people, a line per night."""
+    """Returns the same for people, one line per night."""
     champion, running = facts["champion"], facts["running"]
     asks = "; `sumsquares predict champion NUMBER...` asks it"
     lines = [f"champion: {champion}{asks}" if champion else "champion: none"]
@@ -74,9 +73,13 @@ def status_text(facts: Mapping[str, Any]) -> str:
 
 
 def _facts(store: Store, night: str, running: str | None) -> dict[str, Any]:
-    found = read_night(store, night)
-    if found is None:
-        state = read_state(store, night) or {"state": "damaged"}
-        word = "running" if night == running else {"running": "broken"}.get(state["state"], state["state"])
-        found = {**state, "night": night, "date": date_of(night).isoformat(), "result": word}
+    record = read_night(store, night)
+    if record is not None:
+        found = record.to_json()
+    else:
+        state = read_state(store, night)
+        name = state.state if state else "damaged"
+        result = "running" if night == running else {"running": "broken"}.get(name, name)
+        known = state.to_json() if state else {}
+        found = {**known, "night": night, "date": date_of(night).isoformat(), "result": result}
     return {name: found[name] for name in _FACTS if name in found}

@@ -21,31 +21,26 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
+from sumsquares.jobs.spec.axes import DEFAULTS, LATER
 from sumsquares.jobs.spec.variants import Variant
 
 FORMAT = 2
 FORMATS = (1, FORMAT)
-"""The formats that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable ones."""
+"""The formats that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable ones.
+
+Hyperparameters that a file lacks have their defaults: that is what its trials were trained with.
+"""
 
 _TEXT, _COUNT, _REAL = pa.string(), pa.int64(), pa.float64()
+_KINDS = {str: _TEXT, tuple: _TEXT, int: _COUNT, float: _REAL}
+"""Lists are JSON as in the spec, "[64, 64]": a list can't be grouped by."""
 _COLUMNS = {
     "trial_id": _TEXT,
     "variant_id": _TEXT,
     "dataset": _TEXT,  # the name in the spec that trained it; another spec may call the same data otherwise
     "dataset_digest": _TEXT,
     "task": _TEXT,
-    "hidden": _TEXT,  # JSON as in the spec, "[64, 64]": a list can't be grouped by
-    "activation": _TEXT,
-    "optimizer": _TEXT,
-    "lr": _REAL,
-    "schedule": _TEXT,
-    "weight_decay": _REAL,
-    "batch_size": _COUNT,
-    "epochs": _COUNT,
-    "init": _TEXT,
-    "normalize": _TEXT,
-    "dtype": _TEXT,
-    "shuffle_seed": _COUNT,
+    **{name: _KINDS[type(default)] for name, default in DEFAULTS.items()},
     "seed": _COUNT,
     "parameters": _COUNT,
     "status": _TEXT,  # "ok" or "diverged"
@@ -55,9 +50,9 @@ _COLUMNS = {
     "engine": _TEXT,
     "device": _TEXT,
 }
-SCHEMA = pa.schema([pa.field(name, kind, nullable=name in METRIC_NAMES) for name, kind in _COLUMNS.items()])
+SCHEMA = pa.schema([pa.field(name, kind, nullable=name in (*METRIC_NAMES, *LATER)) for name, kind in _COLUMNS.items()])
 """One row per trial."""
-_BEFORE = pa.schema([field for field in SCHEMA if field.name not in EVIDENCE])
+_BEFORE = pa.schema([field for field in SCHEMA if field.name not in (*EVIDENCE, *LATER)])
 
 _BLANK = "0" * 64
 _SEAL = re.compile(rb"seal-sha256:([0-9a-f]{64})")
@@ -85,20 +80,13 @@ def variant_columns(variant: Variant) -> dict[str, Any]:
         "dataset": variant.dataset.name,
         "dataset_digest": variant.dataset_digest,
         "task": variant.dataset.task,
-        "hidden": str(list(variant.hidden)),
-        "activation": variant.activation,
-        "optimizer": variant.optimizer,
-        "lr": float(variant.lr),
-        "schedule": variant.schedule,
-        "weight_decay": float(variant.weight_decay),
-        "batch_size": variant.batch_size,
-        "epochs": variant.epochs,
-        "init": variant.init,
-        "normalize": variant.normalize,
-        "dtype": variant.dtype,
-        "shuffle_seed": variant.shuffle_seed,
+        **{name: _cell(getattr(variant, name)) for name in DEFAULTS},
         "parameters": variant.parameters,
     }
+
+
+def _cell(value: Any) -> Any:
+    return str(list(value)) if isinstance(value, tuple) else value
 
 
 def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
@@ -130,9 +118,9 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
     file = pq.ParquetFile(pa.BufferReader(data))
     _check_format(file.schema_arrow, path)
     table = file.read(columns=columns, use_threads=False)
-    for name in EVIDENCE:
-        if name in columns and name not in table.column_names:
-            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), _REAL))
+    for name in set(columns).difference(table.column_names):  # it was written before there was this column
+        values = pa.array([_cell(DEFAULTS.get(name))] * len(table), SCHEMA.field(name).type)
+        table = table.append_column(SCHEMA.field(name), values)
     return table.select(columns)
 
 

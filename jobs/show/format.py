@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sumsquares.jobs.spec.axes import AXES, Train
+from sumsquares.jobs.spec.axes import AXES, DEFAULTS
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
@@ -30,7 +30,7 @@ def describe_variant(row: Row) -> str:
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
     told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
-    others = [axis for axis in AXES if axis not in TOLD and row[axis] != Train.model_fields[axis].default]
+    others = [axis for axis in AXES if axis not in TOLD and row[axis] != DEFAULTS[axis]]
     return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
 
 

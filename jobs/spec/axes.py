@@ -1,12 +1,24 @@
-"""The axes of a job spec: what one value of each may be, and the tables [train] and [[grid]] made of them.
+"""The one list of hyperparameters: what each may be, its default, and the tables [train] and [[grid]] made of it.
 
+A hyperparameter is added as a field of `Hyperparameters`. Specs, grids, variants, digests, result files and tables
+follow from its fields; only an engine has to be told what to do with it.
 The checks that need more than one table are in checks.py, the expansion to variants in variants.py.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -57,59 +69,84 @@ _SeedList = Annotated[tuple[Seed, ...], Field(min_length=1, examples=[[0, 1, 2]]
 Seeds = Annotated[_SeedCount | _SeedList, Discriminator(lambda v: "list" if isinstance(v, list | tuple) else "count")]
 
 
-class Train(BaseModel):
-    """[train]: the constants of every variant, each of which may also be an axis of a grid."""
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """All that a variant is but its dataset. It is also [train]: the constants that a grid doesn't list.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    New fields go to the end: the order is that in which variants vary, and the first ones stand in old digests.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     hidden: Hidden = ()
-    """Units of each hidden layer from the input side on: 0 to 64 layers of 1 to 16,384. () is linear."""
+    """Units of each hidden layer, from the input side: 0 to 64 layers of 1 to 16,384. () is a linear model."""
     activation: Activation = "relu"
-    """Behind every hidden layer; the output layer is always linear."""
+    """Applied after every hidden layer; the output layer is always linear."""
     optimizer: Optimizer = "adam"
     lr: LearningRate = 0.001
     """Learning rate of the first step, above 0."""
     schedule: Schedule = "constant"
-    """How the learning rate goes on: constant, or down to 0 on half a cosine over all epochs."""
+    """How the learning rate changes: not at all, or down to 0 on half a cosine over all epochs."""
     weight_decay: WeightDecay = 0.0
-    """Of at least 0; decoupled from the gradient for adamw only."""
+    """At least 0; decoupled from the gradient for adamw only."""
     batch_size: BatchSize = 100
-    """Rows per step, from 1 to the rows of every dataset it meets."""
+    """Rows per step, from 1 to the rows of every dataset it is used with."""
     epochs: Epochs = 500
     """Passes over the training rows, from 1 to 10,000,000."""
     init: Init = "glorot_uniform"
-    """Distribution of the first weights."""
+    """Distribution of the initial weights."""
     normalize: Normalize = "unit"
     """Scale of inputs and target."""
     dtype: Dtype = "float32"
-    """Of weights, activations and moments."""
+    """Of weights, activations and optimizer state."""
     shuffle_seed: Seed = 0
     """Seed of the order of the rows, from 0 to 2**63-1."""
 
+    @property
+    def in_digests(self) -> tuple[str, ...]:
+        """The names that every digest holds: the first twelve, and later ones that are not at their default.
 
-AXES = tuple(Train.model_fields)
-"""The axes in the order in which variants list and vary them: the last one changes fastest."""
+        So a trial that an earlier version trained keeps its id when a hyperparameter is added.
+        """
+        added = [name for name in LATER if getattr(self, name) != DEFAULTS[name]] if LATER else []
+        return (*_FIRST, *added) if added else _FIRST
 
 
-class Grid(BaseModel):
-    """[[grid]]: the cartesian product of its lists. An axis that is left out has the one value of [train]."""
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Hyperparameters)}
+"""By the name of a hyperparameter."""
+AXES = tuple(DEFAULTS)
+"""The hyperparameters in the order in which variants list and vary them: the last one changes fastest."""
+_FIRST, LATER = AXES[:12], AXES[12:]
+"""Hyperparameters that were added later: digests leave them out at their defaults, and old result files lack them."""
+
+
+class _OfDatasets(BaseModel):
+    """The first key of a [[grid]]."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: Axis[Annotated[str, Field(strict=True, examples=["squares"])]]
     """Names of the datasets."""
-    hidden: Annotated[tuple[Hidden, ...], BeforeValidator(_networks)] = ()
-    activation: Axis[Activation] = ()
-    optimizer: Axis[Optimizer] = ()
-    lr: Axis[LearningRate] = ()
-    schedule: Axis[Schedule] = ()
-    weight_decay: Axis[WeightDecay] = ()
-    batch_size: Axis[BatchSize] = ()
-    epochs: Axis[Epochs] = ()
-    init: Axis[Init] = ()
-    normalize: Axis[Normalize] = ()
-    dtype: Axis[Dtype] = ()
-    shuffle_seed: Axis[Seed] = ()
+
+
+def _axis_of(name: str, kind: Any) -> Any:
+    """What a [[grid]] may say of a hyperparameter: a value or a list of them, of networks always a list."""
+    is_list = isinstance(DEFAULTS[name], tuple)
+    return Annotated[tuple[kind, ...], BeforeValidator(_networks)] if is_list else Axis[kind]
+
+
+if TYPE_CHECKING:
+    _WithAxes = _OfDatasets
+else:
+    _kinds = get_type_hints(Hyperparameters, include_extras=True)
+    _WithAxes = create_model(
+        "_WithAxes", __base__=_OfDatasets, **{name: (_axis_of(name, _kinds[name]), ()) for name in AXES}
+    )
+
+
+class Grid(_WithAxes):
+    """[[grid]]: the Cartesian product of its lists. A hyperparameter that is left out has the value of [train]."""
+
     seeds: Seeds = 1
     """One trial each: a number n up to 10**9 for seeds 0 to n-1, or a list of seeds from 0 to 2**63-1."""
 
@@ -119,6 +156,6 @@ class Grid(BaseModel):
         return range(self.seeds) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
 
 
-def axes(grid: Grid, train: Train) -> dict[str, tuple[Any, ...]]:
+def axes(grid: Grid, train: Hyperparameters) -> dict[str, tuple[Any, ...]]:
     """Return the distinct values of every axis but dataset and seeds, in the order of AXES."""
     return {name: tuple(dict.fromkeys(getattr(grid, name) or (getattr(train, name),))) for name in AXES}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sumsquares.datasets.spec import SPLITS, NamedDataset
-from sumsquares.jobs.spec.axes import Grid, Train
+from sumsquares.jobs.spec.axes import DEFAULTS, Grid
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
 from sumsquares.jobs.spec.size import size_of
@@ -112,14 +112,14 @@ def _axis(raw: Raw, grid: Raw, key: str) -> list[Any]:
     """The values of an axis, those of [train] or the default where the grid leaves it open."""
     train = raw.get("train")
     constants = train if isinstance(train, dict) else {}
-    value = grid.get(key, constants.get(key, Train.model_fields[key].default))
+    value = grid.get(key, constants.get(key, DEFAULTS[key]))
     return value if isinstance(value, list) else [value]
 
 
 def _batch_sizes(raw: Raw, index: int, grid: Raw) -> Iterator[tuple[Place, Any]]:
     train = raw.get("train")
     if "batch_size" in grid or not isinstance(train, dict) or "batch_size" not in train:
-        default = {"batch_size": Train.model_fields["batch_size"].default}
+        default = {"batch_size": DEFAULTS["batch_size"]}
         yield from _values(default | grid, ("grid", index), "batch_size")
     else:
         yield ("train", "batch_size"), train["batch_size"]

@@ -87,7 +87,7 @@ def _problem(detail: ErrorDetails, value: Any, schema: Schema) -> str:
         return str(detail["ctx"]["error"])
     if kind == "spec_networks":
         return detail["msg"]
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model, and of a dataclass
         keys = schema_at(loc[:-1], schema).get("properties", {})
         return f"unknown key; {similar(str(loc[-1]), keys)}the valid keys here are {listing(keys)}"
     node = schema_at(loc, schema)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.spec.axes import Engine, Grid, Train, axes
+from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
@@ -32,7 +32,7 @@ class JobSpec(BaseModel):
     """The run's name and folder in the store: 1..64 of a-z, 0-9, _ and -, the first a letter or digit."""
     datasets: Annotated[tuple[NamedDataset, ...], Field(alias="dataset", min_length=1)]
     """[[dataset]]: names and rows are each different."""
-    train: Train = Train()
+    train: Hyperparameters = Hyperparameters()
     """[train]: what the grids leave open."""
     engine: Engine = "auto"
     """What trains: auto, or torch or lanes by name. No part of a trial's id, nor of the digest."""
@@ -51,10 +51,10 @@ class JobSpec(BaseModel):
         """SHA-256 in hex of the work: datasets with their names, and the values of all grids.
 
         The same for any order of keys, tables and lists, for constants moved from [train] to a grid, and for
-        another name of the run.
+        another name of the run. Like those of variants, it leaves out later hyperparameters at their defaults.
         """
         datasets = {dataset.name: dataset.digest for dataset in self.datasets}
-        grids = sorted({canonical_json(grid).decode() for grid in self.canonical_grids})
+        grids = sorted({canonical_json(_without_later(grid)).decode() for grid in self.canonical_grids})
         return hashlib.sha256(canonical_json({"datasets": datasets, "grids": grids})).hexdigest()
 
     @property
@@ -112,7 +112,11 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _canonical(grid: Grid, train: Train) -> dict[str, Any]:
+def _without_later(grid: dict[str, Any]) -> dict[str, Any]:
+    return {name: values for name, values in grid.items() if name not in LATER or values != [DEFAULTS[name]]}
+
+
+def _canonical(grid: Grid, train: Hyperparameters) -> dict[str, Any]:
     seeds = sorted(grid.seed_values) if isinstance(grid.seeds, tuple) else []
     count = len(grid.seed_values)
     return {

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
+
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant
+
+_SHARED = tuple(field.name for field in fields(Program) if field.name in AXES)
+_shared_of = attrgetter(*_SHARED)
 
 
 def program_of(variant: Variant) -> Program:
-    """The program that trains a variant."""
-    return Program(
-        inputs=variant.dataset.inputs,
-        hidden=variant.hidden,
-        activation=variant.activation,
-        optimizer=variant.optimizer,
-        schedule=variant.schedule,
-        batch_size=variant.batch_size,
-        epochs=variant.epochs,
-        rows=variant.dataset.rows,
-        dtype=variant.dtype,
-        shuffle_seed=variant.shuffle_seed,
-    )
+    """The program that trains a variant: the hyperparameters that `Program` has, and the shape of the dataset."""
+    shared = dict(zip(_SHARED, _shared_of(variant), strict=True))
+    return Program(inputs=variant.dataset.inputs, rows=variant.dataset.rows, **shared)

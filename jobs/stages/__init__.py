@@ -1,1 +1,1 @@
-"""The stages of a run, one at a time: plan, generate, train; and what each of them keeps in the store."""
+"""The stages of a run, each on its own: plan, generate, train; and the files that each keeps in the store."""

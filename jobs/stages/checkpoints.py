@@ -1,6 +1,6 @@
-"""Saved states of packs in training: `states/<pack id>.state`, a SHA-256 and then a safetensors file.
+"""Checkpoints of packs in training: `states/<pack id>.state`, a SHA-256 followed by a safetensors file.
 
-They are worth a minute of work at most: one that is damaged is named, and the pack begins anew.
+A checkpoint saves at most a minute of work, so a damaged one is reported and the pack starts from the beginning.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from sumsquares.jobs.storage.store import Store
 
 log = logging.getLogger(__name__)
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What bytes raise that have the right digest and are no state."""
+"""Errors that bytes with the right digest cause if they are not a checkpoint."""
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def state_path(pack_id: str) -> str:
-    """Where a pack's state lies."""
+def checkpoint_path(pack_id: str) -> str:
+    """Path of a pack's checkpoint."""
     return f"states/{pack_id}.state"
 
 
-def save_state(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
-    """Writes a state, in place of an earlier one."""
+def save_checkpoint(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
+    """Writes a checkpoint, replacing an earlier one."""
     tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
     tensors |= {f"slot{index}": slot for index, slot in enumerate(state.slots)}
     data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids)), "engine": engine}))
-    store.put(state_path(pack_id), hashlib.sha256(data).digest() + data)
+    store.put(checkpoint_path(pack_id), hashlib.sha256(data).digest() + data)
 
 
-def load_state(store: Store, pack_id: str, engine: str) -> State | None:
-    """The pack's saved state; None if there is none, if it is damaged, or if another engine made it."""
-    path = state_path(pack_id)
-    data = _sealed(store, path, Few(log))
+def load_checkpoint(store: Store, pack_id: str, engine: str) -> State | None:
+    """Returns the state in a pack's checkpoint; None if there is none, it is damaged, or another engine made it."""
+    path = checkpoint_path(pack_id)
+    data = _checked(store, path, Few(log))
     if data is None or _about(data).get("engine") != engine:
         return None
     try:
@@ -54,10 +54,10 @@ def load_state(store: Store, pack_id: str, engine: str) -> State | None:
         return None
 
 
-def saved_packs(store: Store) -> list[list[str]]:
-    """The trial ids of every pack that has a state, in the order of the pack."""
+def checkpointed_packs(store: Store) -> list[list[str]]:
+    """Trial ids of every pack that has a checkpoint, in the order of the pack."""
     few = Few(log)
-    found = (_sealed(store, path, few) for path in store.list("states"))
+    found = (_checked(store, path, few) for path in store.list("states"))
     return [json.loads(_about(data)["trial_ids"]) for data in found if data is not None]
 
 
@@ -66,8 +66,8 @@ def _about(data: bytes) -> dict[str, str]:
     return about
 
 
-def _sealed(store: Store, path: str, few: Few) -> bytes | None:
-    """A state's bytes without their digest; None if there is no such file, or if it is damaged or another pack's."""
+def _checked(store: Store, path: str, few: Few) -> bytes | None:
+    """A checkpoint's bytes without their digest; None if the file is missing, damaged, or another pack's."""
     try:
         sealed = store.get(path)
     except FileNotFoundError:
@@ -82,12 +82,12 @@ def _sealed(store: Store, path: str, few: Few) -> bytes | None:
 
 
 def damage_of(sealed: bytes, path: str) -> str | None:
-    """What is wrong with the bytes of a state's file, or None."""
+    """Returns what is wrong with the bytes of a checkpoint, or None."""
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
         return "its SHA-256 is another"
     try:
-        owner = state_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
+        owner = checkpoint_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
     except _ODD:
         owner = "no folder of ours"
     return None if owner == path else f"it holds what belongs in {owner}"

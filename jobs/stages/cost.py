@@ -1,4 +1,4 @@
-"""What a plan costs before anything is spent: operations, memory and time, the time by a short measurement."""
+"""Estimates the cost of a plan before it runs: operations, memory, and time by a short measurement."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.train import models_of
 
 MEASURED_SHAPES = 6
-"""The costliest shapes are measured, the others are taken to be off by the median of these."""
+"""The costliest shapes are measured; the times of the others are corrected by the median of their factors."""
 MEASURED_STEPS = 40
-"""Of each at most, the first half to warm up: about 0.1 s for a cache-sized pack of small networks."""
+"""Per shape at most, the first half as warm-up: about 0.1 s for a cache-sized pack of small networks."""
 LEAST_STEPS = 4
-"""Of each, where the budget is short: then batches are cut. Batches of 10 rows instead of 100 would be off by ten
-times for two layers of 2,048 units, since the optimizer's share of a step does not shrink with them."""
+"""Per shape at least; if the budget is short, batches are made smaller. Not much smaller: batches of 10 rows instead of
+100 would be off ten times for two layers of 2,048 units, since the optimizer's share of a step doesn't shrink."""
 MEASURED_FLOPS = 1e10
-"""Of each at most: half a second for wide layers, of which a run may have thousands of seconds."""
+"""Per shape at most: half a second for wide layers, of which a run may have thousands of seconds."""
 MEASURED_ROWS = 1 << 18
 MEASURED_BYTES = 256 << 20
-"""Models and activations of a pack that is measured; larger ones are left to the model of `Pack.seconds`."""
+"""Models and activations of a measured pack; for larger packs the model of `Pack.seconds` is used."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training costs."""
+    """The cost of training."""
 
     flops: float
     """Floating-point operations in all."""
     memory: int
-    """Bytes of one worker's largest pack; the rows that it holds come on top."""
+    """Bytes of one worker's largest pack, without the rows that it caches."""
     core_seconds: float
     """Time on one core."""
     seconds: float
@@ -47,7 +47,7 @@ class Estimate:
 
 
 def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
-    """Measures a few steps of the costliest shapes on this machine, for seconds at most, and adds up."""
+    """Measures a few steps of the costliest shapes on this machine, for seconds at most, and adds up all packs."""
     shapes: dict[Program, list[Pack]] = {}
     for pack in packs:
         shapes.setdefault(pack.program, []).append(pack)
@@ -66,7 +66,7 @@ def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
 
 
 def measurable(pack: Pack) -> Pack | None:
-    """The pack with two epochs of a few steps, in smaller batches if need be; None if that is too much as well.
+    """The pack cut to two epochs of a few steps, in smaller batches if need be; None if even that is too large.
 
     It never has more steps, larger batches or more operations than the pack itself.
     """

@@ -1,6 +1,6 @@
-"""Facts of a dataset in the store: measured once and kept in `datasets/<digest>/facts.json`, sealed.
+"""Facts of a dataset: measured once and stored in `datasets/<digest>/facts.json`, sealed.
 
-They follow from the dataset's spec, so that a file that is gone or damaged is made anew by whoever asks.
+They follow from the dataset's spec, so a missing or damaged file is simply measured again.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class _Stored(BaseModel):
 
 
 _SHAPE = TypeAdapter(_Stored)
-_ODD = (ValueError, zlib.error)  # of a file with a right seal and something else in it
+_ODD = (ValueError, zlib.error)  # from a file with a valid seal and the wrong content
 
 
 def facts_path(dataset: DatasetSpec) -> str:
-    """Where the facts of a dataset lie."""
+    """Path of the facts of a dataset."""
     return f"{folder_of(dataset)}/facts.json"
 
 
 def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
-    """Return the facts of a dataset; they are measured, and kept if the store can be written, where it has none."""
+    """Returns the facts of a dataset. If the store has none they are measured, and stored if it can be written."""
     path = facts_path(dataset)
     with suppress(FileNotFoundError, DataError, *_ODD):
         return _read(store.get(path), dataset)
@@ -65,7 +65,7 @@ def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
 
 
 def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
-    """What is wrong with the bytes of a file of facts, or None."""
+    """Returns what is wrong with the bytes of a facts file, or None."""
     try:
         _read(data, dataset)
     except DamagedRecord as error:
@@ -76,7 +76,7 @@ def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
 
 
 def _may_write(store: Store, path: str) -> bool:
-    """Whether nothing is there, or a damaged file of ours."""
+    """Whether the path is free, or holds a damaged file of ours."""
     try:
         return is_ours(path, store.get(path))
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def _read(data: bytes, dataset: DatasetSpec) -> Facts:
 
 
 def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:
-    """Return the bytes of the file."""
+    """Returns the bytes of the file."""
     packed = base64.b64encode(zlib.compress(np.packbits(facts.seen_N).tobytes(), 9)).decode()
     kept = {name: getattr(facts, name) for name in _KEPT}
     return seal({"format": 1, "dataset": dataset.digest, "measured_rows": len(facts.seen_N), "seen": packed, **kept})
@@ -103,7 +103,9 @@ def _decode(stored: _Stored) -> Facts:
 
 def _unpacked(stored: _Stored) -> NDArray[np.bool_]:
     size = -(-stored.measured_rows // 8)
-    data = zlib.decompressobj().decompress(base64.b64decode(stored.seen), size + 1)  # no more, whatever it says
+    data = zlib.decompressobj().decompress(
+        base64.b64decode(stored.seen), size + 1
+    )  # no more, whatever the stream claims
     if len(data) != size:
         raise ValueError(f"{len(data)} bytes of rows, not {size}")
     return np.unpackbits(np.frombuffer(data, np.uint8), count=stored.measured_rows).astype(bool)

@@ -1,6 +1,6 @@
-"""Whether somebody else's file lies where a run is going to write: it is found before anything is trained.
+"""Finds files of somebody else's where a run is going to write, before anything is trained.
 
-A file that is what it should be by the sizes that others name costs no look; only one that is not is read.
+A file is read only if its size is not the one that another file of ours records for it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
-from sumsquares.jobs.stages.checkpoints import state_path
+from sumsquares.jobs.stages.checkpoints import checkpoint_path
 from sumsquares.jobs.stages.dataset_facts import facts_path
 from sumsquares.jobs.stages.generate import manifest_path
 from sumsquares.jobs.stages.packs import Pack
@@ -86,5 +86,5 @@ def _of_packs(store: Store, plan: Plan, packs: list[Pack]) -> list[str]:
     there = {*store.sizes("trials"), *store.sizes("states")}
     begun = {pack.id for pack in plan.begun}
     files = [f"trials/{pack.id}.{kind}" for pack in packs for kind in ("parquet", "safetensors")]
-    states = [state_path(pack.id) for pack in packs if pack.id not in begun]
+    states = [checkpoint_path(pack.id) for pack in packs if pack.id not in begun]
     return [path for path in (*files, *states) if path in there]

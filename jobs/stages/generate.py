@@ -1,6 +1,6 @@
-"""The stage that makes datasets: plans which shards are missing, has them made, writes each manifest last.
+"""Generates datasets: plans which shards are missing, makes them, and writes each manifest last.
 
-What a shard holds is in datasets/; here is only what lies in the store and what does not.
+The content of a shard is defined in datasets/; this file knows only which files the store has.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 
 _ENTRY_BYTES = 1_000
-"""Of a shard in a manifest: twice what it takes."""
+"""Of one shard in a manifest: twice what it takes."""
 
 MapTasks = Callable[[Callable[["ShardTask"], "Made"], Iterable["ShardTask"]], Iterator["Made"]]
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """One shard that the manifest does not account for."""
+    """One shard to make, or to check: the manifest does not list it."""
 
     store: Store
     dataset: DatasetSpec
     split: Split
     index: int
     exists: bool
-    """Whether a file lies there already: left by a run that was interrupted, or damaged."""
+    """Whether there is a file already: damaged, or left by an interrupted run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A shard that is in the store now."""
+    """A shard that is now in the store."""
 
     dataset_digest: str
     entry: ShardEntry
     generated: bool
-    """False: the file that was there is whole, and stays."""
+    """False if the file that was there is whole and was kept."""
 
 
 @dataclass
 class DatasetPlan:
-    """What has to be done for one dataset."""
+    """What a run has to do for one dataset."""
 
     dataset: NamedDataset
     kept: list[ShardEntry]
-    """Shards that the manifest names and that lie there in their full size."""
+    """Shards that the manifest lists and that are there in full size."""
     tasks: list[ShardTask]
     notes: list[str] = field(default_factory=list)
 
@@ -70,12 +70,12 @@ class DatasetPlan:
 
 
 def folder_of(dataset: DatasetSpec) -> str:
-    """Where a dataset lies in the store."""
+    """Path of a dataset's folder in the store."""
     return f"datasets/{dataset.digest}"
 
 
 def manifest_path(dataset: DatasetSpec) -> str:
-    """Where its manifest lies."""
+    """Path of a dataset's manifest."""
     return f"{folder_of(dataset)}/manifest.json"
 
 
@@ -85,7 +85,7 @@ def rows_of(task: ShardTask) -> int:
 
 
 def most_bytes(dataset: DatasetSpec) -> int:
-    """Bytes that none of its shards has: twice its numbers, unpacked."""
+    """An upper limit on the bytes of its shards: twice its numbers, uncompressed."""
     return (1 << 20) + 2 * 8 * SHARD_ROWS * len(dataset.columns)
 
 
@@ -107,7 +107,7 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
 
 
 def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
-    """Compares what the store has with what the spec asks for; reads the manifest and the sizes of files alone."""
+    """Compares the store with the spec; reads only the manifest and the sizes of files."""
     folder = folder_of(dataset)
     present = store.sizes(folder)
     plan = DatasetPlan(dataset, [], [])
@@ -133,10 +133,10 @@ def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
 
 
 def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on_made: Callable[[Made], None]) -> None:
-    """Has all missing shards made, then writes the manifests of the datasets that were not complete.
+    """Makes all missing shards, then writes the manifests of the datasets that were incomplete.
 
     Raises:
-        ForeignShard: a file lies in a shard's place that this project did not write; it is left as it is.
+        ForeignShard: the file in a shard's place was not written by this project; it is left as it is.
 
     """
     entries = {plan.dataset.digest: list(plan.kept) for plan in plans}
@@ -150,10 +150,10 @@ def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on
 
 
 def make_shard(task: ShardTask) -> Made:
-    """Makes one shard, or keeps the file that is there if all of its rows are right.
+    """Makes one shard, or keeps the file that is there if all its rows are right.
 
     Raises:
-        ForeignShard: the file that is there is readable and something else.
+        ForeignShard: the file that is there is a readable Parquet file, but not this shard.
         ForeignFile: it is somebody else's.
 
     """

@@ -1,4 +1,4 @@
-"""Whether the packs of a plan fit into the memory of this machine: counted from their shapes, nothing is allocated."""
+"""Whether the packs of a plan fit into the memory of this machine, computed from their shapes. Allocates nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 def no_room(packs: Iterable[Pack], placement: Placement) -> str | None:
-    """Why not even one pack fits, and what to do; None where it does, and for clusters, whose memory isn't known."""
+    """Why the largest pack doesn't fit, and the remedy; None if it does, and for clusters, whose memory isn't known."""
     largest = max(packs, key=bytes_of, default=None)
     there = available_memory()
     if largest is None or placement.address is not None or placement.device != "cpu" or bytes_of(largest) <= there:
@@ -26,7 +26,7 @@ def no_room(packs: Iterable[Pack], placement: Placement) -> str | None:
 
 
 def bytes_of(pack: Pack) -> int:
-    """What training takes: the models with their activations, and a batch of rows."""
+    """Bytes that training takes: the models with their activations, and a batch of rows."""
     program = pack.program
     batch = program.batch_size * (program.inputs + 1) * program.item_bytes
     return program.model_bytes * len(pack.trials) + batch

@@ -1,6 +1,6 @@
-"""Packs: trials of one shape that are trained together as one batched tensor program. A pure plan, nothing runs.
+"""Packs: trials of one shape that are trained together as one batched tensor program. Pure planning, nothing runs.
 
-A trial's numbers do not depend on its pack, so packs may be cut and cut again as the workers need them.
+A trial's numbers do not depend on its pack, so packs may be cut, and split again, as the workers need them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
-"""What the models of a pack of the torch engine take together. On a CPU the best packs are those that stay in the
-cache: measured 64 models of 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
+"""Memory of all models of a pack of the torch engine. On a CPU the best packs fit into the cache: measured 64 models of
+1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
-"""Of a pack of the lanes engine: whole vectors of 16, whose size does not matter to it, in packs that outlast their own
-cost (10 ms) by far and still keep all workers busy to the end."""
+"""Models of a pack of the lanes engine: whole vectors of 16. Large enough that the fixed cost of a pack (10 ms) doesn't
+matter, small enough to keep all workers busy to the end."""
 LANES_SECONDS = 60.0
-"""Of such a pack, expected: a longer one is cut, down to 16 models."""
+"""A pack that is expected to take longer is cut, down to 16 models."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Pack:
 
     trials: tuple[Trial, ...]
     engine: str = "torch"
-    """What is expected to train it: a worker knows its own."""
+    """The engine that is expected to train it; the worker decides."""
 
     @cached_property
     def id(self) -> str:
@@ -40,12 +40,12 @@ class Pack:
 
     @property
     def variant(self) -> Variant:
-        """One of its variants, for what they share."""
+        """One of its variants, for the values that all of them share."""
         return self.trials[0].variant
 
     @property
     def program(self) -> Program:
-        """What all its models run."""
+        """The program that all its models run."""
         return program_of(self.variant)
 
     @property
@@ -69,7 +69,7 @@ class Pack:
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
     def split(self) -> list[Pack]:
-        """Two packs of half the trials each, or none where there is but one trial."""
+        """Two packs of half the trials each, or none if there is only one trial."""
         if len(self.trials) == 1:
             return []
         middle = len(self.trials) // 2
@@ -77,7 +77,7 @@ class Pack:
 
 
 def _lanes_seconds(program: Program, models: int) -> float:
-    """Of a pack in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
+    """Expected time of a pack in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
 
     Models come in groups, a lane each; those left over are trained one by one, in vectors of units, or as a group with
     empty lanes. The optimizer's part of a step, a square root and some 20 operations per parameter, takes 0.5 ns in
@@ -97,9 +97,9 @@ def _lanes_seconds(program: Program, models: int) -> float:
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
-    """Cuts trials into packs of one shape each, as even as can be, the costliest first."""
+    """Cuts trials into packs of one shape each, as even as possible, the costliest first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
-    of_variant: dict[str, list[Trial]] = {}  # by digest: a variant's own hash takes as long as 20 trials
+    of_variant: dict[str, list[Trial]] = {}  # by digest: hashing a variant takes as long as handling 20 trials
     for trial in trials:
         same = of_variant.get(trial.variant.digest)
         if same is None:

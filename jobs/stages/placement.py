@@ -1,4 +1,4 @@
-"""Where a run happens: in this process, on a local Ray or on a cluster, with which workers. From options and back."""
+"""Where a run is carried out: in this process, on a local Ray or on a cluster, and by which workers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import is_plain, shown
 
 ALL = "all"
-"""As a number of workers: one for every CPU, on Ray."""
+"""The value of --workers for one worker per CPU, on Ray."""
 RAY_SECONDS = 16.0
-"""From the start of a local Ray to the first step in its workers: measured, on 2 cores."""
+"""From the start of a local Ray to the first step in its workers; measured on 2 cores."""
 INLINE_SECONDS = 2.0
-"""Of work, which one process has done before others have started."""
+"""Work of up to this length is done by one process before others have started."""
 
 MOST_WORKERS = 1_000_000
-"""Of either kind that can be asked for."""
+"""Upper limit of --workers and --gpu-workers."""
 PATIENCE = 600.0
-"""Seconds: a cloud takes minutes to replace a node, and that to fetch an image of 2 GB."""
+"""Seconds: a cloud takes minutes to replace a node, and the node takes minutes to pull an image of 2 GB."""
 
 
 _WORKERS = re.compile(r"([0-9]{1,9})(?::([0-9]{1,9}))?")
@@ -32,29 +32,29 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where to run."""
+    """Where to run, and on what."""
 
     wanted: WorkerRequest
-    """Workers; no CPU and no GPU workers: in this process, without Ray."""
+    """The workers; without any, the run stays in this process, without Ray."""
     address: str | None = None
-    """auto or host:port of a cluster that runs; None: a local Ray is started and stopped."""
+    """auto or host:port of a running cluster; None starts a local Ray and stops it again."""
     memory_limit: int = 1 << 30
-    """Bytes of rows that each worker holds."""
+    """Bytes of rows that each worker caches."""
     is_open: bool = False
-    """Nothing was said of workers on this machine: what is over before Ray has started is trained without it."""
+    """No workers were asked for, on this machine: training that is shorter than Ray's start does without Ray."""
     processes: int = 0
-    """So many processes of this machine instead of a Ray."""
+    """Number of local processes that train instead of a Ray; 0 for none."""
     patience: float = PATIENCE
-    """Seconds to wait for workers while there are none."""
+    """Seconds to wait for a worker while there is none."""
 
     @property
     def inline(self) -> bool:
-        """Whether there is no Ray."""
+        """Whether this process does all the work, without Ray."""
         return self.address is None and not self.wanted.workers and not self.wanted.gpu_workers
 
     @property
     def on_ray(self) -> bool:
-        """Whether it is a cluster, or needs a Ray of this machine."""
+        """Whether it needs a Ray, a cluster's or a local one."""
         return not self.inline and not self.processes
 
     @property
@@ -64,13 +64,13 @@ class Placement:
 
     @property
     def count(self) -> int:
-        """Workers of this machine; 0 is this process alone."""
+        """Number of workers; 0 if this process trains."""
         return self.processes or (self.wanted.workers or 0) + (self.wanted.gpu_workers or 0)
 
     def resolved(self, seconds: Sequence[float]) -> Placement:
-        """The place for pieces of work that take so many seconds of a core each, where that was left open.
+        """Decides an open placement for packs that take these many core seconds each; any other stays as it is.
 
-        Decided by what is expected, not by a measurement: the same plan always runs in the same place.
+        It goes by expected times, not by a measurement, so that the same plan always runs in the same placement.
         """
         workers = min(self.wanted.workers or 0, len(seconds))
         total, longest = sum(seconds), max(seconds, default=0.0)
@@ -81,7 +81,7 @@ class Placement:
         return replace(self, processes=workers)
 
     def __str__(self) -> str:
-        """Where that is, in words that follow what is done there."""
+        """In words that follow a verb, such as `trained`."""
         if self.inline:
             return "in this process, without Ray"
         if self.processes:
@@ -95,7 +95,7 @@ IN_PROCESS = Placement(WorkerRequest(workers=0, gpu_workers=0))
 
 @dataclass(frozen=True)
 class PlacementOptions:
-    """The options of the command line that say where, as they were given; None and () are their defaults."""
+    """The placement options of the command line as they were given. Their defaults are written here alone."""
 
     workers: str | None = None
     gpu_workers: int | None = None
@@ -108,10 +108,10 @@ class PlacementOptions:
     patience: float = PATIENCE
 
     def placement(self, address: str | None) -> Placement:
-        """The place; on this machine what is left open is what it has, on a cluster what that has.
+        """Parses the options; what they leave open is all that this machine, or the cluster, has.
 
         Raises:
-            UsageError: an option that can't be read.
+            UsageError: an option has a value of the wrong form.
 
         """
         if address is not None:
@@ -125,7 +125,7 @@ class PlacementOptions:
             if workers is None:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
         elif workers is None:
-            at_least = 1  # nodes come and go
+            at_least = 1  # nodes of a cluster come and go
         wanted = WorkerRequest(
             workers=workers,
             at_least=at_least,
@@ -138,7 +138,7 @@ class PlacementOptions:
         return Placement(wanted, address, self.memory_limit << 20, is_open and not gpu_workers, patience=self.patience)
 
     def arguments(self) -> list[str]:
-        """The options again, for a command line somewhere else; defaults are left out."""
+        """The same options for another command line, without those that have their default."""
         known = PlacementOptions()
         single = ("workers", "gpu_workers", "gpus_per_worker", "group_size", "memory_limit", "patience")
         given = [(name, getattr(self, name)) for name in single if getattr(self, name) != getattr(known, name)]
@@ -147,7 +147,7 @@ class PlacementOptions:
 
 
 def resources_here() -> Resources:
-    """What this machine has for a Ray of its own."""
+    """The CPUs and GPUs of this machine that a local Ray can have."""
     return Resources(len(os.sched_getaffinity(0)), gpus_here())
 
 
@@ -159,7 +159,7 @@ def gpus_here() -> int:
 
 
 def _check_address(address: str) -> None:
-    """It may hold a secret, and is not shown."""
+    """The address may hold a secret, so the message doesn't show it."""
     match = _ADDRESS.fullmatch(address)
     if address != "auto" and (match is None or not 0 < int(match[1]) <= 65535):
         raise UsageError(
@@ -169,7 +169,7 @@ def _check_address(address: str) -> None:
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:
-    """`4` is exactly four, `2:8` begins with two and grows to eight, `all` is one for every CPU."""
+    """Parses --workers: `4` is exactly four, `2:8` starts with two and grows to eight, `all` is one per CPU."""
     if text in (None, ALL):
         return None, None
     match = _WORKERS.fullmatch(text)

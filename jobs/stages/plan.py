@@ -1,6 +1,6 @@
-"""The plan of a run: which datasets, trials and packs a spec asks for, and which of them the store has already.
+"""The plan of a run: which datasets, trials and packs a spec asks for, and which of them the store already has.
 
-Making it reads the store and changes nothing; `pipeline/run.py` carries it out.
+Making a plan only reads the store; `pipeline/run.py` carries it out.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from sumsquares.jobs.engines.choice import choose
 from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.stages.checkpoints import saved_packs
+from sumsquares.jobs.stages.checkpoints import checkpointed_packs
 from sumsquares.jobs.stages.generate import DatasetPlan, plan_dataset, rows_of
 from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
-"""Kinds of problems after which a pack's trials are trained anew: its file, or its weights, can't be used."""
+"""Kinds of problems that training cures: a pack whose file or weights are unusable is trained again."""
 PACK_BYTES_PER_TRIAL = 1_500
-"""Of the two files of a pack: measured 101,821 bytes for 70 trials of 1-16-16-1."""
+"""In the two files of a pack; measured: 101,821 bytes for 70 trials of 1-16-16-1."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do."""
+    """What a run has to do."""
 
     spec: JobSpec
     datasets: tuple[DatasetPlan, ...]
@@ -37,9 +37,9 @@ class Plan:
     todo: tuple[Trial, ...]
     """Those that have no result yet."""
     begun: tuple[Pack, ...]
-    """Packs of them that have a saved state to go on from."""
+    """Packs of them that have a checkpoint to resume from."""
     replaced: tuple[str, ...]
-    """Files of packs that can't be used any more, and that hold nothing but trials of this plan."""
+    """Unusable pack files that hold only trials of this plan."""
     problems: tuple[Problem, ...]
     """What is wrong with stored results."""
     _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -50,7 +50,7 @@ class Plan:
         return len(self.todo)
 
     def packs(self, device: str) -> list[Pack]:
-        """The trials to train, the longest first: those with a saved state as they were, others to suit the device."""
+        """The packs to train, longest first: those with a checkpoint as they are, the others cut for the device."""
         if device not in self._packs:
             begun = {trial.id for pack in self.begun for trial in pack.trials}
             engine = choose(self.spec.engine, device)
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def bytes_needed(self) -> int:
-        """What the run will write at most, roughly: 8 bytes for every number of a row, and the packs."""
+        """Roughly what the run writes at most: 8 bytes for every number of a row, and the packs."""
         rows = sum(8 * rows_of(task) * (each.dataset.inputs + 1) for each in self.datasets for task in each.tasks)
         return rows + PACK_BYTES_PER_TRIAL * self.left
 
@@ -77,10 +77,13 @@ class Plan:
 
 
 def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_trials) -> Plan:
-    """Compares what the spec asks for with what the store has; `read` finds that out."""
+    """Compares what the spec asks for with what the store has; `read` returns its results."""
+    # A spec may define datasets that no grid uses: they are not generated.
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
     datasets = tuple(plan_dataset(store, dataset) for dataset in spec.datasets if dataset.name in used)
+
+    # A trial counts as done if its row is there and its pack is usable.
     stored = read(store)
     broken = [problem for problem in stored.problems if problem.kind in RETRAINED]
     rows = stored.table.select(["trial_id", "pack"])
@@ -99,15 +102,15 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
 
 
 def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
-    """Packs whose saved states can be gone on from: all of their trials are still to be trained."""
-    saved = saved_packs(store)
+    """Packs whose checkpoint can be resumed: all of their trials are still to be trained."""
+    saved = checkpointed_packs(store)
     by_id = {trial.id: trial for trial in todo} if saved else {}
     whole = (ids for ids in saved if all(trial_id in by_id for trial_id in ids))
     return tuple(Pack(tuple(by_id.pop(trial_id) for trial_id in ids)) for ids in whole)
 
 
 def _replaced(broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
-    """The broken files of which no other spec needs a row."""
+    """The broken files that hold no row of another spec."""
     ours = {trial.id for trial in todo}
     needed = {
         f"trials/{pack}.parquet"

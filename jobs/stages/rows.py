@@ -1,7 +1,7 @@
-"""Rows of a generated dataset for a worker: verified as they are read, held up to a limit, beyond it streamed.
+"""Reads the rows of generated datasets for a worker. Shards are verified as they are read and cached up to a limit.
 
-One reader serves all packs of a worker process. Nothing is generated here, but for one thing: a shard of ours that
-is found damaged is made again, since equal specs give equal bytes.
+One reader serves all packs of a worker process. It generates nothing, with one exception: a damaged shard of ours is
+made again, since equal specs give equal bytes.
 """
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DamagedShard
 from sumsquares.datasets.manifest import Manifest
-from sumsquares.datasets.normalize import Normalization, normalization
+from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
-from sumsquares.jobs.spec.axes import Normalize
 from sumsquares.jobs.stages.dataset_facts import facts_of
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest
 from sumsquares.jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
 TRAIN_EVALUATION_ROWS = SHARD_ROWS
-"""Training rows that rmse_train is measured on, at most: the first ones. More would cost as much as training."""
+"""rmse_train is measured on the first training rows, at most this many: more would cost as much as training."""
 log = logging.getLogger(__name__)
 
 RawShard = tuple[NDArray[np.signedinteger], NDArray[np.int64]]
 """inputs [N, I] and target [N], as stored."""
 
 
-class Reader:
-    """Reads datasets of one store; holds the shards used last, up to `memory_limit` bytes."""
+class DatasetReader:
+    """Reads datasets of one store, with an LRU cache of shards of up to `memory_limit` bytes."""
 
     def __init__(self, store: Store, memory_limit: int = 1 << 30) -> None:
         self._store = store
@@ -46,9 +45,8 @@ class Reader:
         self._bytes = 0
         self._few = Few(log)
 
-    def training_rows(self, dataset: DatasetSpec, kind: Normalize, dtype: str) -> Rows:
-        """The train split, normalised, a chunk at a time."""
-        scale = normalization(dataset, kind)
+    def training_rows(self, dataset: DatasetSpec, scale: Normalization, dtype: str) -> Rows:
+        """The train split, normalised, one chunk at a time."""
 
         def chunk(index: int) -> Chunk:
             inputs_NI, target_N = self.shard(dataset, "train", index)
@@ -59,7 +57,7 @@ class Reader:
     def evaluation_rows(
         self, dataset: DatasetSpec, split: Split, scale: Normalization, dtype: str
     ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
-        """Normalised inputs and raw targets of a split, in the order of the rows; of train the first ones alone."""
+        """Normalised inputs and raw targets of a split, in row order; of train only the first rows."""
         rows = dataset.rows_in(split)
         if split == "train":
             rows = min(rows, TRAIN_EVALUATION_ROWS)
@@ -68,17 +66,17 @@ class Reader:
             yield scale.inputs(inputs_NI, dtype), target_N
 
     def unseen(self, dataset: DatasetSpec) -> NDArray[np.bool_]:
-        """Of each test row, of the first ones at least, whether it occurs in no training row: see datasets.facts."""
+        """For each of the first test rows, whether it occurs in no training row; see datasets.facts."""
         if dataset.digest not in self._unseen:
             self._unseen[dataset.digest] = ~facts_of(self._store, dataset).seen_N
         return self._unseen[dataset.digest]
 
     def shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
-        """The rows of one shard as they are stored, verified.
+        """The rows of one shard as stored, verified.
 
         Raises:
-            DamagedShard: its bytes are not those that were written, and can't be made again by this version.
-            ForeignShard: something else lies in its place.
+            DamagedShard: its bytes differ from those that were written, and this version can't make them again.
+            ForeignShard: another file is in its place.
 
         """
         key = (dataset.digest, split, index)

@@ -1,8 +1,8 @@
-"""The files of a run in the store: they are of one run, always, and an earlier run of the same name is kept.
+"""The files of a run in the store. They always belong to one run, and an earlier run of the same name is kept.
 
-`runs/<name>/` holds the run that was finished last. Until then the earlier one stays where it is; afterwards its files
-lie in `runs/<name>/previous/<first 12 digits of its spec's digest>/`. Trials are where all trials are: those that both
-specs have are not trained again.
+`runs/<name>/` holds the run that finished last. When a run with another spec finishes, the files of the earlier one
+move to `runs/<name>/previous/<first 12 digits of its spec's digest>/`. Trials are stored apart from runs: those that
+both specs have are not trained again.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ class DamagedSpec(DataError):  # noqa: N818  its base says that it is an error
 
 
 def write_anew(store: Store) -> str:
-    """The remedy for a run's job.toml and summary.json."""
+    """The remedy for a damaged job.toml or summary.json."""
     return f"run {typed(store, 'summarize', 'SPEC')} to write it anew, with the spec that was run"
 
 
 def run_folder(name: str) -> str:
-    """Where a run's files lie."""
+    """Path of a run's folder."""
     return f"runs/{name}"
 
 
 def spec_path(name: str) -> str:
-    """Where its spec lies."""
+    """Path of a run's spec."""
     return f"{run_folder(name)}/{SPEC}"
 
 
 def stored_spec(store: Store, name: str) -> JobSpec | None:
-    """The spec of the last run of that name, or None; its limit on trials was applied when it was run.
+    """The spec of the last run of that name, or None. The limit on trials was checked when it ran, and isn't again.
 
     Raises:
         DamagedSpec: it can't be read, or is that of a run of another name.
@@ -66,7 +66,7 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
 
 
 def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
-    """What an earlier run of the name had otherwise; nothing if there is none, or none that can be read."""
+    """How the spec differs from that of the earlier run of its name; empty if there is none that can be read."""
     try:
         earlier = stored_spec(store, spec.name)
     except DamagedSpec:
@@ -75,16 +75,16 @@ def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
 
 
 def begin_run(store: Store, spec: JobSpec) -> None:
-    """Says what a run of a new name is going to be; an earlier run of that name stays as it is."""
+    """Writes the spec of a run with a new name; an earlier run of the name stays as it is."""
     if not store.exists(spec_path(spec.name)):
         store.put(spec_path(spec.name), seal_text(spec.source_text))
 
 
 def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str | None:
-    """Puts a finished run in the place of the earlier one; returns the folder that the earlier one is in now, if any.
+    """Replaces an earlier run by a finished one; returns the folder that the earlier one was moved to, if any.
 
-    `files` by name, SUMMARY last. Of two that do so at once the second waits. Interrupted, the run has no summary until
-    it is summarised again.
+    `files` by name, SUMMARY last. Of two concurrent calls the second waits. After an interruption the run has no
+    summary until it is summarised again.
     """
     assert [*files][-1] == SUMMARY
     folder = run_folder(spec.name)
@@ -97,22 +97,22 @@ def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str 
 
 
 def _move_aside(store: Store, spec: JobSpec) -> str | None:
-    """Copies an earlier run of another spec, then deletes what it had beside its spec."""
+    """Copies an earlier run of another spec, then deletes its files except the spec."""
     try:
         earlier = stored_spec(store, spec.name)
-    except DamagedSpec:  # what it was can't be said, and its name is needed
+    except DamagedSpec:  # its spec is unknown, and its name is needed
         store.delete(f"{run_folder(spec.name)}/{SUMMARY}")
         return None
     if earlier is None or earlier.digest == spec.digest:
         return None
     folder = run_folder(spec.name)
     aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
-    ours = ("run", folder)  # what else lies there stays; the files of earlier runs are of units of their own
+    ours = ("run", folder)  # foreign files stay; those of still earlier runs belong to units of their own
     files = [path for path in store.list(folder) if unit_of(path) == ours]
     for path in files:
         store.put(f"{aside}/{path.removeprefix(folder + '/')}", store.get(path))
-    # The summary goes first, since it says that a run is whole, and the spec is replaced later: whoever is interrupted
-    # before that finds the earlier spec and does all this again.
+    # The summary is deleted first, since it marks a run as complete, and the spec is replaced later: if interrupted
+    # before that, the next call finds the earlier spec and starts again.
     for path in sorted(files, key=lambda path: not path.endswith(f"/{SUMMARY}")):
         if path != spec_path(spec.name):
             store.delete(path)
@@ -120,7 +120,7 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
 
 
 def _is_named(store: Store, folder: str, data: bytes) -> bool:
-    """Whether a spec without a seal is the one that the summary beside it names, if that names one."""
+    """Whether a spec without a seal is the one that the summary beside it records, if it records one."""
     path = f"{folder}/{SUMMARY}"
     try:
         named = read_summary(store.get(path), path)["files"].get(SPEC)

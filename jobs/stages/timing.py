@@ -1,4 +1,4 @@
-"""How long the stages of a run take."""
+"""Measures how long the stages of a run take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Timing:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what is done inside."""
+        """Adds the time spent inside the `with` block to this stage."""
         began = time.monotonic()
         try:
             yield

@@ -1,7 +1,7 @@
-"""Trains one pack in a worker: from rows in the store to a committed result. No Ray: a heartbeat is all it calls.
+"""Trains one pack in a worker, from rows in the store to a committed result. It knows Ray only as a heartbeat.
 
-Commit order: the saved state while it trains, then weights and rows (results.commit_pack), then the state is
-deleted. A pack that is interrupted goes on from its last saved state, to the same bits.
+Commit order: checkpoints during training, then weights and rows (results.commit_pack), then the checkpoint is deleted.
+An interrupted pack resumes from its last checkpoint and ends with the same bits.
 """
 
 from __future__ import annotations
@@ -20,71 +20,72 @@ from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import Models, State, state_dicts
 from sumsquares.jobs.results.stored import commit_pack, variant_columns
 from sumsquares.jobs.results.trial_metrics import METRICS
-from sumsquares.jobs.stages.checkpoints import load_state, save_state, state_path
+from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.rows import Reader
+from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.store import Store
 
 SAVE_SECONDS = 60.0
-"""Between two saved states of a pack; one is a few MB."""
+"""Between two checkpoints of a pack; one is a few MB."""
 Heartbeat = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run wants to know of a pack at once; everything is in the store."""
+class PackOutcome:
+    """What the progress display needs of a finished pack; the results are in the store."""
 
     trials: int
-    diverged: int
     best: tuple[str, float] | None
-    """Name of the dataset and its lowest test RMSE in this pack."""
-    seconds: float
+    """Name of the dataset, and its lowest test RMSE in this pack; None if all trials diverged."""
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """Where a worker trains, and with what."""
+    """The engine and the device of a worker."""
 
     engine: str
     device: str
 
 
-def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Callable[[Pack, Heartbeat], Outcome]:
-    """What each worker process calls once; the rest is done per pack by what it returns.
+def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Callable[[Pack, Heartbeat], PackOutcome]:
+    """Called once in each worker process; returns the function that trains a pack.
 
     Raises:
-        EngineMissing: the engine that is asked for by name is not there.
+        EngineMissing: the engine that is asked for by name is missing.
 
     """
     trainer = Trainer(choose(wanted, device), device)
     engine(trainer.engine)  # heavy, and for workers alone
     store = Store(store_root)
-    reader = Reader(store, memory_limit)
+    reader = DatasetReader(store, memory_limit)
     return lambda pack, heartbeat: train_pack(store, reader, pack, trainer, heartbeat)
 
 
-def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, heartbeat: Heartbeat) -> Outcome:
-    """Trains a pack from its saved state or from the beginning, measures it on all splits and commits it."""
+def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer, heartbeat: Heartbeat) -> PackOutcome:
+    """Trains a pack from its checkpoint or from the beginning, measures it on all splits and commits it."""
     trains, name = engine(trainer.engine), recorded(trainer.engine)
     began = saved_at = time.monotonic()
     program, variant = pack.program, pack.variant
 
+    # Checkpoints follow the clock, not the step count: a step may take microseconds or seconds.
     def on_progress(step: int, snapshot: Callable[[], State]) -> None:
         nonlocal saved_at
         heartbeat(step / program.steps)
         if time.monotonic() - saved_at > SAVE_SECONDS:
-            save_state(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
+            save_checkpoint(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
 
+    scale = normalization(variant.dataset, variant.normalize)
     state = trains.train(
         program,
         models_of(pack),
-        reader.training_rows(variant.dataset, variant.normalize, variant.dtype),
+        reader.training_rows(variant.dataset, scale, variant.dtype),
         device=trainer.device,
-        state=load_state(store, pack.id, name),
+        state=load_checkpoint(store, pack.id, name),
         on_progress=on_progress,
     )
-    scale = normalization(variant.dataset, variant.normalize)
+
+    # Measured here, while parameters and rows are in memory, and not when the run is summarised.
     predict = trains.predictor(program, state.parameters, trainer.device)
     unseen_N = reader.unseen(variant.dataset)
     errors = {
@@ -96,15 +97,17 @@ def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, heart
         )
         for split in SPLITS
     }
+
+    # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
     rows = _rows(pack, state, errors, seconds, Trainer(name, trainer.device))
     commit_pack(store, pack.id, rows, state_dicts(program, state.parameters))
-    store.delete(state_path(pack.id))
-    return _outcome(pack, rows, seconds)
+    store.delete(checkpoint_path(pack.id))
+    return _pack_outcome(pack, rows)
 
 
 def models_of(pack: Pack) -> Models:
-    """What differs between the pack's models."""
+    """The values in which the pack's models differ."""
     return Models(
         seeds=[trial.seed for trial in pack.trials],
         inits=[trial.variant.init for trial in pack.trials],
@@ -134,8 +137,6 @@ def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float,
     ]
 
 
-def _outcome(pack: Pack, rows: list[dict[str, Any]], seconds: float) -> Outcome:
+def _pack_outcome(pack: Pack, rows: list[dict[str, Any]]) -> PackOutcome:
     best = min((row["rmse"] for row in rows if row["status"] == "ok"), default=None)
-    name = pack.variant.dataset.name
-    diverged = sum(row["status"] == "diverged" for row in rows)
-    return Outcome(len(rows), diverged, None if best is None else (name, best), seconds)
+    return PackOutcome(len(rows), None if best is None else (pack.variant.dataset.name, best))

@@ -6,25 +6,35 @@ scores from the trials. A verdict follows from nothing any more: the night is ju
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.champion import PATH as CHAMPION
+from sumsquares.jobs.night.champion import read_champion, recovery
+from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.lock import PATH as LOCK
 from sumsquares.jobs.night.lock import read_lease
-from sumsquares.jobs.night.lost import PATH as CHAMPION
-from sumsquares.jobs.night.lost import way_out
-from sumsquares.jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name, start_again
-from sumsquares.jobs.night.reading import Reading
-from sumsquares.jobs.night.records import SHAPES
+from sumsquares.jobs.night.nights import Night, date_of, folder_of, list_nights, run_files, run_name
+from sumsquares.jobs.night.notify import ended_state
+from sumsquares.jobs.night.records import (
+    Attempt,
+    NightRecord,
+    NightState,
+    encode_state,
+    is_of_night,
+    parse_night,
+    parse_state,
+    rerun_remedy,
+)
 from sumsquares.jobs.night.retention import THROUGH, read_through
 from sumsquares.jobs.night.scores import measure_night, scores_path
-from sumsquares.jobs.night.telling import ended_state
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.spec.job_spec import SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed
-from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.typed import typed
@@ -32,18 +42,31 @@ from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.references import known_night, night_command
 from sumsquares.jobs.verify.snapshot import Snapshot
 
+Record = TypeVar("Record", NightRecord, NightState)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """night.json and state.json as far as they are intact, and what is wrong with them otherwise."""
+
+    ended: NightRecord | None
+    state: NightState | None
+    ended_reason: str | None
+    """None of a missing file too."""
+    state_reason: str | None
+
 
 def check_night(snapshot: Snapshot, night: str) -> list[Damage]:
-    """What is wrong with a night's files."""
+    """Returns what is wrong with a night's files."""
     if not any(unit_of(path) for path in snapshot.store.list(folder_of(night))):
         return []
-    records: dict[str, dict[str, Any]] = {}
-    reasons = {kind: _record_damage(snapshot, night, kind, records) for kind in ("night", "state")}
-    found = _check_spec(snapshot, night, records)
+    ended, ended_reason = _read(snapshot, night, "night", parse_night)
+    state, state_reason = _read(snapshot, night, "state", parse_state)
     known = known_night(snapshot.store, night)
-    if (ended := records.get("night")) is not None and known is not None:
-        reasons["night"] = _contradiction(ended, known)
-    found += _check_records(snapshot, night, records, reasons, known)
+    found = _check_spec(snapshot, night, state or ended)
+    if ended is not None and known is not None:
+        ended_reason = _contradiction(ended, known)
+    found += _check_records(snapshot, night, _Records(ended, state, ended_reason, state_reason), known)
     return found + _check_scores(snapshot, night, ended, known)
 
 
@@ -56,63 +79,57 @@ def check_record(snapshot: Snapshot, path: str) -> list[Damage]:
     return _check_pruned(snapshot)
 
 
-def _record_damage(snapshot: Snapshot, night: str, kind: str, records: dict[str, dict[str, Any]]) -> str | None:
-    """What is wrong with night.json or state.json, which is put among the records if it is whole."""
+def _read(
+    snapshot: Snapshot, night: str, kind: str, parse: Callable[[bytes, str], Record]
+) -> tuple[Record | None, str | None]:
+    """Returns night.json or state.json if it is intact, and what is wrong with it if it isn't."""
     path = f"{folder_of(night)}/{kind}.json"
     if (data := snapshot.get(path)) is None:
-        return None
+        return None, None
     try:
-        found: dict[str, Any] = unseal(data, path, "", SHAPES[kind]).model_dump(exclude_unset=True)
+        found = parse(data, path)
     except DamagedRecord as error:
-        return _reason(error, path)
-    if (found["night"], found["date"]) != (night, date_of(night).isoformat()):
-        return f"it is that of night {found['night']}"
-    records[kind] = found
-    return None
+        return None, _reason(error, path)
+    return (found, None) if is_of_night(found, night) else (None, f"it is that of night {found.night}")
 
 
-def _contradiction(ended: dict[str, Any], night: Night) -> str | None:
-    """What a whole night.json says otherwise than its night is."""
+def _contradiction(ended: NightRecord, night: Night) -> str | None:
+    """Returns what an intact night.json says otherwise than its night is."""
     promised = {
         "spec_name": night.spec.name,
         "spec_digest": night.spec.digest,
         "run": run_name(night.id),
         "trained_digest": night.trained.digest,
     }
-    wrong = [name for name, value in promised.items() if ended[name] != value]
+    wrong = [name for name, value in promised.items() if getattr(ended, name) != value]
     return f"its {wrong[0]} is not that of the night" if wrong else None
 
 
-def _check_records(
-    snapshot: Snapshot,
-    night: str,
-    records: dict[str, dict[str, Any]],
-    reasons: dict[str, str | None],
-    known: Night | None,
-) -> list[Damage]:
-    """What is wrong with night.json and state.json, or missing."""
-    ended, state = records.get("night"), records.get("state")
-    paths = {kind: f"{folder_of(night)}/{kind}.json" for kind in reasons}
-    found = []
-    if reasons["night"] is None and ended is None and state is not None and state["state"] == "ended":
-        reasons["night"] = "missing, though state.json says that the night has ended"
-    if reasons["state"] is None and state is None and _was_begun(snapshot, night, ended):
-        reasons["state"] = "missing, though the night was begun"
-    if reasons["night"] is not None:
+def _check_records(snapshot: Snapshot, night: str, records: _Records, known: Night | None) -> list[Damage]:
+    """Returns what is wrong with night.json and state.json, or missing."""
+    ended, state, found = records.ended, records.state, list[Damage]()
+
+    # A verdict follows from nothing any more, so a lost night.json is judged again.
+    reason = records.ended_reason
+    if reason is None and ended is None and state is not None and state.state == "ended":
+        reason = "missing, though state.json says that the night has ended"
+    if reason is not None:
         first = f"once {CHAMPION} is whole, " if _is_champion_lost(snapshot) else ""
         judged = f"{first}{night_command(snapshot.store, known, night)} judges it again, by what is there then"
-        found.append(Damage(paths["night"], "record", reasons["night"], judged))
-        ended = None
-    if reasons["state"] is not None:
-        path = paths["state"]
-        if ended is not None:
-            anew = ended_state(ended)
-            found.append(
-                Damage(path, "record", reasons["state"], "", rewrites=lambda: {path: seal({"format": 1, **anew})})
-            )
+        found.append(Damage(f"{folder_of(night)}/night.json", "record", reason, judged))
+
+    # The state of a night that has ended follows from an intact night.json.
+    intact, reason = (ended if reason is None else None), records.state_reason
+    if reason is None and state is None and _was_begun(snapshot, night, ended):
+        reason = "missing, though the night was begun"
+    if reason is not None:
+        path = f"{folder_of(night)}/state.json"
+        if intact is not None:
+            anew = encode_state(ended_state(intact))
+            found.append(Damage(path, "record", reason, "", rewrites=lambda: {path: anew}))
         else:
             again = f"{night_command(snapshot.store, known, night)} writes it anew"
-            found.append(Damage(path, "record", reasons["state"], again))
+            found.append(Damage(path, "record", reason, again))
     return found
 
 
@@ -125,54 +142,53 @@ def _is_champion_lost(snapshot: Snapshot) -> bool:
     return False
 
 
-def _was_begun(snapshot: Snapshot, night: str, ended: dict[str, Any] | None) -> bool:
+def _was_begun(snapshot: Snapshot, night: str, ended: NightRecord | None) -> bool:
     """Whether there are files that a night without a state.json has not."""
     return ended is not None or snapshot.store.exists(scores_path(night)) or bool(run_files(snapshot.store, night))
 
 
-def _check_spec(snapshot: Snapshot, night: str, records: dict[str, dict[str, Any]]) -> list[Damage]:
+def _check_spec(snapshot: Snapshot, night: str, record: Attempt | None) -> list[Damage]:
     path = f"{folder_of(night)}/spec.toml"
-    data, facts = snapshot.get(path), records.get("state") or records.get("night")
-    reason = _spec_damage(data, path, night, facts)
+    reason = _spec_damage(snapshot.get(path), path, night, record)
     if reason is None:
         return []
-    if (copy := _copy_of(snapshot, night, facts)) is not None:
+    if (copy := _copy_of(snapshot, night, record)) is not None:
         return [Damage(path, "spec", reason, "", rewrites=lambda: {path: copy})]
-    return [Damage(path, "spec", reason, start_again(snapshot.store, night))]
+    return [Damage(path, "spec", reason, rerun_remedy(snapshot.store, night))]
 
 
-def _spec_damage(data: bytes | None, path: str, night: str, facts: dict[str, Any] | None) -> str | None:
+def _spec_damage(data: bytes | None, path: str, night: str, record: Attempt | None) -> str | None:
     """What is wrong with the bytes of a night's spec."""
     if data is None:
         return "missing"
     try:
-        found = Night(date_of(night), parse_stored(data, path), bool(facts and facts["fresh"]))
+        found = Night(date_of(night), parse_stored(data, path), bool(record and record.fresh))
     except SpecError as error:
         return error.problems[0]
-    if found.id != night or (facts is not None and facts["spec_name"] != found.spec.name):
+    if found.id != night or (record is not None and record.spec_name != found.spec.name):
         return "it is not the spec that the night's name promises"
-    stated = facts.get("source_sha256") if facts else None
+    stated = record.source_sha256 if record and "source_sha256" in record.model_fields_set else None
     if not is_sealed(data) and stated not in (None, sha256_of(data)):
         return "damaged, it has lost its seal and is not the file that the night's records name"
     return None
 
 
-def _copy_of(snapshot: Snapshot, night: str, facts: dict[str, Any] | None) -> bytes | None:
+def _copy_of(snapshot: Snapshot, night: str, record: Attempt | None) -> bytes | None:
     """The spec as another night keeps it, the very same file if there is one."""
     copies = []
     for other in list_nights(snapshot.store):
         path = f"{folder_of(other)}/spec.toml"
         data = snapshot.get(path) if other != night and other[10:] == night[10:] else None
-        if data is not None and _spec_damage(data, path, night, facts) is None:
+        if data is not None and _spec_damage(data, path, night, record) is None:
             copies.append(data)
-    same = [data for data in copies if facts and facts.get("source_sha256") == sha256_of(data)]
+    same = [data for data in copies if record and record.source_sha256 == sha256_of(data)]
     return next(iter([*same, *copies]), None)
 
 
-def _check_scores(snapshot: Snapshot, night: str, ended: dict[str, Any] | None, known: Night | None) -> list[Damage]:
+def _check_scores(snapshot: Snapshot, night: str, ended: NightRecord | None, known: Night | None) -> list[Damage]:
     path = scores_path(night)
     data = snapshot.get(path) if ended is not None else None
-    if ended is None or (data is not None and sha256_of(data) == ended["scores_sha256"]):
+    if ended is None or (data is not None and sha256_of(data) == ended.scores_sha256):
         return []
     if data is not None and not is_ours(path, data):
         return [foreign(path)]
@@ -180,7 +196,7 @@ def _check_scores(snapshot: Snapshot, night: str, ended: dict[str, Any] | None, 
     again = f"{night_command(snapshot.store, known, night)} measures it again"
     if known is None or not snapshot.are_stored(known.trained):
         return [Damage(path, "scores", reason, again)]
-    measured = partial(_measured, snapshot, known, ended["scores_sha256"])
+    measured = partial(_measured, snapshot, known, ended.scores_sha256)
     return [Damage(path, "scores", reason, "", rewrites=lambda: {path: measured()}, fallback=again)]
 
 
@@ -191,7 +207,7 @@ def _measured(snapshot: Snapshot, night: Night, sha256: str) -> bytes:
         DamagedRecord: trials of the night are lost, or this version of pyarrow writes other bytes.
 
     """
-    _, data = measure_night(snapshot.store, night, Reading())
+    _, data = measure_night(snapshot.store, night, ResultsCache())
     if sha256_of(data) != sha256:
         raise DamagedRecord(f"{scores_path(night.id)}: other bytes than night.json names")
     return data
@@ -226,12 +242,12 @@ def _check_champion(snapshot: Snapshot) -> list[Damage]:
     try:
         champion, _ = read_champion(store)
     except DamagedRecord as error:
-        remedy = way_out(store)
+        remedy = recovery(store)
         return [Damage(CHAMPION, "champion", _reason(error, CHAMPION).removesuffix(f": {remedy}"), remedy)]
     if champion is None or store.list(folder_of(champion.night)) or run_files(store, champion.night):
         return []
     reason = f"it names night {champion.night}, of which nothing is in the store"
-    return [Damage(CHAMPION, "champion", reason, way_out(store, champion.night))]
+    return [Damage(CHAMPION, "champion", reason, recovery(store, champion.night))]
 
 
 def _reason(error: Exception, path: str) -> str:

@@ -11,7 +11,8 @@ from functools import cached_property
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name, start_by_hand, stored_night
+from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
+from sumsquares.jobs.night.records import rerun_command, stored_night
 from sumsquares.jobs.results.summary_file import SPEC
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
@@ -80,7 +81,7 @@ def night_command(store: Store, night: Night | None, name: str) -> str:
     """The command that starts a night again: with the spec that it keeps, if that is undamaged."""
     night = night or _told_by_its_run(store, name)
     if night is None or "://" in store.root:
-        return start_by_hand(store, name)
+        return rerun_command(store, name)
     words = ["nightly", f"{store.root}/{folder_of(name)}/spec.toml", "--date", str(date_of(name))]
     return typed(store, *words, *(["--fresh-data"] if night.fresh else []))
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sumsquares.jobs.night.nights import Night, read_night, run_name
+from sumsquares.jobs.night.nights import Night, run_name
+from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.night.lost import PATH as CHAMPION
+from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
 from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
 from sumsquares.jobs.stages.run_files import run_folder

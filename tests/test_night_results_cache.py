@@ -1,11 +1,11 @@
-"""Reading results again: only what is new or was wrong, with the same answer as from the start."""
+"""The cache of results: it reads only packs that are new or were wrong, and answers as an uncached read does."""
 
 from __future__ import annotations
 
 import pytest
 from result_rows import commit, row_of, variant
 
-from sumsquares.jobs.night.reading import Reading
+from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.results import stored
 from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.spec.variants import Trial
@@ -13,7 +13,7 @@ from sumsquares.jobs.storage.store import Store
 
 
 def train(store, *seeds, **changes):
-    """A pack of trials of these seeds; its id."""
+    """Commits a pack of trials of these seeds; returns its id."""
     return commit(store, [row_of(Trial(variant(lr=0.01), seed), **changes) for seed in seeds])
 
 
@@ -31,7 +31,7 @@ def packs(store):
 
 @pytest.fixture
 def read(monkeypatch):
-    """The paths of the packs that are decoded."""
+    """Records the paths of the packs that are decoded."""
     paths, real = [], stored.decode_pack
     monkeypatch.setattr(
         stored, "decode_pack", lambda data, path, *columns: (paths.append(path), real(data, path, *columns))[1]
@@ -40,15 +40,15 @@ def read(monkeypatch):
 
 
 def test_each_pack_is_read_once_and_new_ones_too(store, packs, read):
-    """However often it is asked for."""
-    reading = Reading()
+    """Reading again decodes only a new pack."""
+    results = ResultsCache()
     for _ in range(3):
-        reading(store)
+        results(store)
     assert sorted(read) == sorted(f"trials/{pack}.parquet" for pack in packs)
     new = train(store, 6, 7)
-    assert reading(store) == read_trials(store)
+    assert results(store) == read_trials(store)
     assert read.count(f"trials/{new}.parquet") == 2
-    assert len(reading(store).table) == 8
+    assert len(results(store).table) == 8
 
 
 def cut(store, pack):
@@ -73,26 +73,26 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_gives_what_reading_anew_gives(store, packs, change):
-    """And so does mending it."""
-    reading = Reading()
-    reading(store)
+def test_after_a_change_the_cache_gives_what_an_uncached_read_gives(store, packs, change):
+    """So does undoing the change."""
+    results = ResultsCache()
+    results(store)
     before = store.list("trials")
     CHANGES[change](store, packs)
-    assert reading(store) == read_trials(store)
+    assert results(store) == read_trials(store)
     for number in range(3):
         train(store, 2 * number, 2 * number + 1)
     for path in {*store.list("trials")} - {*before}:
         store.delete(path)
-    assert reading(store) == read_trials(store)
-    assert len(reading(store).table) == 6
+    assert results(store) == read_trials(store)
+    assert len(results(store).table) == 6
 
 
-def test_what_was_wrong_is_looked_at_again(store, packs):
-    """A damaged pack that was replaced by a whole one of the same name counts."""
+def test_a_pack_that_was_wrong_is_read_again(store, packs):
+    """A damaged pack counts once it is replaced by an intact one of the same name."""
     cut(store, packs[1])
-    reading = Reading()
-    assert [problem.kind for problem in reading(store).problems] == ["damaged"]
+    results = ResultsCache()
+    assert [problem.kind for problem in results(store).problems] == ["damaged"]
     train(store, 2, 3)
-    assert not reading(store).problems
-    assert len(reading(store).table) == 6
+    assert not results(store).problems
+    assert len(results(store).table) == 6

@@ -1,0 +1,128 @@
+"""Repairs: what follows from a night's spec and was lost to damage is made anew, to the same numbers.
+
+That is its trials, the rows they learnt from, its scores, the summary of its run and the specs. The verdict doesn't
+follow from the spec alone, and stays what it is.
+"""
+
+from __future__ import annotations
+
+from sumsquares.jobs.night.champion import champion_night, read_champion
+from sumsquares.jobs.night.context import LockedContext, NightContext
+from sumsquares.jobs.night.nights import Night, folder_of, list_nights
+from sumsquares.jobs.night.records import (
+    read_night,
+    stored_night,
+    trained_spec,
+    write_night,
+    write_spec,
+)
+from sumsquares.jobs.night.scores import make_scores, read_scores
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from sumsquares.jobs.spec.seal_line import seal_text
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.checksummed import DamagedRecord
+from sumsquares.jobs.storage.store import Store
+
+
+def is_intact(context: NightContext) -> bool:
+    """Whether a finished night has all its results, and the scores that its night.json names."""
+    record = read_night(context.store, context.night.id)
+    return record is not None and _has_results(context.night, context) and _has_scores(context, record.scores_sha256)
+
+
+def repair_specs(store: Store, night: Night) -> None:
+    """Writes anew the damaged specs of a night that was begun: its own, and once it has ended that of its run."""
+    if not store.list(folder_of(night.id)):
+        return
+    try:
+        has_spec = stored_night(store, night.id) is not None
+    except DamagedRecord:
+        has_spec = False
+    if not has_spec:
+        write_spec(store, night)
+
+    # Only a finished night's run is compared: the run of another one may not have a spec yet.
+    record = read_night(store, night.id)
+    if record is None or record.trained_digest != night.trained.digest:
+        return
+    try:
+        trained_spec(store, night.id)
+    except DamagedRecord:
+        store.put(f"{run_folder(night.run)}/job.toml", seal_text(night.trained.source_text))
+
+
+def repair_night(context: LockedContext) -> bool:
+    """Makes anew what a finished night has lost; returns whether all of it is there. Its verdict stays as it is."""
+    night, store, progress = context.night, context.store, context.progress
+    progress.warn(f"night {night.id} has ended, and has lost files since: they are made anew")
+    trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
+    if missing := trained.summary.counts.missing:
+        progress.warn(f"{missing:,} trials of night {night.id} are still missing: start it again")
+        return False
+    record = read_night(store, night.id)
+    if record is not None and not _has_scores(context, record.scores_sha256):
+        _, sha256 = make_scores(store, night, context.results)
+        if sha256 != record.scores_sha256:  # the same table in other bytes: another version of pyarrow wrote it
+            write_night(store, record.model_copy(update={"scores_sha256": sha256}))
+    return True
+
+
+def repair_champion(context: LockedContext) -> None:
+    """Trains again what the champion has lost: the same numbers, since they are functions of their ids."""
+    champion, _ = read_champion(context.store)
+    holder = champion_night(context.store, champion.night) if champion else None
+    if holder is not None and holder.id != context.night.id and not _has_results(holder, context):
+        context.progress.warn(
+            f"results of the champion, night {holder.id}, are damaged or gone: they are trained again"
+        )
+        run_spec(holder.trained, context.runtime, context.results, context.lock.check)
+
+
+def repair_others(context: LockedContext) -> None:
+    """Makes anew the trials and summaries that other finished nights have lost. Files that exist are not opened."""
+    store = context.store
+    stored = frozenset(context.results(store).table["trial_id"].to_pylist())
+    files = frozenset(store.list("runs"))
+    for each in list_nights(store):
+        other = _ended(store, each) if each != context.night.id else None
+        if other is None:
+            continue
+        run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
+        if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
+            context.progress.warn(f"night {each} has lost files: they are made anew")
+            run_spec(other.trained, context.runtime, context.results, context.lock.check)
+
+
+def _has_results(night: Night, context: NightContext) -> bool:
+    """Whether trials, rows and the run's summary are there, by the sizes of the files that others name."""
+    plan = make_plan(night.trained, context.store, context.results)
+    return not plan.todo and not plan.rows_left and _has_summary(night, context.store)
+
+
+def _has_scores(context: NightContext, sha256: str) -> bool:
+    return read_scores(context.store, context.night.id, sha256) is not None
+
+
+def _has_summary(night: Night, store: Store) -> bool:
+    """Whether the run's summary is intact, and the files that it names are there."""
+    folder = run_folder(night.run)
+    sizes, path = store.sizes(folder), f"{folder}/{SUMMARY}"
+    try:
+        found = read_summary(store.get(path), path)
+    except (FileNotFoundError, DamagedRecord):
+        return False
+    named = {f"{folder}/{name}": file["bytes"] for name, file in found["files"].items()}
+    return found["spec_digest"] == night.trained.digest and named.items() <= sizes.items()
+
+
+def _ended(store: Store, night: str) -> Night | None:
+    """Returns a night that has ended, if its own files are intact."""
+    try:
+        found, record = stored_night(store, night), read_night(store, night)
+    except DamagedRecord:
+        return None
+    is_whole = found is not None and record is not None and record.trained_digest == found.trained.digest
+    return found if is_whole else None
