@@ -74,6 +74,7 @@ def ask_run(
         DataError: the run's summary, or a file of the trial, is damaged or missing.
 
     """
+    # Which run, and which trials its summary calls the best: without their results no other is the best silently.
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
     known_best = _known_best(store, asked) if trial_id is None else []
@@ -81,6 +82,7 @@ def ask_run(
     rows = {row["trial_id"]: row for row in stored.to_pylist() if row["trial_id"] in by_id}
     if gone := [each for each in known_best if each in by_id and each not in rows]:
         raise DataError(f"the result of trial {gone[0]} is gone, or damaged: {asked.retrain}")
+    # One trial by its id, or the best of each dataset; then those that accept the numbers.
     chosen = [_named(by_id, trial_id)] if trial_id is not None else _best(asked, dataset, by_id, rows)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]

@@ -91,10 +91,12 @@ def measure(
     with np.errstate(over="ignore", invalid="ignore"):
         for x_NI, target_N in rows:
             expected_N = target_N.astype(np.float64)
+            # The targets' variance is summed around a value near their mean, so that it doesn't cancel out.
             centre = expected_N.mean() if centre is None else centre
             before, count = count, count + len(expected_N)
             sum_centred += (expected_N - centre).sum()
             sum_squares += np.square(expected_N - centre).sum()
+            # Predictions go in parts of constant size, whatever the size of the pieces.
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
                 here_N = np.flatnonzero(chosen_N[before + start : min(before + start + EVALUATION_ROWS, count)])

@@ -95,6 +95,7 @@ def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
     assert not any(table[name].null_count for name in _REQUIRED)
     about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest(), "weights_bytes": len(weights)}
     sink = io.BytesIO()
+    # The seal is written as zeros, over which the hash is taken, and then replaced by the hash.
     with pq.ParquetWriter(sink, SCHEMA, store_schema=False, write_statistics=False) as writer:
         writer.write_table(table)
         seal = f"seal-sha256:{_BLANK}"

@@ -140,15 +140,18 @@ def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Res
     `columns` are the needed ones of SCHEMA, at least OF_TRIAL. `known` is an earlier result with the same columns:
     packs in it that had no problem and still have their files are not read again.
     """
+    # One listing tells what is there; packs that are known from before are not read again.
     sizes = store.sizes("trials")
     empty = pa.schema([SCHEMA.field(name) for name in columns]).append(_PACK).empty_table()
     before = _still_whole(known, sizes) if known else empty
     seen = {f"trials/{pack}.parquet" for pack in before["pack"].unique().to_pylist()}
     packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet") and path not in seen]
+    # All others, in parallel: an object store takes its time for each.
     with ThreadPoolExecutor(_READERS) as pool:
         outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes, columns), packs))
     problems = [problem for _, problem in outcomes if problem is not None]
     problems += [_foreign(path) for path in sizes if not _OURS.fullmatch(path)]
+    # Two packs may share a trial, for instance after a change of the packing: each counts once.
     tables = [table for table, _ in outcomes if table is not None]
     table, doubled = _each_once(pa.concat_tables([before, *tables]), problems)
     return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))

@@ -138,12 +138,14 @@ def summarize(
     expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts] = measure_facts
 ) -> Summary:
     """Aggregates the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
+    # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
     variants, variant_T = _variants(expected)
     facts = {dataset.name: facts_of(dataset) for dataset in {v.dataset.name: v.dataset for v in variants}.values()}
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
     found = row_T >= 0
     variant_R = variant_T[found]
+    # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
     limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])

@@ -78,6 +78,7 @@ def _variants(
 
     Constant axes are then in the title.
     """
+    # The rows: with many variants their middle becomes one line, unless that would save none.
     middle = [] if all_variants else rows[BEST:-WORST]
     shown = [*rows[:BEST], None, *rows[-WORST:]] if len(middle) > 1 else rows
     more = f"... {len(middle):,} more"
@@ -86,6 +87,7 @@ def _variants(
         Column(axis.replace("_", "\n"), _cells(shown, _value_of(axis), more if axis == axes[0] else ""))
         for axis in axes
     ]
+    # An RMSE on unseen rows says something new only where some test rows are in training and some aren't.
     differs = 0 < about["facts"]["unseen_rows"] < about["facts"]["measured_rows"]
     numbers = [
         Column("n", _cells(shown, _seeds, "")),
@@ -95,6 +97,7 @@ def _variants(
             if differs or heading.column != _UNSEEN
         ),
     ]
+    # A column per axis if that costs no more than the least important numbers, and else one description.
     title, left_out = _title(name, about, rows), ""
     fitting, gone = _fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
     if axes and _width([*columns, *fitting]) <= width:
