@@ -1,4 +1,4 @@
-"""How the columns of a dataset are stored: type, range and dictionary of each. Their rows are in rows.py."""
+"""How a dataset's columns are stored: the type, range and dictionary of each. Their values come from rows.py."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Column:
     dictionary: Integers | None
 
     def offsets(self, values_N: Integers) -> Unsigned:
-        """Return values - low in the narrowest unsigned type that holds high - low."""
+        """Returns values - low in the narrowest unsigned type that holds high - low."""
         width = (self.high - self.low).bit_length()
         return (values_N - self.low).astype("<u2" if width <= 16 else "<u4" if width <= 32 else "<u8")
 
 
 def stored_columns(spec: DatasetSpec, split: Split, rows: int) -> list[Column]:
-    """Return the columns of a shard of that many rows, the target last."""
+    """Returns the columns of a shard of that many rows, the target last."""
     low, high = spec.range_of(split)
     dtype, names = input_type(spec), spec.columns
     room = min(_DICTIONARY_MAX, rows // _ROWS_PER_DICTIONARY_VALUE)
@@ -58,7 +58,7 @@ def stored_columns(spec: DatasetSpec, split: Split, rows: int) -> list[Column]:
 
 
 def arrow_schema(spec: DatasetSpec) -> pa.Schema:
-    """Return the schema of every shard: no column is nullable."""
+    """Returns the schema of every shard: no column is nullable."""
     number = pa.from_numpy_dtype(input_type(spec))
     types = [number] * spec.inputs + [pa.int64()]
     return pa.schema([pa.field(*pair, nullable=False) for pair in zip(spec.columns, types, strict=True)])

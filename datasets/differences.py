@@ -1,4 +1,4 @@
-"""What a Parquet file is against what it should be, in words. It reads rows only to count their nulls."""
+"""Describes how a Parquet file differs from what it should be. It reads rows only to count nulls."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError
 
 
 def open_parquet(data: bytes) -> pq.ParquetFile:
-    """Open the file in these bytes, to be read with page checksums verified. Raises one of UNREADABLE."""
+    """Opens the file in these bytes, to be read with page checksums verified. Raises one of UNREADABLE."""
     return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
 
 
 def differences(file: pq.ParquetFile, schema: pa.Schema, rows: int, metadata: Mapping[str, str]) -> list[str]:
-    """List what differs, each as `what: expected this, found that`. Raises one of UNREADABLE."""
+    """Lists what differs, each as `what: expected this, found that`. Raises one of UNREADABLE."""
     found = file.metadata.metadata or {}
     checks = [(key, value, _decoded(found.get(key.encode()))) for key, value in metadata.items()]
     checks += _column_checks(file, schema)

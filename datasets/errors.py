@@ -1,4 +1,4 @@
-"""What can be wrong with stored data. Nothing here reads it: shards.py and manifest.py raise these."""
+"""Errors of stored data. shards.py and manifest.py raise them; nothing is read here."""
 
 
 class DataError(ValueError):
@@ -9,12 +9,12 @@ class DataError(ValueError):
 
 
 class DamagedShard(DataError):  # noqa: N818  its base says that it is an error
-    """A shard of ours whose bytes are not those that were written: flipped, truncated or unreadable."""
+    """One of our shards with other bytes than were written: flipped, truncated or unreadable."""
 
 
 class ForeignShard(DataError):  # noqa: N818  the same
-    """Readable Parquet that is not the shard of this dataset that its path promises."""
+    """Readable Parquet that is not the shard that its path says."""
 
 
 class DamagedManifest(DataError):  # noqa: N818  the same
-    """A manifest whose bytes are not those that were written, or that contradicts itself."""
+    """A manifest with other bytes than were written, or that contradicts itself."""

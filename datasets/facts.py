@@ -1,4 +1,4 @@
-"""Facts of a dataset: what is measured on its rows once, so that nobody has to infer it from trained networks.
+"""Facts of a dataset: measured on its rows once, so that nobody has to infer them from trained networks.
 
 How many test rows also occur in training, whether the target varies at all, and how far a linear model can get. It
 makes the rows from the spec, block by block, and stores nothing.
@@ -18,9 +18,9 @@ from sumsquares.datasets.tasks import Integers, target_range
 
 # Shapes: N rows, I input columns, K distinct keys.
 MEASURED_ROWS = 1 << 20
-"""Test rows that are looked for in training, at most: the first ones. Their keys take 8 MB."""
+"""The most test rows that are looked up in training, the first ones. Their keys take 8 MB."""
 EXACT_TARGET = 2**53
-"""Largest absolute target up to which float64, and so an answer, holds every integer."""
+"""Largest absolute target up to which float64, and so a prediction, holds every integer."""
 _TABLE_BITS = 22
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # odd multipliers of splitmix64
 
@@ -33,15 +33,15 @@ class Facts:
     """What is known of a dataset's rows."""
 
     seen_N: NDArray[np.bool_]
-    """Of each of the first MEASURED_ROWS test rows: whether a training row has the same inputs, unused ones too."""
+    """For each of the first MEASURED_ROWS test rows, whether a training row has the same inputs, unused ones too."""
     unseen_numbers: int
-    """How many of them have numbers that are in no training row, whatever their unused inputs are."""
+    """How many of them have numbers that are in no training row, whatever the unused inputs."""
     distinct: int
-    """Different numbers (or combinations of them) among those test rows."""
+    """Distinct numbers (or combinations of numbers) among those test rows."""
     covers_range: bool
-    """Whether they are all that there are: a check on the test rows is a check of the whole range."""
+    """Whether these are all there are: then a check on the test rows is a check of the whole range."""
     constant: bool
-    """Whether all targets of the training and the test rows are one number."""
+    """Whether all targets of training and test rows are the same number."""
     largest_target: int
     """Largest absolute target of the test rows."""
     linear_rmse: float
@@ -57,7 +57,7 @@ class Facts:
 
 
 def measure_facts(spec: DatasetSpec) -> Facts:
-    """Measure a dataset. It reads as many training rows as it takes: all of them where a test row is not among them."""
+    """Measures a dataset. It reads training rows until every test row is found: all of them where one is missing."""
     seen_N, distinct = seen_rows(spec, spec.inputs)
     numbers_seen_N = seen_N
     if spec.unused:
@@ -76,13 +76,13 @@ def measure_facts(spec: DatasetSpec) -> Facts:
 
 
 def largest_target(spec: DatasetSpec) -> int:
-    """Return the largest absolute target of the test rows."""
+    """Returns the largest absolute target of the test rows."""
     bounds = [(int(target_N.min()), int(target_N.max())) for _, target_N in blocks(spec, "test")]
     return max(abs(bound) for both in bounds for bound in both)
 
 
 def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
-    """Say of each of the first MEASURED_ROWS test rows whether it is in training; and how many of them are different.
+    """Returns whether each of the first MEASURED_ROWS test rows is in training, and how many of them are distinct.
 
     Rows are the same if their first so many inputs are.
     """
@@ -103,7 +103,7 @@ def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
 
 
 def linear_fit(spec: DatasetSpec) -> tuple[int, int, float, bool]:
-    """Fit a linear function to the test rows by least squares.
+    """Fits a linear function to the test rows by least squares.
 
     On inputs and targets scaled to about -1..1: directly on the rows of a single block, by the normal equations where
     there are more, which are so many independent rows that they are well conditioned. Exact means that every prediction
@@ -157,11 +157,11 @@ class _RowKeys:
 
     @property
     def exact(self) -> bool:
-        """Whether different rows have different keys."""
+        """Whether distinct rows have distinct keys."""
         return bool(self.largest**self.inputs < 2**63)
 
     def of(self, rows_NI: Integers) -> Keys:
-        """Return the key of each row."""
+        """Returns the key of each row."""
         factor = np.uint64(self.largest if self.exact else self.mix)
         key_N = np.zeros(len(rows_NI), np.uint64)
         for column in range(self.inputs):
@@ -171,7 +171,7 @@ class _RowKeys:
 
 
 def _distinct(rows_NI: Integers, largest: int) -> tuple[_RowKeys, Integers, NDArray[np.intp]]:
-    """Return keys that tell these rows apart, the different rows in the order of their keys, and each row's place."""
+    """Returns the keying of these rows, the distinct rows in the order of their keys, and each row's place in that."""
     for mix in _MIX:
         keys = _RowKeys(largest, rows_NI.shape[1], mix)
         _, first_K, place_N = np.unique(keys.of(rows_NI), return_index=True, return_inverse=True)
@@ -182,7 +182,7 @@ def _distinct(rows_NI: Integers, largest: int) -> tuple[_RowKeys, Integers, NDAr
 
 
 class _Lookup:
-    """Finds keys among sorted ones: a table of bits leaves out nearly all that are not there."""
+    """Finds keys in a sorted list; a bitmap rules out nearly all that aren't in it."""
 
     def __init__(self, sorted_K: Keys) -> None:
         self._sorted_K = sorted_K
@@ -190,7 +190,7 @@ class _Lookup:
         self._may_be[self._slot(sorted_K)] = True
 
     def find(self, key_N: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows whose keys are there, and for each the place of its key."""
+        """Returns the rows whose keys are in the list, and the place of each key."""
         candidate = np.flatnonzero(self._may_be[self._slot(key_N)])
         place = np.searchsorted(self._sorted_K, key_N[candidate])
         place[place == len(self._sorted_K)] = 0

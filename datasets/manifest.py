@@ -1,4 +1,4 @@
-"""The manifest: the file of a dataset that is written last and says what its shards are. It reads no shard.
+"""The manifest: the file of a dataset that is written last and lists its shards. It reads no shard.
 
 Its JSON ends with its own digest, and only the exact bytes that `to_json` gives are accepted.
 """
@@ -29,7 +29,7 @@ class StoredColumn(BaseModel):
     name: str
     """Its name in the Parquet schema."""
     type: Literal["int32", "int64"]
-    """Its type, in Arrow's words."""
+    """Its Arrow type."""
 
 
 class SplitEntry(BaseModel):
@@ -42,7 +42,7 @@ class SplitEntry(BaseModel):
     content: HexDigest
     """Digest of its rows: the same for any shard size."""
     shards: tuple[ShardEntry, ...]
-    """Its shards, the first first."""
+    """Its shards, in order."""
 
 
 class Manifest(BaseModel):
@@ -53,7 +53,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     """Version of this file's format."""
     dataset: DatasetSpec
-    """What the rows follow from, without a name."""
+    """What determines the rows; it has no name."""
     digest: HexDigest
     """Digest of `dataset` and `generator`."""
     generator: Literal[1] = GENERATOR_VERSION
@@ -96,7 +96,7 @@ def _stored_columns(spec: DatasetSpec) -> tuple[StoredColumn, ...]:
 
 
 def build_manifest(spec: DatasetSpec, entries: Iterable[ShardEntry]) -> Manifest:
-    """Make the manifest of a dataset from the entries of all its shards, in any order.
+    """Makes the manifest of a dataset from the entries of all its shards, in any order.
 
     Raises ValueError if a shard is missing, doubled or does not belong to it.
     """
@@ -127,7 +127,7 @@ def _package_version() -> str:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """Return the bytes of the file, readable for people: one value per line, its own digest last."""
+    """Returns the bytes of the file, readable by people: one value per line, its own digest last."""
     body = manifest.model_dump(mode="json")
     return (json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n").encode()
 
@@ -137,7 +137,7 @@ def _digest(body: object) -> str:
 
 
 def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
-    """Read the manifest in these bytes, which come from the file `source`.
+    """Reads the manifest in these bytes, which come from the file `source`.
 
     Raises DamagedManifest, naming the source and what is wrong, unless they are exactly what `to_json` gave.
     """

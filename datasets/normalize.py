@@ -1,4 +1,4 @@
-"""Shift and scale between raw integers and what a network sees, from the spec alone: the data is not read.
+"""Normalisation: shift and scale between raw integers and a network's numbers, from the spec alone; no data is read.
 
 The moments are those of the distribution, not of a sample: exact, and the same for every split and shard.
 """
@@ -32,15 +32,15 @@ class Normalization:
     target_scale: float
 
     def inputs(self, raw_NI: Integers, dtype: DTypeLike) -> Floats:
-        """Normalise inputs: computed in float64, cast last."""
+        """Normalises inputs: computed in float64, cast last."""
         return _apply(raw_NI, self.input_shift, self.input_scale, dtype)
 
     def target(self, raw_N: Integers, dtype: DTypeLike) -> Floats:
-        """Normalise targets: computed in float64, cast last."""
+        """Normalises targets: computed in float64, cast last."""
         return _apply(raw_N, self.target_shift, self.target_scale, dtype)
 
     def restore(self, prediction: Floats) -> NDArray[np.float64]:
-        """Return predictions of any shape in the target's own units, as float64, not rounded."""
+        """Returns predictions of any shape in the target's own units, as float64, not rounded."""
         return np.asarray(prediction, np.float64) * self.target_scale + self.target_shift
 
 
@@ -49,7 +49,7 @@ def _apply(raw: Integers, shift: float, scale: float, dtype: DTypeLike) -> Float
 
 
 def normalization(spec: DatasetSpec, kind: NormalizationKind) -> Normalization:
-    """Return the normalisation of that kind, fitted to the numbers 1..largest of the train and test splits.
+    """Returns the normalisation of that kind, fitted to the numbers 1..largest of the train and test splits.
 
     * question: what the question did. Inputs and target over the largest target (numbers up to `largest`).
     * unit: inputs over `largest`, target over the largest target.
@@ -86,7 +86,7 @@ def _deviation(variance: Fraction) -> float:
 
 
 def target_moments(task: Task, n_numbers: int, largest: int) -> tuple[Fraction, Fraction]:
-    """Return mean and variance of the target over independent numbers uniform on 1..largest, exact."""
+    """Returns mean and variance of the target over independent numbers uniform on 1..largest, exact."""
     power = 2 if task in ("square", "sum_of_squares") else 1
     mean, second = _power_mean(power, largest), _power_mean(2 * power, largest)
     if task == "product":
@@ -95,7 +95,7 @@ def target_moments(task: Task, n_numbers: int, largest: int) -> tuple[Fraction, 
 
 
 def _power_mean(power: int, largest: int) -> Fraction:
-    """Return the mean of x**power over x = 1..largest (Faulhaber's formulas)."""
+    """Returns the mean of x**power over x = 1..largest (Faulhaber's formulas)."""
     n = largest
     if power == 1:
         return Fraction(n + 1, 2)

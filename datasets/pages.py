@@ -16,14 +16,14 @@ from sumsquares.datasets.thrift import varint, zigzag
 
 
 def indices_page(indices_N: Unsigned, count: int) -> bytes:
-    """Encode indices of 16 bits into a dictionary of `count` values as RLE_DICTIONARY, one bit-packed run."""
+    """Encodes indices of 16 bits into a dictionary of `count` values as RLE_DICTIONARY, one bit-packed run."""
     bits = _packed_bits(count - 1)
     padded = np.pad(indices_N, (0, -len(indices_N) % 8)) if len(indices_N) % 8 else indices_N
     return bytes([bits]) + varint(len(padded) // 8 << 1 | 1) + _pack(padded, bits)
 
 
 def deltas_page(offsets_N: Unsigned, low: int, high: int) -> bytes:
-    """Encode low + offsets as DELTA_BINARY_PACKED: one miniblock, as wide as any delta of low..high can be."""
+    """Encodes low + offsets as DELTA_BINARY_PACKED: one miniblock, as wide as any delta of low..high can be."""
     count, span = len(offsets_N) - 1, high - low
     padded_count = max(-(-count // 128) * 128, 128)
     header = varint(padded_count) + varint(1) + varint(count + 1) + varint(zigzag(low + int(offsets_N[0])))
@@ -37,14 +37,14 @@ def deltas_page(offsets_N: Unsigned, low: int, high: int) -> bytes:
 
 
 def _packed_bits(largest: int) -> int:
-    """Return the bits of a packed value, rounded up so that the values of one 64-bit word fill whole bytes."""
+    """Returns the bits of a packed value, rounded up so that the values of one 64-bit word fill whole bytes."""
     bits = max(largest.bit_length(), 1)
     step = 2 if bits <= 16 else 4 if bits <= 32 else 8
     return -(-bits // step) * step
 
 
 def _pack(values: Unsigned, bits: int) -> bytes:
-    """Join the low `bits` of all values, the first value lowest, by halving the number of fields per word."""
+    """Joins the low `bits` of all values, the first value lowest, by halving the number of fields per word."""
     words, size = values.view("<u8"), 8 * values.itemsize
     while size < 64:
         low = np.uint64(sum((1 << bits) - 1 << at for at in range(0, 64, 2 * size)))

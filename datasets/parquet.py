@@ -1,4 +1,4 @@
-"""Columns of bounded integers to a Parquet file of one row group: no nulls, nesting, statistics, compression.
+"""Writes columns of bounded integers as a Parquet file of one row group: no nulls, nesting, statistics, compression.
 
 Not a general writer, and no reader: pyarrow reads what it writes. A column's range is known before its first
 row, so nothing is hashed or measured on the way, and equal rows give equal bytes with any version of pyarrow.
@@ -23,7 +23,7 @@ _TYPES = {4: 1, 8: 2}  # INT32, INT64
 
 
 def data_page(column: Column, offsets_N: Unsigned) -> bytes:
-    """Encode one data page with its header; the offsets are those of the column's `source`."""
+    """Encodes one data page with its header; the offsets are those of the column's `source`."""
     if column.dictionary is None:
         encoding, body = _DELTA_BINARY_PACKED, deltas_page(offsets_N, column.low, column.high)
     else:
@@ -47,7 +47,7 @@ def _page(kind: int, body: bytes, number: int, header: dict[int, Item]) -> bytes
 def parquet_file(
     columns: Sequence[Column], pages: Sequence[Sequence[bytes]], rows: int, metadata: Mapping[str, str]
 ) -> bytes:
-    """Assemble the whole file.
+    """Assembles the whole file.
 
     Args:
         columns: the columns in order.

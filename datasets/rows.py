@@ -1,4 +1,4 @@
-"""Rows from nothing but a spec: the random numbers of a block and their target. It knows no shards, no files.
+"""Generates rows from a spec alone: the random numbers of a block and their target. It knows no shards and no files.
 
 A block is BLOCK_ROWS rows with a random stream of its own, so blocks can be made in any order, anywhere, and
 the first k rows are the same for any number of rows. Only `Philox.random_raw` is used, a stream that numpy
@@ -28,17 +28,17 @@ _LOW_HALF = np.uint64(2**32 - 1)
 
 
 def block_count(spec: DatasetSpec, split: Split) -> int:
-    """Return the number of blocks of that split, the last of which may be cut."""
+    """Returns the number of blocks of that split, the last of which may be cut."""
     return -(-spec.rows_in(split) // BLOCK_ROWS)
 
 
 def input_type(spec: DatasetSpec) -> np.dtype[np.signedinteger]:
-    """Return int32 if the numbers of every split fit, else int64."""
+    """Returns int32 if the numbers of every split fit, else int64."""
     return np.dtype(np.int32 if 2 * spec.largest < 2**31 else np.int64)
 
 
 def block(spec: DatasetSpec, split: Split, index: int) -> tuple[Integers, NDArray[np.int64]]:
-    """Make rows index*BLOCK_ROWS and on, as many as the split still has, at most BLOCK_ROWS.
+    """Makes rows index*BLOCK_ROWS and on, as many as the split still has, at most BLOCK_ROWS.
 
     Returns:
         inputs_NI: numbers, then unused columns, of `input_type`; column-major, each column contiguous.
@@ -57,12 +57,12 @@ def block(spec: DatasetSpec, split: Split, index: int) -> tuple[Integers, NDArra
 
 
 def blocks(spec: DatasetSpec, split: Split) -> Iterator[tuple[Integers, NDArray[np.int64]]]:
-    """Make all rows of that split, a block at a time, as `block` does."""
+    """Makes all rows of that split, a block at a time, as `block` does."""
     return (block(spec, split, index) for index in range(block_count(spec, split)))
 
 
 def _words(seed: int, split: Split, index: int, inputs: int, span: int) -> NDArray[np.unsignedinteger]:
-    """Draw a row of words per input column. The key names seed and split, the counter's upper half the block."""
+    """Draws a row of words per input column. The key names seed and split, the counter's upper half the block."""
     stream = np.random.Philox(key=seed | SPLITS.index(split) << 64, counter=index << 128)
     if span <= _NARROW_SPAN:
         raw = stream.random_raw(inputs * BLOCK_ROWS // 2)
@@ -71,7 +71,7 @@ def _words(seed: int, split: Split, index: int, inputs: int, span: int) -> NDArr
 
 
 def _scale(words_W: NDArray[np.unsignedinteger], span: int) -> NDArray[np.uint64]:
-    """Compute floor(word * span / 2**bits of a word), for one column: its temporaries (512 KB) stay in L2."""
+    """Computes floor(word * span / 2**bits of a word), for one column: its temporaries (512 KB) stay in L2."""
     if words_W.dtype.itemsize == 4:
         scaled = words_W.astype(np.uint64)
         scaled *= np.uint64(span)

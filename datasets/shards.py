@@ -30,12 +30,12 @@ HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ShardEntry(BaseModel):
-    """What a manifest says of one shard."""
+    """A manifest's entry of one shard."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     path: Annotated[str, Field(pattern=r"^(train|test|extrapolation)/part-[0-9]{5,7}\.parquet$")]
-    """Where it is, below the dataset's folder."""
+    """Its path below the dataset's folder."""
     rows: Annotated[int, Field(ge=1)]
     """Its rows."""
     bytes: Annotated[int, Field(ge=1)]
@@ -47,17 +47,17 @@ class ShardEntry(BaseModel):
 
 
 def shard_count(spec: DatasetSpec, split: Split, shard_rows: int = SHARD_ROWS) -> int:
-    """Return the number of shards of that split, the last of which may be short."""
+    """Returns the number of shards of that split, the last of which may be short."""
     return -(-spec.rows_in(split) // shard_rows)
 
 
 def shard_path(split: Split, index: int) -> str:
-    """Return its path below the dataset's folder, such as train/part-00000.parquet."""
+    """Returns its path below the dataset's folder, such as train/part-00000.parquet."""
     return f"{split}/part-{index:05d}.parquet"
 
 
 def encode_shard(spec: DatasetSpec, split: Split, index: int, shard_rows: int = SHARD_ROWS) -> tuple[bytes, ShardEntry]:
-    """Make the file of one shard and its manifest entry. Equal arguments give equal bytes, on any machine.
+    """Makes the file of one shard and its manifest entry. Equal arguments give equal bytes, on any machine.
 
     Args:
         spec: the dataset.
@@ -74,7 +74,7 @@ def encode_shard(spec: DatasetSpec, split: Split, index: int, shard_rows: int = 
 
 
 def decode_shard(data: bytes, spec: DatasetSpec, entry: ShardEntry) -> pa.Table:
-    """Return the rows of a shard whose digest, footer, schema and row count are found to be those expected.
+    """Returns the rows of a shard after checking its digest, footer, schema and row count.
 
     Raises:
         ForeignShard: readable Parquet that is something else; it names all that is expected against found.
@@ -106,7 +106,7 @@ def decode_shard(data: bytes, spec: DatasetSpec, entry: ShardEntry) -> pa.Table:
 def recover_shard(
     data: bytes, spec: DatasetSpec, split: Split, index: int, shard_rows: int = SHARD_ROWS
 ) -> ShardEntry | None:
-    """Return the entry of a shard whose manifest isn't written yet, or None if it must be generated again.
+    """Returns the entry of a shard whose manifest isn't written yet, or None if it must be generated again.
 
     All its rows are read and encoded again and must give the same bytes, so any damage is found.
     """
@@ -124,7 +124,7 @@ def recover_shard(
 
 
 def _keep_freed_memory() -> None:
-    """Have malloc keep up to 32 MB of freed memory, by freeing half of that once (mallopt(3), M_MMAP_THRESHOLD).
+    """Makes malloc keep up to 32 MB of freed memory, by freeing half of that once (mallopt(3), M_MMAP_THRESHOLD).
 
     Otherwise it gives each shard's memory back and asks for it again: 2,238 page faults and 13 % of the time for sums.
     """
@@ -132,7 +132,7 @@ def _keep_freed_memory() -> None:
 
 
 def _place_of(spec: DatasetSpec, split: Split, index: int, shard_rows: int) -> tuple[int, int]:
-    """Return the shard's number of rows and the number of its first block."""
+    """Returns the shard's number of rows and the number of its first block."""
     assert shard_rows % BLOCK_ROWS == 0, f"shard_rows = {shard_rows} is no multiple of {BLOCK_ROWS}"
     return min(shard_rows, spec.rows_in(split) - index * shard_rows), index * shard_rows // BLOCK_ROWS
 
@@ -140,7 +140,7 @@ def _place_of(spec: DatasetSpec, split: Split, index: int, shard_rows: int) -> t
 def _assemble(
     spec: DatasetSpec, split: Split, index: int, rows: int, blocks: Iterable[tuple[int, Sequence[Integers]]]
 ) -> tuple[bytes, ShardEntry]:
-    """Encode and hash numbered blocks, each an array per column."""
+    """Encodes and hashes numbered blocks, each of one array per column."""
     columns = stored_columns(spec, split, rows)
     pages: list[list[bytes]] = [[] for _ in columns]
     digests = []
@@ -165,7 +165,7 @@ def _parsed(path: str) -> tuple[Split, int]:
 
 
 def _metadata(dataset: str, split: Split, index: int) -> dict[str, str]:
-    """Return what a shard's footer says of itself, beside its content."""
+    """Returns the metadata in a shard's footer."""
     return {"sumsquares.dataset": dataset, "sumsquares.split": split, "sumsquares.shard": str(index)}
 
 
@@ -175,7 +175,7 @@ def _entry(data: bytes, path: str, rows: int, content: str) -> ShardEntry:
 
 
 def _block_digest(index: int, offsets: Iterable[Unsigned]) -> str:
-    """Hash a block's number and offsets, to hex. For sums of 1..1000 offsets take 6 bytes a row, values 16."""
+    """Hashes a block's number and offsets, to hex. For sums of 1..1000 offsets take 6 bytes a row, values 16."""
     digest = hashlib.sha256(index.to_bytes(8, "little"))
     for offsets_N in offsets:
         digest.update(offsets_N.data)
@@ -183,5 +183,5 @@ def _block_digest(index: int, offsets: Iterable[Unsigned]) -> str:
 
 
 def add_digests(digests: Iterable[str]) -> str:
-    """Return their sum modulo 2**256, in hex. The order doesn't matter: each block's digest covers its number."""
+    """Returns the digests' sum modulo 2**256, in hex. Order doesn't matter: each digest covers its block's number."""
     return f"{sum(int(digest, 16) for digest in digests) % 2**256:064x}"

@@ -1,4 +1,4 @@
-"""What a dataset is: a frozen description from which every row follows. It generates and stores nothing."""
+"""The spec of a dataset: a frozen description that determines every row. It generates and stores nothing."""
 
 from __future__ import annotations
 
@@ -92,15 +92,15 @@ class DatasetSpec(BaseModel):
         return (*numbers, *unused, "target")
 
     def rows_in(self, split: Split) -> int:
-        """Return the rows of that split."""
+        """Returns the rows of that split."""
         return self.rows if split == "train" else self.test_rows
 
     def range_of(self, split: Split) -> tuple[int, int]:
-        """Return the smallest and the largest number of that split, both inclusive."""
+        """Returns the smallest and the largest number of that split, both inclusive."""
         return (self.largest + 1, 2 * self.largest) if split == "extrapolation" else (1, self.largest)
 
     def unnamed(self) -> DatasetSpec:
-        """Return the same dataset without a name: what a manifest stores."""
+        """Returns the same dataset without a name: what a manifest stores."""
         return DatasetSpec.model_validate(self._fields())
 
     @property

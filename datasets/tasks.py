@@ -1,4 +1,4 @@
-"""The arithmetic that networks are to learn, on whole columns. The numbers come from rows.py."""
+"""The arithmetic that networks learn, on whole columns. The numbers come from rows.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Integers = NDArray[np.signedinteger[Any]]
 
 
 def target(task: Task, numbers_NK: Integers) -> NDArray[np.int64]:
-    """Compute the target of each row, as int64. The caller has checked that it fits (DatasetSpec does).
+    """Computes the target of each row, as int64. The caller has checked that it fits (DatasetSpec does).
 
     >>> target("sum_of_squares", np.array([[3, 4], [1, 1]])).tolist()
     [25, 2]
@@ -33,7 +33,7 @@ def _term(task: Task, numbers_N: Integers) -> NDArray[np.int64]:
 
 
 def target_range(task: Task, n_numbers: int, low: int, high: int) -> tuple[int, int]:
-    """Return the smallest and the largest target of numbers low..high (low >= 1), exact, however large."""
+    """Returns the smallest and the largest target of numbers low..high (low >= 1), exact, however large."""
     return _of_equal_numbers(task, n_numbers, low), _of_equal_numbers(task, n_numbers, high)
 
 

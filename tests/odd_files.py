@@ -1,4 +1,4 @@
-"""What is no plain file, and where in a store it may lie: nothing of it is opened, deleted or written over."""
+"""Anything but regular files, in every place of a store: none is opened, deleted or overwritten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def _socket(path: Path) -> None:
-    """A socket's own path has 107 bytes at most: it is made under a short one."""
+    """A socket's path has at most 107 bytes, so it is made under a short one."""
     before = Path.cwd()
     os.chdir(path.parent)
     try:
@@ -20,7 +20,7 @@ def _socket(path: Path) -> None:
 
 
 def _large(path: Path) -> None:
-    """A file with a hole: it takes no room."""
+    """A sparse file, which takes no space."""
     with path.open("wb") as file:
         file.truncate(1 << 40)
 
@@ -36,11 +36,11 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "a link that leads nowhere": lambda path: path.symlink_to("nowhere"),
     "a file of 1 TB": _large,
 }
-"""What it is, and how it is made at a path."""
+"""The kinds, and how each is made at a path."""
 
 
 def put(kind: str, path: Path) -> os.stat_result:
-    """Makes it there, in place of what there was; returns what it is by itself."""
+    """Makes it at the path, with what was there moved or deleted, and returns its lstat."""
     if path.is_dir() and not path.is_symlink():
         path.rename(path.with_name(f"{path.name}.aside"))
     else:
@@ -66,7 +66,7 @@ FILES = {
     "a night's record": ("nightly/2026-11-01-0123456789ab/night.json", {"nightly status": {3}}),
     "a night's state": ("nightly/2026-11-01-0123456789ab/state.json", {"nightly status": {3}}),
 }
-"""Where it may lie in the place of a file, and what each command has to end with."""
+"""Places of files, and the exit code that each command must end with."""
 
 FOLDERS = {
     "the packs": ("trials", {"plan": {4}, "run": {4}}),
@@ -78,6 +78,6 @@ FOLDERS = {
     "a night": ("nightly/2026-11-01-0123456789ab", {"nightly status": {3, 4}}),
     "the store": ("", {"plan": {4}, "run": {4}, "summarize": {3, 4}, "nightly status": {3, 4}}),
 }
-"""Where it may stand in the place of a folder."""
+"""Places of folders."""
 NO_FOLDERS = [kind for kind in KINDS if "folder" not in kind and "nowhere" not in kind]
 """A link that leads nowhere, in the place of a folder, is one that isn't there yet."""

@@ -19,12 +19,12 @@ SQUARES = NamedDataset(name="squares", task="square", largest=1000, rows=1000)
 
 
 def variant(dataset: NamedDataset = SUMS, **changes: Any) -> Variant:
-    """A variant of one hidden layer and the default hyperparameters, but for those given."""
+    """A variant with one hidden layer and default hyperparameters, except those given."""
     return Variant(dataset=dataset, **{"hidden": (16,), **changes})
 
 
 def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
-    """A result of the trial with metrics drawn from its id, but for the columns given."""
+    """A result of the trial with metrics drawn from its id, except the columns given."""
     draw = random.Random(trial.id).random  # noqa: S311  no secret
     return {
         **variant_columns(trial.variant),
@@ -41,12 +41,12 @@ def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
 
 
 def commit(store: Store, rows: Sequence[dict[str, Any]], tensors: Mapping[str, Any] | None = None) -> str:
-    """Commits a pack of these rows, with weights of zeros if none are given; its id."""
+    """Commits a pack of these rows, with zero weights by default, and returns its id."""
     pack = pack_id_of(row["trial_id"] for row in rows)
     commit_pack(store, pack, rows, tensors or {"0.weight": np.zeros((len(rows), 1, 1))})
     return pack
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """What read_results returns for these rows, but for the column `pack`."""
+    """What read_results returns for these rows, without the column `pack`."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)

@@ -34,14 +34,14 @@ seeds = 2
 
 
 def call(*words):
-    """What a command prints to people, its lines joined, and its exit code."""
+    """What a command prints, its lines joined, and its exit code."""
     found = CliRunner().invoke(app, list(map(str, words)))
     assert "Traceback" not in found.output
     return " ".join(found.stdout.split()), found.exit_code
 
 
 def run(case, tmp_path, code=exits.OK):
-    """What a run of a case says."""
+    """What a run of a case prints."""
     text, found = call("run", CASES / f"{case}.toml", "--store", tmp_path / "s", "--workers", 0, "--quiet")
     assert found == code
     return text

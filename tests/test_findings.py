@@ -33,7 +33,7 @@ N = r"-?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 @dataclass
 class World:
-    """A dataset's rows, the results on it, and what was said."""
+    """A dataset's rows, the results on it, and the findings."""
 
     dataset: NamedDataset
     trials: list[Trial]
@@ -73,7 +73,7 @@ class World:
 
 
 def world_of(seed):
-    """A world that follows from a number."""
+    """A random world, determined by a number."""
     draw = random.Random(seed)  # noqa: S311  no secret
     task = draw.choice(["sum", "product", "square", "sum_of_squares"])
     dataset = NamedDataset(
@@ -142,14 +142,14 @@ def is_near(text, expected, rel=6e-3):
 
 
 def words_of(world, rows):
-    """Variant ids by the words that tell them apart; no two share them."""
+    """Variant ids by their distinguishing descriptions, which are unique."""
     found = {distinguish(row, rows): row["variant_id"] for row in rows}
     assert len(found) == len(rows)
     return found
 
 
 def check_closest(world, known, words, match, among):
-    """Of these variants it has the lowest median."""
+    """It has the lowest median of these variants."""
     told = words[match["variant"]]
     assert told in among
     assert world.median(told) == min(world.median(each) for each in among)
@@ -390,7 +390,7 @@ def diverged_by(world, rows, words, match):
 
 
 def surprise(world, axis):
-    """How much is left open of which trials diverged if the value of an axis is known: entropy in nats."""
+    """The entropy, in nats, of which trials diverged, given the value of an axis."""
     groups = defaultdict(list)
     for row in world.rows:
         groups[row[axis] if axis else None].append(row in world.ok)
@@ -403,7 +403,7 @@ def surprise(world, axis):
 
 
 def names_in(text):
-    """Values of an axis in a list of them: commas within brackets are a network's."""
+    """Splits a list of axis values; commas within brackets belong to a network."""
     return re.split(r", (?![^\[]*\])| or ", text)
 
 
@@ -466,7 +466,7 @@ def told(world):
 @given(st.integers(0, 10**9))
 @settings(max_examples=100, deadline=None)
 def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
-    """Whatever is said follows from the raw results and the rows."""
+    """Every sentence follows from the raw results and the rows."""
     world = world_of(seed)
     found, rows = told(world)
     words = words_of(world, rows)
@@ -479,7 +479,7 @@ def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
 
 
 def test_every_pattern_is_of_a_sentence_that_is_said():
-    """So that the check above can't pass because nothing is said."""
+    """So the check above can't pass merely because nothing is said."""
     said = set()
     for seed in range(1500):
         world = world_of(seed)

@@ -27,7 +27,7 @@ def of_pairs(pairs: list[tuple[float, int]], groups: int) -> Grouped:
 @settings(max_examples=100, deadline=None)
 @given(groups=GROUPS)
 def test_every_statistic_is_the_one_that_plain_python_computes(groups: list[list[float]]) -> None:
-    """Each group alone, exactly by Python's statistics, of the finite numbers; NaN where there are too few."""
+    """Each group's statistics are those of Python's module for its finite numbers; NaN where there are too few."""
     found = grouped(groups)
     for group, values in enumerate(groups):
         finite = [value for value in values if math.isfinite(value)]

@@ -61,21 +61,21 @@ def test_every_sum_is_what_exact_arithmetic_gives(rows, pieces, chosen):
 
 
 def test_one_model_that_is_not_finite_leaves_the_other_as_it_is():
-    """Its own sums say so, the other's are numbers."""
+    """Only its own sums are not finite."""
     errors = measured(np.array([[1.0, np.nan], [1.0, 2.0]]), np.array([1, 2]), 1)
     assert np.isnan(errors.rmse[0])
     assert errors.rmse[1] == 0
 
 
 def test_targets_that_do_not_vary_have_no_r2():
-    """It is not a number, rather than infinite."""
+    """R2 is NaN, not infinite."""
     assert np.isnan(measured(np.array([[3.0, 4.0]]), np.array([3, 3]), 1).r2[0])
 
 
 @given(st.integers(0, 99), st.integers(1, 60), st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
 def test_a_models_errors_are_the_same_bits_beside_any_others(seed, models, pieces):
-    """Alone or among so many that they are compared in blocks."""
+    """They are the same alone and among so many that they are compared in blocks."""
     draw = np.random.default_rng(seed)
     target = draw.integers(1, 10**6, size=1500)
     answers_MN = target + draw.normal(scale=3.0, size=(models, len(target)))

@@ -31,7 +31,7 @@ IDS = json.loads((OLD / "ids.json").read_text())
 
 
 def ids_of(path):
-    """All ids that follow from a spec; of long lists the first ones, the number, and the digest of all."""
+    """All ids that follow from a spec; of long lists the first ones, the count, and the digest of all."""
     spec = load_spec(path)
     night = Night(date(2026, 11, 1), spec, fresh=True)
     lists = {
@@ -89,7 +89,7 @@ def test_an_old_run_is_summarised_to_the_numbers_that_it_had(old_store):
 
 
 def test_evidence_of_an_old_run_is_what_a_new_one_measures(old_store, tmp_path):
-    """Computed from stored weights, to the last digits that numpy and the engine share."""
+    """It is computed from stored weights, and differs in the last digits at most."""
     spec, new = load_spec(OLD / "specs/old.toml"), tmp_path / "new"
     for store in (old_store, new):
         run = ["run", str(OLD / "specs/old.toml"), "--store", str(store), "--workers", "0", "--quiet"]
@@ -105,7 +105,7 @@ def test_evidence_of_an_old_run_is_what_a_new_one_measures(old_store, tmp_path):
 
 
 def test_old_models_answer(old_store):
-    """`predict` asks old runs and old nights as new ones."""
+    """`predict` works with old runs and old nights as with new ones."""
     for asked in (["torch", "3", "4"], ["old", "7"], ["champion", "8"]):
         found = CliRunner().invoke(app, ["predict", *asked, "--store", str(old_store)])
         assert found.exit_code == exits.OK, found.output

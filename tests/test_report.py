@@ -1,4 +1,4 @@
-"""The report: one page that stands alone, drops no variant silently, and runs nothing that a spec brings along."""
+"""The report is one self-contained page; it drops no variant silently and runs nothing from a spec."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def page_of(text, changes=lambda _index, _trial: {}):
 
 
 def test_markup_in_a_spec_is_text_in_the_page():
-    """A comment of the TOML file is shown and not run; there is no script at all."""
+    """A comment in the TOML file is shown as text; the page has no script at all."""
     page, _ = page_of("# <script>alert(1)</script> & more\n" + SMALL)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page
     assert "<script" not in page
 
 
 def test_the_page_loads_nothing_from_anywhere():
-    """No address of another place stands in it."""
+    """It has no address of anything outside the page."""
     page, _ = page_of(SMALL)
     assert not re.search(r'(src|href)=(?!"#)', page)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", page)
@@ -55,7 +55,7 @@ def numbers(pattern, page):
 
 
 def test_every_variant_is_shown_or_counted_as_left_out():
-    """In the table and in the chart, with many variants too."""
+    """This holds for the table and the chart, also with many variants."""
     for text in (SMALL, WIDE):
         page, summary = page_of(text)
         shown = len(re.findall(r'<th scope="row" class="rank">', page))
@@ -79,7 +79,7 @@ def test_charts_are_valid_and_dots_lie_inside():
 
 
 def test_the_findings_of_every_dataset_stand_at_the_head():
-    """Each sentence, and how many test rows occur in training."""
+    """Each sentence is there, with the number of test rows that occur in training."""
     page, summary = page_of(SMALL, lambda _index, trial: {"exact_fraction": 1.0 if trial.seed else 0.5})
     head = html.unescape(" ".join(page.partition('id="words"')[0].split()))
     for name, about in summary.datasets.items():
@@ -93,7 +93,7 @@ def test_the_findings_of_every_dataset_stand_at_the_head():
 
 @pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRIC_NAMES)}, None])
 def test_where_nothing_gave_a_result_the_page_says_so(fate):
-    """All diverged, or none trained yet: no best, no chart, and no crash."""
+    """Where all trials diverged, or none is trained yet, there is no best and no chart."""
     page, summary = page_of(SMALL, lambda _index, _trial: fate)
     assert summary.best == {"sums": None, "squares": None}
     assert "No trial gave a result" in page
@@ -114,5 +114,5 @@ def test_samples_are_the_questions_table():
 
 
 def test_the_same_run_gives_the_same_page():
-    """To the byte."""
+    """The bytes are the same."""
     assert page_of(SMALL)[0] == page_of(SMALL)[0]

@@ -71,7 +71,7 @@ def by_id(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_pack_reads_back_as_it_was_with_null_for_what_is_not_finite(
     metrics: list[list[float | None]], diverged: bool, weights: bytes
 ) -> None:
-    """Round trip to the bit; a metric that is no finite number, or of a diverged trial, is null."""
+    """Rows survive the round trip to the bit; a metric that isn't finite, or of a diverged trial, is null."""
     status = "diverged" if diverged else "ok"
     rows = [
         row_of(Trial(variant(), seed), status=status, **dict(zip(METRIC_NAMES, values, strict=True)))
@@ -100,7 +100,7 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 
 
 def test_any_flipped_byte_of_a_pack_is_found() -> None:
-    """Each byte of the Parquet file, changed alone: never an answer, always DamagedResult or ForeignResult."""
+    """Changing any single byte of the Parquet file raises DamagedResult or ForeignResult."""
     data = encode_pack(rows_of(range(3)), b"weights")
     for place in range(len(data)):
         changed = data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :]
@@ -109,7 +109,7 @@ def test_any_flipped_byte_of_a_pack_is_found() -> None:
 
 
 def test_any_cut_or_lengthened_pack_is_found() -> None:
-    """A file that ends early, late or in the middle of another is not read, and is named with a remedy."""
+    """A file that is cut off, or has something appended or prepended, is rejected with a remedy."""
     data = encode_pack(rows_of(range(3)), b"weights")
     for size in range(0, len(data), 7):
         with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained anew by the next run"):
@@ -120,7 +120,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
 
 
 def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
-    """What we did not write is not ours to delete."""
+    """A file that we didn't write is foreign, so that nobody deletes it."""
     sink = io.BytesIO()
     pq.write_table(SCHEMA.empty_table(), sink)
     with pytest.raises(ForeignResult, match=f"{PATH}: a Parquet file, but no result of ours"):
@@ -128,7 +128,7 @@ def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
 
 
 def test_a_newer_format_is_foreign_and_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that a newer version wrote is left alone, and the message says which format was found."""
+    """Files of a newer version are left alone, and the message names their format."""
     monkeypatch.setattr(pack_files, "FORMAT", 3)
     data = encode_pack(rows_of(range(3)), b"")
     monkeypatch.undo()
@@ -150,7 +150,7 @@ def test_a_column_that_a_later_version_adds_does_no_harm(monkeypatch: pytest.Mon
 
 
 def test_a_required_column_that_is_not_there_is_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Columns that were added later may be missing, and are null; those of format 1 may not."""
+    """A missing column is null if it was added after format 1; a missing column of format 1 is an error."""
     for lacking, outcome in (("mae", "read"), ("rmse_train", "foreign")):
         less = pa.schema([field for field in SCHEMA if field.name != lacking])
         monkeypatch.setattr(pack_files, "SCHEMA", less)
@@ -207,7 +207,7 @@ def test_what_is_committed_is_what_is_read(tmp_path: Path) -> None:
 
 
 def exchange(store: Store, one: str, other: str) -> None:
-    """Each file gets the other's name."""
+    """Swaps the contents of two files."""
     first, second = store.get(one), store.get(other)
     store.put(one, second)
     store.put(other, first)
@@ -215,7 +215,7 @@ def exchange(store: Store, one: str, other: str) -> None:
 
 @pytest.mark.parametrize("kinds", [("parquet",), ("parquet", "safetensors")])
 def test_packs_that_were_exchanged_are_damaged_and_never_an_answer(tmp_path: Path, kinds: tuple[str, ...]) -> None:
-    """Both, with their weights or without: a pack's name is the digest of its trials."""
+    """Swapped packs are both found, with or without their weights: a pack's name is the digest of its trials."""
     store = Store(str(tmp_path))
     packs = [commit(store, rows_of(seeds), tensors_of(3)) for seeds in (range(3), range(3, 6))]
     third = commit(store, rows_of(range(6, 9)), tensors_of(3))
@@ -231,7 +231,7 @@ def test_packs_that_were_exchanged_are_damaged_and_never_an_answer(tmp_path: Pat
 
 
 def test_weights_of_other_trials_than_the_rows_are_damaged(tmp_path: Path) -> None:
-    """Even where their hash is the one that the rows name."""
+    """They are damaged even if their hash is the one that the rows name."""
     store, rows = Store(str(tmp_path)), rows_of(range(3))
     weights = encode_weights(tensors_of(3), [row["trial_id"] for row in rows_of(range(1, 4))])
     pack = commit(store, rows, tensors_of(3))
@@ -241,7 +241,7 @@ def test_weights_of_other_trials_than_the_rows_are_damaged(tmp_path: Path) -> No
 
 
 def test_a_pack_whose_commit_breaks_off_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights come first: without the rows nothing counts, nothing is a problem, and a second try completes it."""
+    """Weights alone count as nothing and are no problem; a second attempt completes the pack."""
     store, replace = Store(str(tmp_path)), Path.replace
 
     def only_weights(path: Path, target: Path) -> Path:
@@ -292,7 +292,7 @@ def test_a_trial_twice_with_other_numbers_is_named_and_counts_once(tmp_path: Pat
 
 
 def test_fewer_columns_are_the_same_rows_and_problems(tmp_path: Path) -> None:
-    """With a trial twice, a pack without its weights and a damaged one."""
+    """This also holds with a trial twice, a pack without its weights and a damaged pack."""
     store = Store(str(tmp_path))
     lost = commit(store, rows_of(range(3)), tensors_of(3))
     commit(store, [{**row, "rmse": 0.5} for row in rows_of(range(2, 6))], tensors_of(4))
@@ -306,7 +306,7 @@ def test_fewer_columns_are_the_same_rows_and_problems(tmp_path: Path) -> None:
 
 
 def test_whatever_is_wrong_is_listed_and_the_rest_is_read(tmp_path: Path) -> None:
-    """Damaged, foreign and incomplete files are each named, and hide nothing else."""
+    """Damaged, foreign and incomplete files are each reported, and everything else is read."""
     store = Store(str(tmp_path))
     packs = [commit(store, rows_of(range(seed, seed + 3)), tensors_of(3)) for seed in (0, 3, 6, 9)]
     cut, lost = f"trials/{packs[1]}.parquet", f"trials/{packs[2]}"
@@ -343,7 +343,7 @@ def test_results_in_a_bucket_read_as_those_in_a_folder(tmp_path: Path, s3_root: 
 
 
 def test_500_packs_are_read_in_a_few_seconds(tmp_path: Path) -> None:
-    """Finding what is trained must not take long next to training it (measured: 1.3 ms a pack of 50)."""
+    """Finding results takes little time compared with training them (measured: 1.3 ms a pack of 50)."""
     folder = tmp_path / "trials"
     folder.mkdir()
     every = rows_of(range(515))

@@ -1,4 +1,4 @@
-"""The seal of a stored spec: whatever happens to a byte of it is found, and a copy of it is a spec again."""
+"""The seal of a stored spec: any changed byte is found, and a copy of the file is a valid spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXT = b'name = "x"  # a comment\n\n[[grid]]\nseeds = 4\n'
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.rstrip(b"\n"), TEXT.replace(b"\n", b"\r\n"), b"", b"#\n"])
 def test_the_text_above_a_seal_is_the_text(text):
-    """With an end of line that it may have lacked."""
+    """The text comes back, with a final newline if it lacked one."""
     sealed = seal_text(text)
     assert is_sealed(sealed)
     assert unsealed(sealed) in (text, text + b"\n")
@@ -22,7 +22,7 @@ def test_the_text_above_a_seal_is_the_text(text):
 
 
 def test_every_flip_of_every_byte_is_found():
-    """In the text, in the seal, and in the ends of both lines."""
+    """This holds for bytes of the text, of the seal, and of both line ends."""
     sealed = seal_text(TEXT)
     for at, byte in enumerate(sealed):
         for other in {byte ^ 1, byte ^ 0x80, 10, 32, 0, 35} - {byte}:
@@ -31,7 +31,7 @@ def test_every_flip_of_every_byte_is_found():
 
 
 def test_what_is_cut_off_within_the_seal_or_follows_it_is_found():
-    """Where all of it is cut off the record beside it has to know."""
+    """If all of it is cut off, only the record beside it can tell."""
     sealed = seal_text(TEXT)
     for end in range(len(TEXT) + 2, len(sealed)):
         with pytest.raises(SealError):
@@ -43,7 +43,7 @@ def test_what_is_cut_off_within_the_seal_or_follows_it_is_found():
 
 
 def test_a_copy_of_a_stored_spec_is_a_spec(tmp_path):
-    """Also edited: its seal is dropped, whatever it says."""
+    """This also holds for an edited copy: its seal is dropped, valid or not."""
     path = tmp_path / "copy.toml"
     sealed = seal_text(SMALL.encode())
     path.write_bytes(sealed)

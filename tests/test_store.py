@@ -29,7 +29,7 @@ def files_on_disk(root: Path) -> dict[str, bytes]:
 def test_a_folder_store_behaves_like_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, bytes]]
 ) -> None:
-    """Whatever is put and deleted, exactly the last contents are read, listed and measured."""
+    """After any puts and deletes, reads, listings and sizes give exactly the last contents."""
     store, expected = Store(str(tmp_path_factory.mktemp("store"))), {}
     for action, path, data in steps:
         if action == "put":
@@ -113,7 +113,7 @@ def calls_of_a_put(root: Path, target: str) -> int:
 def test_a_put_that_fails_at_any_step_leaves_all_of_the_old_or_all_of_the_new(
     tmp_path: Path, target: str, steps: int, number: int
 ) -> None:
-    """No step's failure shows a partial file, touches another one or leaves a temporary one."""
+    """Whichever step fails, there is no partial or temporary file, and other files are untouched."""
     assert calls_of_a_put(tmp_path / "quiet", target) >= steps
     for fail_at in range(1, calls_of_a_put(tmp_path / "again", target) + 1):
         root = tmp_path / str(fail_at)
@@ -128,7 +128,7 @@ def test_a_put_that_fails_at_any_step_leaves_all_of_the_old_or_all_of_the_new(
 
 
 def test_files_that_are_put_together_appear_one_after_the_other_and_whole(tmp_path: Path) -> None:
-    """Whatever step fails: those in front of one that is there are there, and no temporary file stays."""
+    """Whichever step fails, a file is there only if those before it are, and no temporary file stays."""
     new = {"x/first": b"1" * 1000, "x/old": b"2" * 1000, "z/last": b"3" * 1000}
     states = [OLD | dict([*new.items()][:count]) for count in range(len(new) + 1)]
     seen = set()
@@ -199,7 +199,7 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("use", ["put", "list", "get", "probe"])
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path, use: str) -> None:
-    """Every use of such a store says that a file is in the way."""
+    """Every use of such a store reports that a file is in the way."""
     (tmp_path / "file").write_bytes(b"")
     store = Store(str(tmp_path / "file"))
     actions: dict[str, Callable[[], object]] = {
@@ -273,7 +273,7 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(address: str) ->
 
 @pytest.mark.parametrize("address", ["ftp://host/x", "http://host", "file:///x", "s3:/bucket/x", "", " ", "s3://"])
 def test_an_unknown_address_lists_the_valid_ones(address: str) -> None:
-    """A scheme we don't know, or a slip in one, is answered with what may be written."""
+    """An unknown or misspelt scheme is answered with the valid ones."""
     with pytest.raises(AddressError, match=r"a local folder, s3://.*gs://.*az://"):
         Store(address)
 

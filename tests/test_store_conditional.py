@@ -1,4 +1,4 @@
-"""Conditional writes, in a folder and in a bucket: of many at once one succeeds, and nobody overwrites unseen."""
+"""Conditional writes, in a folder and in a bucket: of several at once one succeeds, and no write is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def root(request, tmp_path, monkeypatch):
 
 
 def test_what_is_there_is_not_created_again(root):
-    """The first one's bytes stay; what was deleted may be created."""
+    """The first writer's bytes stay; a deleted file can be created again."""
     store = Store(root)
     assert store.create("a/b", b"one")
     assert not store.create("a/b", b"two")
@@ -33,7 +33,7 @@ def test_what_is_there_is_not_created_again(root):
 
 
 def test_only_the_version_that_was_seen_is_replaced(root):
-    """Another version, and a missing file, are left as they are."""
+    """Another version stays as it is, and a missing file stays missing."""
     store = Store(root)
     with pytest.raises(FileNotFoundError):
         store.get_versioned("a")
@@ -90,7 +90,7 @@ def test_no_increment_of_many_threads_is_lost_in_a_bucket(s3_root, monkeypatch):
 
 
 def test_an_answer_that_was_lost_is_known_again(s3_root, s3_server, monkeypatch):
-    """The write took place, its answer didn't come: the writer still learns that it was his."""
+    """The write took place but its answer was lost: the writer still learns that it succeeded."""
     monkeypatch.setattr(bucket, "_LONGEST_PAUSE", 0.01)
     store = Store(s3_root)
     store.put("warm", b"")
@@ -105,14 +105,14 @@ def test_an_answer_that_was_lost_is_known_again(s3_root, s3_server, monkeypatch)
 
 
 def test_a_bucket_of_another_kind_says_that_it_can_not(monkeypatch):
-    """Where conditional writes aren't known to work, they are refused with what to use."""
+    """Where conditional writes aren't known to work, they are refused with an alternative."""
     monkeypatch.setattr(bucket, "_open_filesystem", lambda scheme: None)
     with pytest.raises(StorageError, match=r"gs:// has no conditional writes here; use a folder or s3://"):
         Store("gs://bucket/x").create("a", b"")
 
 
 def test_a_refused_create_leaves_no_temporary_file(tmp_path):
-    """Only the file itself lies there."""
+    """Nothing but the file itself remains."""
     store = Store(str(tmp_path))
     store.create("a", b"one")
     store.create("a", b"two")

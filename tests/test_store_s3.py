@@ -63,7 +63,7 @@ def test_a_missing_bucket_is_an_error_of_every_use(s3_server: S3Server) -> None:
 
 
 def test_a_listing_is_never_stale(s3_root: str, s3_server: S3Server) -> None:
-    """What another process puts or deletes is seen at once, after any number of listings and look-ups."""
+    """Another process's puts and deletes are seen at once, after any number of listings and reads."""
     stores, folder = [Store(s3_root), Store(s3_root)], s3_root.removeprefix("s3://")
     for round_ in range(2):
         path = f"x/{round_}"
@@ -78,7 +78,7 @@ def test_a_listing_is_never_stale(s3_root: str, s3_server: S3Server) -> None:
 
 
 def test_a_burst_of_faults_is_outlasted(s3_root: str, s3_server: S3Server) -> None:
-    """503, a reset, an answer that is lost or cut: each call ends as in a quiet run, whichever it is."""
+    """After a 503, a reset, or a lost or truncated answer each call ends as if nothing had happened."""
     store = filled(s3_root)
     reads: list[Any] = [
         lambda: store.get("x/y/b") == FILES["x/y/b"],
@@ -97,7 +97,7 @@ def test_a_burst_of_faults_is_outlasted(s3_root: str, s3_server: S3Server) -> No
 
 
 def test_access_denied_fails_at_once(s3_root: str, s3_server: S3Server) -> None:
-    """A refusal is not waited out, and says to check the credentials without showing them."""
+    """Denied access is not retried, and the message says to check the credentials without showing them."""
     store = filled(s3_root)
     s3_server.faults.append("denied")
     with pytest.raises(StorageError, match=r"access denied .*check the credentials") as caught:
@@ -107,7 +107,7 @@ def test_access_denied_fails_at_once(s3_root: str, s3_server: S3Server) -> None:
 
 
 def test_a_bucket_that_may_not_be_looked_at_is_used_all_the_same(s3_root: str, s3_server: S3Server) -> None:
-    """A policy that allows the objects and not the bucket itself: an object that isn't there is simply missing."""
+    """With a policy that allows objects but not the bucket itself, a missing object is simply missing."""
     s3_server.faults.extend(["ok", "denied"])
     with pytest.raises(FileNotFoundError):
         Store(s3_root).get("a")
@@ -117,7 +117,7 @@ def test_a_bucket_that_may_not_be_looked_at_is_used_all_the_same(s3_root: str, s
 def test_faults_without_end_are_given_up_at_the_deadline(
     s3_root: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the deadline comes one error that says how often it was tried, and nothing secret."""
+    """After the deadline there is one error with the number of attempts and no secret."""
     store = filled(s3_root)
     monkeypatch.setattr(bucket, "PATIENCE", 0.5)
     s3_server.faults.extend(["busy"] * 1000)
@@ -129,7 +129,7 @@ def test_faults_without_end_are_given_up_at_the_deadline(
 
 
 def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, s3_server: S3Server) -> None:
-    """Nobody listening: an error within the deadline, with the address."""
+    """If no server listens there is an error within the deadline, with the address."""
     monkeypatch.setattr(bucket, "PATIENCE", 0.5)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageError, match=r"127\.0\.0\.1:9"):
@@ -137,7 +137,7 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_missing_credentials_fail_at_once(monkeypatch: pytest.MonkeyPatch, s3_server: S3Server) -> None:
-    """Without credentials there is nothing to wait for."""
+    """Missing credentials are reported at once."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with pytest.raises(StorageError, match=r"access denied .*check the credentials"):

@@ -42,7 +42,7 @@ outcomes = st.lists(
 
 
 def run_of(fates: list[list[str]]) -> tuple[list[Trial], list[dict[str, Any]]]:
-    """Trials, one per fate, and the rows that are stored of them."""
+    """Trials, one per outcome, and their stored rows."""
     trials = [Trial(v, seed) for v, of_variant in zip(VARIANTS, fates, strict=True) for seed in range(len(of_variant))]
     flat = [fate for of_variant in fates for fate in of_variant]
     rows = [
@@ -62,7 +62,7 @@ def to_dict(trials: list[Trial], rows: list[dict[str, Any]]) -> dict[str, Any]:
 @settings(max_examples=40, deadline=None)
 @given(fates=outcomes)
 def test_every_trial_is_ok_diverged_or_missing(fates: list[list[str]]) -> None:
-    """Nothing is dropped: the counts add up over everything, in each dataset and in each variant."""
+    """No trial is dropped: the counts add up overall, for each dataset and for each variant."""
     trials, rows = run_of(fates)
     summary = summarize(trials, table_of(rows))
     flat = [fate for of_variant in fates for fate in of_variant]
@@ -144,7 +144,7 @@ def test_the_best_trial_may_be_of_another_variant_than_the_best() -> None:
 
 
 def test_the_runs_own_trials_are_a_table_with_all_columns() -> None:
-    """In the order of the spec, by this spec's names, whatever the order in the store; missing ones are not in it."""
+    """It has the spec's order and names, whatever the order in the store; missing trials are not in it."""
     trials, rows = run_of([["ok", "missing"], ["diverged"], *[["ok"]] * (len(VARIANTS) - 2)])
     summary = summarize(trials, table_of(rows[::-1]))
     assert summary.trials.schema.equals(SCHEMA)
@@ -169,7 +169,7 @@ def test_the_order_of_the_stored_rows_changes_nothing(fates: list[list[str]], se
 @settings(max_examples=40, deadline=None)
 @given(fates=outcomes)
 def test_the_best_variant_has_the_lowest_median(fates: list[list[str]]) -> None:
-    """Per dataset, of the variants with a trial that is ok; its best trial has its lowest RMSE; else there is none."""
+    """This holds per dataset, among variants with a trial that is ok; its best trial has its lowest RMSE."""
     trials, rows = run_of(fates)
     document = to_dict(trials, rows)
     assert list(document["best"]) == ["sums", "squares"]
@@ -208,7 +208,7 @@ def test_when_all_diverge_there_is_no_best() -> None:
 
 @pytest.mark.parametrize("rows", [[], [row_of(Trial(variant(epochs=3), 0))]])
 def test_a_run_that_has_nothing_yet_is_summarised(rows: list[dict[str, Any]]) -> None:
-    """No results, or those of other specs alone: every trial is missing and named."""
+    """Without results, or with those of other specs only, every trial is missing and is named."""
     trials, _ = run_of([["ok"] * 2] * len(VARIANTS))
     document = to_dict(trials, rows)
     assert document["trials"] == {
@@ -233,7 +233,7 @@ def test_a_dataset_has_the_name_that_this_spec_gives_it() -> None:
 
 
 def test_mixed_engines_and_devices_are_reported() -> None:
-    """A summary says by what and where its trials were trained, and whether that differs."""
+    """A summary counts trials by engine and device, and says whether these are mixed."""
     trials = [Trial(VARIANTS[0], seed) for seed in range(3)]
     rows = [row_of(trials[0]), row_of(trials[1], engine="lanes"), row_of(trials[2])]
     mixed, uniform = to_dict(trials, rows), to_dict(trials, rows[:1])
@@ -268,7 +268,7 @@ def test_the_json_is_strict_and_has_the_keys_of_the_design() -> None:
 
 
 def test_100000_trials_are_summarised_in_seconds() -> None:
-    """20,000 variants of 5 seeds each (measured: 0.7 s)."""
+    """20,000 variants of 5 seeds each are summarised quickly (measured: 0.7 s)."""
     trials = [Trial(variant(hidden=(8,), lr=1e-6 * number), seed) for number in range(1, 20_001) for seed in range(5)]
     one = row_of(trials[0])
     ids = pa.array([trial.id for trial in trials])

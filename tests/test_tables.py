@@ -1,4 +1,4 @@
-"""The tables in a terminal: readable whatever its width, and whatever varies."""
+"""The tables in a terminal are readable at any width, whatever varies."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def printed(summary, width, all_variants=False):
 
 
 def named_variants(summary):
-    """Every variant by the words that tell it from the others."""
+    """Every variant, by the description that distinguishes it."""
     rows = summary.table.to_pylist()
     return {", ".join(named(axis, row[axis]) for axis in varying(rows)): row for row in rows}
 
@@ -93,7 +93,7 @@ def test_with_eight_axes_each_variant_is_told_in_whole_words_within_the_width(wi
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_does_not_vary_stands_in_the_title_and_what_is_left_out_is_named(width):
-    """Where the axes are told in words; the median is never left out."""
+    """This is how it is where axes are in a description; the median is never left out."""
     (table,), lines = printed(summary_of(EIGHT_AXES), width)
     text = " ".join(lines)
     assert "all with epochs 500, unit, float32, shuffle_seed 0" in " ".join(text.split())
@@ -104,7 +104,7 @@ def test_what_does_not_vary_stands_in_the_title_and_what_is_left_out_is_named(wi
 
 
 def test_axes_that_fit_have_columns():
-    """With their names as headers, and no constants in the title."""
+    """The axes' names are the headers, and the title has no constants."""
     tables, lines = printed(summary_of(SMALL), 100)
     for table in tables:
         assert [column.header for column in table.columns][:4] == ["hidden", "activation", "lr", "n"]
@@ -114,7 +114,7 @@ def test_axes_that_fit_have_columns():
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("text", [MANY_RATES, EIGHT_AXES], ids=["one axis", "eight"])
 def test_how_many_are_left_out_stands_on_one_line(text, width):
-    """As many as are not shown."""
+    """The number of variants that are not shown is printed."""
     summary = summary_of(text)
     _, lines = printed(summary, width)
     left_out = len(summary.table) - BEST - WORST
@@ -123,20 +123,20 @@ def test_how_many_are_left_out_stands_on_one_line(text, width):
 
 
 def test_all_variants_are_shown_when_they_are_asked_for():
-    """Each has its line, and nothing says that any is left out."""
+    """Each variant has its line, and no line says that some are left out."""
     (table,), lines = printed(summary_of(EIGHT_AXES), 100, all_variants=True)
     assert {" ".join(cell.split()) for cell in table.columns[0].cells} == named_variants(summary_of(EIGHT_AXES)).keys()
     assert not any("not shown:" in line for line in lines)
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing():
-    """99.96 % are not 100 %."""
+    """99.96 % isn't shown as 100 %."""
     expected = {None: "-", 0.0: "0%", 1e-9: "0.1%", 0.5: "50.0%", 1 - 1e-9: "99.9%", 1.0: "100%"}
     assert {value: share(value) for value in expected} == expected
 
 
 def test_ties_go_to_the_fewer_parameters_as_for_the_best():
-    """So that the first line of the table is the best variant."""
+    """So the first line of the table is the best variant."""
     summary = summary_of(SMALL, **dict.fromkeys(METRIC_NAMES, 1.0))
     rows = best_first(summary.table.to_pylist())
     for name, best in summary.best.items():
@@ -146,14 +146,14 @@ def test_ties_go_to_the_fewer_parameters_as_for_the_best():
 
 
 def test_variants_without_a_result_come_last():
-    """And are shown with dashes."""
+    """They come last, with dashes for numbers."""
     _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRIC_NAMES)), 60)
     assert any(line.split() == ["0", "of", "1", *["-"] * 7] for line in lines)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_one_of_a_kind_is_singular(width):
-    """In the title, which needs no axes."""
+    """The title says 1 variant and 1 trial."""
     summary = summary_of(ONE)
     title = "squares: square of 1..1000; 1 variant, 1 trial; 600 of 1,000 test rows occur in training"
     assert title in " ".join(" ".join(printed(summary, width)[1]).split())
@@ -161,7 +161,7 @@ def test_one_of_a_kind_is_singular(width):
 
 
 def test_a_network_of_very_many_layers_stays_within_the_width():
-    """Its list of widths is what is broken, between two layers."""
+    """Its list of widths is wrapped between two layers."""
     text = ONE.replace("[[16]]", f"[{[128] * 64}, [16]]")
     (table,), lines = printed(summary_of(text), 60)
     assert max(map(len, lines)) <= 60
@@ -170,6 +170,6 @@ def test_a_network_of_very_many_layers_stays_within_the_width():
 
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1234.5, "1,234"), (123456789.0, "123,456,789")])
 def test_numbers_are_plain_where_that_is_readable(value, text):
-    """Beyond, they have an exponent."""
+    """Large and small numbers have an exponent."""
     assert number(value) == text
     assert len(number(value * 1e20)) < 12

@@ -1,4 +1,4 @@
-"""Damage is found and repaired: every file of a store, harmed in every way, is named; what follows comes back."""
+"""Damage is found and repaired: every file of a store, harmed in every way, is reported or restored."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ NOTES = b"these are somebody's notes\n"
 
 @pytest.fixture
 def store(tmp_path, trained):
-    """A copy of it where the command line looks."""
+    """A copy of the trained store, where the command line looks for it."""
     (tmp_path / "mine.toml").write_text(MINE)
     shutil.copytree(trained.root, tmp_path / "store")
     return Store(str(tmp_path / "store"))
 
 
 def verify(cli, *words):  # noqa: F811
-    """How the command ended, and what it says."""
+    """Runs the command: its exit code and its output."""
     ended = cli("verify", "--json", *words)
     return ended.code, json.loads(ended.out)
 
@@ -74,7 +74,7 @@ def first(store, *parts):
 
 
 def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_written(trained, cli):  # noqa: F811
-    """Exit code 0; an empty folder too."""
+    """The exit code is 0, for an empty folder too."""
     Path("none").mkdir()
     for root in (trained.root, str(OLD), "none"):
         before = tree(root)
@@ -85,7 +85,7 @@ def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_wr
 
 
 def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
-    """Exit code 2 for a name that was mistyped, or another folder; nothing is made."""
+    """A mistyped name, or another folder, gives exit code 2, and nothing is created."""
     Path("other").mkdir()
     Path("other/notes.txt").write_text("mine")
     for root, holds in (("none", "nothing is there"), ("other", "it holds 1 file, none with a name of ours")):
@@ -95,7 +95,7 @@ def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
 
 
 def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, store, tmp_path):  # noqa: F811
-    """As by all other commands; nothing is deleted behind a linked run; a link that leads nowhere is named."""
+    """Links are followed as by all commands; nothing behind a linked run is deleted; a broken link is reported."""
     harmed = sorted([first(store, "trials/", ".safetensors"), "runs/mine/report.html"])
     for path in ("runs/mine/previous", "runs/mine", "runs", "trials", "datasets"):
         there = tmp_path / "disk" / path.replace("/", "-")
@@ -119,7 +119,7 @@ def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, s
 
 
 def test_files_that_can_not_be_read_are_named_and_the_others_are_looked_at(cli, store, monkeypatch):  # noqa: F811
-    """Exit code 4; 3 where there is damage too. They stay what they are."""
+    """The exit code is 4, or 3 where there is damage too, and the files stay as they are."""
     one, job = first(store, "trials/", ".safetensors"), "runs/mine/job.toml"
     read = folder.read_plain
 
@@ -146,7 +146,7 @@ def test_files_that_can_not_be_read_are_named_and_the_others_are_looked_at(cli, 
 
 
 def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, store):  # noqa: F811
-    """It is too large; so is a spec, whose limit is another."""
+    """It is reported as too large, and so is a spec, which has another limit."""
     path = first(store, "night.json")
     os.truncate(Path(store.root) / path, 2 << 30)
     os.truncate(Path(store.root) / "runs/mine/job.toml", 2 << 20)
@@ -161,7 +161,7 @@ def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, stor
 
 
 def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
-    """Files that are read twice count once."""
+    """A file that is read twice counts once."""
     monkeypatch.setattr(snapshot_module, "LINE_SECONDS", -1.0)
     lines = []
     store.put(first(store, "trials/", ".parquet"), b"")
@@ -172,7 +172,7 @@ def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
 
 
 def test_what_is_removed_is_said_where_it_is_another_file(cli, store):  # noqa: F811
-    """The weights of rows that are missing."""
+    """This holds for the weights of missing rows."""
     path = first(store, "trials/", ".parquet")
     store.delete(path)
     pair = path.replace(".parquet", ".safetensors")
@@ -180,7 +180,7 @@ def test_what_is_removed_is_said_where_it_is_another_file(cli, store):  # noqa: 
 
 
 def test_what_is_missing_altogether_is_told_with_the_command_that_makes_it(cli, store):  # noqa: F811
-    """A summary, and a dataset."""
+    """This holds for a summary and for a dataset."""
     digest = parse_spec(MINE.encode(), "").datasets[0].digest
     for path in store.list():
         if path.startswith(f"datasets/{digest}/") or (path.startswith("runs/mine/") and path.count("/") == 2):
@@ -196,7 +196,7 @@ def test_what_is_missing_altogether_is_told_with_the_command_that_makes_it(cli, 
 
 @pytest.mark.parametrize("harm", [*HARMS, "foreign", "gone"])
 def test_whatever_happens_to_a_file_is_named(store, trained, harm):
-    """That file alone, of every file in the store."""
+    """It is reported, and no other file is, for every file in the store."""
     snapshot = scan(trained, lambda _: None).snapshot
     snapshot = type(snapshot)(store, snapshot.references, snapshot.stored, snapshot.meter)
     for path, whole in files(store).items():
@@ -210,7 +210,7 @@ def test_whatever_happens_to_a_file_is_named(store, trained, harm):
 
 
 def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_a_run_and_a_night(store, tmp_path):
-    """All at once; afterwards everything that follows from specs and seeds is as in an undamaged store."""
+    """All are repaired at once; then everything that follows from specs and seeds is as in an undamaged store."""
     nights = [path.split("/")[1] for path in store.list("nightly") if path.endswith("spec.toml")]
     packs = sorted({path.split("/")[1].split(".")[0] for path in store.list("trials")})
     harmed = [
@@ -243,7 +243,7 @@ def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_
 
 
 def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
-    """No run of another spec would do it."""
+    """No run of another spec would restore it."""
     quiet = meanings(store)
     for path in store.list("runs/mine/previous"):
         whole = store.get(path)
@@ -253,7 +253,7 @@ def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
 
 
 def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, store):  # noqa: F811
-    """Nothing else is touched for it; what trains them is told, and then it is what it was."""
+    """Nothing else is touched; the message names what trains them, and that restores everything."""
     quiet, folder = meanings(store), Path(first(store, "runs/mine/previous", "job.toml")).parent
     named = json.loads(store.get(f"{folder}/summary.json"))["best"].values()
     pack = found_pack(store, next(iter(named))["trial"]["trial_id"])
@@ -275,7 +275,7 @@ def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, st
 
 
 def test_a_summary_whose_trials_go_too_is_made_again_by_a_run(cli, store):  # noqa: F811
-    """Not by summarize, which trains nothing."""
+    """The remedy is not summarize, which trains nothing."""
     pack = found_pack(store, trials(parse_spec(MINE.encode(), ""))[5].id)
     for path in (f"trials/{pack}.safetensors", "runs/mine/summary.json"):
         store.put(path, flipped(store.get(path), draw_for(path)))
@@ -284,7 +284,7 @@ def test_a_summary_whose_trials_go_too_is_made_again_by_a_run(cli, store):  # no
 
 
 def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(cli, store):  # noqa: F811
-    """The report shows it where that is whole; here it isn't."""
+    """An undamaged report would show it; here the report is damaged too."""
     for name in ("job.toml", "report.html"):
         store.put(f"runs/mine/{name}", b"")
     before = files(store)
@@ -298,7 +298,7 @@ def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(
 
 
 def test_a_renamed_folder_of_a_run_is_damage_until_it_has_its_name_again(cli, store):  # noqa: F811
-    """The report shows the same spec: nothing is written, and the remedy works."""
+    """The report shows the same spec, so nothing is written, and the remedy works."""
     root = Path(store.root)
     (root / "runs" / "mine").rename(root / "runs" / "other")
     before = files(store)
@@ -316,7 +316,7 @@ def test_a_renamed_folder_of_a_run_is_damage_until_it_has_its_name_again(cli, st
 
 @pytest.mark.parametrize("beside", ["summary.json", "report.html"])
 def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_is_damaged_too(store, beside):
-    """Before anything that shows it is removed."""
+    """The spec is restored before anything that shows it is removed."""
     whole = store.get("runs/mine/job.toml")
     store.put("runs/mine/job.toml", whole[:-3] + b"x" + whole[-2:])
     store.put(f"runs/mine/{beside}", store.get(f"runs/mine/{beside}")[:200])
@@ -326,7 +326,7 @@ def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_
 
 
 def test_nothing_is_removed_while_a_spec_can_not_be_put_right(store):
-    """Somebody's own file is in its place: the report is the last one that shows it."""
+    """A foreign file is in its place, so the report is the last file that shows the spec."""
     store.put("runs/mine/job.toml", NOTES)
     store.put("runs/mine/summary.json", store.get("runs/mine/summary.json")[:200])
     before = files(store)
@@ -335,7 +335,7 @@ def test_nothing_is_removed_while_a_spec_can_not_be_put_right(store):
 
 
 def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: F811
-    """By verify --repair and a run; the plan alone, which looks at sizes, finds nothing to do."""
+    """`verify --repair` and a run restore it; the plan alone checks sizes, and finds nothing to do."""
     trial = trials(parse_spec(MINE.encode(), ""))[5].id
     before = cli("predict", "mine", "3", "17", "--trial", trial).out
     spec_packs = found_pack(store, trial)
@@ -360,7 +360,7 @@ def found_pack(store, trial):
 
 @pytest.mark.parametrize("kinds", [("safetensors",), ("parquet",), ("safetensors", "parquet")])
 def test_packs_that_were_exchanged_are_found_by_their_names(store, tmp_path, kinds):
-    """Both, and both come back."""
+    """Both are reported, and both are restored."""
     quiet = meanings(store)
     one, other = sorted({path.rpartition(".")[0] for path in store.list("trials")})[:2]
     for kind in kinds:
@@ -376,7 +376,7 @@ def test_packs_that_were_exchanged_are_found_by_their_names(store, tmp_path, kin
 
 
 def test_rows_that_are_not_what_their_trial_ids_promise_are_damage(store):
-    """Sealed as they are: the spec that names the trial says what its row must be."""
+    """Though their seal is valid: the spec that names the trial determines its row."""
     trial = trials(parse_spec(MINE.replace("0.02", "0.5").encode(), ""))[-1]
     pack = commit(store, [row_of(trial, lr=0.25)])
     store.put("runs/wider/job.toml", MINE.replace("0.02", "0.5").replace('"mine"', '"wider"').encode())
@@ -385,7 +385,7 @@ def test_rows_that_are_not_what_their_trial_ids_promise_are_damage(store):
 
 
 def test_models_that_no_spec_names_are_left_with_their_numbers_and_the_remedy_is_told(store):
-    """Their rows are whole, and nothing in the store could bring them back."""
+    """Their rows are undamaged, and nothing in the store could bring them back."""
     pack = commit(store, [row_of(Trial(variant(), 0))])
     whole = store.get(f"trials/{pack}.safetensors")
     store.put(f"trials/{pack}.safetensors", flipped(whole, draw_for(pack)))
@@ -409,7 +409,7 @@ def foreign_bytes(path):
 
 
 def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
-    """In the place of any file of ours; and beside them, where it is no damage."""
+    """This holds in the place of any of our files, and beside them, where it is no damage."""
     extra = ["notes.txt", "trials/notes.txt", "runs/mine/notes", "nightly/x", "datasets/a/b", "states/x.txt"]
     extra += [f"{Path(first(store, 'datasets/', 'train/')).parent}/part-00009.parquet"]
     for path in extra:
@@ -426,7 +426,7 @@ def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
 
 
 def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_path):
-    """Though no word of a spec is left: it is the beginning of the copy."""
+    """No word of a spec is left, but it is the beginning of the copy."""
     run(store, tmp_path, "# somebody's own words at the head\n" + MINE)
     whole = store.get("runs/mine/job.toml")
     store.put("runs/mine/job.toml", whole[:20])
@@ -435,7 +435,7 @@ def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_
 
 
 def test_what_is_no_file_is_named_and_not_opened(cli, store):  # noqa: F811
-    """Folders, empty or not, and pipes where a file must be; files where a folder must be: exit code 3, all stay."""
+    """Folders and pipes in the place of a file, and files in the place of a folder, give exit code 3 and stay."""
     for path in ("nightly/champion.json", first(store, "night.json"), first(store, "manifest.json")):
         store.delete(path)
         (Path(store.root) / path).mkdir()
@@ -457,7 +457,7 @@ def test_what_is_no_file_is_named_and_not_opened(cli, store):  # noqa: F811
 
 
 def test_repair_beside_a_night_is_exit_6_and_verify_is_not(cli, store):  # noqa: F811
-    """Nothing is deleted meanwhile."""
+    """Nothing is deleted while a night runs."""
     path = first(store, "trials/", ".safetensors")
     store.put(path, b"")
     with holding(store, "a night", Clock()):
@@ -469,7 +469,7 @@ def test_repair_beside_a_night_is_exit_6_and_verify_is_not(cli, store):  # noqa:
 
 
 def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypatch):
-    """A run may have written it in the meantime."""
+    """A run may have written the file in the meantime."""
     path = first(store, "trials/", ".safetensors")
     whole = store.get(path)
     store.put(path, b"")
@@ -483,7 +483,7 @@ def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypa
 
 
 def test_a_damaged_lock_is_freed_first(cli, store):  # noqa: F811
-    """Nobody knows whether a night runs: nothing is repaired until a person says so."""
+    """It is unknown whether a night runs, so nothing is repaired until a person unlocks it."""
     store.put(LOCK, b"{}")
     path = first(store, "trials/", ".safetensors")
     store.put(path, b"")
@@ -513,7 +513,7 @@ def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
 
 
 def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_put_back(store):
-    """By the texts that the reports show, which the summaries name."""
+    """They are restored from the texts in the reports, which match the summaries."""
     quiet = meanings(store)
     earlier = first(store, "runs/mine/previous", "job.toml")
     mine = store.get("runs/mine/job.toml")
@@ -526,7 +526,7 @@ def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_put_back(sto
 
 
 def test_a_store_in_a_bucket_is_verified_and_repaired_as_a_folder_is(store, s3_root):
-    """Its commands can't name a file of this machine: they say which spec."""
+    """Its remedies can't name a local file, so they say which spec to use."""
     bucket, digest = Store(s3_root), parse_spec(MINE.encode(), "").datasets[0].digest
     pack = f"trials/{found_pack(store, trials(parse_spec(MINE.encode(), ''))[0].id)}.safetensors"
     shard = f"datasets/{digest}/train/part-00000.parquet"

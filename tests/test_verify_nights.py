@@ -1,4 +1,4 @@
-"""Damage of nights: what follows comes back by repair or the next night, the rest by the remedy that is told."""
+"""Damage of nights: repair or the next night restores what follows from other files, the reported remedy the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHARE = range(PARTS) if os.environ.get("WHOLE_DAMAGE") else (3, 11)
 
 @pytest.fixture
 def store(tmp_path, trained):
-    """A copy of it where the command line looks, with the specs."""
+    """A copy of the trained store, where the command line looks for it, with the specs."""
     (tmp_path / "tiny.toml").write_text(TINY)
     (tmp_path / "mine.toml").write_text(MINE + "# a comment at the end\n")
     shutil.copytree(trained.root, tmp_path / "store")
@@ -65,7 +65,7 @@ def without_verdict(store):
 
 @pytest.mark.parametrize("path", [f"nightly/{{}}/{BY_HAND[0]}", CHAMPION, LOCK])
 def test_what_follows_from_nothing_is_named_and_its_remedy_works(cli, store, path):  # noqa: F811
-    """A verdict is made again, the champion is moved by hand, the lock is freed; all else stays what it is."""
+    """The verdict is made again, the champion is moved by hand, the lock is released, and all else stays as it is."""
     path, quiet = path.format(nights(store)[1]), without_verdict(store)
     store.put(path, flipped(store.get(path), draw_for(path)))
     ended = cli("verify", "--repair", "--json")
@@ -80,7 +80,7 @@ def test_what_follows_from_nothing_is_named_and_its_remedy_works(cli, store, pat
 
 
 def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store):  # noqa: F811
-    """There is no copy: exit code 3 until the night is started again."""
+    """Without a copy the exit code is 3 until the night is started again."""
     one, other = nights(store)
     for path in [path for path in store.list() if other in path]:
         store.delete(path)
@@ -96,7 +96,7 @@ def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store): 
 
 @pytest.mark.parametrize("days", [DAYS, ("2026-11-03",)])
 def test_all_that_nights_have_lost_comes_back(store, days):
-    """When they are started again, or with the next night; the verdicts and what the hook was told stay."""
+    """They are restored when started again, or by the next night; verdicts and hook reports stay."""
     quiet, records = meanings(store), {path: store.get(path) for path in store.list() if path.endswith("night.json")}
     for path in files(store):
         if path.startswith("trials/") or (path.startswith("runs/night-") and not path.endswith("job.toml")):
@@ -112,7 +112,7 @@ def test_all_that_nights_have_lost_comes_back(store, days):
 
 
 def test_a_finished_night_that_has_lost_nothing_does_nothing(store):
-    """It is told once how it ended."""
+    """The hook is told once how the night ended."""
     before = files(store)
     assert start(store, DAYS[1]).result == "same"
     assert files(store) == before
@@ -131,7 +131,7 @@ def test_a_state_is_written_anew_from_the_record_to_the_same_bytes(store):
 
 
 def test_a_record_that_is_sealed_and_not_the_nights_is_damage(store):
-    """What a night's name and its spec promise is compared."""
+    """The record is compared with the night's name and spec."""
     night = nights(store)[1]
     path = f"nightly/{night}/night.json"
     body = {**json.loads(store.get(path)), "trained_digest": "0" * 64}
@@ -141,7 +141,7 @@ def test_a_record_that_is_sealed_and_not_the_nights_is_damage(store):
 
 
 def test_a_champion_that_is_not_in_the_store_is_named_with_a_night_to_go_back_to(cli, store):  # noqa: F811
-    """By verify and by predict, and that works."""
+    """`verify` and `predict` name it, and rolling back to it works."""
     first, second = nights(store)
     for path in [path for path in store.list() if first in path]:
         store.delete(path)
@@ -155,7 +155,7 @@ def test_a_champion_that_is_not_in_the_store_is_named_with_a_night_to_go_back_to
 
 
 def test_a_champion_is_put_right_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
-    """The night that is told is one that rollback accepts, and what comes first is said."""
+    """The message names a night that rollback accepts, and what to do first."""
     one, other = nights(store)
     for path in (CHAMPION, f"nightly/{one}/night.json"):
         store.put(path, flipped(store.get(path), draw_for(path)))
@@ -196,7 +196,7 @@ def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # no
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", SHARE)
 def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_works(cli, store, trained, part):  # noqa: F811
-    """One at a time: repaired, the remedies that are told followed, and all is as before but verdicts and moves."""
+    """After the repair and the reported remedies everything is as before, except verdicts and moves."""
     quiet = meanings(store)
     for path in [*files(store), LOCK][part::PARTS]:
         for harm in ("flipped", "flipped again", "truncated", "empty", "gone"):
@@ -224,7 +224,7 @@ def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", SHARE)
 def test_a_flip_of_any_byte_is_found(store, part):
-    """Fifteen positions of each file; that file alone is named."""
+    """This holds for fifteen positions of each file, and no other file is reported."""
     for path, whole in [*files(store).items()][part::PARTS]:
         draw = draw_for(path, "any")
         for at in sorted(draw.sample(range(len(whole)), min(15, len(whole)))):

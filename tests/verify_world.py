@@ -1,4 +1,4 @@
-"""What tests of damage share: a small trained store with everything that a store can have, and ways to harm a file."""
+"""Shared by the tests of damage: a small trained store with every kind of file, and ways to harm one."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ VOLATILE = ("timing", "environment", "files", "sha256")
 
 
 def start(store, day, text=TINY):
-    """A night of that day with rows of its own."""
+    """A night of that day on fresh rows."""
     night = Night(date.fromisoformat(day), spec_of(text), fresh=True)
     return run_night(NightContext(night, store, IN_PROCESS, Progress(quiet=True)))
 
 
 def run(store, folder, text):
-    """A run of that spec; its exit code."""
+    """Runs a spec, and returns the exit code."""
     (folder / "spec.toml").write_text(text)
     return commands.run(folder / "spec.toml", 10**6, IN_PROCESS, Shared(store.root, json=True, quiet=True))
 
 
 def trained_store(folder):
-    """Two nights, a run with an earlier one of its name, the state of a pack, and the date up to which was pruned."""
+    """A store with two nights, a run and an earlier one of its name, a checkpoint, and the date of the last pruning."""
     store = Store(str(folder / "store"))
     for day in DAYS:
         start(store, day)
@@ -62,7 +62,7 @@ def trained_store(folder):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """That store; not to be changed."""
+    """That store, which tests must not change."""
     return trained_store(tmp_path_factory.mktemp("trained"))
 
 
@@ -74,12 +74,12 @@ def spec_state():
 
 
 def files(store):
-    """All files but the lock, which each repair moves."""
+    """All files except the lock, which every repair rewrites."""
     return {path: store.get(path) for path in store.list() if path != LOCK}
 
 
 def flipped(data, draw):
-    """The bytes with one of them another."""
+    """The bytes with one of them changed."""
     at = draw.randrange(len(data))
     return data[:at] + bytes([data[at] ^ draw.randrange(1, 256)]) + data[at + 1 :]
 
@@ -98,7 +98,7 @@ HARMS = {
 
 
 def draw_for(*words):
-    """A generator of its own for each case, the same in each run."""
+    """A random generator per case, the same in every run."""
     return random.Random(" ".join(words))  # noqa: S311  no secret
 
 
@@ -108,7 +108,7 @@ def found(store):
 
 
 def mend(store):
-    """Repairs; what remains, by path."""
+    """Repairs, and returns what remains, by path."""
     from sumsquares.jobs.night.clock import Clock
 
     return {each.path: each for each in repair(scan(store, lambda _: None), Clock())[1]}
@@ -120,7 +120,7 @@ def checked(snapshot, unit):
 
 
 def meaning(path, data):
-    """What a file holds but for times, and for what follows from them."""
+    """A file's content without times and what follows from them."""
     if path.endswith("report.html"):
         return "a page"
     if path.endswith("summary.json"):

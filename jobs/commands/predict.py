@@ -1,4 +1,4 @@
-"""Asks the trained models of a run about numbers: what `sumsquares predict` does."""
+"""What `sumsquares predict` does: asks trained models of a run about numbers."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Reply:
     """What one trial answers."""
 
     asked: str
-    """Whose trial it is: run small, or champion 2026-11-22-0123456789ab."""
+    """The run or champion that is asked: `run small`, or `champion 2026-11-22-0123456789ab`."""
     dataset: str
     trial_id: str
     title: str
     """The trial in words, and why it is asked."""
     samples: list[Sample]
     outside: list[bool]
-    """Of each sample, whether a number of it is outside the range that the trial was trained on."""
+    """For each sample, whether one of its numbers is outside the training range."""
     trained_on: str
     """That range, such as 1..1000."""
 
@@ -61,7 +61,7 @@ class Reply:
 
     @property
     def lines(self) -> list[str]:
-        """The samples in words; those outside the range say so."""
+        """The samples as text; those outside the training range say so."""
         note = f", outside the training range {self.trained_on}"
         return [f"{sample}{note if out else ''}" for sample, out in zip(self.samples, self.outside, strict=True)]
 
@@ -85,6 +85,7 @@ def ask_run(
         DataError: the run's summary, or a file of the trial, is damaged or missing.
 
     """
+    # Which run, and which trials its summary calls the best: without their results no other is the best silently.
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
     known_best = _known_best(store, asked) if trial_id is None else []
@@ -92,6 +93,7 @@ def ask_run(
     rows = {row["trial_id"]: row for row in stored.to_pylist() if row["trial_id"] in by_id}
     if gone := [each for each in known_best if each in by_id and each not in rows]:
         raise DataError(f"the result of trial {gone[0]} is gone, or damaged: {asked.retrain}")
+    # One trial by its id, or the best of each dataset; then those that accept the numbers.
     chosen = [_named(by_id, trial_id)] if trial_id is not None else _best(asked, dataset, by_id, rows)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
     fitting = [trial for trial, misfit in zip(chosen, misfits, strict=True) if misfit is None]
@@ -111,7 +113,7 @@ class _Asked:
     words: str
     """Which it is."""
     night: str | None
-    """The night that trained it, whose spec is not one that can be given to `sumsquares run`."""
+    """The night that trained it; its spec can't be given to `sumsquares run`."""
 
     @property
     def opening(self) -> str:
@@ -120,18 +122,18 @@ class _Asked:
 
     @property
     def retrain(self) -> str:
-        """What brings lost trials back."""
+        """The remedy for lost trials."""
         if self.night is None:
             return "run the spec again to have it back"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
     def summarize(self, store: Store) -> str:
-        """What writes the run's summary anew."""
+        """The remedy for a damaged summary."""
         return write_anew(store) if self.night is None else self.start_again
 
     @property
     def start_again(self) -> str:
-        """What makes anew what a night has lost."""
+        """The remedy for whatever a night has lost."""
         assert self.night is not None
         return f"start the night again with its spec and --date {self.night[:10]} (--fresh-data if it had that)"
 
@@ -150,7 +152,7 @@ def _whom(store: Store, run: str) -> _Asked:
 
 
 def _spec(store: Store, run: str) -> JobSpec:
-    """The spec of a run; only a name that is listed is made a path of."""
+    """The spec of a run; only a listed name becomes part of a path."""
     known = {path.split("/")[1] for path in store.list("runs")}
     if run not in known and run == CHAMPION:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
@@ -196,9 +198,9 @@ def _best(
 
 
 def _known_best(store: Store, asked: _Asked) -> list[str]:
-    """Ids of the best trials as the run's summary names them: without one it isn't finished, and none is the best yet.
+    """Ids of the best trials according to the run's summary. A run without one is unfinished, so there is no best yet.
 
-    A result that is gone since must not make another one the best without a word.
+    If the best result is lost, another one must not become the best silently.
     """
     try:
         path = f"{run_folder(asked.spec.name)}/summary.json"
@@ -247,7 +249,7 @@ def _reply(
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
-    """Why a dataset does not take these numbers, or None."""
+    """Why a dataset doesn't accept these numbers, or None."""
     limit = 2 * dataset.largest
     if wrong := [number for number in numbers if not 0 <= number <= limit]:
         return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"

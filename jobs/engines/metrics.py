@@ -1,4 +1,4 @@
-"""How far predictions are from the targets, in the target's own units: sums in float64 first, one division last.
+"""Errors of predictions in the target's own units: sums in float64 first, one division last.
 
 Suffixes: M models, N rows, I inputs.
 """
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 EVALUATION_ROWS = 1024
-"""Rows of one forward pass: a constant, since a row's last bits may depend on how many rows go with it."""
+"""Rows of one forward pass: constant, since a row's last bits may depend on the number of rows beside it."""
 _BLOCK = 16
-"""Models whose predictions are compared at a time: 128 KB of them stay in the cache, which measured 3 times faster."""
+"""Models whose predictions are compared at a time: their 128 KB stay in the cache, which measured 3 times faster."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Sums over the rows of a split, per model [M]; a model whose predictions are not finite has sums that are not."""
+    """Sums over the rows of a split, per model [M]; sums are not finite where a model's predictions are not."""
 
     count: int
     """Rows."""
@@ -80,10 +80,10 @@ def measure(
     restore: Callable[[Floats], Floats],
     chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:
-    """Errors of all models on pieces of rows: normalised inputs [N, I] with raw targets [N].
+    """Measures all models on pieces of rows: normalised inputs [N, I] with raw targets [N].
 
-    `predict` gives normalised predictions [M, N] of at most `EVALUATION_ROWS` rows, `restore` brings them back to
-    the target's units. `chosen_N` says of the first rows which of them are measured by themselves as well.
+    `predict` returns normalised predictions [M, N] of at most `EVALUATION_ROWS` rows, `restore` converts them to the
+    target's units. `chosen_N` marks, among the first rows, those that are also measured separately.
     """
     chosen_N = np.zeros(0, bool) if chosen_N is None else chosen_N
     count, centre, sum_centred, sum_squares = 0, None, 0.0, 0.0
@@ -91,10 +91,12 @@ def measure(
     with np.errstate(over="ignore", invalid="ignore"):
         for x_NI, target_N in rows:
             expected_N = target_N.astype(np.float64)
+            # The targets' variance is summed around a value near their mean, so that it doesn't cancel out.
             centre = expected_N.mean() if centre is None else centre
             before, count = count, count + len(expected_N)
             sum_centred += (expected_N - centre).sum()
             sum_squares += np.square(expected_N - centre).sum()
+            # Predictions go in parts of constant size, whatever the size of the pieces.
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
                 here_N = np.flatnonzero(chosen_N[before + start : min(before + start + EVALUATION_ROWS, count)])
@@ -130,7 +132,7 @@ class _Sums(NamedTuple):
 def _sums(
     predicted_MN: Floats, expected_N: Floats, restore: Callable[[Floats], Floats], chosen: NDArray[np.intp]
 ) -> _Sums:
-    """The sums over these rows; `chosen` are the places of those that count by themselves as well."""
+    """The sums over these rows; `chosen` are the places of those that are also summed separately."""
     models, rows = predicted_MN.shape
     squares_M, rounded_M, largest_M, absolute_M, chosen_M = np.empty((5, models))
     sums = _Sums(squares_M, rounded_M, largest_M, np.empty(models, np.int64), absolute_M, chosen_M)

@@ -1,1 +1,1 @@
-"""What was found: the files of a pack, the results of a store, the summary of a run, trained models."""
+"""Results: the files of a pack, the results in a store, predictions of trained models, the summary of a run."""

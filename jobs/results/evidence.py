@@ -1,6 +1,6 @@
-"""Evidence that a file of an earlier version lacks, computed from the stored weights: the metrics in EVIDENCE.
+"""Computes the metrics that a file of an earlier version lacks, EVIDENCE, from its stored weights.
 
-Results in the store stay as they are. The numbers may differ in the last digits from those of the engine that trained.
+Results in the store stay as they are. The last digits may differ from those of the engine that trained.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _LATER = [metric for metric in METRICS if metric.name in EVIDENCE]
 def with_evidence(
     store: Store, expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts]
 ) -> pa.Table:
-    """Return stored rows (with their column `pack`) in which no trial that is expected and ok lacks evidence.
+    """Returns stored rows (with their column `pack`) with evidence for every expected trial that is ok.
 
-    Where a pack's weights are damaged or gone it stays null; what is wrong with them is told elsewhere.
+    It stays null where a pack's weights are damaged or gone, which is reported elsewhere.
     """
     lacks = reduce(pc.or_, (pc.is_null(results[metric.name]) for metric in _LATER if not metric.is_optional))
     lacking = results.filter(pc.and_(pc.equal(results["status"], "ok"), lacks))
@@ -55,7 +55,7 @@ def with_evidence(
 def _measured(
     store: Store, pack: str, trials: Sequence[Trial], facts_of: Callable[[NamedDataset], Facts]
 ) -> dict[str, dict[str, float | None]]:
-    """By trial of the pack, the metrics in EVIDENCE."""
+    """Computes EVIDENCE for trials of one pack, by trial id."""
     dataset = trials[0].variant.dataset
     unseen_N = ~facts_of(dataset).seen_N
     errors = {
@@ -74,7 +74,7 @@ def _or_none(value: float) -> float | None:
 
 
 def _filled(results: pa.Table, found: dict[str, dict[str, float | None]]) -> pa.Table:
-    """Return the rows with these numbers in place of nulls."""
+    """Returns the rows with these numbers in place of nulls."""
     rows = pc.index_in(results["trial_id"], value_set=pa.array(found, pa.string()))
     for name in EVIDENCE:
         values = pa.array([numbers[name] for numbers in found.values()], pa.float64())

@@ -1,7 +1,7 @@
 """Statistics of many small groups of numbers at once, such as the RMSEs of each variant's seeds.
 
-Pure numpy, no loops over groups. Results do not depend on the order in which the numbers come.
-Shapes: `V` values, `G` groups. A statistic that a group has too few numbers for, or that overflows, is NaN.
+Pure numpy, without loops over groups. Results do not depend on the order of the numbers.
+Shapes: `V` values, `G` groups. A statistic is NaN where a group has too few numbers for it, or where it overflows.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Grouped:
 
     @classmethod
     def of(cls, values_V: Reals, group_V: Indices, groups: int) -> "Grouped":
-        """Sort numbers, of which those that are not finite are left out, into groups 0..groups-1."""
+        """Sorts numbers into groups 0..groups-1, leaving out those that are not finite."""
         finite = np.isfinite(values_V)
         values_V, group_V = values_V[finite], group_V[finite]
         order = np.lexsort((values_V, group_V))
@@ -34,7 +34,7 @@ class Grouped:
 
     @cached_property
     def count(self) -> NDArray[np.int64]:
-        """How many numbers each group has."""
+        """Numbers in each group."""
         return np.bincount(self.group_V, minlength=self.groups).astype(np.int64)
 
     @cached_property

@@ -1,8 +1,8 @@
 """The row of one trial, and the two files of a pack as bytes: its rows as Parquet, its weights as safetensors.
 
-Every byte of both is covered by a hash. The Parquet file names the SHA-256 of the weights, and carries its own:
-its metadata hold the SHA-256 of the file with that hash's 64 digits set to zero, so that damage is found before
-Parquet's decoder sees a byte of it. Nothing is read or written here; stored.py does that.
+Every byte of both is covered by a hash. The Parquet file holds the SHA-256 of the weights, and its own, the seal: the
+SHA-256 of the file with the seal's 64 digits set to zero, kept in its metadata. So damage is detected before Parquet's
+decoder sees a byte. Nothing is read or written here; stored.py does that.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from sumsquares.jobs.spec.variants import Variant
 
 FORMAT = 2
 FORMATS = (1, FORMAT)
-"""Those that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable columns to 2.
+"""The formats that are read. Files of format 1 lack the columns in EVIDENCE; later versions may add nullable ones.
 
-Hyperparameters that a file lacks are read as their defaults: its trials were trained with these.
+Hyperparameters that a file lacks have their defaults: that is what its trials were trained with.
 """
 
 _TEXT, _COUNT, _REAL = pa.string(), pa.int64(), pa.float64()
@@ -69,12 +69,12 @@ class ForeignResult(DataError):  # noqa: N818  the same
 
 
 def pack_id_of(trial_ids: Iterable[str]) -> str:
-    """Return the id of the pack of these trials: the digest of their ids in any order, 16 hex digits."""
+    """Returns the id of the pack of these trials: the digest of their ids in any order, 16 hex digits."""
     return hashlib.sha256("".join(sorted(trial_ids)).encode()).hexdigest()[:16]
 
 
 def variant_columns(variant: Variant) -> dict[str, Any]:
-    """Return the columns of a trial's row that its variant decides."""
+    """Returns the columns of a trial's row that its variant decides."""
     return {
         "variant_id": variant.id,
         "dataset": variant.dataset.name,
@@ -90,11 +90,12 @@ def _cell(value: Any) -> Any:
 
 
 def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
-    """Return the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
+    """Returns the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
     table = _table(rows)
     assert not any(table[name].null_count for name in _REQUIRED)
     about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest(), "weights_bytes": len(weights)}
     sink = io.BytesIO()
+    # The seal is written as zeros, over which the hash is taken, and then replaced by the hash.
     with pq.ParquetWriter(sink, SCHEMA, store_schema=False, write_statistics=False) as writer:
         writer.write_table(table)
         seal = f"seal-sha256:{_BLANK}"
@@ -106,9 +107,9 @@ def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
 
 
 def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
-    """Return a pack's rows, these columns of SCHEMA; `weights_digest` tells which weights belong to them.
+    """Returns these columns of a pack's rows; `weights_digest` tells which weights belong to them.
 
-    Raises DamagedResult if any byte is not as it was written, ForeignResult if it isn't ours or is newer.
+    Raises DamagedResult if any byte has changed, ForeignResult if the file isn't ours or has a newer format.
     """
     start, end = _seal_of(data)
     if start == end:
@@ -125,7 +126,7 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
 
 
 def _check_format(schema: pa.Schema, path: str) -> None:
-    """Raise ForeignResult unless these are the columns of a format that is read; columns in no order, others beside."""
+    """Raises ForeignResult unless this has the columns of a format we read, in any order; more columns are fine."""
     found = _about(schema)["format"]
     known = pa.schema([field for field in SCHEMA if field.name in schema.names])
     same = all(schema.field(field.name).equals(field) for field in known)
@@ -137,17 +138,17 @@ def _check_format(schema: pa.Schema, path: str) -> None:
 
 
 def weights_digest(table: pa.Table) -> str:
-    """Return the SHA-256 of the weights file that belongs to a decoded pack."""
+    """Returns the SHA-256 of the weights file that belongs to a decoded pack."""
     return str(_about(table.schema)["weights"])
 
 
 def weights_bytes(table: pa.Table) -> int:
-    """Return the size of the weights file that belongs to a decoded pack."""
+    """Returns the size of the weights file that belongs to a decoded pack."""
     return int(_about(table.schema)["weights_bytes"])
 
 
 def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]) -> bytes:
-    """Return the safetensors file of a pack's stacked weights.
+    """Returns the safetensors file of a pack's stacked weights.
 
     Names are those of torch.nn.Sequential's state dict: "0.weight" [M, out, in], "0.bias" [M, out], "2.weight", ...
     """
@@ -158,7 +159,7 @@ def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]
 
 
 def check_trials(trial_ids: Sequence[str], pack_id: str, path: str) -> None:
-    """Raise DamagedResult unless a pack's file holds the trials that its name promises."""
+    """Raises DamagedResult unless a pack's file holds the trials that its name is the digest of."""
     if pack_id_of(trial_ids) != pack_id:
         raise damaged(path, f"it holds the trials of pack {pack_id_of(trial_ids)}")
 
@@ -166,7 +167,7 @@ def check_trials(trial_ids: Sequence[str], pack_id: str, path: str) -> None:
 def decode_weights(
     data: bytes, digest: str, path: str, repair: str | None = None
 ) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Return the stacked tensors and the trials' ids in the order of the stack.
+    """Returns the stacked tensors and the trials' ids in the order of the stack.
 
     Raises DamagedResult if the file's SHA-256 is not `digest`; its message names `repair`, the command that removes it.
     """
@@ -177,7 +178,7 @@ def decode_weights(
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return the rows column by column, which takes a third of the time of `from_pylist`."""
+    """Returns the rows as a table, made by column, which takes a third of the time of `from_pylist`."""
     for row in rows:
         assert row.keys() == _NAMES, f"a result row needs {sorted(_NAMES)}, got {sorted(row)}"
         assert row["status"] in ("ok", "diverged"), row["status"]
@@ -193,7 +194,7 @@ def _is_finite(value: float | None) -> bool:
 
 
 def _seal_of(data: bytes) -> tuple[int, int]:
-    """Return where the seal's digits stand, in the last of its kind: the metadata are at a file's end."""
+    """Returns where the seal's digits are. The last match is the seal, as metadata are at the end of a file."""
     found = data.rfind(b"seal-sha256:")
     match = _SEAL.match(data, max(found, 0))
     return match.span(1) if match else (0, 0)

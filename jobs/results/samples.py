@@ -1,4 +1,4 @@
-"""The question's own table: expected and predicted numbers of the best trial of each dataset."""
+"""Samples: expected and predicted numbers of a trial, in the form in which the question printed them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedin
     """The trial's answers to raw inputs [N, I], unused columns included.
 
     Raises:
-        UsageError: an answer is not finite, which can happen far beyond the numbers that it has learnt from.
+        UsageError: an answer is not finite, as can happen far outside the training range.
 
     """
     dataset = trial.variant.dataset

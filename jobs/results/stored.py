@@ -1,10 +1,10 @@
-"""Results: the packs in a store. Committing one, and reading all of them back with what is wrong with them.
+"""Results: commits a pack to a store, and reads all packs back, with what is wrong with them.
 
     trials/<pack id>.safetensors   the trained weights of all trials of the pack, stacked; written first
     trials/<pack id>.parquet       one row per trial, and the weights' SHA-256; written last: it commits the pack
 
-The files' formats are those of pack_files.py. Nothing is trained, aggregated or deleted here: who finds a
-pack damaged trains it again.
+The file formats are those of pack_files.py. Nothing is trained, aggregated or deleted here: a pack that is reported as
+damaged is trained again by the caller.
 """
 
 import re
@@ -67,12 +67,12 @@ _NUMBERS = (
     "steps",
 )  # what two results of one trial must agree on, EVIDENCE where both have it
 OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
-"""The columns that a trial's variant does not decide: a third of the memory of all."""
+"""The columns that don't follow from a trial's variant: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
 MOST = 64 << 20
-"""Bytes of a pack's rows: ten times what 4,096 trials take, the most of a pack."""
+"""The most bytes of a pack's rows: ten times those of 4,096 trials, the largest pack."""
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, pa.ArrowException)
-"""What bytes raise that have the right seal and are no file of ours; a DataError is a ValueError too."""
+"""What bytes with a valid seal that aren't our file raise; a DataError is a ValueError too."""
 _READERS = 16  # threads; an object store answers in 10 to 100 ms, whatever else is asked
 
 
@@ -81,7 +81,7 @@ class Problem:
     """One thing that is wrong with the stored results."""
 
     kind: Literal["damaged", "foreign", "doubled", "weights"]
-    """Unreadable; not ours; a trial twice with other numbers; a pack whose weights are missing."""
+    """Unreadable; not ours; a trial twice with different numbers; a pack without its weights."""
     path: str
     """The file in the store."""
     message: str
@@ -93,21 +93,21 @@ class Results:
     """All results of a store, each trial once, in the order of their ids, and what is wrong with them."""
 
     table: pa.Table
-    """The columns that were asked for, and a last one `pack`, the pack's id."""
+    """The requested columns and, last, `pack`: the pack's id."""
     problems: tuple[Problem, ...]
 
 
 def commit_pack(
     store: Store, pack_id: str, rows: Sequence[Mapping[str, Any]], tensors: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Write a pack's weights, then its rows: once this returns, its trials count as trained."""
+    """Writes a pack's weights, then its rows: once this returns, its trials count as trained."""
     weights = encode_weights(tensors, [row["trial_id"] for row in rows])
     files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(rows, weights)}
     store.put_all(files)
 
 
 def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Return a committed pack's tensors and trial ids, as decode_weights does.
+    """Returns a committed pack's tensors and trial ids, as decode_weights does.
 
     Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
     """
@@ -130,34 +130,37 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
 
 
 def read_trials(store: Store) -> Results:
-    """Return of all results what their variants do not decide: the columns OF_TRIAL."""
+    """Returns the columns OF_TRIAL of all results."""
     return read_results(store, OF_TRIAL)
 
 
 def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Results | None = None) -> Results:
-    """Return all results in the store, and the files and trials that can't be used as they are.
+    """Returns all results in the store, and what is wrong with its files and trials.
 
-    `columns` are those of SCHEMA that are needed, at least OF_TRIAL. Packs of `known`, an earlier answer with the same
-    columns, are not read again if nothing was wrong with them and their files are there.
+    `columns` are the needed ones of SCHEMA, at least OF_TRIAL. `known` is an earlier result with the same columns:
+    packs in it that had no problem and still have their files are not read again.
     """
+    # One listing tells what is there; packs that are known from before are not read again.
     sizes = store.sizes("trials")
     empty = pa.schema([SCHEMA.field(name) for name in columns]).append(_PACK).empty_table()
     before = _still_whole(known, sizes) if known else empty
     seen = {f"trials/{pack}.parquet" for pack in before["pack"].unique().to_pylist()}
     packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet") and path not in seen]
+    # All others, in parallel: an object store takes its time for each.
     with ThreadPoolExecutor(_READERS) as pool:
         outcomes = list(pool.map(lambda path: _read_pack(store, path, sizes, columns), packs))
     problems = [problem for _, problem in outcomes if problem is not None]
     problems += [_foreign(path) for path in sizes if not _OURS.fullmatch(path)]
+    # Two packs may share a trial, for instance after a change of the packing: each counts once.
     tables = [table for table, _ in outcomes if table is not None]
     table, doubled = _each_once(pa.concat_tables([before, *tables]), problems)
     return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))
 
 
 def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
-    """The rows of those packs that had no problem and still have both files.
+    """The rows of packs that had no problem and still have both files.
 
-    None where a pack is gone: another may hold a trial of it, whose row was left out.
+    Empty where a pack is gone: another pack may hold one of its trials, whose row was left out.
     """
     there = {_pack_of(path) for path in sizes if path.endswith(".parquet") and _weights_of(path) in sizes}
     if not there.issuperset(known.table["pack"].unique().to_pylist()):
@@ -169,7 +172,7 @@ def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
 def _read_pack(
     store: Store, path: str, sizes: Mapping[str, int], columns: Sequence[str]
 ) -> tuple[pa.Table | None, Problem | None]:
-    """Return a pack's rows with the pack's id, and what is wrong; neither if it was deleted in the meantime."""
+    """Returns a pack's rows with its id, and what is wrong; neither if the pack was deleted meanwhile."""
     try:
         data = store.get(path, MOST, sizes[path])
         table = decode_pack(data, path, columns)
@@ -210,13 +213,13 @@ def _without_weights(path: str) -> Problem:
 
 
 def is_in(table: pa.Table, problems: Iterable[Problem]) -> pa.ChunkedArray:
-    """Say of each row whether its pack is among these problems."""
+    """Returns whether each row's pack is among these problems."""
     packs = [_pack_of(problem.path) for problem in problems if _OURS.fullmatch(problem.path)]
     return pc.is_in(table["pack"], value_set=pa.array(packs, pa.string()))
 
 
 def _each_once(table: pa.Table, problems: Iterable[Problem]) -> tuple[pa.Table, list[Problem]]:
-    """Sort the rows and keep each trial's first, of packs that have their weights first of all.
+    """Sorts the rows and keeps one of each trial, preferably of a pack that has its weights.
 
     Rows that contradict the one that is kept are problems.
     """
@@ -241,7 +244,7 @@ def _records(table: pa.Table, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
 
 
 def _differing(kept: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The columns in which two results of one trial contradict each other; an older file may lack EVIDENCE."""
+    """The columns in which two results of a trial contradict each other; an older file may lack EVIDENCE."""
     compared = [name for name in _NUMBERS if name not in EVIDENCE or None not in (kept[name], other[name])]
     return [name for name in compared if kept[name] != other[name]]
 

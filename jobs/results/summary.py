@@ -1,8 +1,7 @@
-"""Summary: what a run found, one row per variant over its seeds, and the best variant and trial of each dataset.
+"""Summary: the results of a run, one row per variant over its seeds, and the best variant and trial of each dataset.
 
-Pure: expected trials and stored rows in, tables and JSON out. It reads and writes no files, and whatever is not
-among the expected trials does not count: a store holds the results of many specs. No trial is dropped:
-total = ok + diverged + missing, over everything and for each dataset.
+Pure: expected trials and stored rows in, tables and JSON out; no files. A store holds the results of many specs, so
+rows of other trials are ignored. No trial is dropped: total = ok + diverged + missing, overall and for each dataset.
 """
 
 import io
@@ -27,7 +26,7 @@ from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 FORMAT = 2
-"""From 2 on the file in the store is sealed, and names the other files of its run: jobs/stages/run_files.py."""
+"""Since 2 the file in the store has a seal, and lists the other files of its run: jobs/stages/run_files.py."""
 _NAMED = 1_000  # missing trials named in the JSON; all are counted
 
 _STATISTICS: dict[str, Callable[[Grouped], Reals]] = {
@@ -60,7 +59,7 @@ _OF_BEST = tuple(name for name in OF_TRIAL if name != "status")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many trials were expected, and what became of them."""
+    """How many trials were expected, and how they ended."""
 
     total: int
     ok: int
@@ -70,7 +69,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run found; see `summarize`."""
+    """The results of a run; see `summarize`."""
 
     table: pa.Table
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
@@ -138,13 +137,15 @@ class Summary:
 def summarize(
     expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts] = measure_facts
 ) -> Summary:
-    """Aggregate the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
+    """Aggregates the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
+    # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
     variants, variant_T = _variants(expected)
     facts = {dataset.name: facts_of(dataset) for dataset in {v.dataset.name: v.dataset for v in variants}.values()}
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
     found = row_T >= 0
     variant_R = variant_T[found]
+    # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
     limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
@@ -174,7 +175,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
-    """Return the rows with those whose RMSE is above its limit as diverged."""
+    """Returns the rows, those with an RMSE above its limit as diverged."""
     beyond = pc.fill_null(pc.greater(rows["rmse"], pa.array(limit_R, pa.float64())), False)
     if not pc.any(beyond).as_py():
         return rows
@@ -186,7 +187,7 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
 
 
 def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
-    """Return the rows without what can't be told in float64, which doesn't hold every integer of such targets."""
+    """Returns the rows without metrics that float64 can't decide, as it doesn't hold every integer of these targets."""
     if not beyond_R.any():
         return rows
     for name in (metric.name for metric in METRICS if metric.needs_exactness):
@@ -196,14 +197,14 @@ def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
 
 
 def _trials(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
-    """Return the rows with all columns of SCHEMA, those of the variant by the names of this spec."""
+    """Returns the rows with all columns of SCHEMA, those of the variant by the names of this spec."""
     of_variant = own.take(pa.array(variant_R))
     columns = {name: of_variant[name] if name in own.column_names else rows[name] for name in SCHEMA.names}
     return pa.table(columns, schema=SCHEMA)
 
 
 def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
-    """Return the variants in the order of their first trials, and for each trial its variant's position."""
+    """Returns the variants in the order of their first trials, and for each trial its variant's position."""
     positions: dict[str, int] = {}
     variants: list[Variant] = []
     variant_T = []
@@ -216,7 +217,7 @@ def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
 
 
 def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
-    """Return one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant."""
+    """Returns one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant."""
     count = len(own)
     diverged_R = rows["status"].to_numpy() == "diverged"
     columns = {
@@ -231,7 +232,7 @@ def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
 
 
 def _statistics(rows: pa.Table, variant_R: Indices, count: int) -> dict[str, Reals]:
-    """Return the statistics over seeds of all metrics by column, each of `count` variants."""
+    """Returns the statistics over seeds of all metrics by column, each of `count` variants."""
     found = {}
     for metric in METRICS:
         seeds = Grouped.of(rows[metric.name].to_numpy(), variant_R, count)
@@ -258,7 +259,7 @@ def _tally(column: pa.ChunkedArray) -> dict[str, int]:
 def _datasets(
     variants: Sequence[Variant], variant_T: Indices, status_T: NDArray[np.object_], facts: Mapping[str, Facts]
 ) -> dict[str, dict[str, Any]]:
-    """Return what is known of each dataset, by name, in the order of the spec."""
+    """Returns what is known of each dataset, by name, in the order of the spec."""
     described = {}
     name_V = np.array([variant.dataset.name for variant in variants], dtype=object)
     for dataset in {variant.dataset.name: variant.dataset for variant in variants}.values():
@@ -280,7 +281,7 @@ def _plain(facts: Facts) -> dict[str, Any]:
 
 
 def _best_trials(datasets: Iterable[str], trials: pa.Table) -> dict[str, dict[str, Any] | None]:
-    """Return the row of the best trial of each dataset, or None."""
+    """Returns the row of the best trial of each dataset, or None."""
     keys = ("rmse", "parameters", "variant_id", "seed")
     ranked = trials.filter(pc.is_valid(trials["rmse"])).sort_by([(key, "ascending") for key in keys])
     first = {name: ranked.filter(pc.equal(ranked["dataset"], name)).slice(0, 1).to_pylist() for name in datasets}
@@ -290,7 +291,7 @@ def _best_trials(datasets: Iterable[str], trials: pa.Table) -> dict[str, dict[st
 def _best(
     datasets: Iterable[str], table: pa.Table, rows: pa.Table, variant_R: Indices
 ) -> dict[str, dict[str, Any] | None]:
-    """Return the winning row of the table for each dataset, with the winning trial of its variant."""
+    """Returns the winning row of the table for each dataset, with the winning trial of its variant."""
     best: dict[str, dict[str, Any] | None] = dict.fromkeys(datasets)
     keys = ("rmse_median", "parameters", "variant_id")
     ranked = table.append_column("position", pa.array(range(len(table)), pa.int64()))

@@ -1,6 +1,6 @@
-"""summary.json as a file: from format 2 on it is sealed, and names the size and the hash of every file beside it.
+"""summary.json as a file: since format 2 it has a seal, and lists the size and hash of every file beside it.
 
-It is written last, so whoever reads a run begins with it. What it says of the results is for summary.py.
+It is written last, so readers of a run start with it. Its results come from summary.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _File(BaseModel):
 
 
 class _Summary(BaseModel):
-    """What is used of it; format 1 has neither files nor a seal."""
+    """The keys that are used; format 1 has neither files nor a seal."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 

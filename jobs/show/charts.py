@@ -1,7 +1,7 @@
-"""Charts: the rows of a dot chart on a logarithmic axis, each a small SVG of its own.
+"""Charts: the rows of a dot chart on a logarithmic axis, each a small SVG.
 
 Every x is in percent, so a row stretches to any width while its text and dots keep their size. Pure functions of
-numbers: labels and order belong to the page, colours and fonts to its style sheet.
+numbers: labels and order are the page's, colours and fonts the style sheet's.
 """
 
 from __future__ import annotations

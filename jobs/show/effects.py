@@ -1,4 +1,4 @@
-"""What an axis of the grid does, from a dataset's variants: comparisons of those that differ in nothing else.
+"""The effect of each axis of the grid, from pairs of a dataset's variants that differ in nothing else.
 
 Pure: rows of the summary's table in, numbers out.
 """
@@ -16,7 +16,7 @@ from sumsquares.jobs.show.format import Row, varying
 from sumsquares.jobs.spec.axes import AXES
 
 LEAST_FACTOR = 1.5
-"""Smaller effects are not told."""
+"""Smaller effects are not reported."""
 _TELLING = 0.1  # share of the entropy that an axis has to take away to be told
 _SUSPECTS = ("lr", "optimizer", "schedule", "normalize", "activation", "init", "dtype", "hidden", "batch_size")
 _VALUES = 12  # of an axis that are compared with each other: the best and the worst ones
@@ -24,7 +24,7 @@ _VALUES = 12  # of an axis that are compared with each other: the best and the w
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Two values of one axis: in every pair of variants that differ in it alone, `better` is the better one.
+    """Two values of one axis: `better` wins in every pair of variants that differ in this axis alone.
 
     It has the lower median RMSE and no larger share of diverged trials, or it has a result and the other has none.
     """
@@ -33,7 +33,7 @@ class Effect:
     better: Any
     worse: Any
     factors: tuple[float, ...]
-    """By how many times the median RMSE is lower, of each pair in which both are above 0; sorted."""
+    """How many times lower the median RMSE is, for each pair in which both are above 0; sorted."""
     only: int
     """Further pairs: all trials of `worse` diverged, or the median of `better` is 0."""
 
@@ -70,7 +70,7 @@ def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:
 
 
 def _factor(better: Row, worse: Row) -> float | None:
-    """By how many times the one is better; infinite where there is no number for it; None where it isn't better."""
+    """How many times better the one is; infinite where no number says it; None where it isn't better."""
     if better["rmse_median"] is None or _lost(better) > _lost(worse):
         return None
     if worse["rmse_median"] is None:
@@ -81,7 +81,7 @@ def _factor(better: Row, worse: Row) -> float | None:
 
 
 def _apart(better: Row, worse: Row) -> bool:
-    """Whether a single pair may be more than luck of the seeds: the worse one's best seed is worse as well."""
+    """Whether a single pair may be more than chance: even the worse variant's best seed is worse."""
     return bool(worse["rmse_best"] is None or worse["rmse_best"] > better["rmse_median"])
 
 
@@ -90,7 +90,7 @@ def _lost(row: Row) -> float:
 
 
 def _ends(axis: str, rows: Sequence[Row]) -> list[Any]:
-    """The values of an axis; of many those whose best variants are best and worst."""
+    """The values of an axis or, if there are many, those with the best and the worst best variants."""
     best: dict[Any, float] = {}
     for row in rows:
         median = math.inf if row["rmse_median"] is None else row["rmse_median"]
@@ -101,22 +101,22 @@ def _ends(axis: str, rows: Sequence[Row]) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """How many trials diverged, by the values of an axis that tells something of it."""
+    """How many trials diverged, by the values of an axis that explains it."""
 
     axis: str
     counts: dict[Any, tuple[int, int]]
     """By value, most first: trials that diverged, and all that have a result."""
     alike: tuple[str, ...]
-    """Other axes that tell as much."""
+    """Other axes that explain as much."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether of each value all trials diverged or none."""
+        """Whether for each value all trials diverged, or none."""
         return all(lost in (0, total) for lost, total in self.counts.values())
 
 
 def divergence(rows: Sequence[Row]) -> list[Divergence]:
-    """The axis whose values tell most about which trials diverged, and the next one if that leaves something open."""
+    """The axis that best explains which trials diverged, and the next one if that isn't the whole explanation."""
     axes = {axis: _counts(axis, rows) for axis in varying(rows)}
     whole = _surprise([(sum(row["n_diverged"] for row in rows), sum(map(_results, rows)))])
     told = {axis: whole - _surprise(counts.values()) for axis, counts in axes.items()}
@@ -132,7 +132,7 @@ def divergence(rows: Sequence[Row]) -> list[Divergence]:
 
 
 def _suspicion(axis: str) -> int:
-    """The place of an axis among those that make training diverge, the first one first."""
+    """The rank of an axis among those that tend to make training diverge."""
     return _SUSPECTS.index(axis) if axis in _SUSPECTS else len(_SUSPECTS)
 
 

@@ -1,7 +1,7 @@
-"""Findings: what a run found on one dataset, as plain sentences for people who have not read a table yet.
+"""Findings: the results on one dataset as plain sentences, to be read before any table.
 
-They follow from the summary's rows and from the dataset's facts alone, whatever the spec; nothing is measured here, and
-nothing drawn. Each sentence is one claim, which tests/test_findings.py reads back and checks against the numbers.
+They follow from the summary's rows and the dataset's facts alone, for any spec; nothing is measured or drawn here. Each
+sentence is one claim, which tests/test_findings.py parses and checks against the numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Finding:
     only: the same, and why it shows no more. constant: there is nothing to learn."""
     sentences: tuple[str, ...]
     caveats: tuple[str, ...]
-    """What happened to the trials that gave no result; empty if all did."""
+    """What happened to trials without a result; empty if there are none."""
 
 
 def is_linear(row: Row) -> bool:
@@ -40,7 +40,7 @@ def is_linear(row: Row) -> bool:
 
 
 def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
-    """The finding on a dataset: what the summary says of it, its variants, best first, and its best trial."""
+    """The finding on a dataset, from its entry in the summary, its variants, best first, and its best trial."""
     caveats = tuple(_caveats(about["trials"], rows))
     measured = [row for row in rows if row["rmse_median"] is not None]
     if not measured or best_trial is None:
@@ -82,7 +82,7 @@ def _constant(about: Row) -> str:
 
 
 def _exact(about: Row, exact: Sequence[Row], best_trial: Row) -> tuple[Verdict, str]:
-    """What it means that some variants have every test row right after rounding."""
+    """The verdict, and its sentence, where some variants have every test row right after rounding."""
     facts = about["facts"]
     unseen, distinct = facts["unseen_numbers"], facts["distinct"]
     right = f"{_all(about['test_rows'], 'test row')} right after rounding"
@@ -131,7 +131,7 @@ def _inputs(about: Row, count: int) -> str:
 
 
 def _named_exact(exact: Sequence[Row], rows: Sequence[Row]) -> str:
-    """All exact variants; of many their networks."""
+    """The exact variants or, if they are many, their networks."""
     if len(exact) <= _NAMED:
         each = [f"{distinguish(row, rows)} ({row['n_exact']} of {counted(_results(row), 'seed')})" for row in exact]
         return f"Exact: {'; '.join(each)}."
@@ -155,7 +155,7 @@ def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
-    """How far a linear model can get, by least squares, and how far those that were trained are from it."""
+    """The limit of linear models, by least squares, and how close the trained ones get."""
     facts = about["facts"]
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
     if facts["linear_rmse"] and not facts["linear_exact"]:
@@ -170,7 +170,7 @@ def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iter
 
 
 def _about_seen(about: Row, best: Row) -> Iterator[str]:
-    """Whether the closest variant does better on rows that it has seen."""
+    """Whether the closest variant does better on training rows."""
     facts = about["facts"]
     train, test, unseen = best["rmse_train_median"], best["rmse_median"], best["rmse_unseen_median"]
     median = " (median)" if best["n"] > 1 else ""
@@ -186,7 +186,7 @@ def _about_seen(about: Row, best: Row) -> Iterator[str]:
 
 
 def _about_best(rows: Sequence[Row], best: Row, best_trial: Row) -> Iterator[str]:
-    """The best trial, where it is none of the best variant's."""
+    """The best trial, if it isn't of the best variant."""
     if best_trial["variant_id"] != best["variant_id"] and best_trial["rmse"] < best["rmse_best"]:
         trial = f"{distinguish(best_trial, rows)}, seed {best_trial['seed']}"
         yield f"The best single trial is of another variant: {trial}, RMSE {number(best_trial['rmse'])}."
@@ -213,7 +213,7 @@ def _times(factor: float) -> str:
 
 
 def _caveats(counts: Row, rows: Sequence[Row]) -> Iterator[str]:
-    """What became of the trials that are not ok."""
+    """How the trials that are not ok ended."""
     if lost := counts["diverged"]:
         yield f"{lost:,} of {counted(counts['total'], 'trial')} diverged ({DIVERGED})."
         yield from map(_where, divergence(rows))

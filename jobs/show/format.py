@@ -1,4 +1,4 @@
-"""Numbers, datasets and variants in words, and the order of variants: the same in the terminal and in the report."""
+"""How numbers, datasets and variants are written, and how variants are ordered, in the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sumsquares.jobs.spec.axes import AXES, DEFAULTS
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
-"""Axes of which a variant's words tell in any case; of the others where they have not their default."""
+"""Axes that a variant's description always names; it names others only if they don't have their default."""
 _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
 
 
 def describe_task(about: Row) -> str:
-    """What a dataset asks, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
+    """A dataset's task, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
     numbers = f"1..{about['largest']}"
     if about["task"] != "square":
         numbers = f"{counted(about['n_numbers'], 'number')} {numbers}"
@@ -26,7 +26,7 @@ def describe_task(about: Row) -> str:
 
 
 def describe_variant(row: Row) -> str:
-    """A variant in words: its network, how it is trained, and whatever else is not the default."""
+    """A variant's description: its network, its training, and every other axis without its default."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
     told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
@@ -35,13 +35,13 @@ def describe_variant(row: Row) -> str:
 
 
 def best_words(row: Row) -> str:
-    """The best variant of a dataset in words, and of how many seeds its median is where some diverged."""
+    """The best variant's description, with the number of seeds in its median where some diverged."""
     lost = f" (median of {row['n']} of {counted(row['n'] + row['n_diverged'], 'seed')})" if row["n_diverged"] else ""
     return f"{describe_variant(row)}{lost}"
 
 
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
-    """What tells a variant from the others, in words; all of it where there is no other."""
+    """What distinguishes a variant from the others; its whole description if there is no other."""
     axes = varying(rows)
     if row["hidden"] == "[]":  # its activation is none of its own
         words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
@@ -61,7 +61,7 @@ def constants(rows: Sequence[Row]) -> str:
 
 
 def named(axis: str, value: Any) -> str:
-    """The value of an axis, so that it is known which axis it is of: `relu`, `lr 0.001`."""
+    """The value of an axis, with the axis's name where it needs one: `relu`, `lr 0.001`."""
     if axis == "hidden" and value == "[]":
         return "no hidden layer"
     return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
@@ -101,14 +101,14 @@ def number(value: float | None) -> str:
 
 
 def at_most(value: float) -> str:
-    """A number that is no larger than this one, to four significant digits: for what nothing gets below."""
+    """A lower bound, rounded down to four significant digits."""
     below = math.nextafter(value * (1 - 1e-9), 0)
     unit = 1.0 if below >= 1000 else 10.0 ** (math.floor(math.log10(below)) - 3)
     return number(math.floor(below / unit) * unit) if 1e-300 < below < 1e9 else f"{below * (1 - 5e-4):.4g}"
 
 
 def share(fraction: float | None) -> str:
-    """A percentage; 0 and 100 are said of nothing that is not so."""
+    """A percentage; only exact shares are shown as 0% or 100%."""
     if fraction is None or fraction in (0.0, 1.0):
         return "-" if fraction is None else f"{100 * fraction:.0f}%"
     return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"

@@ -1,7 +1,7 @@
-"""The report of a run: one HTML file that stands alone, for people who ask why and never saw this project.
+"""The report of a run: one self-contained HTML file, for readers who have never seen this project.
 
-What it shows is chosen here, how it looks is in report.html.jinja. It computes no statistics and reads no files
-but its template: a summary comes in, text comes out, the same for the same input.
+Its content is chosen here, its look is in report.html.jinja. It computes no statistics and reads no file but its
+template; the same summary gives the same page.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
 
 IN_CHART = (20, 10)
-"""So many of the best and of the worst variants of a dataset are drawn."""
+"""How many of the best and worst variants of a dataset are drawn."""
 IN_TABLE = (180, 20)
-"""So many of the best and of the worst are listed; all are in summary.parquet."""
+"""How many of the best and worst variants are listed; all are in summary.parquet."""
 
 
 class Ends(NamedTuple):
@@ -76,7 +76,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """All that is said of one dataset."""
+    """The report's section on one dataset."""
 
     name: str
     facts: Row

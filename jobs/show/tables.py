@@ -1,4 +1,4 @@
-"""The tables that a run prints for people, fit for the width of their terminal. Nothing is computed here."""
+"""The tables that a run prints, fitted to the width of the terminal. Nothing is computed here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sumsquares.jobs.show.headings import HEADINGS, Heading
 BEST, WORST = 12, 3
 """Variants shown per dataset unless all are asked for; all are in summary.parquet."""
 WORDS_WIDTH = 36
-"""Columns that the words of a variant get at least, if they need them: less important numbers give way to them."""
+"""Columns that a variant's description gets at least, if it needs them; less important numbers give way."""
 _UNSEEN = "rmse_unseen_median"  # shown where some test rows are in training and some are not
 _GIVING = sorted((each for each in HEADINGS if each.gives_way is not None), key=lambda each: each.gives_way or 0)
 _GIVE_WAY = [heading.terminal for heading in _GIVING]  # the first one first
@@ -50,7 +50,7 @@ class Column(NamedTuple):
 
 
 def result_tables(summary: Summary, width: int, all_variants: bool = False) -> Iterator[Table | Text]:
-    """What was found; then for each dataset its variants, best first, and the question's own table for the best."""
+    """Yields the findings; then for each dataset its variants, best first, and samples of the best."""
     rows = best_first(summary.table.to_pylist())
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     for name, about in summary.datasets.items():
@@ -74,10 +74,11 @@ def result_tables(summary: Summary, width: int, all_variants: bool = False) -> I
 def _variants(
     name: str, about: dict[str, Any], rows: Sequence[Row], width: int, all_variants: bool
 ) -> Iterator[Table | Text]:
-    """The best and the worst variants: a column for each axis whose values differ, or one of words if that's too wide.
+    """Yields the best and worst variants: a column for each varying axis or, if that's too wide, a description.
 
-    In words, the axes whose values do not differ stand in the title.
+    Constant axes are then in the title.
     """
+    # The rows: with many variants their middle becomes one line, unless that would save none.
     middle = [] if all_variants else rows[BEST:-WORST]
     shown = [*rows[:BEST], None, *rows[-WORST:]] if len(middle) > 1 else rows
     more = f"... {len(middle):,} more"
@@ -86,6 +87,7 @@ def _variants(
         Column(axis.replace("_", "\n"), _cells(shown, _value_of(axis), more if axis == axes[0] else ""))
         for axis in axes
     ]
+    # An RMSE on unseen rows says something new only where some test rows are in training and some aren't.
     differs = 0 < about["facts"]["unseen_rows"] < about["facts"]["measured_rows"]
     numbers = [
         Column("n", _cells(shown, _seeds, "")),
@@ -95,6 +97,7 @@ def _variants(
             if differs or heading.column != _UNSEEN
         ),
     ]
+    # A column per axis if that costs no more than the least important numbers, and else one description.
     title, left_out = _title(name, about, rows), ""
     fitting, gone = _fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
     if axes and _width([*columns, *fitting]) <= width:
@@ -142,7 +145,7 @@ def _width(columns: Sequence[Column]) -> int:
 
 
 def _fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tuple[list[Column], str]:
-    """The columns without as many of those that give way as it takes, and the names of these."""
+    """Returns the columns that fit, dropping as few as needed in the order of `give_way`, and the dropped headings."""
     gone: list[str] = []
     for header in give_way:
         if _width(columns) > width and any(column.header == header for column in columns):
@@ -152,7 +155,7 @@ def _fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tupl
 
 
 def _words(row: Row, axes: Sequence[str]) -> str:
-    """What is to be said of a variant; a name and its value stay together, but for networks of very many layers."""
+    """A variant's description; a name and its value stay on one line, except for networks of very many layers."""
     words = [named(axis, row[axis]) for axis in axes]
     return ", ".join(text.replace(" ", _SPACE) if len(text) < WORDS_WIDTH else text for text in words)
 

@@ -1,1 +1,1 @@
-"""Files in a local folder or an object store, each written whole or not at all. They know bytes and paths alone."""
+"""Files in a local folder or an object store, each written atomically. Only bytes and paths are known here."""

@@ -1,4 +1,4 @@
-"""Where a store is, and paths inside it: checked, in one form, and without secrets. Nothing is opened here."""
+"""The address of a store and the paths inside it: validated, normalised, free of secrets. Nothing is opened here."""
 
 import os
 import re
@@ -22,7 +22,7 @@ class AddressError(ValueError):
 
 
 def checked_path(path: str) -> str:
-    """Return the path if it stays inside the store, else raise AddressError."""
+    """Returns the path if it stays inside the store, and else raises AddressError."""
     if not path.isprintable() or "\\" in path or any(_is_odd(part) for part in path.split("/")):
         example = "write a relative one such as 'trials/a.parquet'"
         raise AddressError(f"{masked(path[:200])!r} is no path inside a store: {example}")
@@ -34,7 +34,7 @@ def _is_odd(part: str) -> bool:
 
 
 def checked_root(address: str) -> str:
-    """Return a store's address in its normal form, else raise AddressError, which never repeats a secret."""
+    """Returns a store's address in its normal form, or raises AddressError, which never repeats a secret."""
     scheme = SCHEME.match(address)
     is_signed = "?" in address and masked(address) != address
     if is_signed or re.search(r":[^@]*@", address) or (scheme and re.search(r"[@?#]|%(?:40|3[Aa]|3[Ff]|23)", address)):
@@ -56,7 +56,7 @@ def checked_root(address: str) -> str:
 
 
 def _as_text(address: str) -> str:
-    """Return a path as people read it: in a locale without UTF-8 Python has its bytes as half characters."""
+    """Returns a path as people read it: in a locale without UTF-8, Python holds its bytes as surrogates."""
     try:
         return os.fsencode(address).decode("utf-8", "replace")
     except UnicodeEncodeError:

@@ -1,10 +1,9 @@
 """Bucket: the files below a prefix of an object store (S3, Google Cloud Storage, Azure), through fsspec.
 
-It is the part of `jobs.storage.store` that speaks to a network: every call is repeated with growing, jittered pauses
-until it succeeds or a deadline has passed. All calls may be repeated safely, because a put replaces the whole
-object with the same bytes, and a conditional put that finds its own bytes there has succeeded. It keeps no listing:
-fsspec's caches are switched off, as another worker may have written in the meantime. It checks no paths and words no
-messages for the user; `jobs.storage.store` does.
+This is the part of `jobs.storage.store` that talks to a network: every call is retried with growing, jittered pauses
+until it succeeds or a deadline passes. Retries are safe, because a put replaces the whole object with the same bytes,
+and a conditional put that finds its own bytes there has succeeded. Nothing is cached: fsspec's listings are switched
+off, since another worker may have written in the meantime. It validates no paths and words no messages for the user.
 """
 
 import logging
@@ -27,11 +26,11 @@ T = TypeVar("T")
 # The module that fsspec needs for each scheme, and what installs it.
 SCHEMES = {"s3": ("s3fs", "sumsquares[s3]"), "gs": ("gcsfs", "gcsfs"), "az": ("adlfs", "adlfs")}
 
-# Seconds after which a call that keeps failing is given up.
+# Seconds after which a failing call is given up.
 PATIENCE = 60.0
-# The same before anything has answered: a wrong address or a server that is down is told soon.
+# The same until anything has answered: a wrong address or a server that is down is reported soon.
 FIRST_PATIENCE = 5.0
-# Seconds after which a turn is taken away from a process that does not give it up: writing a run's files takes less.
+# Seconds after which a lock is taken from its holder: writing a run's files takes less.
 TURN = 60.0
 _LONGEST_PAUSE = 8.0
 _JITTER = random.SystemRandom()
@@ -63,34 +62,34 @@ class Bucket:
         self._leftovers: dict[str, dict[str, Any]] = {}  # by path, what listings came across
 
     def get(self, path: str, most: int, size: int | None = None) -> bytes:
-        """Return an object's bytes; `size` is what a listing said of it, else it is asked for."""
+        """Returns an object's bytes; `size` is that of a listing, and costs a request if it isn't given."""
         check_size(self._head(path)[0] if size is None else size, most)
         return bytes(self._call(lambda: self._filesystem.cat_file(self._full(path))))
 
     def put(self, path: str, data: bytes) -> None:
-        """Write or replace an object."""
+        """Writes or replaces an object."""
         self._call(lambda: self._filesystem.pipe_file(self._full(path), data))
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
-        """Write or replace objects, one after the other."""
+        """Writes or replaces objects, one after the other."""
         for path, data in files.items():
             self.put(path, data)
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write an object that isn't there yet; False, and nothing is changed, if it is."""
+        """Writes an object that doesn't exist yet; returns False, and changes nothing, if it does."""
         return self._put_if(path, data, IfNoneMatch="*")
 
     def get_versioned(self, path: str, most: int) -> tuple[bytes, str]:
-        """Return an object's bytes and its ETag, which is asked for first: it is never newer than the bytes."""
+        """Returns an object's bytes and its ETag, which is asked for first: it is never newer than the bytes."""
         size, tag = self._head(path)
         return self.get(path, most, size), tag
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
-        """Write an object in place of that version; False, and nothing is changed, if it is another or none."""
+        """Replaces that version of an object; returns False, and changes nothing, if it is another version or gone."""
         return self._put_if(path, data, IfMatch=version)
 
     def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
-        """Put on a condition. An answer may have been lost on the way: our own bytes there are a success."""
+        """Makes a conditional put. The answer to an earlier attempt may be lost: finding our own bytes is a success."""
         if self._scheme != "s3":
             remedy = "use a folder or s3://; Google's buckets have an S3 address as well (AWS_ENDPOINT_URL)"
             raise BucketError(f"{self._scheme}:// has no conditional writes here", remedy)
@@ -115,14 +114,14 @@ class Bucket:
             return False
 
     def exists(self, path: str) -> bool:
-        """Say whether there is an object of this name."""
+        """Whether there is an object of this name."""
         try:
             return bool(self._info(path)["type"] == "file")
         except FileNotFoundError:
             return False
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the sizes of all objects below prefix by path, in no order; none if there are none."""
+        """Returns the sizes of all objects below prefix by path, in no order; none if there are none."""
         folder = self._full(prefix) + "/" if prefix else self._address + "/"
         try:
             found = self._call(lambda: self._filesystem.find(folder, detail=True), checked=False)
@@ -136,28 +135,28 @@ class Bucket:
         return {path: int(about["size"]) for path, about in ours.items() if path and not path.endswith("/")}
 
     def folders(self, prefix: str) -> list[str]:  # noqa: ARG002  there is none below any
-        """Return no folders: a bucket has none."""
+        """Returns no folders: a bucket has none."""
         return []
 
     def delete(self, path: str) -> None:
-        """Delete an object; a missing one is fine."""
+        """Deletes an object; a missing one is fine."""
         try:
             self._call(lambda: self._filesystem.rm_file(self._full(path)))
         except FileNotFoundError:
             return
 
     def free(self) -> int | None:
-        """Return None: an object store has no known limit."""
+        """Returns None: an object store has no known limit."""
         return None
 
     def existing(self) -> "Bucket":
-        """Return itself: a prefix need not be made."""
+        """Returns itself: a prefix need not be made."""
         return self
 
     def take_turn(self, path: str) -> Callable[[], None]:
-        """Wait for the lock of a path; return what gives it up. There is none without conditional writes.
+        """Waits for the lock of a path, and returns the function that releases it; no lock without conditional writes.
 
-        The lock is an object. One that stays the same for TURN is taken to be that of a process that died.
+        The lock is an object. If it stays unchanged for TURN its process is taken to be dead.
         """
         if self._scheme != "s3":
             return lambda: None
@@ -182,7 +181,7 @@ class Bucket:
                 self.delete(path)
 
     def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  a listing takes a second
-        """Delete what killed processes left a while ago in the root, in `turns`, and in what was listed."""
+        """Deletes what killed processes left long ago in the root, in `turns`, and in what was listed."""
         for folder in turns:
             self.sizes(folder)
         with suppress(FileNotFoundError):
@@ -199,7 +198,7 @@ class Bucket:
         self._leftovers.clear()
 
     def _end_turn(self, path: str, version: str) -> None:
-        """Delete the lock of a dead process as whoever takes it over would: by becoming its holder first."""
+        """Deletes the lock of a dead process safely: by becoming its holder first."""
         own = secrets.token_hex(16).encode()
         if self._scheme == "s3" and self.replace(path, own, version):
             self._delete_own(path, own)
@@ -208,7 +207,7 @@ class Bucket:
         return f"{self._address}/{path}"
 
     def _head(self, path: str) -> tuple[int, str]:
-        """Return an object's size and ETag. On S3 that takes no right to list, and one request where it is missing."""
+        """Returns an object's size and ETag. On S3 it needs no permission to list, and one request if missing."""
         if self._scheme != "s3":
             about = self._info(path)
             return int(about["size"] or 0), str(about.get("ETag", ""))
@@ -221,9 +220,9 @@ class Bucket:
         return info
 
     def _call(self, work: Callable[[], T], checked: bool = True) -> T:
-        """Return what work returns, after as many attempts as it takes and PATIENCE allows.
+        """Returns what `work` returns, with as many attempts as PATIENCE allows.
 
-        With `checked`, an answer of "no such object" is believed once the bucket itself has been seen.
+        With `checked`, "no such object" is believed only after the bucket itself has been seen.
         """
         began = time.monotonic()
         for attempt in count():
@@ -277,7 +276,7 @@ def _open_filesystem(scheme: str) -> Any:
 
 
 def _is_left(path: str) -> bool:
-    """Say whether an object's name is one of those that a killed process leaves behind; probes lie in the root."""
+    """Whether an object's name is one of those that a killed process leaves behind; probes lie in the root."""
     name = path.rpartition("/")[2]
     return is_half_written(name) or name.startswith(TURN_NAME) or is_probe(path)
 

@@ -1,4 +1,4 @@
-"""What went wrong with an object store: who said it, whether it may be tried again, what to do. It calls nothing."""
+"""Classifies errors of an object store: their origin, whether they are retryable, the remedy. It makes no calls."""
 
 import errno
 import os
@@ -6,9 +6,9 @@ import re
 
 _PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
 _SETTINGS = ("Credential", "Profile", "Config", "Token", "Region", "Validation", "UnknownService")
-"""Parts of the names of errors in what the user has set, which no repetition mends."""
+"""Parts of the names of configuration errors, which no retry mends."""
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
-"""How the variables that object stores read begin: a secret may stand in the wrong one."""
+"""Prefixes of the environment variables that object stores read: a secret may be in the wrong one."""
 
 
 class BucketError(OSError):
@@ -20,18 +20,18 @@ class BucketError(OSError):
 
 
 def is_refused(error: OSError) -> bool:
-    """Say whether the store answered that a condition doesn't hold; 409, two at once, is repeated."""
+    """Whether the store answered that a condition doesn't hold; 409, for two at once, is retried."""
     answer = getattr(error.__cause__, "response", None) or {}
     return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
 
 
 def is_answer(error: Exception) -> bool:
-    """Say whether a server has said this, rather than nobody."""
+    """Whether the error is a server's answer, rather than the lack of one."""
     return getattr(error.__cause__, "response", None) is not None
 
 
 def is_transient(error: Exception) -> bool:
-    """Say whether a call may succeed when it is repeated; what is unknown may."""
+    """Whether a retry may succeed; an unknown error counts as retryable."""
     if isinstance(error, PermissionError | ValueError | TypeError | AttributeError | ImportError):
         return False
     name = type(error).__name__
@@ -39,7 +39,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def as_os_error(error: Exception, attempts: int) -> OSError:
-    """Return an error with its reason and its remedy in words."""
+    """Returns an error with its reason and its remedy in words."""
     if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
         return BucketError(f"access denied ({error})", "check the credentials and what they allow")
     tries = f" ({attempts} attempts)" if attempts > 1 else ""
@@ -51,7 +51,7 @@ def as_os_error(error: Exception, attempts: int) -> OSError:
 
 
 def _without_values(text: str) -> str:
-    """A text about a setting, with the names of variables of the environment in place of their values."""
+    """The text with environment variables' names in place of their values, which may be secret."""
     named = {value: name for name, value in os.environ.items() if name.startswith(_CLOUDS) and value.strip()}
     values = "|".join(re.escape(value) for value in sorted(named, key=len, reverse=True))
     return re.sub(values, lambda found: f"${named[found[0]]}", text) if named else text

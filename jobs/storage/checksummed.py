@@ -1,8 +1,8 @@
-"""Sealed JSON: records that end with the SHA-256 of the rest, so that damage is found.
+"""JSON records with a checksum, their seal: they end with the SHA-256 of the rest, so that damage is detected.
 
-A right seal says that the bytes are those that were written, not that they are a night's or a run's: what is read must
-have its shape as well, every key that is used and its type. Only the exact bytes that `seal` gives are accepted. Who
-alters a record and seals it again is not found.
+A valid seal shows that the bytes are those that were written, not that they are a night's or a run's: a record must
+also have its shape, every key that is used with its type. Only the exact bytes that `seal` returns are accepted. What
+somebody altered on purpose and sealed again is not detected.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class DamagedRecord(DataError):  # noqa: N818  its base says that it is an error
 
 
 def seal(body: dict[str, Any]) -> bytes:
-    """The bytes of a file; strict JSON, so a NaN is a ValueError."""
+    """Returns the bytes of a record; strict JSON, so a NaN is a ValueError."""
     return (json.dumps({**body, "sha256": _digest(body)}, indent=1, allow_nan=False) + "\n").encode()
 
 
 def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
-    """What `seal` was given, in its shape.
+    """Returns what `seal` was given, as its shape.
 
     Raises:
-        DamagedRecord: the bytes are others, or of another shape; it names the path and the remedy.
+        DamagedRecord: the bytes or the shape are different; it names the path and the remedy.
 
     """
     try:
@@ -41,7 +41,7 @@ def unseal(data: bytes, path: str, remedy: str, shape: TypeAdapter[T]) -> T:
 
 
 def read_json(data: bytes) -> Any:
-    """What JSON says; ValueError in words of ours, since Python's name its own functions and limits."""
+    """Parses JSON. Its ValueError has our own text, since Python's names functions and limits of Python."""
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:

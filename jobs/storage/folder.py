@@ -1,9 +1,9 @@
-"""Folder: the files below a folder of this machine, each written whole or not at all.
+"""Folder: the files below a local folder, each written atomically.
 
-`create` is a hard link, which one process alone can make, on this host or another. `replace` compares and renames
-under an advisory lock (flock) on a file beside it: the kernel drops it with its process, so it is never stale. Between
-hosts that is as good as the file system's flock: NFS 4, CephFS and EFS have it. It is the part of
-`jobs.storage.store` that speaks to the operating system. It checks no paths and words no messages for the user.
+`create` makes a hard link, which only one process can do, on any host. `replace` compares and renames under an advisory
+lock (flock) on a file beside the target; the kernel releases it when its process ends, so it is never stale. Between
+hosts it is as reliable as the file system's flock, which NFS 4, CephFS and EFS have. This is the part of
+`jobs.storage.store` that talks to the operating system. It validates no paths and words no messages for the user.
 """
 
 import errno
@@ -33,11 +33,11 @@ class Folder:
         self.root = root
 
     def get(self, path: str, most: int, size: int | None = None) -> bytes:  # noqa: ARG002  asking costs nothing here
-        """Return a file's bytes, `most` at most."""
+        """Returns a file's bytes, `most` at most."""
         return read_plain(self.root / path, most)
 
     def put(self, path: str, data: bytes) -> None:
-        """Write or replace a file: under a temporary name, flushed to the disk, then renamed."""
+        """Writes or replaces a file: under a temporary name, flushed to the disk, then renamed."""
         target = self.root / path
         check_target(target)
         with _temporary(target, data) as temporary:
@@ -45,7 +45,7 @@ class Folder:
         _sync_folder(target.parent)
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
-        """Write or replace files, flushed side by side (5 ms for two, not 23), then renamed one after the other."""
+        """Writes or replaces files: flushed in parallel (5 ms for two, not 23), then renamed in order."""
         targets = [self.root / path for path in files]
         for target in targets:
             check_target(target)
@@ -57,7 +57,7 @@ class Folder:
             _sync_folder(folder)
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write a file that isn't there yet; False, and nothing is changed, if it is."""
+        """Writes a file that doesn't exist yet; returns False, and changes nothing, if it does."""
         target = self.root / path
         with _temporary(target, data) as temporary:
             try:
@@ -68,12 +68,12 @@ class Folder:
         return True
 
     def get_versioned(self, path: str, most: int) -> tuple[bytes, str]:
-        """Return a file's bytes and their SHA-256."""
+        """Returns a file's bytes and their SHA-256."""
         data = self.get(path, most)
         return data, hashlib.sha256(data).hexdigest()
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
-        """Write a file in place of that version; False, and nothing is changed, if it is another or none."""
+        """Replaces that version of a file; returns False, and changes nothing, if it is another version or gone."""
         with _alone(self.root / path):
             try:
                 found = self.get_versioned(path, most=1 << 30)[1]
@@ -84,14 +84,14 @@ class Folder:
             return found == version
 
     def exists(self, path: str) -> bool:
-        """Say whether there is a file of this name."""
+        """Whether there is a file of this name."""
         return is_plain(self.root / path)
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the sizes of all files below prefix by path, in no order; none if there is no such folder.
+        """Returns the sizes of all files below prefix by path, in no order; none if there is no such folder.
 
-        What is no plain file is among them: a FIFO, a device, a link that leads nowhere or to a folder, a folder that
-        has a file's name.
+        They include what isn't a regular file: a FIFO, a device, a link that is broken or leads to a folder, a folder
+        with a file's name.
         """
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
         paths = (f"{folder}/{name}" for folder, inner, names in walk for name in (*names, *_odd(folder, inner)))
@@ -99,15 +99,15 @@ class Folder:
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
     def folders(self, prefix: str) -> list[str]:
-        """Return the paths of all folders below prefix, in no order; links to folders too, which aren't walked into."""
+        """Returns the paths of all folders below prefix, in no order. Links to folders are listed, not followed."""
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
         start = len(str(self.root)) + 1
         return [f"{folder}/{name}"[start:] for folder, names, _ in walk for name in names]
 
     def delete(self, path: str) -> None:
-        """Delete a file; a missing one is fine.
+        """Deletes a file; a missing one is fine.
 
-        Nothing goes that lies behind a link to a folder, unless the link is one of the root's own folders.
+        Nothing behind a link to a folder is deleted, unless the link is one of the root's own folders.
         """
         target = self.root / path
         inner = [folder for folder in target.parents if self.root in folder.parents][:-1]
@@ -116,7 +116,7 @@ class Folder:
         target.unlink(missing_ok=True)
 
     def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  names cost 1 us a file
-        """Delete what killed processes left below these folders a while ago, and their probes in the root and above."""
+        """Deletes what killed processes left long ago below these folders, and their probes in and above the root."""
         for top in folders:
             for folder, _, names in os.walk(self.root / top):
                 for name in names:
@@ -131,17 +131,17 @@ class Folder:
                         _delete_old(path)
 
     def free(self) -> int | None:
-        """Return the bytes that this user may still write, also while the folder doesn't exist yet."""
+        """Returns the bytes that this user may still write, also while the folder doesn't exist yet."""
         return shutil.disk_usage(self.existing().root).free
 
     def existing(self) -> "Folder":
-        """Return the folder itself or, while it doesn't exist, the nearest one above it."""
+        """Returns the folder itself or, while it doesn't exist, the nearest one above it."""
         return Folder(next(folder for folder in (self.root, *self.root.parents) if folder.exists()))
 
     def take_turn(self, path: str) -> Callable[[], None]:
-        """Wait for the lock of a path, which needs no file of that name; return what gives it up.
+        """Waits for the lock of a path, which need not exist, and returns the function that releases it.
 
-        There is no lock where the file system has none.
+        Where the file system has no locks nobody waits.
         """
         held = ExitStack()
         try:
@@ -154,7 +154,7 @@ class Folder:
 
 @contextmanager
 def _temporary(target: Path, data: bytes) -> Iterator[Path]:
-    """A flushed file beside the target, to be renamed or linked; on leaving it is gone."""
+    """Yields a flushed file beside the target, to be renamed or linked; it is deleted at the end."""
     _make_folders(target.parent)
     temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     try:
@@ -167,7 +167,7 @@ def _temporary(target: Path, data: bytes) -> Iterator[Path]:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """One process and thread at a time, among those that replace this file."""
+    """Holds the lock for replacing this file: one thread of one process at a time."""
     _make_folders(target.parent)
     descriptor = _locked(target.parent / f"{LOCK_NAME}{target.name}")
     try:
@@ -177,7 +177,7 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int:
-    """Wait for a lock file, which is made if it isn't there. One that was deleted meanwhile locks nobody out: again."""
+    """Opens and locks a lock file, making it if needed. If it was deleted meanwhile it excludes nobody, so: again."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         try:
@@ -198,7 +198,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _delete_lock(path: Path) -> None:
-    """Delete an old lock file that nobody holds, while holding it: who waits for it finds that it is gone."""
+    """Deletes an old lock file that nobody holds, while holding it: a process that waits for it will see that."""
     with suppress(OSError):
         if not _is_old(path) or path.lstat().st_size:
             return
@@ -218,13 +218,13 @@ def _delete_old(path: Path) -> None:
 
 
 def _is_old(path: Path) -> bool:
-    """Whether it is a plain file that nobody has written for long."""
+    """Whether it is a regular file that hasn't been written for long."""
     found = path.lstat()
     return stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > OLD_SECONDS
 
 
 def _is_probed(path: Path) -> bool:
-    """Whether it holds what a probe does, or the beginning of that."""
+    """Whether it holds a probe's content, or the beginning of it."""
     try:
         return PROBED.startswith(read_plain(path, len(PROBED)))
     except OSError:
@@ -232,7 +232,7 @@ def _is_probed(path: Path) -> bool:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make a folder and its missing parents, each flushed to the disk so that it survives a power cut."""
+    """Makes a folder and its missing parents, each flushed to the disk so that it survives a power cut."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
@@ -257,12 +257,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _odd(folder: str, inner: Iterable[str]) -> Iterator[str]:
-    """Yield the links to folders, which are not walked into, and the folders that stand where a file belongs."""
+    """Yields links to folders, which are not followed, and folders in the place of a file."""
     return (name for name in inner if name.endswith(_FILES) or os.path.islink(f"{folder}/{name}"))  # noqa: PTH114
 
 
 def _size(path: str) -> int | None:
-    """Return a file's size, 0 where it is none; None if it was deleted or renamed since it was listed."""
+    """Returns a file's size, 0 for anything but a regular file, None if it is gone since it was listed."""
     try:
         found = os.stat(path)  # noqa: PTH116  a Path costs 2 us more, of 5
         return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -1,4 +1,4 @@
-"""Which path of a store is a file of ours, and which unit it belongs to. By name alone, nothing is read."""
+"""Which paths in a store are files of ours, and the unit each belongs to. Decided by name; nothing is read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import date
 
 _NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
 AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
-"""Folders of a store."""
+"""The top folders of a store."""
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
-"""Files of a run that follow from its spec and the results, the one first that says that the others count."""
+"""Files of a run that follow from its spec and the results; the first makes the others valid."""
 RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
 _RUN = r"runs/[a-z0-9][a-z0-9_-]{0,63}"
 _KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}})?"
@@ -30,7 +30,7 @@ _FOLDER = re.compile(
 
 
 def is_night(name: str) -> bool:
-    """Whether this is a night's id, of a date that there is."""
+    """Whether this is a night's id with an existing date."""
     match = _NIGHT.fullmatch(name)
     if match is None:
         return False
@@ -42,7 +42,7 @@ def is_night(name: str) -> bool:
 
 
 def unit_of(path: str) -> tuple[str, str] | None:
-    """The kind and the name of what a file of ours belongs to; None of a name that we don't give."""
+    """The kind and name of the unit that a file belongs to; None if the name isn't one of ours."""
     for kind, pattern in _FILES.items():
         if (match := pattern.fullmatch(path)) is not None and (kind != "night" or is_night(match[1])):
             return kind, match[1]
@@ -50,5 +50,5 @@ def unit_of(path: str) -> tuple[str, str] | None:
 
 
 def is_folder_of_ours(path: str) -> bool:
-    """Whether files of ours lie below it."""
+    """Whether it is one of the folders that hold our files."""
     return _FOLDER.fullmatch(path) is not None

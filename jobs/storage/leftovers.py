@@ -1,6 +1,6 @@
-"""What killed processes leave behind in a store: which names are ours alone, and when such a file is old.
+"""Names of what killed processes leave behind in a store, and from which age on it may be deleted.
 
-Temporary files, probes, and lock files that nobody needs any more. Nothing is deleted here; folder.py and bucket.py do.
+These are temporary files, probes and lock files that nobody holds. folder.py and bucket.py delete them.
 """
 
 import re
@@ -9,19 +9,19 @@ TEMPORARY = ".tmp-"
 LOCK_NAME, TURN_NAME = f"{TEMPORARY}lock-", f"{TEMPORARY}turn-"
 PROBE = "probe-"
 PROBED = b"sumsquares"
-"""What a probe holds."""
+"""The content of a probe."""
 OLD_SECONDS = 86_400.0
-"""Since the last write: a temporary file is written in minutes at most, and clocks of two machines differ by less."""
+"""Since the last write. Writing a temporary file takes minutes at most, and two machines' clocks differ by less."""
 
 _HALF_WRITTEN = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{16}}")
 _PROBE = re.compile(rf"{PROBE}[0-9a-f]{{16}}")
 
 
 def is_half_written(name: str) -> bool:
-    """Whether a file of this name was never finished: its random name says so."""
+    """Whether a file of this name is a temporary file of ours."""
     return _HALF_WRITTEN.fullmatch(name) is not None
 
 
 def is_probe(name: str) -> bool:
-    """Whether it may be a probe; what it holds has to be compared."""
+    """Whether it has a probe's name; the content has to be compared too."""
     return _PROBE.fullmatch(name) is not None

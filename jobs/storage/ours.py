@@ -1,7 +1,7 @@
-"""Whether the bytes in a place of ours can be a file of ours that was damaged, or are somebody's own: those stay.
+"""Tells a damaged file of ours, which may be deleted, from somebody else's file under one of our names, which stays.
 
-One that is damaged still has a word of ours somewhere, or it is blank or cut off. What is whole in another's words,
-such as a Parquet file of other columns, is foreign.
+A damaged file of ours still holds one of our marks, or it is blank or cut off. An intact file without our marks, such
+as a Parquet file with other columns, is foreign.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TEXT = {"report.html": _HEAD, ".json": b'{\n "format"', ".toml": b'name = "'}
 
 
 def is_ours(path: str, data: bytes) -> bool:
-    """Whether a file that is not what it should be may be deleted: it is ours, or nothing is left of it."""
+    """Whether a damaged file may be deleted: it is ours, or nothing is left of it."""
     name = PurePosixPath(path).name
     key = name if name in _MARKS else PurePosixPath(path).suffix
     if not data.strip(b"\0") or any(mark in data for mark in _MARKS.get(key, (b"",))):
@@ -33,7 +33,7 @@ def is_ours(path: str, data: bytes) -> bool:
 
 
 def _is_cut_off(key: str, data: bytes) -> bool:
-    """Whether it is the beginning of such a file, so short that no word of ours is in it."""
+    """Whether it is the beginning of such a file, too short to hold one of our marks."""
     if key in _TEXT:
         return _TEXT[key].startswith(data.strip()) or data.startswith(_TEXT[key])
     if key.endswith(".parquet"):

@@ -1,6 +1,6 @@
-"""Plain files alone are opened, and read up to a bound: a FIFO would hang, a device would fill the memory.
+"""Opens regular files only, and reads them up to a bound: a FIFO would block, a device would fill the memory.
 
-A link is followed, since a store may lie on several disks; what it leads to has to be a plain file.
+Links are followed, since a store may lie on several disks; their target has to be a regular file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sumsquares.datasets.errors import DataError
 
-_LONGEST = 1000  # characters of a path that a message shows
+_LONGEST = 1000  # characters of a path in a message
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -24,15 +24,15 @@ _KINDS = {
 
 
 class NotPlain(OSError):  # noqa: N818  its base says that it is an error
-    """What lies there is no plain file, or is larger than what belongs there; it was not read."""
+    """Not a regular file, or larger than the file that belongs there; it wasn't read."""
 
 
 class ForeignFile(DataError):  # noqa: N818  the same
-    """Something lies in a store in the place of a file of ours; it is never deleted unasked."""
+    """Something that isn't ours in the place of a file of ours; it is never deleted unasked."""
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """Return a plain file's bytes, `most` at most.
+    """Returns a regular file's bytes, `most` at most.
 
     Raises NotPlain for anything else, which is not opened; OSError where the file is missing or can't be read.
     """
@@ -49,19 +49,19 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def check_target(path: Path) -> None:
-    """Raise NotPlain if something else than a plain file would be replaced by what is written there."""
+    """Raises NotPlain if a write to this path would replace anything but a regular file."""
     with suppress(FileNotFoundError, NotADirectoryError):
         _check_plain(path)
 
 
 def check_size(size: int, most: int) -> None:
-    """Raise NotPlain for a file that is larger than what belongs there."""
+    """Raises NotPlain for a file larger than what belongs there."""
     if size > most:
         raise NotPlain(errno.EFBIG, f"a file of more than {most:,} bytes")
 
 
 def is_plain(path: Path) -> bool:
-    """Whether there is a plain file, or a link to one."""
+    """Whether it is a regular file, or a link to one."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
@@ -69,7 +69,7 @@ def is_plain(path: Path) -> bool:
 
 
 def readable(path: str) -> str:
-    """A path as a message shows it: the characters that its bytes are, none that a terminal obeys, and not too many."""
+    """A path as a message shows it: decoded, without control characters, shortened if it is very long."""
     with suppress(UnicodeEncodeError):
         path = os.fsencode(path).decode("utf-8", "backslashreplace")
     path = path if path.isprintable() else ascii(path)[1:-1]

@@ -1,14 +1,14 @@
 """Store: the one place through which a job reads and writes files, a local folder or an object-store prefix.
 
-It knows bytes and relative paths; it knows nothing of Parquet, packs or datasets, and it holds no locks: those are
-made of its two conditional writes, `create` and `replace`.
+It handles bytes and relative paths, and knows nothing of Parquet, packs or datasets. The lock of the nights isn't here:
+it is built on the two conditional writes, `create` and `replace`.
 
-Commit order, for whoever writes several files that belong together: data first, and the one file that makes
-them count (a dataset's manifest.json, a pack's .parquet) last. A reader starts from that last file, so what
-was not committed is never read, and what was committed is complete.
+Commit order, for files that belong together: the data first, and the file that makes them valid (a dataset's
+manifest.json, a pack's .parquet) last. Readers start from that last file, so uncommitted data is never read, and
+committed data is complete.
 
-A file appears whole or not at all: in a folder it is written under a temporary name, flushed to the disk and
-renamed; on an object store it is one put. A temporary file that a killed process left behind is never listed.
+Writes are atomic: in a folder a file is written under a temporary name, flushed to the disk and renamed; on an object
+store it is one put. Temporary files that killed processes left behind are never listed.
 """
 
 import errno
@@ -29,7 +29,7 @@ from sumsquares.jobs.storage.leftovers import PROBE, PROBED, TEMPORARY
 from sumsquares.jobs.storage.plain import ForeignFile, NotPlain, readable
 
 _MOST = {".toml": 1 << 20, ".json": 256 << 20, ".html": 256 << 20, ".parquet": 1 << 30}
-"""Bytes of a file of ours by its suffix, where nothing more exact is known; of others what the memory holds."""
+"""The most bytes that a file of ours has, by suffix; for other suffixes it is the available memory."""
 
 
 class StorageError(RuntimeError):
@@ -75,78 +75,77 @@ class Store:
         return Store, (self.root,)
 
     def get(self, path: str, most: int | None = None, size: int | None = None) -> bytes:
-        """Return a file's bytes; FileNotFoundError if there is no such file.
+        """Returns a file's bytes; FileNotFoundError if there is no such file.
 
-        Raises ForeignFile for what is no plain file, or has more than `most` bytes: by default what its kind may have.
-        `size` is what a listing said of it, which saves an object store the question.
+        Raises ForeignFile for anything but a regular file, and for more than `most` bytes, by default what its kind may
+        have. `size` is that of a listing, which saves an object store a request.
         """
         with self._errors("read", checked_path(path)):
             return self._files.get(path, most_of(path) if most is None else most, size)
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file, or replace it, atomically: whoever reads it sees all of the old or all of the new."""
+        """Writes or replaces a file atomically: a reader sees all of the old or all of the new bytes."""
         with self._errors("write", checked_path(path)):
             self._files.put(path, data)
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
-        """Write files that belong together, each atomically: none appears before those that stand in front of it.
+        """Writes files that belong together, each atomically. They become visible in the order given.
 
-        After a power cut a folder may have some and not others, in any order: their reader has to find that out.
+        After a power cut a folder may have any of them without the others; readers have to detect that.
         """
         with self._errors("write", [checked_path(path) for path in files][-1]):
             self._files.put_all(files)
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write a file that isn't there yet and say True; of many at once, one does. False if it is there.
+        """Writes a file that doesn't exist yet. Of many writers one gets True; False means that it exists.
 
-        `data` must be the writer's own (hold a random word), so that one whose answer was lost knows it again.
+        `data` must be unique to the writer (hold a random word), so that it recognises its own after a lost answer.
         """
         with self._errors("create", checked_path(path)):
             return self._files.create(path, data)
 
     def get_versioned(self, path: str) -> tuple[bytes, str]:
-        """Return a file's bytes and a name for this version of it; FileNotFoundError if there is none."""
+        """Returns a file's bytes and an identifier of this version; FileNotFoundError if there is no such file."""
         with self._errors("read", checked_path(path)):
             return self._files.get_versioned(path, most_of(path))
 
     def replace(self, path: str, data: bytes, version: str) -> bool:
-        """Write a file in place of that version of it and say True; False if it is another one by now, or gone.
+        """Replaces that version of a file. False means that it is another version by now, or gone.
 
-        `data` must be the writer's own, as in `create`.
+        `data` must be unique to the writer, as in `create`.
         """
         with self._errors("replace", checked_path(path)):
             return self._files.replace(path, data, version)
 
     def exists(self, path: str) -> bool:
-        """Say whether there is a file (not a folder) of this name."""
+        """Whether there is a file (not a folder) of this name."""
         with self._errors("look for", checked_path(path)):
             return self._files.exists(path)
 
     def folders(self, prefix: str = "") -> list[str]:
-        """Return the paths of all folders below one, sorted, empty ones and links to folders too; a bucket has none."""
+        """Returns the paths of all folders below one, sorted, including empty ones and links; a bucket has none."""
         with self._errors("list", prefix and checked_path(prefix)):
             return sorted(self._files.folders(prefix))
 
     def list(self, prefix: str = "") -> list[str]:
-        """Return the paths of all files below a folder, sorted; [] if there is no such folder."""
+        """Returns the paths of all files below a folder, sorted; [] if there is no such folder."""
         return [*self.sizes(prefix)]
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
-        """Return the paths of all files below a folder with their sizes in bytes, sorted by path."""
+        """Returns the paths of all files below a folder with their sizes in bytes, sorted by path."""
         with self._errors("list", prefix and checked_path(prefix)):
             found = sorted(self._files.sizes(prefix).items())
         return {path: size for path, size in found if not PurePosixPath(path).name.startswith(TEMPORARY)}
 
     def delete(self, path: str) -> None:
-        """Delete a file; a missing one is fine."""
+        """Deletes a file; a missing one is fine."""
         with self._errors("delete", checked_path(path)):
             self._files.delete(path)
 
     def probe(self, needed_bytes: int = 0) -> None:
-        """Write and delete a small file, before any work is begun; no folder is made for it.
+        """Writes and deletes a small file, before any work is begun. It makes no folder.
 
-        Raises StorageError when it can't be written, or when fewer than `needed_bytes` are free; an object
-        store has no known limit.
+        Raises StorageError if that fails, or if fewer than `needed_bytes` are free; an object store has no known limit.
         """
         with self._errors("write to", ""):
             free = self._files.free()
@@ -158,9 +157,9 @@ class Store:
 
     @contextmanager
     def trial_file(self, note: str = "") -> Iterator[tuple[str, str]]:
-        """Keep a small file for as long as the context lasts; yield the root and the path at which it can be found.
+        """Keeps a small file for the duration of the context; yields the root and the path where it is found.
 
-        It lies in the root or, where that doesn't exist yet, in the nearest folder above: nothing is left behind.
+        It lies in the root or, while that doesn't exist, in the nearest folder above, so that nothing is left behind.
         """
         path = f"{PROBE}{secrets.token_hex(8)}"
         with self._errors("write to", "", note):
@@ -174,10 +173,10 @@ class Store:
 
     @contextmanager
     def turn(self, path: str) -> Iterator[None]:
-        """Wait for, and hold, the right to write files that belong together and are named by `path`.
+        """Waits for and holds the lock named `path`, for writing files that belong together.
 
-        A process that dies gives it up: in a folder at once, on S3 after a while. Where there are no file locks and no
-        conditional writes, nobody waits.
+        If its process dies the lock is released: in a folder at once, on S3 after a while. Without file locks or
+        conditional writes nobody waits.
         """
         with self._errors("lock", checked_path(path)):
             give_up = self._files.take_turn(path)
@@ -188,19 +187,19 @@ class Store:
                 give_up()
 
     def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:
-        """Delete what killed processes left here more than OLD_SECONDS ago; nothing that is in use or somebody else's.
+        """Deletes what killed processes left here more than OLD_SECONDS ago; never what is in use, or not ours.
 
-        It is looked for in `folders`; on an object store in `turns`, in its root, and in what was listed before.
+        It searches `folders`; on an object store `turns`, the root, and what was listed before.
         """
         with self._errors("sweep", ""):
             self._files.sweep(folders, turns)
 
     def is_there(self) -> bool:
-        """Say whether there is the store's folder; a bucket has none, so that it is there once a file is in it."""
+        """Whether the store's folder exists; False for a bucket, which has no folders."""
         return isinstance(self._files, Folder) and self._files.root.is_dir()
 
     def describe(self) -> str:
-        """Return the root as a message shows it."""
+        """Returns the root as a message shows it."""
         return self.root if SCHEME.match(self.root) else f"the folder {self.root}"
 
     @cached_property
@@ -213,7 +212,7 @@ class Store:
 
     @contextmanager
     def _errors(self, action: str, path: str, note: str = "") -> Iterator[None]:
-        """Translate the operating system's and the object store's errors into ours."""
+        """Translates errors of the operating system and the object store into ours."""
         where = readable(f"{self.root}/{path}" if path else self.describe())
         try:
             yield
@@ -231,7 +230,7 @@ class Store:
 
 
 def most_of(path: str) -> int:
-    """Return the bytes that a file of ours may have, by its kind."""
+    """Returns the most bytes that a file of this kind may have."""
     return _MOST.get(PurePosixPath(path).suffix) or available_memory()
 
 

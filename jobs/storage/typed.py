@@ -1,4 +1,4 @@
-"""Commands as a message shows them: ready to be typed, with the store that they are about."""
+"""Commands as a message shows them: ready to be typed, with their store."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from sumsquares.jobs.storage.store import Store
 
 
 def typed(store: Store, *words: str) -> str:
-    """A command in backquotes; words such as SPEC and NIGHT are for the reader to fill in."""
+    """A command in backquotes; the reader fills in words such as SPEC and NIGHT."""
     return f"`{shlex.join(['sumsquares', *words, '--store', store.root])}`"
