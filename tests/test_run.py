@@ -88,6 +88,19 @@ def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, t
     assert summary_of(store) == summary_of(finished)
 
 
+def test_workers_are_released_before_the_summary_is_made(tmp_path, monkeypatch):
+    """A cluster that is lost while this process summarises costs nothing."""
+    order = []
+    release, summarize = Runtime.release, summarizing.summarize_run
+    monkeypatch.setattr(Runtime, "release", lambda self: [order.append("released"), release(self)])
+    monkeypatch.setattr(
+        "sumsquares.jobs.pipeline.run.summarize_run",
+        lambda *given: [order.append("summarised"), summarize(*given)][1],
+    )
+    assert run(tmp_path)[1] == 0
+    assert order == ["released", "summarised"]
+
+
 def test_running_again_imports_neither_torch_nor_ray(finished, tmp_path):
     """The imports would take two seconds."""
     (tmp_path / "spec.toml").write_text(SMALL)

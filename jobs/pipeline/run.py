@@ -49,6 +49,8 @@ def run_spec(
     check()
     with timing.stage("train"):
         failures = train_packs(plan, runtime, runners)
+    # The summary is made by this process: it holds no worker, and a cluster lost from here on costs nothing.
+    runtime.release()
     check()
 
     # Packs that failed are left out of the summary, not fatal to it: what was trained is worth reading.

@@ -63,6 +63,11 @@ class Runtime:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    def release(self) -> None:
+        """Ends Ray, or disconnects from the cluster; a plan that needs it again starts it again."""
+        self._on_ray = None
+        self._stack.close()
+
     def prepare_training(self, plan: Plan) -> Runners:
         """The runners for a plan's packs and rows, unless the plan must be refused. A refusal leaves no trace.
 
