@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sumsquares.jobs.engines.activations import ACTIVATIONS as MODULES
 from sumsquares.jobs.engines.forward import ACTIVATIONS, forward
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.engines.sequential import MODULES, sequential
+from sumsquares.jobs.engines.sequential import sequential
 
 
 def network_of(activation, hidden, dtype, seed):

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DamagedShard
 from sumsquares.datasets.manifest import Manifest
-from sumsquares.datasets.normalize import Normalization, normalization
+from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
-from sumsquares.jobs.spec.axes import Normalize
 from sumsquares.jobs.stages.dataset_facts import facts_of
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest
 from sumsquares.jobs.storage.store import Store
@@ -46,9 +45,8 @@ class Reader:
         self._bytes = 0
         self._few = Few(log)
 
-    def training_rows(self, dataset: DatasetSpec, kind: Normalize, dtype: str) -> Rows:
+    def training_rows(self, dataset: DatasetSpec, scale: Normalization, dtype: str) -> Rows:
         """The train split, normalised, a chunk at a time."""
-        scale = normalization(dataset, kind)
 
         def chunk(index: int) -> Chunk:
             inputs_NI, target_N = self.shard(dataset, "train", index)

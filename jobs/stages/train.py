@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
-from sumsquares.jobs.engines.state import Models, State, state_dicts
+from sumsquares.jobs.engines.state import PerModel, State, state_dicts
 from sumsquares.jobs.results.stored import commit_pack, variant_columns
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.stages.checkpoints import load_state, save_state, state_path
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import Reader
@@ -27,6 +28,7 @@ from sumsquares.jobs.storage.store import Store
 SAVE_SECONDS = 60.0
 """Between two saved states of a pack; one is a few MB."""
 Beat = Callable[[float], None]
+_PER_MODEL = tuple(field.name for field in fields(PerModel) if field.name in AXES)
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,15 @@ def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat:
             save_state(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
 
+    scale = normalization(variant.dataset, variant.normalize)
     state = trains.train(
         program,
         models_of(pack),
-        reader.training_rows(variant.dataset, variant.normalize, variant.dtype),
+        reader.training_rows(variant.dataset, scale, variant.dtype),
         device=trainer.device,
         state=load_state(store, pack.id, name),
         on_progress=on_progress,
     )
-    scale = normalization(variant.dataset, variant.normalize)
     predict = trains.predictor(program, state.parameters, trainer.device)
     unseen_N = reader.unseen(variant.dataset)
     errors = {
@@ -102,13 +104,11 @@ def train_pack(store: Store, reader: Reader, pack: Pack, trainer: Trainer, beat:
     return _outcome(pack, rows, seconds)
 
 
-def models_of(pack: Pack) -> Models:
+def models_of(pack: Pack) -> PerModel:
     """What differs between the pack's models."""
-    return Models(
+    return PerModel(
         seeds=[trial.seed for trial in pack.trials],
-        inits=[trial.variant.init for trial in pack.trials],
-        lr=[trial.variant.lr for trial in pack.trials],
-        weight_decay=[trial.variant.weight_decay for trial in pack.trials],
+        **{name: [getattr(trial.variant, name) for trial in pack.trials] for name in _PER_MODEL},
     )
 
 
