@@ -4,6 +4,7 @@ The kernels are plain shared libraries, loaded with ctypes, so a C++ compiler is
 needed. Without a compiler the installation succeeds, and the torch engine is used instead.
 """
 
+import hashlib
 import platform
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("sumsquares/jobs/engines/lanes")
+SOURCES = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
+DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
+"""What library.py computes of the sources beside it, to notice a library that was built from others."""
 FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing"]
 FLAGS += ["-fvisibility=hidden", "-Wno-ignored-attributes"]
 VARIANTS = {"baseline": []}
@@ -43,8 +47,9 @@ setup(
     ext_modules=[
         Extension(
             f"sumsquares.jobs.engines.lanes.lanes_{variant}",
-            [str(FOLDER / "lanes.cpp")],
-            depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
+            [str(SOURCES[0])],
+            depends=[str(path) for path in SOURCES[1:]],
+            define_macros=[("LANES_SOURCES", f'"{DIGEST}"')],
             extra_compile_args=FLAGS + flags,
             language="c++",
             optional=True,

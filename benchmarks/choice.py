@@ -31,7 +31,7 @@ from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, load
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
-from sumsquares.jobs.engines.state import Models
+from sumsquares.jobs.engines.state import PerModel
 
 AUTO = LAYOUTS[0]
 LOSS = 0.05
@@ -100,7 +100,7 @@ def parsed() -> argparse.Namespace:
 
 def contenders(shape: Shape, variant: str, with_torch: bool) -> dict[str, Callable[[Program], object]]:
     """Returns a function per choice that trains the pack."""
-    models = Models(range(shape.models), ["pytorch"] * shape.models, [1e-3] * shape.models, [0.0] * shape.models)
+    models = PerModel(range(shape.models), ["pytorch"] * shape.models, [1e-3] * shape.models, [0.0] * shape.models)
     x_NI = np.linspace(0.001, 1, 1000, dtype=shape.dtype)[:, None]
     rows = in_memory(x_NI, x_NI[:, 0] ** 2)
 

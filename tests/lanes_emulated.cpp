@@ -35,13 +35,13 @@ int answer() {
   }
   const auto y = take<T>(rows);
   const auto ends = take<int64_t>(steps);
-  const auto share = take<double>(steps), first = take<double>(steps), second = take<double>(steps);
-  auto slot0 = take<T>(models * parameters), slot1 = take<T>(models * parameters);
+  const auto lr_factor = take<double>(steps), first = take<double>(steps), second = take<double>(steps);
+  auto state0 = take<T>(models * parameters), state1 = take<T>(models * parameters);
   const auto lr = take<double>(models), decay = take<double>(models);
   auto finite = take<int64_t>(models);
-  const int code = train<T>(program, {steps, ends.data(), x.data(), y.data(), share.data(), first.data(), second.data()},
-                            {models, p.data(), {slot0.data(), slot1.data()}, lr.data(), decay.data(), finite.data()});
-  give(p), give(slot0), give(slot1), give(finite);
+  const int code = train<T>(program, {steps, ends.data(), x.data(), y.data(), lr_factor.data(), first.data(), second.data()},
+                            {models, p.data(), {state0.data(), state1.data()}, lr.data(), decay.data(), finite.data()});
+  give(p), give(state0), give(state1), give(finite);
   return code;
 }
 

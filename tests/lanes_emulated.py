@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sumsquares.jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, OPTIMIZERS
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, MOST_STATE, Library, load
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 MISSING = [name for name in (COMPILER, EMULATOR) if shutil.which(name) is None]
@@ -26,13 +26,19 @@ class Emulated:
             source = Path(__file__).with_suffix(".cpp")
             subprocess.run([COMPILER, *FLAGS, str(source), "-o", str(self._program)], check=True)
 
+    def arrays_of(self, optimizer):
+        """How many numbers an optimizer remembers per parameter."""
+        return load().arrays_of(optimizer)
+
     def train(self, program, steps, lr_M, decay_M, trained):
         """Makes all the steps for all models, in place."""
-        slots = [*trained.slots, *[np.zeros_like(trained.parameters_MP)] * (2 - len(trained.slots))]
+        missing = MOST_STATE - len(trained.optimizer_state)
+        state = [*trained.optimizer_state, *[np.zeros_like(trained.parameters_MP)] * missing]
         head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
-        tail = (steps.y_N, steps.ends_S, steps.share_S, steps.corrections_2S, *slots, lr_M, decay_M, trained.finite_M)
+        rates = (steps.lr_factor_S, steps.corrections_2S)
+        tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M)
         told = self._run(*head, *tail)
-        for array in (trained.parameters_MP, *slots, trained.finite_M):
+        for array in (trained.parameters_MP, *state, trained.finite_M):
             array[...] = np.frombuffer(told, array.dtype, array.size).reshape(array.shape)
             told = told[array.nbytes :]
         assert not told
@@ -43,7 +49,13 @@ class Emulated:
         return np.frombuffer(told, program.dtype).reshape(len(parameters_MP), len(x_NI))
 
     def _head(self, program, steps, x_NI, parameters_MP):
-        kinds = ACTIVATIONS.index(program.activation), OPTIMIZERS.index(program.optimizer), LAYOUTS.index(self._layout)
+        native = load()
+        assert isinstance(native, Library)  # it was built from the same lists
+        kinds = (
+            native.activations.index(program.activation),
+            native.optimizers.index(program.optimizer),
+            LAYOUTS.index(self._layout),
+        )
         shape = [x_NI.itemsize, program.inputs, len(program.hidden), *kinds, steps, len(x_NI), *parameters_MP.shape]
         return np.array([*shape, *program.hidden], np.int64), x_NI, parameters_MP
 

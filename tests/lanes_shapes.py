@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sumsquares.jobs.engines.initialize import SLOTS, initialize
-from sumsquares.jobs.engines.lanes.library import ACTIVATIONS, LAYOUTS, Library, Steps, Trained
+from sumsquares.jobs.engines.initialize import initialize
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, Steps, Trained
 from sumsquares.jobs.engines.program import Program
 
 HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
@@ -19,7 +19,8 @@ def train(path: Path) -> None:
     """Every activation and optimizer once at least, with several shapes, pack sizes and layouts."""
     draws = np.random.default_rng(0)
     cuts = itertools.cycle([np.array([13, 26, 33]), np.arange(1, 34), np.array([33])])  # with 33, layouts are timed
-    kinds = itertools.cycle(itertools.product(ACTIVATIONS, SLOTS))
+    native = Library("sanitized", path)
+    kinds = itertools.cycle(itertools.product(native.activations, native.optimizers))
     for hidden, inputs, dtype, models, layout in itertools.product(
         HIDDEN, (1, 3), ("float32", "float64"), (1, 7, 16, 19), LAYOUTS
     ):
@@ -28,7 +29,7 @@ def train(path: Path) -> None:
         parameters = initialize(program, range(models), ["pytorch"] * models)
         trained = Trained(
             parameters,
-            tuple(np.zeros_like(parameters) for _ in range(SLOTS[optimizer])),
+            tuple(np.zeros_like(parameters) for _ in range(native.arrays_of(optimizer))),
             np.zeros(models, np.int64),
         )
         x_NI = draws.uniform(-1, 1, (33, inputs)).astype(dtype)

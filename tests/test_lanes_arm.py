@@ -13,15 +13,15 @@ from test_torch_engine import models, program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
-from sumsquares.jobs.engines.initialize import SLOTS
 from sumsquares.jobs.engines.lanes.library import LAYOUTS
+from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)}"),
     pytest.mark.skipif(not builds(fused_only=True), reason="no fused build of the lanes kernel to compare with"),
 ]
-KINDS = list(zip(itertools.cycle(SLOTS), ACTIVATIONS, itertools.cycle(LAYOUTS), strict=False))
+KINDS = list(zip(itertools.cycle(OPTIMIZERS), ACTIVATIONS, itertools.cycle(LAYOUTS), strict=False))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
         expected = lanes_engine.train(shape, everyone, rows)
         assert np.isfinite(expected.parameters).all()
         np.testing.assert_array_equal(found.parameters, expected.parameters)
-        for slot, other in zip(found.slots, expected.slots, strict=True):
-            np.testing.assert_array_equal(slot, other)
+        for array, other in zip(found.optimizer_state, expected.optimizer_state, strict=True):
+            np.testing.assert_array_equal(array, other)
         assert list(found.finite_steps) == list(expected.finite_steps)
         x_NI = rows_of(shape)[0]
         predicted = arm.predict(shape, found.parameters, x_NI)

@@ -14,8 +14,8 @@ from test_torch_engine import models, program, rows_of, some
 
 from sumsquares.jobs.engines import lanes_engine, torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
-from sumsquares.jobs.engines.initialize import SLOTS
 from sumsquares.jobs.engines.lanes import library
+from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.shuffle import in_memory
 
 pytestmark = needs_lanes
@@ -35,7 +35,7 @@ def shuffled_rows(shape):
 
 
 @pytest.mark.parametrize("build", BUILDS)
-@pytest.mark.parametrize("optimizer", SLOTS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_build_trains_what_torch_trains(activation, optimizer, build):
     """In float64 after 16 steps, with weight decay, a learning rate per model and a cosine: to 1e-9."""
@@ -44,8 +44,8 @@ def test_every_build_trains_what_torch_trains(activation, optimizer, build):
     expected = torch_engine.train(shape, everyone, rows)
     found = trained_by(BUILDS[build], shape, everyone, rows)
     np.testing.assert_allclose(found.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
-    for slot, other in zip(found.slots, expected.slots, strict=True):
-        np.testing.assert_allclose(slot, other, rtol=1e-7, atol=1e-12)
+    for array, other in zip(found.optimizer_state, expected.optimizer_state, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-7, atol=1e-12)
     assert list(found.finite_steps) == list(expected.finite_steps)
 
 
@@ -62,7 +62,7 @@ def test_any_depth_and_width_is_what_torch_trains(hidden, inputs, build):
 
 @given(
     activation=st.sampled_from(sorted(ACTIVATIONS)),
-    optimizer=st.sampled_from(sorted(SLOTS)),
+    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     hidden=st.lists(st.integers(1, 40), max_size=3),
     dtype=st.sampled_from(["float32", "float64"]),
     inputs=st.integers(1, 3),
@@ -99,7 +99,7 @@ def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, 
     found = [trained_by(BUILDS[f"{variant}-{layout}"], shape, everyone, rows) for layout in library.LAYOUTS]
     for other in found[1:]:
         np.testing.assert_array_equal(other.parameters, found[0].parameters)
-        np.testing.assert_array_equal(other.slots, found[0].slots)
+        np.testing.assert_array_equal(other.optimizer_state, found[0].optimizer_state)
         assert list(other.finite_steps) == list(found[0].finite_steps) == [shape.steps] * count
 
 

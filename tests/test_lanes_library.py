@@ -18,9 +18,9 @@ from lanes_builds import needs_lanes
 from test_torch_engine import program
 
 from sumsquares.jobs.engines import choice, lanes_engine
-from sumsquares.jobs.engines.initialize import SLOTS
 from sumsquares.jobs.engines.lanes import library
 from sumsquares.jobs.engines.lanes.library import Steps, Trained
+from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++")
@@ -37,8 +37,13 @@ def arguments(shape):
         np.ones(S),
         np.ones((2, S)),
     )
-    slots = tuple(np.zeros((M, P), dtype) for _ in range(SLOTS[shape.optimizer]))
-    return steps, np.full(M, 0.01), np.zeros(M), Trained(np.zeros((M, P), dtype), slots, np.zeros(M, np.int64))
+    optimizer_state = tuple(np.zeros((M, P), dtype) for _ in range(OPTIMIZERS[shape.optimizer].arrays))
+    return (
+        steps,
+        np.full(M, 0.01),
+        np.zeros(M),
+        Trained(np.zeros((M, P), dtype), optimizer_state, np.zeros(M, np.int64)),
+    )
 
 
 def harmed(array, how):
@@ -55,19 +60,21 @@ def harmed(array, how):
 @needs_lanes
 @pytest.mark.parametrize("how", ["type", "shorter", "longer", "deeper", "strided"])
 @pytest.mark.parametrize(
-    "name", ["x_NI", "y_N", "ends_S", "share_S", "corrections_2S", "lr", "decay", "parameters_MP", "slots", "finite_M"]
+    "name",
+    ["x_NI", "y_N", "ends_S", "lr_factor_S", "corrections_2S", "lr", "decay", "parameters_MP", "state", "finite_M"],
 )
 def test_an_array_of_another_kind_is_refused(name, how):
     """Before any of it is read."""
     steps, lr, decay, trained = arguments(program())
     if hasattr(steps, name):
         steps = replace(steps, **{name: harmed(getattr(steps, name), how)})
-    elif name == "slots":
-        trained = replace(trained, slots=(harmed(trained.slots[0], how), trained.slots[1]))
+    elif name == "state":
+        first, second = trained.optimizer_state
+        trained = replace(trained, optimizer_state=(harmed(first, how), second))
     elif hasattr(trained, name):
         trained = replace(trained, **{name: harmed(getattr(trained, name), how)})
     lr, decay = (harmed(lr, how) if name == "lr" else lr, harmed(decay, how) if name == "decay" else decay)
-    with pytest.raises(ValueError, match=r"in one piece|refuses|slots"):
+    with pytest.raises(ValueError, match=r"in one piece|refuses|arrays of state"):
         library.load().train(program(), steps, lr, decay, trained)
 
 
@@ -161,7 +168,8 @@ def test_without_a_library_torch_serves_and_the_reason_is_told(tmp_path, monkeyp
 @needs_lanes
 def test_a_library_of_another_version_is_not_used(monkeypatch):
     """As after an update of the sources without another installation."""
-    monkeypatch.setattr(library, "VERSION", library.VERSION + 1)
+    digest = library.sources_digest()
+    monkeypatch.setattr(library, "sources_digest", lambda: digest[::-1])
     library.load.cache_clear()
     try:
         assert "install sumsquares again" in lanes_engine.available()
@@ -181,7 +189,9 @@ def test_lanes_serve_cpus_and_torch_gpus():
 def test_the_best_library_that_is_there_is_loaded(tmp_path, monkeypatch):
     """A compiler that knows no AVX-512 leaves out that one alone, and so is one that can't be loaded."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
-    shutil.copy(ROOT / "jobs/engines/lanes/lanes_baseline.so", tmp_path)
+    for path in (ROOT / "jobs/engines/lanes").glob("*.*"):
+        if path.suffix in (".cpp", ".h") or path.name == "lanes_baseline.so":
+            shutil.copy(path, tmp_path)
     for variant in library.VARIANTS[1:]:
         (tmp_path / f"lanes_{variant}.so").write_bytes(b"of long ago")
     library.load.cache_clear()
@@ -202,6 +212,7 @@ def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
     source = ROOT / "jobs/engines/lanes/lanes.cpp"
     options = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-Wno-ignored-attributes"]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC"]
+    options.append(f'-DLANES_SOURCES="{library.sources_digest()}"')
     subprocess.run([COMPILER, *options, *checks, *flags, str(source), "-o", str(built)], check=True)
     runtime = [
         subprocess.run(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumsquares.jobs.engines import shuffle as order
-from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory, stretches
+from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory, step_blocks
 
 
 def numbered(count):
@@ -33,15 +33,15 @@ def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, c
 
 @given(st.integers(1, 40), st.integers(1, 20), st.sampled_from([3, 64]), st.integers(0, 15), st.integers(1, 200))
 @settings(max_examples=150, deadline=None)
-def test_stretches_of_many_epochs_are_the_batches_of_each(count, batch_size, chunk_rows, step, enough):
-    """From any step on, however long the stretches and the blocks of orders are."""
+def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_size, chunk_rows, step, enough):
+    """From any step on, however many rows a block of steps or of orders has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "CHUNK_ROWS", chunk_rows)
         patch.setattr(order, "BLOCK_ROWS", 90)
         patch.setattr(order, "_remembered", order._orders)
         rows, epochs = in_memory(*numbered(count)), 7
         expected = [y.tolist() for epoch in range(epochs) for _, y in batches(rows, batch_size, 3, epoch)][step:]
-        found = list(stretches(rows, batch_size, 3, epochs, step, enough))
+        found = list(step_blocks(rows, batch_size, 3, epochs, step, enough))
         cut = [y[begin:end] for _, y, ends in found for begin, end in pairwise([0, *ends])]
         assert [y.tolist() for y in cut] == expected
         assert all(x[:, 0].tolist() == y.tolist() and ends[-1] == len(y) for x, y, ends in found)

@@ -20,6 +20,8 @@ from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.pipeline import summarizing
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.models import load_model
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
-from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.sequential import sequential
 from sumsquares.jobs.engines.shuffle import batches, in_memory
-from sumsquares.jobs.engines.state import Models, state_dicts
+from sumsquares.jobs.engines.state import PerModel, state_dicts
 
 TORCH_OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -63,7 +63,7 @@ def rows_of(program, seed=0):
 
 def models(count, lr=0.01, weight_decay=0.0):
     kinds = ("glorot_uniform", "he_uniform", "pytorch")
-    return Models(
+    return PerModel(
         list(range(count)),
         [kinds[i % 3] for i in range(count)],
         [lr * (1 + i) for i in range(count)],
@@ -72,12 +72,12 @@ def models(count, lr=0.01, weight_decay=0.0):
 
 
 def some(models, chosen):
-    return Models(*([values[i] for i in chosen] for values in vars(models).values()))
+    return PerModel(*([values[i] for i in chosen] for values in vars(models).values()))
 
 
 def train_alone(program, models, index, x_NI, y_N):
     """The plain reference: one network, autograd, torch.optim, a loop over the same batches."""
-    first = begin(program, models).parameters[index : index + 1]
+    first = initial_state(program, models, 0).parameters[index : index + 1]
     network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
     optimizer = TORCH_OPTIMIZERS[program.optimizer](
         network.parameters(), lr=models.lr[index], weight_decay=models.weight_decay[index]
@@ -157,7 +157,7 @@ def test_a_diverging_model_counts_its_steps_and_touches_nobody():
     """Its loss stops being finite early; its mates have the bits they have without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     rows = in_memory(*rows_of(shape))
-    wild = Models([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
+    wild = PerModel([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
     trained = torch_engine.train(shape, wild, rows)
     calm = torch_engine.train(shape, some(wild, [0, 2]), rows)
     assert 0 < trained.finite_steps[1] < shape.steps

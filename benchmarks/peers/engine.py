@@ -49,10 +49,10 @@ def trainer(train, hidden, models):
 
     from sumsquares.jobs.engines.program import Program
     from sumsquares.jobs.engines.shuffle import in_memory
-    from sumsquares.jobs.engines.state import Models
+    from sumsquares.jobs.engines.state import PerModel
 
     program = Program(1, hidden, "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
-    pack = Models(range(models), ["glorot_uniform"] * models, [0.001] * models, [0.0] * models)
+    pack = PerModel(range(models), ["glorot_uniform"] * models, [0.001] * models, [0.0] * models)
     x_NI = np.linspace(0.001, 1, 1000, dtype=np.float32)[:, None]
     rows = in_memory(x_NI, x_NI[:, 0] ** 2)
 

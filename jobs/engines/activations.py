@@ -1,4 +1,4 @@
-"""Activations as pairs of functions on stacked tensors: forward in place, and the gradient through it in place.
+"""Activations: functions on stacked tensors, their gradients, and the modules that a trained network is exported with.
 
 Every one gives the same bits whatever the number of models in the tensor. torch's own sigmoid and gelu do not on CPUs
 (their vector tails round differently), so they are made of tanh, erf and exp, which do.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 _ops = torch.ops.aten
@@ -22,12 +22,22 @@ LEAK = 0.01
 class Activation(NamedTuple):
     """`forward(z, a)` writes the activation of z to a; `backward(grad, z, a)` turns dL/da into dL/dz, in place of grad.
 
-    Where `in_place` is true, z and a are one tensor: backward reads nothing but a.
+    `module` is the same function for a torch.nn.Sequential. Where `in_place` is true, z and a are one tensor: backward
+    reads nothing but a.
     """
 
     forward: Callable[[Tensor, Tensor], object]
     backward: Callable[[Tensor, Tensor, Tensor], object]
+    module: type[nn.Module]
     in_place: bool = True
+
+
+class Square(nn.Module):
+    """The square, element by element."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The square of x, any shape."""
+        return x * x
 
 
 def _sigmoid(z: Tensor, a: Tensor) -> None:
@@ -59,28 +69,35 @@ def _silu_backward(grad: Tensor, z: Tensor, a: Tensor) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(lambda _z, _a: None, lambda _grad, _z, _a: None),
+    "identity": Activation(lambda _z, _a: None, lambda _grad, _z, _a: None, nn.Identity),
     "relu": Activation(
         lambda z, _a: z.relu_(),
         lambda grad, _z, a: _ops.threshold_backward.grad_input(grad, a, 0, grad_input=grad),
+        nn.ReLU,
     ),
     "leaky_relu": Activation(
         lambda z, _a: F.leaky_relu_(z, LEAK),
         lambda grad, _z, a: _ops.leaky_relu_backward.grad_input(grad, a, LEAK, True, grad_input=grad),
+        nn.LeakyReLU,
     ),
     "tanh": Activation(
         lambda z, _a: z.tanh_(),
         lambda grad, _z, a: _ops.tanh_backward.grad_input(grad, a, grad_input=grad),
+        nn.Tanh,
     ),
     "sigmoid": Activation(
         _sigmoid,
         lambda grad, _z, a: _ops.sigmoid_backward.grad_input(grad, a, grad_input=grad),
+        nn.Sigmoid,
     ),
-    "gelu": Activation(_gelu, _gelu_backward, in_place=False),
-    "silu": Activation(_silu, _silu_backward, in_place=False),
+    "gelu": Activation(_gelu, _gelu_backward, nn.GELU, in_place=False),
+    "silu": Activation(_silu, _silu_backward, nn.SiLU, in_place=False),
     "square": Activation(
         lambda z, a: torch.mul(z, z, out=a),
         lambda grad, z, _a: grad.mul_(z).mul_(2.0),
+        Square,
         in_place=False,
     ),
 }
+"""By the name in a job spec."""
+assert nn.LeakyReLU().negative_slope == LEAK

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.draws import uniform
 from sumsquares.jobs.engines.program import Layer, Program
-from sumsquares.jobs.engines.state import Models, State
+from sumsquares.jobs.engines.state import PerModel, State
 
 WEIGHTS, BIASES = 1, 2  # purposes of draws
-SLOTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2, "rmsprop": 1}
-"""How many numbers an optimizer remembers per parameter."""
 
 
 def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
@@ -36,11 +34,11 @@ def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
     return 1 / math.sqrt(layer.inputs), 1 / math.sqrt(layer.inputs)
 
 
-def begin(program: Program, models: Models) -> State:
-    """The state before the first step."""
-    parameters = initialize(program, models.seeds, models.inits)
-    slots = tuple(np.zeros_like(parameters) for _ in range(SLOTS[program.optimizer]))
-    return State(0, parameters, slots, np.zeros(len(parameters), np.int64))
+def initial_state(program: Program, models: PerModel, arrays: int) -> State:
+    """The state before the first step; `arrays` is how many numbers the optimizer remembers per parameter."""
+    parameters = initialize(program, models.seeds, models.init)
+    optimizer_state = tuple(np.zeros_like(parameters) for _ in range(arrays))
+    return State(0, parameters, optimizer_state, np.zeros(len(parameters), np.int64))
 
 
 def initialize(program: Program, seeds: Sequence[int], kinds: Sequence[str]) -> NDArray[np.floating]:

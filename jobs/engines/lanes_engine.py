@@ -1,8 +1,8 @@
 """The lanes engine: trains a pack on one core by the native kernel in `lanes/`, a model or a unit per SIMD lane.
 
 A model's bits do not depend on its pack mates, on restarts, or on the processor, as long as that fuses multiply and
-add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm takes part. Here rows and
-rates of many steps are gathered, so that the interpreter has nothing to do in between.
+add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm takes part. Here the batches
+and learning rates of many steps are put into one call of the kernel, which keeps Python off the hot path.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 """
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.lanes.library import Library, Steps, Trained, load
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.engines.schedule import corrections, shares
-from sumsquares.jobs.engines.shuffle import Rows, stretches
-from sumsquares.jobs.engines.state import Models, State
+from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
+from sumsquares.jobs.engines.shuffle import Rows, step_blocks
+from sumsquares.jobs.engines.state import PerModel, State
 
 CALL_FLOPS = 1e10
 """Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""
@@ -57,7 +57,7 @@ def prepare() -> None:
 
 def train(
     program: Program,
-    models: Models,
+    models: PerModel,
     rows: Rows,
     *,
     device: str = "cpu",
@@ -67,19 +67,24 @@ def train(
     """Trains to the end, from the beginning or from a saved state, and returns the last state.
 
     The loss is the mean squared error of a batch. `on_progress(step, state)` is called several times a second; calling
-    `state()` in it copies the state, to be saved. A model whose loss is not finite keeps being computed and counts no
-    more steps: it touches none of the others.
+    `state()` in it copies the state, to be saved. A model whose loss is no longer finite is still computed, but its
+    steps no longer count; the other models are not affected.
     """
     assert device == "cpu", device
     library = _library()
-    state = state or begin(program, models)
+    state = state or initial_state(program, models, library.arrays_of(program.optimizer))
     step = state.step
     lr_M, decay_M = np.array(models.lr, np.float64), np.array(models.weight_decay, np.float64)
-    trained = Trained(state.parameters.copy(), tuple(map(np.copy, state.slots)), state.finite_steps.copy())
+
+    # The kernel changes these in place; the caller's state stays as it was.
+    trained = Trained(state.parameters.copy(), tuple(map(np.copy, state.optimizer_state)), state.finite_steps.copy())
 
     def snapshot() -> State:
-        return State(step, trained.parameters_MP.copy(), tuple(map(np.copy, trained.slots)), trained.finite_M.copy())
+        copies = tuple(map(np.copy, trained.optimizer_state))
+        return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy())
 
+    # A call ends after some 0.2 s, so that signals are handled and progress is shown. Where the layers are so wide that
+    # one step of all models takes longer, a call has fewer models.
     for steps in _calls(program, rows, step, len(lr_M)):
         for part in _parts(len(lr_M), _step_flops(program)):
             library.train(program, steps, lr_M[part], decay_M[part], trained.models(part))
@@ -93,7 +98,7 @@ def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[St
     most = max(1, int(CALL_FLOPS / (_step_flops(program) * -(-models // 16) * 16)))
     step = begin
     enough = min(CALL_ROWS, most * program.batch_size)
-    for x_NI, y_N, ends_S in stretches(rows, program.batch_size, program.shuffle_seed, program.epochs, begin, enough):
+    for x_NI, y_N, ends_S in step_blocks(rows, program.batch_size, program.shuffle_seed, program.epochs, begin, enough):
         for first in range(0, len(ends_S), most):
             ends = ends_S[first : first + most]
             start = int(ends_S[first - 1]) if first else 0
@@ -102,8 +107,8 @@ def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[St
                 x_NI[start : ends[-1]],
                 y_N[start : ends[-1]],
                 ends - start,
-                shares(program.schedule, step, until, program.steps),
-                np.ascontiguousarray(corrections(step, until)),
+                lr_factors(program.schedule, step, until, program.steps),
+                np.ascontiguousarray(bias_corrections(step, until)),
             )
             step = until
 

@@ -20,27 +20,30 @@ Corrections = tuple[float, float]
 
 
 class Optimizer(NamedTuple):
-    """`update(p, g, slots, scratch, lr_M1, corrections)`: in place; the corrections are Adam's of this step.
+    """An optimizer's step, and how much it remembers.
 
+    `update(p, g, state, scratch, lr_M1, corrections)` works in place; the corrections are those of Adam in this step.
     Weight decay is added to the gradient, except where `decoupled` is true.
     """
 
     update: Callable[[Tensor, Tensor, list[Tensor], Tensor, Tensor, Corrections], object]
+    arrays: int
+    """Numbers that it remembers per parameter: tensors [M, P] of `state`."""
     decoupled: bool = False
 
 
-def _sgd(p: Tensor, g: Tensor, _slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+def _sgd(p: Tensor, g: Tensor, _state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
     p.addcmul_(g, lr_M1, value=-1)
 
 
-def _momentum(p: Tensor, g: Tensor, slots: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
-    (velocity,) = slots
+def _momentum(p: Tensor, g: Tensor, state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+    (velocity,) = state
     velocity.mul_(MOMENTUM).add_(g)
     p.addcmul_(velocity, lr_M1, value=-1)
 
 
-def _adam(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, now: Corrections) -> None:
-    first, second = slots
+def _adam(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, now: Corrections) -> None:
+    first, second = state
     first.lerp_(g, 1 - BETA1)
     second.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
     torch.sqrt(second, out=scratch).mul_(now[1]).add_(EPS)
@@ -48,8 +51,8 @@ def _adam(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Ten
     p.addcmul_(scratch, lr_M1, value=-now[0])
 
 
-def _rmsprop(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
-    (second,) = slots
+def _rmsprop(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+    (second,) = state
     second.mul_(ALPHA).addcmul_(g, g, value=1 - ALPHA)
     torch.sqrt(second, out=scratch).add_(EPS)
     torch.div(g, scratch, out=scratch)
@@ -57,12 +60,13 @@ def _rmsprop(p: Tensor, g: Tensor, slots: list[Tensor], scratch: Tensor, lr_M1: 
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(_sgd),
-    "momentum": Optimizer(_momentum),
-    "adam": Optimizer(_adam),
-    "adamw": Optimizer(_adam, decoupled=True),
-    "rmsprop": Optimizer(_rmsprop),
+    "sgd": Optimizer(_sgd, arrays=0),
+    "momentum": Optimizer(_momentum, arrays=1),
+    "adam": Optimizer(_adam, arrays=2),
+    "adamw": Optimizer(_adam, arrays=2, decoupled=True),
+    "rmsprop": Optimizer(_rmsprop, arrays=1),
 }
+"""By the name in a job spec."""
 
 
 def decay(optimizer: Optimizer, p: Tensor, g: Tensor, weight_decay_M1: Tensor, lr_M1: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""What changes from step to step: the share of the learning rate, and Adam's corrections.
+"""What changes from step to step: the factor of the learning rate, and Adam's bias corrections.
 
 Sums, products and square roots of float64 alone, which IEEE 754 rounds in one way: no libm decides the bits.
 
@@ -23,8 +23,8 @@ _SINE = tuple(1.0 / math.factorial(k) * (-1) ** (k // 2) for k in range(1, 24, 2
 Floats = NDArray[np.float64]
 
 
-def shares(schedule: str, begin: int, end: int, steps: int) -> Floats:
-    """Shares of the learning rate in the steps from `begin` (the first is 0) to before `end`, of `steps` in all.
+def lr_factors(schedule: str, begin: int, end: int, steps: int) -> Floats:
+    """Factors of the learning rate in the steps from `begin` (the first is 0) to before `end`, of `steps` in all.
 
     cosine: 1 at first, 0 after the last, (1 + cos(pi t)) / 2 in between (Loshchilov and Hutter 2017).
     """
@@ -43,8 +43,11 @@ def _cosine(t_S: Floats) -> Floats:
     return sine * angle
 
 
-def corrections(begin: int, end: int) -> Floats:
-    """Adam's of the same steps: rows 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t) [2, S], where t is 1 in step 0."""
+def bias_corrections(begin: int, end: int) -> Floats:
+    """Adam's bias corrections of the same steps, where t is 1 in step 0.
+
+    Rows 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t) [2, S].
+    """
     return _table()[:, np.minimum(np.arange(begin, end), _SETTLED - 1)]
 
 

@@ -1,4 +1,4 @@
-"""A trained model as what everyone knows: a plain torch.nn.Sequential.
+"""A trained model as a plain torch.nn.Sequential.
 
 Suffixes: M models, P parameters of one model.
 """
@@ -12,29 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sumsquares.jobs.engines.activations import LEAK
+from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.program import Program
-
-
-class Square(nn.Module):
-    """The square, element by element."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The square of x, any shape."""
-        return x * x
-
-
-MODULES: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "square": Square,
-}
-assert nn.LeakyReLU().negative_slope == LEAK
 
 
 def sequential(program: Program, tensors: Mapping[str, NDArray[np.floating]]) -> nn.Sequential:
@@ -43,7 +22,7 @@ def sequential(program: Program, tensors: Mapping[str, NDArray[np.floating]]) ->
     for layer in program.layers:
         modules += [
             nn.Linear(layer.inputs, layer.outputs, dtype=getattr(torch, program.dtype)),
-            MODULES[program.activation](),
+            ACTIVATIONS[program.activation].module(),
         ]
     network = nn.Sequential(*modules[:-1])
     network.load_state_dict({name: torch.tensor(values) for name, values in tensors.items()})

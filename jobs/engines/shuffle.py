@@ -113,10 +113,10 @@ def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: in
             yield x_NI[start : start + batch_size], y_N[start : start + batch_size]
 
 
-def stretches(
+def step_blocks(
     rows: Rows, batch_size: int, shuffle_seed: int, epochs: int, step: int, enough: int
 ) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
-    """The rows of all steps from `step` on, and where each step's batch ends among them.
+    """Blocks of steps from `step` on: their rows in order, and where the batch of each step ends among them.
 
     At least `enough` rows at a time, of several epochs where one has fewer, but for the last.
     """

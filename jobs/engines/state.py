@@ -1,4 +1,4 @@
-"""What differs between the models of a pack, and the state that a training goes on from. Plain arrays, no torch.
+"""What differs between the models of a pack, and the state that training continues from. Plain arrays, no torch.
 
 Suffixes: M models, P parameters of one model.
 """
@@ -15,12 +15,12 @@ from sumsquares.jobs.engines.program import Program
 
 
 @dataclass(frozen=True)
-class Models:
+class PerModel:
     """What differs between the M models of a pack."""
 
     seeds: Sequence[int]
-    """Of the first weights."""
-    inits: Sequence[str]
+    """Of the initial weights."""
+    init: Sequence[str]
     """glorot_uniform, he_uniform or pytorch."""
     lr: Sequence[float]
     """Learning rates of the first step."""
@@ -29,16 +29,16 @@ class Models:
 
 @dataclass(frozen=True)
 class State:
-    """Everything a training goes on from, and its result once `step` is the last."""
+    """All that training continues from, and its result after the last step."""
 
     step: int
     """Optimizer steps made."""
     parameters: NDArray[np.floating]
     """[M, P]"""
-    slots: tuple[NDArray[np.floating], ...]
-    """The optimizer's memory, each [M, P]."""
+    optimizer_state: tuple[NDArray[np.floating], ...]
+    """What the optimizer remembers from step to step, each [M, P]."""
     finite_steps: NDArray[np.int64]
-    """[M]; fewer than `step`: the loss stopped being finite after so many steps."""
+    """[M]: steps with a finite loss. Fewer than `step` means that the model diverged after so many."""
 
 
 def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:

@@ -1,6 +1,6 @@
-"""The torch engine: trains a pack as stacked tensors on a CPU or a GPU, and measures what it learnt.
+"""The torch engine: trains a pack as stacked tensors on a CPU or a GPU, and predicts with what it learnt.
 
-It gets arrays and gives arrays: no files, no Ray, no names of datasets.
+Arrays in, arrays out: no files, no Ray, no names of datasets.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model; _1 is an axis of length one.
 """
@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sumsquares.jobs.engines.initialize import begin
+from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.network import Network
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS, decay
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.engines.schedule import corrections, shares
+from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows, batches
-from sumsquares.jobs.engines.state import Models, State
+from sumsquares.jobs.engines.state import PerModel, State
 
 REPORT_STEPS = 100
 """Steps between two calls of `on_progress`: about 0.1 s for a cache-sized pack of small networks."""
@@ -54,7 +54,7 @@ def denormals_flushed() -> Iterator[None]:
 
 def train(
     program: Program,
-    models: Models,
+    models: PerModel,
     rows: Rows,
     *,
     device: str = "cpu",
@@ -64,46 +64,56 @@ def train(
     """Trains to the end, from the beginning or from a saved state, and returns the last state.
 
     The loss is the mean squared error of a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps;
-    calling `state()` in it copies the state, to be saved. A model whose loss is not finite keeps being computed and
-    counts no more steps: it touches none of the others.
+    calling `state()` in it copies the state, to be saved. A model whose loss is no longer finite is still computed, but
+    its steps no longer count; the other models are not affected.
     """
     dtype = getattr(torch, program.dtype)
     optimizer = OPTIMIZERS[program.optimizer]
-    state = state or begin(program, models)
+    state = state or initial_state(program, models, optimizer.arrays)
     step = state.step
+
+    # Copies on the device, which the steps change in place.
     network = Network(program, torch.tensor(state.parameters, device=device))
-    slots = [torch.tensor(slot, device=device) for slot in state.slots]
+    optimizer_state = [torch.tensor(array, device=device) for array in state.optimizer_state]
     finite_M = torch.tensor(state.finite_steps, device=device)
+
+    # The learning rate stays in float64 until it is multiplied by the schedule's factor: one rounding in all.
     lr_M1 = torch.tensor(models.lr, dtype=torch.float64, device=device)[:, None]
     decay_M1 = torch.tensor(models.weight_decay, dtype=dtype, device=device)[:, None]
-    decays = any(models.weight_decay)
+    has_decay = any(models.weight_decay)
     rate_M1 = lr_M1.to(dtype)
     p, g, scratch = network.parameters_MP, network.gradient_MP, torch.empty_like(network.parameters_MP)
 
     def snapshot() -> State:
-        return State(step, _copy(p), tuple(map(_copy, slots)), _copy(finite_M))
+        return State(step, _copy(p), tuple(map(_copy, optimizer_state)), _copy(finite_M))
 
     with torch.inference_mode(), denormals_flushed():
+        # Continue in the middle of an epoch: its first `skip` batches were already seen.
         first_epoch, skip = divmod(step, program.steps_per_epoch)
         for epoch in range(first_epoch, program.epochs):
             end = (epoch + 1) * program.steps_per_epoch
             rates = zip(
-                shares(program.schedule, step, end, program.steps).tolist(),
-                *corrections(step, end).tolist(),
+                lr_factors(program.schedule, step, end, program.steps).tolist(),
+                *bias_corrections(step, end).tolist(),
                 strict=True,
             )
+
             for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):
                 x_NI, y_N = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
                 error_MN = network.forward(x_NI).sub_(y_N)
                 finite_M += torch.isfinite(error_MN.square().sum(1))
+
+                # The derivative of the mean squared error by the predictions is 2 error / N.
                 network.backward(x_NI, error_MN.mul_(2 / len(y_N)))
-                share, *now = next(rates)
+
+                # A constant rate is not made anew: on small networks an operation is a noticeable part of a step.
+                lr_factor, *now = next(rates)
                 if program.schedule != "constant":
-                    rate_M1 = (lr_M1 * share).to(dtype)
-                if decays:
+                    rate_M1 = (lr_M1 * lr_factor).to(dtype)
+                if has_decay:
                     decay(optimizer, p, g, decay_M1, rate_M1)
                 step += 1
-                optimizer.update(p, g, slots, scratch, rate_M1, (now[0], now[1]))
+                optimizer.update(p, g, optimizer_state, scratch, rate_M1, (now[0], now[1]))
                 if step % REPORT_STEPS == 0:
                     on_progress(step, snapshot)
             skip = 0

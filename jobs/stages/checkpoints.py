@@ -34,7 +34,7 @@ def checkpoint_path(pack_id: str) -> str:
 def save_checkpoint(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
     """Writes a checkpoint, replacing an earlier one."""
     tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
-    tensors |= {f"slot{index}": slot for index, slot in enumerate(state.slots)}
+    tensors |= {f"slot{index}": slot for index, slot in enumerate(state.optimizer_state)}
     data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids)), "engine": engine}))
     store.put(checkpoint_path(pack_id), hashlib.sha256(data).digest() + data)
 
@@ -47,8 +47,8 @@ def load_checkpoint(store: Store, pack_id: str, engine: str) -> State | None:
         return None
     try:
         tensors = safetensors.numpy.load(data)
-        slots = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
-        return State(int(tensors["step"][0]), tensors["parameters"], slots, tensors["finite_steps"])
+        optimizer_state = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
+        return State(int(tensors["step"][0]), tensors["parameters"], optimizer_state, tensors["finite_steps"])
     except (*_ODD, safetensors.SafetensorError) as error:
         log.warning("%s is damaged, it is no state (%s): the pack is trained anew", path, type(error).__name__)
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
-from sumsquares.jobs.engines.state import Models, State, state_dicts
+from sumsquares.jobs.engines.state import PerModel, State, state_dicts
 from sumsquares.jobs.results.stored import commit_pack, variant_columns
 from sumsquares.jobs.results.trial_metrics import METRICS
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader
@@ -28,6 +29,7 @@ from sumsquares.jobs.storage.store import Store
 SAVE_SECONDS = 60.0
 """Between two checkpoints of a pack; one is a few MB."""
 Heartbeat = Callable[[float], None]
+_PER_MODEL = tuple(field.name for field in fields(PerModel) if field.name in AXES)
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,11 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     return _pack_outcome(pack, rows)
 
 
-def models_of(pack: Pack) -> Models:
+def models_of(pack: Pack) -> PerModel:
     """The values in which the pack's models differ."""
-    return Models(
+    return PerModel(
         seeds=[trial.seed for trial in pack.trials],
-        inits=[trial.variant.init for trial in pack.trials],
-        lr=[trial.variant.lr for trial in pack.trials],
-        weight_decay=[trial.variant.weight_decay for trial in pack.trials],
+        **{name: [getattr(trial.variant, name) for trial in pack.trials] for name in _PER_MODEL},
     )
 
 

@@ -1,89 +1,165 @@
-// Activations, forward in place on a row of sums, and the gradient through them. ReLU is also there element by element, for
-// the loops of network.h that take the time; what the others cost hides another pass.
+// Activations: each one struct with its function and its derivative, and the one list from which all else follows.
 //
-// Where the slope is a function of the activation itself, `through` computes it from there; gelu, silu and square keep it.
+// `forward` turns sums z into activations h. `backward` turns the loss's derivative d by an activation into that by its
+// sum. Where the derivative follows from h alone, it is computed from there. Where it does not, `forward` also writes the
+// slope, which `backward` multiplies by. ReLU is called by itself in network.h, in the loops that take the time; the cost of
+// the others is hidden behind another pass.
 #pragma once
 
 #include "functions.h"
 
 namespace lanes {
 
-enum Activation { IDENTITY, RELU, LEAKY_RELU, TANH, SIGMOID, GELU, SILU, SQUARE, ACTIVATIONS };
+struct OfActivation {
+  static constexpr bool KEEPS_SLOPE = false;
+};
 
-constexpr double LEAK = 0.01;  // slope of leaky_relu below zero
+struct OfSlope {
+  static constexpr bool KEEPS_SLOPE = true;
+  template <class T, class V>
+  static V backward(V, const V* slope, V d) {
+    return d * *slope;
+  }
+};
+
+struct Identity : OfActivation {
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return z;
+  }
+  template <class T, class V>
+  static V backward(V, const V*, V d) {
+    return d;
+  }
+};
+
+struct Relu : OfActivation {
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return V{} > z ? V{} : z;  // NaN stays NaN
+  }
+  template <class T, class V>
+  static V backward(V h, const V*, V d) {
+    return V{} >= h ? V{} : d;
+  }
+};
+
+struct LeakyRelu : OfActivation {
+  static constexpr double SLOPE = 0.01;  // below zero
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return V{} > z ? z * broadcast<T>(T(SLOPE)) : z;
+  }
+  template <class T, class V>
+  static V backward(V h, const V*, V d) {
+    return V{} >= h ? d * broadcast<T>(T(SLOPE)) : d;
+  }
+};
+
+struct Tanh : OfActivation {
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return tanh<T>(z);
+  }
+  template <class T, class V>
+  static V backward(V h, const V*, V d) {
+    return d * fma(-h, h, broadcast<T>(T(1)));
+  }
+};
+
+struct Sigmoid : OfActivation {
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return logistic<T>(z);
+  }
+  template <class T, class V>
+  static V backward(V h, const V*, V d) {
+    return d * h * (broadcast<T>(T(1)) - h);
+  }
+};
+
+// z Phi(z), where Phi(z) = (1 + erf(z / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); slope Phi(z) + z phi(z).
+struct Gelu : OfSlope {
+  template <class T, class V>
+  static V forward(V z, V* slope) {
+    const ErrorFunction<T> of(z * broadcast<T>(T(0.70710678118654752440)));
+    const V distribution = (of.erf + broadcast<T>(T(1))) * broadcast<T>(T(0.5));
+    *slope = fma(z * broadcast<T>(T(0.39894228040143267794)), of.exp, distribution);
+    return z * distribution;
+  }
+};
+
+// z s(z), where s is the logistic function; slope s + z s (1 - s).
+struct Silu : OfSlope {
+  template <class T, class V>
+  static V forward(V z, V* slope) {
+    const V s = logistic<T>(z), h = z * s;
+    *slope = fma(h, broadcast<T>(T(1)) - s, s);
+    return h;
+  }
+};
+
+struct Square : OfSlope {
+  template <class T, class V>
+  static V forward(V z, V* slope) {
+    *slope = z + z;
+    return z * z;
+  }
+};
+
+// Name in a job spec, struct.
+#define LANES_ACTIVATIONS(EACH) \
+  EACH(identity, Identity)      \
+  EACH(relu, Relu)              \
+  EACH(leaky_relu, LeakyRelu)   \
+  EACH(tanh, Tanh)              \
+  EACH(sigmoid, Sigmoid)        \
+  EACH(gelu, Gelu)              \
+  EACH(silu, Silu)              \
+  EACH(square, Square)
+
+#define LANES_MEMBER(NAME, KIND) KIND,
+#define LANES_NAME(NAME, KIND) "," #NAME
+
+enum class Activation : int64_t { LANES_ACTIVATIONS(LANES_MEMBER) COUNT };
+constexpr const char* ACTIVATION_NAMES = &LANES_ACTIVATIONS(LANES_NAME)[1];  // without the first comma
 
 inline bool keeps_slope(Activation activation) {
-  return activation == GELU || activation == SILU || activation == SQUARE;
-}
-
-template <class V>
-inline V relu(V z) {
-  return V{} > z ? V{} : z;  // NaN stays NaN
-}
-
-// d where the activation h is above zero.
-template <class V>
-inline V through_relu(V h, V d) {
-  return V{} >= h ? V{} : d;
-}
-
-// Turns sums into activations; `slope` is written for the activations that keep it.
-template <class T>
-void activate(Activation activation, typename Lanes<T>::V* z, typename Lanes<T>::V* slope, long count) {
-  using V = typename Lanes<T>::V;
-  const V one = spread<T>(T(1));
-  const auto each = [&](auto change) {
-    for (long i = 0; i < count; i++) z[i] = change(z[i], i);
-  };
   switch (activation) {
-    case RELU:
-      return each([](V x, long) { return relu(x); });
-    case LEAKY_RELU:
-      return each([](V x, long) { return V{} > x ? x * spread<T>(T(LEAK)) : x; });
-    case TANH:
-      return each([](V x, long) { return tanh<T>(x); });
-    case SIGMOID:
-      return each([](V x, long) { return logistic<T>(x); });
-    case GELU:  // x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016); slope Phi(x) + x phi(x)
-      return each([&](V x, long i) {
-        const ErrorFunction<T> of(x * spread<T>(T(0.70710678118654752440)));
-        const V distribution = (of.erf + one) * spread<T>(T(0.5));
-        slope[i] = fma(x * spread<T>(T(0.39894228040143267794)), of.exp, distribution);
-        return x * distribution;
-      });
-    case SILU:  // x s(x), s the logistic function; slope s + x s (1 - s)
-      return each([&](V x, long i) {
-        const V s = logistic<T>(x), a = x * s;
-        slope[i] = fma(a, one - s, s);
-        return a;
-      });
-    case SQUARE:
-      return each([&](V x, long i) {
-        slope[i] = x + x;
-        return x * x;
-      });
+#define LANES_CASE(NAME, KIND) \
+  case Activation::KIND:       \
+    return KIND::KEEPS_SLOPE;
+    LANES_ACTIVATIONS(LANES_CASE)
+#undef LANES_CASE
+    default:
+      return false;
+  }
+}
+
+// Turns sums into activations; the slope is written for the activations that keep it.
+template <class T, class V = typename Lanes<T>::V>
+void activate(Activation activation, V* z, V* slope, long count) {
+  switch (activation) {
+#define LANES_CASE(NAME, KIND)                                                              \
+  case Activation::KIND:                                                                    \
+    for (long i = 0; i < count; i++) z[i] = KIND::template forward<T, V>(z[i], slope + i);  \
+    return;
+    LANES_ACTIVATIONS(LANES_CASE)
+#undef LANES_CASE
     default:
       return;
   }
 }
 
-// The loss's derivative by a sum, from that by its activation h; `slope` is read for the activations that keep it.
+// The loss's derivative by a sum, from that by its activation h; the slope is read for the activations that keep it.
 template <class T, class V = typename Lanes<T>::V>
-inline V through(Activation activation, V h, const V* slope, V d) {
-  const V one = spread<T>(T(1));
+inline V backward(Activation activation, V h, const V* slope, V d) {
   switch (activation) {
-    case RELU:
-      return through_relu(h, d);
-    case LEAKY_RELU:
-      return V{} >= h ? d * spread<T>(T(LEAK)) : d;
-    case TANH:
-      return d * fma(-h, h, one);
-    case SIGMOID:
-      return d * h * (one - h);
-    case GELU:
-    case SILU:
-    case SQUARE:
-      return d * *slope;
+#define LANES_CASE(NAME, KIND) \
+  case Activation::KIND:       \
+    return KIND::template backward<T, V>(h, slope, d);
+    LANES_ACTIVATIONS(LANES_CASE)
+#undef LANES_CASE
     default:
       return d;
   }

@@ -38,8 +38,8 @@ struct Constants<double> {
 
 template <class T, int N>
 inline typename Lanes<T>::V polynomial(typename Lanes<T>::V x, const T (&coefficients)[N]) {
-  typename Lanes<T>::V sum = spread<T>(coefficients[0]);
-  for (int k = 1; k < N; k++) sum = fma(sum, x, spread<T>(coefficients[k]));
+  typename Lanes<T>::V sum = broadcast<T>(coefficients[0]);
+  for (int k = 1; k < N; k++) sum = fma(sum, x, broadcast<T>(coefficients[k]));
   return sum;
 }
 
@@ -58,16 +58,16 @@ struct Exponential {
     using K = Constants<T>;
     using V = typename Lanes<T>::V;
     using I = typename Lanes<T>::I;
-    x = clamp(x, spread<T>(K::EXP_LOW), spread<T>(K::EXP_HIGH));
-    const V shifted = fma(x, spread<T>(T(1.442695040888963407)), spread<T>(K::ROUND));
-    const V n = shifted - spread<T>(K::ROUND);
-    const V r = fma(n, spread<T>(-K::LN2_LOW), fma(n, spread<T>(-K::LN2_HIGH), x));
+    x = clamp(x, broadcast<T>(K::EXP_LOW), broadcast<T>(K::EXP_HIGH));
+    const V shifted = fma(x, broadcast<T>(T(1.442695040888963407)), broadcast<T>(K::ROUND));
+    const V n = shifted - broadcast<T>(K::ROUND);
+    const V r = fma(n, broadcast<T>(-K::LN2_LOW), fma(n, broadcast<T>(-K::LN2_HIGH), x));
     scale = (V)(((I)shifted + K::BIAS) << K::MANTISSA);  // what ROUND has above the bits of n falls out on the left
     part = fma(r * r, polynomial<T>(r, Polynomials<T>::EXPM1), r);
   }
 
   typename Lanes<T>::V exp() const { return fma(scale, part, scale); }
-  typename Lanes<T>::V expm1() const { return fma(scale, part, scale - spread<T>(T(1))); }
+  typename Lanes<T>::V expm1() const { return fma(scale, part, scale - broadcast<T>(T(1))); }
 };
 
 // 1 / d of a positive normal number, to about 1 ulp, in a third of the time of the processor's division. Bits taken from a
@@ -79,10 +79,10 @@ inline typename Lanes<T>::V reciprocal(typename Lanes<T>::V d) {
   using V = typename Lanes<T>::V;
   V y = (V)(K::NEGATED - (typename Lanes<T>::I)d);
   for (int step = 0; step < K::RECIPROCAL_STEPS; step++) {
-    const V error = fma(-d, y, spread<T>(T(1)));
+    const V error = fma(-d, y, broadcast<T>(T(1)));
     y = fma(y, fma(error, error, error), y);
   }
-  return d > spread<T>(K::OVERFLOWN) ? V{} : y;
+  return d > broadcast<T>(K::OVERFLOWN) ? V{} : y;
 }
 
 template <class V>
@@ -98,14 +98,14 @@ inline V absolute(V x) {
 template <class T>
 inline typename Lanes<T>::V tanh(typename Lanes<T>::V x) {
   using V = typename Lanes<T>::V;
-  const V one = spread<T>(Constants<T>::TANH_ONE), a = absolute(x);
-  const V e = Exponential<T>(spread<T>(T(2)) * (a > one ? one : a)).expm1();
-  return with_sign_of(x, e / (e + spread<T>(T(2))));
+  const V one = broadcast<T>(Constants<T>::TANH_ONE), a = absolute(x);
+  const V e = Exponential<T>(broadcast<T>(T(2)) * (a > one ? one : a)).expm1();
+  return with_sign_of(x, e / (e + broadcast<T>(T(2))));
 }
 
 template <class T>
 inline typename Lanes<T>::V logistic(typename Lanes<T>::V x) {
-  const typename Lanes<T>::V one = spread<T>(T(1));
+  const typename Lanes<T>::V one = broadcast<T>(T(1));
   return one / (one + Exponential<T>(-x).exp());
 }
 
@@ -117,9 +117,9 @@ struct ErrorFunction {
   explicit ErrorFunction(typename Lanes<T>::V x) : exp(Exponential<T>(-x * x).exp()) {
     using K = Constants<T>;
     using V = typename Lanes<T>::V;
-    const V one = spread<T>(T(1)), a = absolute(x), last = spread<T>(K::ERF_MIDDLE + K::ERF_HALF);
+    const V one = broadcast<T>(T(1)), a = absolute(x), last = broadcast<T>(K::ERF_MIDDLE + K::ERF_HALF);
     const V small = fma(a, polynomial<T>(a * a, Polynomials<T>::ERF), a);
-    const V u = ((a > last ? last : a) - spread<T>(K::ERF_MIDDLE)) * spread<T>(1 / K::ERF_HALF);
+    const V u = ((a > last ? last : a) - broadcast<T>(K::ERF_MIDDLE)) * broadcast<T>(1 / K::ERF_HALF);
     const V large = fma(-exp, polynomial<T>(u, Polynomials<T>::ERFCX), one);
     erf = with_sign_of(x, a < one ? small : large);
   }

@@ -21,16 +21,16 @@ bool fits(int64_t rows, int64_t inputs) {
 }
 
 // Rows in the order of the steps, step s has those from ends[s - 1] to ends[s]; its learning rate is that of the model times
-// share[s]; first and second: see Rate.
+// lr_factor[s]; first and second: see Rate.
 template <class T>
 struct Steps {
   int64_t count;
   const int64_t* ends;
   const T *x, *y;
-  const double *share, *first, *second;
+  const double *lr_factor, *first, *second;
 
   bool valid() const {
-    if (count < 0 || count > MOST || (count && !(ends && x && y && share && first && second))) return false;
+    if (count < 0 || count > MOST || (count && !(ends && x && y && lr_factor && first && second))) return false;
     for (int64_t s = 0; s < count; s++)
       if (ends[s] <= (s ? ends[s - 1] : 0) || ends[s] > MOST) return false;
     return true;
@@ -46,10 +46,10 @@ struct Steps {
 };
 
 template <class T>
-struct Models {
+struct PerModel {
   int64_t count;
   T* parameters;                 // [count][parameters of a model]
-  T* slots[2];                   // likewise
+  T* optimizer_state[MOST_STATE];  // likewise, as many as the optimizer has
   const double *lr, *decay;      // [count]
   int64_t* finite_steps;         // [count], the steps whose loss is finite are added
 };
@@ -65,36 +65,36 @@ std::vector<T> with_ones(const T* x, int64_t rows, int64_t inputs) {
 // Makes steps `from` to before `to`; the seconds of all but the first, which brings everything into the cache.
 template <class T, class Layout>
 double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, int64_t from, int64_t to,
-                   const T* x, const Models<T>& models, Network<T, Layout>& network) {
+                   const T* x, const PerModel<T>& models, Network<T, Layout>& network) {
   using V = typename Lanes<T>::V;
-  std::vector<V> p = group.load(models.parameters), slots[2];
-  for (int k = 0; k < SLOTS[optimizer]; k++) slots[k] = group.load(models.slots[k]);
+  std::vector<V> p = group.load(models.parameters), optimizer_state[MOST_STATE];
+  for (int k = 0; k < STATE[int64_t(optimizer)]; k++) optimizer_state[k] = group.load(models.optimizer_state[k]);
   Rate<V> rate{};
   for (int l = 0; l < Lanes<T>::count; l++) {
     rate.decay[l] = T(models.decay[group.model(l)]);
-    rate.decays |= rate.decay[l] != 0;
+    rate.has_decay |= rate.decay[l] != 0;
   }
   const long inputs = group.shape.layers[0].inputs;
   typename Lanes<T>::I finite{};
-  network.turn(p.data());
+  network.transpose(p.data());
   auto began = std::chrono::steady_clock::now();
   for (int64_t s = from; s < to; s++) {
     if (s == from + 1) began = std::chrono::steady_clock::now();
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
-    const V scale = spread<T>(T(2) / T(end - begin));
+    const V scale = broadcast<T>(T(2) / T(end - begin));
     V squares{};
     for (long n = begin; n < end; n += network.tile())
-      network.learn(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale, n == begin, squares);
+      network.accumulate_gradient(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale, n == begin, squares);
     finite -= squares - squares == V{};
-    for (int l = 0; l < Lanes<T>::count; l++) rate.lr[l] = T(models.lr[group.model(l)] * steps.share[s]);
-    rate.first = spread<T>(T(steps.first[s]));
-    rate.second = spread<T>(T(steps.second[s]));
-    update<T>(optimizer, p.data(), network.gradient(), slots[0].data(), slots[1].data(), rate, group.shape.vectors);
-    network.turn(p.data());
+    for (int l = 0; l < Lanes<T>::count; l++) rate.lr[l] = T(models.lr[group.model(l)] * steps.lr_factor[s]);
+    rate.first = broadcast<T>(T(steps.first[s]));
+    rate.second = broadcast<T>(T(steps.second[s]));
+    update<T>(optimizer, p.data(), network.gradient(), optimizer_state[0].data(), optimizer_state[1].data(), rate, group.shape.vectors);
+    network.transpose(p.data());
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - began;
   group.save(p, models.parameters);
-  for (int k = 0; k < SLOTS[optimizer]; k++) group.save(slots[k], models.slots[k]);
+  for (int k = 0; k < STATE[int64_t(optimizer)]; k++) group.save(optimizer_state[k], models.optimizer_state[k]);
   for (int64_t l = 0; l < group.width; l++) models.finite_steps[group.first + l] += finite[l];
   return taken.count();
 }
@@ -107,17 +107,17 @@ void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, cons
     const long count = std::min<long>(network.tile(), rows - n);
     const auto* predicted = network.predict(p.data(), x + n * (group.shape.layers[0].inputs + 1), count);
     for (int64_t l = 0; l < group.width; l++)
-      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted[i * network.apart()][l];
+      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted[i * network.stride()][l];
   }
 }
 
 template <class T>
-int train(const Program& program, const Steps<T>& steps, const Models<T>& models) try {
+int train(const Program& program, const Steps<T>& steps, const PerModel<T>& models) try {
   if (!program.valid() || !steps.valid() || models.count < 1 || models.count > MOST) return INVALID;
   if (!fits(steps.rows(), program.inputs) || !models.parameters || !models.lr || !models.decay || !models.finite_steps)
     return INVALID;
-  for (int k = 0; k < SLOTS[program.optimizer]; k++)
-    if (!models.slots[k]) return INVALID;
+  for (int k = 0; k < STATE[program.optimizer]; k++)
+    if (!models.optimizer_state[k]) return INVALID;
   const DenormalsFlushed flushed;
   const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
   Layouts<T> layouts(program, steps.most_rows(), true);
@@ -172,8 +172,20 @@ LANES int lanes_level() {
 #endif
 }
 
-// What library.py asks for: raised with every change of the functions below or of the bits that they give.
-LANES int lanes_version() { return 4; }
+// The digest of the sources that this was built from, given by setup.py; library.py compares it with those beside it.
+#ifndef LANES_SOURCES
+#define LANES_SOURCES ""
+#endif
+LANES const char* lanes_sources() { return LANES_SOURCES; }
+
+// The names of the activations and optimizers, with commas in between: a program has their places in these lists.
+LANES const char* lanes_activations() { return ACTIVATION_NAMES; }
+LANES const char* lanes_optimizers() { return OPTIMIZER_NAMES; }
+
+// How many numbers an optimizer remembers per parameter.
+LANES int lanes_optimizer_state(int64_t optimizer) {
+  return optimizer < 0 || optimizer >= int64_t(Optimizer::COUNT) ? 0 : STATE[optimizer];
+}
 
 // Whether a * b + c is rounded once: then the bits are those of every other variant that does so.
 LANES int lanes_fused() { return FUSED; }
@@ -182,14 +194,14 @@ LANES int lanes_fused() { return FUSED; }
   LANES int lanes_train_##SUFFIX(                                                                                      \
       int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
       int64_t steps,                                                                                                        \
-      const int64_t* ends, const T* x, const T* y, const double* share, const double* first, const double* second,          \
-      int64_t models, T* parameters, T* slot0, T* slot1, const double* lr, const double* decay, int64_t* finite_steps) {    \
-    return train<T>({inputs, depth, hidden, activation, optimizer, layout}, {steps, ends, x, y, share, first, second},              \
-                    {models, parameters, {slot0, slot1}, lr, decay, finite_steps});                                         \
+      const int64_t* ends, const T* x, const T* y, const double* lr_factor, const double* first, const double* second,          \
+      int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps) {    \
+    return train<T>({inputs, depth, hidden, activation, optimizer, layout}, {steps, ends, x, y, lr_factor, first, second},              \
+                    {models, parameters, {state0, state1}, lr, decay, finite_steps});                                         \
   }                                                                                                                         \
   LANES int lanes_predict_##SUFFIX(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation,           \
                                         int64_t layout, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) {    \
-    return predict<T>({inputs, depth, hidden, activation, SGD, layout}, rows, x, models, parameters, predictions);                  \
+    return predict<T>({inputs, depth, hidden, activation, 0, layout}, rows, x, models, parameters, predictions);                  \
   }
 
 LANES_FUNCTIONS(float, f32)

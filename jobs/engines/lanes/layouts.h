@@ -58,9 +58,9 @@ struct Group {
 template <class T, class Layout>
 class InLayout {
  public:
-  InLayout(const Program& program, int64_t most_rows, bool learns)
+  InLayout(const Program& program, int64_t most_rows, bool trains)
       : shape_(program.inputs, program.depth, program.hidden, Activation(program.activation)),
-        network_(shape_, most_rows, learns) {}
+        network_(shape_, most_rows, trains) {}
 
   // Calls work(group, network) for the groups of models `first` to before `last`.
   template <class F>
@@ -78,8 +78,8 @@ class InLayout {
 template <class T>
 class Layouts {
  public:
-  Layouts(const Program& program, int64_t most_rows, bool learns)
-      : program_(program), most_rows_(most_rows), learns_(learns) {}
+  Layouts(const Program& program, int64_t most_rows, bool trains)
+      : program_(program), most_rows_(most_rows), trains_(trains) {}
 
   // Calls work(group, network) for models `first` to before `last` in one layout.
   template <class F>
@@ -99,13 +99,13 @@ class Layouts {
  private:
   template <class Layout>
   InLayout<T, Layout>& made(std::optional<InLayout<T, Layout>>& layouted) {
-    if (!layouted) layouted.emplace(program_, most_rows_, learns_);
+    if (!layouted) layouted.emplace(program_, most_rows_, trains_);
     return *layouted;
   }
 
   const Program& program_;
   const int64_t most_rows_;
-  const bool learns_;
+  const bool trains_;
   std::optional<InLayout<T, ByModel<T>>> by_model_;
   std::optional<InLayout<T, ByUnit<T>>> by_unit_;
 };

@@ -9,6 +9,7 @@ Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,18 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.initialize import SLOTS
 from sumsquares.jobs.engines.program import Program
 
 FOLDER = Path(__file__).parent
-VERSION = 4
-"""Of the library's functions and bits. A checkout that was updated and not installed again has an older one."""
 VARIANTS = ("baseline", "avx2", "avx512")
 """In the order of `lanes_level`. Those that fuse multiply and add give the same bits; baseline does so on Arm alone."""
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square")
 LAYOUTS = ("faster", "by_model", "by_unit")
 """What a lane of a vector is; both give the same bits."""
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop")
+MOST_STATE = 2
+"""Arrays of optimizer state that a call has room for, as in optimizers.h."""
 _ERRORS = {
     1: (ValueError, "the lanes library refuses these numbers"),
     2: (MemoryError, "not enough memory for this pack"),
@@ -41,14 +39,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Steps:
-    """Optimizer steps in a row: the rows they see, in order, and how each step's rate is made."""
+    """Consecutive optimizer steps: the rows they see, in order, and what the learning rate of each is made of."""
 
     x_NI: Array
     y_N: Array
     ends_S: NDArray[np.int64]
     """Step s has the rows from ends[s - 1] to ends[s]."""
-    share_S: NDArray[np.float64]
-    """Of each model's learning rate."""
+    lr_factor_S: NDArray[np.float64]
+    """What each model's learning rate is multiplied by."""
     corrections_2S: NDArray[np.float64]
     """Adam's: 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), t the number of the step from 1."""
 
@@ -58,13 +56,14 @@ class Trained:
     """What a call changes in place."""
 
     parameters_MP: Array
-    slots: tuple[Array, ...]
+    optimizer_state: tuple[Array, ...]
     finite_M: NDArray[np.int64]
     """Steps whose loss was finite."""
 
     def models(self, part: slice) -> Trained:
         """That of some of the models, in the same memory."""
-        return Trained(self.parameters_MP[part], tuple(slot[part] for slot in self.slots), self.finite_M[part])
+        state = tuple(array[part] for array in self.optimizer_state)
+        return Trained(self.parameters_MP[part], state, self.finite_M[part])
 
 
 class Library:
@@ -79,8 +78,23 @@ class Library:
         """
         self.variant, self.layout = variant, layout
         self._functions = ctypes.CDLL(str(path or path_of(variant)))
-        if not hasattr(self._functions, "lanes_version") or self._functions.lanes_version() != VERSION:
+        if self._text("sources") != sources_digest():
             raise OSError("it was built from another version of its source; install sumsquares again")
+        self.activations = tuple(self._text("activations").split(","))
+        """Names, each at its number in the kernel."""
+        self.optimizers = tuple(self._text("optimizers").split(","))
+
+    def _text(self, name: str) -> str:
+        """What a function without arguments says; nothing where a library of long ago has no such function."""
+        function = getattr(self._functions, f"lanes_{name}", None)
+        if function is None:
+            return ""
+        function.restype = ctypes.c_char_p
+        return str(function().decode())
+
+    def arrays_of(self, optimizer: str) -> int:
+        """How many numbers an optimizer remembers per parameter."""
+        return int(self._functions.lanes_optimizer_state(ctypes.c_int64(self.optimizers.index(optimizer))))
 
     @property
     def fused(self) -> bool:
@@ -111,27 +125,26 @@ class Library:
         _check("x", steps.x_NI, kind, (N, program.inputs))
         _check("y", steps.y_N, kind, (N,))
         _check("ends", steps.ends_S, "int64", (S,))
-        _check("share", steps.share_S, "float64", (S,))
+        _check("lr_factor", steps.lr_factor_S, "float64", (S,))
         _check("corrections", steps.corrections_2S, "float64", (2, S))
         _check("lr", lr_M, "float64", (M,))
         _check("decay", decay_M, "float64", (M,))
         _check("finite", trained.finite_M, "int64", (M,))
-        for array in (trained.parameters_MP, *trained.slots):
+        for array in (trained.parameters_MP, *trained.optimizer_state):
             _check("parameters", array, kind, (M, program.parameters))
-        if len(trained.slots) != SLOTS[program.optimizer] or (S and steps.ends_S[-1] > N):
-            raise ValueError(
-                f"{program.optimizer} has {SLOTS[program.optimizer]} slots, and no step ends after row {N}"
-            )
-        slots = [_pointer(slot) for slot in trained.slots] + [None] * (2 - len(trained.slots))
+        arrays = self.arrays_of(program.optimizer)
+        if len(trained.optimizer_state) != arrays or (S and steps.ends_S[-1] > N):
+            raise ValueError(f"{program.optimizer} has {arrays} arrays of state, and no step ends after row {N}")
+        state = [_pointer(array) for array in trained.optimizer_state] + [None] * (MOST_STATE - arrays)
         self._call(
             f"lanes_train_{_SUFFIXES[kind]}",
-            *_shape(program, self.layout),
-            ctypes.c_int64(OPTIMIZERS.index(program.optimizer)),
+            *self._shape(program),
+            ctypes.c_int64(self.optimizers.index(program.optimizer)),
             ctypes.c_int64(S),
-            *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.share_S, *steps.corrections_2S)),
+            *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.corrections_2S)),
             ctypes.c_int64(M),
             _pointer(trained.parameters_MP),
-            *slots,
+            *state,
             *map(_pointer, (lr_M, decay_M, trained.finite_M)),
         )
 
@@ -149,7 +162,7 @@ class Library:
         predictions_MN = np.empty((M, N), program.dtype)
         self._call(
             f"lanes_predict_{_SUFFIXES[program.dtype]}",
-            *_shape(program, self.layout),
+            *self._shape(program),
             ctypes.c_int64(N),
             _pointer(x_NI),
             ctypes.c_int64(M),
@@ -157,6 +170,16 @@ class Library:
             _pointer(predictions_MN),
         )
         return predictions_MN
+
+    def _shape(self, program: Program) -> tuple[Any, ...]:
+        hidden = np.array(program.hidden, np.int64)
+        return (
+            ctypes.c_int64(program.inputs),
+            ctypes.c_int64(len(hidden)),
+            hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
+            ctypes.c_int64(self.activations.index(program.activation)),
+            ctypes.c_int64(LAYOUTS.index(self.layout)),
+        )
 
     def _call(self, name: str, *arguments: Any) -> None:
         """The interpreter lock is released meanwhile."""
@@ -171,6 +194,15 @@ def path_of(variant: str) -> Path:
     return FOLDER / f"lanes_{variant}.so"
 
 
+def sources_digest() -> str:
+    """SHA-256 of the sources beside this file, as setup.py gives it to the libraries that it builds from them.
+
+    A checkout that was updated and not installed again has libraries with another one.
+    """
+    sources = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
 @lru_cache(maxsize=1)
 def load() -> Library | str:
     """The best library for this processor, or why there is none."""
@@ -183,17 +215,6 @@ def load() -> Library | str:
     except OSError as error:
         built = any(path_of(variant).exists() for variant in VARIANTS)
         return str(error) if built else "it was not built when sumsquares was installed, for want of a C++ compiler"
-
-
-def _shape(program: Program, layout: str) -> tuple[Any, ...]:
-    hidden = np.array(program.hidden, np.int64)
-    return (
-        ctypes.c_int64(program.inputs),
-        ctypes.c_int64(len(hidden)),
-        hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
-        ctypes.c_int64(ACTIVATIONS.index(program.activation)),
-        ctypes.c_int64(LAYOUTS.index(layout)),
-    )
 
 
 def _check(name: str, array: Array, kind: str, shape: tuple[int, ...]) -> None:

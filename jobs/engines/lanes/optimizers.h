@@ -1,55 +1,126 @@
-// One step of an optimizer on the flat parameters of a group: the formulas and constants of torch.optim.
+// Optimizers: each one struct with its update and how much it remembers, and the one list from which all else follows.
+//
+// The formulas and constants are those of torch.optim. An update gets a parameter w and its gradient g, changes the
+// optimizer's state of that parameter in place, and returns the new w.
 #pragma once
 
 #include "functions.h"
 
 namespace lanes {
 
-enum Optimizer { SGD, MOMENTUM, ADAM, ADAMW, RMSPROP, OPTIMIZERS };
-constexpr int SLOTS[OPTIMIZERS] = {0, 1, 2, 2, 1};  // vectors that it remembers per parameter
+constexpr int MOST_STATE = 2;  // vectors that any optimizer remembers per parameter
 
-// Learning rate and weight decay of each model, and Adam's corrections of step t: 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
+// Learning rate and weight decay of each model, and Adam's bias corrections in step t: 1 / (1 - beta1^t) and
+// 1 / sqrt(1 - beta2^t).
 template <class V>
 struct Rate {
   V lr, decay;
-  bool decays;
+  bool has_decay;
   V first, second;
 };
 
+template <class T>
+inline typename Lanes<T>::V constant(double value) {
+  return broadcast<T>(T(value));
+}
+
 template <class T, class V = typename Lanes<T>::V>
-void update(Optimizer optimizer, V* p, const V* gradient, V* slot0, V* slot1, const Rate<V>& rate, long count) {
-  const auto number = [](double value) { return spread<T>(T(value)); };
-  const V shrink = number(1) - rate.lr * rate.decay, step = rate.lr * rate.first;
-  const auto sweep = [&](auto change) {
-    for (long i = 0; i < count; i++) {
-      V g = gradient[i], w = p[i];
-      if (rate.decays && optimizer == ADAMW) w = w * shrink;
-      if (rate.decays && optimizer != ADAMW) g = fma(w, rate.decay, g);
-      p[i] = change(i, w, g);
+struct Sgd {
+  static constexpr int STATE = 0;
+  static constexpr bool DECOUPLED = false;
+  explicit Sgd(const Rate<V>& rate) : lr(rate.lr) {}
+  V operator()(V w, V g, V*, V*) const { return fma(-lr, g, w); }
+  const V lr;
+};
+
+template <class T, class V = typename Lanes<T>::V>
+struct Momentum {
+  static constexpr int STATE = 1;
+  static constexpr bool DECOUPLED = false;
+  explicit Momentum(const Rate<V>& rate) : lr(rate.lr) {}
+  V operator()(V w, V g, V* velocity, V*) const {
+    *velocity = fma(constant<T>(0.9), *velocity, g);
+    return fma(-lr, *velocity, w);
+  }
+  const V lr;
+};
+
+template <class T, class V = typename Lanes<T>::V>
+struct Adam {
+  static constexpr int STATE = 2;
+  static constexpr bool DECOUPLED = false;
+  explicit Adam(const Rate<V>& rate) : step(rate.lr * rate.first), second(rate.second) {}
+  V operator()(V w, V g, V* moment1, V* moment2) const {
+    const V m = fma(constant<T>(1 - 0.9), g - *moment1, *moment1);
+    const V v = fma(constant<T>(1 - 0.999) * g, g, constant<T>(0.999) * *moment2);
+    *moment1 = m;
+    *moment2 = v;
+    return fma(-step, m * reciprocal<T>(fma(sqrt(v), second, constant<T>(1e-8))), w);
+  }
+  const V step, second;
+};
+
+template <class T, class V = typename Lanes<T>::V>
+struct AdamW : Adam<T> {
+  static constexpr bool DECOUPLED = true;
+  using Adam<T>::Adam;
+};
+
+template <class T, class V = typename Lanes<T>::V>
+struct RmsProp {
+  static constexpr int STATE = 1;
+  static constexpr bool DECOUPLED = false;
+  explicit RmsProp(const Rate<V>& rate) : lr(rate.lr) {}
+  V operator()(V w, V g, V* moment2, V*) const {
+    *moment2 = fma(constant<T>(1 - 0.99) * g, g, constant<T>(0.99) * *moment2);
+    return fma(-lr, g * reciprocal<T>(sqrt(*moment2) + constant<T>(1e-8)), w);
+  }
+  const V lr;
+};
+
+// Name in a job spec, struct.
+#define LANES_OPTIMIZERS(EACH) \
+  EACH(sgd, Sgd)               \
+  EACH(momentum, Momentum)     \
+  EACH(adam, Adam)             \
+  EACH(adamw, AdamW)           \
+  EACH(rmsprop, RmsProp)
+
+#define LANES_OPTIMIZER_MEMBER(NAME, KIND) KIND,
+#define LANES_OPTIMIZER_NAME(NAME, KIND) "," #NAME
+#define LANES_OPTIMIZER_STATE(NAME, KIND) KIND<float>::STATE,
+
+enum class Optimizer : int64_t { LANES_OPTIMIZERS(LANES_OPTIMIZER_MEMBER) COUNT };
+constexpr const char* OPTIMIZER_NAMES = &LANES_OPTIMIZERS(LANES_OPTIMIZER_NAME)[1];  // without the first comma
+constexpr int STATE[] = {LANES_OPTIMIZERS(LANES_OPTIMIZER_STATE)};  // vectors that each remembers per parameter
+
+// One step of one optimizer: weight decay, then the update.
+template <template <class, class> class Kind, class T, class V>
+void step(V* p, const V* gradient, V* state0, V* state1, const Rate<V>& rate, long count) {
+  const Kind<T, V> update(rate);
+  const V shrink = constant<T>(1) - rate.lr * rate.decay, decay = rate.decay;
+  const bool has_decay = rate.has_decay;
+  for (long i = 0; i < count; i++) {
+    V w = p[i], g = gradient[i];
+    if (has_decay) {
+      if constexpr (Kind<T, V>::DECOUPLED)
+        w = w * shrink;
+      else
+        g = fma(w, decay, g);
     }
-  };
+    p[i] = update(w, g, state0 + i, state1 + i);
+  }
+}
+
+// One step on the flat parameters of a group. An optimizer that remembers less does not look at the state.
+template <class T, class V = typename Lanes<T>::V>
+void update(Optimizer optimizer, V* p, const V* gradient, V* state0, V* state1, const Rate<V>& rate, long count) {
   switch (optimizer) {
-    case SGD:
-      return sweep([&](long, V w, V g) { return fma(-rate.lr, g, w); });
-    case MOMENTUM:
-      return sweep([&](long i, V w, V g) {
-        slot0[i] = fma(number(0.9), slot0[i], g);
-        return fma(-rate.lr, slot0[i], w);
-      });
-    case ADAM:
-    case ADAMW:
-      return sweep([&](long i, V w, V g) {
-        const V m = fma(number(1 - 0.9), g - slot0[i], slot0[i]);
-        const V v = fma(number(1 - 0.999) * g, g, number(0.999) * slot1[i]);
-        slot0[i] = m;
-        slot1[i] = v;
-        return fma(-step, m * reciprocal<T>(fma(sqrt(v), rate.second, number(1e-8))), w);
-      });
-    case RMSPROP:
-      return sweep([&](long i, V w, V g) {
-        slot0[i] = fma(number(1 - 0.99) * g, g, number(0.99) * slot0[i]);
-        return fma(-rate.lr, g * reciprocal<T>(sqrt(slot0[i]) + number(1e-8)), w);
-      });
+#define LANES_CASE(NAME, KIND) \
+  case Optimizer::KIND:        \
+    return step<KIND, T, V>(p, gradient, state0, state1, rate, count);
+    LANES_OPTIMIZERS(LANES_CASE)
+#undef LANES_CASE
     default:
       return;
   }

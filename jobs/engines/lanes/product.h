@@ -26,26 +26,26 @@ constexpr int ROWS = 5, COLUMNS = 2;  // 16 registers
 template <class E>
 struct Matrix {
   E* first;
-  long down, right;
-  E* at(long r, long c) const { return first + r * down + c * right; }
+  long row_stride, column_stride;
+  E* at(long r, long c) const { return first + r * row_stride + c * column_stride; }
 };
 
 template <int R, int C, class A, class V>
-inline __attribute__((always_inline)) void multiply(V (&sum)[R][C], const A* a, long a_down, long a_right, const V* b,
-                                                    long b_down, long b_right, long count) {
+inline __attribute__((always_inline)) void multiply(V (&sum)[R][C], const A* a, long a_row_stride, long a_column_stride, const V* b,
+                                                    long b_row_stride, long b_column_stride, long count) {
 #pragma GCC unroll 2
   for (long k = 0; k < count; k++) {
-    V right[C];
+    V rhs[C];
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) right[c] = b[c * b_right];
+    for (int c = 0; c < C; c++) rhs[c] = b[c * b_column_stride];
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      const V left = vector_of(a[r * a_down]);
+      const V lhs = vector_of(a[r * a_row_stride]);
 #pragma GCC unroll 8
-      for (int c = 0; c < C; c++) sum[r][c] = fma(left, right[c], sum[r][c]);
+      for (int c = 0; c < C; c++) sum[r][c] = fma(lhs, rhs[c], sum[r][c]);
     }
-    a += a_right;
-    b += b_down;
+    a += a_column_stride;
+    b += b_row_stride;
   }
 }
 
@@ -91,7 +91,7 @@ void product(Matrix<const A> a, Matrix<const V> b, long rows, long columns, long
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
           for (int c = 0; c < C; c++) sum[r][c] = start(row + r, column + c);
-        multiply<R, C, A, V>(sum, a.at(row, 0), a.down, a.right, b.at(0, column), b.down, b.right, inner);
+        multiply<R, C, A, V>(sum, a.at(row, 0), a.row_stride, a.column_stride, b.at(0, column), b.row_stride, b.column_stride, inner);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8

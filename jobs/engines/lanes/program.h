@@ -47,7 +47,8 @@ struct Program {
 
   bool valid() const {
     if (inputs < 1 || inputs > MOST || depth < 0 || depth > 1000 || (depth && !hidden)) return false;
-    if (activation < 0 || activation >= ACTIVATIONS || optimizer < 0 || optimizer >= OPTIMIZERS || layout < 0 || layout > 2) return false;
+    if (activation < 0 || activation >= int64_t(Activation::COUNT)) return false;
+    if (optimizer < 0 || optimizer >= int64_t(Optimizer::COUNT) || layout < 0 || layout > 2) return false;
     for (int64_t l = 0; l < depth; l++)
       if (hidden[l] < 1 || hidden[l] > MOST) return false;
     return parameters() < double(MOST);

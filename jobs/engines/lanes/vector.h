@@ -80,11 +80,11 @@ inline F64 sqrt(F64 a) { return (F64)_mm_sqrt_pd((__m128d)a); }
 #endif
 
 template <class T>
-inline typename Lanes<T>::V spread(T scalar) {
+inline typename Lanes<T>::V broadcast(T scalar) {
   return scalar - typename Lanes<T>::V{};  // every lane; the compiler makes one broadcast of it
 }
-inline F32 vector_of(float scalar) { return spread<float>(scalar); }
-inline F64 vector_of(double scalar) { return spread<double>(scalar); }
+inline F32 vector_of(float scalar) { return broadcast<float>(scalar); }
+inline F64 vector_of(double scalar) { return broadcast<double>(scalar); }
 inline F32 vector_of(F32 vector) { return vector; }
 inline F64 vector_of(F64 vector) { return vector; }
 

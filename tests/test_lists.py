@@ -1,0 +1,110 @@
+"""The lists of names agree: what a job spec may say is what every engine knows, and the other way round."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from lanes_builds import builds, named, needs_lanes
+
+from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.engines import activations, choice, optimizers
+from sumsquares.jobs.engines.initialize import initialize
+from sumsquares.jobs.engines.lanes.library import MOST_STATE
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.schedule import lr_factors
+from sumsquares.jobs.spec import axes
+
+ROOT = Path(__file__).parent.parent
+BUILDS = named(builds())
+SPEC = "jobs/spec/axes.py"
+
+
+def assert_same(allowed, known, where):
+    """Both lists have the same names; if not, the message says which name is missing where."""
+    missing = [f"{name!r} of {SPEC} is missing in {where}" for name in get_args(allowed) if name not in known]
+    extra = [f"{name!r} of {where} is missing in {SPEC}" for name in known if name not in get_args(allowed)]
+    assert not missing + extra, "; ".join(missing + extra)
+
+
+def test_a_name_that_stands_in_one_list_alone_is_named():
+    """The message says what to add, and where."""
+    with pytest.raises(AssertionError, match=r"'relu' of jobs/spec/axes.py is missing in here.*'new' of here is miss"):
+        assert_same(axes.Activation, [*get_args(axes.Activation)[2:], "identity", "new"], "here")
+
+
+def test_torch_knows_the_activations_of_the_spec():
+    """Each with its gradient and its module."""
+    assert_same(axes.Activation, activations.ACTIVATIONS, "jobs/engines/activations.py")
+
+
+def test_torch_knows_the_optimizers_of_the_spec():
+    """Each with its state, for which the kernel has room as well."""
+    assert_same(axes.Optimizer, optimizers.OPTIMIZERS, "jobs/engines/optimizers.py")
+    assert max(optimizer.arrays for optimizer in optimizers.OPTIMIZERS.values()) <= MOST_STATE
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+def test_lanes_knows_the_activations_of_the_spec(build):
+    """In every build."""
+    assert_same(axes.Activation, BUILDS[build].activations, "LANES_ACTIVATIONS, jobs/engines/lanes/activations.h")
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+def test_lanes_knows_the_optimizers_of_the_spec(build):
+    """In every build, and they remember as much as those of torch: a pack's state is stored as it is."""
+    library = BUILDS[build]
+    assert_same(axes.Optimizer, library.optimizers, "LANES_OPTIMIZERS, jobs/engines/lanes/optimizers.h")
+    arrays = {name: optimizer.arrays for name, optimizer in optimizers.OPTIMIZERS.items()}
+    assert {name: library.arrays_of(name) for name in library.optimizers} == arrays
+
+
+@pytest.mark.parametrize("name", get_args(axes.Schedule))
+def test_each_schedule_of_the_spec_is_known(name):
+    """And a name that is none is not taken for another."""
+    assert lr_factors(name, 0, 3, 3)[0] == 1.0
+    with pytest.raises(AssertionError, match="other"):
+        lr_factors("other", 0, 3, 3)
+
+
+@pytest.mark.parametrize("name", get_args(axes.Init))
+def test_each_initialisation_of_the_spec_is_known(name):
+    """And a name that is none is not taken for another."""
+    program = Program(1, (2,), "relu", "sgd", "constant", 1, 1, 1, "float32", 0)
+    assert initialize(program, [0], [name]).shape == (1, program.parameters)
+    with pytest.raises(AssertionError, match="other"):
+        initialize(program, [0], ["other"])
+
+
+@pytest.mark.parametrize("name", get_args(axes.Normalize))
+def test_each_normalisation_of_the_spec_is_known(name):
+    """And a name that is none is not taken for another."""
+    dataset = DatasetSpec(task="sum", largest=10, rows=10)
+    assert normalization(dataset, name).target_scale > 0
+    with pytest.raises(AssertionError, match="other"):
+        normalization(dataset, "other")
+
+
+@needs_lanes
+@pytest.mark.parametrize("name", get_args(axes.Engine))
+def test_each_engine_of_the_spec_is_a_module(name):
+    """Or, as auto, chooses one."""
+    assert hasattr(choice.engine(choice.choose(name, "cpu")), "train")
+
+
+def test_the_recipes_name_files_and_lists_that_are_there():
+    """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
+    recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
+    steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
+    assert len(steps) == 12
+    for step in steps:
+        told = re.findall(r"`([^`]+)`", step)
+        texts = [(ROOT / path).read_text() for path in told if "/" in path]
+        assert texts, step
+        for name in (name for name in told if "/" not in name):
+            assert any(re.search(rf"\b{name}\b", text) for text in texts), (name, step)
