@@ -98,7 +98,7 @@ def test_small_words_are_right(tmp_path):
         ["nightly", spec, "--store", tmp_path / "s", "--workers", 0, "--date", f"2026-11-0{day}"] for day in (1, 2)
     ]
     told = " ".join(CliRunner().invoke(app, list(map(str, words))).output for words in nights)
-    assert "2 trials of 1 variant," in told
+    assert "2 trials of 1 variant on 1 dataset;" in told
     assert "which stays: 1 variant" in told
     assert not re.search(r"\b1 (variants|trials|nights|seeds)\b", told)
     told, _ = call("predict", "count", *[2] * 15, 4, *[1] * 16, "--store", tmp_path / "s")
