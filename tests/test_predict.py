@@ -16,7 +16,7 @@ from result_rows import SQUARES, SUMS, commit, row_of, variant
 from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.rows import block
 from sumsquares.jobs.engines import choice, lanes_engine
-from sumsquares.jobs.engines.sequential import MODULES
+from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.state import flat_parameters, state_dicts
 from sumsquares.jobs.results.models import load_model
 from sumsquares.jobs.results.predict import answers, errors_on
@@ -40,7 +40,7 @@ def committed(folder, models, seed=0, **changes):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("activation", MODULES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("normalize", ["unit", "zscore"])
 @pytest.mark.parametrize("hidden", [(), (7,), (9, 3)])
