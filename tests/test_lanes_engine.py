@@ -20,7 +20,7 @@ from sumsquares.jobs.engines.shuffle import in_memory
 
 pytestmark = needs_lanes
 BUILDS, FUSED = named(builds()), named(builds(fused_only=True))
-RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002}
+RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002, "nesterov": 0.002}
 
 
 def trained_by(build, *arguments, **options):
