@@ -24,6 +24,7 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda z: z,
     "relu": lambda z: np.maximum(z, 0),
     "leaky_relu": lambda z: np.where(z > 0, z, z * z.dtype.type(0.01)),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
     "tanh": np.tanh,
     "sigmoid": _sigmoid,
     "gelu": lambda z: z * ((1 + _erf(z * math.sqrt(0.5))) / 2).astype(z.dtype),
