@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,11 +17,27 @@ from sumsquares.jobs.engines import lanes_engine, torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.lanes import library
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
+from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
+from sumsquares.jobs.engines.state import PerModel
 
 pytestmark = needs_lanes
 BUILDS, FUSED = named(builds()), named(builds(fused_only=True))
-RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002}
+RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002, "nesterov": 0.002}
+
+BITS = {
+    ("sgd", "float32"): "f65bc2a40d297032",
+    ("sgd", "float64"): "e739b5f49d4b58e1",
+    ("momentum", "float32"): "7a04dfa7fc19ed98",
+    ("momentum", "float64"): "792e270f3fafb684",
+    ("adam", "float32"): "c1d183ffd35fcb6c",
+    ("adam", "float64"): "705878bd8f392a9d",
+    ("adamw", "float32"): "0f36d726fd27a8cb",
+    ("adamw", "float64"): "51bb8d331fea602a",
+    ("rmsprop", "float32"): "2da515f56cef7c5a",
+    ("rmsprop", "float64"): "81d1f9c32382606c",
+}
+"""SHA-256 of what eight activations were trained to before the lists of kinds were one: it never changes."""
 
 
 def trained_by(build, *arguments, **options):
@@ -101,6 +118,20 @@ def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, 
         np.testing.assert_array_equal(other.parameters, found[0].parameters)
         np.testing.assert_array_equal(other.optimizer_state, found[0].optimizer_state)
         assert list(other.finite_steps) == list(found[0].finite_steps) == [shape.steps] * count
+
+
+@pytest.mark.parametrize("build", FUSED)
+@pytest.mark.parametrize(("optimizer", "dtype"), BITS)
+def test_trained_bits_never_change(optimizer, dtype, build):
+    """Stored results stay those of their ids: any change here needs another TRAINING_VERSION."""
+    x_NI = (np.random.Philox(key=5).random_raw(60).reshape(30, 2) / 2.0**63 - 1).astype(dtype)
+    rates, decays = [0.002 * (1 + i) for i in range(19)], [0.01 * i for i in range(19)]
+    everyone, digest = PerModel(range(19), ["pytorch"] * 19, rates, decays), hashlib.sha256()
+    for activation in ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square"):
+        shape = Program(2, (17, 5), activation, optimizer, "cosine", 8, 4, 30, dtype, 3)
+        trained = trained_by(FUSED[build], shape, everyone, in_memory(x_NI, (x_NI**2).sum(1)))
+        digest.update(trained.parameters.tobytes())
+    assert digest.hexdigest()[:16] == BITS[optimizer, dtype]
 
 
 def test_both_layouts_of_the_baseline_give_the_same_bits():

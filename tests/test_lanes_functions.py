@@ -15,12 +15,13 @@ from sumsquares.jobs.engines.lanes.library import FOLDER, Steps, Trained
 
 BUILDS = named([library for library in builds() if library.layout == "by_model"])
 EXACT = {
+    "elu": lambda x: x if x > 0 else mpmath.expm1(x),
     "tanh": mpmath.tanh,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "gelu": lambda x: x * (1 + mpmath.erf(x / mpmath.sqrt(2))) / 2,
     "silu": lambda x: x / (1 + mpmath.exp(-x)),
 }
-WORST = {"tanh": 2.0, "sigmoid": 2.0, "gelu": 3.0, "silu": 3.0}
+WORST = {"elu": 2.0, "tanh": 2.0, "sigmoid": 2.0, "gelu": 3.0, "silu": 3.0}
 """Units in the last place; gelu and silu round twice more."""
 
 
@@ -61,6 +62,7 @@ def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
     assert np.isnan(lost)
     assert zero == (0.5 if activation == "sigmoid" else 0.0)
     limits = {
+        "elu": (x_N[2], -1),
         "tanh": (1, -1),
         "sigmoid": (1, 0),
         "relu": (x_N[2], 0),

@@ -22,6 +22,9 @@ from sumsquares.jobs.engines.state import PerModel, state_dicts
 TORCH_OPTIMIZERS = {
     "sgd": torch.optim.SGD,
     "momentum": lambda p, lr, weight_decay: torch.optim.SGD(p, lr=lr, weight_decay=weight_decay, momentum=0.9),
+    "nesterov": lambda p, lr, weight_decay: torch.optim.SGD(
+        p, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True
+    ),
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,

@@ -68,6 +68,12 @@ def _silu_backward(grad: Tensor, z: Tensor, a: Tensor) -> None:
     grad.mul_(torch.sub(1.0, s).mul_(a).add_(s))
 
 
+def _elu(z: Tensor, a: Tensor) -> None:
+    """z above zero, e^z - 1 below: torch's own has other bits in vector tails."""
+    above = torch.relu(z)
+    torch.clamp(z, max=0.0, out=a).expm1_().add_(above)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda _z, _a: None, lambda _grad, _z, _a: None, nn.Identity),
     "relu": Activation(
@@ -80,6 +86,7 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda grad, _z, a: _ops.leaky_relu_backward.grad_input(grad, a, LEAK, True, grad_input=grad),
         nn.LeakyReLU,
     ),
+    "elu": Activation(_elu, lambda grad, _z, a: grad.mul_(torch.clamp(a, max=0.0).add_(1.0)), nn.ELU),
     "tanh": Activation(
         lambda z, _a: z.tanh_(),
         lambda grad, _z, a: _ops.tanh_backward.grad_input(grad, a, grad_input=grad),

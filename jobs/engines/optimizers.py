@@ -42,6 +42,12 @@ def _momentum(p: Tensor, g: Tensor, state: list[Tensor], _scratch: Tensor, lr_M1
     p.addcmul_(velocity, lr_M1, value=-1)
 
 
+def _nesterov(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+    (velocity,) = state
+    velocity.mul_(MOMENTUM).add_(g)
+    p.addcmul_(torch.add(g, velocity, alpha=MOMENTUM, out=scratch), lr_M1, value=-1)
+
+
 def _adam(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, now: Corrections) -> None:
     first, second = state
     first.lerp_(g, 1 - BETA1)
@@ -62,6 +68,7 @@ def _rmsprop(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: 
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Optimizer(_sgd, arrays=0),
     "momentum": Optimizer(_momentum, arrays=1),
+    "nesterov": Optimizer(_nesterov, arrays=1),
     "adam": Optimizer(_adam, arrays=2),
     "adamw": Optimizer(_adam, arrays=2, decoupled=True),
     "rmsprop": Optimizer(_rmsprop, arrays=1),

@@ -23,8 +23,8 @@ from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
-Activation = Literal["identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square"]
-Optimizer = Literal["sgd", "momentum", "adam", "adamw", "rmsprop"]
+Activation = Literal["identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square"]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine"]
 Init = Literal["glorot_uniform", "he_uniform", "pytorch"]
 Normalize = Literal["question", "unit", "symmetric", "zscore"]

@@ -56,6 +56,17 @@ struct LeakyRelu : OfActivation {
   }
 };
 
+struct Elu : OfActivation {
+  template <class T, class V>
+  static V forward(V z, V*) {
+    return V{} > z ? Exponential<T>(z).expm1() : z;
+  }
+  template <class T, class V>
+  static V backward(V h, const V*, V d) {
+    return V{} >= h ? d * (h + broadcast<T>(T(1))) : d;
+  }
+};
+
 struct Tanh : OfActivation {
   template <class T, class V>
   static V forward(V z, V*) {
@@ -112,6 +123,7 @@ struct Square : OfSlope {
   EACH(identity, Identity)      \
   EACH(relu, Relu)              \
   EACH(leaky_relu, LeakyRelu)   \
+  EACH(elu, Elu)                \
   EACH(tanh, Tanh)              \
   EACH(sigmoid, Sigmoid)        \
   EACH(gelu, Gelu)              \

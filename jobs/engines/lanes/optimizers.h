@@ -46,6 +46,18 @@ struct Momentum {
 };
 
 template <class T, class V = typename Lanes<T>::V>
+struct Nesterov {
+  static constexpr int STATE = 1;
+  static constexpr bool DECOUPLED = false;
+  explicit Nesterov(const Rate<V>& rate) : lr(rate.lr) {}
+  V operator()(V w, V g, V* velocity, V*) const {
+    *velocity = fma(constant<T>(0.9), *velocity, g);
+    return fma(-lr, fma(constant<T>(0.9), *velocity, g), w);
+  }
+  const V lr;
+};
+
+template <class T, class V = typename Lanes<T>::V>
 struct Adam {
   static constexpr int STATE = 2;
   static constexpr bool DECOUPLED = false;
@@ -82,6 +94,7 @@ struct RmsProp {
 #define LANES_OPTIMIZERS(EACH) \
   EACH(sgd, Sgd)               \
   EACH(momentum, Momentum)     \
+  EACH(nesterov, Nesterov)     \
   EACH(adam, Adam)             \
   EACH(adamw, AdamW)           \
   EACH(rmsprop, RmsProp)
