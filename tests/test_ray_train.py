@@ -43,17 +43,22 @@ def resources(driver):
     os.environ |= ray_environment(leader)
     from ray._raylet import Config
 
-    Config.initialize("")  # reads the environment again: another test may have imported Ray before
     import ray
     from ray import cloudpickle
+    from ray._private import ray_constants
 
     from sumsquares.cluster import session
 
+    # Another test of this process may have imported Ray, which reads its environment on import: it is read again here.
+    Config.initialize("")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
     ray.init(address=value_in(words_of(leader), "--gcs-address"), log_to_driver=False, logging_level=logging.ERROR)
     for module in (pieces, sys.modules[__name__]):
         cloudpickle.register_pickle_by_value(module)  # workers can't import the tests
     yield session.resources()
     ray.shutdown()
+    monkeypatch.undo()
     os.environ.clear()
     os.environ.update(before)
 
