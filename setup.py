@@ -14,7 +14,7 @@ from setuptools.command.build_ext import build_ext
 FOLDER = Path("sumsquares/jobs/engines/lanes")
 SOURCES = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
 DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
-"""What library.py computes of the sources beside it, to notice a library that was built from others."""
+"""The digest of the sources. library.py compares it with the sources on disk, to detect an outdated build."""
 FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing"]
 FLAGS += ["-fvisibility=hidden", "-Wno-ignored-attributes"]
 VARIANTS = {"baseline": []}
@@ -25,18 +25,18 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 
 class Libraries(build_ext):
-    """Names the libraries the way they are loaded; a failed build doesn't fail the installation."""
+    """Builds the libraries under the names that library.py loads; a failed build doesn't fail the installation."""
 
     def get_ext_filename(self, fullname: str) -> str:
         """Returns a name without Python's version, since the libraries don't depend on Python."""
         return str(Path(*fullname.split("."))) + ".so"
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        """Returns no entry point of a Python module."""
+        """Returns no symbols: a plain library has no `PyInit_` function."""
         return ext.export_symbols
 
     def build_extension(self, ext: Extension) -> None:
-        """Builds one library; `pip install --verbose` and `sumsquares plan` report what went wrong."""
+        """Builds one library; `pip install --verbose` and `sumsquares plan` report why that failed."""
         try:
             super().build_extension(ext)
         except Exception as error:

@@ -1,5 +1,5 @@
-// One call of the lanes kernel as a program, for processors that only an emulator runs here: arguments on standard input,
-// what the call changes or returns on standard output. lanes_emulated.py is the other end.
+// One call of the lanes kernel as a program, to be run by an emulator. It reads the arguments from standard input, and writes
+// the results and the arrays that the call changed to standard output. lanes_emulated.py is the caller.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -8,41 +8,41 @@
 #include "../jobs/engines/lanes/lanes.cpp"
 
 template <class N>
-std::vector<N> take(int64_t count) {
+std::vector<N> read_numbers(int64_t count) {
   std::vector<N> numbers(count);
   if (std::fread(numbers.data(), sizeof(N), count, stdin) != size_t(count)) std::exit(3);
   return numbers;
 }
 
 template <class N>
-void give(const std::vector<N>& numbers) {
+void write_numbers(const std::vector<N>& numbers) {
   std::fwrite(numbers.data(), sizeof(N), numbers.size(), stdout);
 }
 
 template <class T>
-int answer() {
-  const auto head = take<int64_t>(9);
+int run() {
+  const auto head = read_numbers<int64_t>(9);
   const int64_t steps = head[5], rows = head[6], models = head[7], parameters = head[8];
-  const auto hidden = take<int64_t>(head[1]);
+  const auto hidden = read_numbers<int64_t>(head[1]);
   const Program program{head[0], head[1], hidden.data(), head[2], head[3], head[4]};
-  const auto x = take<T>(rows * program.inputs);
-  auto p = take<T>(models * parameters);
+  const auto x = read_numbers<T>(rows * program.inputs);
+  auto p = read_numbers<T>(models * parameters);
   if (steps < 0) {
     std::vector<T> predictions(models * rows);
     const int code = predict<T>(program, rows, x.data(), models, p.data(), predictions.data());
-    give(predictions);
+    write_numbers(predictions);
     return code;
   }
-  const auto y = take<T>(rows);
-  const auto ends = take<int64_t>(steps);
-  const auto lr_factor = take<double>(steps), first = take<double>(steps), second = take<double>(steps);
-  auto state0 = take<T>(models * parameters), state1 = take<T>(models * parameters);
-  const auto lr = take<double>(models), decay = take<double>(models);
-  auto finite = take<int64_t>(models);
+  const auto y = read_numbers<T>(rows);
+  const auto ends = read_numbers<int64_t>(steps);
+  const auto lr_factor = read_numbers<double>(steps), first = read_numbers<double>(steps), second = read_numbers<double>(steps);
+  auto state0 = read_numbers<T>(models * parameters), state1 = read_numbers<T>(models * parameters);
+  const auto lr = read_numbers<double>(models), decay = read_numbers<double>(models);
+  auto finite = read_numbers<int64_t>(models);
   const int code = train<T>(program, {steps, ends.data(), x.data(), y.data(), lr_factor.data(), first.data(), second.data()},
                             {models, p.data(), {state0.data(), state1.data()}, lr.data(), decay.data(), finite.data()});
-  give(p), give(state0), give(state1), give(finite);
+  write_numbers(p), write_numbers(state0), write_numbers(state1), write_numbers(finite);
   return code;
 }
 
-int main() { return take<int64_t>(1)[0] == 4 ? answer<float>() : answer<double>(); }
+int main() { return read_numbers<int64_t>(1)[0] == 4 ? run<float>() : run<double>(); }

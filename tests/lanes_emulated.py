@@ -35,7 +35,7 @@ class Emulated:
         missing = MOST_STATE - len(trained.optimizer_state)
         state = [*trained.optimizer_state, *[np.zeros_like(trained.parameters_MP)] * missing]
         head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
-        rates = (steps.lr_factor_S, steps.corrections_2S)
+        rates = (steps.lr_factor_S, steps.bias_corrections_2S)
         tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M)
         told = self._run(*head, *tail)
         for array in (trained.parameters_MP, *state, trained.finite_M):

@@ -61,7 +61,18 @@ def harmed(array, how):
 @pytest.mark.parametrize("how", ["type", "shorter", "longer", "deeper", "strided"])
 @pytest.mark.parametrize(
     "name",
-    ["x_NI", "y_N", "ends_S", "lr_factor_S", "corrections_2S", "lr", "decay", "parameters_MP", "state", "finite_M"],
+    [
+        "x_NI",
+        "y_N",
+        "ends_S",
+        "lr_factor_S",
+        "bias_corrections_2S",
+        "lr",
+        "decay",
+        "parameters_MP",
+        "state",
+        "finite_M",
+    ],
 )
 def test_an_array_of_another_kind_is_refused(name, how):
     """Before any of it is read."""

@@ -38,7 +38,7 @@ def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_siz
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "CHUNK_ROWS", chunk_rows)
         patch.setattr(order, "BLOCK_ROWS", 90)
-        patch.setattr(order, "_remembered", order._orders)
+        patch.setattr(order, "_cached_orders", order._orders)
         rows, epochs = in_memory(*numbered(count)), 7
         expected = [y.tolist() for epoch in range(epochs) for _, y in batches(rows, batch_size, 3, epoch)][step:]
         found = list(step_blocks(rows, batch_size, 3, epochs, step, enough))

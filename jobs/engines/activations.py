@@ -1,7 +1,7 @@
-"""Activations: functions on stacked tensors, their gradients, and the modules that a trained network is exported with.
+"""Activations of the torch engine: the function on stacked tensors, its derivative, and the module for an export.
 
-Every one gives the same bits whatever the number of models in the tensor. torch's own sigmoid and gelu do not on CPUs
-(their vector tails round differently), so they are made of tanh, erf and exp, which do.
+Each gives the same bits whatever the number of models in the tensor. torch's own sigmoid and gelu don't on CPUs, since
+their vector tails round differently. They are therefore built from tanh, erf and exp.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LEAK = 0.01
 class Activation(NamedTuple):
     """`forward(z, a)` writes the activation of z to a; `backward(grad, z, a)` turns dL/da into dL/dz, in place of grad.
 
-    `module` is the same function for a torch.nn.Sequential. Where `in_place` is true, z and a are one tensor: backward
-    reads nothing but a.
+    `module` is the same function for a torch.nn.Sequential. Where `in_place` is true, z and a are the same tensor,
+    since backward needs only a.
     """
 
     forward: Callable[[Tensor, Tensor], object]
@@ -33,7 +33,7 @@ class Activation(NamedTuple):
 
 
 class Square(nn.Module):
-    """The square, element by element."""
+    """The elementwise square."""
 
     def forward(self, x: Tensor) -> Tensor:
         """The square of x, any shape."""
@@ -46,7 +46,7 @@ def _sigmoid(z: Tensor, a: Tensor) -> None:
 
 
 def _gelu(z: Tensor, a: Tensor) -> None:
-    """z times the normal distribution function (Hendrycks and Gimpel 2016), not its tanh approximation."""
+    """z Phi(z), where Phi is the standard normal CDF (Hendrycks and Gimpel 2016), without the tanh approximation."""
     torch.mul(z, math.sqrt(0.5), out=a).erf_().add_(1.0).mul_(0.5).mul_(z)
 
 
@@ -62,14 +62,14 @@ def _silu(z: Tensor, a: Tensor) -> None:
 
 
 def _silu_backward(grad: Tensor, z: Tensor, a: Tensor) -> None:
-    """d(z s)/dz = s + a (1 - s), s = sigmoid(z)."""
+    """d(z s)/dz = s + a (1 - s), where s = sigmoid(z)."""
     s = torch.empty_like(z)
     _sigmoid(z, s)
     grad.mul_(torch.sub(1.0, s).mul_(a).add_(s))
 
 
 def _elu(z: Tensor, a: Tensor) -> None:
-    """z above zero, e^z - 1 below: torch's own has other bits in vector tails."""
+    """z above zero, e^z - 1 below; torch's own rounds differently in vector tails."""
     above = torch.relu(z)
     torch.clamp(z, max=0.0, out=a).expm1_().add_(above)
 

@@ -1,8 +1,8 @@
-"""Which engine trains: a rule of the device, of what is installed, and of what the spec says. It imports no engine.
+"""Chooses the engine from the device, from what is installed, and from the job spec. It doesn't import torch.
 
-Never of pack mates or of how busy a machine is: a trial that is trained again is trained by the same engine. On CPUs
-lanes was the faster one for every shape measured, from 16 to 512 units (docs/LOG.md); torch serves GPUs, and
-machines where lanes could not be built.
+The choice never depends on a trial's pack or on the load of the machine, so that a trial that is trained again is
+trained by the same engine. On CPUs lanes was faster for every measured shape, from 16 to 512 units (docs/LOG.md). torch
+trains on GPUs, and on machines where lanes could not be built.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.engines import lanes_engine
 
 
-class EngineMissing(ValueError):  # noqa: N818  what is the case, as DamagedShard and others
-    """The engine that a spec asks for can't be used here."""
+class EngineMissing(ValueError):  # noqa: N818  named for the state of things, like DamagedShard and others
+    """The engine that a spec requests isn't available on this machine."""
 
     exit_code = exits.USAGE
 
 
 def choose(wanted: str, device: str) -> str:
-    """The name of the engine that trains on a device: torch or lanes.
+    """Returns the name of the engine that trains on a device: torch or lanes.
 
     Raises:
-        EngineMissing: lanes is asked for by name and is not there; why.
+        EngineMissing: lanes is requested by name and isn't available, with the reason.
 
     """
     if wanted == "torch" or device != "cpu":
@@ -37,19 +37,19 @@ def choose(wanted: str, device: str) -> str:
 
 
 def engine(name: str) -> Any:
-    """The engine's module, set up in this process: it has `train` and `predictor`."""
+    """Imports an engine's module and prepares it in this process; it has `train` and `predictor`."""
     module = importlib.import_module(f"sumsquares.jobs.engines.{name}_engine")
     module.prepare()
     return module
 
 
 def recorded(name: str) -> str:
-    """The engine as a result names it: lanes-unfused has other bits than lanes, and is for processors before 2013."""
+    """Returns the engine's name in results: lanes-unfused, on processors before 2013, has other bits than lanes."""
     return name if name != "lanes" or lanes_engine.fused() else "lanes-unfused"
 
 
 def in_words(wanted: str, device: str) -> str:
-    """The rule and what it comes to here, for people."""
+    """Describes the engine that trains on a device, for a plan's text."""
     reason = lanes_engine.available()
     if device != "cpu":
         return "torch on GPUs; on CPUs lanes where it was built"

@@ -1,7 +1,7 @@
-"""Uniform draws for many seeds at once: a counter-based generator, vectorised over the seeds.
+"""Uniform random numbers for many seeds at once: a counter-based generator, vectorised over the seeds.
 
-Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011). numpy's own
-Philox makes one stream per object; initialising 100,000 models with it takes a Python loop, this takes one call.
+It is Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011). numpy's own
+Philox has one stream per object, so that initialising 100,000 models would take a Python loop; here it is one call.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Words = NDArray[np.uint64]
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Words, Words]) -> tuple[Words, ...]:
-    """Ten rounds of Philox 4x32 on arrays of 32-bit words (held in uint64), broadcast against each other."""
+    """Runs ten rounds of Philox 4x32 on arrays of 32-bit words, which are held in uint64 and broadcast."""
     c0, c1, c2, c3 = counter
-    for turn in range(10):
-        k0, k1 = ((word + np.uint64(turn * weyl)) & _LOW for word, weyl in zip(key, _WEYL, strict=True))
+    for round_number in range(10):
+        k0, k1 = ((word + np.uint64(round_number * weyl)) & _LOW for word, weyl in zip(key, _WEYL, strict=True))
         product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
         c0, c1, c2, c3 = (
             (product1 >> _SHIFT) ^ c1 ^ k0,
@@ -32,7 +32,7 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Words, Words])
 
 
 def uniform(seeds_M: NDArray[np.uint64], purpose: int, count: int) -> NDArray[np.float64]:
-    """Draws in (-1, 1), shape [M, count]: each a function of (its seed, the purpose, its index) alone."""
+    """Draws numbers in (-1, 1) of shape [M, count]; each is a function of (its seed, the purpose, its index) alone."""
     blocks = np.arange(-(-count // 4), dtype=np.uint64)[None, :]
     seeds = seeds_M.astype(np.uint64)[:, None]
     zero = np.zeros_like(blocks)

@@ -1,7 +1,7 @@
-"""First weights: all models of a pack in one call, each model's a function of its seed and initialisation alone.
+"""Initial weights: of all models of a pack in one call, each a function of its seed and kind of initialisation alone.
 
-Every kind is uniform in (-bound, bound), and scales the same draws, so that trials that differ only in the kind or
-in a hyperparameter start from the same directions.
+Every kind is uniform in (-bound, bound) and scales the same random numbers, so that trials that differ only in the kind
+or in another hyperparameter start from the same direction.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ WEIGHTS, BIASES = 1, 2  # purposes of draws
 def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
     """Bounds of a layer's weights and of its biases.
 
-    glorot_uniform: sqrt(6 / (fan_in + fan_out)), biases 0 (Glorot and Bengio 2010; what Keras does unasked).
+    glorot_uniform: sqrt(6 / (fan_in + fan_out)), biases 0 (Glorot and Bengio 2010; Keras's default).
     he_uniform: sqrt(6 / fan_in), biases 0 (He et al. 2015).
-    pytorch: 1 / sqrt(fan_in) for both (what torch.nn.Linear does unasked).
+    pytorch: 1 / sqrt(fan_in) for both (torch.nn.Linear's default).
     """
     if kind == "glorot_uniform":
         return math.sqrt(6 / (layer.inputs + layer.outputs)), 0.0
@@ -35,14 +35,14 @@ def _bounds(kind: str, layer: Layer) -> tuple[float, float]:
 
 
 def initial_state(program: Program, models: PerModel, arrays: int) -> State:
-    """The state before the first step; `arrays` is how many numbers the optimizer remembers per parameter."""
+    """Returns the state before the first step; the optimizer has `arrays` numbers of state per parameter."""
     parameters = initialize(program, models.seeds, models.init)
     optimizer_state = tuple(np.zeros_like(parameters) for _ in range(arrays))
     return State(0, parameters, optimizer_state, np.zeros(len(parameters), np.int64))
 
 
 def initialize(program: Program, seeds: Sequence[int], kinds: Sequence[str]) -> NDArray[np.floating]:
-    """The flat first parameters of every model: [M, P], in the program's dtype."""
+    """Returns the initial parameters [M, P] of all models, in the program's dtype."""
     seeds_M = np.asarray(seeds, dtype=np.uint64)
     used, kind_M = np.unique(np.asarray(kinds), return_inverse=True)
     flat_MP = np.empty((len(seeds), program.parameters))

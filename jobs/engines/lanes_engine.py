@@ -1,8 +1,9 @@
-"""The lanes engine: trains a pack on one core by the native kernel in `lanes/`, a model or a unit per SIMD lane.
+"""The lanes engine: trains a pack on one core with the native kernel in `lanes/`, one model or unit per SIMD lane.
 
-A model's bits do not depend on its pack mates, on restarts, or on the processor, as long as that fuses multiply and
-add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm takes part. Here the batches
-and learning rates of many steps are put into one call of the kernel, which keeps Python off the hot path.
+A model's bits don't depend on the other models of its pack, on restarts, or on the processor, if that has fused
+multiply-add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm is called. This
+module batches the rows and learning rates of many steps into one call of the kernel, which keeps Python off the hot
+path.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 """
@@ -22,31 +23,31 @@ from sumsquares.jobs.engines.shuffle import Rows, step_blocks
 from sumsquares.jobs.engines.state import PerModel, State
 
 CALL_FLOPS = 1e10
-"""Of one call of the kernel, roughly: 0.1 to 0.2 s, in which no signal is handled and no progress shown."""
+"""Operations of one call of the kernel, roughly: 0.1 to 0.2 s, without handling signals or showing progress."""
 UPDATE_FLOPS = 100
-"""What the optimizer takes for a parameter, its square root above all, in these: most of a step of few rows."""
+"""The cost of updating one parameter, in operations; its square root is most of it, and of a step of few rows."""
 CALL_ROWS = 1 << 18
-"""Of one call, or as many as end with an epoch."""
+"""Rows of one call, or as many more as complete an epoch."""
 
 
 def available() -> str | None:
-    """None, or why the engine can't be used here."""
+    """Returns None, or the reason why the engine isn't available on this machine."""
     library = load()
     return library if isinstance(library, str) else None
 
 
 def fused() -> bool:
-    """Whether multiply-add is rounded once here, which decides the bits."""
+    """Whether this machine rounds multiply-add once, which changes the bits."""
     return _library().fused
 
 
 def variant() -> str:
-    """The instruction set that is used here."""
+    """The instruction set that this machine uses."""
     return _library().variant
 
 
 def prepare() -> None:
-    """Finds the kernel for this processor.
+    """Loads the kernel for this processor.
 
     Raises:
         RuntimeError: there is none, with the reason.
@@ -64,11 +65,11 @@ def train(
     state: State | None = None,
     on_progress: Callable[[int, Callable[[], State]], None] = lambda _step, _state: None,
 ) -> State:
-    """Trains to the end, from the beginning or from a saved state, and returns the last state.
+    """Trains to the end, from the initial or a saved state, and returns the final state.
 
-    The loss is the mean squared error of a batch. `on_progress(step, state)` is called several times a second; calling
-    `state()` in it copies the state, to be saved. A model whose loss is no longer finite is still computed, but its
-    steps no longer count; the other models are not affected.
+    The loss is the mean squared error of a batch. `on_progress(step, state)` is called several times a second; it may
+    call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no longer
+    count. The other models are not affected.
     """
     assert device == "cpu", device
     library = _library()
@@ -94,7 +95,7 @@ def train(
 
 
 def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[Steps]:
-    """The steps from `begin` on, in calls of at least one step."""
+    """Yields the steps from `begin` on, in calls of at least one step."""
     most = max(1, int(CALL_FLOPS / (_step_flops(program) * -(-models // 16) * 16)))
     step = begin
     enough = min(CALL_ROWS, most * program.batch_size)
@@ -114,12 +115,12 @@ def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[St
 
 
 def _step_flops(program: Program) -> float:
-    """What a step of one model takes, in operations of float32."""
+    """Cost of a step of one model, in operations of float32."""
     return (program.flops / program.steps + UPDATE_FLOPS * program.parameters) * program.item_bytes / 4
 
 
 def _parts(models: int, flops: float) -> list[slice]:
-    """Models that go through a call together: whole vectors of 16, or one alone where 16 would take over a second."""
+    """Splits the models into those of one call each: whole vectors of 16, or one if 16 would take over a second."""
     width = int(CALL_FLOPS / flops) // 16 * 16 or (16 if 16 * flops <= 10 * CALL_FLOPS else 1)
     return [slice(first, first + width) for first in range(0, models, width)]
 
@@ -127,7 +128,7 @@ def _parts(models: int, flops: float) -> list[slice]:
 def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
 ) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
-    """A function from normalised inputs [N, I] to the normalised predictions [M, N] of trained models, in float64."""
+    """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
     assert device == "cpu", device
     library = _library()
     parameters = np.ascontiguousarray(parameters_MP)

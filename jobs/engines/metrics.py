@@ -1,4 +1,4 @@
-"""Errors of predictions in the target's own units: sums in float64 first, one division last.
+"""Errors of predictions in the target's units: sums over the rows in float64, and metrics that follow from them.
 
 Suffixes: M models, N rows, I inputs.
 """
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 EVALUATION_ROWS = 1024
-"""Rows of one forward pass: constant, since a row's last bits may depend on the number of rows beside it."""
+"""Rows of one forward pass. It is constant, since a row's last bits may depend on the number of rows."""
 _BLOCK = 16
-"""Models whose predictions are compared at a time: their 128 KB stay in the cache, which measured 3 times faster."""
+"""Models whose predictions are compared at a time: their 128 KB stay in the cache, which was 3 times faster."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Sums over the rows of a split, per model [M]; sums are not finite where a model's predictions are not."""
+    """Sums over the rows of a split, per model [M]. They are not finite for a model whose predictions are not."""
 
     count: int
     """Rows."""
@@ -39,7 +39,7 @@ class Errors:
     chosen_squares_M: Floats
     """Sum of squared errors over the chosen rows alone."""
     chosen: int
-    """Rows that were chosen."""
+    """Number of chosen rows."""
     total_squares: float
     """Sum of squared differences of the targets from their mean."""
 
@@ -80,10 +80,10 @@ def measure(
     restore: Callable[[Floats], Floats],
     chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:
-    """Measures all models on pieces of rows: normalised inputs [N, I] with raw targets [N].
+    """Measures all models on rows in chunks: normalised inputs [N, I] with raw targets [N].
 
-    `predict` returns normalised predictions [M, N] of at most `EVALUATION_ROWS` rows, `restore` converts them to the
-    target's units. `chosen_N` marks, among the first rows, those that are also measured separately.
+    `predict` returns normalised predictions [M, N] for at most `EVALUATION_ROWS` rows, and `restore` converts them to
+    the target's units. `chosen_N` marks, among the first rows, those that are also measured separately.
     """
     chosen_N = np.zeros(0, bool) if chosen_N is None else chosen_N
     count, centre, sum_centred, sum_squares = 0, None, 0.0, 0.0
@@ -96,7 +96,7 @@ def measure(
             before, count = count, count + len(expected_N)
             sum_centred += (expected_N - centre).sum()
             sum_squares += np.square(expected_N - centre).sum()
-            # Predictions go in parts of constant size, whatever the size of the pieces.
+            # The parts have a constant size, whatever the size of the chunks.
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
                 here_N = np.flatnonzero(chosen_N[before + start : min(before + start + EVALUATION_ROWS, count)])
@@ -118,7 +118,7 @@ class _Sums(NamedTuple):
     chosen_squares_M: Floats
 
     def plus(self, other: _Sums) -> _Sums:
-        """The sums over these rows and other ones."""
+        """Returns the sums over the rows of both."""
         return _Sums(
             self.squares_M + other.squares_M,
             self.rounded_squares_M + other.rounded_squares_M,
@@ -132,13 +132,13 @@ class _Sums(NamedTuple):
 def _sums(
     predicted_MN: Floats, expected_N: Floats, restore: Callable[[Floats], Floats], chosen: NDArray[np.intp]
 ) -> _Sums:
-    """The sums over these rows; `chosen` are the places of those that are also summed separately."""
+    """Sums over these rows; `chosen` are the indices of those that are also summed separately."""
     models, rows = predicted_MN.shape
     squares_M, rounded_M, largest_M, absolute_M, chosen_M = np.empty((5, models))
     sums = _Sums(squares_M, rounded_M, largest_M, np.empty(models, np.int64), absolute_M, chosen_M)
     for first in range(0, models, _BLOCK):
         block = slice(first, first + _BLOCK)
-        # Rows side by side in memory, however `predict` laid them out: in another order a sum's last bits differ.
+        # One memory layout, whatever `predict` returned: in another one the order, and so the bits, of a sum differ.
         answer_MN = np.ascontiguousarray(restore(predicted_MN[block]))
         error_MN = answer_MN - expected_N
         rounded_MN = np.rint(answer_MN) - expected_N

@@ -1,7 +1,7 @@
 """Optimizers as functions on flat stacked parameters [M, P]; the formulas and constants are torch.optim's.
 
-Learning rate and weight decay are one number per model [M, 1]. Momentum 0.9, Adam's betas 0.9 and 0.999, RMSprop's
-alpha 0.99 and eps 1e-8 are constants.
+Learning rate and weight decay have one number per model [M, 1]. The constants are momentum 0.9, Adam's betas 0.9 and
+0.999, RMSprop's alpha 0.99, and eps 1e-8.
 """
 
 from __future__ import annotations
@@ -16,48 +16,58 @@ from sumsquares.jobs.engines.schedule import BETA1, BETA2
 
 MOMENTUM, ALPHA, EPS = 0.9, 0.99, 1e-8
 
-Corrections = tuple[float, float]
+BiasCorrections = tuple[float, float]
 
 
 class Optimizer(NamedTuple):
-    """An optimizer's step, and how much it remembers.
+    """An optimizer's step, and the size of its state.
 
-    `update(p, g, state, scratch, lr_M1, corrections)` works in place; the corrections are those of Adam in this step.
-    Weight decay is added to the gradient, except where `decoupled` is true.
+    `update(p, g, state, scratch, lr_M1, bias_corrections)` works in place; only Adam uses its bias corrections of the
+    step. Weight decay is added to the gradient, except where `decoupled` is true.
     """
 
-    update: Callable[[Tensor, Tensor, list[Tensor], Tensor, Tensor, Corrections], object]
+    update: Callable[[Tensor, Tensor, list[Tensor], Tensor, Tensor, BiasCorrections], object]
     arrays: int
-    """Numbers that it remembers per parameter: tensors [M, P] of `state`."""
+    """Tensors [M, P] of `state`: numbers per parameter."""
     decoupled: bool = False
 
 
-def _sgd(p: Tensor, g: Tensor, _state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+def _sgd(
+    p: Tensor, g: Tensor, _state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _bias_corrections: BiasCorrections
+) -> None:
     p.addcmul_(g, lr_M1, value=-1)
 
 
-def _momentum(p: Tensor, g: Tensor, state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+def _momentum(
+    p: Tensor, g: Tensor, state: list[Tensor], _scratch: Tensor, lr_M1: Tensor, _bias_corrections: BiasCorrections
+) -> None:
     (velocity,) = state
     velocity.mul_(MOMENTUM).add_(g)
     p.addcmul_(velocity, lr_M1, value=-1)
 
 
-def _nesterov(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+def _nesterov(
+    p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _bias_corrections: BiasCorrections
+) -> None:
     (velocity,) = state
     velocity.mul_(MOMENTUM).add_(g)
     p.addcmul_(torch.add(g, velocity, alpha=MOMENTUM, out=scratch), lr_M1, value=-1)
 
 
-def _adam(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, now: Corrections) -> None:
+def _adam(
+    p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, bias_corrections: BiasCorrections
+) -> None:
     first, second = state
     first.lerp_(g, 1 - BETA1)
     second.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
-    torch.sqrt(second, out=scratch).mul_(now[1]).add_(EPS)
+    torch.sqrt(second, out=scratch).mul_(bias_corrections[1]).add_(EPS)
     torch.div(first, scratch, out=scratch)
-    p.addcmul_(scratch, lr_M1, value=-now[0])
+    p.addcmul_(scratch, lr_M1, value=-bias_corrections[0])
 
 
-def _rmsprop(p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _now: Corrections) -> None:
+def _rmsprop(
+    p: Tensor, g: Tensor, state: list[Tensor], scratch: Tensor, lr_M1: Tensor, _bias_corrections: BiasCorrections
+) -> None:
     (second,) = state
     second.mul_(ALPHA).addcmul_(g, g, value=1 - ALPHA)
     torch.sqrt(second, out=scratch).add_(EPS)
@@ -77,7 +87,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def decay(optimizer: Optimizer, p: Tensor, g: Tensor, weight_decay_M1: Tensor, lr_M1: Tensor) -> None:
-    """Weight decay, before the update: of the parameters (decoupled) or added to the gradient."""
+    """Applies weight decay before the update: to the parameters if decoupled, otherwise to the gradient."""
     if optimizer.decoupled:
         p.mul_(1 - lr_M1 * weight_decay_M1)
     else:

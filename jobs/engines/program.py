@@ -1,7 +1,7 @@
-"""A program: everything that the models of one pack share, and how their parameters lie in memory.
+"""A program: everything that the models of one pack share, and the memory layout of their parameters.
 
-Not here: what differs between the models of a pack (learning rate, weight decay, seed, initialisation), nor any
-array library: this is plain arithmetic on shapes.
+What differs between them (learning rate, weight decay, seed, initialisation) is in state.py. This is plain arithmetic
+on shapes, without an array library.
 
 Suffixes: M models, N rows, I inputs of a layer, O outputs of a layer, P parameters of one model.
 """
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One linear layer's place in the flat parameters of a model: first its weights [I, O], then its bias [O]."""
+    """Where a linear layer lies in the flat parameters of a model: its weights [I, O], then its bias [O]."""
 
     inputs: int
     outputs: int
@@ -23,23 +23,23 @@ class Layer:
 
     @property
     def weights(self) -> slice:
-        """The places of the weights, row-major [I, O]."""
+        """Indices of the weights, row-major [I, O]."""
         return slice(self.start, self.start + self.inputs * self.outputs)
 
     @property
     def bias(self) -> slice:
-        """The places of the bias [O]."""
+        """Indices of the bias [O]."""
         return slice(self.weights.stop, self.weights.stop + self.outputs)
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is run for every model of a pack alike."""
+    """The training of every model of a pack, except what differs between them."""
 
     inputs: int
     """Input columns, unused ones included."""
     hidden: tuple[int, ...]
-    """Widths of the hidden layers, first to last; none is a linear model."""
+    """Widths of the hidden layers, from the input side; () is a linear model."""
     activation: str
     """A name in `activations.ACTIVATIONS`, applied after every hidden layer."""
     optimizer: str
@@ -55,7 +55,7 @@ class Program:
     dtype: str
     """float32 or float64."""
     shuffle_seed: int
-    """Decides, with the epoch, in which order the rows are seen."""
+    """Seed of the order of the rows, together with the number of the epoch."""
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -69,7 +69,7 @@ class Program:
 
     @property
     def parameters(self) -> int:
-        """Trainable numbers of one model."""
+        """Weights and biases of one model."""
         last = self.layers[-1]
         return last.start + (last.inputs + 1) * last.outputs
 
@@ -85,9 +85,10 @@ class Program:
 
     @property
     def flops(self) -> float:
-        """Floating-point operations to train one model: forward, backward and weight gradients, 6 per weight and row.
+        """Floating-point operations to train one model, without the optimizer's.
 
-        The first layer needs no gradient of its inputs, so it counts 4. The optimizer's own are left out.
+        A weight takes 6 per row: 2 each for the forward pass, the weight gradient and the input gradient. The first
+        layer takes 4, since it needs no input gradient.
         """
         weights = [layer.inputs * layer.outputs for layer in self.layers]
         return float(self.epochs) * self.rows * (6 * sum(weights) - 2 * weights[0])
@@ -99,6 +100,6 @@ class Program:
 
     @property
     def model_bytes(self) -> int:
-        """Bytes one model of a pack takes in training: parameters, gradient, two moments, scratch, activations."""
+        """Bytes per model in training: parameters, gradient, two arrays of optimizer state, scratch, activations."""
         activations = 4 * self.batch_size * (sum(self.hidden) + 1)
         return self.item_bytes * (5 * self.parameters + activations)

@@ -1,6 +1,7 @@
 """What changes from step to step: the factor of the learning rate, and Adam's bias corrections.
 
-Sums, products and square roots of float64 alone, which IEEE 754 rounds in one way: no libm decides the bits.
+They are computed from sums, products and square roots in float64, whose rounding IEEE 754 defines, so that the bits
+don't depend on a libm.
 
 Suffixes: S steps.
 """
@@ -14,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 BETA1, BETA2 = 0.9, 0.999
-"""Adam's decays, those of torch.optim."""
+"""Adam's decay rates, as in torch.optim."""
 _SETTLED = 40_000
 """From this step on 1 - beta^t is 1 in float64: 0.999^40000 is 4e-18."""
 _SINE = tuple(1.0 / math.factorial(k) * (-1) ** (k // 2) for k in range(1, 24, 2))
-"""sin's series: on a quarter of a turn the first term left out is 2e-21."""
+"""Taylor series of sin: up to pi / 2 the first omitted term is at most 2e-21."""
 
 Floats = NDArray[np.float64]
 
 
 def lr_factors(schedule: str, begin: int, end: int, steps: int) -> Floats:
-    """Factors of the learning rate in the steps from `begin` (the first is 0) to before `end`, of `steps` in all.
+    """Returns the factors of the learning rate for steps `begin` to before `end`, counted from 0, of `steps` in all.
 
-    cosine: 1 at first, 0 after the last, (1 + cos(pi t)) / 2 in between (Loshchilov and Hutter 2017).
+    cosine: (1 + cos(pi t)) / 2, from 1 in the first step to 0 after the last (Loshchilov and Hutter 2017).
     """
     if schedule == "constant":
         return np.ones(end - begin)
@@ -35,7 +36,7 @@ def lr_factors(schedule: str, begin: int, end: int, steps: int) -> Floats:
 
 
 def _cosine(t_S: Floats) -> Floats:
-    """cos(pi t) for t in 0..1, as the sine of what is left to a quarter turn."""
+    """cos(pi t) for t in 0..1, computed as sin(pi / 2 - pi t)."""
     angle = math.pi * (0.5 - t_S)
     square, sine = angle * angle, np.zeros_like(angle)
     for coefficient in reversed(_SINE):
@@ -44,9 +45,9 @@ def _cosine(t_S: Floats) -> Floats:
 
 
 def bias_corrections(begin: int, end: int) -> Floats:
-    """Adam's bias corrections of the same steps, where t is 1 in step 0.
+    """Returns Adam's bias corrections [2, S] for the same steps, where t is 1 in step 0.
 
-    Rows 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t) [2, S].
+    The rows are 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
     """
     return _table()[:, np.minimum(np.arange(begin, end), _SETTLED - 1)]
 

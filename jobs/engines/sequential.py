@@ -17,7 +17,7 @@ from sumsquares.jobs.engines.program import Program
 
 
 def sequential(program: Program, tensors: Mapping[str, NDArray[np.floating]]) -> nn.Sequential:
-    """The network of one model; `tensors` are its state dict, as `state_dicts` names them."""
+    """Returns the network of one model; `tensors` are its state dict, with the names of `state_dicts`."""
     modules: list[nn.Module] = []
     for layer in program.layers:
         modules += [

@@ -1,7 +1,7 @@
-"""In which order the rows are seen: a function of (shuffle seed, epoch, rows), the same for every model of a pack.
+"""The order of the training rows: a function of (shuffle seed, epoch, rows), the same for every model of a pack.
 
-Rows are shuffled in two levels, chunks first and then the rows of each chunk, so that a dataset read whole and the
-same dataset streamed chunk by chunk give the same batches. Up to one chunk of rows that is a full shuffle.
+Rows are shuffled on two levels: first the chunks, then the rows of each chunk. So a dataset in memory and the same
+dataset streamed chunk by chunk give the same batches. For datasets of up to one chunk it is a full shuffle.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 CHUNK_ROWS = 1_048_576
 """Rows of a chunk; one shard of a dataset, so that streaming reads each shard once per epoch."""
 BLOCK_ROWS = 1 << 16
-"""The orders of so many rows are drawn together: of many epochs where a dataset is small."""
-REMEMBERED_BLOCKS = 32
-"""Of at most so many rows, 16 MB a process: packs on one dataset share them."""
+"""Rows whose order is drawn in one call; for a small dataset those are many epochs."""
+CACHED_BLOCKS = 32
+"""Blocks of orders that are cached, at most 16 MB per process: packs on one dataset share them."""
 _CHUNKS, _ROWS = 1, 2  # purposes of draws
 
 Chunk = tuple[NDArray[np.floating], NDArray[np.floating]]
@@ -26,12 +26,12 @@ Chunk = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Rows:
-    """Normalised training rows, handed out a chunk at a time."""
+    """Normalised training rows, which are read one chunk at a time."""
 
     count: int
-    """All rows."""
+    """Number of rows."""
     chunk: Callable[[int], Chunk]
-    """Index of a chunk -> (x_NI, y_N)."""
+    """Reads the chunk of an index: (x_NI, y_N)."""
 
     @property
     def chunks(self) -> int:
@@ -40,7 +40,7 @@ class Rows:
 
 
 def in_memory(x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> Rows:
-    """Rows that are held as two arrays."""
+    """Returns rows that are two arrays in memory."""
 
     def chunk(index: int) -> Chunk:
         part = slice(index * CHUNK_ROWS, (index + 1) * CHUNK_ROWS)
@@ -50,9 +50,9 @@ def in_memory(x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> Rows:
 
 
 def _orders(count: int, seed: int, purpose: int, index: int, block: int) -> NDArray[np.intp]:
-    """The orders [E, count] of a block of epochs: random words are sorted, whose last bits say where they stood.
+    """Returns the orders [E, count] of a block of epochs, by sorting random words whose last bits are their index.
 
-    numpy promises never to change the words.
+    numpy guarantees that the words of a seed never change.
     """
     epochs = _epochs_of_a_block(count)
     words = np.random.Philox(key=[seed, purpose], counter=[0, 0, index, block]).random_raw(epochs * count)
@@ -64,7 +64,7 @@ def _orders(count: int, seed: int, purpose: int, index: int, block: int) -> NDAr
     return (words & last_bits).astype(np.intp)
 
 
-_remembered = lru_cache(maxsize=REMEMBERED_BLOCKS)(_orders)
+_cached_orders = lru_cache(maxsize=CACHED_BLOCKS)(_orders)
 
 
 def _epochs_of_a_block(count: int) -> int:
@@ -72,30 +72,34 @@ def _epochs_of_a_block(count: int) -> int:
 
 
 def _order(count: int, seed: int, purpose: int, first: int, last: int, index: int = 0) -> NDArray[np.intp]:
-    """The orders of epochs `first` to before `last`, [E, count]."""
+    """Returns the orders [E, count] of epochs `first` to before `last`."""
     if count == 1:
         return np.zeros((last - first, 1), np.intp)
     epochs = _epochs_of_a_block(count)
-    make = _remembered if count <= BLOCK_ROWS else _orders
+    draw = _cached_orders if count <= BLOCK_ROWS else _orders
     blocks = range(first // epochs, -(-last // epochs))
-    found = [make(count, seed, purpose, index, block) for block in blocks]
-    together = found[0] if len(found) == 1 else np.concatenate(found)
-    return together[first - blocks[0] * epochs : last - blocks[0] * epochs]
+    drawn = [draw(count, seed, purpose, index, block) for block in blocks]
+    orders = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+    return orders[first - blocks[0] * epochs : last - blocks[0] * epochs]
 
 
 def spans(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
-    """The rows (x_NI, y_N) of one epoch in order, from batch `skip` on: whole batches, and at the end what is left."""
+    """Yields the rows (x_NI, y_N) of one epoch in order, from batch `skip` on: whole batches, then the remainder."""
     left = skip * batch_size
     rest: Chunk | None = None
     for index in _order(rows.chunks, shuffle_seed, _CHUNKS, epoch, epoch + 1)[0]:
+        # Chunks that the skipped batches cover are not read.
         count = min(CHUNK_ROWS, rows.count - int(index) * CHUNK_ROWS)
         if left >= count:
             left -= count
             continue
+
         x_NI, y_N = rows.chunk(int(index))
         order = _order(count, shuffle_seed, _ROWS, epoch, epoch + 1, int(index))[0, left:]
         left = 0
         x_NI, y_N = np.take(x_NI, order, axis=0), y_N[order]
+
+        # A batch may span two chunks: the rows that don't fill one are kept for the next chunk.
         if rest is not None:
             x_NI, y_N = np.concatenate((rest[0], x_NI)), np.concatenate((rest[1], y_N))
         whole = len(y_N) - len(y_N) % batch_size
@@ -107,7 +111,7 @@ def spans(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int 
 
 
 def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: int = 0) -> Iterator[Chunk]:
-    """The batches (x_NI, y_N) of one epoch, from batch `skip` on; all but the last have `batch_size` rows."""
+    """Yields the batches (x_NI, y_N) of one epoch, from batch `skip` on; all but the last have `batch_size` rows."""
     for x_NI, y_N in spans(rows, batch_size, shuffle_seed, epoch, skip):
         for start in range(0, len(y_N), batch_size):
             yield x_NI[start : start + batch_size], y_N[start : start + batch_size]
@@ -116,19 +120,24 @@ def batches(rows: Rows, batch_size: int, shuffle_seed: int, epoch: int, skip: in
 def step_blocks(
     rows: Rows, batch_size: int, shuffle_seed: int, epochs: int, step: int, enough: int
 ) -> Iterator[tuple[*Chunk, NDArray[np.int64]]]:
-    """Blocks of steps from `step` on: their rows in order, and where the batch of each step ends among them.
+    """Yields blocks of steps from `step` on: their rows in order, and where the batch of each step ends among them.
 
-    At least `enough` rows at a time, of several epochs where one has fewer, but for the last.
+    A block has at least `enough` rows, from several epochs if need be. Only the last block may have fewer, and those of
+    datasets of several chunks.
     """
     first, skip = divmod(step, -(-rows.count // batch_size))
+
+    # Chunks are streamed, since all of them together may not fit into memory.
     if rows.chunks > 1:
         for epoch in range(first, epochs):
             for x_NI, y_N in spans(rows, batch_size, shuffle_seed, epoch, skip if epoch == first else 0):
                 yield x_NI, y_N, _ends(len(y_N), batch_size)
         return
-    together = -(-enough // rows.count)
-    for begin in range(first, epochs, together):
-        end = min(begin + together, epochs)
+
+    # Small datasets: the rows of several epochs at once. Only the first block starts in the middle of an epoch.
+    epochs_per_block = -(-enough // rows.count)
+    for begin in range(first, epochs, epochs_per_block):
+        end = min(begin + epochs_per_block, epochs)
         x_NI, y_N = rows.chunk(0)
         order = _order(rows.count, shuffle_seed, _ROWS, begin, end).ravel()[skip * batch_size :]
         epoch_starts = np.arange(end - begin)[:, None] * rows.count

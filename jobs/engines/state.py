@@ -1,4 +1,4 @@
-"""What differs between the models of a pack, and the state that training continues from. Plain arrays, no torch.
+"""What differs between the models of a pack, and the state that training resumes from. Plain arrays, no torch.
 
 Suffixes: M models, P parameters of one model.
 """
@@ -19,7 +19,7 @@ class PerModel:
     """What differs between the M models of a pack."""
 
     seeds: Sequence[int]
-    """Of the initial weights."""
+    """Seeds of the initial weights."""
     init: Sequence[str]
     """glorot_uniform, he_uniform or pytorch."""
     lr: Sequence[float]
@@ -29,20 +29,20 @@ class PerModel:
 
 @dataclass(frozen=True)
 class State:
-    """All that training continues from, and its result after the last step."""
+    """Everything that training resumes from; after the last step, its result."""
 
     step: int
-    """Optimizer steps made."""
+    """Optimizer steps done."""
     parameters: NDArray[np.floating]
     """[M, P]"""
     optimizer_state: tuple[NDArray[np.floating], ...]
-    """What the optimizer remembers from step to step, each [M, P]."""
+    """The optimizer's arrays, each [M, P], such as velocity or moments."""
     finite_steps: NDArray[np.int64]
-    """[M]: steps with a finite loss. Fewer than `step` means that the model diverged after so many."""
+    """[M]: steps with a finite loss. If they are fewer than `step`, the model diverged after that many."""
 
 
 def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
-    """Parameters [M, P] as stacked tensors, named as in a Sequential: "0.weight" [M, out, in], "0.bias" [M, out]."""
+    """Returns parameters [M, P] as stacked tensors with a Sequential's names: "0.weight" [M, O, I], "0.bias" [M, O]."""
     tensors: dict[str, NDArray[np.floating]] = {}
     for index, layer in enumerate(program.layers):
         weights = flat_MP[:, layer.weights].reshape(-1, layer.inputs, layer.outputs)
@@ -52,7 +52,7 @@ def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, ND
 
 
 def flat_parameters(program: Program, tensors: Mapping[str, NDArray[np.floating]]) -> NDArray[np.floating]:
-    """The inverse of `state_dicts`: stacked tensors as parameters [M, P]."""
+    """Returns stacked tensors as parameters [M, P]: the inverse of `state_dicts`."""
     pieces = []
     for index in range(len(program.layers)):
         weights, bias = tensors[f"{2 * index}.weight"], tensors[f"{2 * index}.bias"]

@@ -1,6 +1,6 @@
-"""The torch engine: trains a pack as stacked tensors on a CPU or a GPU, and predicts with what it learnt.
+"""The torch engine: trains a pack as stacked tensors on a CPU or a GPU, and predicts with trained models.
 
-Arrays in, arrays out: no files, no Ray, no names of datasets.
+Arrays in, arrays out: it knows no files, no Ray and no datasets.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model; _1 is an axis of length one.
 """
@@ -30,10 +30,10 @@ REPORT_STEPS = 100
 
 
 def prepare(threads: int = 1) -> None:
-    """Sets up this process before its first tensor: threads, and reproducible matrix products.
+    """Sets up threads and reproducible matrix products in this process; must be called before its first tensor.
 
     MKL picks its kernel by the alignment of each matrix, so that a model's last bits would depend on its place in
-    the pack; MKL_CBWR=AVX2 stops that, and measured no slower (COMPATIBLE takes twice the time).
+    the pack. MKL_CBWR=AVX2 prevents that and was no slower in measurements (COMPATIBLE takes twice the time).
     """
     os.environ.setdefault("MKL_CBWR", "AVX2")
     torch.set_num_threads(threads)
@@ -41,9 +41,9 @@ def prepare(threads: int = 1) -> None:
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Denormals count as zero inside, in this thread, and not outside: there a learning rate may be one.
+    """Treats denormals as zero in this thread, inside the context only: outside of it a learning rate may be denormal.
 
-    A dead ReLU unit's first moment becomes denormal after some 800 steps of Adam and slows every step from there on.
+    The first moment of a dead ReLU unit becomes denormal after about 800 steps of Adam and would slow every later step.
     """
     torch.set_flush_denormal(True)
     try:
@@ -61,11 +61,11 @@ def train(
     state: State | None = None,
     on_progress: Callable[[int, Callable[[], State]], None] = lambda _step, _state: None,
 ) -> State:
-    """Trains to the end, from the beginning or from a saved state, and returns the last state.
+    """Trains to the end, from the initial or a saved state, and returns the final state.
 
-    The loss is the mean squared error of a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps;
-    calling `state()` in it copies the state, to be saved. A model whose loss is no longer finite is still computed, but
-    its steps no longer count; the other models are not affected.
+    The loss is the mean squared error of a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps; it
+    may call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no
+    longer count. The other models are not affected.
     """
     dtype = getattr(torch, program.dtype)
     optimizer = OPTIMIZERS[program.optimizer]
@@ -78,10 +78,10 @@ def train(
     finite_M = torch.tensor(state.finite_steps, device=device)
 
     # The learning rate stays in float64 until it is multiplied by the schedule's factor: one rounding in all.
-    lr_M1 = torch.tensor(models.lr, dtype=torch.float64, device=device)[:, None]
+    first_lr_M1 = torch.tensor(models.lr, dtype=torch.float64, device=device)[:, None]
     decay_M1 = torch.tensor(models.weight_decay, dtype=dtype, device=device)[:, None]
     has_decay = any(models.weight_decay)
-    rate_M1 = lr_M1.to(dtype)
+    lr_M1 = first_lr_M1.to(dtype)
     p, g, scratch = network.parameters_MP, network.gradient_MP, torch.empty_like(network.parameters_MP)
 
     def snapshot() -> State:
@@ -92,7 +92,7 @@ def train(
         first_epoch, skip = divmod(step, program.steps_per_epoch)
         for epoch in range(first_epoch, program.epochs):
             end = (epoch + 1) * program.steps_per_epoch
-            rates = zip(
+            per_step = zip(
                 lr_factors(program.schedule, step, end, program.steps).tolist(),
                 *bias_corrections(step, end).tolist(),
                 strict=True,
@@ -103,17 +103,17 @@ def train(
                 error_MN = network.forward(x_NI).sub_(y_N)
                 finite_M += torch.isfinite(error_MN.square().sum(1))
 
-                # The derivative of the mean squared error by the predictions is 2 error / N.
+                # The derivative of the mean squared error with respect to the predictions is 2 error / N.
                 network.backward(x_NI, error_MN.mul_(2 / len(y_N)))
 
-                # A constant rate is not made anew: on small networks an operation is a noticeable part of a step.
-                lr_factor, *now = next(rates)
+                # A constant learning rate is computed once: on small networks each operation is a noticeable cost.
+                lr_factor, *corrections = next(per_step)
                 if program.schedule != "constant":
-                    rate_M1 = (lr_M1 * lr_factor).to(dtype)
+                    lr_M1 = (first_lr_M1 * lr_factor).to(dtype)
                 if has_decay:
-                    decay(optimizer, p, g, decay_M1, rate_M1)
+                    decay(optimizer, p, g, decay_M1, lr_M1)
                 step += 1
-                optimizer.update(p, g, optimizer_state, scratch, rate_M1, (now[0], now[1]))
+                optimizer.update(p, g, optimizer_state, scratch, lr_M1, (corrections[0], corrections[1]))
                 if step % REPORT_STEPS == 0:
                     on_progress(step, snapshot)
             skip = 0
@@ -127,7 +127,7 @@ def _copy(tensor: Tensor) -> NDArray[Any]:
 def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
 ) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
-    """A function from normalised inputs [N, I] to the normalised predictions [M, N] of trained models, in float64."""
+    """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
     network = Network(program, torch.tensor(parameters_MP, device=device))
 
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,19 +1,21 @@
-// Activations: each one struct with its function and its derivative, and the one list from which all else follows.
+// Activations: one struct for each, with the function and its derivative, and the one list of all of them.
 //
-// `forward` turns sums z into activations h. `backward` turns the loss's derivative d by an activation into that by its
-// sum. Where the derivative follows from h alone, it is computed from there. Where it does not, `forward` also writes the
-// slope, which `backward` multiplies by. ReLU is called by itself in network.h, in the loops that take the time; the cost of
-// the others is hidden behind another pass.
+// `forward` maps a pre-activation z to the activation h. `backward` maps d, the derivative of the loss with respect to h, to
+// the derivative with respect to z. It computes the slope from h where that is possible. Where it is not, `forward` also
+// writes the slope, and `backward` reads it. network.h calls ReLU directly, in its innermost loops; the other activations
+// take a second pass.
 #pragma once
 
 #include "functions.h"
 
 namespace lanes {
 
+// An activation whose slope follows from its value h.
 struct OfActivation {
   static constexpr bool KEEPS_SLOPE = false;
 };
 
+// An activation whose slope is stored by `forward`.
 struct OfSlope {
   static constexpr bool KEEPS_SLOPE = true;
   template <class T, class V>
@@ -148,7 +150,7 @@ inline bool keeps_slope(Activation activation) {
   }
 }
 
-// Turns sums into activations; the slope is written for the activations that keep it.
+// Replaces pre-activations by activations, and writes the slopes of the activations that keep them.
 template <class T, class V = typename Lanes<T>::V>
 void activate(Activation activation, V* z, V* slope, long count) {
   switch (activation) {
@@ -163,7 +165,7 @@ void activate(Activation activation, V* z, V* slope, long count) {
   }
 }
 
-// The loss's derivative by a sum, from that by its activation h; the slope is read for the activations that keep it.
+// Returns the derivative of the loss with respect to the pre-activation, given d, that with respect to the activation h.
 template <class T, class V = typename Lanes<T>::V>
 inline V backward(Activation activation, V h, const V* slope, V d) {
   switch (activation) {

@@ -1,5 +1,6 @@
-// exp, tanh, the logistic function, erf and a reciprocal, lane by lane, from additions, multiplications, divisions and fma
-// alone: no libm decides the bits. About 1 unit in the last place (tests/test_lanes_functions.py measures); NaN stays NaN.
+// exp, tanh, the logistic function, erf and a reciprocal, lane by lane. They are made of additions, multiplications,
+// divisions and fma alone, so that their bits don't depend on a libm. Errors are about 1 ulp, as
+// tests/test_lanes_functions.py measures. NaN stays NaN.
 #pragma once
 
 #include "polynomials.h"
@@ -13,13 +14,13 @@ struct Constants;
 template <>
 struct Constants<float> {
   static constexpr int MANTISSA = 23, BIAS = 127;
-  static constexpr float ROUND = 0x1.8p23f;  // adding it leaves a number's nearest integer in the last bits
+  static constexpr float ROUND = 0x1.8p23f;  // adding it leaves the nearest integer in the last bits
   static constexpr float LN2_HIGH = 0x1.62e4p-1f, LN2_LOW = 0x1.7f7d1cp-20f;  // HIGH has trailing zeros: n * HIGH is exact
   static constexpr float EXP_LOW = -87.0f, EXP_HIGH = 88.0f;                  // both results are normal
   static constexpr float TANH_ONE = 10.0f;                                    // tanh and erf are 1 from here on
-  static constexpr float ERF_MIDDLE = 2.5f, ERF_HALF = 1.5f;
+  static constexpr float ERF_MIDDLE = 2.5f, ERF_HALF = 1.5f;  // erfcx is fitted from MIDDLE - HALF to MIDDLE + HALF
   static constexpr int32_t NEGATED = 0x7ef311c0;  // see reciprocal
-  static constexpr float OVERFLOWN = 0x1p120f;
+  static constexpr float OVERFLOWN = 0x1p120f;  // only an overflow gives larger numbers
   static constexpr int RECIPROCAL_STEPS = 2;
 };
 
@@ -36,6 +37,7 @@ struct Constants<double> {
   static constexpr int RECIPROCAL_STEPS = 3;
 };
 
+// Evaluates a polynomial by Horner's rule; coefficients from the highest power down.
 template <class T, int N>
 inline typename Lanes<T>::V polynomial(typename Lanes<T>::V x, const T (&coefficients)[N]) {
   typename Lanes<T>::V sum = broadcast<T>(coefficients[0]);
@@ -49,7 +51,7 @@ inline V clamp(V x, V low, V high) {
   return x > high ? high : x;
 }
 
-// e^x - 1 = scale * part + (scale - 1), where scale is the power of two near e^x and part = e^r - 1 of the rest r.
+// e^x - 1 = scale * part + (scale - 1), where x = n ln 2 + r, scale = 2^n and part = e^r - 1.
 template <class T>
 struct Exponential {
   typename Lanes<T>::V scale, part;
@@ -62,7 +64,7 @@ struct Exponential {
     const V shifted = fma(x, broadcast<T>(T(1.442695040888963407)), broadcast<T>(K::ROUND));
     const V n = shifted - broadcast<T>(K::ROUND);
     const V r = fma(n, broadcast<T>(-K::LN2_LOW), fma(n, broadcast<T>(-K::LN2_HIGH), x));
-    scale = (V)(((I)shifted + K::BIAS) << K::MANTISSA);  // what ROUND has above the bits of n falls out on the left
+    scale = (V)(((I)shifted + K::BIAS) << K::MANTISSA);  // the shift drops the bits of ROUND above n
     part = fma(r * r, polynomial<T>(r, Polynomials<T>::EXPM1), r);
   }
 
@@ -70,9 +72,9 @@ struct Exponential {
   typename Lanes<T>::V expm1() const { return fma(scale, part, scale - broadcast<T>(T(1))); }
 };
 
-// 1 / d of a positive normal number, to about 1 ulp, in a third of the time of the processor's division. Bits taken from a
-// constant negate the exponent and leave an error of 5 % in the mantissa (Blinn, Floating-Point Tricks, 1997); each step cubes
-// the error. Of what only an overflow makes so large it is 0, as of infinity; NaN stays NaN; zero must not come.
+// Returns 1 / d to about 1 ulp, in a third of the time of the processor's division. d must be positive and normal, or NaN.
+// Subtracting the bits of d from a constant negates the exponent and leaves an error of 5 % in the mantissa (Blinn,
+// Floating-Point Tricks, 1997); each step cubes the error. Numbers above OVERFLOWN count as infinity, and give 0.
 template <class T>
 inline typename Lanes<T>::V reciprocal(typename Lanes<T>::V d) {
   using K = Constants<T>;
@@ -109,7 +111,8 @@ inline typename Lanes<T>::V logistic(typename Lanes<T>::V x) {
   return one / (one + Exponential<T>(-x).exp());
 }
 
-// erf(x), and e^(-x^2), which comes with it.
+// erf(x), and e^(-x^2), which is needed for it. Below 1 a polynomial gives erf(x) / x - 1; from there on erf(x) is
+// 1 - e^(-x^2) erfcx(x), where erfcx is a polynomial too.
 template <class T>
 struct ErrorFunction {
   typename Lanes<T>::V erf, exp;

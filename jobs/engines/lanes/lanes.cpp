@@ -1,6 +1,6 @@
-// The engine's functions for other languages: plain C, arrays as NumPy lays them out, all models of a pack in one call.
+// The C interface of the lanes kernel: arrays in NumPy's layout, and all models of a pack in one call.
 //
-// Every function checks its numbers and answers 0, or INVALID or MEMORY.
+// The functions that train and predict validate their arguments. They return 0, INVALID or MEMORY.
 #include <chrono>
 #include <exception>
 
@@ -15,13 +15,13 @@ using namespace lanes;
 
 constexpr int INVALID = 1, MEMORY = 2;
 
-// Whether rows of so many inputs are few enough.
+// Whether an array of this many rows and inputs is within the limit.
 bool fits(int64_t rows, int64_t inputs) {
   return rows >= 0 && rows <= MOST && double(rows) * (double(inputs) + 1) < double(MOST);
 }
 
-// Rows in the order of the steps, step s has those from ends[s - 1] to ends[s]; its learning rate is that of the model times
-// lr_factor[s]; first and second: see Rate.
+// Consecutive optimizer steps. Step s is trained on rows ends[s - 1] to ends[s], with each model's learning rate times
+// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate).
 template <class T>
 struct Steps {
   int64_t count;
@@ -51,10 +51,10 @@ struct PerModel {
   T* parameters;                 // [count][parameters of a model]
   T* optimizer_state[MOST_STATE];  // likewise, as many as the optimizer has
   const double *lr, *decay;      // [count]
-  int64_t* finite_steps;         // [count], the steps whose loss is finite are added
+  int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
 };
 
-// Rows with a 1 behind their inputs.
+// Copies the rows and appends a 1 to the inputs of each, which the bias is the weight of.
 template <class T>
 std::vector<T> with_ones(const T* x, int64_t rows, int64_t inputs) {
   std::vector<T> wide(size_t(rows * (inputs + 1)), T(1));
@@ -62,11 +62,14 @@ std::vector<T> with_ones(const T* x, int64_t rows, int64_t inputs) {
   return wide;
 }
 
-// Makes steps `from` to before `to`; the seconds of all but the first, which brings everything into the cache.
+// Trains one group from step `from` to before step `to`. Returns the seconds that all but the first step took; the first
+// one also loads the caches.
 template <class T, class Layout>
 double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, int64_t from, int64_t to,
                    const T* x, const PerModel<T>& models, Network<T, Layout>& network) {
   using V = typename Lanes<T>::V;
+
+  // Parameters and state stay in vectors for all steps, and are copied back once.
   std::vector<V> p = group.load(models.parameters), optimizer_state[MOST_STATE];
   for (int k = 0; k < STATE[int64_t(optimizer)]; k++) optimizer_state[k] = group.load(models.optimizer_state[k]);
   Rate<V> rate{};
@@ -74,24 +77,32 @@ double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Ste
     rate.decay[l] = T(models.decay[group.model(l)]);
     rate.has_decay |= rate.decay[l] != 0;
   }
+
   const long inputs = group.shape.layers[0].inputs;
   typename Lanes<T>::I finite{};
   network.transpose(p.data());
   auto began = std::chrono::steady_clock::now();
   for (int64_t s = from; s < to; s++) {
     if (s == from + 1) began = std::chrono::steady_clock::now();
+
+    // The gradient of the mean squared error is 2 / rows times the sum over the rows, which come in tiles that fit the cache.
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
     const V scale = broadcast<T>(T(2) / T(end - begin));
     V squares{};
     for (long n = begin; n < end; n += network.tile())
-      network.accumulate_gradient(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale, n == begin, squares);
-    finite -= squares - squares == V{};
+      network.accumulate_gradient(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale,
+                                  n == begin, squares);
+    finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
+
+    // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
     for (int l = 0; l < Lanes<T>::count; l++) rate.lr[l] = T(models.lr[group.model(l)] * steps.lr_factor[s]);
     rate.first = broadcast<T>(T(steps.first[s]));
     rate.second = broadcast<T>(T(steps.second[s]));
-    update<T>(optimizer, p.data(), network.gradient(), optimizer_state[0].data(), optimizer_state[1].data(), rate, group.shape.vectors);
+    update<T>(optimizer, p.data(), network.gradient(), optimizer_state[0].data(), optimizer_state[1].data(), rate,
+              group.shape.vectors);
     network.transpose(p.data());
   }
+
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - began;
   group.save(p, models.parameters);
   for (int k = 0; k < STATE[int64_t(optimizer)]; k++) group.save(optimizer_state[k], models.optimizer_state[k]);
@@ -99,6 +110,7 @@ double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Ste
   return taken.count();
 }
 
+// Writes the predictions of one group to predictions [models][rows].
 template <class T, class Layout>
 void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, const T* parameters, T* predictions,
                    Network<T, Layout>& network) {
@@ -111,22 +123,27 @@ void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, cons
   }
 }
 
+// Trains all models, one group of as many models as a vector has lanes after the other.
 template <class T>
 int train(const Program& program, const Steps<T>& steps, const PerModel<T>& models) try {
+  // The caller is another language: wrong arguments must not crash its process.
   if (!program.valid() || !steps.valid() || models.count < 1 || models.count > MOST) return INVALID;
   if (!fits(steps.rows(), program.inputs) || !models.parameters || !models.lr || !models.decay || !models.finite_steps)
     return INVALID;
   for (int k = 0; k < STATE[program.optimizer]; k++)
     if (!models.optimizer_state[k]) return INVALID;
+
   const DenormalsFlushed flushed;
   const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
   Layouts<T> layouts(program, steps.most_rows(), true);
+
+  // The last group may have fewer models than lanes, and then another layout may be the faster one.
   const int64_t rest = models.count % Lanes<T>::count;
-  Choice whole(layouts.by_unit_to_by_model(Lanes<T>::count), steps.count);
-  Choice broken(layouts.by_unit_to_by_model(rest), steps.count);
+  Choice full(layouts.by_unit_to_by_model(Lanes<T>::count), steps.count);
+  Choice partial(layouts.by_unit_to_by_model(rest), steps.count);
   for (int64_t first = 0; first < models.count; first += Lanes<T>::count) {
     const int64_t last = std::min<int64_t>(first + Lanes<T>::count, models.count);
-    (last - first == rest ? broken : whole).make(steps.count, [&](bool by_unit, int64_t from, int64_t to) {
+    (last - first == rest ? partial : full).run(steps.count, [&](bool by_unit, int64_t from, int64_t to) {
       double seconds = 0;
       layouts.each(by_unit, first, last, [&](const auto& group, auto& network) {
         seconds += train_group(group, Optimizer(program.optimizer), steps, from, to, x.data(), models, network);
@@ -139,6 +156,7 @@ int train(const Program& program, const Steps<T>& steps, const PerModel<T>& mode
   return MEMORY;
 }
 
+// Writes the predictions of all models to predictions [models][rows].
 template <class T>
 int predict(const Program& program, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) try {
   if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
@@ -159,7 +177,7 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
 
 }  // namespace
 
-// The best variant that this processor runs: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
+// Returns the best variant that this processor supports: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
 LANES int lanes_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -172,22 +190,22 @@ LANES int lanes_level() {
 #endif
 }
 
-// The digest of the sources that this was built from, given by setup.py; library.py compares it with those beside it.
+// Returns the digest of the sources of this build, which setup.py defines. library.py compares it with the sources on disk.
 #ifndef LANES_SOURCES
 #define LANES_SOURCES ""
 #endif
 LANES const char* lanes_sources() { return LANES_SOURCES; }
 
-// The names of the activations and optimizers, with commas in between: a program has their places in these lists.
+// Return the names of the activations and optimizers, separated by commas. A program holds their indices in these lists.
 LANES const char* lanes_activations() { return ACTIVATION_NAMES; }
 LANES const char* lanes_optimizers() { return OPTIMIZER_NAMES; }
 
-// How many numbers an optimizer remembers per parameter.
+// Returns how many numbers of state an optimizer keeps per parameter.
 LANES int lanes_optimizer_state(int64_t optimizer) {
   return optimizer < 0 || optimizer >= int64_t(Optimizer::COUNT) ? 0 : STATE[optimizer];
 }
 
-// Whether a * b + c is rounded once: then the bits are those of every other variant that does so.
+// Returns whether a * b + c is rounded once. All variants that do so give the same bits.
 LANES int lanes_fused() { return FUSED; }
 
 #define LANES_FUNCTIONS(T, SUFFIX)                                                                                          \

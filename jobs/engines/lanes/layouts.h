@@ -1,4 +1,4 @@
-// Models in groups, groups in layouts: where their numbers lie in vectors, and which layout a group is trained in.
+// Groups of models in the two layouts of network.h: copying their parameters to and from vectors, and choosing the layout.
 #pragma once
 
 #include <chrono>
@@ -9,16 +9,17 @@
 
 namespace lanes {
 
-// The parameters of some models, `first` to before `first + width`, and where they lie in the vectors of a layout.
+// The models `first` to before `first + width`, which are trained in the same vectors.
 template <class T, class Layout>
 struct Group {
   using V = typename Lanes<T>::V;
   const Shape<Layout>& shape;
   int64_t first, width;
 
-  // Of each model, whose number is a lane in ByModel; lanes without a model have a copy of the first.
+  // Returns the model of a lane. Lanes without a model compute a copy of the first one.
   int64_t model(int lane) const { return first + (lane < width ? lane : 0); }
 
+  // Returns the numbers of this group as vectors, from the array [models][parameters] of all models.
   std::vector<V> load(const T* flat) const {
     std::vector<V> vectors(size_t(shape.vectors));
     const int64_t P = parameters();
@@ -26,6 +27,7 @@ struct Group {
     return vectors;
   }
 
+  // Copies vectors back into the array of all models.
   void save(std::vector<V>& vectors, T* flat) const {
     const int64_t P = parameters();
     each(width, [=](T& number, int64_t model, int64_t i) { flat[model * P + i] = number; }, vectors);
@@ -38,6 +40,7 @@ struct Group {
     return sum;
   }
 
+  // Calls change(number in the vectors, model, its index among the model's parameters) for all parameters of the lanes.
   template <class F>
   void each(int64_t lanes, F change, std::vector<V>& vectors) const {
     T* numbers = reinterpret_cast<T*>(vectors.data());
@@ -54,7 +57,7 @@ struct Group {
   }
 };
 
-// Groups of one layout, one after the other with one network.
+// Runs groups in one layout, one after the other in the same memory.
 template <class T, class Layout>
 class InLayout {
  public:
@@ -62,7 +65,7 @@ class InLayout {
       : shape_(program.inputs, program.depth, program.hidden, Activation(program.activation)),
         network_(shape_, most_rows, trains) {}
 
-  // Calls work(group, network) for the groups of models `first` to before `last`.
+  // Calls work(group, network) for each group of the models `first` to before `last`.
   template <class F>
   void each(int64_t first, int64_t last, F work) {
     for (; first < last; first += Layout::models)
@@ -74,23 +77,23 @@ class InLayout {
   Network<T, Layout> network_;
 };
 
-// Both layouts; memory for one is taken when it is first needed.
+// Both layouts. The memory of each is allocated on its first use.
 template <class T>
 class Layouts {
  public:
   Layouts(const Program& program, int64_t most_rows, bool trains)
       : program_(program), most_rows_(most_rows), trains_(trains) {}
 
-  // Calls work(group, network) for models `first` to before `last` in one layout.
+  // Calls work(group, network) for each group of the models `first` to before `last`, in one of the layouts.
   template <class F>
   void each(bool by_unit, int64_t first, int64_t last, F work) {
     if (by_unit)
-      made(by_unit_).each(first, last, work);
+      allocated(by_unit_).each(first, last, work);
     else
-      made(by_model_).each(first, last, work);
+      allocated(by_model_).each(first, last, work);
   }
 
-  // Of some models: above 1 where ByModel is faster, as far as one can know without a measurement.
+  // Estimates the time in ByUnit divided by the time in ByModel; a program that fixes the layout is not estimated.
   double by_unit_to_by_model(int64_t models) const {
     if (program_.layout) return program_.layout == 1 ? INFINITY : 0;
     return program_.by_unit_to_by_model(models, most_rows_, Lanes<T>::count, VECTOR_BYTES);
@@ -98,9 +101,9 @@ class Layouts {
 
  private:
   template <class Layout>
-  InLayout<T, Layout>& made(std::optional<InLayout<T, Layout>>& layouted) {
-    if (!layouted) layouted.emplace(program_, most_rows_, trains_);
-    return *layouted;
+  InLayout<T, Layout>& allocated(std::optional<InLayout<T, Layout>>& layout) {
+    if (!layout) layout.emplace(program_, most_rows_, trains_);
+    return *layout;
   }
 
   const Program& program_;
@@ -110,23 +113,23 @@ class Layouts {
   std::optional<InLayout<T, ByUnit<T>>> by_unit_;
 };
 
-// The layout of groups of one width: measured on the first of them where it is not clear. Both give the same bits, so the
-// steps that are timed count, and a wrong choice costs time alone, until the next call.
+// The layout for groups of one width. Where the estimate is not decisive, both are timed on the first group. They give the
+// same bits, so the timed steps are part of the training, and a wrong choice only costs time, until the next call.
 class Choice {
  public:
   Choice(double by_unit_to_by_model, int64_t steps)
       : by_unit_(by_unit_to_by_model < 1),
-        open_(by_unit_to_by_model > 0.5 && by_unit_to_by_model < 2 && steps >= LEAST_STEPS) {}
+        undecided_(by_unit_to_by_model > 0.5 && by_unit_to_by_model < 2 && steps >= LEAST_STEPS) {}
 
-  // Makes all the steps by `advance(by_unit, from, to)`, which says what train_group says.
+  // Runs all steps with `advance(by_unit, from, to)`, which returns seconds as train_group does.
   template <class F>
-  void make(int64_t steps, F advance) {
+  void run(int64_t steps, F advance) {
     int64_t done = 0;
-    if (open_) {
+    if (undecided_) {
       const int64_t timed = 2 + steps / 128;
       const double by_model = advance(false, 0, timed);
       by_unit_ = advance(true, timed, 2 * timed) < by_model;
-      open_ = false;
+      undecided_ = false;
       done = 2 * timed;
     }
     advance(by_unit_, done, steps);
@@ -134,7 +137,7 @@ class Choice {
 
  private:
   static constexpr int64_t LEAST_STEPS = 24;
-  bool by_unit_, open_;
+  bool by_unit_, undecided_;
 };
 
 }  // namespace lanes

@@ -1,7 +1,7 @@
-"""The native library: which of its variants this processor runs, and its functions with their arguments checked.
+"""The native library: finds the best variant for this processor, and calls its functions with validated arguments.
 
-One source is compiled for several instruction sets when the package is installed (setup.py), as plain shared libraries
-without Python's API: a C++ compiler is all that takes. Where none was, nothing is there to load.
+setup.py compiles the source for several instruction sets when the package is installed. The results are plain shared
+libraries, which need a C++ compiler but not Python's headers. Without a compiler there is no library.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 """
@@ -23,11 +23,11 @@ from sumsquares.jobs.engines.program import Program
 
 FOLDER = Path(__file__).parent
 VARIANTS = ("baseline", "avx2", "avx512")
-"""In the order of `lanes_level`. Those that fuse multiply and add give the same bits; baseline does so on Arm alone."""
+"""In the order of `lanes_level`. Variants with fused multiply-add give the same bits; baseline has it on Arm only."""
 LAYOUTS = ("faster", "by_model", "by_unit")
-"""What a lane of a vector is; both give the same bits."""
+"""What a lane of a vector holds: a model or a unit, or whichever is faster. All give the same bits."""
 MOST_STATE = 2
-"""Arrays of optimizer state that a call has room for, as in optimizers.h."""
+"""The most arrays of optimizer state that a call takes, as in optimizers.h."""
 _ERRORS = {
     1: (ValueError, "the lanes library refuses these numbers"),
     2: (MemoryError, "not enough memory for this pack"),
@@ -39,21 +39,21 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Steps:
-    """Consecutive optimizer steps: the rows they see, in order, and what the learning rate of each is made of."""
+    """Consecutive optimizer steps: their rows in order, and the factors of the learning rate of each."""
 
     x_NI: Array
     y_N: Array
     ends_S: NDArray[np.int64]
-    """Step s has the rows from ends[s - 1] to ends[s]."""
+    """Step s is trained on rows ends[s - 1] to ends[s]."""
     lr_factor_S: NDArray[np.float64]
-    """What each model's learning rate is multiplied by."""
-    corrections_2S: NDArray[np.float64]
-    """Adam's: 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), t the number of the step from 1."""
+    """The factor of each model's learning rate."""
+    bias_corrections_2S: NDArray[np.float64]
+    """Adam's bias corrections 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), where t counts steps from 1."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a call changes in place."""
+    """The arrays that a call changes in place."""
 
     parameters_MP: Array
     optimizer_state: tuple[Array, ...]
@@ -61,19 +61,19 @@ class Trained:
     """Steps whose loss was finite."""
 
     def models(self, part: slice) -> Trained:
-        """That of some of the models, in the same memory."""
+        """Returns a part of the models, as views of the same memory."""
         state = tuple(array[part] for array in self.optimizer_state)
         return Trained(self.parameters_MP[part], state, self.finite_M[part])
 
 
 class Library:
-    """One variant of the library, loaded."""
+    """One loaded variant of the library."""
 
     def __init__(self, variant: str, path: Path | None = None, layout: str = "faster") -> None:
-        """Loads it.
+        """Loads the library.
 
         Raises:
-            OSError: it is not there, or is of another version.
+            OSError: it doesn't exist, can't be loaded, or was built from other sources.
 
         """
         self.variant, self.layout = variant, layout
@@ -81,11 +81,11 @@ class Library:
         if self._text("sources") != sources_digest():
             raise OSError("it was built from another version of its source; install sumsquares again")
         self.activations = tuple(self._text("activations").split(","))
-        """Names, each at its number in the kernel."""
+        """Names of the activations; the index of each is its number in the kernel."""
         self.optimizers = tuple(self._text("optimizers").split(","))
 
     def _text(self, name: str) -> str:
-        """What a function without arguments says; nothing where a library of long ago has no such function."""
+        """Returns the text of a function without arguments; "" if the library is so old that it lacks the function."""
         function = getattr(self._functions, f"lanes_{name}", None)
         if function is None:
             return ""
@@ -93,7 +93,7 @@ class Library:
         return str(function().decode())
 
     def arrays_of(self, optimizer: str) -> int:
-        """How many numbers an optimizer remembers per parameter."""
+        """Arrays of state that an optimizer keeps: numbers per parameter."""
         return int(self._functions.lanes_optimizer_state(ctypes.c_int64(self.optimizers.index(optimizer))))
 
     @property
@@ -103,7 +103,7 @@ class Library:
 
     @property
     def level(self) -> int:
-        """The best variant that this processor runs, as an index of `VARIANTS`."""
+        """The best variant that this processor supports, as an index of `VARIANTS`."""
         return int(self._functions.lanes_level())
 
     def train(
@@ -114,19 +114,20 @@ class Library:
         decay_M: NDArray[np.float64],
         trained: Trained,
     ) -> None:
-        """Makes all the steps for all models, in place.
+        """Trains all models for all steps, in place.
 
         Raises:
-            ValueError: an array has another shape or type than the program and the others ask for.
-            MemoryError: there is not enough for the activations.
+            ValueError: an array's shape or dtype doesn't match the program and the other arrays.
+            MemoryError: there is not enough memory for the activations.
 
         """
+        # The kernel can't know the lengths of the arrays: with a wrong one it would read or write beyond their ends.
         kind, (M, N, S) = program.dtype, (len(lr_M), len(steps.y_N), len(steps.ends_S))
         _check("x", steps.x_NI, kind, (N, program.inputs))
         _check("y", steps.y_N, kind, (N,))
         _check("ends", steps.ends_S, "int64", (S,))
         _check("lr_factor", steps.lr_factor_S, "float64", (S,))
-        _check("corrections", steps.corrections_2S, "float64", (2, S))
+        _check("bias_corrections", steps.bias_corrections_2S, "float64", (2, S))
         _check("lr", lr_M, "float64", (M,))
         _check("decay", decay_M, "float64", (M,))
         _check("finite", trained.finite_M, "int64", (M,))
@@ -135,13 +136,14 @@ class Library:
         arrays = self.arrays_of(program.optimizer)
         if len(trained.optimizer_state) != arrays or (S and steps.ends_S[-1] > N):
             raise ValueError(f"{program.optimizer} has {arrays} arrays of state, and no step ends after row {N}")
+
         state = [_pointer(array) for array in trained.optimizer_state] + [None] * (MOST_STATE - arrays)
         self._call(
             f"lanes_train_{_SUFFIXES[kind]}",
             *self._shape(program),
             ctypes.c_int64(self.optimizers.index(program.optimizer)),
             ctypes.c_int64(S),
-            *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.corrections_2S)),
+            *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.bias_corrections_2S)),
             ctypes.c_int64(M),
             _pointer(trained.parameters_MP),
             *state,
@@ -149,11 +151,11 @@ class Library:
         )
 
     def predict(self, program: Program, parameters_MP: Array, x_NI: Array) -> Array:
-        """Normalised predictions [M, N], in the program's dtype.
+        """Returns the normalised predictions [M, N], in the program's dtype.
 
         Raises:
-            ValueError: an array has another shape or type than the program asks for.
-            MemoryError: there is not enough for the activations.
+            ValueError: an array's shape or dtype doesn't match the program.
+            MemoryError: there is not enough memory for the activations.
 
         """
         M, N = len(parameters_MP), len(x_NI)
@@ -182,22 +184,22 @@ class Library:
         )
 
     def _call(self, name: str, *arguments: Any) -> None:
-        """The interpreter lock is released meanwhile."""
+        """Calls a function of the library without holding the interpreter lock."""
         code = getattr(self._functions, name)(*arguments)
         if code:
             kind, message = _ERRORS[code]
-            raise kind(message)  # a new one: an error keeps the frames, and so the arrays, of where it was raised
+            raise kind(message)  # a new exception each time: its traceback keeps the arrays of its frames alive
 
 
 def path_of(variant: str) -> Path:
-    """Where the installation puts the library of a variant."""
+    """The path of a variant's library."""
     return FOLDER / f"lanes_{variant}.so"
 
 
 def sources_digest() -> str:
-    """SHA-256 of the sources beside this file, as setup.py gives it to the libraries that it builds from them.
+    """SHA-256 of the sources on disk, which setup.py also compiles into the libraries.
 
-    A checkout that was updated and not installed again has libraries with another one.
+    In a checkout that was updated but not built again the two differ.
     """
     sources = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
@@ -205,11 +207,13 @@ def sources_digest() -> str:
 
 @lru_cache(maxsize=1)
 def load() -> Library | str:
-    """The best library for this processor, or why there is none."""
+    """Returns the best library for this processor, or the reason why there is none."""
     try:
         library = Library(VARIANTS[0])
         for variant in VARIANTS[library.level : 0 : -1]:
-            with suppress(OSError):  # a compiler that knows no AVX-512 leaves that one out, or an old one where it was
+            with suppress(
+                OSError
+            ):  # a compiler without AVX-512 doesn't build it, and may leave an outdated one in place
                 return Library(variant)
         return library
     except OSError as error:

@@ -1,15 +1,18 @@
-// Predictions, and the gradient of the loss, of one vector of models: in one of two layouts, which give the same bits.
+// The forward and the backward pass of one group of models, in one of two layouts that give the same bits.
 //
-// ByModel: a lane is a model. As many models as a vector has lanes, any width of their layers; nothing is shared.
-// ByUnit: a lane is a unit of one model. For the models that would leave lanes empty, and where layers are so wide that a
-// vector of whole models would not stay in the cache.
+// ByModel: each lane holds one model, so that a group has as many models as a vector has lanes.
+// ByUnit: each lane holds one unit of a single model. It is for groups with too few models to fill the lanes, and for layers
+// so wide that the parameters of a whole group would not fit the cache.
 //
-// Both are the same products over the same chains (product.h): the left factor is a vector in ByModel, and one number for all
-// lanes in ByUnit, where a layer's units fill whole vectors, the last one with units that nobody reads.
+// Both compute the same products as the same chains of fused multiply-adds (product.h). The left factor is a vector in
+// ByModel, and one number for all lanes in ByUnit. In ByUnit the units of a layer are padded to whole vectors; the units that
+// pad are never read.
 //
-// Memory, in vectors: parameters and gradient, layer by layer, weights [I][O] and then bias [O], which is the weight of one
-// more input that is always 1; values [rows][units and that 1] of each layer: its activations on the way forward, and in
-// their place the loss's derivative by its sums on the way back. Rows come in tiles that fit the cache.
+// Memory, in vectors:
+//   parameters, gradient   layer by layer: weights [I][O], then bias [O], the weight of one more input that is always 1
+//   values                 per layer [rows][units and that 1]: the activations after the forward pass, overwritten in the
+//                          backward pass by the derivative of the loss with respect to the pre-activations
+// Rows are processed in tiles that fit the cache.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +25,8 @@ namespace lanes {
 
 struct Layer {
   long inputs, outputs;
-  long columns;  // vectors that hold the outputs of a row
-  long start;    // of its weights among the parameters, in vectors
+  long columns;  // vectors per row of outputs
+  long start;    // where its weights start among the parameters, in vectors
 };
 
 template <class T>
@@ -42,6 +45,7 @@ struct ByUnit {
   static long columns(long units) { return (units + Lanes<T>::count - 1) / Lanes<T>::count; }
 };
 
+// Where the layers of a network lie in the vectors of its parameters.
 template <class Layout>
 struct Shape {
   std::vector<Layer> layers;
@@ -58,8 +62,8 @@ struct Shape {
   }
 };
 
-// Of the values of a tile: a few rows of vectors of whole models, so that they stay in the level 1 cache; all rows of usual
-// batches where a lane is a unit, since all weights pass by once per tile.
+// Limit of the values of a tile, for ByModel and ByUnit. ByModel takes a few rows, which stay in the level 1 cache. ByUnit
+// takes all rows of a usual batch, since each tile reads all weights once.
 constexpr long TILE_BYTES[] = {32 << 10, 256 << 10};
 
 template <class T, class Layout>
@@ -69,15 +73,17 @@ class Network {
   static constexpr long LHS_PER_VECTOR = long(sizeof(V) / sizeof(Lhs));  // left factors in a vector
 
  public:
-  // `trains`: whether gradients are needed. With wide layers most of the memory is theirs.
+  // Allocates the memory of a tile. Without `trains` there is none for gradients, which with wide layers is most of it.
   Network(const Shape<Layout>& shape, long most_rows, bool trains) : shape_(shape), last_(shape.layers.size() - 1) {
+    // All tiles have about the same number of rows, in whole blocks of product.h.
     const bool keeps = keeps_slope(shape.activation);
     long row = 0;
     for (const Layer& layer : shape.layers) row += layer.columns * (keeps ? 2 : 1) * long(sizeof(V));
     const long tiles = std::max(1l, most_rows / std::max(2l * ROWS, TILE_BYTES[Layout::BY_UNIT] / row));
     tile_ = std::min(most_rows, (most_rows / tiles + ROWS - 1) / ROWS * ROWS);
+
     for (const Layer& layer : shape.layers) {
-      // Odd: rows of 64 vectors would all begin at the same place of the level 1 cache.
+      // The stride is odd, since rows 64 vectors apart would all map to the same set of the level 1 cache.
       stride_.push_back(Layout::columns(layer.outputs + 1) | 1);
       const size_t size = size_t(tile_ * stride_.back());
       values_.emplace_back(size, broadcast<T>(T(1)));
@@ -87,11 +93,11 @@ class Network {
     gradient_.resize(trains ? size_t(shape.vectors) : 0);
   }
 
-  // Rows of a tile, at most.
+  // The most rows of a tile.
   long tile() const { return tile_; }
   const V* gradient() const { return gradient_.data(); }
 
-  // Predictions for the rows x [rows][inputs and a 1] of a tile, `stride()` vectors from row to row.
+  // Returns the predictions for the rows x [rows][inputs and a 1] of a tile, with `stride()` vectors from row to row.
   V* predict(const V* p, const T* x, long rows) {
     affine<T>(p, 0, {x, shape_.layers[0].inputs + 1, 1}, rows);
     for (size_t l = 1; l <= last_; l++) affine<Lhs>(p, l, {lhs(l - 1), stride_[l - 1] * LHS_PER_VECTOR, 1}, rows);
@@ -99,21 +105,24 @@ class Network {
   }
   long stride() const { return stride_[last_]; }
 
-  // To be called when the parameters have changed.
+  // Prepares the backward pass of ByUnit; must be called whenever the parameters have changed.
   void transpose(const V* p) {
     if constexpr (Layout::BY_UNIT)
       for (size_t l = 1; l <= last_; l++) transpose(p, l);
   }
 
-  // Adds the gradient of a tile to that of the tiles before, or, with `reset`, starts anew, and its squared errors to `squares`. The loss
-  // is the sum of these, over all tiles, times scale / 2.
+  // Adds the gradient of a tile to `gradient()`, which `reset` sets to zero first, and its squared errors to `squares`.
+  // The loss is the sum of the squared errors over all tiles, times scale / 2.
   void accumulate_gradient(const V* p, const T* x, const T* y, long rows, V scale, bool reset, V& squares) {
+    // From here on the values of a layer are the derivative of the loss with respect to its pre-activations.
     V* d = predict(p, x, rows);
     for (long n = 0; n < rows; n++, d += stride()) {
       const V error = *d - broadcast<T>(y[n]);
       squares = fma(error, error, squares);
       *d = error * scale;
     }
+
+    // The gradient of a layer's weights reads the activations of the layer below, which the gradient of its inputs overwrites.
     for (size_t l = last_; l > 0; l--) {
       if (!Layout::BY_UNIT && shape_.layers[l].outputs == 1) {
         both_gradients(p, l, rows, reset);
@@ -128,7 +137,7 @@ class Network {
  private:
   const Lhs* lhs(size_t l) const { return reinterpret_cast<const Lhs*>(values_[l].data()); }
 
-  // The weights of a layer with rows and columns exchanged, [O][I].
+  // Writes the transposed weights [O][I] of a layer, in blocks that stay in the cache.
   void transpose(const V* p, size_t l) {
     constexpr long BLOCK = 16;
     const Layer& layer = shape_.layers[l];
@@ -140,6 +149,7 @@ class Network {
         for (long k = i; k < std::min(i + BLOCK, layer.inputs); k++) to[o * across + k] = from[k * down + o];
   }
 
+  // The forward pass of layer l: activation(h w + bias), for h: rows x inputs.
   template <class A>
   void affine(const V* p, size_t l, Matrix<const A> h, long rows) {
     const Layer& layer = shape_.layers[l];
@@ -147,6 +157,8 @@ class Network {
     const V* bias = w.at(layer.inputs, 0);
     V* out = values_[l].data();
     const long stride = stride_[l];
+
+    // ReLU is applied while the sums are still in registers; the other activations hide their cost behind a second pass.
     const auto start = [=](long, long o) { return bias[o]; };
     if (l < last_ && shape_.activation == Activation::Relu)
       product<A, V>(h, w, rows, layer.columns, layer.inputs, start,
@@ -155,6 +167,8 @@ class Network {
       product<A, V>(h, w, rows, layer.columns, layer.inputs, start,
                     [=](long n, long o, V z) { out[n * stride + o] = z; });
     if (l == last_) return;
+
+    // ByUnit: the 1 that follows the units may lie in their last vector, which the product has overwritten.
     for (long n = 0, at = 0; n < rows; n++, at += stride) {
       if (shape_.activation != Activation::Relu)
         activate<T>(shape_.activation, out + at, slope_[l].data() + at, layer.columns);
@@ -162,7 +176,7 @@ class Network {
     }
   }
 
-  // h: inputs (and the 1) x rows.
+  // The gradient of layer l's weights and bias: h d, for h: inputs (and the 1) x rows.
   template <class A>
   void weight_gradient(size_t l, Matrix<const A> h, long rows, bool reset) {
     const Layer& layer = shape_.layers[l];
@@ -176,6 +190,7 @@ class Network {
       product<A, V>(h, d, layer.inputs + 1, O, rows, [=](long i, long o) { return g[i * O + o]; }, finish);
   }
 
+  // The derivative with respect to layer l's inputs, d w', and from it that with respect to the pre-activations below.
   void input_gradient(const V* p, size_t l, long rows) {
     const Layer& layer = shape_.layers[l];
     const Matrix<const Lhs> d{lhs(l), stride_[l] * LHS_PER_VECTOR, 1};
@@ -186,6 +201,8 @@ class Network {
     const V* slope = slope_[l - 1].data();
     V* h = values_[l - 1].data();
     const long stride = stride_[l - 1];
+
+    // Each activation is read and replaced by its derivative as soon as the sum is complete.
     const auto start = [](long, long) { return V{}; };
     if (activation == Activation::Relu)
       product<Lhs, V>(d, w, rows, columns, layer.outputs, start,
@@ -197,7 +214,8 @@ class Network {
       });
   }
 
-  // Both gradients of a layer with one output, ByModel, in one pass over its inputs: there is no matrix to multiply.
+  // Both gradients of a layer with one output, in ByModel. There is no matrix to multiply, so one pass over the inputs is
+  // enough. Blocks of 8 inputs keep their sums in registers.
   void both_gradients(const V* p, size_t l, long rows, bool reset) {
     const long inputs = shape_.layers[l].inputs;
     const bool relu = shape_.activation == Activation::Relu;
@@ -210,6 +228,7 @@ class Network {
     *bias = sum;
   }
 
+  // both_gradients for the C inputs from `first` on.
   template <int C, bool IS_RELU>
   void columns(const V* p, size_t l, long first, long rows, bool reset) {
     const long stride = stride_[l - 1], output_stride = stride_[l], start = shape_.layers[l].start + first;

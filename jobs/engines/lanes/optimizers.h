@@ -1,17 +1,17 @@
-// Optimizers: each one struct with its update and how much it remembers, and the one list from which all else follows.
+// Optimizers: one struct for each, with its update and the size of its state, and the one list of all of them.
 //
-// The formulas and constants are those of torch.optim. An update gets a parameter w and its gradient g, changes the
-// optimizer's state of that parameter in place, and returns the new w.
+// The formulas and constants are those of torch.optim. An update takes a parameter w and its gradient g, changes the state of
+// that parameter in place, and returns the new w.
 #pragma once
 
 #include "functions.h"
 
 namespace lanes {
 
-constexpr int MOST_STATE = 2;  // vectors that any optimizer remembers per parameter
+constexpr int MOST_STATE = 2;  // the most numbers of state per parameter that an optimizer has
 
-// Learning rate and weight decay of each model, and Adam's bias corrections in step t: 1 / (1 - beta1^t) and
-// 1 / sqrt(1 - beta2^t).
+// Learning rate and weight decay of each model, and Adam's bias corrections of step t: `first` is 1 / (1 - beta1^t) and
+// `second` is 1 / sqrt(1 - beta2^t).
 template <class V>
 struct Rate {
   V lr, decay;
@@ -105,9 +105,9 @@ struct RmsProp {
 
 enum class Optimizer : int64_t { LANES_OPTIMIZERS(LANES_OPTIMIZER_MEMBER) COUNT };
 constexpr const char* OPTIMIZER_NAMES = &LANES_OPTIMIZERS(LANES_OPTIMIZER_NAME)[1];  // without the first comma
-constexpr int STATE[] = {LANES_OPTIMIZERS(LANES_OPTIMIZER_STATE)};  // vectors that each remembers per parameter
+constexpr int STATE[] = {LANES_OPTIMIZERS(LANES_OPTIMIZER_STATE)};  // numbers of state per parameter, of each
 
-// One step of one optimizer: weight decay, then the update.
+// One step of one optimizer: weight decay, then the update. Decay is skipped where no model of the group has any.
 template <template <class, class> class Kind, class T, class V>
 void step(V* p, const V* gradient, V* state0, V* state1, const Rate<V>& rate, long count) {
   const Kind<T, V> update(rate);
@@ -125,7 +125,7 @@ void step(V* p, const V* gradient, V* state0, V* state1, const Rate<V>& rate, lo
   }
 }
 
-// One step on the flat parameters of a group. An optimizer that remembers less does not look at the state.
+// One step on all parameters of a group. An optimizer with less state ignores the rest of the arguments.
 template <class T, class V = typename Lanes<T>::V>
 void update(Optimizer optimizer, V* p, const V* gradient, V* state0, V* state1, const Rate<V>& rate, long count) {
   switch (optimizer) {

@@ -1,13 +1,13 @@
-// The one loop that takes the time: a product of matrices whose elements are vectors, each lane a model of its own.
+// The kernel's hot loop: a product of matrices whose elements are vectors.
 //
 //   out[r][c] = start[r][c] + sum over k of a[r][k] * b[k][c]
 //
-// All three products of a layer are this one with other strides: the forward pass (rows x units), the gradient of the
+// All three products of a layer are this one with different strides: the forward pass (rows x units), the gradient of the
 // weights (inputs x units, summed over the rows) and the gradient of the inputs (rows x inputs). Each element is one
 // chain of fused multiply-adds in the order of k, so that its bits depend neither on the blocks nor on the tiles.
 //
-// A block of ROWS x COLUMNS sums stays in registers. Blocks of one band of rows come first: their a stays in the level 1
-// cache, b comes from level 2 once per band.
+// A block of ROWS x COLUMNS sums stays in registers. The blocks of a band of rows are computed one after the other: their
+// part of a stays in the level 1 cache, and b is read from level 2 once per band.
 #pragma once
 
 #include <type_traits>
@@ -22,7 +22,7 @@ constexpr int ROWS = 6, COLUMNS = 4;  // 32 registers
 constexpr int ROWS = 5, COLUMNS = 2;  // 16 registers
 #endif
 
-// A matrix: its first element, and how many elements lie between two of a row and two of a column.
+// A view of a matrix: its first element, and the distance in elements from row to row and from column to column.
 template <class E>
 struct Matrix {
   E* first;
@@ -30,6 +30,7 @@ struct Matrix {
   E* at(long r, long c) const { return first + r * row_stride + c * column_stride; }
 };
 
+// Adds the product of R rows of a and C columns of b to the sums of a block.
 template <int R, int C, class A, class V>
 inline __attribute__((always_inline)) void multiply(V (&sum)[R][C], const A* a, long a_row_stride, long a_column_stride, const V* b,
                                                     long b_row_stride, long b_column_stride, long count) {
@@ -52,6 +53,7 @@ inline __attribute__((always_inline)) void multiply(V (&sum)[R][C], const A* a, 
 template <int N>
 using Int = std::integral_constant<int, N>;
 
+// Calls block for the blocks of a band of R rows, narrower ones at its end.
 template <int R, int C, class F>
 inline __attribute__((always_inline)) void across(long r, long columns, F& block) {
   long c = 0;
@@ -61,6 +63,7 @@ inline __attribute__((always_inline)) void across(long r, long columns, F& block
   for (; c < columns; c++) block(Int<R>(), Int<1>(), r, c);
 }
 
+// Calls `across` with the height of a band as a constant of the compiler.
 template <int R, int C, class F>
 inline __attribute__((always_inline)) void band(long height, long r, long columns, F& block) {
   if (height == R)
@@ -69,7 +72,7 @@ inline __attribute__((always_inline)) void band(long height, long r, long column
     band<R - 1, C>(height, r, columns, block);
 }
 
-// Calls block(height, width, r, c) for blocks that cover rows x columns, in bands as even as can be.
+// Calls block(height, width, r, c) for blocks that cover rows x columns, in bands of heights that differ by one at most.
 template <int R, int C, class F>
 inline __attribute__((always_inline)) void cover(long rows, long columns, F block) {
   const long bands = (rows + R - 1) / R;
@@ -80,7 +83,7 @@ inline __attribute__((always_inline)) void cover(long rows, long columns, F bloc
   }
 }
 
-// out = finish(start + a b): start(r, c) and finish(r, c, sum) are called once per element.
+// Computes start + a b and hands each element to finish. start(r, c) and finish(r, c, sum) are called once per element.
 template <class A, class V, class Start, class Finish>
 void product(Matrix<const A> a, Matrix<const V> b, long rows, long columns, long inner, Start start, Finish finish) {
   cover<ROWS, COLUMNS>(

@@ -1,9 +1,9 @@
-// SIMD vectors of the machine this file is compiled for, and the few operations on them that C++ has no sign for.
+// SIMD vectors of the target machine, and the few operations on them that have no operator in C++.
 //
-// A vector holds one number of each of `count` models. Plain operators (+ - * / < ?:) are the compiler's own vector
-// extension, of g++ and clang++. Every operation is one rounding of IEEE 754 in each lane, and contraction is off
-// (-ffp-contract=off): a lane's bits depend neither on the width of the vectors nor on the compiler's choices. Where
-// there is no fused multiply-add (x86-64 before 2013), fma() rounds twice, and FUSED says so.
+// Operators (+ - * / < ?:) are those of the vector extension of g++ and clang++. Every operation rounds once in each lane,
+// as IEEE 754 says, and contraction is off (-ffp-contract=off). So the bits of a lane depend neither on the width of the
+// vectors nor on the compiler. Where there is no fused multiply-add (x86-64 before 2013), fma() rounds twice and FUSED is
+// false.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ constexpr bool FUSED = true;
 constexpr bool FUSED = false;
 #endif
 
-// V: count numbers of type T; I: as many integers of the same size, what comparisons give (-1 true, 0 false).
+// V: `count` numbers of type T. I: as many integers of the same size, the results of comparisons (-1 true, 0 false).
 template <class T>
 struct Lanes;
 
@@ -81,15 +81,15 @@ inline F64 sqrt(F64 a) { return (F64)_mm_sqrt_pd((__m128d)a); }
 
 template <class T>
 inline typename Lanes<T>::V broadcast(T scalar) {
-  return scalar - typename Lanes<T>::V{};  // every lane; the compiler makes one broadcast of it
+  return scalar - typename Lanes<T>::V{};  // compiled to one broadcast instruction
 }
 inline F32 vector_of(float scalar) { return broadcast<float>(scalar); }
 inline F64 vector_of(double scalar) { return broadcast<double>(scalar); }
 inline F32 vector_of(F32 vector) { return vector; }
 inline F64 vector_of(F64 vector) { return vector; }
 
-// Denormals count as zero while one of these lives, in this thread: the first moment of a dead ReLU unit becomes
-// denormal after some 800 steps of Adam, and would slow every step from there on.
+// Treats denormals as zero in this thread, for the lifetime of the object. The first moment of a dead ReLU unit becomes
+// denormal after about 800 steps of Adam, and would slow every later step.
 class DenormalsFlushed {
  public:
 #if defined(__x86_64__)
