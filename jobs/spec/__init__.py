@@ -1,1 +1,1 @@
-"""The job spec: its fields, its checks, what its errors say, and the variants and trials that it asks for."""
+"""The job spec: its fields, its validation and error messages, and its expansion to variants and trials."""

@@ -1,8 +1,8 @@
-"""The one list of hyperparameters: what each may be, its default, and the tables [train] and [[grid]] made of it.
+"""The one list of hyperparameters, with allowed values and defaults, and the tables [train] and [[grid]] of a spec.
 
 A hyperparameter is added as a field of `Hyperparameters`. Specs, grids, variants, digests, result files and tables
-follow from its fields; only an engine has to be told what to do with it.
-The checks that need more than one table are in checks.py, the expansion to variants in variants.py.
+are derived from its fields; only the engines need code of their own. The checks that need more than one table are in
+checks.py, and the expansion to variants is in variants.py.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _networks(value: Any) -> Any:
-    """Refuse `[64, 64]`, which could mean one network or two, and `[]`."""
+    """Rejects `[64, 64]`, which could mean one network or two, and `[]`."""
     if isinstance(value, list | tuple) and any(isinstance(item, list | tuple) for item in value):
         return value
     remedy = "write a list of networks: [[]] for no hidden layer, [[64, 64]] for two layers of 64 units"
@@ -62,7 +62,7 @@ def _networks(value: Any) -> Any:
 
 
 Axis = Annotated[tuple[T, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-"""A scalar or a list in a [[grid]]; as a default, () stands for the constant of [train]."""
+"""A scalar or a list in a [[grid]]; the default () stands for the constant of [train]."""
 
 _SeedCount = Annotated[int, Field(strict=True, ge=1, le=10**9, examples=[5]), Tag("count")]
 _SeedList = Annotated[tuple[Seed, ...], Field(min_length=1, examples=[[0, 1, 2]]), Tag("list")]
@@ -71,26 +71,27 @@ Seeds = Annotated[_SeedCount | _SeedList, Discriminator(lambda v: "list" if isin
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """All that a variant is but its dataset. It is also [train]: the constants that a grid doesn't list.
+    """Everything that defines a variant except its dataset; also [train], the constants for what a grid doesn't list.
 
-    New fields go to the end: the order is that in which variants vary, and the first ones stand in old digests.
+    New fields go at the end: the order of the fields is that in which variants vary, and the first twelve are part of
+    old digests.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     hidden: Hidden = ()
-    """Units of each hidden layer, from the input side: 0 to 64 layers of 1 to 16,384. () is a linear model."""
+    """Units of each hidden layer, from the input side: 0 to 64 layers of 1 to 16,384 units. () is a linear model."""
     activation: Activation = "relu"
     """Applied after every hidden layer; the output layer is always linear."""
     optimizer: Optimizer = "adam"
     lr: LearningRate = 0.001
     """Learning rate of the first step, above 0."""
     schedule: Schedule = "constant"
-    """How the learning rate changes: not at all, or down to 0 on half a cosine over all epochs."""
+    """The learning rate is constant, or decays to 0 along half a cosine over all epochs."""
     weight_decay: WeightDecay = 0.0
     """At least 0; decoupled from the gradient for adamw only."""
     batch_size: BatchSize = 100
-    """Rows per step, from 1 to the rows of every dataset it is used with."""
+    """Rows per step, from 1 to the number of rows of the smallest dataset that it is used with."""
     epochs: Epochs = 500
     """Passes over the training rows, from 1 to 10,000,000."""
     init: Init = "glorot_uniform"
@@ -98,26 +99,26 @@ class Hyperparameters:
     normalize: Normalize = "unit"
     """Scale of inputs and target."""
     dtype: Dtype = "float32"
-    """Of weights, activations and optimizer state."""
+    """Type of weights, activations and optimizer state."""
     shuffle_seed: Seed = 0
     """Seed of the order of the rows, from 0 to 2**63-1."""
 
     @property
     def in_digests(self) -> tuple[str, ...]:
-        """The names that every digest holds: the first twelve, and later ones that are not at their default.
+        """The names that are part of the digest: the first twelve, and later ones that are not at their default.
 
-        So a trial that an earlier version trained keeps its id when a hyperparameter is added.
+        A trial that an earlier version trained therefore keeps its id when a hyperparameter is added.
         """
         added = [name for name in LATER if getattr(self, name) != DEFAULTS[name]] if LATER else []
         return (*_FIRST, *added) if added else _FIRST
 
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Hyperparameters)}
-"""By the name of a hyperparameter."""
+"""The default of each hyperparameter, by name."""
 AXES = tuple(DEFAULTS)
-"""The hyperparameters in the order in which variants list and vary them: the last one changes fastest."""
+"""Names of the hyperparameters, in the order in which variants list and vary them: the last one changes fastest."""
 _FIRST, LATER = AXES[:12], AXES[12:]
-"""Hyperparameters that were added later: digests leave them out at their defaults, and old result files lack them."""
+"""`LATER` are those that were added later: digests leave them out at their defaults, and old result files lack them."""
 
 
 class _OfDatasets(BaseModel):
@@ -130,7 +131,7 @@ class _OfDatasets(BaseModel):
 
 
 def _axis_of(name: str, kind: Any) -> Any:
-    """What a [[grid]] may say of a hyperparameter: a value or a list of them, of networks always a list."""
+    """Returns the type of a hyperparameter in a [[grid]]: a value or a list of them; of networks always a list."""
     is_list = isinstance(DEFAULTS[name], tuple)
     return Annotated[tuple[kind, ...], BeforeValidator(_networks)] if is_list else Axis[kind]
 
@@ -145,17 +146,17 @@ else:
 
 
 class Grid(_WithAxes):
-    """[[grid]]: the Cartesian product of its lists. A hyperparameter that is left out has the value of [train]."""
+    """[[grid]]: the Cartesian product of its lists. A hyperparameter that it doesn't list has its value in [train]."""
 
     seeds: Seeds = 1
-    """One trial each: a number n up to 10**9 for seeds 0 to n-1, or a list of seeds from 0 to 2**63-1."""
+    """The seeds of each variant: a number n up to 10**9 for seeds 0 to n-1, or a list of seeds from 0 to 2**63-1."""
 
     @property
     def seed_values(self) -> Sequence[int]:
-        """The seeds, each once."""
+        """The distinct seeds."""
         return range(self.seeds) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
 
 
 def axes(grid: Grid, train: Hyperparameters) -> dict[str, tuple[Any, ...]]:
-    """Return the distinct values of every axis but dataset and seeds, in the order of AXES."""
+    """Returns the distinct values of every axis except dataset and seeds, in the order of AXES."""
     return {name: tuple(dict.fromkeys(getattr(grid, name) or (getattr(train, name),))) for name in AXES}

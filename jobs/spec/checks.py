@@ -1,7 +1,7 @@
 """The checks of a job spec that need more than one of its tables.
 
-They read the raw TOML data and skip what is wrong by itself, so that they find everything at once, beside
-other errors too. What one value may be is the models' business (axes.py, datasets/spec.py).
+They read the raw TOML data and skip values that are invalid by themselves, so that all problems of a spec are reported
+at once. The checks of single values are those of the models (axes.py, datasets/spec.py).
 """
 
 import re
@@ -22,24 +22,24 @@ Place = tuple[int | str, ...]
 
 
 MAX_ROWS = 2**41
-"""Of all splits of all datasets: two million shards, whose plan takes 8 s and 1 GB."""
+"""Limit for all splits of all datasets: two million shards, whose plan takes 8 s and 1 GB."""
 MAX_STEPS = 10**15
-"""Of one trial: thirty years at 1 us a step."""
+"""Limit for one trial: thirty years at 1 us per step."""
 RESERVED = re.compile(r"champion|night-[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}")
-"""Names that runs of users can't have: what `predict champion` asks, and the runs of nights."""
+"""Names that are reserved: that of `predict champion`, and those of the runs of nights."""
 
 
 def reserved_name(raw: Raw) -> Iterator[str]:
-    """One line if a new spec takes a name that means something else; stored ones may have it."""
+    """Yields a line if a new spec has a reserved name; stored specs may have one."""
     name = raw.get("name")
     if isinstance(name, str) and RESERVED.fullmatch(name):
         yield f"name: {show(name)} is what the nightly job calls a night's run, or its champion; write another name"
 
 
 def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
-    """One line for each thing that is wrong between the tables of a spec."""
-    yield from _doubled_names(raw)
-    yield from _doubled_rows(raw)
+    """Yields a line for each problem between the tables of a spec."""
+    yield from _duplicate_names(raw)
+    yield from _duplicate_rows(raw)
     yield from _unknown_names(raw)
     yield from _large_batches(raw)
     yield from _endless(raw)
@@ -47,7 +47,7 @@ def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
         yield problem
 
 
-def _doubled_names(raw: Raw) -> Iterator[str]:
+def _duplicate_names(raw: Raw) -> Iterator[str]:
     first: dict[str, int] = {}
     for index, name in _names(raw):
         if first.setdefault(name, index) != index:
@@ -55,8 +55,8 @@ def _doubled_names(raw: Raw) -> Iterator[str]:
             yield f"{path}: dataset[{first[name]}] has this name too; write another name for one of them"
 
 
-def _doubled_rows(raw: Raw) -> Iterator[str]:
-    """Trials are found by what their rows are: those of a twin would be lost among those of the first."""
+def _duplicate_rows(raw: Raw) -> Iterator[str]:
+    """Rejects datasets with equal rows: their trials have equal ids, and would be reported for the first one only."""
     first: dict[str, tuple[int, str]] = {}
     for index, dataset in _valid(NamedDataset, raw, "dataset"):
         twin, name = first.setdefault(dataset.digest, (index, dataset.name))
@@ -75,13 +75,14 @@ def _unknown_names(raw: Raw) -> Iterator[str]:
 
 
 def _large_batches(raw: Raw) -> Iterator[str]:
-    """Each batch size against the smallest dataset of its grid."""
+    """Compares each batch size with the smallest dataset of its grid."""
     rows = {table["name"]: table["rows"] for _, table in _tables(raw, "dataset") if _has_name_and_rows(table)}
     seen = set()
     for index, grid in _tables(raw, "grid"):
         named = [name for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows]
         least = min(named, key=lambda name: rows[name], default=None)
         for place, size in _batch_sizes(raw, index, grid) if least is not None else ():
+            # Several grids may use one batch size of [train]: it is reported once per dataset.
             if _is_count(size) and size > rows[least] and (place, least) not in seen:
                 seen.add((place, least))
                 noun = "row" if rows[least] == 1 else "rows"
@@ -91,12 +92,14 @@ def _large_batches(raw: Raw) -> Iterator[str]:
 
 
 def _endless(raw: Raw) -> Iterator[str]:
-    """What would take longer than anybody waits, counted from the numbers in the spec."""
+    """Rejects more rows or steps than anybody can wait for, counted from the numbers in the spec."""
     datasets = [dataset for _, dataset in _valid(NamedDataset, raw, "dataset")]
     rows = sum(dataset.rows_in(split) for dataset in datasets for split in SPLITS)
     if rows > MAX_ROWS:
         remedy = "write fewer rows and test_rows, or fewer datasets"
         yield f"dataset: {rows:_} rows of all splits together, more than {MAX_ROWS:_}; {remedy}"
+
+    # Upper bounds: the most epochs with the most rows and the smallest batches of each grid.
     rows_of = {dataset.name: dataset.rows for dataset in datasets}
     for index, grid in _tables(raw, "grid"):
         named = [rows_of[name] for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows_of]
@@ -109,7 +112,7 @@ def _endless(raw: Raw) -> Iterator[str]:
 
 
 def _axis(raw: Raw, grid: Raw, key: str) -> list[Any]:
-    """The values of an axis, those of [train] or the default where the grid leaves it open."""
+    """Returns the values of an axis; if the grid doesn't list it, that of [train] or the default."""
     train = raw.get("train")
     constants = train if isinstance(train, dict) else {}
     value = grid.get(key, constants.get(key, DEFAULTS[key]))
@@ -130,7 +133,7 @@ def _has_name_and_rows(table: Raw) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 10**12  # what is out of range has an error of its own
+    return type(value) is int and 1 <= value <= 10**12  # a value out of range has its own error
 
 
 def _names(raw: Raw) -> Iterator[tuple[int, str]]:
@@ -147,7 +150,7 @@ def _tables(raw: Raw, key: str) -> Iterator[tuple[int, Raw]]:
 
 
 def _values(table: Raw, place: Place, key: str) -> Iterator[tuple[Place, Any]]:
-    """Yield the value or the values of an axis, each with its place; none if it is left out."""
+    """Yields the value or values of an axis, each with its place; none if the axis isn't listed."""
     if key in table:
         values = table[key] if isinstance(table[key], list) else [table[key]]
         for index, value in enumerate(values):
@@ -155,7 +158,7 @@ def _values(table: Raw, place: Place, key: str) -> Iterator[tuple[Place, Any]]:
 
 
 def _valid(model: type[M], raw: Raw, key: str) -> Iterator[tuple[int, M]]:
-    """Yield the tables that are valid by themselves."""
+    """Yields the tables that are valid by themselves."""
     for index, table in _tables(raw, key):
         try:
             yield index, model.model_validate(table)

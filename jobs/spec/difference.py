@@ -1,4 +1,4 @@
-"""What two job specs of one name differ in, for whoever is about to run the second over the first."""
+"""The differences between two job specs of one name, for a user who is about to replace the first run by the second."""
 
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -10,7 +10,7 @@ from sumsquares.jobs.spec.messages import show
 
 
 def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
-    """Write a line per difference, `grid[0].lr: [0.001] -> [0.001, 0.01]`; none just if the digests are equal."""
+    """Returns a line per difference, `grid[0].lr: [0.001] -> [0.001, 0.01]`; none if and only if digests are equal."""
     return list(dict.fromkeys([*_datasets(old, new), *_grids(old, new)]))
 
 
@@ -28,7 +28,7 @@ def _datasets(old: JobSpec, new: JobSpec) -> Iterator[str]:
 
 
 def _grids(old: JobSpec, new: JobSpec) -> Iterator[str]:
-    """Leave out grids that both specs have, wherever they stand, and compare the others in pairs."""
+    """Compares in pairs the grids that only one of the specs has; the position of a grid makes no difference."""
     before, after = _indices(old), _indices(new)
     only_old = [index for key, index in before.items() if key not in after]
     only_new = [index for key, index in after.items() if key not in before]
@@ -40,7 +40,7 @@ def _grids(old: JobSpec, new: JobSpec) -> Iterator[str]:
 
 
 def _indices(spec: JobSpec) -> dict[bytes, int]:
-    """Map each distinct grid to its place in the spec."""
+    """Maps each distinct grid to its first index in the spec."""
     return {canonical_json(grid): index for index, grid in reversed([*enumerate(spec.canonical_grids)])}
 
 

@@ -1,6 +1,6 @@
-"""What is wrong with a job spec: one error with one line per problem, each with its path and a remedy.
+"""The error of an invalid job spec: one line per problem, each with its path and a remedy.
 
-The words for values are in messages.py, the rules in the models.
+The phrases for values are in messages.py, and the rules in the models.
 """
 
 import re
@@ -15,14 +15,14 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.spec.messages import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
 
 MAX_PROBLEMS = 100
-"""Problems listed at most: a 1 MiB file can hold 100,000, and looking for a similar name costs up to 5 ms."""
+"""The most problems that are listed: a file of 1 MiB can have 100,000, and finding a similar name takes up to 5 ms."""
 
 _ABSENT = object()
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class SpecError(ValueError):
-    """A spec that can't be run. Its message lists all problems: "path: what is wrong; what to write"."""
+    """An invalid spec. The message lists all problems: "path: what is wrong; what to write"."""
 
     exit_code = exits.USAGE
 
@@ -44,25 +44,25 @@ class SpecError(ValueError):
 
 
 def problems_of(error: ValidationError, raw: dict[str, Any], schema: Schema) -> Iterator[str]:
-    """One line for each error that pydantic found in `raw`; `schema` is the JSON schema of the whole spec."""
+    """Yields a line for each error that pydantic found in `raw`; `schema` is the JSON schema of the whole spec."""
     for detail in error.errors(include_url=False, include_input=False):
         path, value = _place(detail["loc"], raw)
-        invalid_items = detail["type"] == "too_short" and value  # each has a line of its own
-        derived = value is _ABSENT and detail["type"] != "missing"  # a default made of a wrong value
+        invalid_items = detail["type"] == "too_short" and value  # each of them has its own line
+        derived = value is _ABSENT and detail["type"] != "missing"  # a default that is computed from an invalid value
         if not invalid_items and not derived:
             yield f"{path}: {_problem(detail, value, schema)}"
 
 
 def path_of(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """Return a location as the user would write it: `dataset[1] "squares".largest`, `grid[0].lr[2]`."""
+    """Returns a location as the user would write it: `dataset[1] "squares".largest`, `grid[0].lr[2]`."""
     return _place(loc, raw)[0]
 
 
 def _place(loc: tuple[int | str, ...], raw: Any) -> tuple[str, Any]:
-    """Return the path and the raw value there.
+    """Returns the path of a location and the raw value there.
 
-    Parts of `loc` that the raw data doesn't have are left out: the index into a scalar that was read as a
-    list of one, the tag of a union.
+    Parts of `loc` that the raw data doesn't have are left out: the tag of a union, and the index into a scalar that was
+    read as a list of one.
     """
     path = ""
     for part in loc:
@@ -81,15 +81,17 @@ def _name_of(table: Any) -> str:
 
 
 def _problem(detail: ErrorDetails, value: Any, schema: Schema) -> str:
-    """Say what is wrong with one value and what to write, without its path."""
+    """Describes the problem with one value and its remedy, without the path."""
     kind, loc = detail["type"], detail["loc"]
-    if kind == "value_error":  # raised by a model's own check, which names values and remedy
+    if kind == "value_error":  # raised by a validator, whose message names the values and the remedy
         return str(detail["ctx"]["error"])
     if kind == "spec_networks":
         return detail["msg"]
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model, and of a dataclass
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model and of a dataclass
         keys = schema_at(loc[:-1], schema).get("properties", {})
         return f"unknown key; {similar(str(loc[-1]), keys)}the valid keys here are {listing(keys)}"
+
+    # The remedy for all other errors is what the schema allows.
     node = schema_at(loc, schema)
     if node.get("type") == "array" and "$ref" in node["items"]:
         return f"{_wrong(kind, value)}; write [[{loc[-1]}]], in double brackets, for at least one table"
@@ -116,7 +118,7 @@ def _wrong(kind: str, value: Any) -> str:
 
 
 def _hint(kind: str, loc: tuple[int | str, ...], value: Any, node: Schema) -> str:
-    """Name the likely mistake, where there is one."""
+    """Names the likely mistake, if there is one."""
     if kind == "literal_error" and isinstance(value, str):
         return similar(value, node.get("enum", ()))
     if loc[0] == "train" and len(loc) > 1 and isinstance(value, list) and kind != "too_long":

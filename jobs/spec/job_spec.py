@@ -1,6 +1,6 @@
 """The job spec: a TOML file of datasets, training constants and grids, validated once and frozen.
 
-All that is wrong with one is raised as a single SpecError. It is not expanded here (variants.py).
+All problems are raised as a single SpecError. The expansion to variants is in variants.py.
 """
 
 import hashlib
@@ -24,34 +24,34 @@ __all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec", "par
 
 
 class JobSpec(BaseModel):
-    """What a run shall do. load_spec and parse_spec make it, and check its tables against each other."""
+    """The work of a run. `load_spec` and `parse_spec` create it, and check its tables against each other."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["question"])]
-    """The run's name and folder in the store: 1..64 of a-z, 0-9, _ and -, the first a letter or digit."""
+    """Name of the run and of its folder in the store: 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit."""
     datasets: Annotated[tuple[NamedDataset, ...], Field(alias="dataset", min_length=1)]
-    """[[dataset]]: names and rows are each different."""
+    """[[dataset]]: no two have the same name or the same rows."""
     train: Hyperparameters = Hyperparameters()
-    """[train]: what the grids leave open."""
+    """[train]: the values of hyperparameters that a grid doesn't list."""
     engine: Engine = "auto"
-    """What trains: auto, or torch or lanes by name. No part of a trial's id, nor of the digest."""
+    """auto, torch or lanes. It is part neither of a trial's id nor of the digest."""
     grids: Annotated[tuple[Grid, ...], Field(alias="grid", min_length=1)]
-    """[[grid]]: they add up, equal variants count once."""
+    """[[grid]]: the variants are the union of those of all grids."""
 
     _source_text: bytes = PrivateAttr(default=b"")
 
     @property
     def source_text(self) -> bytes:
-        """The file as it was, comments included, without the seal of a stored one; no part of the digest."""
+        """The bytes of the file, with comments, and without the seal of a stored spec; not part of the digest."""
         return self._source_text
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex of the work: datasets with their names, and the values of all grids.
+        """SHA-256 in hex of the work: the datasets with their names, and the values of all grids.
 
-        The same for any order of keys, tables and lists, for constants moved from [train] to a grid, and for
-        another name of the run. Like those of variants, it leaves out later hyperparameters at their defaults.
+        It doesn't depend on the order of keys, tables and lists, on whether a constant is in [train] or in the grids,
+        or on the name of the run. Like the digests of variants, it leaves out later hyperparameters at their defaults.
         """
         datasets = {dataset.name: dataset.digest for dataset in self.datasets}
         grids = sorted({canonical_json(_without_later(grid)).decode() for grid in self.canonical_grids})
@@ -59,14 +59,19 @@ class JobSpec(BaseModel):
 
     @property
     def canonical_grids(self) -> tuple[dict[str, Any], ...]:
-        """All axes of each grid, those of [train] too: the grids in the order of the spec, values sorted."""
+        """All axes of each grid, with those of [train]; grids are in the order of the spec, and values are sorted."""
         return tuple(_canonical(grid, self.train) for grid in self.grids)
 
 
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
-    """Read and check a user's spec. Raises SpecError if the file can't be read, or with all that is wrong in it."""
+    """Reads and validates a user's spec.
+
+    Raises:
+        SpecError: the file can't be read, or the spec is invalid; it lists all problems.
+
+    """
     try:
-        text = read_plain(Path(path), MAX_BYTES + 128)  # a seal
+        text = read_plain(Path(path), MAX_BYTES + 128)  # room for a seal
     except NotPlain as error:
         remedy = "give the path of a job spec in TOML, a plain file of at most 1 MiB"
         raise SpecError(str(path), [f"not read: it is {error.strerror}; {remedy}"]) from None
@@ -77,10 +82,14 @@ def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
 
 
 def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool = False) -> JobSpec:
-    """Check the bytes of a spec, which messages call `source`. Raises SpecError with all that is wrong.
+    """Validates the bytes of a spec, which messages call `source`.
 
-    A spec of more than `max_trials` trials is refused from the lengths of its lists, before it is expanded; a `new`
-    one, which is no store's, for a name that the nights have taken.
+    A spec of more than `max_trials` trials is rejected from the lengths of its lists, before it is expanded. A `new`
+    spec, which is not from a store, must not have a reserved name.
+
+    Raises:
+        SpecError: the spec is invalid; it lists all problems.
+
     """
     raw = read_toml(text, source)
     across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials))
@@ -97,9 +106,11 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
 
 
 def parse_stored(data: bytes, source: str) -> JobSpec:
-    """Check the bytes of a spec in a store; its limit on trials was applied when it was new.
+    """Validates the bytes of a stored spec; the limit of trials was applied when it was new.
 
-    Raises SpecError with all that is wrong, or where its seal is broken.
+    Raises:
+        SpecError: the spec is invalid, or its seal doesn't match.
+
     """
     try:
         return parse_spec(unsealed(data), source, max_trials=2**63)
@@ -108,7 +119,7 @@ def parse_stored(data: bytes, source: str) -> JobSpec:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON of one form: sorted keys, no spaces, shortest float that reads back the same. Refuses NaN."""
+    """Returns canonical JSON: sorted keys, no spaces, and the shortest floats that round-trip. NaN is a ValueError."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 

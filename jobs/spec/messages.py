@@ -1,7 +1,7 @@
-"""Values and allowed values of a job spec in words, short and escaped, for its error messages.
+"""Phrases for the error messages of a job spec: values, short and escaped, and the values that are allowed.
 
-The allowed values are read from the models' JSON schema, so that a limit is written down once, beside its
-field. Here is no rule about what a spec may hold.
+The allowed values are read from the models' JSON schema, so that a limit is written once, next to its field. No rule
+about specs is defined here.
 """
 
 import difflib
@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any
 
-_LONGEST = 60  # characters of one value that a message shows
+_LONGEST = 60  # the most characters of one value in a message
 
 Schema = dict[str, Any]
 
 
 def show(value: Any) -> str:
-    """Write a value as TOML does, in ASCII, without control characters, and short."""
+    """Formats a value as in TOML, shortened, in ASCII and without control characters."""
     if isinstance(value, str):
         cut = value if len(value) <= _LONGEST else value[:20] + "..."
         rest = "" if len(value) <= _LONGEST else f" ({len(value)} characters)"
@@ -31,7 +31,7 @@ def show(value: Any) -> str:
 
 
 def _show_list(values: list[Any] | tuple[Any, ...], depth: int) -> str:
-    """Show the first values, three lists deep: a hostile spec may nest them 900 times."""
+    """Formats the first values, three lists deep: a hostile spec may nest 900 lists."""
     lists = (list, tuple)
     shown = [_show_list(v, depth - 1) if isinstance(v, lists) and depth else show_leaf(v) for v in values[:5]]
     more = [f"... {len(values)} values in all"] if len(values) > 5 else []
@@ -40,12 +40,12 @@ def _show_list(values: list[Any] | tuple[Any, ...], depth: int) -> str:
 
 
 def show_leaf(value: Any) -> str:
-    """One item of a list; a list that is nested too deeply to be shown is cut."""
+    """Formats an item of a list; a list that is nested too deeply is abbreviated."""
     return "[...]" if isinstance(value, list | tuple) and value else show(value)
 
 
 def found(value: Any) -> str:
-    """Show a value together with its kind, for when the kind is what's wrong."""
+    """Formats a value with its type, for errors about the type."""
     if isinstance(value, list):
         return f"a list of {len(value)}" if value else "an empty list"
     if isinstance(value, dict):
@@ -55,42 +55,42 @@ def found(value: Any) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a file's name as it is, or quoted and escaped if it would not print as one short line."""
+    """Returns a file name, quoted and escaped if it would not print as one short line."""
     return text if text.isprintable() and len(text) <= 1000 else show(text)
 
 
 def similar(word: str, known: Iterable[str]) -> str:
-    """`did you mean "relu"? ` if a known word is close, else nothing. Costs up to 5 ms, hence the limits."""
+    """Returns `did you mean "relu"? ` if a known word is similar, else "". It takes up to 5 ms, hence the limits."""
     near = difflib.get_close_matches(word, islice(known, 100), n=1) if len(word) <= _LONGEST else []
     return f"did you mean {show(near[0])}? " if near else ""
 
 
 def listing(words: Collection[str]) -> str:
-    """Put the words in quotes, at most 30 of them."""
+    """Lists the words in quotes, at most 30 of them."""
     rest = f" and {len(words) - 30} more" if len(words) > 30 else ""
     return ", ".join(show(word) for word in islice(words, 30)) + rest
 
 
 def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
-    """Return the part of the JSON schema for the value at a pydantic location, {} if there is none."""
+    """Returns the part of the JSON schema for the value at a pydantic location, or {} if there is none."""
     node = root
     for part in loc:
         if isinstance(part, int):
             lists = [branch for branch in _branches(node) if "items" in branch]
             node = lists[0]["items"] if lists else {}
-        elif "oneOf" not in node:  # the tag of a union is no key
+        elif "oneOf" not in node:  # the tag of a union is not a key
             node = node.get("properties", {}).get(part, {})
         node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
     return node
 
 
 def allowed(node: Schema) -> str:
-    """Say what the schema allows: `a whole number from 1 to 16`, `one of "sgd", "adam"`."""
+    """Describes what the schema allows: `a whole number from 1 to 16`, `one of "sgd", "adam"`."""
     return " or ".join(_allowed(branch) for branch in _branches(node))
 
 
 def such_as(node: Schema) -> str:
-    """`, such as 0.001`, where the allowed values are not already listed."""
+    """Returns an example, `, such as 0.001`, unless the allowed values are already listed."""
     value = _example(node)
     return "" if value is None or "enum" in node else f", such as {json.dumps(value)}"
 
@@ -136,6 +136,6 @@ def _example(node: Schema) -> Any:
 
 
 def _branches(node: Schema) -> list[Schema]:
-    """Return the alternatives of a union, without null, which TOML doesn't have, or the schema itself."""
+    """Returns the alternatives of a union without null, which TOML doesn't have; otherwise the schema itself."""
     alternatives = node.get("oneOf") or node.get("anyOf") or [node]
     return [branch for branch in alternatives if branch.get("type") != "null"]

@@ -1,4 +1,4 @@
-"""The program that trains a variant: what every model of its packs shares, for the engines."""
+"""The program of a variant: what all models of its packs have in common for an engine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ _shared_of = attrgetter(*_SHARED)
 
 
 def program_of(variant: Variant) -> Program:
-    """The program that trains a variant: the hyperparameters that `Program` has, and the shape of the dataset."""
+    """Returns the program of a variant: the hyperparameters that are fields of `Program`, and the dataset's shape."""
     shared = dict(zip(_SHARED, _shared_of(variant), strict=True))
     return Program(inputs=variant.dataset.inputs, rows=variant.dataset.rows, **shared)

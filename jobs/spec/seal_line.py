@@ -1,7 +1,7 @@
-"""The seal of a stored spec: its last line, a comment that names the SHA-256 of all bytes above it.
+"""The seal of a stored spec: its last line, a comment with the SHA-256 of all bytes above it.
 
-A spec without that line was written by an earlier version, or by a person. It is accepted here: whether it has to have
-one, the record beside it knows.
+A spec without a seal was written by an earlier version or by a person. It is accepted here; whether it must have one
+follows from the record next to it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ _HEAD = b"# sha256 of all bytes above: "
 _LENGTH = len(_HEAD) + 64 + 1
 _LINE = re.compile(re.escape(_HEAD) + rb"[0-9a-f]{64}\n")
 _ALIKE = 0.8
-"""Share of a seal's bytes that stand where they belong, from which on a last line is one that was damaged."""
+"""From this share of matching bytes on, a last line is a damaged seal."""
 
 
 class SealError(ValueError):
-    """The bytes above a seal, or the seal itself, are not those that were written."""
+    """The seal is damaged, or doesn't match the bytes above it."""
 
 
 def seal_text(text: bytes) -> bytes:
-    """The bytes to store."""
+    """Returns the text with its seal, to be stored."""
     above = text if text.endswith(b"\n") else text + b"\n"
     return above + _line(above)
 
@@ -32,15 +32,15 @@ def is_sealed(data: bytes) -> bool:
 
 
 def without_seal(data: bytes) -> bytes:
-    """The text above a last line that has the form of a seal, whatever it says; without one all of it."""
+    """Returns the text without its seal, which is not verified; all of it if it has no seal."""
     return data[:-_LENGTH] if is_sealed(data) else data
 
 
 def unsealed(data: bytes) -> bytes:
-    """The text above the seal, or all of it where there is none.
+    """Verifies the seal and returns the text above it, or all of the text if it has no seal.
 
     Raises:
-        SealError: the seal says something else, is damaged or cut off, or something follows it.
+        SealError: the seal doesn't match the text, is damaged or cut off, or is not the end of the file.
 
     """
     above = data[:-_LENGTH]
@@ -60,7 +60,7 @@ def _line(above: bytes) -> bytes:
 
 
 def _is_nearly_one(data: bytes) -> bool:
-    """Whether the end is a seal with other bytes in it, or the beginning of one."""
+    """Whether the last line is a seal with some bytes changed, or the beginning of a seal."""
     last = data[data.rstrip(b"\n").rfind(b"\n") + 1 :].rstrip(b"\n")
     if len(last) > 1 and (_HEAD.startswith(last) or last.startswith(_HEAD)):
         return True
@@ -68,7 +68,7 @@ def _is_nearly_one(data: bytes) -> bool:
 
 
 def _alike(end: bytes) -> float:
-    """The share of the bytes of a seal that stand at their places."""
+    """The share of bytes that match a seal at their positions."""
     hits = sum(found == wanted for found, wanted in zip(end, _HEAD, strict=False))
     hits += sum(byte in b"0123456789abcdef" for byte in end[len(_HEAD) : _LENGTH - 1])
     return hits / _LENGTH

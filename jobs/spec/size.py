@@ -1,4 +1,4 @@
-"""How many trials a job spec asks for, counted from the lengths of its lists: nothing is expanded here."""
+"""The number of trials of a job spec, computed from the lengths of its lists without expanding them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.spec.axes import AXES, Grid
 
 TRIAL_BYTES = 500
-"""Of memory for a trial that is expanded, planned and summarised: measured 130 (all seeds) to 460 (all variants)."""
+"""Memory per trial that is expanded, planned and summarised; measured: 130 (only seeds) to 460 (only variants)."""
 MAX_TRIALS = 1_000_000
-"""A larger spec is refused unless the caller allows it: expanding 1,000,000 trials takes 11 s and 460 MB."""
+"""The limit unless the caller raises it: expanding 1,000,000 trials takes 11 s and 460 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class GridSize:
-    """The trials of one grid, were no two of its variants equal."""
+    """The number of trials of one grid, if no two of its variants were equal."""
 
     index: int
-    """Its place in the spec, from 0."""
+    """Index of the grid in the spec."""
     factors: tuple[tuple[str, int], ...]
-    """Distinct values of dataset, of each axis, and of seeds; axes of one value are left out."""
+    """Numbers of distinct datasets, values of each axis, and seeds, without those that are 1."""
 
     @property
     def trials(self) -> int:
@@ -34,7 +34,7 @@ class GridSize:
 
 @dataclass(frozen=True, slots=True)
 class SizeReport:
-    """Upper bounds: equal variants, within a grid or of several, are counted as often as they are written."""
+    """Upper bounds of the numbers of trials: equal variants, in one grid or in several, are counted each time."""
 
     grids: tuple[GridSize, ...]
 
@@ -44,11 +44,13 @@ class SizeReport:
         return sum(grid.trials for grid in self.grids)
 
     def problem(self, max_trials: int) -> str | None:
-        """Say, if that is too many, the count, the largest grids' factors, and the option where it would help."""
-        there = available_memory()
-        possible = there // TRIAL_BYTES
+        """Returns a message if there are too many trials: the count, the factors of the largest grids, and a remedy."""
+        available = available_memory()
+        possible = available // TRIAL_BYTES
         if self.trials <= min(max_trials, possible):
             return None
+
+        # --max-trials is offered only as far as the trials fit into memory.
         largest = sorted(self.grids, key=lambda grid: -grid.trials)[:3]
         factors = "; ".join(str(grid) for grid in largest)
         remedy = f"shorten its lists, or allow it with --max-trials {self.trials}"
@@ -56,12 +58,12 @@ class SizeReport:
         if self.trials > possible:
             remedy = f"shorten its lists; --max-trials allows what fits into memory, {possible:_} trials"
             needed = self.trials * TRIAL_BYTES
-            why = f"which take {needed / 1e9:,.1f} GB of memory, and {there / 1e9:,.1f} GB are free"
+            why = f"which take {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free"
         return f"grid: {self.trials:_} trials, {why} ({factors}); {remedy}"
 
 
 def size_of(grids: Iterable[tuple[int, Grid]]) -> SizeReport:
-    """Count the trials of grids, each given with its place in the spec."""
+    """Counts the trials of grids, each given with its index in the spec."""
     return SizeReport(tuple(GridSize(index, _factors(grid)) for index, grid in grids))
 
 

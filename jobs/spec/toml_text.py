@@ -1,6 +1,6 @@
-"""The bytes of a job spec as plain TOML data: size, encoding and syntax, in bounded time and memory.
+"""Parses the bytes of a job spec as TOML, in bounded time and memory: checks of size, encoding and syntax.
 
-What the data mean is checked elsewhere (job_spec.py); here is only what any hostile file could do to the parser.
+The data are validated elsewhere (job_spec.py). This module protects the parser against hostile files.
 """
 
 import re
@@ -10,13 +10,13 @@ from typing import Any
 from sumsquares.jobs.spec.errors import SpecError
 
 MAX_BYTES = 1 << 20
-"""A spec's size limit. The longest legitimate one is some 10 KB; tomllib takes about 0.6 s for 1 MiB."""
+"""Size limit of a spec. The longest legitimate ones have some 10 KB; tomllib takes about 0.6 s for 1 MiB."""
 
 MAX_VALUES = 50_000
-"""Tables, keys and list items. Half a million wrong ones in 1 MiB would cost 6 s and 700 MB to name."""
+"""Limit of tables, keys and list items. Reporting half a million invalid ones in 1 MiB would take 6 s and 700 MB."""
 
-# tomllib's time is quadratic in the parts of a dotted key: 40,000 parts (80 KB) take 34 s. A spec's have two.
-# The look-behind and the possessive quantifiers keep this search linear: no scan passes over another's start.
+# tomllib's time is quadratic in the parts of a dotted key: 40,000 parts (80 KB) take 34 s. A spec's keys have two.
+# The look-behind and the possessive quantifiers keep this search linear, since no two scans overlap.
 _MANY_PARTS = re.compile(
     r"""(?<![\w\-"'.\\]) (?: (?: [\w-]++ | "(?:[^"\\\n]|\\.)*+" | '[^'\n]*+' ) [ \t]*+ \. [ \t]*+ ){16}""",
     re.ASCII | re.VERBOSE,
@@ -26,13 +26,21 @@ _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)
 
 
 def read_toml(data: bytes, source: str) -> dict[str, Any]:
-    """Parse a spec's bytes. Raises SpecError, with line and column, unless they are 1 MiB of TOML at most."""
+    """Parses a spec's bytes.
+
+    Raises:
+        SpecError: they are not TOML, with line and column, or exceed a limit.
+
+    """
+    # Before parsing: what would make the parser slow.
     if len(data) > MAX_BYTES:
         raise SpecError(source, [f"the file has more than {MAX_BYTES:_} bytes (1 MiB); is it a job spec?"])
     text = _decode(data, source)
     if many := _MANY_PARTS.search(text):
         found = "a key with more than 16 dotted parts"
         raise _at(text, many.start(), source, found, "write at most two, as in train.lr")
+
+    # After parsing: what would make the validation slow.
     raw = _parse(text, source)
     if (count := _count_values(raw)) > MAX_VALUES:
         remedy = "shorten its lists; many seeds are written as a number, seeds = 1000"
@@ -48,27 +56,27 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         raise _at(text, _deepest(text), source, "lists or tables are nested too deeply", remedy) from None
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(error, text, source) from None
-    except ValueError:  # Python refuses to read integers of more than 4,300 digits
+    except ValueError:  # Python doesn't convert integers of more than 4,300 digits
         digits = _MANY_DIGITS.search(text)
         place = digits.start() if digits else 0
         raise _at(text, place, source, "a number has thousands of digits", "write at most 19") from None
 
 
 def _decode(data: bytes, source: str) -> str:
-    """UTF-8, with or without the byte order mark that Windows editors put in front."""
+    """Decodes UTF-8, with or without the byte order mark of Windows editors."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # With a byte order mark, `error` counts from behind it, in its own copy of the bytes.
+        # With a byte order mark, `error.start` is an index of `error.object`, which lacks the mark.
         before = error.object[: error.start].decode("utf-8")
         found = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
         raise _at(before, len(before), source, found, "save the file with the encoding UTF-8") from None
 
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, source: str) -> SpecError:
-    """Pass on the parser's own words, cut, since they may quote a key of any length.
+    """Returns an error with the parser's message, which is truncated since it may quote a key of any length.
 
-    The line itself is not echoed: a file that isn't a spec may hold anything, such as a password.
+    The line itself is not shown: a file that isn't a spec may contain anything, such as a password.
     """
     message = str(error)
     position = _POSITION.search(message)
@@ -92,7 +100,7 @@ def _count_values(raw: dict[str, Any]) -> int:
 
 
 def _deepest(text: str) -> int:
-    """Roughly where nesting gets out of hand: the bracket behind which 100 more are open than closed."""
+    """The approximate place of too deep nesting: the bracket after which 100 are open."""
     depth = 0
     for bracket in re.finditer(r"[\[{\]}]", text):
         depth += 1 if bracket[0] in "[{" else -1

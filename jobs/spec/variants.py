@@ -1,6 +1,6 @@
-"""Variants and trials: the points of a job spec's grids, each with the digest of all its result depends on.
+"""Variants and trials: the points of a job spec's grids, each with a digest of everything that its result depends on.
 
-They say what is trained, not in which order or with whom: packs are planned elsewhere.
+They define what is trained. In which order and in which packs is planned in stages/packs.py.
 """
 
 import gc
@@ -17,33 +17,33 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, LATER, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.job_spec import JobSpec
 
-TRAINING_VERSION = 3  # part of every digest: raise it with any change of what a trial's numbers are
+TRAINING_VERSION = 3  # part of every digest: must be raised with any change of a trial's numbers
 
-_ID_LENGTH = 16  # hex digits, 64 bits: two of 1,000,000 trials meet with a probability of 3e-8
+_ID_LENGTH = 16  # hex digits, 64 bits: two of 1,000,000 trials collide with a probability of 3e-8
 _REALS = tuple(name for name, default in DEFAULTS.items() if isinstance(default, float))
 _reals_of = attrgetter(*_REALS)
-_JSON = {str: '"%s"', int: "%s", float: "%s", tuple: "[%s]"}  # nothing needs an escape
-_dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # 10 us otherwise, for each variant
+_JSON = {str: '"%s"', int: "%s", float: "%s", tuple: "[%s]"}  # no value needs escaping
+_dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # saves 10 us per variant
 
 
 @dataclass(frozen=True, slots=True)
 class Variant(Hyperparameters):
-    """One point of a grid without a seed: hyperparameters and the dataset that they are tried on."""
+    """One point of a grid without a seed: hyperparameters and a dataset."""
 
     dataset: NamedDataset = field(kw_only=True)
     digest: str = field(init=False, repr=False, compare=False)
-    """SHA-256 in hex of the dataset's digest (so not its name), the hyperparameters and the training version."""
+    """SHA-256 in hex of the dataset's digest (without its name), the hyperparameters and the training version."""
 
     def __post_init__(self) -> None:
-        if not self.hidden:  # nothing to activate: such variants are equal
+        if not self.hidden:  # without hidden layers all activations are the same variant
             object.__setattr__(self, "activation", "identity")
         for real in _reals_of(self):
-            if type(real) is not float:  # 1 and 1.0 are one learning rate
+            if type(real) is not float:  # 1 and 1.0 are the same learning rate
                 self._make_reals_floats()
         object.__setattr__(self, "digest", hashlib.sha256(self._canonical().encode()).hexdigest())
 
     def _canonical(self) -> str:
-        """JSON with sorted keys of all that the digest depends on: in 2 us, against 7 of the json module."""
+        """Canonical JSON of everything that the digest depends on; takes 2 us instead of 7 with the json module."""
         template, values_of = _form(self.in_digests) if LATER else _FORM
         return template % values_of(self)
 
@@ -62,12 +62,12 @@ class Variant(Hyperparameters):
 
     @property
     def dataset_digest(self) -> str:
-        """The digest of what is learnt from."""
+        """The digest of the dataset."""
         return str(_dataset_digest(self.dataset))
 
     @property
     def parameters(self) -> int:
-        """Weights and biases of all layers, the output layer of one unit included."""
+        """Number of weights and biases of all layers, including the output layer of one unit."""
         return sum((below + 1) * above for below, above in pairwise((self.dataset.inputs, *self.hidden, 1)))
 
 
@@ -85,24 +85,24 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """The digest's first 16 hex digits: the name under which the trial's result is found."""
+        """The digest's first 16 hex digits, which identify the trial's result."""
         return self.digest[:_ID_LENGTH]
 
 
 def variants(spec: JobSpec) -> list[Variant]:
-    """List the variants, equal ones once, in the order of the spec: the last axis changes fastest."""
+    """Returns the distinct variants in the order of the spec: the last axis changes fastest."""
     with _collector_paused():
         return [variant for variant, _ in _expand(spec)]
 
 
 def trials(spec: JobSpec) -> list[Trial]:
-    """List the trials, equal ones once: the variants in their order, each with all its seeds."""
+    """Returns the distinct trials: the variants in their order, each with all its seeds."""
     with _collector_paused():
         return [Trial(variant, seed) for variant, seeds in _expand(spec) for seed in seeds]
 
 
 def _expand(spec: JobSpec) -> Iterable[tuple[Variant, Sequence[int]]]:
-    """Return each variant once, with the seeds of all grids that hold it."""
+    """Returns each distinct variant with the seeds of all grids that contain it."""
     found: dict[str, tuple[Variant, Sequence[int]]] = {}
     for grid in spec.grids:
         seeds = grid.seed_values
@@ -115,7 +115,7 @@ def _expand(spec: JobSpec) -> Iterable[tuple[Variant, Sequence[int]]]:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pauses the garbage collector: it would look at all variants again and again, a fifth of the time."""
+    """Pauses the garbage collector, which would scan all variants repeatedly and take a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -134,7 +134,7 @@ def _variants_of(grid: Grid, spec: JobSpec) -> Iterator[Variant]:
 
 @lru_cache
 def _form(names: tuple[str, ...]) -> tuple[str, Callable[[Variant], tuple[Any, ...]]]:
-    """Canonical JSON of these hyperparameters with a placeholder for each value, and the values, as attributes."""
+    """Returns a template of the canonical JSON of these hyperparameters, and a function that gets its values."""
     attributes = dict(zip(names, names, strict=True)) | {"hidden": "_hidden", "dataset": "dataset_digest"}
     ordered = sorted(attributes)
     items = [f'"{name}":{_JSON[type(DEFAULTS.get(name, ""))]}' for name in ordered]
