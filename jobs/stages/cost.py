@@ -1,4 +1,4 @@
-"""Estimates the cost of a plan before it runs: operations, memory, and time by a short measurement."""
+"""Estimates the cost of a plan before it runs: operations, memory, and the time, from a short measurement."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.train import models_of
 
 MEASURED_SHAPES = 6
-"""The costliest shapes are measured; the times of the others are corrected by the median of their factors."""
+"""How many of the most expensive shapes are measured; the others are corrected by the median of their factors."""
 MEASURED_STEPS = 40
-"""Per shape at most, the first half as warm-up: about 0.1 s for a cache-sized pack of small networks."""
+"""Limit per shape; the first half is warm-up. They take about 0.1 s for a cache-sized pack of small networks."""
 LEAST_STEPS = 4
-"""Per shape at least; if the budget is short, batches are made smaller. Not much smaller: batches of 10 rows instead of
-100 would be off ten times for two layers of 2,048 units, since the optimizer's share of a step doesn't shrink."""
+"""The fewest steps per shape. If the budget is short, batches have fewer rows, but not many fewer: batches of 10 rows
+instead of 100 would be wrong by a factor of ten for two layers of 2,048 units, since the optimizer's time per step stays
+the same."""
 MEASURED_FLOPS = 1e10
-"""Per shape at most: half a second for wide layers, of which a run may have thousands of seconds."""
+"""Limit per shape: half a second for wide layers, where a run may take thousands of seconds."""
 MEASURED_ROWS = 1 << 18
 MEASURED_BYTES = 256 << 20
-"""Models and activations of a measured pack; for larger packs the model of `Pack.seconds` is used."""
+"""Limit of the models and activations of a measured pack; larger packs are estimated by `Pack.seconds` alone."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,28 @@ class Estimate:
     """The cost of training."""
 
     flops: float
-    """Floating-point operations in all."""
+    """Floating-point operations of all packs."""
     memory: int
-    """Bytes of one worker's largest pack, without the rows that it caches."""
+    """Bytes of the largest pack, without the rows that a worker caches."""
     core_seconds: float
     """Time on one core."""
     seconds: float
-    """Time on the given number of workers, Ray's start not included."""
+    """Time on the given number of workers, without Ray's start."""
     measured: bool
-    """Whether anything was measured; otherwise the times are those of `Pack.seconds`."""
+    """Whether anything was measured; if not, the times are those of `Pack.seconds`."""
 
 
 def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
-    """Measures a few steps of the costliest shapes on this machine, for seconds at most, and adds up all packs."""
+    """Measures a few steps of the most expensive shapes on this machine, for seconds at most, and adds up all packs."""
+    # A measurement corrects the cost model for this machine by one factor per shape.
     shapes: dict[Program, list[Pack]] = {}
     for pack in packs:
         shapes.setdefault(pack.program, []).append(pack)
-    costliest = sorted(shapes, key=lambda program: -sum(pack.seconds for pack in shapes[program]))
-    samples = {program: measurable(shapes[program][0]) for program in costliest[:MEASURED_SHAPES]}
+    by_cost = sorted(shapes, key=lambda program: -sum(pack.seconds for pack in shapes[program]))
+    samples = {program: measurable(shapes[program][0]) for program in by_cost[:MEASURED_SHAPES]}
     factors = {program: _measured_factor(sample) for program, sample in samples.items() if sample is not None}
+
+    # No run is shorter than its longest pack, however many workers it has.
     usual = statistics.median(factors.values()) if factors else 1.0
     seconds = [pack.seconds * factors.get(pack.program, usual) for pack in packs]
     return Estimate(
@@ -66,7 +70,7 @@ def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
 
 
 def measurable(pack: Pack) -> Pack | None:
-    """The pack cut to two epochs of a few steps, in smaller batches if need be; None if even that is too large.
+    """Returns the pack with two epochs of a few steps, in smaller batches if necessary, or None if that is too large.
 
     It never has more steps, larger batches or more operations than the pack itself.
     """
@@ -88,12 +92,12 @@ def _shorter(variant: Variant, batch: int, steps: int) -> Variant:
 
 
 def _measured_factor(pack: Pack) -> float:
-    """How many times longer a step takes than the model of `Pack.seconds` says; the first epoch warms up."""
-    trains = engine(pack.engine)
+    """Measures the time of a step relative to the estimate of `Pack.seconds`; the first epoch is warm-up."""
+    trainer = engine(pack.engine)
     program = pack.program
     x_NI = np.random.Philox(key=1).random_raw(program.rows * program.inputs).reshape(program.rows, -1) / 2.0**64
     data = in_memory(x_NI.astype(program.dtype), x_NI[:, 0].astype(program.dtype))
-    warmed = trains.train(replace(program, epochs=1), models_of(pack), data)
-    began = time.perf_counter()
-    trains.train(program, models_of(pack), data, state=warmed)
-    return (time.perf_counter() - began) / (pack.seconds / program.epochs)
+    state = trainer.train(replace(program, epochs=1), models_of(pack), data)
+    start = time.perf_counter()
+    trainer.train(program, models_of(pack), data, state=state)
+    return (time.perf_counter() - start) / (pack.seconds / program.epochs)

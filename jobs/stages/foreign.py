@@ -1,6 +1,6 @@
-"""Finds files of somebody else's where a run is going to write, before anything is trained.
+"""Finds foreign files in the places where a run is going to write, before anything is trained.
 
-A file is read only if its size is not the one that another file of ours records for it.
+A file is read only if its size differs from the one that another of our files records for it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from sumsquares.jobs.storage.store import Store
 
 
 def check_places(store: Store, plan: Plan, packs: Iterable[Pack]) -> None:
-    """Raises ForeignFile if a file of the run, its datasets or its packs would be written over a foreign one."""
+    """Raises ForeignFile if the run would overwrite a foreign file in its folder, its datasets or its packs."""
     refuse_foreign(store, [*_of_run(store, plan.spec.name), *_of_datasets(plan), *_of_packs(store, plan, [*packs])])
 
 
 def check_datasets(store: Store, plan: Plan) -> None:
-    """Raises ForeignFile if a manifest or facts would be; shards are looked at as they are made."""
+    """Raises ForeignFile if a manifest or facts would overwrite one; shards are checked as they are generated."""
     refuse_foreign(store, _of_datasets(plan))
 
 
 def check_run(store: Store, name: str) -> None:
-    """Raises ForeignFile if a file of the run alone would be written over a foreign one."""
+    """Raises ForeignFile if a file of the run's own folder would overwrite a foreign one."""
     refuse_foreign(store, _of_run(store, name))
 
 
 def refuse_foreign(store: Store, paths: Iterable[str]) -> None:
-    """Raises ForeignFile if one of these files, which are going to be written, has content of somebody else's."""
+    """Raises ForeignFile if one of these paths, which are going to be written, is a foreign file."""
     foreign = [path for path in paths if not _is_ours(store, path)]
     if foreign:
         names = few_names([f"{store.root}/{readable(path)}" for path in foreign])
@@ -56,7 +56,7 @@ def _is_ours(store: Store, path: str) -> bool:
 
 
 def _of_run(store: Store, name: str) -> list[str]:
-    """Files of the run that are there in another size than its summary names, and that summary if it can't be read."""
+    """Returns files of the run whose size isn't the one in its summary, and the summary itself if it can't be read."""
     folder = run_folder(name)
     sizes = store.sizes(folder)
     named: Mapping[str, int] = {}
@@ -70,7 +70,7 @@ def _of_run(store: Store, name: str) -> list[str]:
 
 
 def _of_datasets(plan: Plan) -> list[str]:
-    """Facts of all datasets, which are small, and manifests of those that are not complete."""
+    """Returns the facts of all datasets, which are small, and the manifests of incomplete ones."""
     manifests = [manifest_path(each.dataset) for each in plan.datasets if each.tasks]
     return [*manifests, *(facts_path(each.dataset) for each in plan.datasets)]
 
@@ -80,11 +80,11 @@ def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[
 
 
 def _of_packs(store: Store, plan: Plan, packs: list[Pack]) -> list[str]:
-    """Files of packs that are to be trained, but for the states that they go on from."""
+    """Returns existing files of packs that are to be trained, without the checkpoints that they resume from."""
     if not packs:
         return []
-    there = {*store.sizes("trials"), *store.sizes("states")}
+    present = {*store.sizes("trials"), *store.sizes("states")}
     begun = {pack.id for pack in plan.begun}
     files = [f"trials/{pack.id}.{kind}" for pack in packs for kind in ("parquet", "safetensors")]
-    states = [checkpoint_path(pack.id) for pack in packs if pack.id not in begun]
-    return [path for path in (*files, *states) if path in there]
+    checkpoints = [checkpoint_path(pack.id) for pack in packs if pack.id not in begun]
+    return [path for path in (*files, *checkpoints) if path in present]

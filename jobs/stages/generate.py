@@ -1,6 +1,6 @@
-"""Generates datasets: plans which shards are missing, makes them, and writes each manifest last.
+"""Generates datasets: finds the missing shards, generates them, and writes each manifest last.
 
-The content of a shard is defined in datasets/; this file knows only which files the store has.
+The content of a shard is defined in datasets/. This module only knows which files the store has.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 
 _ENTRY_BYTES = 1_000
-"""Of one shard in a manifest: twice what it takes."""
+"""Limit of the entry of one shard in a manifest: twice its usual size."""
 
 MapTasks = Callable[[Callable[["ShardTask"], "Made"], Iterable["ShardTask"]], Iterator["Made"]]
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """One shard to make, or to check: the manifest does not list it."""
+    """A shard to generate, or to check if its file exists: the manifest doesn't list it, or lists another size."""
 
     store: Store
     dataset: DatasetSpec
     split: Split
     index: int
     exists: bool
-    """Whether there is a file already: damaged, or left by an interrupted run."""
+    """Whether there is a file already, which is damaged or left by an interrupted run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,51 +50,51 @@ class Made:
     dataset_digest: str
     entry: ShardEntry
     generated: bool
-    """False if the file that was there is whole and was kept."""
+    """False if the existing file was valid and was kept."""
 
 
 @dataclass
 class DatasetPlan:
-    """What a run has to do for one dataset."""
+    """The work of a run for one dataset."""
 
     dataset: NamedDataset
     kept: list[ShardEntry]
-    """Shards that the manifest lists and that are there in full size."""
+    """Shards that the manifest lists, and whose files have the right size."""
     tasks: list[ShardTask]
     notes: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
-        """Rows to make or to check."""
+        """Rows to generate or to check."""
         return sum(rows_of(task) for task in self.tasks)
 
 
 def folder_of(dataset: DatasetSpec) -> str:
-    """Path of a dataset's folder in the store."""
+    """The path of a dataset's folder in the store."""
     return f"datasets/{dataset.digest}"
 
 
 def manifest_path(dataset: DatasetSpec) -> str:
-    """Path of a dataset's manifest."""
+    """The path of a dataset's manifest."""
     return f"{folder_of(dataset)}/manifest.json"
 
 
 def rows_of(task: ShardTask) -> int:
-    """Rows of the task's shard."""
+    """Number of rows of a task's shard."""
     return min(SHARD_ROWS, task.dataset.rows_in(task.split) - task.index * SHARD_ROWS)
 
 
 def most_bytes(dataset: DatasetSpec) -> int:
-    """An upper limit on the bytes of its shards: twice its numbers, uncompressed."""
+    """Upper limit of the size of a dataset's shards: twice its uncompressed numbers."""
     return (1 << 20) + 2 * 8 * SHARD_ROWS * len(dataset.columns)
 
 
 def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
-    """The manifest of a generated dataset.
+    """Reads the manifest of a generated dataset.
 
     Raises:
-        FileNotFoundError: it has not been generated.
-        DamagedManifest: it is not what was written, or is that of another dataset.
+        FileNotFoundError: the dataset has not been generated.
+        DamagedManifest: the file is not what was written, or is the manifest of another dataset.
 
     """
     path = manifest_path(dataset)
@@ -108,6 +108,7 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
 
 def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
     """Compares the store with the spec; reads only the manifest and the sizes of files."""
+    # A damaged manifest is not fatal: it is written again from the shards, which verify themselves.
     folder = folder_of(dataset)
     present = store.sizes(folder)
     plan = DatasetPlan(dataset, [], [])
@@ -118,6 +119,8 @@ def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
     except DamagedManifest as error:
         known = {}
         plan.notes.append(f"{error}; made anew from the shards")
+
+    # A shard whose size is the manifest's is kept. Its content is verified when it is read.
     for split in SPLITS:
         for index in range(shard_count(dataset, split)):
             path = shard_path(split, index)
@@ -133,7 +136,7 @@ def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
 
 
 def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on_made: Callable[[Made], None]) -> None:
-    """Makes all missing shards, then writes the manifests of the datasets that were incomplete.
+    """Generates all missing shards, then writes the manifests of the datasets that were incomplete.
 
     Raises:
         ForeignShard: the file in a shard's place was not written by this project; it is left as it is.
@@ -150,13 +153,14 @@ def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on
 
 
 def make_shard(task: ShardTask) -> Made:
-    """Makes one shard, or keeps the file that is there if all its rows are right.
+    """Generates one shard, or keeps the existing file if all its rows are right.
 
     Raises:
-        ForeignShard: the file that is there is a readable Parquet file, but not this shard.
-        ForeignFile: it is somebody else's.
+        ForeignShard: the existing file is a readable Parquet file, but not this shard.
+        ForeignFile: the existing file is not ours.
 
     """
+    # An interrupted run leaves shards that no manifest lists: they are worth keeping.
     path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
     found = None
     with suppress(FileNotFoundError):  # it was there when it was listed
@@ -165,6 +169,8 @@ def make_shard(task: ShardTask) -> Made:
         kept = recover_shard(found, task.dataset, task.split, task.index)
         if kept is not None:
             return Made(task.dataset.digest, kept, generated=False)
+
+    # Only damaged files of ours are overwritten.
     data, entry = encode_shard(task.dataset, task.split, task.index)
     if found is not None:
         with suppress(DamagedShard):

@@ -1,6 +1,6 @@
-"""Packs: trials of one shape that are trained together as one batched tensor program. Pure planning, nothing runs.
+"""Packs: trials of one shape that are trained together as one batched tensor program. This is planning only.
 
-A trial's numbers do not depend on its pack, so packs may be cut, and split again, as the workers need them.
+A trial's numbers don't depend on its pack, so that trials may be cut into packs of any size, and packs may be split.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
-"""Memory of all models of a pack of the torch engine. On a CPU the best packs fit into the cache: measured 64 models of
+"""Memory of all models of a pack in the torch engine. On a CPU the best packs fit into the cache: measured 64 models of
 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
-"""Models of a pack of the lanes engine: whole vectors of 16. Large enough that the fixed cost of a pack (10 ms) doesn't
-matter, small enough to keep all workers busy to the end."""
+"""Models of a pack in the lanes engine: whole vectors of 16. They are enough to make the fixed cost of a pack (10 ms)
+negligible, and few enough to keep all workers busy until the end."""
 LANES_SECONDS = 60.0
-"""A pack that is expected to take longer is cut, down to 16 models."""
+"""Packs of the lanes engine that would take longer have fewer models, down to 16."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials that share their program, their dataset and its normalisation."""
+    """Trials with the same program, dataset and normalisation."""
 
     trials: tuple[Trial, ...]
     engine: str = "torch"
@@ -35,12 +35,12 @@ class Pack:
 
     @cached_property
     def id(self) -> str:
-        """The digest of its trials' ids, in any order: 16 hex digits."""
+        """The digest of its trials' ids, independent of their order: 16 hex digits."""
         return pack_id_of(trial.id for trial in self.trials)
 
     @property
     def variant(self) -> Variant:
-        """One of its variants, for the values that all of them share."""
+        """One of its variants, for values that all of them share."""
         return self.trials[0].variant
 
     @property
@@ -55,21 +55,20 @@ class Pack:
 
     @cached_property
     def seconds(self) -> float:
-        """Expected time on one core, by a model that `cost.py` corrects by measurement.
+        """Expected time on one core, by a cost model that `cost.py` corrects by a measurement.
 
-        A step takes 100 us per layer whatever its size, and per model its operations at 60 GFLOP/s and 2.2 ns per
-        row and hidden unit for what passes through memory: within 1.5 times of 1-16-16-1 and 1-64-64-1 in packs of
-        1 to 64 models on a 2.6 GHz core.
+        In the torch engine a step takes 100 us per layer, and for each model its operations at 60 GFLOP/s and 2.2 ns
+        per row and hidden unit of memory traffic. That is within a factor of 1.5 of measurements of 1-16-16-1 and
+        1-64-64-1, in packs of 1 to 64 models on a 2.6 GHz core.
         """
         program = self.program
-        flops = program.flops / program.steps
         if self.engine == "lanes":
             return _lanes_seconds(program, len(self.trials))
-        model = flops / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
+        model = program.flops / program.steps / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
     def split(self) -> list[Pack]:
-        """Two packs of half the trials each, or none if there is only one trial."""
+        """Returns two packs of half the trials each, or none if there is only one trial."""
         if len(self.trials) == 1:
             return []
         middle = len(self.trials) // 2
@@ -77,17 +76,20 @@ class Pack:
 
 
 def _lanes_seconds(program: Program, models: int) -> float:
-    """Expected time of a pack in the lanes engine, on one core with AVX-512: within 1.5 times from 16 to 512 units.
+    """Expected time of a pack in the lanes engine on one core with AVX-512; within a factor of 1.5 for 16 to 512 units.
 
-    Models come in groups, a lane each; those left over are trained one by one, in vectors of units, or as a group with
-    empty lanes. The optimizer's part of a step, a square root and some 20 operations per parameter, takes 0.5 ns in
-    float32 and 2 in float64: most of a step of few rows. An epoch's order takes 15 ns per row, for all models.
+    The constants are measured. The optimizer takes 0.5 ns per parameter in float32 and 2 ns in float64, for a square
+    root and some 20 operations: most of a step of few rows. Shuffling takes 15 ns per row and epoch, for all models
+    together.
     """
+    # Whole groups have one model per lane.
     double = program.dtype == "float64"
     lanes = 8 if double else 16
     step = program.flops / program.steps / 100e9 + program.batch_size * sum(program.hidden) * 0.1e-9
     update = (2e-9 if double else 5e-10) * program.parameters
     group = lanes * (step * (2 if double else 1) + update + 5e-9)
+
+    # The models that are left are trained one by one, with a unit per lane, or as a group with empty lanes.
     vectors = [(layer.inputs + 1) * -(-layer.outputs // lanes) for layer in program.layers]
     row = 0.75e-9 * sum(vectors) + 8e-9 * len(program.hidden) + 3.5e-10 * sum(program.hidden)
     alone = program.batch_size * row + (16e-9 if double else 5e-9) * sum(vectors)
@@ -97,9 +99,9 @@ def _lanes_seconds(program: Program, models: int) -> float:
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
-    """Cuts trials into packs of one shape each, as even as possible, the costliest first."""
+    """Cuts trials into packs of one shape each, as equal in size as possible; the packs that take longest come first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
-    of_variant: dict[str, list[Trial]] = {}  # by digest: hashing a variant takes as long as handling 20 trials
+    of_variant: dict[str, list[Trial]] = {}  # by digest, since hashing a variant takes as long as handling 20 trials
     for trial in trials:
         same = of_variant.get(trial.variant.digest)
         if same is None:

@@ -1,6 +1,6 @@
-"""The plan of a run: which datasets, trials and packs a spec asks for, and which of them the store already has.
+"""The plan of a run: the datasets, trials and packs that a spec asks for, and which of them the store already has.
 
-Making a plan only reads the store; `pipeline/run.py` carries it out.
+Planning only reads the store; `pipeline/run.py` runs the plan.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
-"""Kinds of problems that training cures: a pack whose file or weights are unusable is trained again."""
+"""Kinds of problems that are solved by training: a pack whose file or weights are unusable is trained again."""
 PACK_BYTES_PER_TRIAL = 1_500
-"""In the two files of a pack; measured: 101,821 bytes for 70 trials of 1-16-16-1."""
+"""Size per trial of a pack's two files; measured: 101,821 bytes for 70 trials of 1-16-16-1."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do."""
+    """The work of a run."""
 
     spec: JobSpec
     datasets: tuple[DatasetPlan, ...]
     trials: tuple[Trial, ...]
-    """All that the spec asks for."""
+    """All trials of the spec."""
     todo: tuple[Trial, ...]
-    """Those that have no result yet."""
+    """Trials that have no result yet."""
     begun: tuple[Pack, ...]
-    """Packs of them that have a checkpoint to resume from."""
+    """Packs of these trials that have a checkpoint to resume from."""
     replaced: tuple[str, ...]
-    """Unusable pack files that hold only trials of this plan."""
+    """Unusable pack files with trials of this plan only, which are deleted."""
     problems: tuple[Problem, ...]
-    """What is wrong with stored results."""
+    """Problems of stored results."""
     _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def left(self) -> int:
-        """Trials to train."""
+        """Number of trials to train."""
         return len(self.todo)
 
     def packs(self, device: str) -> list[Pack]:
-        """The packs to train, longest first: those with a checkpoint as they are, the others cut for the device."""
+        """Returns the packs to train, longest first: those with a checkpoint unchanged, the others cut for the device."""
         if device not in self._packs:
             begun = {trial.id for pack in self.begun for trial in pack.trials}
             engine = choose(self.spec.engine, device)
@@ -61,23 +61,23 @@ class Plan:
 
     @property
     def variants(self) -> int:
-        """Distinct variants of all trials."""
+        """Number of distinct variants of all trials."""
         return len({trial.variant.digest for trial in self.trials})
 
     @property
     def bytes_needed(self) -> int:
-        """Roughly what the run writes at most: 8 bytes for every number of a row, and the packs."""
+        """Approximate upper limit of what the run writes: 8 bytes for every number of a row, and the packs."""
         rows = sum(8 * rows_of(task) * (each.dataset.inputs + 1) for each in self.datasets for task in each.tasks)
         return rows + PACK_BYTES_PER_TRIAL * self.left
 
     @property
     def rows_left(self) -> int:
-        """Rows of datasets to make or to check."""
+        """Rows of datasets to generate or to check."""
         return sum(dataset.rows for dataset in self.datasets)
 
 
 def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_trials) -> Plan:
-    """Compares what the spec asks for with what the store has; `read` returns its results."""
+    """Compares the spec with the store; `read` reads the store's results."""
     # A spec may define datasets that no grid uses: they are not generated.
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
@@ -102,7 +102,7 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
 
 
 def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
-    """Packs whose checkpoint can be resumed: all of their trials are still to be trained."""
+    """Returns the packs that can resume from a checkpoint: all of their trials are still to be trained."""
     saved = checkpointed_packs(store)
     by_id = {trial.id: trial for trial in todo} if saved else {}
     whole = (ids for ids in saved if all(trial_id in by_id for trial_id in ids))
@@ -110,7 +110,7 @@ def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
 
 
 def _replaced(broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
-    """The broken files that hold no row of another spec."""
+    """Returns the broken files without rows of another spec."""
     ours = {trial.id for trial in todo}
     needed = {
         f"trials/{pack}.parquet"

@@ -1,7 +1,7 @@
-"""Reads the rows of generated datasets for a worker. Shards are verified as they are read and cached up to a limit.
+"""Reads the rows of generated datasets for a worker. Shards are verified when they are read, and cached up to a limit.
 
-One reader serves all packs of a worker process. It generates nothing, with one exception: a damaged shard of ours is
-made again, since equal specs give equal bytes.
+One reader serves all packs of a worker process. It generates nothing, except that it replaces a damaged shard of ours,
+since equal specs give equal bytes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sumsquares.jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
 TRAIN_EVALUATION_ROWS = SHARD_ROWS
-"""rmse_train is measured on the first training rows, at most this many: more would cost as much as training."""
+"""Limit of the training rows, counted from the first, for rmse_train: more would take as long as the training."""
 log = logging.getLogger(__name__)
 
 RawShard = tuple[NDArray[np.signedinteger], NDArray[np.int64]]
-"""inputs [N, I] and target [N], as stored."""
+"""Inputs [N, I] and target [N], as stored."""
 
 
 class DatasetReader:
@@ -46,7 +46,7 @@ class DatasetReader:
         self._few = Few(log)
 
     def training_rows(self, dataset: DatasetSpec, scale: Normalization, dtype: str) -> Rows:
-        """The train split, normalised, one chunk at a time."""
+        """Returns the train split, normalised, one chunk at a time."""
 
         def chunk(index: int) -> Chunk:
             inputs_NI, target_N = self.shard(dataset, "train", index)
@@ -57,7 +57,7 @@ class DatasetReader:
     def evaluation_rows(
         self, dataset: DatasetSpec, split: Split, scale: Normalization, dtype: str
     ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
-        """Normalised inputs and raw targets of a split, in row order; of train only the first rows."""
+        """Yields normalised inputs and raw targets of a split in order; of train only the first rows."""
         rows = dataset.rows_in(split)
         if split == "train":
             rows = min(rows, TRAIN_EVALUATION_ROWS)
@@ -66,16 +66,16 @@ class DatasetReader:
             yield scale.inputs(inputs_NI, dtype), target_N
 
     def unseen(self, dataset: DatasetSpec) -> NDArray[np.bool_]:
-        """For each of the first test rows, whether it occurs in no training row; see datasets.facts."""
+        """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
         if dataset.digest not in self._unseen:
             self._unseen[dataset.digest] = ~facts_of(self._store, dataset).seen_N
         return self._unseen[dataset.digest]
 
     def shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
-        """The rows of one shard as stored, verified.
+        """Returns the verified rows of one shard.
 
         Raises:
-            DamagedShard: its bytes differ from those that were written, and this version can't make them again.
+            DamagedShard: its bytes differ from those that were written, and this version can't generate them again.
             ForeignShard: another file is in its place.
 
         """
@@ -98,6 +98,7 @@ class DatasetReader:
         try:
             table = decode_shard(data, dataset, entry)
         except DamagedShard as error:
+            # Another version of the generator may give other rows than those that trials were trained on.
             data, again = encode_shard(dataset, split, index)
             if again != entry:
                 raise
