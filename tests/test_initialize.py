@@ -26,12 +26,12 @@ def words(*values):
         ),
     ],
 )
-def test_philox_gives_the_known_answers_of_its_authors(counter, key, expected):
+def test_philox_gives_the_known_answers(counter, key, expected):
     """The three vectors that come with the reference implementation (Random123, philox4x32 with 10 rounds)."""
     assert tuple(int(word[0]) for word in philox(words(*counter), words(*key))) == expected
 
 
-def test_a_draw_depends_on_its_seed_purpose_and_index_alone():
+def test_a_draw_depends_only_on_its_seed_purpose_and_index():
     """Neither on the other seeds of the call nor on how many are drawn."""
     many = uniform(np.arange(50, dtype=np.uint64), 7, 33)
     assert np.array_equal(uniform(np.array([31], dtype=np.uint64), 7, 10)[0], many[31, :10])
@@ -55,7 +55,7 @@ def test_draws_are_uniform():
         ("pytorch", 2**-0.5, 2**-0.5),
     ],
 )
-def test_each_initialisation_fills_its_bounds(kind, weights, bias):
+def test_each_initialisation_reaches_its_bounds(kind, weights, bias):
     """The first layer of 2-64-1 reaches its bounds and does not pass them."""
     program = Program(2, (64,), "relu", "sgd", "constant", 10, 1, 100, "float64", 0)
     flat_MP = initialize(program, range(20), [kind] * 20)

@@ -54,7 +54,7 @@ def shuffled_rows(shape):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_build_trains_what_torch_trains(activation, optimizer, build):
+def test_every_build_trains_the_same_models_as_torch(activation, optimizer, build):
     """In float64 after 16 steps, with weight decay, a learning rate per model and a cosine: to 1e-9."""
     shape = program(activation=activation, optimizer=optimizer, schedule="cosine")
     everyone, rows = models(3, RATES[optimizer], 0.1), shuffled_rows(shape)
@@ -69,7 +69,7 @@ def test_every_build_trains_what_torch_trains(activation, optimizer, build):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4), (17, 33), (64,), (130, 9)])
 @pytest.mark.parametrize("inputs", [1, 19])
-def test_any_depth_and_width_is_what_torch_trains(hidden, inputs, build):
+def test_any_depth_and_width_trains_as_in_torch(hidden, inputs, build):
     """Also without hidden layers, with layers of one unit, and wider than a vector."""
     shape = program(hidden=hidden, inputs=inputs)
     expected = torch_engine.train(shape, models(2), shuffled_rows(shape)).parameters
@@ -144,7 +144,7 @@ def test_both_layouts_of_the_baseline_give_the_same_bits():
 
 
 @pytest.mark.parametrize("rows", [30, 32, 7, 8, 1])
-def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch, rows):
+def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch, rows):
     """Saved after every single step, in the middle of epochs too."""
     shape = program(optimizer="adamw", schedule="cosine", rows=rows)
     data, everyone = shuffled_rows(shape), models(3, 0.01, 0.1)
@@ -159,7 +159,7 @@ def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch, r
 
 
 @pytest.mark.parametrize("flops", [1, 1e4, 3e4, 1e10])
-def test_how_many_steps_a_call_makes_changes_nothing(monkeypatch, flops):
+def test_the_number_of_steps_per_call_changes_nothing(monkeypatch, flops):
     """Neither across epochs nor within one."""
     shape = program(rows=50, dtype="float32")
     expected = lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters
@@ -167,7 +167,7 @@ def test_how_many_steps_a_call_makes_changes_nothing(monkeypatch, flops):
     np.testing.assert_array_equal(lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters, expected)
 
 
-def test_calls_are_short_where_the_optimizer_takes_the_time():
+def test_calls_are_short_where_the_optimizer_takes_most_of_the_time():
     """Batches of one row, in float64: progress is shown, and signals are handled, several times a second."""
     shape = program(hidden=(16, 16), batch_size=1, rows=20_000, epochs=1)
     beats = []
@@ -178,7 +178,7 @@ def test_calls_are_short_where_the_optimizer_takes_the_time():
 
 
 @given(models=st.integers(1, 300), flops=st.floats(1e2, 1e14))
-def test_the_parts_of_a_call_are_all_models_in_order_and_over_soon(models, flops):
+def test_calls_have_all_models_in_order_and_are_short(models, flops):
     """Whole vectors of 16 models, or single ones."""
     parts = lanes_engine._parts(models, flops)
     assert [index for part in parts for index in range(models)[part]] == list(range(models))
@@ -186,7 +186,7 @@ def test_the_parts_of_a_call_are_all_models_in_order_and_over_soon(models, flops
     assert width == 1 or (width % 16 == 0 and width * flops <= 10 * lanes_engine.CALL_FLOPS)
 
 
-def test_predictions_in_parts_are_the_same(monkeypatch):
+def test_the_number_of_models_per_call_changes_no_prediction(monkeypatch):
     """However many models a call has."""
     shape = program(dtype="float32", hidden=(20, 7))
     parameters = lanes_engine.train(shape, models(35), shuffled_rows(shape)).parameters
@@ -196,7 +196,7 @@ def test_predictions_in_parts_are_the_same(monkeypatch):
         np.testing.assert_array_equal(lanes_engine.predictor(shape, parameters)(rows_of(shape)[0]), whole)
 
 
-def test_threads_train_at_once_without_touching_each_other():
+def test_threads_train_at_once_without_affecting_each_other():
     """The interpreter lock is released, and the kernel has no memory of its own."""
     shapes = [program(dtype=dtype, epochs=200) for dtype in ("float32", "float64")] * 2
     alone = [lanes_engine.train(shape, models(9), shuffled_rows(shape)).parameters for shape in shapes]
@@ -207,7 +207,7 @@ def test_threads_train_at_once_without_touching_each_other():
 
 
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_diverging_model_counts_its_steps_and_touches_nobody(build):
+def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
     """Its loss stops being finite early; its mates have the bits they have without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     everyone = models(3, 0.01)
@@ -230,7 +230,7 @@ def test_batches_larger_than_a_tile_are_one_batch():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_predictions_are_those_of_torch(activation, dtype):
+def test_predictions_equal_those_of_torch(activation, dtype):
     """For models of any number, and more rows than a tile has."""
     shape = program(activation=activation, dtype=dtype, hidden=(20, 7), rows=300)
     parameters = lanes_engine.train(
@@ -245,7 +245,7 @@ def test_predictions_are_those_of_torch(activation, dtype):
     np.testing.assert_array_equal(alone[0], found[5, 10:20])
 
 
-def test_denormals_are_flushed_in_the_kernel_alone():
+def test_denormals_are_flushed_only_in_the_kernel():
     """Afterwards a denormal is a number again: ids of trials are made of such."""
     shape = program()
     lanes_engine.train(shape, models(2), shuffled_rows(shape))

@@ -35,7 +35,7 @@ def applied(library, activation, x_N):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", EXACT)
-def test_an_activation_is_right_to_a_few_units_in_the_last_place(activation, dtype, build):
+def test_an_activation_is_accurate_to_a_few_ulps(activation, dtype, build):
     """From tiny to huge, of both signs. Where gelu's factor 1 + erf cancels, units are those of the factor's 1."""
     draws = np.random.default_rng(1)
     x_N = np.concatenate((draws.uniform(-9, 9, 1500), draws.choice([-1, 1], 500) * 10 ** draws.uniform(-6, 1.9, 500)))
@@ -76,7 +76,7 @@ def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
 @needs_lanes
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_an_update_divides_right_to_two_units_in_the_last_place(dtype, build):
+def test_an_update_divides_accurately_to_two_ulps(dtype, build):
     """RMSprop's first step g / (sqrt(s) + 1e-8) of a bias, for s of every size, in as many models."""
     slot_M = (10 ** np.random.default_rng(2).uniform(-14, 30, 5000)).astype(dtype)
     target = np.array([2**-60], dtype)  # so that the square of g = -2 target is lost in s
@@ -90,7 +90,7 @@ def test_an_update_divides_right_to_two_units_in_the_last_place(dtype, build):
 @needs_lanes
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_moment_that_overflows_leaves_a_weight_where_it_is(dtype, build):
+def test_an_overflown_moment_leaves_a_weight_unchanged(dtype, build):
     """As g / inf does: the loss may well be finite. The greatest moment that is none divides as any other."""
     slot_M = np.array([np.inf, np.finfo(dtype).max, np.nan], dtype)
     updated_MP = updated(BUILDS[build], slot_M, np.array([1.0], dtype))
@@ -111,6 +111,6 @@ def updated(library, slot_M, target):
     return trained.parameters_MP
 
 
-def test_the_coefficients_are_those_that_the_fit_gives():
+def test_the_coefficients_are_those_of_the_fit():
     """polynomials.h is what lanes_polynomials.py prints."""
     assert Path(FOLDER / "polynomials.h").read_text() == header()

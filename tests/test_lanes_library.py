@@ -74,7 +74,7 @@ def harmed(array, how):
         "finite_M",
     ],
 )
-def test_an_array_of_another_kind_is_refused(name, how):
+def test_an_array_of_another_dtype_shape_or_layout_is_refused(name, how):
     """Before any of it is read."""
     steps, lr, decay, trained = arguments(program())
     if hasattr(steps, name):
@@ -133,7 +133,7 @@ def test_predictions_take_the_memory_of_the_parameters_once():
 @needs_lanes
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
 @settings(max_examples=300, deadline=None)
-def test_numbers_that_make_no_sense_give_an_error_and_no_crash(numbers):
+def test_invalid_numbers_give_an_error_and_no_crash(numbers):
     """In the plain C function, past the checks in Python; pointers are null, or to far more than is read."""
     functions = library.load()._functions
     inputs, depth, width, activation, layout, optimizer, steps, models, null = numbers
@@ -149,7 +149,7 @@ def test_numbers_that_make_no_sense_give_an_error_and_no_crash(numbers):
 
 
 @needs_lanes
-def test_memory_that_is_not_there_is_an_error():
+def test_a_network_that_does_not_fit_into_memory_is_an_error():
     """Layers of 2^39 units."""
     functions = library.load()._functions
     room = np.ones(8)
@@ -160,7 +160,7 @@ def test_memory_that_is_not_there_is_an_error():
     assert functions.lanes_predict_f64(*head, *tail) == 2
 
 
-def test_without_a_library_torch_serves_and_the_reason_is_told(tmp_path, monkeypatch):
+def test_without_a_library_torch_trains_and_the_reason_is_given(tmp_path, monkeypatch):
     """As where no compiler was there; by name it is refused with what to do."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     library.load.cache_clear()
@@ -190,14 +190,14 @@ def test_a_library_of_another_version_is_not_used(monkeypatch):
 
 
 @needs_lanes
-def test_lanes_serve_cpus_and_torch_gpus():
+def test_lanes_trains_on_cpus_and_torch_on_gpus():
     """Whatever the shape; torch by name everywhere."""
     assert choice.choose("auto", "cpu") == choice.choose("lanes", "cpu") == "lanes"
     assert choice.choose("auto", "cuda") == choice.choose("lanes", "cuda") == choice.choose("torch", "cpu") == "torch"
 
 
 @needs_lanes
-def test_the_best_library_that_is_there_is_loaded(tmp_path, monkeypatch):
+def test_the_best_library_that_can_be_loaded_is_used(tmp_path, monkeypatch):
     """A compiler that knows no AVX-512 leaves out that one alone, and so is one that can't be loaded."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     for path in (ROOT / "jobs/engines/lanes").glob("*.*"):

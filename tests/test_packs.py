@@ -27,7 +27,7 @@ def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
             assert trial.variant.activation == pack.program.activation
 
 
-def test_the_longest_pack_is_first_and_the_order_is_that_of_no_input():
+def test_the_longest_pack_comes_first_whatever_the_order_of_the_trials():
     """Otherwise the last worker would be left with the longest pack."""
     wanted = trials(small())
     packs = plan_packs(wanted)
@@ -62,7 +62,7 @@ def test_a_pack_fits_the_cache(width, expected):
     assert size <= MAX_MODELS["cpu"]
 
 
-def test_operations_are_those_of_the_question():
+def test_operations_are_counted_per_weight_and_row():
     """1-16-16-1 on 1,000 rows in batches of 100: 6 * 16 * 16 * 100 + 10 * 16 * 100 per step, 5,000 steps."""
     program = Program(1, (16, 16), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
     assert program.steps == 5000
@@ -80,7 +80,7 @@ def test_operations_are_those_of_the_question():
         ({"batch_size": 1, "hidden": (64, 64)}, 193e-6),
     ],
 )
-def test_what_lanes_are_expected_to_take_is_near_what_they_took(changes, measured):
+def test_the_expected_time_in_lanes_is_near_the_measured_time(changes, measured):
     """A step of 64 models of 2-16-16-1 with Adam on one core, within a factor of 1.5."""
     shape = {"inputs": 2, "hidden": (16, 16), "activation": "relu", "optimizer": "adam", "schedule": "constant"}
     program = Program(**shape | {"epochs": 1, "rows": 1000, "dtype": "float32", "shuffle_seed": 0} | changes)

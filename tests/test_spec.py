@@ -54,7 +54,7 @@ def axes_of(text: str) -> dict[str, object]:
     return parse(text).canonical_grids[0]
 
 
-def test_the_spec_of_the_design_is_read_as_it_stands() -> None:
+def test_a_spec_is_read_as_written() -> None:
     """Names, datasets and axes are those of the file, and the file is kept to the byte."""
     spec = parse(DESIGN)
     assert spec.name == "question"
@@ -63,7 +63,7 @@ def test_the_spec_of_the_design_is_read_as_it_stands() -> None:
     assert spec.source_text == DESIGN.encode()
 
 
-def test_what_is_left_out_has_the_documented_default() -> None:
+def test_omitted_values_have_the_documented_defaults() -> None:
     """A grid of a dataset alone has one value on each axis."""
     assert axes_of(TINY + '[[grid]]\ndataset = "sums"\n') == {
         "dataset": ["sums"], "hidden": [()], "activation": ["relu"], "optimizer": ["adam"], "lr": [0.001],
@@ -97,7 +97,7 @@ def test_a_grid_overrides_train_which_overrides_the_default(axis: str) -> None:
     assert axes_of(TINY + in_train + grid + f"{axis} = {constant}\n") == default
 
 
-def test_an_integer_is_read_as_a_float_where_a_float_is_meant() -> None:
+def test_an_integer_is_read_as_a_float_where_a_float_is_expected() -> None:
     """`lr = 1` is `lr = 1.0`, and `weight_decay = -0.0` is 0.0."""
     axes = axes_of(TINY + '[[grid]]\ndataset = "sums"\nlr = [1, 1.0]\nweight_decay = -0.0\n')
     assert axes["lr"] == [1.0]

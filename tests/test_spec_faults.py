@@ -233,14 +233,14 @@ def test_a_message_is_short_and_prints_as_it_is(fault: str) -> None:
         (spec().encode("utf-16"), "line 1, column 1"),
     ],
 )
-def test_another_encoding_is_named_with_line_and_column(data: bytes, place: str) -> None:
+def test_another_encoding_is_reported_with_line_and_column(data: bytes, place: str) -> None:
     """A byte that is not UTF-8 is found by line and column, counted in characters."""
     (problem,) = refusal(data).problems
     assert problem.startswith(place)
     assert "UTF-8" in problem
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Wrong values, unknown keys and contradictions between tables don't hide each other."""
     text = spec(
         name='"../x"',
@@ -259,7 +259,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     )  # fmt: skip
 
 
-def test_an_exploding_grid_is_named_beside_other_mistakes() -> None:
+def test_an_exploding_grid_is_reported_together_with_other_problems() -> None:
     """A wrong value in one grid doesn't hide that another one explodes."""
     problems = refusal(grid(LONG_SEEDS) + '[[grid]]\ndataset = "sums"\nlr = -1\n').problems
     assert [problem.split(":")[0] for problem in problems] == ["grid[1].lr", "grid"]

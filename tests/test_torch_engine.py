@@ -107,7 +107,7 @@ def assert_equals_reference(program, models, rtol, atol):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_each_model_of_a_pack_is_what_torch_trains_alone(activation, optimizer):
+def test_each_model_of_a_pack_equals_the_same_network_trained_alone(activation, optimizer):
     """In float64, after 16 steps with weight decay and its own learning rate, to 1e-9."""
     lr = 0.003 if optimizer in ("adam", "adamw", "rmsprop") else 0.02
     assert_equals_reference(program(activation=activation, optimizer=optimizer), models(3, lr, 0.1), 1e-9, 1e-12)
@@ -115,12 +115,12 @@ def test_each_model_of_a_pack_is_what_torch_trains_alone(activation, optimizer):
 
 @pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4)])
 @pytest.mark.parametrize("inputs", [1, 2, 5])
-def test_any_depth_and_width_is_what_torch_trains_alone(hidden, inputs):
+def test_any_depth_and_width_equals_the_same_network_trained_alone(hidden, inputs):
     """Also without hidden layers, with layers of one unit, and with one input."""
     assert_equals_reference(program(hidden=hidden, inputs=inputs, schedule="cosine"), models(2), 1e-9, 1e-12)
 
 
-def test_float32_stays_close_to_what_torch_trains_alone():
+def test_float32_stays_close_to_the_same_network_trained_alone():
     """float32 rounds in another order: 1e-4 after 16 steps."""
     assert_equals_reference(program(dtype="float32", hidden=(16, 16)), models(3), 1e-4, 1e-5)
 
@@ -143,7 +143,7 @@ def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs
     np.testing.assert_array_equal(part.parameters, whole.parameters[chosen])
 
 
-def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch):
+def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch):
     """Saved after every single step, in the middle of epochs too."""
     shape, everyone = program(optimizer="adamw", schedule="cosine"), models(3, 0.01, 0.1)
     rows = in_memory(*rows_of(shape))
@@ -156,7 +156,7 @@ def test_training_goes_on_from_any_saved_state_with_the_same_bits(monkeypatch):
         np.testing.assert_array_equal(again.parameters, last.parameters)
 
 
-def test_a_diverging_model_counts_its_steps_and_touches_nobody():
+def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other():
     """Its loss stops being finite early; its mates have the bits they have without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     rows = in_memory(*rows_of(shape))
@@ -168,7 +168,7 @@ def test_a_diverging_model_counts_its_steps_and_touches_nobody():
     np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
 
 
-def test_denormals_are_flushed_in_training_alone():
+def test_denormals_are_flushed_only_in_training():
     """Afterwards a denormal is a number again: ids of trials are made of such."""
     shape = program()
     torch_engine.train(shape, models(2), in_memory(*rows_of(shape)))
@@ -178,7 +178,7 @@ def test_denormals_are_flushed_in_training_alone():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_gpu_trains_what_a_cpu_trains(activation):
+def test_a_gpu_trains_the_same_models_as_a_cpu(activation):
     """In float64, to 1e-7."""
     shape = program(activation=activation, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))

@@ -111,7 +111,7 @@ def test_however_a_spec_is_written_its_digests_are_the_same(data: Spec, dice: ra
 
 @settings(max_examples=60, deadline=None)
 @given(specs())
-def test_constants_may_stand_in_train_or_in_every_grid(data: Spec) -> None:
+def test_constants_may_be_in_train_or_in_every_grid(data: Spec) -> None:
     """A spec without [train], whose grids hold its constants, is the same spec."""
     inlined = [{name: [value] for name, value in data["train"].items()} | grid for grid in data["grid"]]
     moved = parse({**data, "train": {}, "grid": inlined})
@@ -174,7 +174,7 @@ def test_anything_that_changes_a_result_changes_the_id() -> None:
     assert len(set(digests)) == len(digests) == 2 * (1 + len(other) + len(VALUES))
 
 
-def test_the_name_of_a_dataset_is_no_part_of_the_id() -> None:
+def test_the_name_of_a_dataset_is_not_part_of_the_id() -> None:
     """A dataset of another name with the same rows gives the same trials."""
     renamed = NamedDataset.model_validate(DATASETS[0] | {"name": "adds"})
     assert a_variant(dataset=renamed).id == a_variant().id

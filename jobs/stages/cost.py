@@ -17,7 +17,7 @@ from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.train import models_of
 
 MEASURED_SHAPES = 6
-"""How many of the most expensive shapes are measured; the others are corrected by the median of their factors."""
+"""How many of the most expensive shapes are measured; the others are scaled by the median of their factors."""
 MEASURED_STEPS = 40
 """Limit per shape; the first half is warm-up. They take about 0.1 s for a cache-sized pack of small networks."""
 LEAST_STEPS = 4

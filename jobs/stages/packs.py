@@ -99,7 +99,7 @@ def _lanes_seconds(program: Program, models: int) -> float:
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
-    """Cuts trials into packs of one shape each, as equal in size as possible; the packs that take longest come first."""
+    """Cuts trials into packs of one shape each, as equal in size as possible; the longest-running come first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
     of_variant: dict[str, list[Trial]] = {}  # by digest, since hashing a variant takes as long as handling 20 trials
     for trial in trials:

@@ -50,7 +50,7 @@ class Plan:
         return len(self.todo)
 
     def packs(self, device: str) -> list[Pack]:
-        """Returns the packs to train, longest first: those with a checkpoint unchanged, the others cut for the device."""
+        """Returns the packs to train, longest first: those with a checkpoint unchanged, others cut for the device."""
         if device not in self._packs:
             begun = {trial.id for pack in self.begun for trial in pack.trials}
             engine = choose(self.spec.engine, device)

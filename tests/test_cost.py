@@ -51,7 +51,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_what_is_measured_is_no_more_than_the_pack_and_within_the_limits(sizes):
+def test_a_measured_sample_stays_within_the_pack_and_the_limits(sizes):
     """In steps, rows per batch, operations and memory."""
     for pack in packs_of(**sizes):
         sample = measurable(pack)
@@ -64,7 +64,7 @@ def test_what_is_measured_is_no_more_than_the_pack_and_within_the_limits(sizes):
         assert sample.program.model_bytes * len(sample.trials) <= MEASURED_BYTES
 
 
-def test_small_packs_are_measured_as_they_are():
+def test_small_packs_are_measured_with_their_own_batches():
     """Their batches are not cut, and half of the steps are warm-up."""
     for pack in packs_of(epochs=1000):
         sample = measurable(pack)
@@ -90,7 +90,7 @@ def test_a_large_spec_is_estimated_in_little_time_and_memory(sizes):
     assert cost.seconds > 10 * estimate(packs_of()[:1], workers=0).seconds
 
 
-def test_what_can_not_be_measured_is_estimated_by_the_model(monkeypatch):
+def test_a_pack_that_cannot_be_measured_is_estimated_by_the_cost_model(monkeypatch):
     """Examples are a pack of one step, and one with too many parameters."""
     monkeypatch.setattr(module, "_measured_factor", None)
     for sizes in ({"epochs": 1, "batch": 60}, SIZES[8]):

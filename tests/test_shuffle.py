@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.jobs.engines import shuffle as order
+from sumsquares.jobs.engines import shuffle
 from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory, step_blocks
 
 
@@ -22,7 +22,7 @@ def numbered(count):
 def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, chunk_rows, seed, epoch):
     """Whatever the chunks; only the last batch is smaller; any number of batches can be skipped."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "CHUNK_ROWS", chunk_rows)
+        patch.setattr(shuffle, "CHUNK_ROWS", chunk_rows)
         got = list(batches(in_memory(*numbered(count)), batch_size, seed, epoch))
         assert sorted(np.concatenate([y for _, y in got])) == list(range(count))
         assert [len(y) for _, y in got[:-1]] == [batch_size] * (len(got) - 1)
@@ -36,9 +36,9 @@ def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, c
 def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_size, chunk_rows, step, enough):
     """From any step on, however many rows a block of steps or of orders has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "CHUNK_ROWS", chunk_rows)
-        patch.setattr(order, "BLOCK_ROWS", 90)
-        patch.setattr(order, "_cached_orders", order._orders)
+        patch.setattr(shuffle, "CHUNK_ROWS", chunk_rows)
+        patch.setattr(shuffle, "BLOCK_ROWS", 90)
+        patch.setattr(shuffle, "_cached_orders", shuffle._orders)
         rows, epochs = in_memory(*numbered(count)), 7
         expected = [y.tolist() for epoch in range(epochs) for _, y in batches(rows, batch_size, 3, epoch)][step:]
         found = list(step_blocks(rows, batch_size, 3, epochs, step, enough))
@@ -48,9 +48,9 @@ def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_siz
         assert all(len(y) >= enough for _, y, _ in found[1:-1]) or rows.chunks > 1
 
 
-def test_streamed_rows_come_in_the_order_of_held_rows(monkeypatch):
+def test_streamed_rows_have_the_order_of_rows_in_memory(monkeypatch):
     """A chunk is asked for once an epoch, and the batches are the same."""
-    monkeypatch.setattr(order, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(shuffle, "CHUNK_ROWS", 7)
     held = in_memory(*numbered(30))
     asked = []
 
@@ -63,7 +63,7 @@ def test_streamed_rows_come_in_the_order_of_held_rows(monkeypatch):
     assert sorted(asked) == list(range(5))
 
 
-def test_epochs_and_seeds_have_orders_of_their_own():
+def test_each_epoch_and_seed_has_its_own_order():
     """And the same ones every time: the first rows of one are pinned."""
     first = {
         (seed, epoch): tuple(next(batches(in_memory(*numbered(1000)), 5, seed, epoch))[1].astype(int).tolist())
