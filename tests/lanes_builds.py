@@ -1,4 +1,4 @@
-"""The builds of the lanes kernel that this machine runs, each in both of its layouts."""
+"""The builds of the lanes kernel that this machine supports, each in all layouts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ needs_lanes = pytest.mark.skipif(REASON is not None, reason=f"no lanes engine: {
 
 
 def builds(fused_only=False):
-    """All variants up to the best one, in all layouts."""
+    """Returns all variants up to the best one, in all layouts."""
     best = load()
     if isinstance(best, str):
         return []

@@ -1,4 +1,4 @@
-"""The lanes kernel for a processor that this machine has not got: compiled for it, and run by an emulator."""
+"""The lanes kernel for another kind of processor: cross-compiled, and run in an emulator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLAGS = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-stri
 
 
 class Emulated:
-    """What `lanes_engine` calls, one process per call."""
+    """Has the methods of `Library` that `lanes_engine` calls; each call is a process."""
 
     fused, variant = True, "emulated"
 
@@ -27,30 +27,30 @@ class Emulated:
             subprocess.run([COMPILER, *FLAGS, str(source), "-o", str(self._program)], check=True)
 
     def arrays_of(self, optimizer):
-        """How many numbers an optimizer remembers per parameter."""
+        """Numbers of state that an optimizer keeps per parameter."""
         return load().arrays_of(optimizer)
 
     def train(self, program, steps, lr_M, decay_M, trained):
-        """Makes all the steps for all models, in place."""
+        """Trains all models for all steps, in place."""
         missing = MOST_STATE - len(trained.optimizer_state)
         state = [*trained.optimizer_state, *[np.zeros_like(trained.parameters_MP)] * missing]
         head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
         rates = (steps.lr_factor_S, steps.bias_corrections_2S)
         tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M)
-        told = self._run(*head, *tail)
+        output = self._run(*head, *tail)
         for array in (trained.parameters_MP, *state, trained.finite_M):
-            array[...] = np.frombuffer(told, array.dtype, array.size).reshape(array.shape)
-            told = told[array.nbytes :]
-        assert not told
+            array[...] = np.frombuffer(output, array.dtype, array.size).reshape(array.shape)
+            output = output[array.nbytes :]
+        assert not output
 
     def predict(self, program, parameters_MP, x_NI):
-        """Normalised predictions [M, N]."""
-        told = self._run(*self._head(program, -1, x_NI, parameters_MP))
-        return np.frombuffer(told, program.dtype).reshape(len(parameters_MP), len(x_NI))
+        """Returns the normalised predictions [M, N]."""
+        output = self._run(*self._head(program, -1, x_NI, parameters_MP))
+        return np.frombuffer(output, program.dtype).reshape(len(parameters_MP), len(x_NI))
 
     def _head(self, program, steps, x_NI, parameters_MP):
         native = load()
-        assert isinstance(native, Library)  # it was built from the same lists
+        assert isinstance(native, Library)  # built from the same lists of names
         kinds = (
             native.activations.index(program.activation),
             native.optimizers.index(program.optimizer),

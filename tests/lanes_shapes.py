@@ -1,4 +1,4 @@
-"""Trains many shapes with the library whose path is its argument: what the sanitizers watch. It imports no torch."""
+"""Trains many shapes with the library whose path is its argument, under the sanitizers. It doesn't import torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
 
 
 def train(path: Path) -> None:
-    """Every activation and optimizer once at least, with several shapes, pack sizes and layouts."""
+    """Trains with every activation and optimizer at least once, in several shapes, pack sizes and layouts."""
     draws = np.random.default_rng(0)
-    cuts = itertools.cycle([np.array([13, 26, 33]), np.arange(1, 34), np.array([33])])  # with 33, layouts are timed
+    cuts = itertools.cycle(
+        [np.array([13, 26, 33]), np.arange(1, 34), np.array([33])]
+    )  # 33 steps are enough to time the layouts
     native = Library("sanitized", path)
     kinds = itertools.cycle(itertools.product(native.activations, native.optimizers))
     for hidden, inputs, dtype, models, layout in itertools.product(
@@ -42,4 +44,4 @@ def train(path: Path) -> None:
 
 if __name__ == "__main__":
     train(Path(sys.argv[1]))
-    print("trained")  # noqa: T201  what its test waits for
+    print("trained")  # noqa: T201  the test expects it

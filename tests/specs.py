@@ -1,4 +1,4 @@
-"""Job specs for tests: small enough to be trained in a second or two."""
+"""Job specs for tests, which take a second or two to train."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ seeds = 3
 """
 
 LONGER = 'engine = "torch"\n' + SMALL.replace("epochs = 8", "epochs = 1500")
-"""Some twenty seconds of training, so that something can happen meanwhile: by the slower engine."""
+"""About twenty seconds of training, with the slower engine, so that tests can interrupt it."""
 
 
 def small(**replaced):
-    """The small spec; each keyword replaces a line that begins with that key."""
+    """Returns the small spec; each keyword replaces the lines that begin with that key."""
     lines = SMALL.splitlines()
     for key, value in replaced.items():
         assert any(line.startswith(f"{key} =") for line in lines)

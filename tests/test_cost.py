@@ -24,7 +24,7 @@ WIDE = "[[2048, 2048]]"
 
 
 def packs_of(rows=60, batch=20, epochs=8, hidden="[[], [6], [5, 4]]", device="cpu"):
-    """Packs of the small spec with other sizes."""
+    """Returns packs of the small spec with other sizes."""
     text = SMALL.replace("\nrows = 60", f"\nrows = {rows}").replace("batch_size = 20", f"batch_size = {batch}")
     text = text.replace("epochs = 8", f"epochs = {epochs}").replace("[[], [6], [5, 4]]", hidden)
     return plan_packs(trials(parse_spec(text.encode(), "spec.toml")), device)
@@ -52,7 +52,7 @@ SIZES = [
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_a_measured_sample_stays_within_the_pack_and_the_limits(sizes):
-    """In steps, rows per batch, operations and memory."""
+    """This holds for its steps, rows per batch, operations and memory."""
     for pack in packs_of(**sizes):
         sample = measurable(pack)
         if sample is None:
@@ -65,7 +65,7 @@ def test_a_measured_sample_stays_within_the_pack_and_the_limits(sizes):
 
 
 def test_small_packs_are_measured_with_their_own_batches():
-    """Their batches are not cut, and half of the steps are warm-up."""
+    """Their batches are not made smaller, and half of the steps are warm-up."""
     for pack in packs_of(epochs=1000):
         sample = measurable(pack)
         assert sample.program.steps == MEASURED_STEPS
@@ -75,7 +75,7 @@ def test_small_packs_are_measured_with_their_own_batches():
 
 
 def test_wide_networks_are_measured_with_smaller_batches():
-    """In as few steps as allowed."""
+    """They are measured with the fewest steps that are allowed."""
     (pack, *_) = packs_of(rows=10**6, batch=100_000, epochs=1, hidden=WIDE)
     sample = measurable(pack)
     assert sample.program.steps == LEAST_STEPS
@@ -84,7 +84,7 @@ def test_wide_networks_are_measured_with_smaller_batches():
 
 @pytest.mark.parametrize("sizes", [SIZES[6], {**SIZES[3], "hidden": "[[512, 512]]"}])
 def test_a_large_spec_is_estimated_in_little_time_and_memory(sizes):
-    """It takes seconds and megabytes, where real steps take minutes and 149 GiB; more work is estimated higher."""
+    """It takes seconds and megabytes, where real steps take minutes and 149 GiB; more work has a higher estimate."""
     cost = estimate(packs_of(**sizes)[:1], workers=0)
     assert cost.measured
     assert cost.seconds > 10 * estimate(packs_of()[:1], workers=0).seconds
@@ -101,7 +101,7 @@ def test_a_pack_that_cannot_be_measured_is_estimated_by_the_cost_model(monkeypat
 
 
 def test_workers_share_the_time_but_not_the_longest_pack():
-    """Two workers take half the time, a thousand as long as the longest pack."""
+    """Two workers take half the time, and a thousand workers as long as the longest pack."""
     packs = plan_packs(trials(small()))
     one, two, many = (estimate(packs, workers) for workers in (1, 2, 1000))
     assert one.core_seconds == one.seconds

@@ -1,4 +1,4 @@
-"""First weights: the generator against its published answers, and the bounds of each initialisation."""
+"""Initial weights: the random number generator against its published answers, and the bounds of each kind."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def words(*values):
     ],
 )
 def test_philox_gives_the_known_answers(counter, key, expected):
-    """The three vectors that come with the reference implementation (Random123, philox4x32 with 10 rounds)."""
+    """They are the three vectors of the reference implementation (Random123, philox4x32 with 10 rounds)."""
     assert tuple(int(word[0]) for word in philox(words(*counter), words(*key))) == expected
 
 
 def test_a_draw_depends_only_on_its_seed_purpose_and_index():
-    """Neither on the other seeds of the call nor on how many are drawn."""
+    """It depends neither on the other seeds of the call nor on how many numbers are drawn."""
     many = uniform(np.arange(50, dtype=np.uint64), 7, 33)
     assert np.array_equal(uniform(np.array([31], dtype=np.uint64), 7, 10)[0], many[31, :10])
     assert len(np.unique(many)) == many.size
@@ -40,7 +40,7 @@ def test_a_draw_depends_only_on_its_seed_purpose_and_index():
 
 
 def test_draws_are_uniform():
-    """Mean 0 and variance 1/3 on (-1, 1), within five standard errors of 800,000 draws."""
+    """Their mean is 0 and their variance 1/3 on (-1, 1), within five standard errors of 800,000 draws."""
     draws = uniform(np.arange(200, dtype=np.uint64) + np.uint64(2**40), 1, 4000)
     assert abs(draws.mean()) < 5 * (1 / 3 / draws.size) ** 0.5
     assert abs((draws**2).mean() - 1 / 3) < 5 * (4 / 45 / draws.size) ** 0.5
@@ -56,7 +56,7 @@ def test_draws_are_uniform():
     ],
 )
 def test_each_initialisation_reaches_its_bounds(kind, weights, bias):
-    """The first layer of 2-64-1 reaches its bounds and does not pass them."""
+    """The first layer of 2-64-1 comes close to its bounds and doesn't exceed them."""
     program = Program(2, (64,), "relu", "sgd", "constant", 10, 1, 100, "float64", 0)
     flat_MP = initialize(program, range(20), [kind] * 20)
     layer = program.layers[0]
@@ -65,7 +65,7 @@ def test_each_initialisation_reaches_its_bounds(kind, weights, bias):
 
 
 def test_kinds_share_their_draws():
-    """Two kinds of one seed differ by a factor alone, so that comparing them is not blurred by other draws."""
+    """Two kinds with one seed differ only by a factor, so that a comparison isn't blurred by different draws."""
     program = Program(2, (8,), "relu", "sgd", "constant", 10, 1, 100, "float64", 0)
     glorot, he = initialize(program, [3, 3], ["glorot_uniform", "he_uniform"])
     ratio = he[program.layers[0].weights] / glorot[program.layers[0].weights]

@@ -1,4 +1,4 @@
-"""The lanes kernel on 64-bit Arm, by an emulator: it compiles, and its bits are those of x86-64."""
+"""The lanes kernel on 64-bit Arm, in an emulator: it compiles, and its bits are those of x86-64."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KINDS = list(zip(itertools.cycle(OPTIMIZERS), ACTIVATIONS, itertools.cycle(LAYOU
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the program is, compiled once: most of a minute."""
+    """The folder of the program, which is compiled once: that takes most of a minute."""
     return tmp_path_factory.mktemp("emulated")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("optimizer", "activation", "layout"), KINDS)
 def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, layout, dtype):
-    """Every activation, optimizer and layout, in packs that leave lanes empty, with decay and a cosine."""
+    """This covers every activation, optimizer and layout, packs that leave lanes empty, weight decay and a cosine."""
     arm = Emulated(folder, layout)
     for hidden, count, inputs in (((5, 3), 3, 1), ((17, 33), 6, 2), ((16,), 9, 1)):
         shape = program(

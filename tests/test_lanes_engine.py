@@ -1,4 +1,4 @@
-"""The lanes engine against the torch engine in float64, and against itself: any pack, build, layout, restart."""
+"""The lanes engine against the torch engine in float64, and against itself in other packs, builds and layouts."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ BITS = {
     ("rmsprop", "float32"): "2da515f56cef7c5a",
     ("rmsprop", "float64"): "81d1f9c32382606c",
 }
-"""SHA-256 of what eight activations were trained to before the lists of kinds were one: it never changes."""
+"""SHA-256 of the parameters that were trained with eight activations. They never change."""
 
 
 def trained_by(build, *arguments, **options):
-    """What one build trains, in place of the one that this processor would have."""
+    """Trains with one build instead of the one that would be loaded on this processor."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes_engine, "load", lambda: build)
         return lanes_engine.train(*arguments, **options)
@@ -55,7 +55,7 @@ def shuffled_rows(shape):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_build_trains_the_same_models_as_torch(activation, optimizer, build):
-    """In float64 after 16 steps, with weight decay, a learning rate per model and a cosine: to 1e-9."""
+    """They agree to 1e-9 in float64 after 16 steps, with weight decay, a learning rate per model and a cosine."""
     shape = program(activation=activation, optimizer=optimizer, schedule="cosine")
     everyone, rows = models(3, RATES[optimizer], 0.1), shuffled_rows(shape)
     expected = torch_engine.train(shape, everyone, rows)
@@ -70,7 +70,7 @@ def test_every_build_trains_the_same_models_as_torch(activation, optimizer, buil
 @pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4), (17, 33), (64,), (130, 9)])
 @pytest.mark.parametrize("inputs", [1, 19])
 def test_any_depth_and_width_trains_as_in_torch(hidden, inputs, build):
-    """Also without hidden layers, with layers of one unit, and wider than a vector."""
+    """This includes networks without hidden layers, with layers of one unit, and with layers wider than a vector."""
     shape = program(hidden=hidden, inputs=inputs)
     expected = torch_engine.train(shape, models(2), shuffled_rows(shape)).parameters
     found = trained_by(BUILDS[build], shape, models(2), shuffled_rows(shape)).parameters
@@ -90,7 +90,7 @@ def test_any_depth_and_width_trains_as_in_torch(hidden, inputs, build):
 def test_a_model_has_the_same_bits_wherever_it_is_trained(
     activation, optimizer, hidden, dtype, inputs, batch_size, chosen
 ):
-    """Whatever its pack mates, however many, in any order; with AVX2 and AVX-512; a model or a unit per lane."""
+    """The bits are the same in any pack, in any order, with AVX2 and AVX-512, and with a model or a unit per lane."""
     shape = program(
         activation=activation,
         optimizer=optimizer,
@@ -110,7 +110,7 @@ def test_a_model_has_the_same_bits_wherever_it_is_trained(
 @pytest.mark.parametrize(("units", "count"), [(24, 5), (64, 16), (64, 27)])
 @pytest.mark.parametrize("variant", sorted({library.variant for library in BUILDS.values()}))
 def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, count):
-    """In calls of so many steps, and shapes so much in doubt, that the kernel does so."""
+    """The calls have enough steps, and the shapes are undecided enough, for the kernel to time them."""
     shape = program(dtype="float32", hidden=(units, units), rows=100, batch_size=10, epochs=40)
     everyone, rows = models(count), shuffled_rows(shape)
     found = [trained_by(BUILDS[f"{variant}-{layout}"], shape, everyone, rows) for layout in library.LAYOUTS]
@@ -123,7 +123,7 @@ def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, 
 @pytest.mark.parametrize("build", FUSED)
 @pytest.mark.parametrize(("optimizer", "dtype"), BITS)
 def test_trained_bits_never_change(optimizer, dtype, build):
-    """Stored results stay those of their ids: any change here needs another TRAINING_VERSION."""
+    """Stored results must stay those of their ids: any change of these bits needs another TRAINING_VERSION."""
     x_NI = (np.random.Philox(key=5).random_raw(60).reshape(30, 2) / 2.0**63 - 1).astype(dtype)
     rates, decays = [0.002 * (1 + i) for i in range(19)], [0.01 * i for i in range(19)]
     everyone, digest = PerModel(range(19), ["pytorch"] * 19, rates, decays), hashlib.sha256()
@@ -135,7 +135,7 @@ def test_trained_bits_never_change(optimizer, dtype, build):
 
 
 def test_both_layouts_of_the_baseline_give_the_same_bits():
-    """There multiply and add may be rounded one by one: other bits than the fused builds have, and its own."""
+    """Without fused multiply-add the bits differ from those of the other builds, but not between the layouts."""
     shape = program(dtype="float32", hidden=(20, 5))
     baselines = [BUILDS[f"baseline-{layout}"] for layout in library.LAYOUTS]
     found = [trained_by(build, shape, models(9), shuffled_rows(shape)).parameters for build in baselines]
@@ -145,7 +145,7 @@ def test_both_layouts_of_the_baseline_give_the_same_bits():
 
 @pytest.mark.parametrize("rows", [30, 32, 7, 8, 1])
 def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch, rows):
-    """Saved after every single step, in the middle of epochs too."""
+    """It may be saved after any step, also in the middle of an epoch."""
     shape = program(optimizer="adamw", schedule="cosine", rows=rows)
     data, everyone = shuffled_rows(shape), models(3, 0.01, 0.1)
     last = lanes_engine.train(shape, everyone, data)
@@ -160,7 +160,7 @@ def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch, r
 
 @pytest.mark.parametrize("flops", [1, 1e4, 3e4, 1e10])
 def test_the_number_of_steps_per_call_changes_nothing(monkeypatch, flops):
-    """Neither across epochs nor within one."""
+    """This holds for calls of several epochs and for calls within an epoch."""
     shape = program(rows=50, dtype="float32")
     expected = lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters
     monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
@@ -168,7 +168,7 @@ def test_the_number_of_steps_per_call_changes_nothing(monkeypatch, flops):
 
 
 def test_calls_are_short_where_the_optimizer_takes_most_of_the_time():
-    """Batches of one row, in float64: progress is shown, and signals are handled, several times a second."""
+    """With batches of one row in float64, progress is still shown and signals handled several times a second."""
     shape = program(hidden=(16, 16), batch_size=1, rows=20_000, epochs=1)
     beats = []
     lanes_engine.train(
@@ -179,7 +179,7 @@ def test_calls_are_short_where_the_optimizer_takes_most_of_the_time():
 
 @given(models=st.integers(1, 300), flops=st.floats(1e2, 1e14))
 def test_calls_have_all_models_in_order_and_are_short(models, flops):
-    """Whole vectors of 16 models, or single ones."""
+    """A call has whole vectors of 16 models, or a single model."""
     parts = lanes_engine._parts(models, flops)
     assert [index for part in parts for index in range(models)[part]] == list(range(models))
     width = parts[0].stop
@@ -187,7 +187,7 @@ def test_calls_have_all_models_in_order_and_are_short(models, flops):
 
 
 def test_the_number_of_models_per_call_changes_no_prediction(monkeypatch):
-    """However many models a call has."""
+    """This holds for single models and for several vectors of them."""
     shape = program(dtype="float32", hidden=(20, 7))
     parameters = lanes_engine.train(shape, models(35), shuffled_rows(shape)).parameters
     whole = lanes_engine.predictor(shape, parameters)(rows_of(shape)[0])
@@ -197,7 +197,7 @@ def test_the_number_of_models_per_call_changes_no_prediction(monkeypatch):
 
 
 def test_threads_train_at_once_without_affecting_each_other():
-    """The interpreter lock is released, and the kernel has no memory of its own."""
+    """The interpreter lock is released, and the kernel has no global state."""
     shapes = [program(dtype=dtype, epochs=200) for dtype in ("float32", "float64")] * 2
     alone = [lanes_engine.train(shape, models(9), shuffled_rows(shape)).parameters for shape in shapes]
     with ThreadPoolExecutor(4) as threads:
@@ -208,7 +208,7 @@ def test_threads_train_at_once_without_affecting_each_other():
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
-    """Its loss stops being finite early; its mates have the bits they have without it."""
+    """Its loss soon isn't finite any more; the other models have the same bits as without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     everyone = models(3, 0.01)
     wild = type(everyone)(everyone.seeds, ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
@@ -220,7 +220,7 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
 
 
 def test_batches_larger_than_a_tile_are_one_batch():
-    """700 rows of 40 units do not fit one tile of the level 1 cache."""
+    """700 rows of 40 units don't fit into one tile."""
     shape = program(hidden=(40, 40), rows=700, batch_size=700, epochs=3)
     expected = torch_engine.train(shape, models(17), shuffled_rows(shape)).parameters
     for build in BUILDS.values():
@@ -231,7 +231,7 @@ def test_batches_larger_than_a_tile_are_one_batch():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_predictions_equal_those_of_torch(activation, dtype):
-    """For models of any number, and more rows than a tile has."""
+    """This holds for any number of models, and for more rows than a tile has."""
     shape = program(activation=activation, dtype=dtype, hidden=(20, 7), rows=300)
     parameters = lanes_engine.train(
         program(activation=activation, dtype=dtype, hidden=(20, 7)), models(18), shuffled_rows(shape)
@@ -246,7 +246,7 @@ def test_predictions_equal_those_of_torch(activation, dtype):
 
 
 def test_denormals_are_flushed_only_in_the_kernel():
-    """Afterwards a denormal is a number again: ids of trials are made of such."""
+    """Afterwards denormals are numbers again: a learning rate, and so a trial's id, may have one."""
     shape = program()
     lanes_engine.train(shape, models(2), shuffled_rows(shape))
     assert np.float64(1e-320) * 1.0 == float("1e-320") != 0.0

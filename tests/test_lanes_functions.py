@@ -1,4 +1,4 @@
-"""The kernel's own tanh, logistic function, erf and division, through networks of one unit."""
+"""The kernel's own tanh, logistic function, erf and division, tested through networks of one unit."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ EXACT = {
     "silu": lambda x: x / (1 + mpmath.exp(-x)),
 }
 WORST = {"elu": 2.0, "tanh": 2.0, "sigmoid": 2.0, "gelu": 3.0, "silu": 3.0}
-"""Units in the last place; gelu and silu round twice more."""
+"""Largest error in ulps; gelu and silu round two more times."""
 
 
 def applied(library, activation, x_N):
-    """The activation of each number: weights are 1, biases 0."""
+    """Applies an activation to each number, by a network whose weights are 1 and biases 0."""
     shape = program(inputs=1, hidden=(1,), activation=activation, dtype=str(x_N.dtype))
     return library.predict(shape, np.array([[1, 0, 1, 0]], x_N.dtype), x_N[:, None])[0]
 
@@ -36,7 +36,7 @@ def applied(library, activation, x_N):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", EXACT)
 def test_an_activation_is_accurate_to_a_few_ulps(activation, dtype, build):
-    """From tiny to huge, of both signs. Where gelu's factor 1 + erf cancels, units are those of the factor's 1."""
+    """This covers tiny to huge numbers of both signs. Where 1 + erf in gelu cancels, the ulps are those of the 1."""
     draws = np.random.default_rng(1)
     x_N = np.concatenate((draws.uniform(-9, 9, 1500), draws.choice([-1, 1], 500) * 10 ** draws.uniform(-6, 1.9, 500)))
     x_N = x_N.astype(dtype)
@@ -56,7 +56,7 @@ def test_an_activation_is_accurate_to_a_few_ulps(activation, dtype, build):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", [*EXACT, "relu", "leaky_relu", "square", "identity"])
 def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
-    """At both infinities, at zeros and for what is no number."""
+    """This covers zeros, huge numbers of both signs, and NaN."""
     x_N = np.array([0.0, -0.0, 1e30, -1e30, np.nan], dtype)
     zero, _, high, low, lost = applied(BUILDS[build], activation, x_N)
     assert np.isnan(lost)
@@ -77,11 +77,11 @@ def test_limits_are_limits_and_nan_stays_nan(activation, dtype, build):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_update_divides_accurately_to_two_ulps(dtype, build):
-    """RMSprop's first step g / (sqrt(s) + 1e-8) of a bias, for s of every size, in as many models."""
-    slot_M = (10 ** np.random.default_rng(2).uniform(-14, 30, 5000)).astype(dtype)
-    target = np.array([2**-60], dtype)  # so that the square of g = -2 target is lost in s
-    updated_MP = updated(BUILDS[build], slot_M, target)
-    divisor_M = np.sqrt(slot_M.dtype.type(0.99) * slot_M) + slot_M.dtype.type(1e-8)
+    """The update is RMSprop's g / (sqrt(s) + 1e-8) of a bias, for moments s of every magnitude, one per model."""
+    moment_M = (10 ** np.random.default_rng(2).uniform(-14, 30, 5000)).astype(dtype)
+    target = np.array([2**-60], dtype)  # so small that the square of g = -2 target doesn't change s
+    updated_MP = updated(BUILDS[build], moment_M, target)
+    divisor_M = np.sqrt(moment_M.dtype.type(0.99) * moment_M) + moment_M.dtype.type(1e-8)
     exact_M = 2 * target.astype(np.longdouble) / divisor_M
     off_M = np.abs(updated_MP[:, 1] - exact_M) / np.spacing(exact_M.astype(dtype))
     assert off_M.max() <= 2, divisor_M[off_M.argmax()]
@@ -91,23 +91,23 @@ def test_an_update_divides_accurately_to_two_ulps(dtype, build):
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_overflown_moment_leaves_a_weight_unchanged(dtype, build):
-    """As g / inf does: the loss may well be finite. The greatest moment that is none divides as any other."""
-    slot_M = np.array([np.inf, np.finfo(dtype).max, np.nan], dtype)
-    updated_MP = updated(BUILDS[build], slot_M, np.array([1.0], dtype))
+    """It counts as infinity, since the loss may still be finite. The largest finite moment divides like any other."""
+    moment_M = np.array([np.inf, np.finfo(dtype).max, np.nan], dtype)
+    updated_MP = updated(BUILDS[build], moment_M, np.array([1.0], dtype))
     np.testing.assert_array_equal(updated_MP[:2, 0], 0)
     assert updated_MP[0, 1] == 0
-    np.testing.assert_allclose(updated_MP[1, 1], 2 / np.sqrt(0.99 * float(slot_M[1])), rtol=1e-6)
+    np.testing.assert_allclose(updated_MP[1, 1], 2 / np.sqrt(0.99 * float(moment_M[1])), rtol=1e-6)
     assert np.isnan(updated_MP[2, 1])
 
 
-def updated(library, slot_M, target):
-    """Weight and bias [M, 2] of linear models, 0 before, after a step of RMSprop from a slot of the bias each."""
-    dtype = slot_M.dtype
+def updated(library, moment_M, target):
+    """Returns weight and bias [M, 2] of linear models after a step of RMSprop from 0, with a given moment per bias."""
+    dtype = moment_M.dtype
     shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=str(dtype), rows=1, batch_size=1)
-    slots_MP = np.stack((np.ones_like(slot_M), slot_M), axis=1)
-    trained = Trained(np.zeros_like(slots_MP), (slots_MP,), np.zeros(len(slot_M), np.int64))
+    moments_MP = np.stack((np.ones_like(moment_M), moment_M), axis=1)
+    trained = Trained(np.zeros_like(moments_MP), (moments_MP,), np.zeros(len(moment_M), np.int64))
     steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)))
-    library.train(shape, steps, np.ones(len(slot_M)), np.zeros(len(slot_M)), trained)
+    library.train(shape, steps, np.ones(len(moment_M)), np.zeros(len(moment_M)), trained)
     return trained.parameters_MP
 
 

@@ -1,4 +1,4 @@
-"""What the native library refuses, where it comes from, and that it touches no memory but its own."""
+"""The native library: arguments that it rejects, how it is found, and that it accesses no memory beyond its arrays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ M, N, S = 3, 24, 3
 
 
 def arguments(shape):
-    """Good arguments of a call of `train`."""
+    """Returns valid arguments for `train`."""
     dtype, P = shape.dtype, shape.parameters
     steps = Steps(
         np.ones((N, shape.inputs), dtype),
@@ -47,7 +47,7 @@ def arguments(shape):
 
 
 def harmed(array, how):
-    """An array of another type, shape or layout in memory."""
+    """Returns the array with another dtype, shape or memory layout."""
     return {
         "type": lambda: array.astype(np.float16),
         "shorter": lambda: array[:-1].copy(),
@@ -75,7 +75,7 @@ def harmed(array, how):
     ],
 )
 def test_an_array_of_another_dtype_shape_or_layout_is_refused(name, how):
-    """Before any of it is read."""
+    """It is refused before any of its numbers are read."""
     steps, lr, decay, trained = arguments(program())
     if hasattr(steps, name):
         steps = replace(steps, **{name: harmed(getattr(steps, name), how)})
@@ -92,7 +92,7 @@ def test_an_array_of_another_dtype_shape_or_layout_is_refused(name, how):
 @needs_lanes
 @pytest.mark.parametrize("ends", [[0, 8, 16], [8, 8, 16], [16, 8, 24], [-1, 8, 24], [8, 16, 25], [8, 16, 2**62]])
 def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
-    """Each has at least a row."""
+    """A step also has at least one row."""
     steps, *rest = arguments(program())
     with pytest.raises(ValueError, match=r"refuses|ends after row"):
         library.load().train(program(), replace(steps, ends_S=np.array(ends)), *rest)
@@ -100,7 +100,7 @@ def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
 
 @needs_lanes
 def test_an_error_is_a_new_one_each_time():
-    """One that is raised again and again would hold the frames, and so the arrays, of all calls before."""
+    """One object raised each time would keep the frames, and so the arrays, of all earlier calls alive."""
     steps, *rest = arguments(program())
     found = []
     for _ in range(2):
@@ -125,7 +125,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / par
 @needs_lanes
 @pytest.mark.skipif(sys.platform != "linux", reason="kilobytes on Linux")
 def test_predictions_take_the_memory_of_the_parameters_once():
-    """No gradient, and no second copy of the weights."""
+    """There is no gradient, and no second copy of the weights."""
     told = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
     assert float(told.stdout) < 1.5
 
@@ -134,14 +134,14 @@ def test_predictions_take_the_memory_of_the_parameters_once():
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
 @settings(max_examples=300, deadline=None)
 def test_invalid_numbers_give_an_error_and_no_crash(numbers):
-    """In the plain C function, past the checks in Python; pointers are null, or to far more than is read."""
+    """This calls the C function without the checks in Python; pointers are null, or to more memory than is read."""
     functions = library.load()._functions
     inputs, depth, width, activation, layout, optimizer, steps, models, null = numbers
     room = np.ones(4096)
     hidden = np.full(1001, width, np.int64)
     pointer = None if null % 2 else room.ctypes.data_as(ctypes.c_void_p)
     if 1 <= inputs <= 9 and 0 <= depth <= 9 and 1 <= models <= 9 and 0 <= steps <= 9:
-        steps = -1  # all may be good: then it would be a call like any other
+        steps = -1  # otherwise all arguments may be valid, and the call would succeed
     head = [inputs, depth, hidden.ctypes.data_as(ctypes.c_void_p), activation, layout]
     ints = [ctypes.c_int64(v) if isinstance(v, int) else v for v in [*head, optimizer, steps]]
     code = functions.lanes_train_f64(*ints, *[pointer] * 6, ctypes.c_int64(models), *[pointer] * 6)
@@ -150,7 +150,7 @@ def test_invalid_numbers_give_an_error_and_no_crash(numbers):
 
 @needs_lanes
 def test_a_network_that_does_not_fit_into_memory_is_an_error():
-    """Layers of 2^39 units."""
+    """The layer has 2^38 units."""
     functions = library.load()._functions
     room = np.ones(8)
     hidden = np.array([2**38], np.int64)
@@ -161,7 +161,7 @@ def test_a_network_that_does_not_fit_into_memory_is_an_error():
 
 
 def test_without_a_library_torch_trains_and_the_reason_is_given(tmp_path, monkeypatch):
-    """As where no compiler was there; by name it is refused with what to do."""
+    """This is the case without a compiler. lanes by name is an error with a remedy."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     library.load.cache_clear()
     try:
@@ -178,7 +178,7 @@ def test_without_a_library_torch_trains_and_the_reason_is_given(tmp_path, monkey
 
 @needs_lanes
 def test_a_library_of_another_version_is_not_used(monkeypatch):
-    """As after an update of the sources without another installation."""
+    """This is the case after an update of the sources without a new installation."""
     digest = library.sources_digest()
     monkeypatch.setattr(library, "sources_digest", lambda: digest[::-1])
     library.load.cache_clear()
@@ -191,14 +191,14 @@ def test_a_library_of_another_version_is_not_used(monkeypatch):
 
 @needs_lanes
 def test_lanes_trains_on_cpus_and_torch_on_gpus():
-    """Whatever the shape; torch by name everywhere."""
+    """This holds for any shape; torch can be chosen by name everywhere."""
     assert choice.choose("auto", "cpu") == choice.choose("lanes", "cpu") == "lanes"
     assert choice.choose("auto", "cuda") == choice.choose("lanes", "cuda") == choice.choose("torch", "cpu") == "torch"
 
 
 @needs_lanes
 def test_the_best_library_that_can_be_loaded_is_used(tmp_path, monkeypatch):
-    """A compiler that knows no AVX-512 leaves out that one alone, and so is one that can't be loaded."""
+    """A variant is skipped if it was not built, as with compilers without AVX-512, or can't be loaded."""
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     for path in (ROOT / "jobs/engines/lanes").glob("*.*"):
         if path.suffix in (".cpp", ".h") or path.name == "lanes_baseline.so":
@@ -216,7 +216,7 @@ def test_the_best_library_that_can_be_loaded_is_used(tmp_path, monkeypatch):
 @pytest.mark.kernel
 @pytest.mark.parametrize("flags", [["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]])
 def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
-    """The kernel under AddressSanitizer and UndefinedBehaviorSanitizer, over shapes, activations and optimizers."""
+    """AddressSanitizer and UndefinedBehaviorSanitizer find nothing in any shape, activation and optimizer."""
     if len(flags) > 2 and (isinstance(library.load(), str) or library.load().variant != "avx512"):
         pytest.skip("this processor has no AVX-512")
     built = tmp_path / "lanes.so"

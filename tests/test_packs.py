@@ -1,4 +1,4 @@
-"""Packs: every trial is in one of them, each has one shape, and its size suits the machine."""
+"""Packs: each trial is in exactly one, each pack has one shape, and its size suits the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sumsquares.jobs.stages.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds,
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))
 @settings(max_examples=30, deadline=None)
 def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
-    """This holds whichever trials are left; the trials of a pack share its shape completely."""
+    """This holds for any subset of the trials, and all trials of a pack have its shape."""
     wanted = [trial for index, trial in enumerate(trials(small())) if index not in left_out]
     packs = plan_packs(wanted, device)
     assert sorted(trial.id for pack in packs for trial in pack.trials) == sorted(trial.id for trial in wanted)
@@ -28,7 +28,7 @@ def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
 
 
 def test_the_longest_pack_comes_first_whatever_the_order_of_the_trials():
-    """Otherwise the last worker would be left with the longest pack."""
+    """Otherwise one worker would still train the longest pack when all others are done."""
     wanted = trials(small())
     packs = plan_packs(wanted)
     assert [pack.seconds for pack in packs] == sorted((pack.seconds for pack in packs), reverse=True)
@@ -36,7 +36,7 @@ def test_the_longest_pack_comes_first_whatever_the_order_of_the_trials():
 
 
 def test_the_parts_of_a_split_are_the_whole():
-    """A pack of one trial has no parts."""
+    """A pack of one trial can't be split."""
     for pack in plan_packs(trials(small())):
         parts = pack.split()
         assert sum((half.trials for half in parts), ()) == (pack.trials if len(pack.trials) > 1 else ())
@@ -44,7 +44,7 @@ def test_the_parts_of_a_split_are_the_whole():
 
 
 def test_many_trials_of_a_shape_are_cut_evenly():
-    """Into as few packs as the size limit allows, whose sizes differ by at most one."""
+    """There are as few packs as the size limit allows, and their sizes differ by at most one."""
     packs = plan_packs(trials(small(seeds=200, hidden="[[16, 16]]", activation='["tanh"]', lr="[0.01]")))
     sizes = [len(pack.trials) for pack in packs]
     assert sum(sizes) == 400
@@ -54,7 +54,7 @@ def test_many_trials_of_a_shape_are_cut_evenly():
 
 @pytest.mark.parametrize(("width", "expected"), [(1, 256), (16, 70), (64, 14), (512, 1)])
 def test_a_pack_fits_the_cache(width, expected):
-    """It has as many models as measured best, and at least one: 64 with 16 units, 16 with 64 units."""
+    """It has at least one model, and about as many as were fastest: 64 with 16 units, 16 with 64 units."""
     program = Program(1, (width, width), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
     size = pack_size(program, "cpu")
     assert size == expected
@@ -63,7 +63,7 @@ def test_a_pack_fits_the_cache(width, expected):
 
 
 def test_operations_are_counted_per_weight_and_row():
-    """1-16-16-1 on 1,000 rows in batches of 100: 6 * 16 * 16 * 100 + 10 * 16 * 100 per step, 5,000 steps."""
+    """1-16-16-1 on 1,000 rows in batches of 100 takes 6 * 16 * 16 * 100 + 10 * 16 * 100 per step, for 5,000 steps."""
     program = Program(1, (16, 16), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
     assert program.steps == 5000
     assert program.parameters == 321
@@ -81,7 +81,7 @@ def test_operations_are_counted_per_weight_and_row():
     ],
 )
 def test_the_expected_time_in_lanes_is_near_the_measured_time(changes, measured):
-    """A step of 64 models of 2-16-16-1 with Adam on one core, within a factor of 1.5."""
+    """For a step of 64 models of 2-16-16-1 with Adam on one core, it is within a factor of 1.5."""
     shape = {"inputs": 2, "hidden": (16, 16), "activation": "relu", "optimizer": "adam", "schedule": "constant"}
     program = Program(**shape | {"epochs": 1, "rows": 1000, "dtype": "float32", "shuffle_seed": 0} | changes)
     assert 1 / 1.5 < _lanes_seconds(program, 64) / program.steps / measured < 1.5

@@ -1,4 +1,4 @@
-"""The order of rows: shuffled, every row once an epoch, and the same whether rows are held or streamed."""
+"""The order of rows: shuffled, every row once per epoch, and the same for rows in memory and streamed rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def numbered(count):
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 25), st.integers(0, 5), st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
 def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, chunk_rows, seed, epoch):
-    """Whatever the chunks; only the last batch is smaller; any number of batches can be skipped."""
+    """This holds for any chunk size. Only the last batch may be smaller, and any number of batches can be skipped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shuffle, "CHUNK_ROWS", chunk_rows)
         got = list(batches(in_memory(*numbered(count)), batch_size, seed, epoch))
@@ -34,7 +34,7 @@ def test_an_epoch_has_every_row_once_in_batches_of_one_size(count, batch_size, c
 @given(st.integers(1, 40), st.integers(1, 20), st.sampled_from([3, 64]), st.integers(0, 15), st.integers(1, 200))
 @settings(max_examples=150, deadline=None)
 def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_size, chunk_rows, step, enough):
-    """From any step on, however many rows a block of steps or of orders has."""
+    """This holds from any step on, for any size of the blocks of steps and of orders."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shuffle, "CHUNK_ROWS", chunk_rows)
         patch.setattr(shuffle, "BLOCK_ROWS", 90)
@@ -49,7 +49,7 @@ def test_blocks_of_steps_of_many_epochs_are_the_batches_of_each(count, batch_siz
 
 
 def test_streamed_rows_have_the_order_of_rows_in_memory(monkeypatch):
-    """A chunk is asked for once an epoch, and the batches are the same."""
+    """Each chunk is read once per epoch, and the batches are the same."""
     monkeypatch.setattr(shuffle, "CHUNK_ROWS", 7)
     held = in_memory(*numbered(30))
     asked = []
@@ -64,7 +64,7 @@ def test_streamed_rows_have_the_order_of_rows_in_memory(monkeypatch):
 
 
 def test_each_epoch_and_seed_has_its_own_order():
-    """And the same ones every time: the first rows of one are pinned."""
+    """The orders never change: the first rows of one of them are pinned."""
     first = {
         (seed, epoch): tuple(next(batches(in_memory(*numbered(1000)), 5, seed, epoch))[1].astype(int).tolist())
         for seed in range(3)

@@ -1,4 +1,4 @@
-"""A job spec as it is read: defaults, overriding, what its digest depends on, and how two specs differ."""
+"""Reading a job spec: defaults, overriding, what its digest depends on, and the differences between two specs."""
 
 import pickle
 import subprocess
@@ -45,17 +45,17 @@ TINY = 'name = "tiny"\n[[dataset]]\nname = "sums"\ntask = "sum"\nlargest = 10\nr
 
 
 def parse(text: str) -> JobSpec:
-    """A spec from its text."""
+    """Parses the text of a spec."""
     return parse_spec(text.encode(), "spec.toml")
 
 
 def axes_of(text: str) -> dict[str, object]:
-    """The axes of the first grid of a spec."""
+    """Returns the axes of the first grid of a spec."""
     return parse(text).canonical_grids[0]
 
 
 def test_a_spec_is_read_as_written() -> None:
-    """Names, datasets and axes are those of the file, and the file is kept to the byte."""
+    """Names, datasets and axes are those of the file, and its bytes are kept."""
     spec = parse(DESIGN)
     assert spec.name == "question"
     assert [dataset.name for dataset in spec.datasets] == ["sums", "squares"]
@@ -64,7 +64,7 @@ def test_a_spec_is_read_as_written() -> None:
 
 
 def test_omitted_values_have_the_documented_defaults() -> None:
-    """A grid of a dataset alone has one value on each axis."""
+    """A grid that lists only a dataset has one value on each axis."""
     assert axes_of(TINY + '[[grid]]\ndataset = "sums"\n') == {
         "dataset": ["sums"], "hidden": [()], "activation": ["relu"], "optimizer": ["adam"], "lr": [0.001],
         "schedule": ["constant"], "weight_decay": [0.0], "batch_size": [100], "epochs": [500],
@@ -80,14 +80,14 @@ OTHER = {
 
 
 def test_the_table_of_other_values_covers_every_axis() -> None:
-    """No axis can be added without the tests below."""
+    """An axis can't be added without the tests below."""
     assert tuple(OTHER) == AXES
     assert set(Grid.model_fields) == {"dataset", *AXES, "seeds"}
 
 
 @pytest.mark.parametrize("axis", AXES)
 def test_a_grid_overrides_train_which_overrides_the_default(axis: str) -> None:
-    """Each axis may be a constant of [train], and a scalar or a list of a grid."""
+    """Each axis may be a constant in [train], and a scalar or a list in a grid."""
     in_grid = f"{axis} = {OTHER[axis]}\n"
     in_train = f"[train]\n{axis} = {OTHER[axis].replace('[[8]]', '[8]')}\n"
     grid = '[[grid]]\ndataset = "sums"\n'
@@ -105,7 +105,7 @@ def test_an_integer_is_read_as_a_float_where_a_float_is_expected() -> None:
 
 
 def test_seeds_are_a_number_or_a_list() -> None:
-    """`seeds = 3` stands for 0, 1, 2; a seed that is listed twice counts once."""
+    """`seeds = 3` means 0, 1, 2; a seed that is listed twice counts once."""
     of = {text: Grid.model_validate({"dataset": ["d"], "seeds": text}).seed_values for text in (3, (7, 5, 7))}
     assert list(of[3]) == [0, 1, 2]
     assert of[(7, 5, 7)] == (7, 5)
@@ -114,7 +114,7 @@ def test_seeds_are_a_number_or_a_list() -> None:
 
 
 def test_the_digest_leaves_out_the_runs_name_and_the_text() -> None:
-    """Comments, spaces and the name of the run change nothing; the name of a dataset is in the results."""
+    """Comments, spaces and the name of the run don't change it; the name of a dataset does, since results have it."""
     spec = parse(DESIGN)
     assert parse(DESIGN.replace('name = "question"', 'name = "other"')).digest == spec.digest
     assert parse(DESIGN + "# a comment\n\n").digest == spec.digest
@@ -125,13 +125,13 @@ def test_the_digest_leaves_out_the_runs_name_and_the_text() -> None:
     "text", [DESIGN, "\ufeff" + DESIGN, DESIGN.replace("\n", "\r\n")], ids=["plain", "bom", "crlf"]
 )
 def test_a_spec_is_read_from_its_file(text: str, tmp_path: Path) -> None:
-    """With a byte order mark or the line ends of Windows it is the same spec."""
+    """A byte order mark and the line endings of Windows make no difference."""
     (tmp_path / "spec.toml").write_bytes(text.encode())
     assert load_spec(tmp_path / "spec.toml").digest == parse(DESIGN).digest
 
 
 def test_a_spec_is_frozen_and_survives_pickling() -> None:
-    """It travels to workers as it is, its text with it."""
+    """Workers receive it unchanged, with its text."""
     spec = parse(DESIGN)
     copy = pickle.loads(pickle.dumps(spec))  # noqa: S301 - our own bytes
     assert (copy.digest, copy.source_text) == (spec.digest, spec.source_text)
@@ -142,7 +142,7 @@ def test_a_spec_is_frozen_and_survives_pickling() -> None:
 
 
 def test_equal_specs_have_no_difference() -> None:
-    """Neither has one that is only written in another way."""
+    """A spec that is only written differently has none either."""
     assert describe_difference(parse(DESIGN), parse(DESIGN)) == []
     moved = DESIGN.replace("epochs = 500\n", "") + "epochs = 500\n"
     assert describe_difference(parse(DESIGN), parse(moved.replace("[0.001, 0.01]", "[1e-2, 1e-3]"))) == []
@@ -166,7 +166,7 @@ def test_equal_specs_have_no_difference() -> None:
     ],
 )  # fmt: skip
 def test_a_difference_is_named_by_path_with_both_values(old: str, new: str, lines: list[str]) -> None:
-    """What differs is said as it would be found in the file, and backwards with the values changed over."""
+    """A difference has the path of the file; the comparison in reverse finds the same paths."""
     one, other = parse(DESIGN), parse(DESIGN.replace(old, new))
     assert describe_difference(one, other) == lines
     back = describe_difference(other, one)
@@ -174,7 +174,7 @@ def test_a_difference_is_named_by_path_with_both_values(old: str, new: str, line
 
 
 def test_only_grids_that_differ_are_compared() -> None:
-    """A grid that moves to another place is no difference."""
+    """Moving a grid to another place makes no difference."""
     head, first, second = TINY, '[[grid]]\ndataset = "sums"\n', '[[grid]]\ndataset = "sums"\nlr = 0.5\n'
     third = second.replace("0.5", "0.7")
     assert describe_difference(parse(head + first + second), parse(head + third + first)) == [
@@ -183,7 +183,7 @@ def test_only_grids_that_differ_are_compared() -> None:
 
 
 def test_reading_a_spec_imports_neither_ray_nor_torch() -> None:
-    """A spec is checked in a fraction of a second, on a machine that has neither."""
+    """A spec is validated in a fraction of a second, also on a machine without them."""
     imports = "import sys, sumsquares.jobs.spec.difference, sumsquares.jobs.spec.variants"
     code = f"{imports}; print({{'ray', 'torch', 'pyarrow'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""A table of bad specs: what each message has to say, and that no input costs much or ends in another error."""
+"""Invalid specs: what each message must contain, and that no input takes long or raises another error."""
 
 import time
 import tracemalloc
@@ -18,24 +18,24 @@ SUMS = 'name = "sums"\ntask = "sum"\nlargest = 1000\nrows = 1000'
 def spec(
     name: str = '"q"', dataset: str = SUMS, train: str = "", grid: str = 'dataset = ["sums"]', top: str = ""
 ) -> str:
-    """A spec that is valid unless a part of it is replaced."""
+    """Returns a spec that is valid unless a part of it is replaced."""
     return f"name = {name}\n{top}\n[[dataset]]\n{dataset}\n[train]\n{train}\n[[grid]]\n{grid}\n"
 
 
 def two(line: str, without: str = "") -> str:
-    """A spec whose second dataset has one more line, which may take the place of another."""
+    """Returns a spec whose second dataset has one more line, which may replace another."""
     lines = ['name = "squares"', 'task = "square"', "largest = 1000", "rows = 1000"]
     kept = [kept for kept in lines if not without or not kept.startswith(without)]
     return spec(dataset=SUMS + "\n[[dataset]]\n" + "\n".join([*kept, line]))
 
 
 def grid(line: str) -> str:
-    """A spec whose grid has one more line."""
+    """Returns a spec whose grid has one more line."""
     return spec(grid=f'dataset = ["sums"]\n{line}')
 
 
 def train(line: str) -> str:
-    """A spec with a line in [train]."""
+    """Returns a spec with a line in [train]."""
     return spec(train=line)
 
 
@@ -44,7 +44,7 @@ LONG_SEEDS = "lr = [{}]\nhidden = [{}]\nseeds = 1_000_000_000".format(
     ", ".join(f"{i}e-4" for i in range(1, 101)), ", ".join(f"[{i}]" for i in range(1, 101))
 )
 
-# What it is: the spec, then everything that one line of the message must contain, its path first.
+# By description: the spec, and what one line of the message must contain, starting with the path.
 FAULTS: dict[str, tuple[str, list[str]]] = {
     # names of runs and datasets
     "name climbs": (spec(name='"../x"'), ["name:", '"../x"', NAME_RULE]),
@@ -199,7 +199,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
 
 @cache
 def refusal(text: str | bytes) -> SpecError:
-    """The error that a spec raises."""
+    """Returns the error that a spec raises."""
     with pytest.raises(SpecError) as caught:
         parse_spec(text if isinstance(text, bytes) else text.encode(), "spec.toml")
     return caught.value
@@ -207,7 +207,7 @@ def refusal(text: str | bytes) -> SpecError:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_spec_is_refused_with_path_value_and_remedy(fault: str) -> None:
-    """One line of the message holds the path of the mistake, the value and what to write."""
+    """One line of the message contains the path, the value and what to write instead."""
     text, (path, *words) = FAULTS[fault]
     error = refusal(text)
     assert any(path in line and all(word in line for word in words) for line in error.problems), str(error)
@@ -217,7 +217,7 @@ def test_a_bad_spec_is_refused_with_path_value_and_remedy(fault: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_message_is_short_and_prints_as_it_is(fault: str) -> None:
-    """No message holds control characters, and none repeats a long value."""
+    """No message contains control characters or a long value."""
     error = refusal(FAULTS[fault][0])
     assert all(line.isprintable() and line.isascii() and len(line) < 500 for line in error.problems)
     assert str(error).splitlines()[0].startswith("spec.toml: ")
@@ -234,14 +234,14 @@ def test_a_message_is_short_and_prints_as_it_is(fault: str) -> None:
     ],
 )
 def test_another_encoding_is_reported_with_line_and_column(data: bytes, place: str) -> None:
-    """A byte that is not UTF-8 is found by line and column, counted in characters."""
+    """A byte that is not UTF-8 is reported with its line and column, counted in characters."""
     (problem,) = refusal(data).problems
     assert problem.startswith(place)
     assert "UTF-8" in problem
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """Wrong values, unknown keys and contradictions between tables don't hide each other."""
+    """Invalid values, unknown keys and contradictions between tables don't hide each other."""
     text = spec(
         name='"../x"',
         dataset=SUMS.replace("1000\nrows", "-5\nrows") + '\n[[dataset]]\nname = "sums"\ntask = "product"\n'
@@ -260,13 +260,13 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_an_exploding_grid_is_reported_together_with_other_problems() -> None:
-    """A wrong value in one grid doesn't hide that another one explodes."""
+    """An invalid value in one grid doesn't hide that another grid has too many trials."""
     problems = refusal(grid(LONG_SEEDS) + '[[grid]]\ndataset = "sums"\nlr = -1\n').problems
     assert [problem.split(":")[0] for problem in problems] == ["grid[1].lr", "grid"]
 
 
 def test_the_limit_of_trials_can_be_raised() -> None:
-    """A grid of as many trials as allowed passes, one more is refused."""
+    """A grid with as many trials as the limit is accepted, and one with more is not."""
     text = grid("seeds = 5\nlr = [0.1, 0.2]").encode()
     assert parse_spec(text, "s", max_trials=10).grids[0].seeds == 5
     with pytest.raises(SpecError, match=r"--max-trials 10$"):
@@ -275,19 +275,19 @@ def test_the_limit_of_trials_can_be_raised() -> None:
 
 @pytest.mark.parametrize("path", ["missing.toml", ".", "a\0b", "x" * 5000])
 def test_a_file_that_cannot_be_read_is_a_spec_error(path: str) -> None:
-    """It names the file and the reason."""
+    """The message names the file and the reason."""
     with pytest.raises(SpecError, match=r"(cannot be read|not read): .+; give the path"):
         load_spec(path)
 
 
 def test_an_endless_file_is_not_opened() -> None:
-    """A device that never ends is named."""
+    """A device without end is rejected by its kind."""
     with pytest.raises(SpecError, match=r"it is a device; .* 1 MiB"):
         load_spec("/dev/zero")
 
 
 def test_a_line_that_is_not_toml_is_not_echoed() -> None:
-    """The file may be another one, with a password in it."""
+    """The file may not be a spec, and contain a password."""
     assert "hunter2" not in str(refusal("user = 1\npassword = hunter2\n"))
 
 
@@ -305,7 +305,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_spec_costs_seconds_at_most(text: str) -> None:
-    """Up to 1 MiB of whatever is refused in bounded time, with at most 100 problems."""
+    """Any 1 MiB is rejected in bounded time, with at most 100 problems."""
     start = time.perf_counter()
     error = refusal(text[: 1 << 20])
     assert time.perf_counter() - start < 10  # 0.1 to 0.9 s on an idle core
@@ -314,7 +314,7 @@ def test_a_hostile_spec_costs_seconds_at_most(text: str) -> None:
 
 
 def test_a_hostile_spec_costs_little_memory() -> None:
-    """Tens of thousands of wrong values are not all put into words."""
+    """Not all of tens of thousands of invalid values are formatted."""
     tracemalloc.start()
     refusal(HOSTILE["wrong values"])
     peak = tracemalloc.get_traced_memory()[1]
@@ -323,7 +323,7 @@ def test_a_hostile_spec_costs_little_memory() -> None:
 
 
 def test_more_problems_than_are_listed_are_mentioned() -> None:
-    """The list ends at 100 and says so."""
+    """The list has 100 problems, and the message says that there are more."""
     error = refusal(grid(f"lr = {[-1] * 101}"))
     assert len(error.problems) == MAX_PROBLEMS
     assert "more than 100 problems" in str(error).splitlines()[0]
@@ -338,7 +338,7 @@ PIECES = [
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(spec())), st.integers(0, 8), st.sampled_from(PIECES)), max_size=6))
 def test_any_text_is_a_spec_or_a_spec_error(edits: list[tuple[int, int, str]]) -> None:
-    """However a spec is mangled, nothing but SpecError is raised."""
+    """Whatever is edited in a spec, it raises no other error."""
     text = spec(train="lr = 0.1", grid='dataset = ["sums"]\nhidden = [[8], []]\nseeds = [1, 2]')
     for place, length, piece in edits:
         text = text[:place] + piece + text[place + length :]
@@ -349,5 +349,5 @@ def test_any_text_is_a_spec_or_a_spec_error(edits: list[tuple[int, int, str]]) -
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_spec_error(data: bytes) -> None:
-    """No short string of bytes is a spec, and none raises another error."""
+    """No short byte string is a spec, and none raises another error."""
     assert refusal(data).problems

@@ -1,4 +1,4 @@
-"""The torch engine against the same networks as torch.nn.Sequential with torch.optim, trained one at a time."""
+"""The torch engine against a plain reference: a torch.nn.Sequential with torch.optim, one network at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TORCH_OPTIMIZERS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def prepared():
-    """This process as a worker's."""
+    """Prepares this process as a worker's."""
     threads = torch.get_num_threads()
     torch_engine.prepare()
     yield
@@ -79,7 +79,7 @@ def some(models, chosen):
 
 
 def train_alone(program, models, index, x_NI, y_N):
-    """The plain reference: one network, autograd, torch.optim, a loop over the same batches."""
+    """Trains the plain reference: one network, autograd, torch.optim, and a loop over the same batches."""
     first = initial_state(program, models, 0).parameters[index : index + 1]
     network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
     optimizer = TORCH_OPTIMIZERS[program.optimizer](
@@ -108,7 +108,7 @@ def assert_equals_reference(program, models, rtol, atol):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_each_model_of_a_pack_equals_the_same_network_trained_alone(activation, optimizer):
-    """In float64, after 16 steps with weight decay and its own learning rate, to 1e-9."""
+    """They agree to 1e-9 in float64, after 16 steps with weight decay and a learning rate per model."""
     lr = 0.003 if optimizer in ("adam", "adamw", "rmsprop") else 0.02
     assert_equals_reference(program(activation=activation, optimizer=optimizer), models(3, lr, 0.1), 1e-9, 1e-12)
 
@@ -116,12 +116,12 @@ def test_each_model_of_a_pack_equals_the_same_network_trained_alone(activation, 
 @pytest.mark.parametrize("hidden", [(), (4,), (1,), (1, 1), (3, 1, 2), (7, 6, 5, 4)])
 @pytest.mark.parametrize("inputs", [1, 2, 5])
 def test_any_depth_and_width_equals_the_same_network_trained_alone(hidden, inputs):
-    """Also without hidden layers, with layers of one unit, and with one input."""
+    """This includes networks without hidden layers, with layers of one unit, and with one input."""
     assert_equals_reference(program(hidden=hidden, inputs=inputs, schedule="cosine"), models(2), 1e-9, 1e-12)
 
 
 def test_float32_stays_close_to_the_same_network_trained_alone():
-    """float32 rounds in another order: 1e-4 after 16 steps."""
+    """They agree to 1e-4 after 16 steps, since the order of the roundings differs."""
     assert_equals_reference(program(dtype="float32", hidden=(16, 16)), models(3), 1e-4, 1e-5)
 
 
@@ -134,7 +134,7 @@ def test_float32_stays_close_to_the_same_network_trained_alone():
 )
 @settings(max_examples=60, deadline=None)
 def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs, chosen):
-    """Whatever its pack mates are, however many, in whatever order."""
+    """The bits depend neither on the other models of the pack, nor on their number or order."""
     shape = program(activation=activation, hidden=tuple(hidden), dtype=dtype, inputs=inputs)
     rows = in_memory(*rows_of(shape))
     everyone = models(7, 0.003, 0.1)
@@ -144,7 +144,7 @@ def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs
 
 
 def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch):
-    """Saved after every single step, in the middle of epochs too."""
+    """It may be saved after any step, also in the middle of an epoch."""
     shape, everyone = program(optimizer="adamw", schedule="cosine"), models(3, 0.01, 0.1)
     rows = in_memory(*rows_of(shape))
     monkeypatch.setattr(torch_engine, "REPORT_STEPS", 1)
@@ -157,7 +157,7 @@ def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch):
 
 
 def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other():
-    """Its loss stops being finite early; its mates have the bits they have without it."""
+    """Its loss soon isn't finite any more; the other models have the same bits as without it."""
     shape = program(optimizer="sgd", activation="relu", epochs=40)
     rows = in_memory(*rows_of(shape))
     wild = PerModel([0, 1, 2], ["he_uniform"] * 3, [0.01, 1e6, 0.01], [0.0] * 3)
@@ -169,7 +169,7 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other():
 
 
 def test_denormals_are_flushed_only_in_training():
-    """Afterwards a denormal is a number again: ids of trials are made of such."""
+    """Afterwards denormals are numbers again: a learning rate, and so a trial's id, may have one."""
     shape = program()
     torch_engine.train(shape, models(2), in_memory(*rows_of(shape)))
     assert repr(float("1e-320")) == "1e-320"
@@ -179,7 +179,7 @@ def test_denormals_are_flushed_only_in_training():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_gpu_trains_the_same_models_as_a_cpu(activation):
-    """In float64, to 1e-7."""
+    """They agree to 1e-7 in float64."""
     shape = program(activation=activation, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))
     on_cpu = torch_engine.train(shape, models(5), rows).parameters

@@ -1,4 +1,4 @@
-"""Laws of variants and trials: what their digests depend on, and how many there are."""
+"""Properties of variants and trials: what their digests depend on, and how many there are."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ Spec = dict[str, Any]
 
 
 def lists_of(values: list[Any]) -> st.SearchStrategy[list[Any]]:
-    """One to three distinct values of an axis, in any order."""
+    """Draws one to three distinct values of an axis, in any order."""
     return st.permutations(values).flatmap(lambda order: st.integers(1, len(order)).map(lambda n: order[:n]))
 
 
@@ -56,13 +56,13 @@ CONSTANTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(VALUES[nam
 
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
-    """A spec of one to three grids as plain data."""
+    """Draws a spec of one to three grids as plain data."""
     grids = [grid | {"seeds": seeds} for grid, seeds in draw(st.lists(GRIDS, min_size=1, max_size=3))]
     return {"name": "law", "dataset": DATASETS, "train": draw(CONSTANTS), "grid": grids}
 
 
 def parse(spec: Spec, dice: random.Random | None = None) -> JobSpec:
-    """The spec that a TOML file of this data gives; `dice` choose how it is written."""
+    """Parses the data as TOML; `dice` decide how it is written."""
     order = dice.sample if dice else lambda items, _: items
     tables = [("[[dataset]]", table) for table in spec["dataset"]] + [("[train]", spec["train"])]
     tables += [("[[grid]]", table) for table in spec["grid"]]
@@ -74,7 +74,7 @@ def parse(spec: Spec, dice: random.Random | None = None) -> JobSpec:
 
 
 def written(key: str, value: Any, dice: random.Random | None, header: str) -> str:
-    """A value in TOML: lists in any order, a scalar or a list of one, floats in several spellings."""
+    """Writes a value in TOML: lists in any order, a scalar or a list of one, and floats in several notations."""
     if not dice:
         return json.dumps(value)
     if isinstance(value, list) and header == "[[grid]]":
@@ -88,12 +88,12 @@ def written(key: str, value: Any, dice: random.Random | None, header: str) -> st
 
 
 def ids(spec: JobSpec) -> set[str]:
-    """The ids of a spec's trials."""
+    """Returns the ids of a spec's trials."""
     return {trial.id for trial in trials(spec)}
 
 
 def a_variant(**changes: Any) -> Variant:
-    """The same variant but for the changes."""
+    """Returns the same variant each time, except for the changes."""
     first = {name: values[1] if name == "hidden" else values[0] for name, values in VALUES.items()}
     values = {"dataset": NamedDataset.model_validate(DATASETS[0]), **first, **changes}
     return Variant(**values | {"hidden": tuple(values["hidden"])})
@@ -102,7 +102,7 @@ def a_variant(**changes: Any) -> Variant:
 @settings(max_examples=60, deadline=None)
 @given(specs(), st.randoms(use_true_random=False))
 def test_however_a_spec_is_written_its_digests_are_the_same(data: Spec, dice: random.Random) -> None:
-    """Orders of keys, tables and lists, spellings of numbers and repeated values change no digest."""
+    """The order of keys, tables and lists, the notation of numbers and repeated values change no digest."""
     plain, other = parse(data), parse(data, dice)
     assert plain.digest == other.digest
     assert ids(plain) == ids(other)
@@ -112,7 +112,7 @@ def test_however_a_spec_is_written_its_digests_are_the_same(data: Spec, dice: ra
 @settings(max_examples=60, deadline=None)
 @given(specs())
 def test_constants_may_be_in_train_or_in_every_grid(data: Spec) -> None:
-    """A spec without [train], whose grids hold its constants, is the same spec."""
+    """A spec without [train], whose grids contain the constants, is the same spec."""
     inlined = [{name: [value] for name, value in data["train"].items()} | grid for grid in data["grid"]]
     moved = parse({**data, "train": {}, "grid": inlined})
     assert moved.digest == parse(data).digest
@@ -122,7 +122,7 @@ def test_constants_may_be_in_train_or_in_every_grid(data: Spec) -> None:
 @settings(max_examples=60, deadline=None)
 @given(specs(), specs())
 def test_specs_with_one_digest_have_the_same_trials_and_no_difference(one: Spec, other: Spec) -> None:
-    """Two specs differ in their digests just if a difference can be named; other trials mean another digest."""
+    """Digests differ if and only if a difference is reported; different trials have different digests."""
     first, second = parse(one), parse(other)
     assert (first.digest == second.digest) == (describe_difference(first, second) == [])
     if ids(first) != ids(second):
@@ -132,7 +132,7 @@ def test_specs_with_one_digest_have_the_same_trials_and_no_difference(one: Spec,
 @settings(max_examples=60, deadline=None)
 @given(specs())
 def test_grids_add_up_and_equal_trials_count_once(data: Spec) -> None:
-    """The trials are the union of those of each grid, in one order, and writing a grid twice adds none."""
+    """The trials are the union of those of all grids, in a fixed order, and writing a grid twice adds none."""
     each = [ids(parse({**data, "grid": [grid]})) for grid in data["grid"]]
     spec = parse(data)
     found = [trial.id for trial in trials(spec)]
@@ -145,7 +145,7 @@ def test_grids_add_up_and_equal_trials_count_once(data: Spec) -> None:
 @settings(max_examples=60, deadline=None)
 @given(specs())
 def test_the_count_is_an_upper_bound_and_exact_if_nothing_collides(data: Spec) -> None:
-    """Trials are counted before they are expanded; only a linear network's activations and two grids collide."""
+    """Only the activations of linear networks and trials of two grids can be equal, which the bound counts twice."""
     spec = parse(data)
     bound = size_of(enumerate(spec.grids)).trials
     assert bound >= len(trials(spec))
@@ -157,13 +157,13 @@ def test_the_count_is_an_upper_bound_and_exact_if_nothing_collides(data: Spec) -
 @settings(max_examples=30, deadline=None)
 @given(specs(), GRIDS)
 def test_a_longer_spec_keeps_the_trials_of_the_shorter(data: Spec, more: tuple[Grid, Any]) -> None:
-    """After a grid is added only new trials are left to train."""
+    """After a grid was added, only the new trials are left to train."""
     longer = {**data, "grid": [*data["grid"], more[0] | {"seeds": more[1]}]}
     assert ids(parse(data)) <= ids(parse(longer))
 
 
 def test_anything_that_changes_a_result_changes_the_id() -> None:
-    """Each field of a variant, each field of its dataset but the name, and the seed are part of the id."""
+    """The id depends on each field of a variant, each field of its dataset except the name, and the seed."""
     base = DATASETS[0] | {"test_rows": 100, "unused": 0}
     other = {"task": "product", "n_numbers": 3, "largest": 999, "rows": 999, "seed": 2, "test_rows": 99, "unused": 1}
     tables = [base, *(base | {key: value} for key, value in other.items())]
@@ -175,13 +175,13 @@ def test_anything_that_changes_a_result_changes_the_id() -> None:
 
 
 def test_the_name_of_a_dataset_is_not_part_of_the_id() -> None:
-    """A dataset of another name with the same rows gives the same trials."""
+    """A dataset with another name and the same rows gives the same trials."""
     renamed = NamedDataset.model_validate(DATASETS[0] | {"name": "adds"})
     assert a_variant(dataset=renamed).id == a_variant().id
 
 
 def test_a_linear_network_has_no_activation() -> None:
-    """Without hidden layers all activations are the same variant; with one they are not."""
+    """Without hidden layers all activations give the same variant; with hidden layers they don't."""
     linear = [a_variant(hidden=(), activation=name) for name in VALUES["activation"]]
     assert len(set(linear)) == len({variant.id for variant in linear}) == 1
     assert linear[0].activation == "identity"
@@ -190,7 +190,7 @@ def test_a_linear_network_has_no_activation() -> None:
 
 @pytest.mark.parametrize("name", AXES)
 def test_the_digest_is_that_of_the_canonical_json(name: str) -> None:
-    """It is SHA-256 of the fields and the training version as JSON with sorted keys, whatever their values."""
+    """It is the SHA-256 of the fields and the training version as JSON with sorted keys, for any values."""
     for value in VALUES[name]:
         variant = a_variant(**{name: value})
         content = {field: getattr(variant, field) for field in AXES}
@@ -202,7 +202,7 @@ def test_the_digest_is_that_of_the_canonical_json(name: str) -> None:
 
 
 def test_an_integer_in_place_of_a_float_gives_the_same_variant() -> None:
-    """A variant made in Python with lr = 1 is that with lr = 1.0, and its learning rate is a float."""
+    """A variant that is created in Python with lr = 1 equals the one with lr = 1.0, and has a float."""
     whole = a_variant(lr=1, weight_decay=0)
     assert whole.id == a_variant(lr=1.0, weight_decay=0.0).id
     assert (type(whole.lr), type(whole.weight_decay)) == (float, float)
@@ -231,12 +231,12 @@ def test_parameters_are_those_of_the_layers(hidden: tuple[int, ...], unused: int
 
 
 def test_a_variant_is_frozen_and_replaceable() -> None:
-    """A changed copy has the digest of what it now is."""
+    """A copy with changes has the digest of its new values."""
     assert replace(a_variant(), lr=1.0).id == a_variant(lr=1.0).id != a_variant().id
 
 
 def test_a_large_grid_is_expanded_fast() -> None:
-    """20,000 variants and their trials' ids take some 0.25 s; the bound leaves room for a busy machine."""
+    """20,000 variants and the ids of their trials take about 0.25 s; the limit leaves room for a busy machine."""
     grid = {"dataset": ["sums"], "hidden": [[i] for i in range(1, 101)], "lr": [i / 1e4 for i in range(1, 201)]}
     spec = parse({"name": "law", "dataset": DATASETS, "train": {}, "grid": [grid]})
     start = time.perf_counter()
@@ -245,7 +245,7 @@ def test_a_large_grid_is_expanded_fast() -> None:
 
 
 def test_a_large_count_needs_no_expansion() -> None:
-    """A million trials are counted at once, with their factors."""
+    """A million trials are counted immediately, with their factors."""
     many = {"lr": [i / 1e4 for i in range(1, 5001)], "hidden": [[i] for i in range(1, 101)]}
     grid = {"dataset": ["sums", "squares"], **many, "seeds": 1}
     spec = parse({"name": "law", "dataset": DATASETS, "train": {}, "grid": [grid]})
