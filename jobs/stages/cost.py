@@ -22,7 +22,7 @@ MEASURED_STEPS = 40
 """Limit per shape; the first half is warm-up. They take about 0.1 s for a cache-sized pack of small networks."""
 LEAST_STEPS = 4
 """The fewest steps per shape. If the budget is short, batches have fewer rows, but not far fewer: with 10 rows instead
-of 100 the time would be wrong by a factor of ten for two layers of 2,048 units, since the optimizer's time per step stays
+of 100 the time would be wrong by a factor of ten for two layers of 2,048 units, since the optimizer's time stays
 the same."""
 MEASURED_FLOPS = 1e10
 """Limit per shape: half a second for wide layers, where a run may take thousands of seconds."""
