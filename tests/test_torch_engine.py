@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -177,10 +178,10 @@ def test_denormals_are_flushed_in_training_alone():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_gpu_trains_what_a_cpu_trains(activation):
-    """In float64, to 1e-7."""
-    shape = program(activation=activation, hidden=(16, 16))
+@pytest.mark.parametrize(("optimizer", "activation"), zip(cycle(OPTIMIZERS), ACTIVATIONS, strict=False))
+def test_a_gpu_trains_what_a_cpu_trains(optimizer, activation):
+    """In float64, to 1e-7: every activation and every optimizer."""
+    shape = program(optimizer=optimizer, activation=activation, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))
     on_cpu = torch_engine.train(shape, models(5), rows).parameters
     on_gpu = torch_engine.train(shape, models(5), rows, device="cuda").parameters
