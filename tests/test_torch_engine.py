@@ -178,7 +178,7 @@ def test_denormals_are_flushed_in_training_alone():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-@pytest.mark.parametrize(("optimizer", "activation"), zip(cycle(OPTIMIZERS), ACTIVATIONS, strict=False))
+@pytest.mark.parametrize(("optimizer", "activation"), [*zip(cycle(OPTIMIZERS), ACTIVATIONS, strict=False)])
 def test_a_gpu_trains_what_a_cpu_trains(optimizer, activation):
     """In float64, to 1e-7: every activation and every optimizer."""
     shape = program(optimizer=optimizer, activation=activation, hidden=(16, 16))
