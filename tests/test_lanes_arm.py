@@ -44,7 +44,8 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
             dtype=dtype,
             schedule="cosine",
         )
-        everyone, rows = models(count, 0.002, 0.1), shuffled_rows(shape)
+        lr = 2e-5 if activation == "square" else 0.002  # plain gradient descent through squares diverges soon
+        everyone, rows = models(count, lr, 0.1), shuffled_rows(shape)
         found = trained_by(arm, shape, everyone, rows)
         expected = lanes_engine.train(shape, everyone, rows)
         assert np.isfinite(expected.parameters).all()

@@ -41,11 +41,10 @@ def resources(driver):
     before = dict(os.environ)
     leader = driver_of(os.getpid())
     os.environ |= ray_environment(leader)
-    from ray._raylet import Config
-
     import ray
     from ray import cloudpickle
     from ray._private import ray_constants
+    from ray._raylet import Config
 
     from sumsquares.cluster import session
 

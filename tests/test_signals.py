@@ -150,4 +150,4 @@ def check_night(store, diary, code):
         assert '"event": "failure"' in diary.read_text()
     elif nights:
         state = read_state(store, nights[0])
-        assert (state["state"], state["exit_code"]) == ("failed" if code == 5 else "stopped", code)
+        assert (state.state, state.exit_code) == ("failed" if code == 5 else "stopped", code)

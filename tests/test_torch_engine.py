@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -177,10 +178,10 @@ def test_denormals_are_flushed_only_in_training():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_gpu_trains_the_same_models_as_a_cpu(activation):
-    """They agree to 1e-7 in float64."""
-    shape = program(activation=activation, hidden=(16, 16))
+@pytest.mark.parametrize(("optimizer", "activation"), [*zip(cycle(OPTIMIZERS), ACTIVATIONS, strict=False)])
+def test_a_gpu_trains_the_same_models_as_a_cpu(optimizer, activation):
+    """They agree to 1e-7 in float64, with every activation and every optimizer."""
+    shape = program(optimizer=optimizer, activation=activation, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))
     on_cpu = torch_engine.train(shape, models(5), rows).parameters
     on_gpu = torch_engine.train(shape, models(5), rows, device="cuda").parameters
