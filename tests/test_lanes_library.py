@@ -126,8 +126,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / par
 @pytest.mark.skipif(sys.platform != "linux", reason="kilobytes on Linux")
 def test_predictions_take_the_memory_of_the_parameters_once():
     """There is no gradient, and no second copy of the weights."""
-    told = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert float(told.stdout) < 1.5
+    completed = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert float(completed.stdout) < 1.5
 
 
 @needs_lanes
@@ -236,10 +236,10 @@ def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
         "ASAN_OPTIONS": "detect_leaks=0",
         "PYTHONPATH": str(ROOT),
     }
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, str(ROOT / "tests/lanes_shapes.py"), str(built)],
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert (told.returncode, told.stdout) == (0, "trained\n"), told.stderr
+    assert (completed.returncode, completed.stdout) == (0, "trained\n"), completed.stderr
