@@ -20,7 +20,7 @@ from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, Wo
 from sumsquares.cluster.workers import ClusterError
 
 INTERVAL_SECONDS = 0.2
-"""Between two snapshots, and between two heartbeats of a worker."""
+"""Seconds between two snapshots, and between two heartbeats of a worker."""
 EARLY_DEATHS = 3
 """Processes that may die before asking for work; after more, processes are assumed unable to start."""
 

@@ -50,7 +50,7 @@ def before_a_command(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """The options that stand before a command."""
+    """Options that precede the command."""
 
 
 class TakesNumbers(TyperCommand):

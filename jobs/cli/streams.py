@@ -1,8 +1,8 @@
 """Handles broken pipes and closed stdout/stderr. What is printed is decided elsewhere.
 
-A reader that leaves (`| head -1`) or a closed stream (`>&-`) is not an error: the command goes on, its exit code stays
-the same, and its output is dropped. Output that stderr can't take is dropped too, since there is nowhere else to report
-it. Any other failure of stdout is an error, such as a full disk. Characters that the encoding lacks are escaped.
+A reader that leaves (`| head -1`) or a closed stream (`>&-`) is not an error: the command continues, its exit code
+stays the same, and its output is dropped. Output that stderr can't take is dropped too, since there is nowhere else to
+report it. Any other failure of stdout is an error, such as a full disk. Characters that the encoding lacks are escaped.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
         raise UsageError("--to needs --from, the first night of the range")
     begin = _date("--date", day) or _date("--from", first) or today
     end = _date("--to", last) or (begin if first is None else today)
-    if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
+    if end > today + timedelta(days=1):  # one day ahead is accepted: the user's clock may be a little fast
         raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
     if end < begin:
         raise UsageError(f"--from {begin} is after --to {end}: give the earlier date as --from")

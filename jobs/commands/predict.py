@@ -37,14 +37,14 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one trial answers."""
+    """The predictions of one trial."""
 
     asked: str
-    """The run or champion that is asked: `run small`, or `champion 2026-11-22-0123456789ab`."""
+    """The run or champion of the trial: `run small`, or `champion 2026-11-22-0123456789ab`."""
     dataset: str
     trial_id: str
     title: str
-    """The trial in words, and why it is asked."""
+    """The trial in words, and why it was chosen."""
     samples: list[Sample]
     outside: list[bool]
     """For each sample, whether one of its numbers is outside the training range."""
@@ -53,9 +53,9 @@ class Reply:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For --json."""
-        told = zip(self.samples, self.outside, strict=True)
-        samples = [asdict(sample) | {"error": sample.error, "outside_range": out} for sample, out in told]
+        """The reply for --json."""
+        pairs = zip(self.samples, self.outside, strict=True)
+        samples = [asdict(sample) | {"error": sample.error, "outside_range": out} for sample, out in pairs]
         kept = {name: value for name, value in asdict(self).items() if name not in ("samples", "outside")}
         return {**kept, "samples": samples}
 
@@ -78,14 +78,15 @@ def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str
 def ask_run(
     store: Store, run: str, numbers: Sequence[int], dataset: str | None = None, trial_id: str | None = None
 ) -> list[Reply]:
-    """The answers of a named trial, or of the best one of each dataset that takes these numbers.
+    """Returns the predictions of a named trial, or of the best one of each dataset that takes these numbers.
 
     Raises:
-        UsageError: there is no such run, dataset or trial, no trial takes the numbers, or it has not learnt anything.
+        UsageError: there is no such run, dataset or trial, no trial takes the numbers, or the trial diverged.
         DataError: the run's summary, or a file of the trial, is damaged or missing.
 
     """
-    # Which run, and which trials its summary calls the best: without their results no other is the best silently.
+    # The run, and the trials that its summary calls the best. If their results are lost, no other trial may silently
+    # take their place.
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
     known_best = _known_best(store, asked) if trial_id is None else []
@@ -107,17 +108,17 @@ def ask_run(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The run that is asked."""
+    """The run whose trials predict."""
 
     spec: JobSpec
     words: str
-    """Which it is."""
+    """The run in words."""
     night: str | None
     """The night that trained it; its spec can't be given to `sumsquares run`."""
 
     @property
     def opening(self) -> str:
-        """What a title begins with where the name alone does not say it."""
+        """How a title begins if it must say whose trial it is."""
         return f"{self.words}: " if CHAMPION in self.words.split() else ""
 
     @property
@@ -139,7 +140,7 @@ class _Asked:
 
 
 def _whom(store: Store, run: str) -> _Asked:
-    """The run of that name, or the champion in a store that has one."""
+    """Returns the run of that name, or the champion in a store that has one."""
     champion = read_champion(store)[0] if run == CHAMPION else None
     if champion is not None:
         if not store.list(folder_of(champion.night)) and not run_files(store, champion.night):
@@ -152,7 +153,7 @@ def _whom(store: Store, run: str) -> _Asked:
 
 
 def _spec(store: Store, run: str) -> JobSpec:
-    """The spec of a run; only a listed name becomes part of a path."""
+    """Returns the spec of a run; only a listed name becomes part of a path."""
     known = {path.split("/")[1] for path in store.list("runs")}
     if run not in known and run == CHAMPION:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
@@ -177,7 +178,7 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
 def _best(
     asked: _Asked, dataset: str | None, by_id: Mapping[str, Trial], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[Trial]:
-    """The trials with the lowest RMSE, of one dataset or of all that have one; ties go as in the summary."""
+    """Returns the trial with the lowest RMSE of each dataset, or of one; ties are resolved as in the summary."""
     run = asked.spec.name
     names = [each.name for each in asked.spec.datasets]
     if dataset is not None and dataset not in names:
@@ -198,9 +199,9 @@ def _best(
 
 
 def _known_best(store: Store, asked: _Asked) -> list[str]:
-    """Ids of the best trials according to the run's summary. A run without one is unfinished, so there is no best yet.
+    """Returns the ids of the best trials according to the run's summary. An unfinished run has none, which is an error.
 
-    If the best result is lost, another one must not become the best silently.
+    If the best result is lost, another one must not silently take its place.
     """
     try:
         path = f"{run_folder(asked.spec.name)}/summary.json"
@@ -229,7 +230,7 @@ def _not_its_summary(store: Store, asked: _Asked) -> DataError:
 def _reply(
     store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked, why: str
 ) -> Reply:
-    """What the trial answers; `row` is its result, `why` what it is called."""
+    """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":
         raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
@@ -249,7 +250,7 @@ def _reply(
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
-    """Why a dataset doesn't accept these numbers, or None."""
+    """Returns why a dataset doesn't accept these numbers, or None."""
     limit = 2 * dataset.largest
     if wrong := [number for number in numbers if not 0 <= number <= limit]:
         return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"
@@ -259,7 +260,7 @@ def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
 
 
 def _inputs(dataset: NamedDataset, numbers: Sequence[int]) -> NDArray[np.int64]:
-    """Rows of numbers; unused columns hold the middle of their range, since the target does not depend on them."""
+    """Returns rows of inputs; unused columns hold the middle of their range, as the target doesn't depend on them."""
     rows_NK = np.array(numbers, np.int64).reshape(-1, dataset.n_numbers)
     unused = np.full((len(rows_NK), dataset.unused), _middle(dataset))
     return np.hstack([rows_NK, unused])

@@ -1,4 +1,4 @@
-"""What `sumsquares verify` does: looks, repairs if asked, prints for people or as JSON, returns an exit code."""
+"""What `sumsquares verify` does: checks, repairs with --repair, prints text or JSON, returns an exit code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from sumsquares.jobs.verify.repair import repair
 from sumsquares.jobs.verify.scan import Scan, scan
 
 _SHOWN = 20
-"""Lines of a kind; --json has all."""
+"""Maximum lines of one kind; --json has all."""
 
 
 def verify(mends: bool, shared: Shared) -> int:
-    """Exit code 3 while damage remains, 4 where nothing is wrong but that files can't be read.
+    """Returns exit code 3 while damage remains, and 4 if there is none but files can't be read.
 
     Raises:
         UsageError: there is no store.
@@ -48,7 +48,7 @@ def verify(mends: bool, shared: Shared) -> int:
 
 
 def _refuse_none(found: Scan) -> None:
-    """A store with another name, mistyped, is not called whole."""
+    """Raises UsageError if nothing is there: a mistyped --store must not be reported as undamaged."""
     store = found.snapshot.store
     if found.units or found.damage or (store.is_there() and not found.files):
         return
