@@ -148,11 +148,10 @@ def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
             raise ValueError(f"its own sha256: expected {_digest(body)}, found {stated}")
         manifest = Manifest.model_validate_json(json.dumps(body))
         if to_json(manifest) != data:
-            raise ValueError("it says the right things in other bytes than were written")
+            raise ValueError("its content is valid, but in other bytes than were written")
     except (ValueError, RecursionError) as error:
         raise DamagedManifest(
-            f"{source} is damaged: {_reason(error)}. Delete it and generate the dataset again: "
-            "shards that are whole are kept"
+            f"{source} is damaged: {_reason(error)}. Delete it and generate the dataset again: intact shards are kept"
         ) from error
     return manifest
 

@@ -92,7 +92,7 @@ def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
     for _ in range(2):
         ended = cli("run", "tiny.toml", "--quiet")
         assert ended.code == 0
-        assert "none of our files: move it out of the store" in ended.err
-        assert "trained anew" not in ended.err
+        assert "not one of our files: move it out of the store" in ended.err
+        assert "trained again by" not in ended.err
         assert ended.err.count("aaaaaaaaaaaaaaaa") == 1, ended.err
     assert path.read_bytes() == MINE

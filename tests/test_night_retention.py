@@ -294,7 +294,7 @@ def test_prune_says_what_stays_and_a_dry_run_counts_the_same(store, capsys):
         prune_nights(RetentionPolicy(2, 1), dry_run, Shared(store.root, json=True, quiet=True))
         out, err = capsys.readouterr()
         told.append(json.loads(out))
-        assert "warning: among old nights, 1 file of somebody else's or behind a link will not be deleted" in " ".join(
+        assert "warning: among old nights, 1 file, foreign or behind a link, will not be deleted" in " ".join(
             err.split()
         )
     assert told[0] | {"deleted": True} == told[1]

@@ -112,7 +112,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
     """A file that is cut off, or has something appended or prepended, is rejected with a remedy."""
     data = encode_pack(rows_of(range(3)), b"weights")
     for size in range(0, len(data), 7):
-        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained anew by the next run"):
+        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained again by the next run"):
             decode_pack(data[:size], PATH)
     for changed in (data + b"\0", data[1:], b"\0" + data, data + data[:100], data[:4000] + data):
         with pytest.raises(DamagedResult):
@@ -223,7 +223,7 @@ def test_packs_that_were_exchanged_are_damaged_and_never_an_answer(tmp_path: Pat
         exchange(store, *(f"trials/{pack}.{kind}" for pack in packs))
     results = read_results(store)
     assert [problem.kind for problem in results.problems] == ["damaged"] * 2
-    assert all("trained anew by the next run" in problem.message for problem in results.problems)
+    assert all("trained again by the next run" in problem.message for problem in results.problems)
     assert set(results.table["pack"].to_pylist()) == {third}
     for pack in packs:
         with pytest.raises(DamagedResult, match="it holds the trials of pack"):

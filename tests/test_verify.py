@@ -157,7 +157,9 @@ def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, stor
     ended = cli("verify")
     assert ended.out.count(f"damaged: {path}") == 1
     assert ended.out.rstrip().endswith("2 files damaged")
-    assert "lies where a file of ours belongs; none of ours is that large: " in cli("predict", "mine", "3", "17").err
+    assert (
+        "lies where a file of ours belongs; our files are never that large: " in cli("predict", "mine", "3", "17").err
+    )
 
 
 def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
@@ -292,7 +294,7 @@ def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(
     harmed = ["runs/mine/job.toml", "runs/mine/report.html"]
     assert (code, paths(facts["damaged"]), facts["repaired"], files(store)) == (3, harmed, [], before)
     assert f"`sumsquares summarize SPEC --store {store.root}`" in facts["damaged"][0]["remedy"]
-    assert "first put runs/mine/job.toml right" in facts["damaged"][1]["remedy"]
+    assert "restore runs/mine/job.toml first" in facts["damaged"][1]["remedy"]
     assert cli("summarize", "mine.toml").code == 0
     assert verify(cli)[0] == 0
 
@@ -344,7 +346,7 @@ def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: 
     ended = cli("predict", "mine", "3", "17", "--trial", trial)
     assert ended.code == 3
     repair = f"`sumsquares verify --repair --store {store.root}`"
-    assert f"{repair} removes it, then its trials are trained anew by the next run" in ended.err
+    assert f"{repair} removes it, then its trials are trained again by the next run" in ended.err
     assert cli("verify", "--repair").code == 0
     assert cli("run", "mine.toml", "--workers", "0", "--quiet").code == 0
     assert cli("predict", "mine", "3", "17", "--trial", trial).out == before

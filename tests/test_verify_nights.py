@@ -161,7 +161,7 @@ def test_a_champion_is_put_right_before_a_verdict_that_was_lost_too(cli, store):
         store.put(path, flipped(store.get(path), draw_for(path)))
     left = mend(store)
     assert f"--to {other} " in left[CHAMPION].remedy
-    assert left[f"nightly/{one}/night.json"].remedy.startswith(f"once {CHAMPION} is whole, ")
+    assert left[f"nightly/{one}/night.json"].remedy.startswith(f"once {CHAMPION} is intact, ")
     for path in (CHAMPION, f"nightly/{one}/night.json"):
         follow(cli, left[path].remedy, store.root)
     assert found(store) == {}
@@ -176,14 +176,14 @@ def test_a_night_whose_records_are_both_lost_is_started_again_by_a_command_that_
     spec = f"{store.root}/nightly/{one}/spec.toml"
     command = f"`sumsquares nightly {spec} --date {DAYS[0]} --fresh-data --store {store.root}`"
     assert {each.remedy for path, each in found(store).items() if path.endswith(".json")} == {
-        f"{command} judges it again, by what is there then",
-        f"{command} writes it anew",
+        f"{command} judges it again, against what is there then",
+        f"{command} rewrites it",
     }
     store.put(f"nightly/{one}/spec.toml", b"")
     store.put(f"runs/night-{one}/job.toml", b"")
     by_hand = "with the night's own spec (and --fresh-data if it had that)"
     remedy = mend(store)[f"nightly/{one}/state.json"].remedy
-    assert remedy == f"`sumsquares nightly SPEC --date {DAYS[0]} --store {store.root}` {by_hand} writes it anew"
+    assert remedy == f"`sumsquares nightly SPEC --date {DAYS[0]} --store {store.root}` {by_hand} rewrites it"
 
 
 def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # noqa: F811

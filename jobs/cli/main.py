@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
+    help="Why can a network learn sums but not squares? Trains every variant of a grid to find out.",
 )
 
 

@@ -48,7 +48,7 @@ class _Stream(io.FileIO):
         except OSError as error:
             self._lost = True
             if self.fileno() == STDOUT and not isinstance(error, BrokenPipeError):
-                remedy = "what was finished is kept, run again with another place for it"
+                remedy = "finished work is kept, run again with stdout elsewhere"
                 raise OutputError(f"cannot write to stdout: {error.strerror}; {remedy}") from error
             return len(memoryview(data))
 

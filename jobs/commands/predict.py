@@ -125,7 +125,7 @@ class _Asked:
     def retrain(self) -> str:
         """The remedy for lost trials."""
         if self.night is None:
-            return "run the spec again to have it back"
+            return "run the spec again to restore it"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
     def summarize(self, store: Store) -> str:
@@ -136,7 +136,7 @@ class _Asked:
     def start_again(self) -> str:
         """The remedy for whatever a night has lost."""
         assert self.night is not None
-        return f"start the night again with its spec and --date {self.night[:10]} (--fresh-data if it had that)"
+        return f"start the night again with its spec and --date {self.night[:10]} (and --fresh-data if it had that)"
 
 
 def _whom(store: Store, run: str) -> _Asked:
@@ -233,7 +233,7 @@ def _reply(
     """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":
-        raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
+        raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it predicts nothing; choose another one")
     task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
     far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
     if variant.dataset.unused:

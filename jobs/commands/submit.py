@@ -51,11 +51,11 @@ def endpoint(
         raise UsageError("the address seems to hold credentials: leave them out, and set RAY_AUTH_TOKEN instead")
     pairs = [header.partition(":") for header in headers]
     if not all(_NAME.fullmatch(name.strip()) and _VALUE.fullmatch(value.strip()) for name, _, value in pairs):
-        raise UsageError("a --header has no value, or a name or value that none can have; write --header 'Name: value'")
+        raise UsageError("a --header has no value, or an invalid name or value; write --header 'Name: value'")
     given = "true" if verify is None else verify
     checked: bool | str = {"true": True, "false": False}.get(given.lower(), given)
     if isinstance(checked, str) and not _holds_certificates(checked):
-        raise UsageError(f"--verify {shown(checked)} is no file of certificates; write true, false or its path")
+        raise UsageError(f"--verify {shown(checked)} is not a file of certificates; write true, false or its path")
     return Endpoint(found.rstrip("/"), {name.strip(): value.strip() for name, _, value in pairs}, checked)
 
 

@@ -24,7 +24,7 @@ _SHOWN = 20
 """Maximum lines of one kind; --json has all."""
 
 
-def verify(mends: bool, shared: Shared) -> int:
+def verify(repairs: bool, shared: Shared) -> int:
     """Returns exit code 3 while damage remains, and 4 if there is none but files can't be read.
 
     Raises:
@@ -34,7 +34,7 @@ def verify(mends: bool, shared: Shared) -> int:
     progress = shared.progress()
     found = scan(Store(shared.store), progress.say)
     _refuse_none(found)
-    done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
+    done, left = repair(found, Clock()) if repairs else ([], [each for some in found.damage.values() for each in some])
     results = read_results(found.snapshot.store, OF_TRIAL) if done else found.results
     notes = [*notes_of(found.snapshot, results, found.units, () if done else found.damage)]
     notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]
@@ -70,11 +70,11 @@ def _facts(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: l
 
 def _text(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
     where = found.snapshot.store.describe()
-    mend = typed(found.snapshot.store, "verify", "--repair")
-    lines = _cut([f"repaired: {each.text(mend, repaired=True)}" for each in done], "repaired files")
-    lines += _cut([f"damaged: {each.text(mend, repaired=False)}" for each in left], "damaged files")
+    command = typed(found.snapshot.store, "verify", "--repair")
+    lines = _cut([f"repaired: {each.text(command, repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.text(command, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
-        [f"foreign: {readable(path)}: not a name that we give, left as it is" for path in found.foreign],
+        [f"foreign: {readable(path)}: not one of our names, left as it is" for path in found.foreign],
         "foreign files",
     )
     lines += _cut([f"note: {note}" for note in notes], "notes")

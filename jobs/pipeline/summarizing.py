@@ -42,7 +42,7 @@ def summarize_run(
 
     def on_lost(pack: str, error: Exception) -> None:
         """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples."""
-        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack again")
         if writes:
             store.delete(f"trials/{pack}.safetensors")
 
