@@ -20,7 +20,8 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
+from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.stored import commit_pack, read_results, read_weights
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.placement import IN_PROCESS

@@ -12,7 +12,7 @@ import pytest
 from result_rows import row_of
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.charts import Axis

@@ -17,21 +17,18 @@ from result_rows import commit, row_of, variant
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results import pack_files
-from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.results.stored import (
-    OF_TRIAL,
+from sumsquares.jobs.results.pack_files import (
     SCHEMA,
     DamagedResult,
     ForeignResult,
-    Results,
     decode_pack,
     decode_weights,
     encode_pack,
     encode_weights,
-    read_results,
-    read_weights,
+    pack_id_of,
     weights_digest,
 )
+from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results, read_weights
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store

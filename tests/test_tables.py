@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.format import best_first, counted, named, number, share, varying

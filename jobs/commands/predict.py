@@ -19,9 +19,10 @@ from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.night.champion import champion_night, read_champion
 from sumsquares.jobs.night.nights import folder_of, run_files, run_name
 from sumsquares.jobs.night.records import read_night, trained_spec
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.samples import Sample, ask
 from sumsquares.jobs.results.scale import diverged_from
-from sumsquares.jobs.results.stored import read_results, variant_columns
+from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import read_summary
 from sumsquares.jobs.show.format import describe_task, describe_variant, number
 from sumsquares.jobs.spec.job_spec import JobSpec

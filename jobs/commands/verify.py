@@ -10,7 +10,7 @@ from typing import Any
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.results.stored import OF_TRIAL, read_results
+from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
@@ -35,7 +35,7 @@ def verify(repairs: bool, shared: Shared) -> int:
     found = scan(Store(shared.store), progress.say)
     _refuse_none(found)
     done, left = repair(found, Clock()) if repairs else ([], [each for some in found.damage.values() for each in some])
-    results = read_results(found.snapshot.store, OF_TRIAL) if done else found.results
+    results = read_trials(found.snapshot.store) if done else found.results
     notes = [*notes_of(found.snapshot, results, found.units, () if done else found.damage)]
     notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]
     if shared.json:

@@ -21,7 +21,7 @@ from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import BestVariant
 from sumsquares.jobs.night.retention import Pruning
 from sumsquares.jobs.night.scores import variant_name
-from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.show.format import TOLD, counted, describe_variant, named
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant, variants

@@ -26,9 +26,9 @@ from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.gate import Scores
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from
-from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec

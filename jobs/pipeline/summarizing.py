@@ -18,8 +18,9 @@ from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.pack_files import DamagedResult
 from sumsquares.jobs.results.samples import samples
-from sumsquares.jobs.results.stored import DamagedResult, Results, read_trials
+from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
 from sumsquares.jobs.show.report import report

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results.pack_files import (
     SCHEMA,
-    DamagedResult,
     ForeignResult,
     check_trials,
     damaged,
@@ -30,7 +29,6 @@ from sumsquares.jobs.results.pack_files import (
     decode_weights,
     encode_pack,
     encode_weights,
-    variant_columns,
     weights_bytes,
     weights_digest,
 )
@@ -39,26 +37,6 @@ from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
-
-__all__ = [
-    "OF_TRIAL",
-    "SCHEMA",
-    "DamagedResult",
-    "ForeignResult",
-    "Problem",
-    "Results",
-    "commit_pack",
-    "decode_pack",
-    "decode_weights",
-    "encode_pack",
-    "encode_weights",
-    "is_in",
-    "read_results",
-    "read_trials",
-    "read_weights",
-    "variant_columns",
-    "weights_digest",
-]
 
 _PACK = pa.field("pack", pa.string())
 _NUMBERS = (

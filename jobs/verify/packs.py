@@ -19,9 +19,9 @@ from sumsquares.jobs.results.pack_files import (
     decode_pack,
     decode_weights,
     pack_id_of,
+    variant_columns,
     weights_digest,
 )
-from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
-from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
 from sumsquares.jobs.storage.ours import is_ours
@@ -74,7 +75,7 @@ def scan(store: Store, say: Callable[[str], None]) -> Scan:
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
     # The specs: they determine what everything else must be.
     references = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
-    results = read_results(store, OF_TRIAL)
+    results = read_trials(store)
     stored = frozenset(results.table["trial_id"].to_pylist())
     snapshot = Snapshot(store, references, stored, ReadProgress(sum(sizes.values()), say))
     # Packs first: a trial in a damaged pack is not stored, which decides the remedies for runs and nights.
