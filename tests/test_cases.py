@@ -47,7 +47,7 @@ def run(case, tmp_path, code=exits.OK):
     return text
 
 
-def test_linear_models_that_were_not_trained_out_are_no_limit(tmp_path):
+def test_linear_models_that_were_not_fully_trained_are_no_limit(tmp_path):
     """f01: sums are linear, and two epochs say nothing about what a linear model can do."""
     text = run("undertrained-linear", tmp_path)
     assert "No linear model gets below" not in text
@@ -55,7 +55,7 @@ def test_linear_models_that_were_not_trained_out_are_no_limit(tmp_path):
     assert re.search(r"The best linear trial has an RMSE of 1,\d+\.", text)
 
 
-def test_the_share_of_test_rows_that_were_trained_on_is_told(tmp_path):
+def test_the_share_of_test_rows_that_were_trained_on_is_reported(tmp_path):
     """f04: in the table's title and in the report, with the RMSE on the others; and when all of them are."""
     spec = tmp_path / "seen.toml"
     spec.write_text(
@@ -119,7 +119,7 @@ def test_the_scaling_that_explains_the_errors_is_named(tmp_path):
     )
 
 
-def test_the_best_trial_is_asked_and_told_from_the_best_variant(tmp_path):
+def test_the_best_trial_predicts_and_is_distinguished_from_the_best_variant(tmp_path):
     """f13: the best trial is of the other variant, and `predict` says which it asks."""
     text = run("best-is-not-best", tmp_path)
     told = re.search(r"The best single trial is of another variant: zscore, seed (\d), RMSE (0\.\d+)\.", text)

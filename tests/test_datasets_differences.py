@@ -67,7 +67,7 @@ def test_what_differs_is_named_with_expected_and_found(table, expected):
     assert found(table) == [expected]
 
 
-def test_metadata_that_is_other_or_missing_is_named():
+def test_different_or_missing_metadata_is_named():
     """A file of another split and a file that isn't ours at all are told apart."""
     assert found(TABLE, {"sumsquares.split": "test"}) == ["sumsquares.split: expected train, found test"]
     assert found(TABLE, None) == ["sumsquares.split: expected train, found none"]
@@ -79,7 +79,7 @@ def test_all_differences_are_named_at_once():
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"\xff" * 1000])
-def test_bytes_that_are_no_parquet_are_unreadable(data):
+def test_bytes_that_are_not_parquet_are_unreadable(data):
     """What is no Parquet at all raises one of UNREADABLE."""
     with pytest.raises(UNREADABLE):
         open_parquet(data)

@@ -68,7 +68,7 @@ TOGETHER = (
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["cut off", "empty", "blank"])
-def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
+def test_a_damaged_file_of_ours_is_rewritten(cli, tmp_path, damage):
     """It holds nothing that can't be computed again."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
@@ -83,7 +83,7 @@ def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
         assert {path.name for path in left} <= {"part-00000.parquet"}  # blank: of its size, and nothing reads it again
 
 
-def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
+def test_a_text_among_the_results_is_reported_once_and_correctly(cli, tmp_path):
     """The message promises no retraining, and nothing deletes the file."""
     (tmp_path / "tiny.toml").write_text(TINY)
     path = tmp_path / "store/trials/aaaaaaaaaaaaaaaa.parquet"

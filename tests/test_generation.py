@@ -61,7 +61,7 @@ def test_a_half_written_dataset_is_completed_from_what_is_there(store):
 
 @pytest.mark.parametrize("name", ["manifest.json", "train/part-00000.parquet"])
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "emptied"])
-def test_whatever_is_damaged_is_made_again(store, name, harm):
+def test_damaged_files_are_generated_again(store, name, harm):
     """Damage is found by size, by hash, or by the manifest's own digest; the repaired dataset is the same."""
     before, path = contents(store), f"{FOLDER}/{name}"
     data = before[path]
@@ -84,7 +84,7 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
     assert len(clean[1]) == DATASET.test_rows
 
 
-def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
+def test_the_manifest_of_another_dataset_is_damaged_and_rewritten(store):
     """Its own digest is right; the dataset is generated again, at once or after the manifest is deleted."""
     before, other = contents(store), small(seed=7).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)

@@ -101,7 +101,7 @@ def test_it_has_a_column_that_old_files_need_not_have(found):
     assert found["summary"] == [0.0, 0.5]
 
 
-def test_it_is_told_where_it_is_not_at_its_default(found):
+def test_it_is_shown_unless_it_has_its_default(found):
     """In the words of a variant."""
     assert {"dropout 0.5" in words for words in found["words"]} == {True, False}
     assert not any("dropout 0," in words or words.endswith("dropout 0") for words in found["words"])

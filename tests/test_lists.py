@@ -30,7 +30,7 @@ def assert_same(allowed, known, where):
     assert not missing + extra, "; ".join(missing + extra)
 
 
-def test_a_name_that_stands_in_one_list_alone_is_named():
+def test_a_name_in_only_one_list_is_reported():
     """The message says what to add, and where."""
     with pytest.raises(AssertionError, match=r"'relu' of jobs/spec/axes.py is missing in here.*'new' of here is miss"):
         assert_same(axes.Activation, [*get_args(axes.Activation)[2:], "identity", "new"], "here")
@@ -97,7 +97,7 @@ def test_each_engine_of_the_spec_is_a_module(name):
     assert hasattr(choice.engine(choice.choose(name, "cpu")), "train")
 
 
-def test_the_recipes_name_files_and_lists_that_are_there():
+def test_the_recipes_name_files_and_lists_that_exist():
     """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
     recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)

@@ -138,7 +138,7 @@ def test_results_with_a_new_metric_are_read_by_this_version(run):
     assert "mse" not in found.table.column_names
 
 
-def test_a_new_task_is_generated_trained_and_told(run):
+def test_a_new_task_is_generated_trained_and_reported(run):
     """Its targets are those of plain Python, and a linear model gets close to what is linear."""
     store, printed = run
     assert "doubled_sum of 2 numbers 1..9" in printed
@@ -155,7 +155,7 @@ def test_a_recipe_names_the_files_that_are_changed_here(recipe, files):
     assert set(re.findall(r"`((?:jobs|datasets)/[\w/]+\.py)`", told)) == files.keys()
 
 
-def test_numbers_of_metrics_are_places_and_headings_are_of_columns_that_there_are():
+def test_metrics_are_numbered_in_order_and_headings_are_of_existing_columns():
     """A number is given once, none is left out; a column is headed once."""
     assert sorted(metric.number for metric in METRICS) == list(range(len(METRICS)))
     columns = {f"{metric.name}_{statistic}" for metric in METRICS for statistic in metric.statistics}

@@ -71,7 +71,7 @@ def _slow(models):
     return models
 
 
-def test_a_range_makes_all_its_nights(cli, store):  # noqa: F811
+def test_a_range_runs_all_its_nights(cli, store):  # noqa: F811
     """Nights that exist already are left as they are."""
     for _ in range(2):
         ended = cli("nightly", "spec.toml", *HERE, "--from", "2026-11-01", "--to", "2026-11-03", "--json")

@@ -125,7 +125,7 @@ def diverging(seeds):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp_path, fresh):
+def test_a_night_whose_trials_all_diverged_fails_and_the_champion_stays(tmp_path, fresh):
     """It is exit 7 and a failure event that names the dataset; nothing is judged. The next good night is a recovery."""
     store, told = Store(str(tmp_path / "store")), tmp_path / "told"
     options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")

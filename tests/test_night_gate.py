@@ -103,7 +103,7 @@ def remembered(monkeypatch):
         (0.01, (33, 3, 0.3, 0.3)),
     ],
 )
-def test_of_1000_unchanged_nights_no_more_than_the_stated_rate_are_called_worse_or_better(alpha, world):
+def test_unchanged_nights_are_called_worse_or_better_at_most_at_the_stated_rate(alpha, world):
     """Champions follow each other, and some are champion by luck."""
     verdicts = live(World(1, *world), 1000, Policy(alpha=alpha))
     assert verdicts.count("worse") <= at_most(alpha, 1000)

@@ -367,7 +367,7 @@ def test_a_night_that_was_stopped_is_reported_by_the_next_with_its_signal(tmp_pa
 
 
 @pytest.mark.parametrize("moment", ["sumsquares.jobs.night.nightly.make_plan", "sumsquares.jobs.night.nightly.notify"])
-def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp_path, monkeypatch, moment):
+def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_can_be_continued(tmp_path, monkeypatch, moment):
     """That is while Ray starts, or while its hook runs. Its lock is free, and the next start finishes it."""
     store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
     with monkeypatch.context() as patch:
@@ -589,7 +589,7 @@ def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
     assert read_champion(store)[0].night == night_of(0).id
 
 
-def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
+def test_the_first_of_two_specs_to_end_in_one_store_owns_it(tmp_path):
     """The other one looked before there was a champion, and is rejected once it has the lock."""
     store, time = Store(str(tmp_path)), Moved()
     other = spec_of(TINY.replace('"tiny"', '"other"').replace("epochs = 4", "epochs = 5"))
@@ -659,7 +659,7 @@ def test_a_message_says_while_the_noise_of_fresh_rows_is_not_known(tmp_path):
     assert "until 5 fresh-data nights" not in run_night(context(night_of(8, fresh=False), store, time)).message
 
 
-def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):
+def test_old_nights_are_deleted_and_the_champion_still_predicts(tmp_path):
     """All files of old nights are gone, except those of the champion."""
     store, time = Store(str(tmp_path)), Moved()
     options = replace(OPTIONS, retention=RetentionPolicy(3, 2))

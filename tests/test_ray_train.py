@@ -86,7 +86,7 @@ def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: N
     return snapshots
 
 
-def test_a_driver_does_what_it_is_asked(driver):
+def test_a_driver_executes_requests(driver):
     """Tasks, and an exception of one with its traceback there; the environment here stays as it was."""
     before = dict(os.environ)
     assert sum(node.cpus for node in driver.resources()) == 3
@@ -124,7 +124,7 @@ def test_cpu_and_gpu_workers_work_side_by_side(mixed):
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(mixed):
+def test_an_item_that_raises_is_reported_with_its_traceback_and_the_others_continue(mixed):
     """The worker that raised stays."""
     (failure,) = mixed[-1].failures
     assert failure.key == "-2"

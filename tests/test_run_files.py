@@ -57,7 +57,7 @@ def test_runs_of_one_name_that_end_at_once_leave_one_of_them_and_the_others_asid
         assert {digest for digest, _ in found} == {spec.digest for spec in SPECS}
 
 
-def test_whoever_is_killed_while_publishing_is_made_good_by_the_next(tmp_path, monkeypatch):
+def test_a_publication_that_was_killed_is_completed_by_the_next(tmp_path, monkeypatch):
     """At each of its operations: the earlier run is whole, in its place or aside, or the new one is."""
     old, new = SPECS[:2]
 
@@ -148,7 +148,7 @@ def test_a_turn_that_a_dead_process_holds_is_taken_over(s3_root, monkeypatch):
     assert Store(s3_root).list() == []
 
 
-def test_what_is_somebody_elses_stays_in_the_folder_of_a_run(tmp_path):
+def test_a_foreign_file_stays_in_the_folder_of_a_run(tmp_path):
     """A file with a name that we don't give is neither moved aside with the earlier run nor deleted."""
     store = Store(str(tmp_path))
     publish_run(store, SPECS[0], files_of(SPECS[0], "first"))

@@ -106,7 +106,7 @@ def test_access_denied_fails_at_once(s3_root: str, s3_server: S3Server) -> None:
     assert store.list() == sorted(FILES)
 
 
-def test_a_bucket_that_may_not_be_looked_at_is_used_all_the_same(s3_root: str, s3_server: S3Server) -> None:
+def test_a_bucket_whose_listing_is_denied_is_still_used(s3_root: str, s3_server: S3Server) -> None:
     """With a policy that allows objects but not the bucket itself, a missing object is simply missing."""
     s3_server.faults.extend(["ok", "denied"])
     with pytest.raises(FileNotFoundError):

@@ -46,7 +46,7 @@ def test_every_pin_is_exact_and_has_hashes(lock):
     assert [name for name, _, _, hashes in found if not hashes or GPU.fullmatch(name)] == []
 
 
-def test_what_has_no_hash_is_torch_and_its_gpu_libraries_alone():
+def test_only_torch_and_its_gpu_libraries_have_no_hash():
     """They are pinned exactly nevertheless, and torch itself without a marker, as the Dockerfile expects."""
     found = entries("requirements-torch.lock")
     assert all(GPU.fullmatch(name) and not hashes for name, _, _, hashes in found)
@@ -60,7 +60,7 @@ def test_no_package_is_locked_twice():
     assert not torch.keys() & (runs.keys() | develops.keys())
 
 
-def test_the_locks_have_what_pyproject_asks_for():
+def test_the_locks_have_what_pyproject_requires():
     """Pins are within its ranges; the build back end is in the lock for running, as the installation needs it."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
@@ -139,7 +139,7 @@ def kind(told):
         ("cluster/starters/github-actions.yaml", []),
     ],
 )
-def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path, more):
+def test_every_installation_checks_hashes_and_installs_torch_after_what_it_needs(path, more):
     """Otherwise pip would download dependencies of torch unverified. Only this project is built from source."""
     text = (ROOT / path).read_text()
     told = installs(text)
@@ -148,7 +148,7 @@ def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path
     assert all(wheels or "--only-binary :all:" in each for each in told if kind(each) != "this")
 
 
-def test_from_an_index_of_torch_comes_torch_alone():
+def test_only_torch_comes_from_an_index_of_torch():
     """`make run TORCH_INDEX=...`: no other command has that index, and the one that installs torch takes what came."""
     index = "https://index.example/cpu"
     command = ["make", "--dry-run", "--always-make", "install", f"TORCH_INDEX={index}"]

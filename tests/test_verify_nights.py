@@ -79,7 +79,7 @@ def test_what_follows_from_nothing_is_named_and_its_remedy_works(cli, store, pat
     assert start(store, "2026-11-03").exit_code == 0
 
 
-def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store):  # noqa: F811
+def test_a_spec_that_only_one_night_has_is_rewritten_by_that_night(cli, store):  # noqa: F811
     """Without a copy the exit code is 3 until the night is started again."""
     one, other = nights(store)
     for path in [path for path in store.list() if other in path]:
@@ -95,7 +95,7 @@ def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store): 
 
 
 @pytest.mark.parametrize("days", [DAYS, ("2026-11-03",)])
-def test_all_that_nights_have_lost_comes_back(store, days):
+def test_all_that_nights_have_lost_is_restored(store, days):
     """They are restored when started again, or by the next night; verdicts and hook reports stay."""
     quiet, records = meanings(store), {path: store.get(path) for path in store.list() if path.endswith("night.json")}
     for path in files(store):
@@ -118,7 +118,7 @@ def test_a_finished_night_that_has_lost_nothing_does_nothing(store):
     assert files(store) == before
 
 
-def test_a_state_is_written_anew_from_the_record_to_the_same_bytes(store):
+def test_a_state_is_rewritten_from_the_record_to_the_same_bytes(store):
     """The hook is not told again."""
     for night in nights(store):
         path = f"nightly/{night}/state.json"
@@ -154,7 +154,7 @@ def test_a_champion_that_is_not_in_the_store_is_named_with_a_night_to_go_back_to
     assert CHAMPION not in found(store)
 
 
-def test_a_champion_is_put_right_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
+def test_a_champion_is_restored_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
     """The message names a night that rollback accepts, and what to do first."""
     one, other = nights(store)
     for path in (CHAMPION, f"nightly/{one}/night.json"):
