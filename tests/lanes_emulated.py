@@ -1,4 +1,4 @@
-"""The lanes kernel for a processor that this machine has not got: compiled for it, and run by an emulator."""
+"""The lanes kernel for a processor that this machine lacks: compiled for it, and run by an emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody else on the machine or in its network can run code in a run's Ray: attacks while one trains.
+"""No one else on the machine or in its network can run code in a run's Ray: attacks while one trains.
 
 The attacker knows the address and the ports. It comes over loopback, and from a network namespace that is created here
 (with root and iproute2; otherwise those tests are skipped). test_containers attacks containers.

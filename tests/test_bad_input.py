@@ -47,7 +47,7 @@ def refused(ended, code, words, began):
 
 @pytest.fixture
 def asked(cli, finished, monkeypatch):
-    """The command line beside a finished store that must not change, and where no run gets as far as its runners."""
+    """The command line beside a finished store that must not change, where no run may get as far as its runners."""
     monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
     monkeypatch.setattr("sumsquares.jobs.pipeline.runtime.Runtime.prepare_training", None)
     Path("spec.toml").write_text(SMALL)

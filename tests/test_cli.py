@@ -139,7 +139,7 @@ def test_predict_leaves_out_datasets_that_do_not_take_the_numbers(cli, tmp_path)
 
 
 def test_predict_says_that_a_trial_diverged(cli, tmp_path):
-    """It names the step instead of an answer; the best trial of the dataset still answers."""
+    """It names the step instead of a prediction; the best trial of the dataset still predicts."""
     text = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 1e30]")
     (tmp_path / "spec.toml").write_text(text)
     assert cli("run", "spec.toml", "--workers", "0").code == 7
@@ -306,7 +306,7 @@ def test_an_output_without_a_reader_is_no_error_and_a_full_one_is_exit_4(tmp_pat
 
 
 def test_with_json_an_error_goes_to_stderr_alone(cli):
-    """Nothing is printed to stdout; the exit code gives the kind of error."""
+    """Nothing is printed to stdout; the exit code shows the kind of error."""
     ended = cli("run", "missing.toml", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert "missing.toml" in ended.err

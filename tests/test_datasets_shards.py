@@ -127,7 +127,7 @@ def test_every_truncation_is_found():
 
 
 def test_a_shard_at_another_shards_place_is_foreign():
-    """A shard of another split, place or dataset is told from damage, and each difference is named."""
+    """A shard of another split, place or dataset is distinguished from damage, and each difference is named."""
     entry = encode_shard(SPEC, "train", 1, 2 * BLOCK_ROWS)[1]
     first, _ = encode_shard(SPEC, "train", 0, 2 * BLOCK_ROWS)
     with pytest.raises(ForeignShard, match=r"train/part-00001.parquet .*sumsquares.shard: expected 1, found 0"):
@@ -142,7 +142,7 @@ def test_a_shard_at_another_shards_place_is_foreign():
 
 
 def test_a_shard_rewritten_by_another_program_is_foreign():
-    """The same rows and metadata with a nullable column are refused: expected against found."""
+    """The same rows and metadata with a nullable column are rejected, with what was expected and found."""
     data, entry = encoded("sums", "test")
     file = pq.ParquetFile(pa.BufferReader(data))
     table = file.read()
@@ -166,7 +166,7 @@ def test_a_foreign_file_is_named_even_if_an_entry_vouches_for_its_bytes():
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("split", SPLITS)
 def test_an_intact_shard_is_recovered_without_its_manifest(name, split):
-    """A half-written dataset keeps its whole shards: recovery gives the entry that encoding gave."""
+    """A half-written dataset keeps its intact shards: recovery returns the entry that encoding returned."""
     data, entry = encoded(name, split)
     assert recover_shard(data, SPECS[name], split, 0) == entry
 

@@ -89,7 +89,7 @@ def test_a_deleted_working_directory_is_reported(cli, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("value", ["0", "false", ""])
 def test_a_variable_can_switch_debugging_off(cli, monkeypatch, value):
-    """A variable that says no is not taken for a yes."""
+    """`0`, `false` and `no` count as unset."""
     monkeypatch.setenv(exits.DEBUG, value)
     assert not exits.is_debugging()
 

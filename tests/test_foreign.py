@@ -1,4 +1,4 @@
-"""A run finds somebody else's file where it would write one of its own: the file stays, to the byte."""
+"""A run finds a foreign file where it would write one of its own: the file stays, to the byte."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ TOGETHER = (
     ("the summary's table", "facts"),
     ("the report", "a shard"),
 )
-"""What is damaged at once: where one is found whatever the other is. Every run writes its own files anew."""
+"""What is damaged at once: one is found whatever the other is. Every run rewrites its own files."""
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["cut off", "empty", "blank"])

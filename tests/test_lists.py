@@ -66,7 +66,7 @@ def test_lanes_knows_the_optimizers_of_the_spec(build):
 
 @pytest.mark.parametrize("name", get_args(axes.Schedule))
 def test_each_schedule_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     assert lr_factors(name, 0, 3, 3)[0] == 1.0
     with pytest.raises(AssertionError, match="other"):
         lr_factors("other", 0, 3, 3)
@@ -74,7 +74,7 @@ def test_each_schedule_of_the_spec_is_known(name):
 
 @pytest.mark.parametrize("name", get_args(axes.Init))
 def test_each_initialisation_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     program = Program(1, (2,), "relu", "sgd", "constant", 1, 1, 1, "float32", 0)
     assert initialize(program, [0], [name]).shape == (1, program.parameters)
     with pytest.raises(AssertionError, match="other"):
@@ -83,7 +83,7 @@ def test_each_initialisation_of_the_spec_is_known(name):
 
 @pytest.mark.parametrize("name", get_args(axes.Normalize))
 def test_each_normalisation_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     dataset = DatasetSpec(task="sum", largest=10, rows=10)
     assert normalization(dataset, name).target_scale > 0
     with pytest.raises(AssertionError, match="other"):

@@ -52,7 +52,7 @@ METRIC = {
         '("squared error", "best")),\n',
     },
 }
-"""Of each file, the text that an addition stands in front of, and the addition."""
+"""For each file, the text before which something is added, and the addition."""
 TASK = {
     "datasets/tasks.py": {
         '"sum_of_squares"]': '"doubled_sum", ',
@@ -79,7 +79,7 @@ def copied_sources(tmp_path_factory):
 
 
 def add(path, before, addition):
-    """Inserts text into a file, in front of the only place that reads so."""
+    """Inserts text into a file, before the only occurrence of another text."""
     text = path.read_text()
     assert text.count(before) == 1, f"{path.name}: {before}"
     path.write_text(text.replace(before, addition + before))
@@ -156,7 +156,7 @@ def test_a_recipe_names_the_files_that_are_changed_here(recipe, files):
 
 
 def test_metrics_are_numbered_in_order_and_headings_are_of_existing_columns():
-    """A number is given once, none is left out; a column is headed once."""
+    """Every number is used exactly once; a column has at most one heading."""
     assert sorted(metric.number for metric in METRICS) == list(range(len(METRICS)))
     columns = {f"{metric.name}_{statistic}" for metric in METRICS for statistic in metric.statistics}
     shown = [heading.column for heading in HEADINGS]

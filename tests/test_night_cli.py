@@ -149,7 +149,7 @@ def test_status_shows_damaged_files_and_what_is_intact(cli, store, nights):  # n
 
 
 def test_the_hook_is_run_for_a_spec_that_is_missing(cli, store, tmp_path):  # noqa: F811
-    """Nobody may be reading what the night printed."""
+    """The output of a night may go unread."""
     ended = cli("nightly", "gone.toml", *HERE, "--date", "2026-11-01", "--hook", f"tee -a {tmp_path}/told")
     assert ended.code == 2
     told = json.loads((tmp_path / "told").read_text())

@@ -282,7 +282,7 @@ def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
 
 
 def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_path):
-    """Its damaged night.json is made anew with the gate's verdict, and the night is still champion."""
+    """Its damaged night.json is rewritten with the gate's verdict, and the night is still champion."""
     store = Store(str(tmp_path))
     record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
     accept(store, record.night, "now")

@@ -120,7 +120,7 @@ def test_many_short_lives_give_no_more_false_alarms_than_one_long_one():
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_a_regression_to_twice_the_rmse_is_found_nearly_always(seeds):
-    """One of six variants regresses, after twelve nights with noise of 5 % for rows and seeds."""
+    """One of six variants regresses after twelve nights with 5 % noise from rows and from seeds."""
     found = 0
     for seed in range(50):
         world = World(seed, 6, seeds, 0.05, 0.05)

@@ -23,7 +23,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
 def test_one_of_16_processes_has_the_lock_in_each_round(tmp_path, rounds):
-    """Holds for a folder. Tokens count the holders."""
+    """In a folder. Tokens count the holders."""
     assert winners(str(tmp_path), rounds) == [(number, number + 1) for number in range(rounds)]
 
 
@@ -97,7 +97,7 @@ def test_a_holder_that_lost_its_lock_cannot_continue(store, elsewhere):
 
 
 def test_a_holder_that_renews_keeps_it(store, elsewhere):
-    """Renewals extend the lease any number of times. A late one succeeds if nobody took the lock."""
+    """Renewals extend the lease any number of times. A late one succeeds if no one took the lock."""
     time = Moved()
     with holding(store, "a", time.clock) as held:
         for _ in range(5):

@@ -129,7 +129,7 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
 @pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
 @pytest.mark.parametrize("options", [PlacementOptions(workers="0", gpu_workers=1), PlacementOptions(workers="5000")])
 def test_what_this_machine_lacks_is_rejected_before_ray_starts(options, tmp_path):
-    """The message shows requested and available; a local Ray would believe whatever it is told to have."""
+    """The message shows requested and available; a local Ray would accept any number."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     with pytest.raises(ClusterError, match=f"requested, {resources_here().gpus if options.gpu_workers else ''}"):

@@ -117,7 +117,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
 
 
 def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
-    """A file that we didn't write is foreign, so that nobody deletes it."""
+    """A file that we didn't write is foreign, so that it is never deleted."""
     sink = io.BytesIO()
     pq.write_table(SCHEMA.empty_table(), sink)
     with pytest.raises(ForeignResult, match=f"{PATH}: a Parquet file, but no result of ours"):

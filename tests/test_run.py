@@ -265,7 +265,7 @@ def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
 
 
 def test_damaged_weights_are_found_when_they_are_used_and_trained_again(finished, tmp_path, capfd):
-    """A flipped byte costs the summary its samples until the next run; truncation is seen at once."""
+    """After a flipped byte the summary lacks samples until the next run; truncation is noticed at once."""
     store, _ = run(tmp_path)
     for harm in (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], lambda data: data[:-5]):
         for path in store.list("trials"):

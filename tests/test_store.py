@@ -199,7 +199,7 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("use", ["put", "list", "get", "probe"])
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path, use: str) -> None:
-    """Every use of such a store reports that a file is in the way."""
+    """Every use of such a store reports the file."""
     (tmp_path / "file").write_bytes(b"")
     store = Store(str(tmp_path / "file"))
     actions: dict[str, Callable[[], object]] = {

@@ -37,7 +37,7 @@ def test_what_is_put_is_what_is_read_listed_and_measured(s3_root: str) -> None:
 
 
 def test_a_missing_object_is_not_a_missing_bucket(s3_root: str) -> None:
-    """Reading or deleting what isn't there is told apart from a bucket that isn't there."""
+    """A missing object and a missing bucket are different errors."""
     store = Store(s3_root)
     with pytest.raises(FileNotFoundError, match="some/prefix/x"):
         store.get("x")

@@ -387,7 +387,7 @@ def test_rows_that_are_not_what_their_trial_ids_promise_are_damage(store):
 
 
 def test_models_that_no_spec_names_stay_with_their_numbers_and_the_remedy_is_reported(store):
-    """Their rows are undamaged, and nothing in the store could bring them back."""
+    """Their rows are intact, and nothing in the store could restore them."""
     pack = commit(store, [row_of(Trial(variant(), 0))])
     whole = store.get(f"trials/{pack}.safetensors")
     store.put(f"trials/{pack}.safetensors", flipped(whole, draw_for(pack)))
@@ -397,7 +397,7 @@ def test_models_that_no_spec_names_stay_with_their_numbers_and_the_remedy_is_rep
 
 
 def foreign_bytes(path):
-    """A file of somebody else's in the format that its name tells."""
+    """A foreign file in the format that its name implies."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": [1, 2]}), sink)
     kinds = {
@@ -428,7 +428,7 @@ def test_foreign_files_are_reported_and_never_deleted_or_overwritten(store):
 
 
 def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_path):
-    """No word of a spec is left, but it is the beginning of the copy."""
+    """None of our marks is left, but the bytes are the beginning of the copy."""
     run(store, tmp_path, "# somebody's own words at the head\n" + MINE)
     whole = store.get("runs/mine/job.toml")
     store.put("runs/mine/job.toml", whole[:20])
@@ -498,7 +498,7 @@ def test_a_damaged_lock_is_freed_first(cli, store):  # noqa: F811
 
 
 def test_the_text_has_the_first_ones_and_their_number(cli, store):  # noqa: F811
-    """Of a flood; --json has all. Each with what is wrong, what repair does, and what then."""
+    """--json has all of them. Each has the fault, what repair does, and what to do next."""
     path = first(store, "trials/", ".parquet")
     for number in range(30):
         store.put(f"trials/{number:016x}.parquet", b"")

@@ -41,7 +41,7 @@ def nights(store):
 
 
 def follow(cli, remedy, root):  # noqa: F811
-    """Does what a remedy tells, its first command; SPEC is the night's own, or that of the run."""
+    """Runs the first command of a remedy; SPEC is the night's own, or that of the run."""
     match = re.search(r"`sumsquares ((?!verify).*?)`", remedy)
     if match is None:
         return
@@ -59,7 +59,7 @@ BY_HAND = ("night.json", "champion.json", "lock.json")
 
 
 def without_verdict(store):
-    """The meanings, without the files that a night's verdict is in."""
+    """Returns the contents without the files that hold a night's verdict."""
     return {path: each for path, each in meanings(store).items() if not path.endswith((*BY_HAND, "state.json"))}
 
 
@@ -112,14 +112,14 @@ def test_all_that_nights_have_lost_is_restored(store, days):
 
 
 def test_a_finished_night_that_has_lost_nothing_does_nothing(store):
-    """The hook is told once how the night ended."""
+    """The hook is run once, with how the night ended."""
     before = files(store)
     assert start(store, DAYS[1]).result == "same"
     assert files(store) == before
 
 
 def test_a_state_is_rewritten_from_the_record_to_the_same_bytes(store):
-    """The hook is not told again."""
+    """The hook is not run again."""
     for night in nights(store):
         path = f"nightly/{night}/state.json"
         whole = store.get(path)
@@ -187,7 +187,7 @@ def test_a_night_whose_records_are_both_lost_is_started_again_by_a_command_that_
 
 
 def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # noqa: F811
-    """It is not called a run."""
+    """The message doesn't call it a run."""
     ended = cli("predict", "champion", "3", "17")
     assert (ended.code, "there is no champion yet" in ended.err) == (2, True)
 
