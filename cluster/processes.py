@@ -76,7 +76,7 @@ class _Worker:
         self.has_asked = False
         """Whether it has asked for work."""
         self.is_finished = False
-        """Whether it was told that nothing is left."""
+        """Whether it has received the answer that no item is left."""
 
     def answer(self, queue: WorkQueue) -> bool:
         """Receives one message and answers it; returns False if the process has died instead."""

@@ -37,16 +37,16 @@ class Emulated:
         head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
         rates = (steps.lr_factor_S, steps.corrections_2S)
         tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M)
-        told = self._run(*head, *tail)
+        output = self._run(*head, *tail)
         for array in (trained.parameters_MP, *state, trained.finite_M):
-            array[...] = np.frombuffer(told, array.dtype, array.size).reshape(array.shape)
-            told = told[array.nbytes :]
-        assert not told
+            array[...] = np.frombuffer(output, array.dtype, array.size).reshape(array.shape)
+            output = output[array.nbytes :]
+        assert not output
 
     def predict(self, program, parameters_MP, x_NI):
         """Normalised predictions [M, N]."""
-        told = self._run(*self._head(program, -1, x_NI, parameters_MP))
-        return np.frombuffer(told, program.dtype).reshape(len(parameters_MP), len(x_NI))
+        output = self._run(*self._head(program, -1, x_NI, parameters_MP))
+        return np.frombuffer(output, program.dtype).reshape(len(parameters_MP), len(x_NI))
 
     def _head(self, program, steps, x_NI, parameters_MP):
         native = load()

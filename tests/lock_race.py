@@ -1,4 +1,5 @@
-"""Sixteen processes that try to take one lock at the same moment, repeatedly. It imports little, as each of them must.
+"""Sixteen processes that try to take one lock at the same moment, repeatedly. It imports little, since each process
+pays for it.
 
 The lock is free, or its holder's lease has ended.
 """
@@ -25,9 +26,7 @@ def abandon(store):
 
 
 def race(root, environment, rounds, abandoned, barrier, won):
-    """Tries in every round at the same time as all others; reports the rounds in which it had the lock, with its
-    tokens.
-    """
+    """Tries in every round at the same time as all others; reports its rounds with the lock, and their tokens."""
     os.environ.update(environment)
     store, had = Store(root), []
     store.exists("warm")

@@ -103,8 +103,8 @@ def test_the_recipes_name_files_and_lists_that_exist():
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
     assert len(steps) == 12
     for step in steps:
-        told = re.findall(r"`([^`]+)`", step)
-        texts = [(ROOT / path).read_text() for path in told if "/" in path]
+        quoted = re.findall(r"`([^`]+)`", step)
+        texts = [(ROOT / path).read_text() for path in quoted if "/" in path]
         assert texts, step
-        for name in (name for name in told if "/" not in name):
+        for name in (name for name in quoted if "/" not in name):
             assert any(re.search(rf"\b{name}\b", text) for text in texts), (name, step)

@@ -151,8 +151,8 @@ def test_a_new_task_is_generated_trained_and_reported(run):
 def test_a_recipe_names_the_files_that_are_changed_here(recipe, files):
     """All of them, and no other."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    told = text.partition(f"**{recipe}.**")[2].partition("\n\n")[0]
-    assert set(re.findall(r"`((?:jobs|datasets)/[\w/]+\.py)`", told)) == files.keys()
+    step = text.partition(f"**{recipe}.**")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`((?:jobs|datasets)/[\w/]+\.py)`", step)) == files.keys()
 
 
 def test_metrics_are_numbered_in_order_and_headings_are_of_existing_columns():

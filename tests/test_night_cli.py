@@ -150,11 +150,11 @@ def test_status_shows_damaged_files_and_what_is_intact(cli, store, nights):  # n
 
 def test_the_hook_is_run_for_a_spec_that_is_missing(cli, store, tmp_path):  # noqa: F811
     """The output of a night may go unread."""
-    ended = cli("nightly", "gone.toml", *HERE, "--date", "2026-11-01", "--hook", f"tee -a {tmp_path}/told")
+    ended = cli("nightly", "gone.toml", *HERE, "--date", "2026-11-01", "--hook", f"tee -a {tmp_path}/log")
     assert ended.code == 2
-    told = json.loads((tmp_path / "told").read_text())
-    assert (told["event"], told["date"], told["exit_code"]) == ("failure", "2026-11-01", 2)
-    assert "gone.toml" in told["error"]
+    log = json.loads((tmp_path / "log").read_text())
+    assert (log["event"], log["date"], log["exit_code"]) == ("failure", "2026-11-01", 2)
+    assert "gone.toml" in log["error"]
 
 
 def test_rollback_and_back_again(cli, nights):  # noqa: F811

@@ -453,9 +453,9 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
 @pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
 def test_invalid_json_is_described_without_terms_of_python(data):
     """Python's errors name functions and limits that don't help the reader."""
-    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as told:
+    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as caught:
         unseal(data, "lock.json", "", TypeAdapter(dict))
-    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(told.value)]
+    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(caught.value)]
 
 
 @pytest.mark.parametrize("name", ["spec.toml", "state.json", "night.json", "scores.parquet"])

@@ -221,9 +221,9 @@ def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, 
         exchange(store, *(f"{pack}.{kind}" for pack in packs))
     capfd.readouterr()
     store, code = run(tmp_path)
-    told = capfd.readouterr().err
+    printed = capfd.readouterr().err
     assert code == 0
-    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in told for pack in packs)
+    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in printed for pack in packs)
     assert summary_of(store) == summary_of(finished)
     assert "parquet" not in kinds or not read_results(store).problems
 
@@ -239,8 +239,8 @@ def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, c
     capfd.readouterr()
     with pytest.raises(ForeignShard, match="Move the file away and generate the dataset again"):
         run(tmp_path)
-    told = capfd.readouterr().err
-    assert all(f"Rename its folder {folder}, or move it away" in told for folder in folders)
+    printed = capfd.readouterr().err
+    assert all(f"Rename its folder {folder}, or move it away" in printed for folder in folders)
     assert not store.list("trials")
     if remedy == "rename":
         exchange(store, *folders)

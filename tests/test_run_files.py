@@ -25,8 +25,8 @@ def files_of(spec, word):
 def owners(store, folder):
     """Returns the digest of the folder's spec, and the runs that the other files identify."""
     spec = parse_spec(store.get(f"{folder}/job.toml"), "job.toml")
-    told = {store.get(f"{folder}/{name}") for name in ("summary.parquet", "report.html", "summary.json")}
-    return spec.digest, told
+    contents = {store.get(f"{folder}/{name}") for name in ("summary.parquet", "report.html", "summary.json")}
+    return spec.digest, contents
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -51,8 +51,8 @@ def test_runs_of_one_name_that_end_at_once_leave_one_of_them_and_the_others_asid
         store = Store(root)
         kept = {path.rpartition("/")[0] for path in store.list("runs/small") if path.endswith("job.toml")}
         found = [owners(store, folder) for folder in kept]
-        for digest, told in found:
-            (one,) = told
+        for digest, contents in found:
+            (one,) = contents
             assert json.loads(one)["spec_digest"] == digest
         assert {digest for digest, _ in found} == {spec.digest for spec in SPECS}
 
@@ -121,10 +121,10 @@ def test_a_damaged_spec_takes_its_summary_with_it_before_another_is_written(tmp_
 def is_whole(store, folder):
     """Whether all files exist and are of the same run."""
     try:
-        digest, told = owners(store, folder)
+        digest, contents = owners(store, folder)
     except FileNotFoundError:
         return False
-    return len(told) == 1 and json.loads(*told)["spec_digest"] == digest
+    return len(contents) == 1 and json.loads(*contents)["spec_digest"] == digest
 
 
 def test_a_run_that_begins_says_what_it_is_only_where_no_other_run_is(tmp_path):

@@ -150,10 +150,10 @@ def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, stor
     path = first(store, "night.json")
     os.truncate(Path(store.root) / path, 2 << 30)
     os.truncate(Path(store.root) / "runs/mine/job.toml", 2 << 20)
-    told = {each["path"]: each["reason"] for each in verify(cli)[1]["damaged"]}
+    answer = {each["path"]: each["reason"] for each in verify(cli)[1]["damaged"]}
     stands = "stands where a file of ours must be"
-    assert told[path] == f"a file of more than {256 << 20:,} bytes {stands}"
-    assert told["runs/mine/job.toml"] == f"a file of more than {1 << 20:,} bytes {stands}"
+    assert answer[path] == f"a file of more than {256 << 20:,} bytes {stands}"
+    assert answer["runs/mine/job.toml"] == f"a file of more than {1 << 20:,} bytes {stands}"
     ended = cli("verify")
     assert ended.out.count(f"damaged: {path}") == 1
     assert ended.out.rstrip().endswith("2 files damaged")
@@ -263,12 +263,12 @@ def test_an_earlier_run_is_not_rewritten_from_damaged_models(cli, store):  # noq
         store.put(path, flipped(store.get(path), draw_for(path)))
     summary, facts = store.get(f"{folder}/summary.json"), first(store, "datasets/", "facts.json")
     store.delete(facts)
-    code, told = verify(cli, "--repair")
-    assert (code, paths(told["damaged"])) == (3, [f"{folder}/report.html"])
-    assert f"trials/{pack}.safetensors" in paths(told["repaired"])
+    code, answer = verify(cli, "--repair")
+    assert (code, paths(answer["damaged"])) == (3, [f"{folder}/report.html"])
+    assert f"trials/{pack}.safetensors" in paths(answer["repaired"])
     assert store.get(f"{folder}/summary.json") == summary
     assert not store.exists(facts)
-    train = re.search("`sumsquares (train .*?)`", told["damaged"][0]["remedy"])[1]
+    train = re.search("`sumsquares (train .*?)`", answer["damaged"][0]["remedy"])[1]
     assert cli(*shlex.split(train), "--workers", "0").code == 0
     assert verify(cli, "--repair")[0] == 0
     assert {path: each for path, each in meanings(store).items() if str(folder) in path} == {

@@ -109,15 +109,15 @@ class Summary:
         return len(self.engines) > 1 or len(self.devices) > 1
 
     def to_parquet(self) -> bytes:
-        """Return summary.parquet."""
+        """Returns summary.parquet."""
         return _parquet(self.table)
 
     def trials_to_parquet(self) -> bytes:
-        """Return trials.parquet."""
+        """Returns trials.parquet."""
         return _parquet(self.trials)
 
     def to_json(self, run: str, spec_digest: str, environment: Mapping[str, Any], timing: Mapping[str, Any]) -> bytes:
-        """Return summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
+        """Returns summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
         content = {
             "format": FORMAT,
             "run": run,

@@ -176,7 +176,7 @@ class Store:
         """Waits for and holds the lock named `path`, for writing files that belong together.
 
         If its process dies the lock is released: in a folder at once, on S3 after a while. Without file locks or
-        conditional writes nobody waits.
+        conditional writes it doesn't wait.
         """
         with self._errors("lock", checked_path(path)):
             give_up = self._files.take_turn(path)
