@@ -13,8 +13,8 @@ QUESTION = 75_777.3  # the RMSE that the question measured
 def answers(found: dict[str, Any]) -> dict[str, str]:
     """Returns the finding on each dataset, by its name, as one line."""
     head, _, _ = found["printed"].partition("\n\n")
-    told = re.split(r"^([a-z0-9][\w-]*) \([^)]*\): ", head, flags=re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in zip(told[1::2], told[2::2], strict=True)}
+    sections = re.split(r"^([a-z0-9][\w-]*) \([^)]*\): ", head, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in zip(sections[1::2], sections[2::2], strict=True)}
 
 
 def table(found: dict[str, Any], dataset: str) -> str:

@@ -28,11 +28,11 @@ from sumsquares.cluster.workers import ClusterError, Group, Resources
 A = TypeVar("A")
 B = TypeVar("B")
 CLOSE_SECONDS = 20.0
-"""After which a driver that was asked to end is killed; stopping Ray takes 1 to 2 s on an idle machine."""
+"""Seconds until a driver that was asked to end is killed; stopping Ray takes 1 to 2 s on an idle machine."""
 STOP_SECONDS = 2.0
 """The same after an interrupt or an error: a cluster job has 3 s between SIGTERM and SIGKILL."""
 CHECK_SECONDS = 1.0
-"""Between two checks of a local Ray's servers."""
+"""Seconds between two checks of a local Ray's servers."""
 SERVERS = ("gcs_server", "raylet")
 """The processes that Ray cannot do without."""
 
@@ -60,7 +60,7 @@ class Driver:
         self._last_check = time.monotonic()
 
     def resources(self) -> list[Resources]:
-        """Returns what each node has."""
+        """Returns the resources of each node."""
         found: list[Resources] = self._ask("resources")
         return found
 
@@ -140,7 +140,7 @@ class Driver:
         try:
             while not self._pipe.poll(CHECK_SECONDS):
                 self._check_servers()
-            # A driver that sends all the time must not keep the servers from being checked.
+            # The servers are checked even if the driver sends without a pause.
             if time.monotonic() - self._last_check > CHECK_SECONDS:
                 self._check_servers()
             message: tuple[str, Any] = self._pipe.recv()

@@ -12,7 +12,7 @@ from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, Wo
 A = TypeVar("A")
 B = TypeVar("B")
 SNAPSHOT_SECONDS = 0.2
-"""Between two snapshots."""
+"""Seconds between two snapshots."""
 
 
 def map_tasks(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:

@@ -1,4 +1,4 @@
-"""The environment of a local Ray: a token that nobody else has, and no connection to any other Ray. No Ray here.
+"""The environment of a local Ray: a token that no one else has, and no connection to any other Ray. No Ray here.
 
 Without a token, anyone who reaches Ray's servers can run code as this user. The token lives only in the environment of
 the process that starts Ray and of Ray's own processes. As a second barrier the servers listen on loopback alone. Ray

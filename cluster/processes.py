@@ -20,7 +20,7 @@ from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, Wo
 from sumsquares.cluster.workers import ClusterError
 
 INTERVAL_SECONDS = 0.2
-"""Between two snapshots, and between two heartbeats of a worker."""
+"""Seconds between two snapshots, and between two heartbeats of a worker."""
 EARLY_DEATHS = 3
 """Processes that may die before asking for work; after more, processes are assumed unable to start."""
 
@@ -76,7 +76,7 @@ class _Worker:
         self.has_asked = False
         """Whether it has asked for work."""
         self.is_finished = False
-        """Whether it was told that nothing is left."""
+        """Whether it has received the answer that no item is left."""
 
     def answer(self, queue: WorkQueue) -> bool:
         """Receives one message and answers it; returns False if the process has died instead."""

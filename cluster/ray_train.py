@@ -38,14 +38,14 @@ from sumsquares.cluster.workers import ClusterError, Group
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up an item long before."""
 HUNG_SECONDS = 900.0
-"""After so long without a heartbeat a worker counts as hung: it prints its stacks, exits, and is replaced."""
+"""Seconds without a heartbeat until a worker counts as hung: it prints its stacks, exits, and is replaced."""
 HEARTBEAT_SECONDS = 0.5
 HEARTBEATS_PER_SECOND = 400.0
-"""Of all workers together, since the queue answers some 1,400 calls a second; many workers send fewer each."""
+"""Limit for all workers together, as the queue answers about 1,400 calls a second; many workers send fewer each."""
 SNAPSHOT_SECONDS = 0.3
-"""Between two snapshots."""
+"""Seconds between two snapshots."""
 LEAVE_SECONDS = 10.0
-"""After the end of the work, before groups that still wait for nodes are abandoned."""
+"""Seconds from the end of the work until groups that still wait for nodes are abandoned."""
 
 
 def run_workers(

@@ -30,17 +30,17 @@ ENVIRONMENT: Mapping[str, str] = {
 
 @contextmanager
 def local(cpus: int, gpus: int, folder: str) -> Iterator[list[Resources]]:
-    """Starts a Ray on this machine with so many CPUs and GPUs, and stops it on exit; call `isolate` first.
+    """Starts a Ray with these CPUs and GPUs on this machine, and stops it on exit; call `isolate` first.
 
-    Its sockets and logs lie in `folder`, which must be private to this user: everybody may write to Ray's default
-    folder, and so replace a socket in it.
+    Its sockets and logs lie in `folder`, which must be private to this user: anyone can write to Ray's default folder,
+    and so replace a socket in it.
 
     Raises:
         ClusterError: Ray does not start.
 
     """
-    assert get_authentication_mode() == AuthenticationMode.TOKEN, "without a token anybody could use this Ray"
-    within = os.path.join(folder, "ray")  # noqa: PTH118  a subfolder: Ray gives everybody access to this one
+    assert get_authentication_mode() == AuthenticationMode.TOKEN, "without a token anyone could use this Ray"
+    within = os.path.join(folder, "ray")  # noqa: PTH118  a subfolder: Ray makes this one accessible to everyone
     options = {"address": "local", "_temp_dir": within, "include_dashboard": False}
     with _connected("a local Ray", "--workers 0 runs without Ray", num_cpus=cpus, num_gpus=gpus, **options) as found:
         yield found
@@ -85,7 +85,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def resources() -> list[Resources]:
-    """Returns what each node of the connected cluster has."""
+    """Returns the resources of each node of the connected cluster."""
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return [
         Resources(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), node["Resources"], labels)

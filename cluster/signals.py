@@ -23,7 +23,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; finished work is kept, run again to resume")
-        self.code = 128 + number
+        self.exit_code = 128 + number
 
 
 class _Pending:

@@ -25,7 +25,7 @@ RECONNECTS = 30
 ANSWER_SECONDS = 20.0
 """Timeout of one request."""
 IDLE_SECONDS = 30.0
-"""After so long without output a log's connection may be dead without having been closed, and is replaced."""
+"""Seconds without output until a log's connection is replaced: it may be dead without having been closed."""
 NOT_READY = "No available agent"
 """Part of a head's answer in the first seconds after its own start."""
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -49,7 +49,7 @@ class Endpoint:
         return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") else "")
 
     def without_path(self, text: str) -> str:
-        """Returns a foreign text with the address's path removed."""
+        """Returns a text written by others, with the address's path removed."""
         path = urlsplit(self.address).path.rstrip("/")
         return text.replace(path, "/...") if path else text
 
@@ -127,7 +127,7 @@ class Jobs:
                     time.sleep(1.0)
                 elif not any(job.id == job_id for job in self.list()):
                     raise
-                continue  # otherwise somebody else was faster: attach to their job
+                continue  # otherwise another client was faster: attach to its job
             return job_id, True
         raise ClusterError(f"{name} could not be submitted: the cluster accepts no jobs, or each attempt ends at once")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from sumsquares.cluster.workers import ClusterError, Group, shortage
 
 NOTICE_SECONDS = 30.0
-"""After which a group without workers is reported; a restart takes 5 to 15 s."""
+"""Seconds until a group without workers is reported; a restart takes 5 to 15 s."""
 REPEAT_SECONDS = 60.0
-"""Between two reports."""
+"""Seconds between two reports."""
 Amounts = Callable[[], tuple[Mapping[str, float], Mapping[str, float]]]
-"""Returns what the cluster has in all, and what of it is free."""
+"""Returns the cluster's total resources, and those that are free."""
 
 
 class WorkerWatch:
@@ -45,7 +45,7 @@ class WorkerWatch:
         if not waiting:
             self._last_report = 0.0
 
-        # The whole run stands still: give up once the patience is exhausted.
+        # No group works: give up once the patience is exhausted.
         if now - self._any_worked > self._patience:
             raise ClusterError(
                 f"no worker for {now - self._any_worked:.0f} s, with {left} work items left "
@@ -53,7 +53,7 @@ class WorkerWatch:
                 "add nodes, request fewer with --workers, or wait longer with --patience; run again to resume"
             )
 
-        # Some groups stand still: report them, but not at every look.
+        # Some groups wait: report them, but not at every call.
         if not absent or (self._last_report and now - self._last_report < REPEAT_SECONDS):
             return None
         self._last_report = now

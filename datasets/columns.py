@@ -22,7 +22,7 @@ _ROWS_PER_DICTIONARY_VALUE = 16  # at 16, int32 numbers 1..1000 take 1.5 bytes a
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One stored column, whose values are known to lie in low..high before there are any.
+    """One stored column. Its range, low..high, is known before any value is generated.
 
     With a dictionary, its pages hold the offsets of column number `source` as indices into it: its own, or for a
     square those of its number. Without one they hold its own values.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# What pyarrow raises for bytes that are no Parquet: its own errors, names that are no UTF-8, absurd sizes.
+# What pyarrow raises for bytes that aren't Parquet: its own errors, names that aren't UTF-8, absurd sizes.
 UNREADABLE = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
 
 

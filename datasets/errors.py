@@ -9,7 +9,7 @@ class DataError(ValueError):
 
 
 class DamagedShard(DataError):  # noqa: N818  its base says that it is an error
-    """One of our shards with other bytes than were written: flipped, truncated or unreadable."""
+    """One of our shards whose bytes aren't those that were written: flipped, truncated or unreadable."""
 
 
 class ForeignShard(DataError):  # noqa: N818  the same
@@ -17,4 +17,4 @@ class ForeignShard(DataError):  # noqa: N818  the same
 
 
 class DamagedManifest(DataError):  # noqa: N818  the same
-    """A manifest with other bytes than were written, or that contradicts itself."""
+    """A manifest whose bytes aren't those that were written, or that contradicts itself."""

@@ -1,4 +1,4 @@
-"""Facts of a dataset: measured on its rows once, so that nobody has to infer them from trained networks.
+"""Facts of a dataset: measured on its rows once, so that they needn't be inferred from trained networks.
 
 How many test rows also occur in training, whether the target varies at all, and how far a linear model can get. It
 makes the rows from the spec, block by block, and stores nothing.
@@ -18,7 +18,7 @@ from sumsquares.datasets.tasks import Integers, target_range
 
 # Shapes: N rows, I input columns, K distinct keys.
 MEASURED_ROWS = 1 << 20
-"""The most test rows that are looked up in training, the first ones. Their keys take 8 MB."""
+"""How many test rows, from the first on, are looked up in training at most. Their keys take 8 MB."""
 EXACT_TARGET = 2**53
 """Largest absolute target up to which float64, and so a prediction, holds every integer."""
 _TABLE_BITS = 22
@@ -39,7 +39,7 @@ class Facts:
     distinct: int
     """Distinct numbers (or combinations of numbers) among those test rows."""
     covers_range: bool
-    """Whether these are all there are: then a check on the test rows is a check of the whole range."""
+    """Whether the range has no others: a check on the test rows is then a check of the whole range."""
     constant: bool
     """Whether all targets of training and test rows are the same number."""
     largest_target: int
@@ -48,7 +48,7 @@ class Facts:
     """RMSE of the linear function that fits the test rows best, by least squares: none gets below it there. 0 where it
     is within the rounding errors of float64."""
     linear_exact: bool
-    """Whether that function gives every test target after rounding."""
+    """Whether that function is right on every test row after rounding."""
 
     @property
     def unseen(self) -> int:
@@ -84,7 +84,7 @@ def largest_target(spec: DatasetSpec) -> int:
 def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
     """Returns whether each of the first MEASURED_ROWS test rows is in training, and how many of them are distinct.
 
-    Rows are the same if their first so many inputs are.
+    Rows are the same if their first `columns` inputs are.
     """
     test_NI = _first_inputs(spec)[:, :columns]
     keys, distinct_KI, place_N = _distinct(test_NI, spec.largest)
@@ -105,9 +105,9 @@ def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
 def linear_fit(spec: DatasetSpec) -> tuple[int, int, float, bool]:
     """Fits a linear function to the test rows by least squares.
 
-    On inputs and targets scaled to about -1..1: directly on the rows of a single block, by the normal equations where
-    there are more, which are so many independent rows that they are well conditioned. Exact means that every prediction
-    is the target after rounding.
+    Inputs and targets are scaled to about -1..1. A single block is fitted directly. More rows are fitted by the normal
+    equations, which are well conditioned with that many independent rows. Exact means that every prediction is the
+    target after rounding.
 
     Returns:
         The smallest and the largest target, the function's RMSE, and whether it is exact.

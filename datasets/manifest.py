@@ -1,6 +1,6 @@
 """The manifest: the file of a dataset that is written last and lists its shards. It reads no shard.
 
-Its JSON ends with its own digest, and only the exact bytes that `to_json` gives are accepted.
+Its JSON ends with its own digest, and only the exact bytes that `to_json` returns are accepted.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _digest(body: object) -> str:
 def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
     """Reads the manifest in these bytes, which come from the file `source`.
 
-    Raises DamagedManifest, naming the source and what is wrong, unless they are exactly what `to_json` gave.
+    Raises DamagedManifest, naming the source and the fault, unless they are exactly what `to_json` returned.
     """
     try:
         body = json.loads(data)
@@ -148,11 +148,10 @@ def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
             raise ValueError(f"its own sha256: expected {_digest(body)}, found {stated}")
         manifest = Manifest.model_validate_json(json.dumps(body))
         if to_json(manifest) != data:
-            raise ValueError("it says the right things in other bytes than were written")
+            raise ValueError("its content is valid, but in other bytes than were written")
     except (ValueError, RecursionError) as error:
         raise DamagedManifest(
-            f"{source} is damaged: {_reason(error)}. Delete it and generate the dataset again: "
-            "shards that are whole are kept"
+            f"{source} is damaged: {_reason(error)}. Delete it and generate the dataset again: intact shards are kept"
         ) from error
     return manifest
 

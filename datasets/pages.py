@@ -31,7 +31,7 @@ def deltas_page(offsets_N: Unsigned, low: int, high: int) -> bytes:
         return header
     bits = _packed_bits(2 * span)
     deltas = np.zeros(padded_count, "<u8" if bits > 32 else "<u4" if bits > 16 else "<u2")
-    # Differences wrap around; modulo 2**64 what they are above the smallest delta, -span, is right.
+    # Differences wrap around; modulo 2**64, their distance from the smallest delta, -span, is right.
     deltas[:count] = np.diff(offsets_N.astype(np.uint64)) + np.uint64(span)
     return header + varint(zigzag(-span)) + bytes([bits]) + _pack(deltas, bits)
 

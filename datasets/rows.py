@@ -38,7 +38,7 @@ def input_type(spec: DatasetSpec) -> np.dtype[np.signedinteger]:
 
 
 def block(spec: DatasetSpec, split: Split, index: int) -> tuple[Integers, NDArray[np.int64]]:
-    """Makes rows index*BLOCK_ROWS and on, as many as the split still has, at most BLOCK_ROWS.
+    """Makes BLOCK_ROWS rows of the split from row index*BLOCK_ROWS on, or as many as are left.
 
     Returns:
         inputs_NI: numbers, then unused columns, of `input_type`; column-major, each column contiguous.

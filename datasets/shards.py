@@ -77,7 +77,7 @@ def decode_shard(data: bytes, spec: DatasetSpec, entry: ShardEntry) -> pa.Table:
     """Returns the rows of a shard after checking its digest, footer, schema and row count.
 
     Raises:
-        ForeignShard: readable Parquet that is something else; it names all that is expected against found.
+        ForeignShard: readable Parquet that is something else; the message lists what was expected and what was found.
         DamagedShard: anything else that is not the file that `entry` describes.
 
     """

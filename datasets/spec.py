@@ -105,7 +105,7 @@ class DatasetSpec(BaseModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex of everything that the rows depend on, computed anew at each call (about 10 us)."""
+        """SHA-256 in hex of everything that the rows depend on, computed at each call (about 10 us)."""
         canonical = json.dumps(
             {"generator": GENERATOR_VERSION, **self._fields()}, sort_keys=True, separators=(",", ":")
         )
@@ -116,7 +116,7 @@ class DatasetSpec(BaseModel):
 
 
 class NamedDataset(DatasetSpec):
-    """A dataset as a job spec names it. The name is no part of its digest."""
+    """A dataset as a job spec names it. Its digest doesn't include the name."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     """What grids and summaries call it: 1..64 of a-z, 0-9, _ and -, the first a letter or digit."""

@@ -26,7 +26,7 @@ class BusyError(RuntimeError):
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code of an exception: its class attribute `exit_code`, which every error of ours has."""
+    """Returns the exit code of an exception: its attribute `exit_code`, which every error of ours has."""
     if isinstance(error, MemoryError):  # Python's own; pyarrow's ArrowMemoryError derives from it
         return STORAGE
     code: int = getattr(error, "exit_code", INTERNAL)
@@ -44,7 +44,7 @@ def tell(error: BaseException) -> int:
         import traceback  # 13 ms, and this module is imported before signals are handled
 
         traceback.print_exception(error)
-    code = error.code if isinstance(error, Stopped) else code_of(error)
+    code = code_of(error)
     if code == INTERNAL:
         kind = type(error).__name__
         message = f"internal error, {kind}: {error}; --debug shows the traceback, please report it"
@@ -57,7 +57,7 @@ def tell(error: BaseException) -> int:
 
 
 def _no_memory(error: MemoryError) -> str:
-    """How much was asked for, as far as the error says, how much there is, and what to do."""
+    """Returns the message: the available memory, what was requested if the error says so, and the remedy."""
     from sumsquares.jobs.machine.memory import UNKNOWN, available_memory
 
     free = available_memory()

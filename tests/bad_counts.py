@@ -1,4 +1,4 @@
-"""Specs that ask for more than there is: each count is refused before anything is expanded."""
+"""Specs with impossible counts: each is rejected before anything is expanded."""
 
 from __future__ import annotations
 

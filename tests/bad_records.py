@@ -1,4 +1,4 @@
-"""What may lie in a store under a name of ours: right bytes of the wrong kind, deep JSON, dates that there are not."""
+"""What may lie in a store under a name of ours: valid bytes of the wrong kind, deep JSON, dates that don't exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATES = f"states/{pack_id_of([])}.state"
 
 
 def sealed_state(metadata: dict[str, str] | None) -> bytes:
-    """A saved state of no trial, with a right digest."""
+    """A checkpoint without trials, with a valid digest."""
     data = bytes(safetensors.numpy.save({"step": np.array([1])}, metadata))
     return hashlib.sha256(data).digest() + data
 

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Writes the list anew where it was asked for."""
+    """Rewrites the list on request."""
     if target := os.environ.get("LIST_SLOW"):
         reports = [each for some in terminalreporter.stats.values() for each in some if hasattr(each, "duration")]
         seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_debug(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--debug` of a command that ran in this process says nothing to the next test."""
+    """Undoes `--debug` of a command that ran in this process before the next test."""
     monkeypatch.setenv("SUMSQUARES_DEBUG", "")
 
 

@@ -25,7 +25,7 @@ def value_in(words, option):
 
 
 def ray_environment(session):
-    """What Ray's own processes are told: among others the token that only they have."""
+    """The environment of Ray's own processes; it has the token that only they know."""
     server = next(each.pid for each in processes() if each.session == session and each.name == "gcs_server")
     words = Path(f"/proc/{server}/environ").read_bytes().decode().split("\0")
     return dict(word.split("=", 1) for word in words if word.startswith("RAY_"))

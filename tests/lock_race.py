@@ -1,6 +1,7 @@
-"""Sixteen processes that ask for one lock at the same moment, again and again. It imports little: each of them pays.
+"""Sixteen processes that try to take one lock at the same moment, repeatedly. It imports little, since each process
+pays for it.
 
-The lock that they ask for is free, or another's whose lease has ended.
+The lock is free, or its holder's lease has ended.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ PROCESSES = 16
 
 
 def abandon(store):
-    """Leaves the lock as one who was killed on another machine long ago; its token is counted."""
+    """Leaves the lock as a process would that was killed on another machine long ago; its token is counted."""
     found, _ = read_lease(store)
     owner = Owner("elsewhere", 7, "", "2026-11-01-0123456789ab", 0.0)
     store.put(PATH, Lease(found.token + 1 if found else 1, owner, 0.0, 60.0).encode())
 
 
 def race(root, environment, rounds, abandoned, barrier, won):
-    """Asks in every round when all others do; puts the rounds in which it had the lock, with its tokens."""
+    """Tries in every round at the same time as all others; reports its rounds with the lock, and their tokens."""
     os.environ.update(environment)
     store, had = Store(root), []
     store.exists("warm")
@@ -42,7 +43,7 @@ def race(root, environment, rounds, abandoned, barrier, won):
 
 
 def winners(root, rounds, abandoned=False):
-    """Rounds and tokens of all who had the lock."""
+    """Returns the rounds and tokens of all processes that had the lock."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["s3fs"])  # a second to import, once
     barrier, won = context.Barrier(PROCESSES), context.Queue()

@@ -63,7 +63,7 @@ class RayCluster:
         self.nodes.remove(node)
 
     def wait_for_nodes(self, count: int) -> None:
-        """Waits until exactly so many nodes are alive."""
+        """Waits until exactly this many nodes are alive."""
         end = time.monotonic() + START_SECONDS
         while (alive := self._alive()) != count:
             if time.monotonic() > end:

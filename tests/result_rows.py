@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.results.stored import SCHEMA, commit_pack, variant_columns
+from sumsquares.jobs.results.pack_files import SCHEMA, pack_id_of, variant_columns
+from sumsquares.jobs.results.stored import commit_pack
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.storage.store import Store

@@ -44,14 +44,14 @@ class S3Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def send(self, method: str, path: str, data: bytes | None = None) -> None:
-        """Send a request that no client of ours knows of: PUT a bucket or an object, DELETE one."""
+        """Sends a request that bypasses our clients: PUT a bucket or an object, DELETE one."""
         # moto refuses an object to the anonymous, checks no signature, and takes what has no type for a form
         headers = {"Authorization": "AWS a:b", "Content-Type": "application/octet-stream"}
         request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)  # noqa: S310  loopback
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  the same
 
     def stop(self) -> None:
-        """Stop serving and free the port."""
+        """Stops serving and frees the port."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -77,7 +77,7 @@ def test_arrows_point_one_way(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("**/*.py")), ids=name_of)
 def test_the_arrows_between_the_rooms_of_jobs_point_down(path):
-    """No room knows one above it, nor one beside it."""
+    """No folder imports from one above or beside it."""
     names = [name.split(".")[2] for name in imports(path) if name.startswith("sumsquares.jobs.")]
     own = path.relative_to(ROOT / "jobs").parts[0].removesuffix(".py")
     level = next((at for at, rooms in enumerate(ROOMS) if own in rooms), 0)
@@ -86,7 +86,7 @@ def test_the_arrows_between_the_rooms_of_jobs_point_down(path):
 
 
 def test_every_room_of_jobs_has_its_place():
-    """In the list above; no file lies in `jobs` itself but exits.py."""
+    """It is in the list above; the only file in `jobs` itself is exits.py."""
     rooms = {path.relative_to(ROOT / "jobs").parts[0].removesuffix(".py") for path in (ROOT / "jobs").glob("**/*.py")}
     assert rooms == {"__init__"}.union(*ROOMS)
 
@@ -109,7 +109,7 @@ def test_nothing_that_runs_foreign_bytes_is_imported_or_called(path):
 
 
 def test_help_imports_nothing_heavy():
-    """So that it answers at once."""
+    """It is printed at once."""
     heavy = {"ray", "torch", "numpy", "pyarrow", "pydantic", "rich"}
     program = f"""
 import sys

@@ -1,4 +1,4 @@
-"""Nobody else on the machine or in its network can run code in a run's Ray: attacks while one trains.
+"""No one else on the machine or in its network can run code in a run's Ray: attacks while one trains.
 
 The attacker knows the address and the ports. It comes over loopback, and from a network namespace that is created here
 (with root and iproute2; otherwise those tests are skipped). test_containers attacks containers.
@@ -305,10 +305,10 @@ def test_a_hook_does_not_inherit_the_token(victim):
     """It has exactly the user's own values; and the attacked night ends successfully."""
     victim.release()
     assert victim.process.wait(timeout=60) == 0, victim.log
-    told = json.loads((victim.folder / "hook.json").read_text())
-    assert victim.token not in json.dumps(told)
+    received = json.loads((victim.folder / "hook.json").read_text())
+    assert victim.token not in json.dumps(received)
     given = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": KNOWN, "RAY_AUTH_TOKEN_PATH": str(victim.folder / "known")}
-    assert {name: value for name, value in told.items() if name.startswith("RAY_AUTH_")} == given
+    assert {name: value for name, value in received.items() if name.startswith("RAY_AUTH_")} == given
 
 
 def test_no_variable_of_ray_redirects_a_local_run_or_keeps_it_from_starting(tmp_path):

@@ -47,7 +47,7 @@ def refused(ended, code, words, began):
 
 @pytest.fixture
 def asked(cli, finished, monkeypatch):
-    """The command line beside a finished store that must not change, and where no run gets as far as its runners."""
+    """The command line beside a finished store that must not change, where no run may get as far as its runners."""
     monkeypatch.setenv("SUMSQUARES_STORE", finished.root)
     monkeypatch.setattr("sumsquares.jobs.pipeline.runtime.Runtime.prepare_training", None)
     Path("spec.toml").write_text(SMALL)
@@ -62,7 +62,7 @@ def store(finished, tmp_path):
 
 
 @pytest.mark.parametrize(("odd", "reads"), [(ODD_WHOLE, whole(1, 1000)), (ODD_REAL, real(0.5, 1000))])
-def test_odd_numbers_are_none(odd, reads):
+def test_odd_numbers_are_rejected(odd, reads):
     """Including those that Python itself would accept."""
     for name, text in odd.items():
         with pytest.raises(typer.BadParameter, match="write a"):
@@ -95,7 +95,7 @@ def test_an_odd_word_is_a_usage_error(asked, finished, case):
 
 
 @pytest.mark.parametrize("case", TOO_MANY)
-def test_a_count_that_nothing_holds_is_refused_before_it_is_expanded(cli, monkeypatch, case):
+def test_an_impossible_count_is_rejected_before_it_is_expanded(cli, monkeypatch, case):
     """The message shows requested and available, and no remedy that would fail; nothing is created (case f21)."""
     monkeypatch.setattr("sumsquares.jobs.stages.memory_check.available_memory", lambda: 24 << 30)
     text, arguments, words = TOO_MANY[case]
@@ -117,7 +117,7 @@ def test_a_plan_says_what_run_would_refuse(cli, monkeypatch, case):
 
 
 @pytest.mark.parametrize("case", RECORDS)
-def test_an_odd_record_is_named_or_of_no_account(cli, store, case):
+def test_an_odd_record_is_reported_or_ignored(cli, store, case):
     """It is never an internal error: damage is exit code 3, or a warning beside the answer."""
     path, data, arguments, code = RECORDS[case]
     where = store / path.replace("SUMS", SUMS)
@@ -148,20 +148,20 @@ def check_odd_file(cli, store, case, caplog):
 
 
 @pytest.mark.parametrize("case", SOME, ids=" | ".join)
-def test_what_is_no_plain_file_is_named_and_not_opened(cli, store, case, caplog):
+def test_what_is_not_a_regular_file_is_reported_and_not_opened(cli, store, case, caplog):
     """A sample of the next test."""
     check_odd_file(cli, store, case, caplog)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("case", ALL if os.environ.get("WHOLE_DAMAGE") else ALL[5::12], ids=" | ".join)
-def test_anything_anywhere_in_a_store_is_named_and_not_opened(cli, store, case, caplog):
+def test_anything_anywhere_in_a_store_is_reported_and_not_opened(cli, store, case, caplog):
     """No FIFO hangs, no device fills the memory, and foreign files are neither deleted nor overwritten."""
     check_odd_file(cli, store, case, caplog)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_spec_that_is_no_plain_file_is_not_opened(cli, kind):
+def test_a_spec_that_is_not_a_regular_file_is_not_opened(cli, kind):
     """Exit code 2; the message says what it is."""
     put(kind, Path("spec.toml").absolute())
     refused(cli("run", "spec.toml"), exits.USAGE, ["spec.toml", "not read: it is a", "1 MiB"], time.monotonic())

@@ -1,4 +1,4 @@
-"""Small runs of which something untrue, or nothing of what mattered, was said: each says the right thing now.
+"""Small runs whose output was once wrong or incomplete: each prints the right thing now.
 
 The specs are in `cases/`.
 """
@@ -47,15 +47,15 @@ def run(case, tmp_path, code=exits.OK):
     return text
 
 
-def test_linear_models_that_were_not_trained_out_are_no_limit(tmp_path):
-    """f01: sums are linear, and two epochs say nothing about what a linear model can do."""
+def test_linear_models_that_were_not_fully_trained_are_no_limit(tmp_path):
+    """f01: sums are linear, and two epochs don't show what a linear model can do."""
     text = run("undertrained-linear", tmp_path)
     assert "No linear model gets below" not in text
     assert "A linear model can get every test row right after rounding (least squares)." in text
     assert re.search(r"The best linear trial has an RMSE of 1,\d+\.", text)
 
 
-def test_the_share_of_test_rows_that_were_trained_on_is_told(tmp_path):
+def test_the_share_of_test_rows_that_were_trained_on_is_reported(tmp_path):
     """f04: in the table's title and in the report, with the RMSE on the others; and when all of them are."""
     spec = tmp_path / "seen.toml"
     spec.write_text(
@@ -78,7 +78,7 @@ def test_the_share_of_test_rows_that_were_trained_on_is_told(tmp_path):
 
 
 def test_few_rows_show_in_the_training_rmse(tmp_path):
-    """f12: eight rows are learnt and nothing else; both numbers stand side by side."""
+    """f12: eight rows are learnt and nothing else; both numbers are side by side."""
     text = run("few-rows-not-named", tmp_path)
     train, test = (
         float(re.search(pattern, text)[1]) for pattern in (r"On training rows its RMSE is ([\d.]+)", r"RMSE ([\d.]+)")
@@ -88,7 +88,7 @@ def test_few_rows_show_in_the_training_rmse(tmp_path):
 
 
 def test_small_words_are_right(tmp_path):
-    """f22: how many numbers are added, one variant, a number beyond the range, no models that nobody asked for."""
+    """f22: how many numbers are added, one variant, a number beyond the range, no models without predictions."""
     spec = tmp_path / "count.toml"
     spec.write_text(COUNT)
     text, _ = call("run", spec, "--store", tmp_path / "s", "--workers", 0, "--quiet")
@@ -119,8 +119,8 @@ def test_the_scaling_that_explains_the_errors_is_named(tmp_path):
     )
 
 
-def test_the_best_trial_is_asked_and_told_from_the_best_variant(tmp_path):
-    """f13: the best trial is of the other variant, and `predict` says which it asks."""
+def test_the_best_trial_predicts_and_is_distinguished_from_the_best_variant(tmp_path):
+    """f13: the best trial is of the other variant, and `predict` names the one that it uses."""
     text = run("best-is-not-best", tmp_path)
     told = re.search(r"The best single trial is of another variant: zscore, seed (\d), RMSE (0\.\d+)\.", text)
     answer, _ = call("predict", "best-trial", 1001, "--store", tmp_path / "s")

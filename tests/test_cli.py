@@ -20,7 +20,8 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.results.stored import SCHEMA, commit_pack, read_results, read_weights
+from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.stored import commit_pack, read_results, read_weights
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.placement import IN_PROCESS
@@ -138,7 +139,7 @@ def test_predict_leaves_out_datasets_that_do_not_take_the_numbers(cli, tmp_path)
 
 
 def test_predict_says_that_a_trial_diverged(cli, tmp_path):
-    """It names the step instead of an answer; the best trial of the dataset still answers."""
+    """It names the step instead of a prediction; the best trial of the dataset still predicts."""
     text = SMALL.replace("lr = [0.001, 0.01]", "lr = [0.001, 1e30]")
     (tmp_path / "spec.toml").write_text(text)
     assert cli("run", "spec.toml", "--workers", "0").code == 7
@@ -162,7 +163,7 @@ def test_predict_says_that_a_trials_answer_is_too_large(ran):
     assert "overflows for [3" in ended.err
 
 
-def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
+def test_predict_names_a_damaged_summary_and_how_to_restore_it(ran, tmp_path):
     """Cut off, empty, foreign, or with trials that the spec lacks: exit code 3, and the remedy works."""
     path = tmp_path / "store/runs/small/summary.json"
     whole = path.read_bytes()
@@ -177,7 +178,7 @@ def test_predict_names_a_damaged_summary_and_how_to_mend_it(ran, tmp_path):
     assert ran("predict", "small", "3", "4").code == 0
 
 
-def test_predict_asks_no_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_path):
+def test_predict_rejects_a_run_whose_spec_is_not_the_one_that_was_run(ran, tmp_path):
     """Edited, cut off, missing, or another run's: exit code 3, and the remedy restores the answer."""
     path = tmp_path / "store/runs/small/job.toml"
     whole, before = path.read_bytes(), ran("predict", "small", "3", "4").out
@@ -232,7 +233,7 @@ def test_predict_names_missing_weights(ran, tmp_path):
         (["run", "spec.toml", "--max-trials", "10"], "--max-trials 72"),
     ],
 )
-def test_what_is_asked_for_wrongly_is_exit_2_with_a_remedy(ran, arguments, words):
+def test_a_wrong_request_is_exit_2_with_a_remedy(ran, arguments, words):
     """There is one message, no traceback and no secret."""
     ended = ran(*arguments)
     assert ended.code == 2
@@ -289,7 +290,7 @@ def json_digest(cli):
         ("> /dev/full", 4, "cannot write to stdout: No space left on device"),
     ],
 )
-def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(tmp_path, redirection, code, words):
+def test_an_output_without_a_reader_is_no_error_and_a_full_one_is_exit_4(tmp_path, redirection, code, words):
     """Nothing has been trained here, so the command itself ends with 7."""
     (tmp_path / "spec.toml").write_text(SMALL)
     line = f'set -o pipefail; "$0" -m sumsquares summarize spec.toml {redirection}'
@@ -305,14 +306,14 @@ def test_an_output_that_nobody_reads_is_no_error_and_one_that_is_full_is_exit_4(
 
 
 def test_with_json_an_error_goes_to_stderr_alone(cli):
-    """Nothing is printed to stdout; the exit code gives the kind of error."""
+    """Nothing is printed to stdout; the exit code shows the kind of error."""
     ended = cli("run", "missing.toml", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert "missing.toml" in ended.err
 
 
 @pytest.mark.parametrize("error", [MemoryError(), pa.ArrowMemoryError("malloc of size 42 failed")])
-def test_not_enough_memory_is_exit_4_with_what_there_is(cli, monkeypatch, error):
+def test_too_little_memory_is_exit_4_with_the_available_amount(cli, monkeypatch, error):
     """It is not an internal error, and the message has a remedy."""
 
     def fails(*_):

@@ -1,4 +1,4 @@
-"""What stands before a command: the version, and the completion of commands and options by a shell."""
+"""Options before the command: the version, and the completion of commands and options by a shell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cli(monkeypatch, capfd, tmp_path):
 
 @pytest.fixture
 def complete(cli, monkeypatch):
-    """What Bash is offered for the last word of a line."""
+    """Returns what Bash is offered for the last word of a line."""
 
     def completed(line):
         for name, value in ((COMPLETE, "complete_bash"), ("COMP_WORDS", line), ("COMP_CWORD", str(line.count(" ")))):
@@ -39,14 +39,14 @@ def complete(cli, monkeypatch):
 
 
 def test_the_version_is_that_of_the_package_and_of_what_is_installed(cli):
-    """Written down once."""
+    """It is defined in one place."""
     ended = cli("--version")
     assert (ended.code, ended.out, ended.err) == (0, f"sumsquares {sumsquares.__version__}\n", "")
     assert version("sumsquares") == sumsquares.__version__
 
 
 def test_a_shell_completes_commands_and_options(complete):
-    """Of each level; where a file is due it is offered nothing, and completes files by itself."""
+    """At each level; where a file is expected it is offered nothing, and completes files by itself."""
     assert complete("sumsquares ru") == ["run"]
     assert complete("sumsquares ") == list(typer.main.get_command(app).commands)
     assert complete("sumsquares nightly ro") == ["rollback"]
@@ -85,7 +85,7 @@ def test_a_completion_that_is_shown_asks_the_command_that_it_completes(cli, with
 
 
 def test_a_completion_is_installed_in_the_home_of_its_user(cli, within, monkeypatch, tmp_path):
-    """And its end says where."""
+    """The output says where."""
     within("bash")
     monkeypatch.setenv("HOME", str(tmp_path))
     ended = cli("--install-completion")

@@ -24,7 +24,7 @@ def test_offsets_are_exact_in_the_narrowest_type(data):
 
 @pytest.mark.parametrize("task", ["sum", "product", "square", "sum_of_squares"])
 @pytest.mark.parametrize("split", ["train", "extrapolation"])
-def test_a_dictionary_gives_back_the_values(task, split):
+def test_a_dictionary_restores_the_values(task, split):
     """A column with a dictionary is dictionary[offsets of its source column], for every task."""
     spec = DatasetSpec(task=task, largest=20, rows=50_000, test_rows=50_000, unused=1)
     inputs_NI, target_N = block(spec, split, 0)

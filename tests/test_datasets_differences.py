@@ -24,7 +24,7 @@ def replaced(name, kind, values, nullable=False):
 
 
 def test_a_file_that_is_as_expected_has_no_differences():
-    """Nothing is named where nothing differs."""
+    """The list is empty."""
     assert found(TABLE) == []
 
 
@@ -63,12 +63,12 @@ UUID = pa.array([b"x" * 16] * 2, pa.binary(16))
     ids=["rows", "missing column", "names", "type", "nulls", "nullable", "extension", "unknown extension"],
 )
 def test_what_differs_is_named_with_expected_and_found(table, expected):
-    """Each kind of foreign file gives exactly one difference, which says both sides."""
+    """Each kind of foreign file has exactly one difference, which names both sides."""
     assert found(table) == [expected]
 
 
-def test_metadata_that_is_other_or_missing_is_named():
-    """A file of another split and a file that isn't ours at all are told apart."""
+def test_different_or_missing_metadata_is_named():
+    """A file of another split is distinguished from one that isn't ours at all."""
     assert found(TABLE, {"sumsquares.split": "test"}) == ["sumsquares.split: expected train, found test"]
     assert found(TABLE, None) == ["sumsquares.split: expected train, found none"]
 
@@ -79,7 +79,7 @@ def test_all_differences_are_named_at_once():
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"\xff" * 1000])
-def test_bytes_that_are_no_parquet_are_unreadable(data):
-    """What is no Parquet at all raises one of UNREADABLE."""
+def test_bytes_that_are_not_parquet_are_unreadable(data):
+    """They raise one of UNREADABLE."""
     with pytest.raises(UNREADABLE):
         open_parquet(data)

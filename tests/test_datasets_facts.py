@@ -129,7 +129,7 @@ def test_the_fit_to_many_rows_is_that_of_all_rows_at_once(task):
 
 
 def test_a_line_through_targets_beyond_floats_is_no_limit():
-    """Two rows of products near 2^61 lie on a line; the error of float64 is none of the line's."""
+    """Two rows of products near 2^61 lie on a line; the error of float64 is not the line's."""
     spec = DatasetSpec(task="product", largest=1_518_500_249, rows=50, test_rows=2)
     low, high, rmse, is_exact = linear_fit(spec)
     assert high > low > 2**53

@@ -69,7 +69,7 @@ def test_every_flipped_bit_is_found():
 
 
 def test_every_truncation_and_extension_is_found():
-    """A part of a manifest is none, and neither is one with something after it."""
+    """Part of a manifest is invalid, and so is one with something after it."""
     for size in range(0, len(written()), 11):
         with pytest.raises(DamagedManifest):
             from_json(written()[:size])

@@ -73,7 +73,7 @@ def test_content_is_the_same_for_any_shard_size_and_order(data, blocks, rows):
     assert add_digests(contents) == content_of(spec, "train")
 
 
-def test_content_tells_splits_seeds_and_lengths_apart():
+def test_content_distinguishes_splits_seeds_and_lengths():
     """Other rows have another content digest; one row less is enough."""
     specs = [SPEC, SPEC.model_copy(update={"seed": 2}), SPEC.model_copy(update={"rows": 300_000})]
     contents = [content_of(spec, "train") for spec in specs]
@@ -96,7 +96,7 @@ def test_decoding_gives_the_rows_that_were_generated(name, split):
         assert np.array_equal(table.column(column).to_numpy(), np.concatenate(parts))
 
 
-def test_later_shards_go_on_where_the_first_one_ends():
+def test_later_shards_continue_where_the_first_one_ends():
     """Shards of one split, decoded and joined, are the split's rows."""
     size = 2 * BLOCK_ROWS
     shards = [encode_shard(SPEC, "train", i, size) for i in range(shard_count(SPEC, "train", size))]
@@ -127,7 +127,7 @@ def test_every_truncation_is_found():
 
 
 def test_a_shard_at_another_shards_place_is_foreign():
-    """A shard of another split, place or dataset is told from damage, and each difference is named."""
+    """A shard of another split, place or dataset is distinguished from damage, and each difference is named."""
     entry = encode_shard(SPEC, "train", 1, 2 * BLOCK_ROWS)[1]
     first, _ = encode_shard(SPEC, "train", 0, 2 * BLOCK_ROWS)
     with pytest.raises(ForeignShard, match=r"train/part-00001.parquet .*sumsquares.shard: expected 1, found 0"):
@@ -142,7 +142,7 @@ def test_a_shard_at_another_shards_place_is_foreign():
 
 
 def test_a_shard_rewritten_by_another_program_is_foreign():
-    """The same rows and metadata with a nullable column are refused: expected against found."""
+    """The same rows and metadata with a nullable column are rejected, with what was expected and found."""
     data, entry = encoded("sums", "test")
     file = pq.ParquetFile(pa.BufferReader(data))
     table = file.read()
@@ -165,8 +165,8 @@ def test_a_foreign_file_is_named_even_if_an_entry_vouches_for_its_bytes():
 
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_whole_shard_is_recovered_without_its_manifest(name, split):
-    """A half-written dataset keeps its whole shards: recovery gives the entry that encoding gave."""
+def test_an_intact_shard_is_recovered_without_its_manifest(name, split):
+    """A half-written dataset keeps its intact shards: recovery returns the entry that encoding returned."""
     data, entry = encoded(name, split)
     assert recover_shard(data, SPECS[name], split, 0) == entry
 

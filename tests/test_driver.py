@@ -1,4 +1,6 @@
-"""The process that is connected to Ray: its death is an error here. What it is asked: test_ray_train.py, on one Ray."""
+"""The process that is connected to Ray: its death is an error here. Its requests are tested in test_ray_train.py, on
+one Ray.
+"""
 
 from __future__ import annotations
 

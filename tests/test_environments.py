@@ -64,7 +64,7 @@ WIDTHS = ["0", "1", "-5", "abc", "", "1000000000", "9" * 5000, "\u0663", "\u00b2
 
 
 @pytest.mark.parametrize("width", WIDTHS, ids=lambda width: ascii(width)[:20])
-def test_a_width_that_none_has_says_nothing(cli, finished, monkeypatch, width):
+def test_an_implausible_width_is_ignored(cli, finished, monkeypatch, width):
     """An implausible width is ignored: the tables are as wide as without it."""
     monkeypatch.setenv("COLUMNS", width)
     monkeypatch.setenv("LINES", width)
@@ -75,7 +75,7 @@ def test_a_width_that_none_has_says_nothing(cli, finished, monkeypatch, width):
     assert 80 < max(map(len, tables.splitlines())) <= 100
 
 
-def test_a_folder_that_is_gone_is_said_to_be_gone(cli, tmp_path, monkeypatch):
+def test_a_deleted_working_directory_is_reported(cli, tmp_path, monkeypatch):
     """The working directory was deleted; absolute paths still work."""
     (tmp_path / "spec.toml").write_text(SMALL)
     (tmp_path / "gone").mkdir()
@@ -88,8 +88,8 @@ def test_a_folder_that_is_gone_is_said_to_be_gone(cli, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["0", "false", ""])
-def test_no_debugging_is_no_debugging(cli, monkeypatch, value):
-    """A variable that says no is not taken for a yes."""
+def test_a_variable_can_switch_debugging_off(cli, monkeypatch, value):
+    """`0`, `false` and `no` count as unset."""
     monkeypatch.setenv(exits.DEBUG, value)
     assert not exits.is_debugging()
 
@@ -112,7 +112,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-def test_wrong_settings_of_an_object_store_are_told_at_once(s3_root, monkeypatch, case):
+def test_wrong_settings_of_an_object_store_are_reported_at_once(s3_root, monkeypatch, case):
     """Exit code 4 with the true reason, without retries, which took 60 s."""
     settings, reason = SETTINGS[case]
     for name, value in settings.items():
@@ -142,7 +142,7 @@ def test_a_server_that_never_answered_is_not_waited_for_long(s3_root, s3_server,
     assert store.list() == ["a"]
 
 
-def test_a_ray_of_our_own_hears_nothing_of_the_environment(monkeypatch, tmp_path):
+def test_a_local_ray_ignores_the_environment(monkeypatch, tmp_path):
     """Ray fails on a variable that it can't parse; only numeric settings of its memory are passed on."""
     for name in ("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "RAY_gcs_server_port", "RAY_object_store_memory", TUNING[0]):
         monkeypatch.setenv(name, "abc")
@@ -159,7 +159,7 @@ def test_a_ray_of_our_own_hears_nothing_of_the_environment(monkeypatch, tmp_path
     assert left == ours | {TUNING[1]}
 
 
-def test_for_a_cluster_a_number_is_kept_and_nonsense_is_not(monkeypatch):
+def test_for_a_cluster_valid_numbers_are_kept_and_others_are_not(monkeypatch):
     """These are settings of the cluster's administrator."""
     monkeypatch.setenv("RAY_A", "3")
     monkeypatch.setenv("RAY_B", "abc")
@@ -169,7 +169,7 @@ def test_for_a_cluster_a_number_is_kept_and_nonsense_is_not(monkeypatch):
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_store_that_cannot_be_written_is_summarised_all_the_same(cli, finished, monkeypatch, as_json):
+def test_an_unwritable_store_is_still_summarised(cli, finished, monkeypatch, as_json):
     """The tables are printed, with one warning that nothing was written; nothing is (case f19)."""
 
     def read_only(*_arguments):

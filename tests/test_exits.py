@@ -78,7 +78,7 @@ def test_every_error_of_ours_has_an_exit_code():
 
 @pytest.mark.parametrize("error", CODES, ids=lambda error: type(error).__name__)
 def test_the_exit_code_is_that_of_the_error(error):
-    """And of any other exception that of an internal error."""
+    """For any other exception, it is that of an internal error."""
     assert exits.code_of(error) == CODES[error]
 
 

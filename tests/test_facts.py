@@ -56,7 +56,7 @@ def sealed(**changes):
         sealed(measured_rows=10**15),
     ],
 )
-def test_facts_that_are_not_those_of_the_dataset_are_made_anew(store, content):
+def test_facts_that_are_not_those_of_the_dataset_are_measured_again(store, content):
     """Damaged facts, and facts of another dataset, are replaced."""
     store.put(facts_path(SPEC), content)
     assert equal(facts_of(store, SPEC), measure_facts(SPEC))
@@ -71,7 +71,7 @@ def test_any_flipped_byte_of_the_facts_is_found(store):
         assert equal(facts_of(store, SPEC), measure_facts(SPEC))
 
 
-def test_a_store_that_can_not_be_written_gives_the_facts_as_well(store, monkeypatch):
+def test_facts_of_an_unwritable_store_are_returned_as_well(store, monkeypatch):
     """They are then measured each time."""
 
     def refuse(*_):
@@ -86,7 +86,7 @@ def test_a_worker_measures_the_errors_on_unseen_rows(store):
     assert (DatasetReader(store).unseen(SPEC) == ~measure_facts(SPEC).seen_N).all()
 
 
-def test_what_lies_in_their_place_and_is_none_of_ours_stays(store):
+def test_a_foreign_file_in_their_place_stays(store):
     """The facts are measured nevertheless."""
     store.put(facts_path(SPEC), b"my only copy")
     assert equal(facts_of(store, SPEC), measure_facts(SPEC))

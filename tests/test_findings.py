@@ -478,7 +478,7 @@ def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
         assert {exact_ones, exact_networks} & {CLAIMS[said] for said in world.said}
 
 
-def test_every_pattern_is_of_a_sentence_that_is_said():
+def test_every_pattern_matches_a_sentence_that_is_printed():
     """So the check above can't pass merely because nothing is said."""
     said = set()
     for seed in range(1500):

@@ -124,10 +124,10 @@ def test_a_secret_in_the_wrong_variable_is_not_echoed(cli, monkeypatch, name, va
 )
 def test_a_hook_that_cannot_be_started_is_named_without_its_arguments(command):
     """The program existed when the night began."""
-    told = run_hook(command, "success", {}, 1.0)
-    assert told is not None
-    assert "could not be started" in told
-    assert SECRET not in told
+    warning = run_hook(command, "success", {}, 1.0)
+    assert warning is not None
+    assert "could not be started" in warning
+    assert SECRET not in warning
 
 
 def test_a_secret_in_a_comment_is_in_no_report(cli):

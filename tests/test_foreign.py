@@ -1,4 +1,4 @@
-"""A run finds somebody else's file where it would write one of its own: the file stays, to the byte."""
+"""A run finds a foreign file where it would write one of its own: the file stays, to the byte."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ TOGETHER = (
     ("the summary's table", "facts"),
     ("the report", "a shard"),
 )
-"""What is damaged at once: where one is found whatever the other is. Every run writes its own files anew."""
+"""What is damaged at once: one is found whatever the other is. Every run rewrites its own files."""
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["cut off", "empty", "blank"])
-def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
+def test_a_damaged_file_of_ours_is_rewritten(cli, tmp_path, damage):
     """It holds nothing that can't be computed again."""
     (tmp_path / "tiny.toml").write_text(TINY)
     assert cli("run", "tiny.toml", "--quiet").code == 0
@@ -83,7 +83,7 @@ def test_a_damaged_file_of_ours_is_made_anew(cli, tmp_path, damage):
         assert {path.name for path in left} <= {"part-00000.parquet"}  # blank: of its size, and nothing reads it again
 
 
-def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
+def test_a_text_among_the_results_is_reported_once_and_correctly(cli, tmp_path):
     """The message promises no retraining, and nothing deletes the file."""
     (tmp_path / "tiny.toml").write_text(TINY)
     path = tmp_path / "store/trials/aaaaaaaaaaaaaaaa.parquet"
@@ -92,7 +92,7 @@ def test_a_text_among_the_results_is_named_once_and_truly(cli, tmp_path):
     for _ in range(2):
         ended = cli("run", "tiny.toml", "--quiet")
         assert ended.code == 0
-        assert "none of our files: move it out of the store" in ended.err
-        assert "trained anew" not in ended.err
+        assert "not one of our files: move it out of the store" in ended.err
+        assert "trained again by" not in ended.err
         assert ended.err.count("aaaaaaaaaaaaaaaa") == 1, ended.err
     assert path.read_bytes() == MINE

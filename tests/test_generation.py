@@ -1,4 +1,6 @@
-"""Datasets in the store: missing shards are made, whole ones are kept, damaged ones are found and made again."""
+"""Datasets in the store: missing shards are generated, intact ones are kept, damaged ones are found and generated
+again.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ def test_a_complete_dataset_is_not_touched(store):
 
 
 def test_a_half_written_dataset_is_completed_from_what_is_there(store):
-    """Without its manifest, whole shards are kept and only the missing one is made."""
+    """Without its manifest, intact shards are kept and only the missing one is generated."""
     before = contents(store)
     store.delete(manifest_path(DATASET))
     store.delete(f"{FOLDER}/test/part-00000.parquet")
@@ -61,7 +63,7 @@ def test_a_half_written_dataset_is_completed_from_what_is_there(store):
 
 @pytest.mark.parametrize("name", ["manifest.json", "train/part-00000.parquet"])
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "emptied"])
-def test_whatever_is_damaged_is_made_again(store, name, harm):
+def test_damaged_files_are_generated_again(store, name, harm):
     """Damage is found by size, by hash, or by the manifest's own digest; the repaired dataset is the same."""
     before, path = contents(store), f"{FOLDER}/{name}"
     data = before[path]
@@ -84,7 +86,7 @@ def test_a_flipped_byte_is_named_and_never_trained_on(store, caplog):
     assert len(clean[1]) == DATASET.test_rows
 
 
-def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
+def test_the_manifest_of_another_dataset_is_damaged_and_rewritten(store):
     """Its own digest is right; the dataset is generated again, at once or after the manifest is deleted."""
     before, other = contents(store), small(seed=7).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
@@ -100,7 +102,7 @@ def test_the_manifest_of_another_dataset_is_damaged_and_made_anew(store):
 
 
 def test_a_foreign_file_is_left_alone_and_stops_the_run(store):
-    """It is somebody's data: the message says what was expected and what was found."""
+    """The message says what was expected and what was found."""
     other = small(largest=49_000).datasets[1]
     generate(store, [plan_dataset(store, other)], map_tasks, lambda _made: None)
     foreign = store.get(f"{folder_of(other)}/train/part-00000.parquet")

@@ -21,8 +21,7 @@ import json, sys
 from pathlib import Path
 import pyarrow as pa
 from sumsquares.jobs.night.scores import variant_name
-from sumsquares.jobs.results.pack_files import SCHEMA, decode_pack
-from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.results.pack_files import SCHEMA, decode_pack, variant_columns
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.show.format import describe_variant
 from sumsquares.jobs.spec.difference import describe_difference
@@ -62,7 +61,7 @@ def answer(root: Path, *arguments: str) -> dict:
 
 @pytest.fixture(scope="module", name="found")
 def with_one_more(tmp_path_factory) -> dict:
-    """What a copy of the package says whose one list has one field more, and nothing else."""
+    """Returns what a copy of the package prints that differs only by one more field in that list."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("sumsquares", "jobs", "cluster", "datasets"):
         shutil.copytree(ROOT / folder, root / folder, symlinks=True, ignore=shutil.ignore_patterns("*.so"))
@@ -83,7 +82,7 @@ def test_a_new_hyperparameter_at_its_default_is_in_no_digest(found):
 
 
 def test_another_value_of_it_is_in_every_digest(found):
-    """The old trials stay, and as many new ones are beside them."""
+    """The old trials stay, and there are as many new ones beside them."""
     assert found["spec"]["listed"] != found["spec"]["left out"]
     for kind in ("trials", "night names"):
         old, both = set(found[kind]["left out"]), set(found[kind]["listed"])
@@ -102,7 +101,7 @@ def test_it_has_a_column_that_old_files_need_not_have(found):
     assert found["summary"] == [0.0, 0.5]
 
 
-def test_it_is_told_where_it_is_not_at_its_default(found):
-    """In the words of a variant."""
+def test_it_is_shown_unless_it_has_its_default(found):
+    """In the description of a variant."""
     assert {"dropout 0.5" in words for words in found["words"]} == {True, False}
     assert not any("dropout 0," in words or words.endswith("dropout 0") for words in found["words"])

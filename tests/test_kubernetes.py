@@ -65,8 +65,8 @@ def test_the_tests_render_an_overlay_as_kustomize_does(overlay):
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not installed")
-    told = subprocess.run([kubectl, "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
-    assert _sorted(render(overlay)) == _sorted(list(yaml.safe_load_all(told)))
+    output = subprocess.run([kubectl, "kustomize", str(overlay)], capture_output=True, text=True, check=True).stdout
+    assert _sorted(render(overlay)) == _sorted(list(yaml.safe_load_all(output)))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)

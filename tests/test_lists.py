@@ -30,7 +30,7 @@ def assert_same(allowed, known, where):
     assert not missing + extra, "; ".join(missing + extra)
 
 
-def test_a_name_that_stands_in_one_list_alone_is_named():
+def test_a_name_in_only_one_list_is_reported():
     """The message says what to add, and where."""
     with pytest.raises(AssertionError, match=r"'relu' of jobs/spec/axes.py is missing in here.*'new' of here is miss"):
         assert_same(axes.Activation, [*get_args(axes.Activation)[2:], "identity", "new"], "here")
@@ -66,7 +66,7 @@ def test_lanes_knows_the_optimizers_of_the_spec(build):
 
 @pytest.mark.parametrize("name", get_args(axes.Schedule))
 def test_each_schedule_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     assert lr_factors(name, 0, 3, 3)[0] == 1.0
     with pytest.raises(AssertionError, match="other"):
         lr_factors("other", 0, 3, 3)
@@ -74,7 +74,7 @@ def test_each_schedule_of_the_spec_is_known(name):
 
 @pytest.mark.parametrize("name", get_args(axes.Init))
 def test_each_initialisation_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     program = Program(1, (2,), "relu", "sgd", "constant", 1, 1, 1, "float32", 0)
     assert initialize(program, [0], [name]).shape == (1, program.parameters)
     with pytest.raises(AssertionError, match="other"):
@@ -83,7 +83,7 @@ def test_each_initialisation_of_the_spec_is_known(name):
 
 @pytest.mark.parametrize("name", get_args(axes.Normalize))
 def test_each_normalisation_of_the_spec_is_known(name):
-    """And a name that is none is not taken for another."""
+    """An unknown name is not taken for another."""
     dataset = DatasetSpec(task="sum", largest=10, rows=10)
     assert normalization(dataset, name).target_scale > 0
     with pytest.raises(AssertionError, match="other"):
@@ -97,14 +97,14 @@ def test_each_engine_of_the_spec_is_a_module(name):
     assert hasattr(choice.engine(choice.choose(name, "cpu")), "train")
 
 
-def test_the_recipes_name_files_and_lists_that_are_there():
+def test_the_recipes_name_files_and_lists_that_exist():
     """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
     recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
     assert len(steps) == 12
     for step in steps:
-        told = re.findall(r"`([^`]+)`", step)
-        texts = [(ROOT / path).read_text() for path in told if "/" in path]
+        quoted = re.findall(r"`([^`]+)`", step)
+        texts = [(ROOT / path).read_text() for path in quoted if "/" in path]
         assert texts, step
-        for name in (name for name in told if "/" not in name):
+        for name in (name for name in quoted if "/" not in name):
             assert any(re.search(rf"\b{name}\b", text) for text in texts), (name, step)

@@ -52,7 +52,7 @@ METRIC = {
         '("squared error", "best")),\n',
     },
 }
-"""Of each file, the text that an addition stands in front of, and the addition."""
+"""For each file, the text before which something is added, and the addition."""
 TASK = {
     "datasets/tasks.py": {
         '"sum_of_squares"]': '"doubled_sum", ',
@@ -79,7 +79,7 @@ def copied_sources(tmp_path_factory):
 
 
 def add(path, before, addition):
-    """Inserts text into a file, in front of the only place that reads so."""
+    """Inserts text into a file, before the only occurrence of another text."""
     text = path.read_text()
     assert text.count(before) == 1, f"{path.name}: {before}"
     path.write_text(text.replace(before, addition + before))
@@ -138,7 +138,7 @@ def test_results_with_a_new_metric_are_read_by_this_version(run):
     assert "mse" not in found.table.column_names
 
 
-def test_a_new_task_is_generated_trained_and_told(run):
+def test_a_new_task_is_generated_trained_and_reported(run):
     """Its targets are those of plain Python, and a linear model gets close to what is linear."""
     store, printed = run
     assert "doubled_sum of 2 numbers 1..9" in printed
@@ -151,12 +151,12 @@ def test_a_new_task_is_generated_trained_and_told(run):
 def test_a_recipe_names_the_files_that_are_changed_here(recipe, files):
     """All of them, and no other."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    told = text.partition(f"**{recipe}.**")[2].partition("\n\n")[0]
-    assert set(re.findall(r"`((?:jobs|datasets)/[\w/]+\.py)`", told)) == files.keys()
+    step = text.partition(f"**{recipe}.**")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`((?:jobs|datasets)/[\w/]+\.py)`", step)) == files.keys()
 
 
-def test_numbers_of_metrics_are_places_and_headings_are_of_columns_that_there_are():
-    """A number is given once, none is left out; a column is headed once."""
+def test_metrics_are_numbered_in_order_and_headings_are_of_existing_columns():
+    """Every number is used exactly once; a column has at most one heading."""
     assert sorted(metric.number for metric in METRICS) == list(range(len(METRICS)))
     columns = {f"{metric.name}_{statistic}" for metric in METRICS for statistic in metric.statistics}
     shown = [heading.column for heading in HEADINGS]

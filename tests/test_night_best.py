@@ -49,7 +49,7 @@ def simulated(nights, alpha, *only):
 
 
 @pytest.mark.chaos
-def test_of_edits_that_change_nothing_no_more_than_the_stated_rate_are_called_worse_or_better():
+def test_edits_that_change_nothing_are_called_worse_or_better_at_most_at_the_stated_rate():
     """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of noise, on the same and on fresh rows."""
     found = simulated(25, 0.01, "normal, same", "normal, fresh", "exponential", "student3")
     shares = [(each["worse"], each["better"]) for each in found if "one better" not in each["world"]]

@@ -56,7 +56,7 @@ def test_a_smaller_token_can_not_move_it(store):
         promote(store, "late", "tiny", 1, "now", ids[1])
 
 
-def test_of_two_promotions_at_once_one_succeeds(store, monkeypatch):
+def test_one_of_two_simultaneous_promotions_succeeds(store, monkeypatch):
     """The slower one learns that it wasn't promoted."""
     ids = promoted(store, DAYS[:1])
     replace = store.replace
@@ -86,7 +86,7 @@ def test_rollback_goes_back_one_champion_at_a_time(store):
     assert len(read_champion(store)[0].moves) == 7
 
 
-def test_rollback_to_a_named_night_takes_good_ones_alone(store):
+def test_rollback_to_a_named_night_accepts_only_good_ones(store):
     """A regressed or unknown night is rejected with a list of the good ones, and nothing moves."""
     ids = promoted(store, DAYS[:2])
     same, worse = made_up(store, DAYS[2], "same"), made_up(store, DAYS[3], "worse")
@@ -98,7 +98,7 @@ def test_rollback_to_a_named_night_takes_good_ones_alone(store):
     assert rollback(store, "now", same).night == same
 
 
-def test_a_night_is_accepted_whatever_the_gate_said_and_rolled_back_to_ever_after(store):
+def test_a_night_can_be_accepted_whatever_the_gate_said_and_be_rolled_back_to_later(store):
     """The move has its own kind. An accepted night may return after a rollback; other regressed nights may not."""
     ids = promoted(store, DAYS[:2])
     worse, other = made_up(store, DAYS[2], "worse"), made_up(store, DAYS[3], "apart")
@@ -152,7 +152,7 @@ def test_a_damaged_champion_is_named_and_a_rollback_to_a_night_repairs_it(store)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "foo", "2026-13-45-0123456789ab"])
-def test_what_is_no_nights_id_is_refused_in_words_of_nights(store, name):
+def test_an_invalid_night_id_is_rejected_with_a_message_about_nights(store, name):
     """The message is about nights, not about paths, which nobody gave."""
     promoted(store, DAYS[:1])
     with pytest.raises(UsageError, match=f"'{name}' is no finished night"):

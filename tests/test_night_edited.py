@@ -125,10 +125,10 @@ def diverging(seeds):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp_path, fresh):
+def test_a_night_whose_trials_all_diverged_fails_and_the_champion_stays(tmp_path, fresh):
     """It is exit 7 and a failure event that names the dataset; nothing is judged. The next good night is a recovery."""
-    store, told = Store(str(tmp_path / "store")), tmp_path / "told"
-    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
+    store, log = Store(str(tmp_path / "store")), tmp_path / "log"
+    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {log}")
     first = night(0, GOOD, store, fresh, options)
     failed = night(1, GOOD.replace("lr = 0.05", "lr = 1e6"), store, fresh, options)
     assert (failed.result, failed.exit_code) == ("failed", exits.INCOMPLETE)
@@ -137,7 +137,7 @@ def test_a_night_of_which_all_trials_diverged_fails_and_the_champion_answers(tmp
     assert read_champion(store)[0].night == first.night
     assert ask_run(store, "champion", [5])
     assert night(2, GOOD, store, fresh, options).result == "same"
-    assert events(told) == ["success", "failure", "recovery"]
+    assert events(log) == ["success", "failure", "recovery"]
 
 
 def test_a_first_night_without_a_result_is_no_champion(tmp_path):
@@ -167,8 +167,8 @@ def test_fewer_rows_are_part_of_the_edit_unless_the_rows_are_fresh(tmp_path):
 
 def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_data_too(tmp_path):
     """It is exit 8 and not promoted. The message has both best variants, the factor, the seeds and the remedy."""
-    store, told = Store(str(tmp_path / "store")), tmp_path / "told"
-    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {told}")
+    store, log = Store(str(tmp_path / "store")), tmp_path / "log"
+    options = replace(OPTIONS, policy=Policy(), hook=f"tee -a {log}")
     first = night(0, GOOD, store, True, options)
     worse = GOOD.replace("lr = 0.05", "lr = 1e-7").replace("epochs = 30", "epochs = 1")
     record = night(1, worse, store, True, options)
@@ -186,7 +186,7 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
         "10 fresh-data nights",
     ):
         assert part in record.message
-    assert events(told) == ["success", "regression"]
+    assert events(log) == ["success", "regression"]
 
 
 @pytest.mark.parametrize(("seeds", "result", "code"), [({1, 3, 5}, "worse", 8), ({1}, "same", 7)])
@@ -282,7 +282,7 @@ def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
 
 
 def test_a_night_that_was_accepted_and_is_recorded_again_keeps_its_verdict(tmp_path):
-    """Its damaged night.json is made anew with the gate's verdict, and the night is still champion."""
+    """Its damaged night.json is rewritten with the gate's verdict, and the night is still champion."""
     store = Store(str(tmp_path))
     record = edited(store, EPOCHS, EPOCHS.replace("epochs = 40", "epochs = 1"))
     accept(store, record.night, "now")

@@ -103,7 +103,7 @@ def remembered(monkeypatch):
         (0.01, (33, 3, 0.3, 0.3)),
     ],
 )
-def test_of_1000_unchanged_nights_no_more_than_the_stated_rate_are_called_worse_or_better(alpha, world):
+def test_unchanged_nights_are_called_worse_or_better_at_most_at_the_stated_rate(alpha, world):
     """Champions follow each other, and some are champion by luck."""
     verdicts = live(World(1, *world), 1000, Policy(alpha=alpha))
     assert verdicts.count("worse") <= at_most(alpha, 1000)
@@ -120,7 +120,7 @@ def test_many_short_lives_give_no_more_false_alarms_than_one_long_one():
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_a_regression_to_twice_the_rmse_is_found_nearly_always(seeds):
-    """One of six variants regresses, after twelve nights with noise of 5 % for rows and seeds."""
+    """One of six variants regresses after twelve nights with 5 % noise from rows and from seeds."""
     found = 0
     for seed in range(50):
         world = World(seed, 6, seeds, 0.05, 0.05)

@@ -50,7 +50,7 @@ def log(store):
     return (Path(store.root).parent / "log").read_text()
 
 
-def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
+def test_one_of_four_simultaneous_starts_works_and_three_are_busy(store):
     """A start after the end does nothing and is exit 0."""
     codes = sorted(night.wait(timeout=120) for night in [start(store) for _ in range(4)])
     assert codes == [0, 6, 6, 6]
@@ -60,7 +60,7 @@ def test_of_four_starts_at_once_one_works_and_three_are_busy(store):
 
 
 def test_a_night_that_was_killed_can_be_continued_at_once(store):
-    """Its process is known to be gone, so nobody waits for its lock to expire."""
+    """Its process is known to be gone, so the next start doesn't wait for its lock to expire."""
     night = begun(store, start(store))
     night.kill()
     night.wait()

@@ -22,20 +22,20 @@ from sumsquares.jobs.storage.store import StorageError, Store
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
-def test_of_16_processes_one_has_the_lock_in_each_round(tmp_path, rounds):
-    """Holds for a folder. Tokens count the holders."""
+def test_one_of_16_processes_has_the_lock_in_each_round(tmp_path, rounds):
+    """In a folder. Tokens count the holders."""
     assert winners(str(tmp_path), rounds) == [(number, number + 1) for number in range(rounds)]
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(200, marks=pytest.mark.chaos)])
-def test_of_16_processes_one_takes_an_abandoned_lock_over(tmp_path, rounds):
+def test_one_of_16_processes_takes_over_an_abandoned_lock(tmp_path, rounds):
     """The holder's lease has ended; its token counts too."""
     assert winners(str(tmp_path), rounds, abandoned=True) == [(n, 2 * n + 2) for n in range(rounds)]
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.chaos)])
 @pytest.mark.parametrize("abandoned", [False, True])
-def test_of_16_processes_one_has_the_lock_of_a_bucket(s3_root, rounds, abandoned):
+def test_one_of_16_processes_has_the_lock_of_a_bucket(s3_root, rounds, abandoned):
     """The same holds over a bucket's network interface."""
     step = 2 if abandoned else 1
     assert winners(s3_root, rounds, abandoned) == [(n, step * (n + 1)) for n in range(rounds)]
@@ -82,7 +82,7 @@ def test_a_silent_holder_is_taken_over_after_its_lease_and_not_before(store):
         held.check()
 
 
-def test_a_holder_that_was_taken_over_can_not_go_on(store, elsewhere):
+def test_a_holder_that_lost_its_lock_cannot_continue(store, elsewhere):
     """It can't renew, fails its check, and doesn't free the other's lock."""
     time = Moved()
     first = holding(store, "a", time.clock)
@@ -97,7 +97,7 @@ def test_a_holder_that_was_taken_over_can_not_go_on(store, elsewhere):
 
 
 def test_a_holder_that_renews_keeps_it(store, elsewhere):
-    """Renewals extend the lease any number of times. A late one succeeds if nobody took the lock."""
+    """Renewals extend the lease any number of times. A late one succeeds if no one took the lock."""
     time = Moved()
     with holding(store, "a", time.clock) as held:
         for _ in range(5):

@@ -295,8 +295,8 @@ def test_nights_in_a_bucket_are_nights_in_a_folder(tmp_path, s3_root):
 
 def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path):
     """Failed packs give exit 7, no champion and a failure event; the next start is a recovery."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    options = replace(OPTIONS, hook=f"tee -a {told}")
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
+    options = replace(OPTIONS, hook=f"tee -a {log}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "models_of", lambda pack: 1 / 0)
         record = run_night(context(night_of(0), store, time, options))
@@ -306,7 +306,7 @@ def test_a_partial_night_is_not_promoted_and_its_next_start_finishes_it(tmp_path
     assert "partial" in status_text(status_facts(store, time.clock, 5))
     assert code_of(night_of(0), store, time, options) == exits.OK
     assert read_champion(store)[0].night == night_of(0).id
-    assert events(told) == ["failure", "recovery"]
+    assert events(log) == ["failure", "recovery"]
 
 
 def events(path):
@@ -321,55 +321,55 @@ def events(path):
 
 def test_the_hook_is_run_once_for_every_event(tmp_path):
     """Those are success, regression, failure, recovery and missed nights. A second start runs no hook."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    options = replace(OPTIONS, hook=f"tee -a {told}")
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
+    options = replace(OPTIONS, hook=f"tee -a {log}")
     for number in (0, 0, 1):
         with learning_rate(1.0 if number == 0 else 1e-4):
             code_of(night_of(number), store, time, options)
-    assert events(told) == ["success", "regression"]
-    assert "sums [4] tanh" in told.read_text()
+    assert events(log) == ["success", "regression"]
+    assert "sums [4] tanh" in log.read_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", failing)
         assert code_of(night_of(2), store, time, options) == exits.STORAGE
     assert read_state(store, night_of(2).id).exit_code == exits.STORAGE
     assert code_of(night_of(5), store, time, options) == exits.OK
-    assert events(told)[2:] == ["failure", "missed", "recovery"]
-    assert '"2026-11-04",' in told.read_text()
+    assert events(log)[2:] == ["failure", "missed", "recovery"]
+    assert '"2026-11-04",' in log.read_text()
 
 
 def test_a_night_that_was_killed_is_reported_once_by_the_next(tmp_path):
     """It is reported as a failure, and the next night recovers. Finished later, it is a recovery too."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    options = replace(OPTIONS, hook=f"tee -a {told}")
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
+    options = replace(OPTIONS, hook=f"tee -a {log}")
     run_night(context(night_of(0), store, time, options))
     killed_in_training(night_of(1), options, store, time)
-    assert events(told) == ["success"]
+    assert events(log) == ["success"]
     time.pass_(DAY)
     for number in (2, 3, 1):
         run_night(context(night_of(number), store, time, options))
         words = status_text(status_facts(store, time.clock, 5))
         assert ("broken" in words) == (number != 1)
-    assert events(told)[1:] == ["failure", "recovery", "success", "recovery"]
-    assert "never ended" in told.read_text()
+    assert events(log)[1:] == ["failure", "recovery", "success", "recovery"]
+    assert "never ended" in log.read_text()
 
 
 def test_a_night_that_was_stopped_is_reported_by_the_next_with_its_signal(tmp_path):
     """Until then the status shows that it was stopped."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", stopped)
         with pytest.raises(exits.Stopped):
             run_night(context(night_of(0), store, time))
     assert "stopped  exit 143" in status_text(status_facts(store, time.clock, 5))
-    run_night(context(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}")))
-    assert events(told) == ["failure", "recovery"]
-    assert "stopped by SIGTERM" in told.read_text()
+    run_night(context(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {log}")))
+    assert events(log) == ["failure", "recovery"]
+    assert "stopped by SIGTERM" in log.read_text()
 
 
 @pytest.mark.parametrize("moment", ["sumsquares.jobs.night.nightly.make_plan", "sumsquares.jobs.night.nightly.notify"])
-def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp_path, monkeypatch, moment):
+def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_can_be_continued(tmp_path, monkeypatch, moment):
     """That is while Ray starts, or while its hook runs. Its lock is free, and the next start finishes it."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
     with monkeypatch.context() as patch:
         patch.setattr(moment, stopped)
         with pytest.raises(exits.Stopped):
@@ -378,8 +378,8 @@ def test_a_night_that_is_stopped_outside_its_attempt_is_recorded_and_goes_on(tmp
     assert (state.state, state.exit_code) == ("stopped", 143)
     with holding(store, "nobody else", time.clock):
         pass
-    run_night(context(night_of(0), store, time, replace(OPTIONS, hook=f"tee -a {told}")))
-    assert events(told) == ["success"]
+    run_night(context(night_of(0), store, time, replace(OPTIONS, hook=f"tee -a {log}")))
+    assert events(log) == ["success"]
     assert read_state(store, night_of(0).id).state == "ended"
 
 
@@ -389,20 +389,20 @@ def stopped(*_arguments):
 
 def test_a_recovery_that_was_killed_once_is_still_one(tmp_path):
     """The night failed, then was killed, then succeeded."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    options = replace(OPTIONS, hook=f"tee -a {told}")
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
+    options = replace(OPTIONS, hook=f"tee -a {log}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "run_spec", failing)
         code_of(night_of(0), store, time, options)
     killed_in_training(night_of(0), options, store, time)
     time.pass_(61)
     run_night(context(night_of(0), store, time, options))
-    assert events(told) == ["failure", "recovery"]
+    assert events(log) == ["failure", "recovery"]
 
 
 def test_a_night_that_was_killed_before_its_hook_runs_it_at_its_next_start(tmp_path):
     """The regression is reported then, and the start after that does nothing."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
     run_night(context(night_of(0), store, time))
     with learning_rate(1e-4), pytest.MonkeyPatch.context() as patch:
         patch.setattr(nightly, "notify", dying)
@@ -411,19 +411,19 @@ def test_a_night_that_was_killed_before_its_hook_runs_it_at_its_next_start(tmp_p
     assert read_night(store, night_of(1).id).result == "worse"
     time.pass_(61)
     for _ in range(2):
-        code = code_of(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {told}"))
+        code = code_of(night_of(1), store, time, replace(OPTIONS, hook=f"tee -a {log}"))
         assert code == exits.REGRESSED
-    assert events(told) == ["regression"]
+    assert events(log) == ["regression"]
 
 
 def test_a_failure_before_the_night_begins_is_reported_too(tmp_path):
     """That is a damaged champion or a store that can't be written, but not another night that runs."""
-    store, time, told = Store(str(tmp_path / "store")), Moved(), tmp_path / "told"
-    options = replace(OPTIONS, hook=f"tee -a {told}")
+    store, time, log = Store(str(tmp_path / "store")), Moved(), tmp_path / "log"
+    options = replace(OPTIONS, hook=f"tee -a {log}")
     run_night(context(night_of(0), store, time))
     with holding(store, "another", time.clock):
         assert code_of(night_of(1), store, time, options) == exits.BUSY
-    assert not told.exists()
+    assert not log.exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "probe", failing)
         assert code_of(night_of(1), store, time, options) == exits.STORAGE
@@ -431,9 +431,9 @@ def test_a_failure_before_the_night_begins_is_reported_too(tmp_path):
         assert code_of(night_of(0), store, time, options) == exits.OK  # finished, it needs no room
     store.put(CHAMPION, b"{}")
     assert code_of(night_of(1), store, time, options) == exits.DATA
-    assert events(told) == ["failure", "failure"]
-    assert "the disk is full" in told.read_text()
-    assert f"nightly rollback --to {night_of(0).id}" in told.read_text()
+    assert events(log) == ["failure", "failure"]
+    assert "the disk is full" in log.read_text()
+    assert f"nightly rollback --to {night_of(0).id}" in log.read_text()
 
 
 def dying(*_arguments):
@@ -471,11 +471,11 @@ def test_a_hook_that_fails_is_a_warning_and_changes_nothing(tmp_path, capfd, hoo
 
 def test_a_hook_that_is_stopped_is_killed_with_all_it_started(tmp_path):
     """None of its processes is left. Its input was one line of JSON."""
-    told, late = tmp_path / "told", tmp_path / "late"
-    hook = f"sh -c 'cat > {told}; (sleep 1; touch {late}) & wait'"
+    log, late = tmp_path / "log", tmp_path / "late"
+    hook = f"sh -c 'cat > {log}; (sleep 1; touch {late}) & wait'"
     assert "stopped after 0.3 s" in run_hook(hook, "success", {"night": "n"}, 0.3)
-    assert json.loads(told.read_text()) == {"event": "success", "night": "n"}
-    assert told.read_text().endswith("}\n")
+    assert json.loads(log.read_text()) == {"event": "success", "night": "n"}
+    assert log.read_text().endswith("}\n")
     threading.Event().wait(1.2)
     assert not late.exists()
 
@@ -589,7 +589,7 @@ def test_a_night_that_was_unlocked_while_it_trained_is_not_promoted(tmp_path):
     assert read_champion(store)[0].night == night_of(0).id
 
 
-def test_of_two_specs_that_begin_in_one_store_the_first_to_end_has_it(tmp_path):
+def test_the_first_of_two_specs_to_end_in_one_store_owns_it(tmp_path):
     """The other one looked before there was a champion, and is rejected once it has the lock."""
     store, time = Store(str(tmp_path)), Moved()
     other = spec_of(TINY.replace('"tiny"', '"other"').replace("epochs = 4", "epochs = 5"))
@@ -659,7 +659,7 @@ def test_a_message_says_while_the_noise_of_fresh_rows_is_not_known(tmp_path):
     assert "until 5 fresh-data nights" not in run_night(context(night_of(8, fresh=False), store, time)).message
 
 
-def test_old_nights_are_deleted_and_the_champion_answers_still(tmp_path):
+def test_old_nights_are_deleted_and_the_champion_still_predicts(tmp_path):
     """All files of old nights are gone, except those of the champion."""
     store, time = Store(str(tmp_path)), Moved()
     options = replace(OPTIONS, retention=RetentionPolicy(3, 2))

@@ -74,7 +74,7 @@ def test_a_night_comes_back_from_the_store(tmp_path):
     assert stored_night(store, night.id).trained.digest == night.trained.digest
 
 
-def test_a_record_with_a_flipped_byte_is_none(tmp_path):
+def test_a_record_with_a_flipped_byte_counts_as_missing(tmp_path):
     """A night with a damaged record isn't finished. For a file that must exist, the error names it."""
     store = Store(str(tmp_path))
     night = made_up(store, "2026-11-22")

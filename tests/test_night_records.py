@@ -250,7 +250,7 @@ def test_a_champion_whose_run_is_gone_is_restored_by_the_printed_command(cli, st
     assert cli("predict", "champion", "3", "17").out == before
 
 
-def test_a_champion_that_is_no_object_is_called_that(cli, store):  # noqa: F811
+def test_a_champion_file_that_is_not_a_json_object_is_described_as_such(cli, store):  # noqa: F811
     """The message doesn't use Python's terms."""
     store.put(CHAMPION, b"[]")
     assert "damaged, it is no JSON object: `sumsquares nightly rollback --to" in start(cli, "2026-11-03").err
@@ -329,7 +329,7 @@ def test_a_champions_lost_results_are_trained_again_by_the_next_night_as_printed
         assert cli("predict", "champion", "3", "17").out == before
 
 
-def test_what_predict_champion_asks_is_said(cli, store):  # noqa: F811
+def test_predict_champion_names_its_night(cli, store):  # noqa: F811
     """Text and JSON have the night's id."""
     champion = f"champion {night(DAYS[0]).id}"
     assert cli("predict", "champion", "3", "17").out.startswith(f"{champion}: sums")
@@ -390,7 +390,7 @@ def test_a_sealed_lock_of_another_shape_is_exit_3_until_it_is_unlocked(cli, stor
     assert start(cli, "2026-11-03").code == 0
 
 
-def test_scores_of_other_trials_are_none(store):
+def test_scores_of_other_trials_are_ignored(store):
     """That holds even if night.json has their hash."""
     mine = night(DAYS[0])
     record = read_night(store, mine.id)
@@ -453,13 +453,13 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
 @pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
 def test_invalid_json_is_described_without_terms_of_python(data):
     """Python's errors name functions and limits that don't help the reader."""
-    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as told:
+    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as caught:
         unseal(data, "lock.json", "", TypeAdapter(dict))
-    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(told.value)]
+    assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(caught.value)]
 
 
 @pytest.mark.parametrize("name", ["spec.toml", "state.json", "night.json", "scores.parquet"])
-def test_a_night_writes_over_no_file_of_somebody_elses(cli, name):  # noqa: F811
+def test_a_night_overwrites_no_foreign_file(cli, name):  # noqa: F811
     """The message names the file."""
     Path("spec.toml").write_text(TINY)
     path = Path("store/nightly", Night(date(2026, 11, 1), spec_of(TINY)).id, name)

@@ -73,7 +73,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_after_a_change_the_cache_gives_what_an_uncached_read_gives(store, packs, change):
+def test_after_a_change_the_cache_returns_what_an_uncached_read_returns(store, packs, change):
     """So does undoing the change."""
     results = ResultsCache()
     results(store)

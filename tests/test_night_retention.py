@@ -289,13 +289,13 @@ def test_nothing_is_deleted_behind_a_linked_folder(tmp_path):
 def test_prune_says_what_stays_and_a_dry_run_counts_the_same(store, capsys):
     """The JSON of both lists the same files."""
     store.put(f"nightly/{list_nights(store)[0]}/notes.txt", b"mine")
-    told = []
+    answers = []
     for dry_run in (True, False):
         prune_nights(RetentionPolicy(2, 1), dry_run, Shared(store.root, json=True, quiet=True))
         out, err = capsys.readouterr()
-        told.append(json.loads(out))
-        assert "warning: among old nights, 1 file of somebody else's or behind a link will not be deleted" in " ".join(
+        answers.append(json.loads(out))
+        assert "warning: among old nights, 1 file, foreign or behind a link, will not be deleted" in " ".join(
             err.split()
         )
-    assert told[0] | {"deleted": True} == told[1]
-    assert told[0]["stays"] == [path for path in store.list("nightly") if path.endswith("notes.txt")]
+    assert answers[0] | {"deleted": True} == answers[1]
+    assert answers[0]["stays"] == [path for path in store.list("nightly") if path.endswith("notes.txt")]

@@ -3,7 +3,7 @@
 `old_store/` was written by the version before result files got format 2, at TRAINING_VERSION 3: `ids.json` has the ids
 of the specs in `specs/`; `files` is a store with the runs old (an earlier run of that name beside it) and torch, and
 two nights.
-Nothing in it is ever written anew: a change that would need it breaks somebody's store.
+Nothing in it is ever rewritten: a change that would require it breaks the stores of users.
 """
 
 import hashlib

@@ -39,7 +39,7 @@ def test_no_workers_is_this_process():
     assert not PlacementOptions(workers="0", gpu_workers=1).placement(None).inline
 
 
-def test_only_what_is_left_open_on_this_machine_is_settled_by_the_plan():
+def test_only_what_is_left_open_on_this_machine_is_resolved_by_the_plan():
     """Anything the user says about workers, GPUs, resources or a cluster is kept."""
     assert PlacementOptions(gpu_workers=0).placement(None).is_open
     for options in ({"workers": "2"}, {"workers": "all"}, {"gpu_workers": 1}, {"resource": ["disk=1"]}):
@@ -74,7 +74,7 @@ def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, wher
 @pytest.mark.parametrize(
     "address", ["http://head:8265", "ray://head:10001", "head", ":6379", "head:x", "me:secret@a:1"]
 )
-def test_an_address_that_is_none_of_a_ray_is_a_usage_error(address):
+def test_an_address_that_cannot_be_that_of_a_ray_is_a_usage_error(address):
     """The message shows a valid address, and no secret."""
     with pytest.raises(UsageError, match="host:6379") as refused:
         PlacementOptions().placement(address)
@@ -128,8 +128,8 @@ def test_options_survive_the_way_to_another_command_line(workers, gpus, share, r
 
 @pytest.mark.skipif(gpus_here() > 0, reason="this machine has a GPU")
 @pytest.mark.parametrize("options", [PlacementOptions(workers="0", gpu_workers=1), PlacementOptions(workers="5000")])
-def test_what_this_machine_has_not_got_is_refused_before_ray_starts(options, tmp_path):
-    """The message shows requested and available; a local Ray would believe whatever it is told to have."""
+def test_what_this_machine_lacks_is_rejected_before_ray_starts(options, tmp_path):
+    """The message shows requested and available; a local Ray would accept any number."""
     (tmp_path / "spec.toml").write_text(SMALL)
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     with pytest.raises(ClusterError, match=f"requested, {resources_here().gpus if options.gpu_workers else ''}"):

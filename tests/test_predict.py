@@ -88,7 +88,7 @@ def test_stacked_tensors_and_flat_parameters_are_one_another(hidden):
 
 
 @pytest.mark.skipif(choice.choose("auto", "cpu") != "lanes", reason="torch answers where lanes was not built")
-def test_asking_a_model_imports_no_torch(tmp_path):
+def test_predicting_imports_no_torch(tmp_path):
     """It takes longer to import than everything else that `predict` does."""
     store, pack, trials = committed(tmp_path, 1)
     program = f"""

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def driver():
-    """A driver with a Ray of its own, of three CPUs and a GPU that is none: a Ray takes seconds to start."""
+    """A driver with a Ray of its own, of three CPUs and a pretended GPU: a Ray takes seconds to start."""
     before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(private_folder, "PREFIX", "a-ray-")  # its workers take it for a cluster's, whose logs stay
@@ -36,7 +36,7 @@ def driver():
 
 @pytest.fixture(scope="module")
 def resources(driver):
-    """What that Ray has, to which this process is connected as well: what drivers call can be called here."""
+    """That Ray's resources. This process is connected to it as well, so what drivers call can be called here."""
     driver.resources()  # it is there
     before = dict(os.environ)
     leader = driver_of(os.getpid())
@@ -85,7 +85,7 @@ def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: N
     return snapshots
 
 
-def test_a_driver_does_what_it_is_asked(driver):
+def test_a_driver_executes_requests(driver):
     """Tasks, and an exception of one with its traceback there; the environment here stays as it was."""
     before = dict(os.environ)
     assert sum(node.cpus for node in driver.resources()) == 3
@@ -111,20 +111,20 @@ def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_
 
 @pytest.fixture(scope="module")
 def mixed(resources, tmp_path_factory):
-    """All snapshots of a run with a CPU and a GPU worker, one of whose pieces raises; a start takes seconds."""
+    """All snapshots of a run with a CPU and a GPU worker, one of whose items raises; a start takes seconds."""
     cut = groups(resources, WorkerRequest(workers=1, gpu_workers=1))
     return pulled([*range(1, 30), -2], tmp_path_factory.mktemp("mixed"), cut, make_mixed)
 
 
 def test_cpu_and_gpu_workers_work_side_by_side(mixed):
-    """Off one queue, each told its device."""
+    """They share one queue, and each gets its device."""
     results = [value for snapshot in mixed for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
 
 
-def test_a_piece_that_raises_is_told_with_its_traceback_and_the_others_go_on(mixed):
-    """The worker that raised stays."""
+def test_an_item_that_raises_is_reported_with_its_traceback_and_the_others_continue(mixed):
+    """The worker whose function raised continues."""
     (failure,) = mixed[-1].failures
     assert failure.key == "-2"
     assert failure.reason == "ValueError: -2 is negative"

@@ -12,7 +12,7 @@ import pytest
 from result_rows import row_of
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.charts import Axis
@@ -78,7 +78,7 @@ def test_charts_are_valid_and_dots_lie_inside():
     assert 0 < places[0] < places[-1] < 100
 
 
-def test_the_findings_of_every_dataset_stand_at_the_head():
+def test_the_findings_of_every_dataset_are_at_the_head():
     """Each sentence is there, with the number of test rows that occur in training."""
     page, summary = page_of(SMALL, lambda _index, trial: {"exact_fraction": 1.0 if trial.seed else 0.5})
     head = html.unescape(" ".join(page.partition('id="words"')[0].split()))
@@ -92,7 +92,7 @@ def test_the_findings_of_every_dataset_stand_at_the_head():
 
 
 @pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRIC_NAMES)}, None])
-def test_where_nothing_gave_a_result_the_page_says_so(fate):
+def test_without_a_result_the_page_says_so(fate):
     """Where all trials diverged, or none is trained yet, there is no best and no chart."""
     page, summary = page_of(SMALL, lambda _index, _trial: fate)
     assert summary.best == {"sums": None, "squares": None}

@@ -17,21 +17,18 @@ from result_rows import commit, row_of, variant
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results import pack_files
-from sumsquares.jobs.results.pack_files import pack_id_of
-from sumsquares.jobs.results.stored import (
-    OF_TRIAL,
+from sumsquares.jobs.results.pack_files import (
     SCHEMA,
     DamagedResult,
     ForeignResult,
-    Results,
     decode_pack,
     decode_weights,
     encode_pack,
     encode_weights,
-    read_results,
-    read_weights,
+    pack_id_of,
     weights_digest,
 )
+from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results, read_weights
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
@@ -112,7 +109,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
     """A file that is cut off, or has something appended or prepended, is rejected with a remedy."""
     data = encode_pack(rows_of(range(3)), b"weights")
     for size in range(0, len(data), 7):
-        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained anew by the next run"):
+        with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained again by the next run"):
             decode_pack(data[:size], PATH)
     for changed in (data + b"\0", data[1:], b"\0" + data, data + data[:100], data[:4000] + data):
         with pytest.raises(DamagedResult):
@@ -120,7 +117,7 @@ def test_any_cut_or_lengthened_pack_is_found() -> None:
 
 
 def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
-    """A file that we didn't write is foreign, so that nobody deletes it."""
+    """A file that we didn't write is foreign, so that it is never deleted."""
     sink = io.BytesIO()
     pq.write_table(SCHEMA.empty_table(), sink)
     with pytest.raises(ForeignResult, match=f"{PATH}: a Parquet file, but no result of ours"):
@@ -223,7 +220,7 @@ def test_packs_that_were_exchanged_are_damaged_and_never_an_answer(tmp_path: Pat
         exchange(store, *(f"trials/{pack}.{kind}" for pack in packs))
     results = read_results(store)
     assert [problem.kind for problem in results.problems] == ["damaged"] * 2
-    assert all("trained anew by the next run" in problem.message for problem in results.problems)
+    assert all("trained again by the next run" in problem.message for problem in results.problems)
     assert set(results.table["pack"].to_pylist()) == {third}
     for pack in packs:
         with pytest.raises(DamagedResult, match="it holds the trials of pack"):

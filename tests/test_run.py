@@ -170,7 +170,7 @@ def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
         assert row["exact_fraction"] == pytest.approx(sum(r == 0 for r in rounded) / len(rounded), abs=0.03)
 
 
-def test_a_diverging_trial_is_told_and_its_mates_are_the_same_to_the_bit(finished, tmp_path, capfd):
+def test_a_diverging_trial_is_reported_and_the_others_are_the_same_to_the_bit(finished, tmp_path, capfd):
     """The exit code is 7; the other trials have the numbers that they have without it."""
     wild = SMALL.replace("[0.001, 0.01]", "[0.001, 0.01, 1e30]").replace("[train]", '[train]\noptimizer = "sgd"')
     calm = SMALL.replace("[train]", '[train]\noptimizer = "sgd"')
@@ -221,9 +221,9 @@ def test_packs_that_were_exchanged_are_trained_again(finished, tmp_path, capfd, 
         exchange(store, *(f"{pack}.{kind}" for pack in packs))
     capfd.readouterr()
     store, code = run(tmp_path)
-    told = capfd.readouterr().err
+    printed = capfd.readouterr().err
     assert code == 0
-    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in told for pack in packs)
+    assert kinds == ("safetensors",) or all(f"{pack}.parquet: damaged" in printed for pack in packs)
     assert summary_of(store) == summary_of(finished)
     assert "parquet" not in kinds or not read_results(store).problems
 
@@ -239,8 +239,8 @@ def test_datasets_that_were_exchanged_are_never_trained_on(finished, tmp_path, c
     capfd.readouterr()
     with pytest.raises(ForeignShard, match="Move the file away and generate the dataset again"):
         run(tmp_path)
-    told = capfd.readouterr().err
-    assert all(f"Rename its folder {folder}, or move it away" in told for folder in folders)
+    printed = capfd.readouterr().err
+    assert all(f"Rename its folder {folder}, or move it away" in printed for folder in folders)
     assert not store.list("trials")
     if remedy == "rename":
         exchange(store, *folders)
@@ -264,8 +264,8 @@ def test_a_run_deletes_no_results_that_another_spec_needs(finished, tmp_path):
     assert not read_results(store).problems
 
 
-def test_damaged_weights_are_found_when_they_are_used_and_trained_anew(finished, tmp_path, capfd):
-    """A flipped byte costs the summary its samples until the next run; truncation is seen at once."""
+def test_damaged_weights_are_found_when_they_are_used_and_trained_again(finished, tmp_path, capfd):
+    """After a flipped byte the summary lacks samples until the next run; truncation is noticed at once."""
     store, _ = run(tmp_path)
     for harm in (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], lambda data: data[:-5]):
         for path in store.list("trials"):
@@ -294,7 +294,7 @@ def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
     assert run(tmp_path)[1] == 0
 
 
-def test_interrupted_packs_go_on_from_their_states_although_others_are_done(finished, tmp_path, monkeypatch):
+def test_interrupted_packs_resume_from_their_checkpoints_although_others_are_done(finished, tmp_path, monkeypatch):
     """The remaining trials would be cut into other packs; a pack with a checkpoint is kept as it was."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
@@ -318,7 +318,7 @@ def test_interrupted_packs_go_on_from_their_states_although_others_are_done(fini
     assert store.list("states") == []
 
 
-def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_path, monkeypatch, caplog):
+def test_a_pack_resumes_from_its_checkpoint_unless_that_is_damaged(finished, tmp_path, monkeypatch, caplog):
     """A resumed pack ends with the same numbers; with a flipped byte in its checkpoint it starts again."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
@@ -344,7 +344,7 @@ def test_a_saved_state_is_gone_on_from_and_a_damaged_one_is_not(finished, tmp_pa
     assert "is damaged" in caplog.text
 
 
-def test_the_state_of_another_pack_is_not_gone_on_from(finished, tmp_path, monkeypatch, caplog):
+def test_a_pack_does_not_resume_from_the_checkpoint_of_another(finished, tmp_path, monkeypatch, caplog):
     """Swapped checkpoints are both named and ignored, and each pack ends with its own numbers."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
@@ -376,7 +376,7 @@ def interrupt_at(store, pack, share):
         train_pack(store, DatasetReader(store), pack, TRAINER, heartbeat)
 
 
-def test_a_pack_that_fails_is_given_up_by_name_and_the_run_goes_on(tmp_path, monkeypatch, capfd):
+def test_a_pack_that_fails_is_reported_and_the_run_continues(tmp_path, monkeypatch, capfd):
     """Its trials count as missing, with exit code 7; running again trains them."""
     bad = plan_packs(trials(small()))[0]
     real = train_pack

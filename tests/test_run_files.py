@@ -17,16 +17,16 @@ SPECS = [parse_spec(SMALL.replace("epochs = 8", f"epochs = {8 + n}").encode(), "
 
 
 def files_of(spec, word):
-    """The files of a run; each says whose it is."""
+    """The files of a run; each identifies its run."""
     body = json.dumps({"spec_digest": spec.digest, "word": word}).encode()
     return {"summary.parquet": body, "report.html": body, "summary.json": body}
 
 
 def owners(store, folder):
-    """The spec, and all that the other files say of whose they are."""
+    """Returns the digest of the folder's spec, and the runs that the other files identify."""
     spec = parse_spec(store.get(f"{folder}/job.toml"), "job.toml")
-    told = {store.get(f"{folder}/{name}") for name in ("summary.parquet", "report.html", "summary.json")}
-    return spec.digest, told
+    contents = {store.get(f"{folder}/{name}") for name in ("summary.parquet", "report.html", "summary.json")}
+    return spec.digest, contents
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -51,14 +51,14 @@ def test_runs_of_one_name_that_end_at_once_leave_one_of_them_and_the_others_asid
         store = Store(root)
         kept = {path.rpartition("/")[0] for path in store.list("runs/small") if path.endswith("job.toml")}
         found = [owners(store, folder) for folder in kept]
-        for digest, told in found:
-            (one,) = told
+        for digest, contents in found:
+            (one,) = contents
             assert json.loads(one)["spec_digest"] == digest
         assert {digest for digest, _ in found} == {spec.digest for spec in SPECS}
 
 
-def test_whoever_is_killed_while_publishing_is_made_good_by_the_next(tmp_path, monkeypatch):
-    """At each of its operations: the earlier run is whole, in its place or aside, or the new one is."""
+def test_a_publication_that_was_killed_is_completed_by_the_next(tmp_path, monkeypatch):
+    """At each of its operations, the earlier run is complete, in its place or aside, or the new one is."""
     old, new = SPECS[:2]
 
     class Killed(BaseException):
@@ -119,12 +119,12 @@ def test_a_damaged_spec_takes_its_summary_with_it_before_another_is_written(tmp_
 
 
 def is_whole(store, folder):
-    """Whether all files are there and say the same."""
+    """Whether all files exist and are of the same run."""
     try:
-        digest, told = owners(store, folder)
+        digest, contents = owners(store, folder)
     except FileNotFoundError:
         return False
-    return len(told) == 1 and json.loads(*told)["spec_digest"] == digest
+    return len(contents) == 1 and json.loads(*contents)["spec_digest"] == digest
 
 
 def test_a_run_that_begins_says_what_it_is_only_where_no_other_run_is(tmp_path):
@@ -136,7 +136,7 @@ def test_a_run_that_begins_says_what_it_is_only_where_no_other_run_is(tmp_path):
 
 
 def test_a_turn_that_a_dead_process_holds_is_taken_over(s3_root, monkeypatch):
-    """On S3 after a while; nobody who waits meanwhile goes on."""
+    """On S3 after a while; until then no waiting process continues."""
     monkeypatch.setattr("sumsquares.jobs.storage.bucket.TURN", 0.5)
     dead = Store(s3_root).turn("runs/x/summary.json")
     dead.__enter__()
@@ -148,8 +148,8 @@ def test_a_turn_that_a_dead_process_holds_is_taken_over(s3_root, monkeypatch):
     assert Store(s3_root).list() == []
 
 
-def test_what_is_somebody_elses_stays_in_the_folder_of_a_run(tmp_path):
-    """A file with a name that we don't give is neither moved aside with the earlier run nor deleted."""
+def test_a_foreign_file_stays_in_the_folder_of_a_run(tmp_path):
+    """A file whose name isn't ours is neither moved aside with the earlier run nor deleted."""
     store = Store(str(tmp_path))
     publish_run(store, SPECS[0], files_of(SPECS[0], "first"))
     store.put("runs/small/notes.txt", b"mine")

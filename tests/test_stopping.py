@@ -31,7 +31,7 @@ def mask(pipe):
 
 
 def started_processes(folder):
-    """Two of them; to be run in a process of its own that has started no other."""
+    """Starts two; must run in a process that has started no other."""
     context = multiprocessing.get_context("spawn")
     for number in range(2):
         here, there = context.Pipe()

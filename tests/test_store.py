@@ -127,7 +127,7 @@ def test_a_put_that_fails_at_any_step_leaves_all_of_the_old_or_all_of_the_new(
         assert files_on_disk(root) == after
 
 
-def test_files_that_are_put_together_appear_one_after_the_other_and_whole(tmp_path: Path) -> None:
+def test_files_that_are_put_together_appear_in_order_and_complete(tmp_path: Path) -> None:
     """Whichever step fails, a file is there only if those before it are, and no temporary file stays."""
     new = {"x/first": b"1" * 1000, "x/old": b"2" * 1000, "z/last": b"3" * 1000}
     states = [OLD | dict([*new.items()][:count]) for count in range(len(new) + 1)]
@@ -199,7 +199,7 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("use", ["put", "list", "get", "probe"])
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path, use: str) -> None:
-    """Every use of such a store reports that a file is in the way."""
+    """Every use of such a store reports the file."""
     (tmp_path / "file").write_bytes(b"")
     store = Store(str(tmp_path / "file"))
     actions: dict[str, Callable[[], object]] = {
@@ -212,7 +212,7 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path, use: str) -> N
         actions[use]()
 
 
-def test_a_missing_file_is_told_from_an_empty_store(tmp_path: Path) -> None:
+def test_a_missing_file_is_distinguished_from_an_empty_store(tmp_path: Path) -> None:
     """Reading a missing file raises FileNotFoundError with its full path; a missing folder lists as empty."""
     store = Store(str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="none/x/y"):

@@ -21,7 +21,7 @@ def root(request, tmp_path, monkeypatch):
     return str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("s3_root")
 
 
-def test_what_is_there_is_not_created_again(root):
+def test_an_existing_file_is_not_created_again(root):
     """The first writer's bytes stay; a deleted file can be created again."""
     store = Store(root)
     assert store.create("a/b", b"one")
@@ -104,7 +104,7 @@ def test_an_answer_that_was_lost_is_known_again(s3_root, s3_server, monkeypatch)
     assert not s3_server.faults
 
 
-def test_a_bucket_of_another_kind_says_that_it_can_not(monkeypatch):
+def test_a_bucket_without_conditional_writes_says_so(monkeypatch):
     """Where conditional writes aren't known to work, they are refused with an alternative."""
     monkeypatch.setattr(bucket, "_open_filesystem", lambda scheme: None)
     with pytest.raises(StorageError, match=r"gs:// has no conditional writes here; use a folder or s3://"):

@@ -37,7 +37,7 @@ def test_what_is_put_is_what_is_read_listed_and_measured(s3_root: str) -> None:
 
 
 def test_a_missing_object_is_not_a_missing_bucket(s3_root: str) -> None:
-    """Reading or deleting what isn't there is told apart from a bucket that isn't there."""
+    """A missing object and a missing bucket are different errors."""
     store = Store(s3_root)
     with pytest.raises(FileNotFoundError, match="some/prefix/x"):
         store.get("x")
@@ -106,7 +106,7 @@ def test_access_denied_fails_at_once(s3_root: str, s3_server: S3Server) -> None:
     assert store.list() == sorted(FILES)
 
 
-def test_a_bucket_that_may_not_be_looked_at_is_used_all_the_same(s3_root: str, s3_server: S3Server) -> None:
+def test_a_bucket_whose_listing_is_denied_is_still_used(s3_root: str, s3_server: S3Server) -> None:
     """With a policy that allows objects but not the bucket itself, a missing object is simply missing."""
     s3_server.faults.extend(["ok", "denied"])
     with pytest.raises(FileNotFoundError):

@@ -15,7 +15,7 @@ from result_rows import SQUARES, SUMS, row_of, table_of, variant
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial

@@ -46,7 +46,7 @@ def test_every_pin_is_exact_and_has_hashes(lock):
     assert [name for name, _, _, hashes in found if not hashes or GPU.fullmatch(name)] == []
 
 
-def test_what_has_no_hash_is_torch_and_its_gpu_libraries_alone():
+def test_only_torch_and_its_gpu_libraries_have_no_hash():
     """They are pinned exactly nevertheless, and torch itself without a marker, as the Dockerfile expects."""
     found = entries("requirements-torch.lock")
     assert all(GPU.fullmatch(name) and not hashes for name, _, _, hashes in found)
@@ -60,7 +60,7 @@ def test_no_package_is_locked_twice():
     assert not torch.keys() & (runs.keys() | develops.keys())
 
 
-def test_the_locks_have_what_pyproject_asks_for():
+def test_the_locks_have_what_pyproject_requires():
     """Pins are within its ranges; the build back end is in the lock for running, as the installation needs it."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
@@ -120,14 +120,14 @@ def installs(text):
     return re.findall(r"^(?:[\s-]*|RUN )\S*\bpip .*?\binstall (.*)$", text.replace("&&", "\n"), re.MULTILINE)
 
 
-def kind(told):
+def kind(listed):
     """Returns what an installation installs, or its arguments if they are wrong."""
-    words = set(told.split())
+    words = set(listed.split())
     if "torch" in words:
-        return "torch" if "-c requirements-torch.lock" in told.replace("~/sumsquares/", "") else told
-    if lock := re.search(r"-r (?:~/sumsquares/)?(\S+)", told):
-        return lock[1] if {"--require-hashes", "--no-deps"} <= words else told
-    return "this" if "--no-deps" in words and words & {"--no-build-isolation", "--no-index"} else told
+        return "torch" if "-c requirements-torch.lock" in listed.replace("~/sumsquares/", "") else listed
+    if lock := re.search(r"-r (?:~/sumsquares/)?(\S+)", listed):
+        return lock[1] if {"--require-hashes", "--no-deps"} <= words else listed
+    return "this" if "--no-deps" in words and words & {"--no-build-isolation", "--no-index"} else listed
 
 
 @pytest.mark.parametrize(
@@ -139,25 +139,25 @@ def kind(told):
         ("cluster/starters/github-actions.yaml", []),
     ],
 )
-def test_whoever_installs_checks_hashes_and_takes_torch_after_what_it_needs(path, more):
+def test_every_installation_checks_hashes_and_installs_torch_after_what_it_needs(path, more):
     """Otherwise pip would download dependencies of torch unverified. Only this project is built from source."""
     text = (ROOT / path).read_text()
-    told = installs(text)
-    assert [kind(each) for each in told] == ["requirements.lock", "torch", "this", *more]
+    listed = installs(text)
+    assert [kind(each) for each in listed] == ["requirements.lock", "torch", "this", *more]
     wheels = "PIP_ONLY_BINARY=:all:" in text
-    assert all(wheels or "--only-binary :all:" in each for each in told if kind(each) != "this")
+    assert all(wheels or "--only-binary :all:" in each for each in listed if kind(each) != "this")
 
 
-def test_from_an_index_of_torch_comes_torch_alone():
+def test_only_torch_comes_from_an_index_of_torch():
     """`make run TORCH_INDEX=...`: no other command has that index, and the one that installs torch takes what came."""
     index = "https://index.example/cpu"
     command = ["make", "--dry-run", "--always-make", "install", f"TORCH_INDEX={index}"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
-    (download,) = [line for line in told if index in line]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    (download,) = [line for line in listed if index in line]
     assert " download " in download
     assert {"--no-deps", "--only-binary", f"torch=={pins('requirements-torch.lock')['torch']}"} <= set(download.split())
     folder = download.split("--dest ")[1].split()[0]
-    (install,) = [line for line in told[told.index(download) :] if folder in line and " install " in line]
+    (install,) = [line for line in listed[listed.index(download) :] if folder in line and " install " in line]
     assert install.split()[-1] == "torch"
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from specs import SMALL
 
-from sumsquares.jobs.results.stored import SCHEMA
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.format import best_first, counted, named, number, share, varying
@@ -74,7 +74,7 @@ def named_variants(summary):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("large", [False, True])
-def test_with_eight_axes_each_variant_is_told_in_whole_words_within_the_width(width, large):
+def test_with_eight_axes_each_variant_is_described_in_unbroken_words_within_the_width(width, large):
     """No value is cut or folded, no line is too long, and no variant takes more than five of them."""
     errors = [name for name in METRIC_NAMES if name.startswith("rmse")]
     summary = summary_of(EIGHT_AXES, **(dict.fromkeys(errors, 1.23e17) if large else {}))
@@ -92,7 +92,7 @@ def test_with_eight_axes_each_variant_is_told_in_whole_words_within_the_width(wi
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_what_does_not_vary_stands_in_the_title_and_what_is_left_out_is_named(width):
+def test_constants_are_in_the_title_and_omitted_columns_are_named(width):
     """This is how it is where axes are in a description; the median is never left out."""
     (table,), lines = printed(summary_of(EIGHT_AXES), width)
     text = " ".join(lines)
@@ -113,7 +113,7 @@ def test_axes_that_fit_have_columns():
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("text", [MANY_RATES, EIGHT_AXES], ids=["one axis", "eight"])
-def test_how_many_are_left_out_stands_on_one_line(text, width):
+def test_the_number_of_omitted_variants_is_on_one_line(text, width):
     """The number of variants that are not shown is printed."""
     summary = summary_of(text)
     _, lines = printed(summary, width)
@@ -122,7 +122,7 @@ def test_how_many_are_left_out_stands_on_one_line(text, width):
     assert f"{left_out:,} variants are not shown: --all-variants shows them" in lines
 
 
-def test_all_variants_are_shown_when_they_are_asked_for():
+def test_all_variants_are_shown_on_request():
     """Each variant has its line, and no line says that some are left out."""
     (table,), lines = printed(summary_of(EIGHT_AXES), 100, all_variants=True)
     assert {" ".join(cell.split()) for cell in table.columns[0].cells} == named_variants(summary_of(EIGHT_AXES)).keys()

@@ -73,7 +73,7 @@ def first(store, *parts):
     return next(path for path in store.list() if all(part in path for part in parts))
 
 
-def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_written(trained, cli):  # noqa: F811
+def test_an_intact_store_and_one_of_an_earlier_version_have_no_damage_and_nothing_is_written(trained, cli):  # noqa: F811
     """The exit code is 0, for an empty folder too."""
     Path("none").mkdir()
     for root in (trained.root, str(OLD), "none"):
@@ -84,7 +84,7 @@ def test_a_whole_store_and_one_of_an_earlier_version_are_whole_and_nothing_is_wr
     assert facts["notes"] == ["the folder is empty: there is nothing to verify yet"]
 
 
-def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
+def test_a_missing_store_is_not_reported_as_undamaged(cli):  # noqa: F811
     """A mistyped name, or another folder, gives exit code 2, and nothing is created."""
     Path("other").mkdir()
     Path("other/notes.txt").write_text("mine")
@@ -94,7 +94,7 @@ def test_where_there_is_no_store_none_is_called_whole(cli):  # noqa: F811
     assert not Path("none").exists()
 
 
-def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, store, tmp_path):  # noqa: F811
+def test_folders_that_are_links_to_another_disk_are_checked(cli, store, tmp_path):  # noqa: F811
     """Links are followed as by all commands; nothing behind a linked run is deleted; a broken link is reported."""
     harmed = sorted([first(store, "trials/", ".safetensors"), "runs/mine/report.html"])
     for path in ("runs/mine/previous", "runs/mine", "runs", "trials", "datasets"):
@@ -118,7 +118,7 @@ def test_areas_and_folders_that_are_links_to_another_disk_are_looked_into(cli, s
     assert paths(verify(cli)[1]["damaged"]) == ["trials"]
 
 
-def test_files_that_can_not_be_read_are_named_and_the_others_are_looked_at(cli, store, monkeypatch):  # noqa: F811
+def test_unreadable_files_are_reported_and_the_others_are_checked(cli, store, monkeypatch):  # noqa: F811
     """The exit code is 4, or 3 where there is damage too, and the files stay as they are."""
     one, job = first(store, "trials/", ".safetensors"), "runs/mine/job.toml"
     read = folder.read_plain
@@ -150,14 +150,16 @@ def test_a_file_that_two_checks_need_is_named_once_with_its_own_reason(cli, stor
     path = first(store, "night.json")
     os.truncate(Path(store.root) / path, 2 << 30)
     os.truncate(Path(store.root) / "runs/mine/job.toml", 2 << 20)
-    told = {each["path"]: each["reason"] for each in verify(cli)[1]["damaged"]}
+    answer = {each["path"]: each["reason"] for each in verify(cli)[1]["damaged"]}
     stands = "stands where a file of ours must be"
-    assert told[path] == f"a file of more than {256 << 20:,} bytes {stands}"
-    assert told["runs/mine/job.toml"] == f"a file of more than {1 << 20:,} bytes {stands}"
+    assert answer[path] == f"a file of more than {256 << 20:,} bytes {stands}"
+    assert answer["runs/mine/job.toml"] == f"a file of more than {1 << 20:,} bytes {stands}"
     ended = cli("verify")
     assert ended.out.count(f"damaged: {path}") == 1
     assert ended.out.rstrip().endswith("2 files damaged")
-    assert "lies where a file of ours belongs; none of ours is that large: " in cli("predict", "mine", "3", "17").err
+    assert (
+        "lies where a file of ours belongs; our files are never that large: " in cli("predict", "mine", "3", "17").err
+    )
 
 
 def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
@@ -171,7 +173,7 @@ def test_progress_does_not_go_beyond_the_total(store, monkeypatch):
     assert all(done <= total for done, total in numbers)
 
 
-def test_what_is_removed_is_said_where_it_is_another_file(cli, store):  # noqa: F811
+def test_the_removal_of_another_file_is_reported(cli, store):  # noqa: F811
     """This holds for the weights of missing rows."""
     path = first(store, "trials/", ".parquet")
     store.delete(path)
@@ -179,7 +181,7 @@ def test_what_is_removed_is_said_where_it_is_another_file(cli, store):  # noqa: 
     assert f"`sumsquares verify --repair --store {store.root}` removes {pair}, then " in cli("verify").out
 
 
-def test_what_is_missing_altogether_is_told_with_the_command_that_makes_it(cli, store):  # noqa: F811
+def test_what_is_missing_altogether_is_reported_with_the_command_that_makes_it(cli, store):  # noqa: F811
     """This holds for a summary and for a dataset."""
     digest = parse_spec(MINE.encode(), "").datasets[0].digest
     for path in store.list():
@@ -242,7 +244,7 @@ def test_one_flipped_byte_in_every_kind_of_file_is_repaired_and_comes_back_with_
     assert {path: after[path] for path in quiet.keys() - gone} == {path: quiet[path] for path in quiet.keys() - gone}
 
 
-def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
+def test_every_file_of_an_earlier_run_is_rewritten_by_repair_itself(store):
     """No run of another spec would restore it."""
     quiet = meanings(store)
     for path in store.list("runs/mine/previous"):
@@ -252,7 +254,7 @@ def test_every_file_of_an_earlier_run_is_written_anew_by_repair_itself(store):
         assert meanings(store) == quiet
 
 
-def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, store):  # noqa: F811
+def test_an_earlier_run_is_not_rewritten_from_damaged_models(cli, store):  # noqa: F811
     """Nothing else is touched; the message names what trains them, and that restores everything."""
     quiet, folder = meanings(store), Path(first(store, "runs/mine/previous", "job.toml")).parent
     named = json.loads(store.get(f"{folder}/summary.json"))["best"].values()
@@ -261,12 +263,12 @@ def test_an_earlier_run_is_not_written_anew_from_models_that_are_damaged(cli, st
         store.put(path, flipped(store.get(path), draw_for(path)))
     summary, facts = store.get(f"{folder}/summary.json"), first(store, "datasets/", "facts.json")
     store.delete(facts)
-    code, told = verify(cli, "--repair")
-    assert (code, paths(told["damaged"])) == (3, [f"{folder}/report.html"])
-    assert f"trials/{pack}.safetensors" in paths(told["repaired"])
+    code, answer = verify(cli, "--repair")
+    assert (code, paths(answer["damaged"])) == (3, [f"{folder}/report.html"])
+    assert f"trials/{pack}.safetensors" in paths(answer["repaired"])
     assert store.get(f"{folder}/summary.json") == summary
     assert not store.exists(facts)
-    train = re.search("`sumsquares (train .*?)`", told["damaged"][0]["remedy"])[1]
+    train = re.search("`sumsquares (train .*?)`", answer["damaged"][0]["remedy"])[1]
     assert cli(*shlex.split(train), "--workers", "0").code == 0
     assert verify(cli, "--repair")[0] == 0
     assert {path: each for path, each in meanings(store).items() if str(folder) in path} == {
@@ -283,7 +285,7 @@ def test_a_summary_whose_trials_go_too_is_made_again_by_a_run(cli, store):  # no
     assert remedies["runs/mine/summary.json"].startswith("`sumsquares run ")
 
 
-def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(cli, store):  # noqa: F811
+def test_a_spec_without_a_copy_is_reported_and_the_remedy_rewrites_it(cli, store):  # noqa: F811
     """An undamaged report would show it; here the report is damaged too."""
     for name in ("job.toml", "report.html"):
         store.put(f"runs/mine/{name}", b"")
@@ -292,7 +294,7 @@ def test_a_spec_of_which_no_copy_is_left_is_named_and_the_remedy_writes_it_anew(
     harmed = ["runs/mine/job.toml", "runs/mine/report.html"]
     assert (code, paths(facts["damaged"]), facts["repaired"], files(store)) == (3, harmed, [], before)
     assert f"`sumsquares summarize SPEC --store {store.root}`" in facts["damaged"][0]["remedy"]
-    assert "first put runs/mine/job.toml right" in facts["damaged"][1]["remedy"]
+    assert "restore runs/mine/job.toml first" in facts["damaged"][1]["remedy"]
     assert cli("summarize", "mine.toml").code == 0
     assert verify(cli)[0] == 0
 
@@ -315,7 +317,7 @@ def test_a_renamed_folder_of_a_run_is_damage_until_it_has_its_name_again(cli, st
 
 
 @pytest.mark.parametrize("beside", ["summary.json", "report.html"])
-def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_is_damaged_too(store, beside):
+def test_a_spec_is_rewritten_from_the_report_or_its_own_text_if_the_other_is_damaged_too(store, beside):
     """The spec is restored before anything that shows it is removed."""
     whole = store.get("runs/mine/job.toml")
     store.put("runs/mine/job.toml", whole[:-3] + b"x" + whole[-2:])
@@ -325,7 +327,7 @@ def test_a_spec_is_written_anew_from_the_report_or_its_own_text_where_the_other_
     assert not store.exists("runs/mine/report.html")
 
 
-def test_nothing_is_removed_while_a_spec_can_not_be_put_right(store):
+def test_nothing_is_removed_while_a_spec_cannot_be_restored(store):
     """A foreign file is in its place, so the report is the last file that shows the spec."""
     store.put("runs/mine/job.toml", NOTES)
     store.put("runs/mine/summary.json", store.get("runs/mine/summary.json")[:200])
@@ -344,7 +346,7 @@ def test_a_damaged_model_is_trained_again_as_predict_says(cli, store):  # noqa: 
     ended = cli("predict", "mine", "3", "17", "--trial", trial)
     assert ended.code == 3
     repair = f"`sumsquares verify --repair --store {store.root}`"
-    assert f"{repair} removes it, then its trials are trained anew by the next run" in ended.err
+    assert f"{repair} removes it, then its trials are trained again by the next run" in ended.err
     assert cli("verify", "--repair").code == 0
     assert cli("run", "mine.toml", "--workers", "0", "--quiet").code == 0
     assert cli("predict", "mine", "3", "17", "--trial", trial).out == before
@@ -384,8 +386,8 @@ def test_rows_that_are_not_what_their_trial_ids_promise_are_damage(store):
     assert mend(store) == {}
 
 
-def test_models_that_no_spec_names_are_left_with_their_numbers_and_the_remedy_is_told(store):
-    """Their rows are undamaged, and nothing in the store could bring them back."""
+def test_models_that_no_spec_names_stay_with_their_numbers_and_the_remedy_is_reported(store):
+    """Their rows are intact, and nothing in the store could restore them."""
     pack = commit(store, [row_of(Trial(variant(), 0))])
     whole = store.get(f"trials/{pack}.safetensors")
     store.put(f"trials/{pack}.safetensors", flipped(whole, draw_for(pack)))
@@ -395,7 +397,7 @@ def test_models_that_no_spec_names_are_left_with_their_numbers_and_the_remedy_is
 
 
 def foreign_bytes(path):
-    """A file of somebody else's in the format that its name tells."""
+    """A foreign file in the format that its name implies."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": [1, 2]}), sink)
     kinds = {
@@ -408,7 +410,7 @@ def foreign_bytes(path):
     return kinds.get(Path(path).suffix, NOTES)
 
 
-def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
+def test_foreign_files_are_reported_and_never_deleted_or_overwritten(store):
     """This holds in the place of any of our files, and beside them, where it is no damage."""
     extra = ["notes.txt", "trials/notes.txt", "runs/mine/notes", "nightly/x", "datasets/a/b", "states/x.txt"]
     extra += [f"{Path(first(store, 'datasets/', 'train/')).parent}/part-00009.parquet"]
@@ -426,7 +428,7 @@ def test_what_is_foreign_is_named_and_never_deleted_or_written_over(store):
 
 
 def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_path):
-    """No word of a spec is left, but it is the beginning of the copy."""
+    """None of our marks is left, but the bytes are the beginning of the copy."""
     run(store, tmp_path, "# somebody's own words at the head\n" + MINE)
     whole = store.get("runs/mine/job.toml")
     store.put("runs/mine/job.toml", whole[:20])
@@ -434,7 +436,7 @@ def test_a_spec_that_was_cut_off_in_the_comments_at_its_head_is_ours(store, tmp_
     assert store.get("runs/mine/job.toml") == whole
 
 
-def test_what_is_no_file_is_named_and_not_opened(cli, store):  # noqa: F811
+def test_what_is_not_a_file_is_reported_and_not_opened(cli, store):  # noqa: F811
     """Folders and pipes in the place of a file, and files in the place of a folder, give exit code 3 and stay."""
     for path in ("nightly/champion.json", first(store, "night.json"), first(store, "manifest.json")):
         store.delete(path)
@@ -468,7 +470,7 @@ def test_repair_beside_a_night_is_exit_6_and_verify_is_not(cli, store):  # noqa:
     assert cli("verify", "--repair").code == 0
 
 
-def test_what_became_whole_since_it_was_looked_at_is_not_deleted(store, monkeypatch):
+def test_a_file_that_became_intact_after_the_scan_is_not_deleted(store, monkeypatch):
     """A run may have written the file in the meantime."""
     path = first(store, "trials/", ".safetensors")
     whole = store.get(path)
@@ -495,8 +497,8 @@ def test_a_damaged_lock_is_freed_first(cli, store):  # noqa: F811
     assert cli("verify", "--repair").code == 0
 
 
-def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
-    """Of a flood; --json has all. Each with what is wrong, what repair does, and what then."""
+def test_the_text_has_the_first_ones_and_their_number(cli, store):  # noqa: F811
+    """--json has all of them. Each has the fault, what repair does, and what to do next."""
     path = first(store, "trials/", ".parquet")
     for number in range(30):
         store.put(f"trials/{number:016x}.parquet", b"")
@@ -512,7 +514,7 @@ def test_people_see_the_first_ones_and_their_number(cli, store):  # noqa: F811
     assert (repaired.code, repaired.out.rstrip().rpartition(": ")[2]) == (0, "31 files repaired, no damage left")
 
 
-def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_put_back(store):
+def test_an_earlier_spec_that_was_exchanged_with_the_present_one_is_restored(store):
     """They are restored from the texts in the reports, which match the summaries."""
     quiet = meanings(store)
     earlier = first(store, "runs/mine/previous", "job.toml")

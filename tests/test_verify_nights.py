@@ -41,7 +41,7 @@ def nights(store):
 
 
 def follow(cli, remedy, root):  # noqa: F811
-    """Does what a remedy tells, its first command; SPEC is the night's own, or that of the run."""
+    """Runs the first command of a remedy; SPEC is the night's own, or that of the run."""
     match = re.search(r"`sumsquares ((?!verify).*?)`", remedy)
     if match is None:
         return
@@ -59,7 +59,7 @@ BY_HAND = ("night.json", "champion.json", "lock.json")
 
 
 def without_verdict(store):
-    """The meanings, without the files that a night's verdict is in."""
+    """Returns the contents without the files that hold a night's verdict."""
     return {path: each for path, each in meanings(store).items() if not path.endswith((*BY_HAND, "state.json"))}
 
 
@@ -79,7 +79,7 @@ def test_what_follows_from_nothing_is_named_and_its_remedy_works(cli, store, pat
     assert start(store, "2026-11-03").exit_code == 0
 
 
-def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store):  # noqa: F811
+def test_a_spec_that_only_one_night_has_is_rewritten_by_that_night(cli, store):  # noqa: F811
     """Without a copy the exit code is 3 until the night is started again."""
     one, other = nights(store)
     for path in [path for path in store.list() if other in path]:
@@ -95,7 +95,7 @@ def test_a_spec_that_only_one_night_has_is_written_anew_by_its_own(cli, store): 
 
 
 @pytest.mark.parametrize("days", [DAYS, ("2026-11-03",)])
-def test_all_that_nights_have_lost_comes_back(store, days):
+def test_all_that_nights_have_lost_is_restored(store, days):
     """They are restored when started again, or by the next night; verdicts and hook reports stay."""
     quiet, records = meanings(store), {path: store.get(path) for path in store.list() if path.endswith("night.json")}
     for path in files(store):
@@ -112,14 +112,14 @@ def test_all_that_nights_have_lost_comes_back(store, days):
 
 
 def test_a_finished_night_that_has_lost_nothing_does_nothing(store):
-    """The hook is told once how the night ended."""
+    """The hook is run once, with how the night ended."""
     before = files(store)
     assert start(store, DAYS[1]).result == "same"
     assert files(store) == before
 
 
-def test_a_state_is_written_anew_from_the_record_to_the_same_bytes(store):
-    """The hook is not told again."""
+def test_a_state_is_rewritten_from_the_record_to_the_same_bytes(store):
+    """The hook is not run again."""
     for night in nights(store):
         path = f"nightly/{night}/state.json"
         whole = store.get(path)
@@ -154,14 +154,14 @@ def test_a_champion_that_is_not_in_the_store_is_named_with_a_night_to_go_back_to
     assert CHAMPION not in found(store)
 
 
-def test_a_champion_is_put_right_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
+def test_a_champion_is_restored_before_a_verdict_that_was_lost_too(cli, store):  # noqa: F811
     """The message names a night that rollback accepts, and what to do first."""
     one, other = nights(store)
     for path in (CHAMPION, f"nightly/{one}/night.json"):
         store.put(path, flipped(store.get(path), draw_for(path)))
     left = mend(store)
     assert f"--to {other} " in left[CHAMPION].remedy
-    assert left[f"nightly/{one}/night.json"].remedy.startswith(f"once {CHAMPION} is whole, ")
+    assert left[f"nightly/{one}/night.json"].remedy.startswith(f"once {CHAMPION} is intact, ")
     for path in (CHAMPION, f"nightly/{one}/night.json"):
         follow(cli, left[path].remedy, store.root)
     assert found(store) == {}
@@ -176,18 +176,18 @@ def test_a_night_whose_records_are_both_lost_is_started_again_by_a_command_that_
     spec = f"{store.root}/nightly/{one}/spec.toml"
     command = f"`sumsquares nightly {spec} --date {DAYS[0]} --fresh-data --store {store.root}`"
     assert {each.remedy for path, each in found(store).items() if path.endswith(".json")} == {
-        f"{command} judges it again, by what is there then",
-        f"{command} writes it anew",
+        f"{command} judges it again, against what is there then",
+        f"{command} rewrites it",
     }
     store.put(f"nightly/{one}/spec.toml", b"")
     store.put(f"runs/night-{one}/job.toml", b"")
     by_hand = "with the night's own spec (and --fresh-data if it had that)"
     remedy = mend(store)[f"nightly/{one}/state.json"].remedy
-    assert remedy == f"`sumsquares nightly SPEC --date {DAYS[0]} --store {store.root}` {by_hand} writes it anew"
+    assert remedy == f"`sumsquares nightly SPEC --date {DAYS[0]} --store {store.root}` {by_hand} rewrites it"
 
 
 def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # noqa: F811
-    """It is not called a run."""
+    """The message doesn't call it a run."""
     ended = cli("predict", "champion", "3", "17")
     assert (ended.code, "there is no champion yet" in ended.err) == (2, True)
 

@@ -113,7 +113,7 @@ def test_the_wheel_of_the_source_distribution_is_the_same(wheels):
 
 
 def their_wheel(folder, name):
-    """Somebody else's distribution that owns a name at the top level."""
+    """Builds a foreign distribution that owns a name at the top level."""
     wheel(folder, f"their_{name}", "1")
     with zipfile.ZipFile(folder / f"their_{name}-1-py3-none-any.whl", "a") as file:
         file.writestr(f"{name}/__init__.py", f"OWNER = 'their_{name}'\n")
@@ -144,7 +144,7 @@ class Environment:
         ).stdout
 
     def files(self, name):
-        """Those of a package, but for what Python has compiled."""
+        """Returns the files of a package, except what Python has compiled."""
         found = (path for path in (self.packages / name).rglob("*") if path.is_file() and path.suffix != ".pyc")
         return {path.name: path.read_bytes() for path in found}
 
@@ -159,7 +159,7 @@ OTHERS = "import datasets, jobs, cluster; print(datasets.OWNER, jobs.OWNER, clus
 
 
 def test_packages_of_the_same_names_as_our_folders_live_beside_ours_and_outlive_it(wheels, tmp_path):
-    """Before, together and after; ours runs, and takes with it what it brought and nothing else."""
+    """Installed before, together and after; ours runs, and uninstalling removes its own files only."""
     environment = Environment(tmp_path / "environment")
     install = ("install", "--quiet", "--no-index", "--no-deps")
     environment.pip(*install, *(their_wheel(tmp_path, name) for name in THEIRS))

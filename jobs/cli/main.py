@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Why can a network learn sums but not squares? Trains every variant of a grid, and tells.",
+    help="Why can a network learn sums but not squares? Trains every variant of a grid to find out.",
 )
 
 
@@ -50,7 +50,7 @@ def before_a_command(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """The options that stand before a command."""
+    """Options that precede the command."""
 
 
 class TakesNumbers(TyperCommand):

@@ -23,7 +23,7 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[Any], in
         if not isinstance(given, str):
             return int(given)
         if not is_plain(given, _WHOLE) or not _is_within(int(given), low, high):
-            raise typer.BadParameter(f"{shown(given)} is no number for it; write a whole number{_range(low, high)}")
+            raise typer.BadParameter(f"{shown(given)} is not valid; write a whole number{_range(low, high)}")
         return int(given)
 
     return integer
@@ -36,7 +36,7 @@ def real(low: float, high: float) -> Callable[[Any], float]:
         if not isinstance(given, str):
             return float(given)
         if not is_plain(given) or not _is_within(float(given), low, high):
-            raise typer.BadParameter(f"{shown(given)} is no number for it; write a number{_range(low, high)}")
+            raise typer.BadParameter(f"{shown(given)} is not valid; write a number{_range(low, high)}")
         return float(given)
 
     return number

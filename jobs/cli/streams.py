@@ -1,8 +1,8 @@
 """Handles broken pipes and closed stdout/stderr. What is printed is decided elsewhere.
 
-A reader that leaves (`| head -1`) or a closed stream (`>&-`) is not an error: the command goes on, its exit code stays
-the same, and its output is dropped. Output that stderr can't take is dropped too, since there is nowhere else to report
-it. Any other failure of stdout is an error, such as a full disk. Characters that the encoding lacks are escaped.
+A reader that leaves (`| head -1`) or a closed stream (`>&-`) is not an error: the command continues, its exit code
+stays the same, and its output is dropped. Output that stderr can't take is dropped too, since there is nowhere else to
+report it. Any other failure of stdout is an error, such as a full disk. Characters that the encoding lacks are escaped.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Stream(io.FileIO):
         except OSError as error:
             self._lost = True
             if self.fileno() == STDOUT and not isinstance(error, BrokenPipeError):
-                remedy = "what was finished is kept, run again with another place for it"
+                remedy = "finished work is kept, run again with stdout elsewhere"
                 raise OutputError(f"cannot write to stdout: {error.strerror}; {remedy}") from error
             return len(memoryview(data))
 

@@ -21,18 +21,18 @@ from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.storage.store import Store
 
 STOP_SECONDS = 30.0
-"""Until a stopped job must have ended."""
+"""Seconds within which a stopped job must have ended."""
 
 
 def connect(address: str | None, headers: Sequence[str], verify: str | None) -> Jobs:
-    """The jobs of the cluster that the options or the environment name."""
-    logging.disable(logging.INFO)  # Ray's client tells of its uploads and connections
+    """Returns the jobs of the cluster that the options or the environment name."""
+    logging.disable(logging.INFO)  # Ray's client logs its uploads and connections
     return Jobs(submitting.endpoint(address, headers, verify, os.environ))
 
 
 def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, wait: bool, shared: Shared) -> int:
-    """Starts or attaches; with `wait` follows the job to its end."""
-    options.placement("auto")  # finds what is wrong with the options before the cluster does
+    """Submits the spec or attaches to its job; with `wait`, follows the job to its end."""
+    options.placement("auto")  # rejects wrong options before the cluster is asked
     job_id, is_new = submitting.submit(jobs, load_spec(path, max_trials), Store(shared.store), options, max_trials)
     if not shared.quiet:
         sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")
@@ -49,14 +49,14 @@ def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, w
 
 
 def status(jobs: Jobs, job_id: str, shared: Shared) -> int:
-    """One line about a job."""
+    """Prints one line about a job."""
     job = jobs.get(job_id)
     shared.print(_facts(job), _line(job))
     return submitting.exit_code_of(job) if job.is_over else exits.OK
 
 
 def logs(jobs: Jobs, job_id: str, follow: bool) -> int:
-    """What a job has printed."""
+    """Prints what a job has printed."""
     job = jobs.get(job_id)
     if follow:
         return submitting.exit_code_of(jobs.follow(job.id, _show))
@@ -77,7 +77,7 @@ def stop(jobs: Jobs, job_id: str, shared: Shared) -> int:
 
 
 def list_jobs(jobs: Jobs, shared: Shared) -> int:
-    """A line per job."""
+    """Prints a line per job."""
     found = jobs.list()
     shared.print({"jobs": [_facts(job) for job in found]}, "\n".join(map(_line, found)) or "no jobs")
     return exits.OK
@@ -95,10 +95,10 @@ def _line(job: Job) -> str:
 
 
 def _show(text: str) -> None:
-    """Shown at once, also where stdout is a pipe or a file."""
+    """Prints a text at once, also if stdout is a pipe or a file."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def _ignore(_text: str) -> None:
-    """Logs are not shown where JSON is asked for."""
+    """Drops a log: with --json it isn't shown."""

@@ -103,8 +103,8 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
         raise UsageError("--to needs --from, the first night of the range")
     begin = _date("--date", day) or _date("--from", first) or today
     end = _date("--to", last) or (begin if first is None else today)
-    if end > today + timedelta(days=1):  # a day ahead: the clock of the one who asks may be a little fast
-        raise UsageError(f"{end} is in the future, today is {today} in UTC: give a date that has come")
+    if end > today + timedelta(days=1):  # one day ahead is accepted: the user's clock may be a little fast
+        raise UsageError(f"{end} is in the future, today is {today} in UTC: give an earlier date")
     if end < begin:
         raise UsageError(f"--from {begin} is after --to {end}: give the earlier date as --from")
     if (nights := (end - begin).days + 1) > LONGEST:
@@ -145,7 +145,7 @@ def promote_by_hand(night: str, shared: Shared) -> int:
     """Makes the named night the champion."""
     champion, moved = accept(Store(shared.store), night, Clock().stamp())
     said = (
-        "the champion is night {}; `sumsquares nightly rollback` takes it back" if moved else "night {} is the champion"
+        "the champion is night {}; `sumsquares nightly rollback` undoes this" if moved else "night {} is the champion"
     )
     shared.print(asdict(champion), said.format(night) + ("" if moved else " already: nothing was changed"))
     return exits.OK
@@ -155,7 +155,7 @@ def free(shared: Shared) -> int:
     """Frees the lock."""
     owner = unlock(Store(shared.store), Clock())
     who = f"night {owner.night} of {owner.host}, process {owner.pid}" if owner else None
-    said = f"unlocked: {who} held it and can't promote any more" if who else "nobody held the lock; it is free"
+    said = f"unlocked: {who} held it and can't promote any more" if who else "the lock was free already"
     shared.print({"unlocked": who is not None, "owner": asdict(owner) if owner else None}, said)
     return exits.OK
 
@@ -185,4 +185,4 @@ def _date(option: str, text: str | None) -> date | None:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {shown(text)} is no date: write it as 2026-11-22") from None
+        raise UsageError(f"{option} {shown(text)} is not a date: write it as 2026-11-22") from None

@@ -19,9 +19,10 @@ from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.night.champion import champion_night, read_champion
 from sumsquares.jobs.night.nights import folder_of, run_files, run_name
 from sumsquares.jobs.night.records import read_night, trained_spec
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.samples import Sample, ask
 from sumsquares.jobs.results.scale import diverged_from
-from sumsquares.jobs.results.stored import read_results, variant_columns
+from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import read_summary
 from sumsquares.jobs.show.format import describe_task, describe_variant, number
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -37,14 +38,14 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one trial answers."""
+    """The predictions of one trial."""
 
     asked: str
-    """The run or champion that is asked: `run small`, or `champion 2026-11-22-0123456789ab`."""
+    """The run or champion of the trial: `run small`, or `champion 2026-11-22-0123456789ab`."""
     dataset: str
     trial_id: str
     title: str
-    """The trial in words, and why it is asked."""
+    """The trial in words, and why it was chosen."""
     samples: list[Sample]
     outside: list[bool]
     """For each sample, whether one of its numbers is outside the training range."""
@@ -53,9 +54,9 @@ class Reply:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For --json."""
-        told = zip(self.samples, self.outside, strict=True)
-        samples = [asdict(sample) | {"error": sample.error, "outside_range": out} for sample, out in told]
+        """The reply for --json."""
+        pairs = zip(self.samples, self.outside, strict=True)
+        samples = [asdict(sample) | {"error": sample.error, "outside_range": out} for sample, out in pairs]
         kept = {name: value for name, value in asdict(self).items() if name not in ("samples", "outside")}
         return {**kept, "samples": samples}
 
@@ -78,14 +79,15 @@ def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str
 def ask_run(
     store: Store, run: str, numbers: Sequence[int], dataset: str | None = None, trial_id: str | None = None
 ) -> list[Reply]:
-    """The answers of a named trial, or of the best one of each dataset that takes these numbers.
+    """Returns the predictions of a named trial, or of the best one of each dataset that takes these numbers.
 
     Raises:
-        UsageError: there is no such run, dataset or trial, no trial takes the numbers, or it has not learnt anything.
+        UsageError: there is no such run, dataset or trial, no trial takes the numbers, or the trial diverged.
         DataError: the run's summary, or a file of the trial, is damaged or missing.
 
     """
-    # Which run, and which trials its summary calls the best: without their results no other is the best silently.
+    # The run, and the trials that its summary calls the best. If their results are lost, no other trial may silently
+    # take their place.
     asked = _whom(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
     known_best = _known_best(store, asked) if trial_id is None else []
@@ -107,24 +109,24 @@ def ask_run(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The run that is asked."""
+    """The run whose trials predict."""
 
     spec: JobSpec
     words: str
-    """Which it is."""
+    """The run in words."""
     night: str | None
     """The night that trained it; its spec can't be given to `sumsquares run`."""
 
     @property
     def opening(self) -> str:
-        """What a title begins with where the name alone does not say it."""
+        """How a title begins if it must say whose trial it is."""
         return f"{self.words}: " if CHAMPION in self.words.split() else ""
 
     @property
     def retrain(self) -> str:
         """The remedy for lost trials."""
         if self.night is None:
-            return "run the spec again to have it back"
+            return "run the spec again to restore it"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
 
     def summarize(self, store: Store) -> str:
@@ -135,11 +137,11 @@ class _Asked:
     def start_again(self) -> str:
         """The remedy for whatever a night has lost."""
         assert self.night is not None
-        return f"start the night again with its spec and --date {self.night[:10]} (--fresh-data if it had that)"
+        return f"start the night again with its spec and --date {self.night[:10]} (and --fresh-data if it had that)"
 
 
 def _whom(store: Store, run: str) -> _Asked:
-    """The run of that name, or the champion in a store that has one."""
+    """Returns the run of that name, or the champion in a store that has one."""
     champion = read_champion(store)[0] if run == CHAMPION else None
     if champion is not None:
         if not store.list(folder_of(champion.night)) and not run_files(store, champion.night):
@@ -152,7 +154,7 @@ def _whom(store: Store, run: str) -> _Asked:
 
 
 def _spec(store: Store, run: str) -> JobSpec:
-    """The spec of a run; only a listed name becomes part of a path."""
+    """Returns the spec of a run; only a listed name becomes part of a path."""
     known = {path.split("/")[1] for path in store.list("runs")}
     if run not in known and run == CHAMPION:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
@@ -177,7 +179,7 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
 def _best(
     asked: _Asked, dataset: str | None, by_id: Mapping[str, Trial], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[Trial]:
-    """The trials with the lowest RMSE, of one dataset or of all that have one; ties go as in the summary."""
+    """Returns the trial with the lowest RMSE of each dataset, or of one; ties are resolved as in the summary."""
     run = asked.spec.name
     names = [each.name for each in asked.spec.datasets]
     if dataset is not None and dataset not in names:
@@ -198,9 +200,9 @@ def _best(
 
 
 def _known_best(store: Store, asked: _Asked) -> list[str]:
-    """Ids of the best trials according to the run's summary. A run without one is unfinished, so there is no best yet.
+    """Returns the ids of the best trials according to the run's summary. An unfinished run has none, which is an error.
 
-    If the best result is lost, another one must not become the best silently.
+    If the best result is lost, another one must not silently take its place.
     """
     try:
         path = f"{run_folder(asked.spec.name)}/summary.json"
@@ -229,10 +231,10 @@ def _not_its_summary(store: Store, asked: _Asked) -> DataError:
 def _reply(
     store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked, why: str
 ) -> Reply:
-    """What the trial answers; `row` is its result, `why` what it is called."""
+    """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":
-        raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it has no answers; ask another one")
+        raise UsageError(f"trial {trial.id} diverged at step {row['steps']:,}, it predicts nothing; choose another one")
     task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
     far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
     if variant.dataset.unused:
@@ -249,7 +251,7 @@ def _reply(
 
 
 def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
-    """Why a dataset doesn't accept these numbers, or None."""
+    """Returns why a dataset doesn't accept these numbers, or None."""
     limit = 2 * dataset.largest
     if wrong := [number for number in numbers if not 0 <= number <= limit]:
         return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"
@@ -259,7 +261,7 @@ def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
 
 
 def _inputs(dataset: NamedDataset, numbers: Sequence[int]) -> NDArray[np.int64]:
-    """Rows of numbers; unused columns hold the middle of their range, since the target does not depend on them."""
+    """Returns rows of inputs; unused columns hold the middle of their range, as the target doesn't depend on them."""
     rows_NK = np.array(numbers, np.int64).reshape(-1, dataset.n_numbers)
     unused = np.full((len(rows_NK), dataset.unused), _middle(dataset))
     return np.hstack([rows_NK, unused])

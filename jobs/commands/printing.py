@@ -15,7 +15,7 @@ from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.stages.run_files import run_folder
 
 WIDTH = 100
-"""Columns of what is printed where neither a terminal nor COLUMNS says how many there are."""
+"""Width of the output in columns if neither a terminal nor COLUMNS defines it."""
 
 
 def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: Shared, all_variants: bool) -> int:

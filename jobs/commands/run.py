@@ -25,7 +25,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 
 
 def run(path: Path, max_trials: int, placement: Placement, shared: Shared, all_variants: bool = False) -> int:
-    """The whole run."""
+    """Runs a spec from plan to summary, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, placement)
     with runtime:
         outcome = run_spec(spec, runtime)
@@ -33,7 +33,7 @@ def run(path: Path, max_trials: int, placement: Placement, shared: Shared, all_v
 
 
 def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
-    """The datasets alone."""
+    """Generates the missing datasets."""
     spec, runtime = _begin(path, max_trials, shared, placement)
     plan, timing = plan_run(spec, runtime), runtime.timing
     with runtime:
@@ -47,7 +47,7 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
 
 
 def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
-    """The missing trials alone."""
+    """Trains the missing trials."""
     spec, runtime = _begin(path, max_trials, shared, placement)
     plan, timing = plan_run(spec, runtime), runtime.timing
     if plan.rows_left and plan.todo:
@@ -69,7 +69,7 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
 
 
 def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = False) -> int:
-    """The summary alone."""
+    """Aggregates the trained trials, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, IN_PROCESS)
     writes = _can_write(spec, runtime)
     if writes:
@@ -80,7 +80,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
 
 
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
-    """The plan alone, with its cost."""
+    """Prints the plan with its cost."""
     from sumsquares.jobs.show.plan_text import plan_facts, plan_text
     from sumsquares.jobs.stages.cost import estimate
 
@@ -94,14 +94,14 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
 
 
 def _begin(path: Path, max_trials: int, shared: Shared, placement: Placement) -> tuple[JobSpec, Runtime]:
-    """Loads the spec, and reports it with the store that it will be run on; nothing is started."""
+    """Loads the spec, and reports it with its store; starts nothing."""
     spec, store, progress = load_spec(path, max_trials), Store(shared.store), shared.progress()
     progress.say(f"run {spec.name}: {path}, store {store.root}")
     return spec, Runtime(placement, store, progress)
 
 
 def _can_write(spec: JobSpec, runtime: Runtime) -> bool:
-    """Whether the store can be written. One that can't, but has results of the spec, is good enough to print them."""
+    """Whether the store is writable. One that isn't must at least have results of the spec to print."""
     try:
         runtime.store.probe()
     except StorageError as error:

@@ -21,7 +21,7 @@ from sumsquares.jobs.storage.plain import is_plain
 from sumsquares.jobs.storage.store import Store
 
 ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-"""Environment variables that are asked in this order where no --address is given."""
+"""Environment variables that are read in this order if no --address is given."""
 
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]{2,45}", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -31,7 +31,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\xa1-\xff]+")
 def endpoint(
     address: str | None, headers: Sequence[str], verify: str | None, environment: Mapping[str, str]
 ) -> Endpoint:
-    """Where the Jobs API is, from the options and the environment.
+    """Returns the address of the Jobs API according to the options and the environment.
 
     Raises:
         UsageError: no address, one that is not http or https, or a header without a value.
@@ -51,16 +51,16 @@ def endpoint(
         raise UsageError("the address seems to hold credentials: leave them out, and set RAY_AUTH_TOKEN instead")
     pairs = [header.partition(":") for header in headers]
     if not all(_NAME.fullmatch(name.strip()) and _VALUE.fullmatch(value.strip()) for name, _, value in pairs):
-        raise UsageError("a --header has no value, or a name or value that none can have; write --header 'Name: value'")
+        raise UsageError("a --header has no value, or an invalid name or value; write --header 'Name: value'")
     given = "true" if verify is None else verify
     checked: bool | str = {"true": True, "false": False}.get(given.lower(), given)
     if isinstance(checked, str) and not _holds_certificates(checked):
-        raise UsageError(f"--verify {shown(checked)} is no file of certificates; write true, false or its path")
+        raise UsageError(f"--verify {shown(checked)} is not a file of certificates; write true, false or its path")
     return Endpoint(found.rstrip("/"), {name.strip(): value.strip() for name, _, value in pairs}, checked)
 
 
 def _holds_certificates(path: str) -> bool:
-    """Whether there is a plain file, or a folder of them."""
+    """Whether this is a regular file or a folder."""
     try:
         return bool(path) and (is_plain(Path(path)) or Path(path).is_dir())
     except ValueError:  # a NUL
@@ -68,18 +68,18 @@ def _holds_certificates(path: str) -> bool:
 
 
 def job_name(spec: JobSpec, store: Store) -> str:
-    """The same spec on the same store has the same name, and so one job at a time."""
+    """Returns the job's name. It is the same for the same spec and store, which therefore have one job at a time."""
     return f"{spec.name}-{spec.digest[:12]}-{hashlib.sha256(store.root.encode()).hexdigest()[:8]}"
 
 
 def entrypoint(store: Store, options: PlacementOptions, max_trials: int) -> str:
-    """The command line of the job; Ray gives it to a shell, so every word is quoted."""
+    """Returns the command line of the job; Ray passes it to a shell, so every word is quoted."""
     words = ["sumsquares", "run", "spec.toml", "--address", "auto", "--store", store.root, *options.arguments()]
     return shlex.join([*words, "--max-trials", str(max_trials)])
 
 
 def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlacementOptions, max_trials: int) -> tuple[str, bool]:
-    """Starts the run, or attaches to the job that does the same; its id, and whether it is a new one."""
+    """Starts the run, or attaches to the job that does the same; returns its id and whether it is new."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "spec.toml").write_bytes(spec.source_text)
         metadata = {"run": spec.name, "spec_digest": spec.digest}
@@ -87,7 +87,7 @@ def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlacementOptions, m
 
 
 def exit_code_of(job: Job) -> int:
-    """The job's own exit code; where Ray has none, that of what happened."""
+    """Returns the job's own exit code or, if Ray doesn't know it, the one that fits its status."""
     if job.exit_code is not None:
         return job.exit_code if job.exit_code >= 0 else 128 - job.exit_code
     by_message = re.search(r"exit code (\d+)", job.message)

@@ -1,4 +1,4 @@
-"""What `sumsquares verify` does: looks, repairs if asked, prints for people or as JSON, returns an exit code."""
+"""What `sumsquares verify` does: checks, repairs with --repair, prints text or JSON, returns an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.results.stored import OF_TRIAL, read_results
+from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
@@ -21,11 +21,11 @@ from sumsquares.jobs.verify.repair import repair
 from sumsquares.jobs.verify.scan import Scan, scan
 
 _SHOWN = 20
-"""Lines of a kind; --json has all."""
+"""Maximum lines of one kind; --json has all."""
 
 
-def verify(mends: bool, shared: Shared) -> int:
-    """Exit code 3 while damage remains, 4 where nothing is wrong but that files can't be read.
+def verify(repairs: bool, shared: Shared) -> int:
+    """Returns exit code 3 while damage remains, and 4 if there is none but files can't be read.
 
     Raises:
         UsageError: there is no store.
@@ -34,8 +34,8 @@ def verify(mends: bool, shared: Shared) -> int:
     progress = shared.progress()
     found = scan(Store(shared.store), progress.say)
     _refuse_none(found)
-    done, left = repair(found, Clock()) if mends else ([], [each for some in found.damage.values() for each in some])
-    results = read_results(found.snapshot.store, OF_TRIAL) if done else found.results
+    done, left = repair(found, Clock()) if repairs else ([], [each for some in found.damage.values() for each in some])
+    results = read_trials(found.snapshot.store) if done else found.results
     notes = [*notes_of(found.snapshot, results, found.units, () if done else found.damage)]
     notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]
     if shared.json:
@@ -48,7 +48,7 @@ def verify(mends: bool, shared: Shared) -> int:
 
 
 def _refuse_none(found: Scan) -> None:
-    """A store with another name, mistyped, is not called whole."""
+    """Raises UsageError if nothing is there: a mistyped --store must not be reported as undamaged."""
     store = found.snapshot.store
     if found.units or found.damage or (store.is_there() and not found.files):
         return
@@ -70,11 +70,11 @@ def _facts(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: l
 
 def _text(found: Scan, done: Sequence[Damage], left: Sequence[Damage], notes: list[str]) -> str:
     where = found.snapshot.store.describe()
-    mend = typed(found.snapshot.store, "verify", "--repair")
-    lines = _cut([f"repaired: {each.text(mend, repaired=True)}" for each in done], "repaired files")
-    lines += _cut([f"damaged: {each.text(mend, repaired=False)}" for each in left], "damaged files")
+    command = typed(found.snapshot.store, "verify", "--repair")
+    lines = _cut([f"repaired: {each.text(command, repaired=True)}" for each in done], "repaired files")
+    lines += _cut([f"damaged: {each.text(command, repaired=False)}" for each in left], "damaged files")
     lines += _cut(
-        [f"foreign: {readable(path)}: not a name that we give, left as it is" for path in found.foreign],
+        [f"foreign: {readable(path)}: not one of our names, left as it is" for path in found.foreign],
         "foreign files",
     )
     lines += _cut([f"note: {note}" for note in notes], "notes")

@@ -84,7 +84,7 @@ class Champion:
         return {move.night for move in self.moves} - set(self.lineage)
 
     def encode(self) -> bytes:
-        """Returns the file's bytes, unlike those of any other writer."""
+        """Returns the file's bytes; a random word makes them unique to this writer."""
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
 
 
@@ -147,7 +147,7 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
 
     Raises:
         UsageError: there is none, or its files are gone.
-        BusyError: somebody else moves it at this moment.
+        BusyError: another process moves it at this moment.
 
     """
     found, version = _readable(store, to)
@@ -168,7 +168,7 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
 
     Raises:
         UsageError: it is unknown or not finished, a dataset of it has no result, or its files are gone.
-        BusyError: somebody else moves the champion at this moment.
+        BusyError: another process moves the champion at this moment.
 
     """
     found, version = _readable(store, night)
@@ -215,7 +215,7 @@ def has_files(store: Store, night: str) -> bool:
 
 
 def recovery(store: Store, lost: str | None = None) -> str:
-    """Returns the remedy for a lost champion: a night that `rollback` accepts, or how to begin anew.
+    """Returns the remedy for a lost champion: a night that `rollback` accepts, or how to start over.
 
     The night is the last good one, or the champion from which that one didn't differ.
     """

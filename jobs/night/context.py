@@ -39,7 +39,7 @@ class ResultsCache:
         self._known: Results | None = None
 
     def __call__(self, store: Store) -> Results:
-        """Returns all results there are now."""
+        """Returns all results that the store has now."""
         self._known = read_results(store, OF_TRIAL, self._known)
         return self._known
 

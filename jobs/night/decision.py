@@ -25,13 +25,13 @@ from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, v
 from sumsquares.jobs.spec.variants import Variant, variants
 
 HISTORY = 20
-"""Nights that the gate looks back on at most."""
+"""Maximum number of nights in the gate's history."""
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a night."""
+    """How a night was judged."""
 
     result: str
     """first or better: it is the champion now; same, worse, apart (not comparable) or failed: it isn't."""

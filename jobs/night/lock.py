@@ -34,8 +34,9 @@ from sumsquares.jobs.storage.typed import typed
 PATH = "nightly/lock.json"
 LEASE = 60.0
 """Seconds that a holder may go without renewing; it renews three times as often. If its store doesn't answer for
-longer, it goes on afterwards unless another night has begun. A dead holder on another machine blocks the store for this
-long."""
+longer, it continues afterwards unless another night has begun. A dead holder on another machine blocks the store for
+this long.
+"""
 _WATCHES = 20
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Lease:
     """Length of the lease."""
 
     def encode(self) -> bytes:
-        """Returns the file's bytes, unlike those of any other writer."""
+        """Returns the file's bytes; a random word makes them unique to this writer."""
         return seal({"format": 1, **asdict(self), "word": secrets.token_hex(8)})
 
 
@@ -200,10 +201,10 @@ def refuse_busy(store: Store, clock: Clock) -> None:
 
 
 def unlock(store: Store, clock: Clock) -> Owner | None:
-    """Frees the lock whoever holds it; returns who did, who can't promote any more.
+    """Frees the lock whoever holds it; returns the former holder, which can no longer promote.
 
     Raises:
-        BusyError: somebody moved it in the meantime.
+        BusyError: another process moved it in the meantime.
 
     """
     try:

@@ -272,7 +272,7 @@ def _words(error: Exception) -> str:
 
 
 def _stopped(context: NightContext, attempt: Attempt, signal: exits.Stopped) -> NightState:
-    facts = {"error": str(signal), "exit_code": signal.code, "ended": context.clock.stamp()}
+    facts = {"error": str(signal), "exit_code": signal.exit_code, "ended": context.clock.stamp()}
     return NightState(**attempt.to_json(), **facts, state="stopped")
 
 

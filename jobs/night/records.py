@@ -28,7 +28,7 @@ from sumsquares.jobs.storage.typed import typed
 GOOD = ("first", "better", "same")
 """Results of a night that did not regress."""
 UNREPORTED = ("running", "stopped")
-"""States of a night that hasn't ended and that nobody has been notified of."""
+"""States of a night that has neither ended nor been notified of."""
 
 _CONFIG = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -186,12 +186,12 @@ def encode_state(state: NightState) -> bytes:
 
 
 def write_spec(store: Store, night: Night) -> None:
-    """Keeps the spec as it was given."""
+    """Stores the spec as it was given."""
     store.put(f"{folder_of(night.id)}/spec.toml", seal_text(night.spec.source_text))
 
 
 def refuse_foreign_files(store: Store, night: str) -> None:
-    """Raises ForeignFile if somebody else's file lies in the place of one of the night's own."""
+    """Raises ForeignFile if a foreign file is in the place of one of the night's own."""
     paths = [f"{folder_of(night)}/{name}" for name in NAMES]
     existing = store.sizes(folder_of(night))
     refuse_foreign(store, [path for path in paths if path in existing])
@@ -251,17 +251,17 @@ def trained_spec(store: Store, night: str) -> JobSpec:
 def rerun_remedy(store: Store, night: str) -> str:
     """Returns the remedy for a night's damaged specs, which follow from the spec that it was started with."""
     other = typed(store, "nightly", "rollback", "--to", "NIGHT")
-    return f"{rerun_command(store, night)} writes it anew; or {other} makes another night the champion"
+    return f"{rerun_command(store, night)} rewrites it; or {other} makes another night the champion"
 
 
 def rerun_command(store: Store, night: str) -> str:
-    """Returns what starts a night again whose spec is not in the store."""
+    """Returns the command that starts a night again if its spec is not in the store."""
     given = typed(store, "nightly", "SPEC", "--date", str(date_of(night)))
     return f"{given} with the night's own spec (and --fresh-data if it had that)"
 
 
 def _trained_digest(store: Store, night: str) -> str | None:
-    """Returns the digest of what a night trained; None if no intact file tells."""
+    """Returns the digest of what a night trained; None if no intact file states it."""
     if (record := read_night(store, night)) is not None:
         return record.trained_digest
     found = stored_night(store, night)

@@ -1,4 +1,4 @@
-"""Repairs: what a night has lost and follows from its spec is rebuilt, to the same numbers.
+"""Rebuilds what a night has lost, as far as it follows from its spec, to the same numbers.
 
 That is its trials, the rows they were trained on, its scores, the summary of its run and both specs. The verdict
 doesn't follow from the spec alone, so it is never changed.

@@ -21,7 +21,7 @@ from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import BestVariant
 from sumsquares.jobs.night.retention import Pruning
 from sumsquares.jobs.night.scores import variant_name
-from sumsquares.jobs.results.stored import variant_columns
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.show.format import TOLD, counted, describe_variant, named
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant, variants
@@ -40,7 +40,7 @@ _LEFT_OUT = tuple(axis for axis in AXES if axis not in TOLD)
 
 
 def message_of(decision: Decision, night: Night, policy: Policy) -> str:
-    """Returns what became of the night and why."""
+    """Returns the message on how the night was judged, and why."""
     if decision.result == "failed":
         return _failed(decision)
     if decision.judgement is None:
@@ -110,7 +110,7 @@ def pruning_warning(store: Store, plan: Pruning) -> str | None:
     nights = f" and night {few_names(plan.retained)} as a whole" if plan.retained else ""
     files = counted(len(plan.foreign), "file")
     return (
-        f"among old nights, {files} of somebody else's or behind a link{nights} will not be deleted: "
+        f"among old nights, {files}, foreign or behind a link,{nights} will not be deleted: "
         f"{few_names([readable(path) for path in plan.foreign])}; move what is yours out of {store.describe()}"
     )
 

@@ -6,7 +6,7 @@ the last one that needs them. The plan is made first and can be shown; nothing i
 A night is deleted in this order: its trials and datasets, its run with the spec that names them last, and its
 night.json at the very end. A pruning that was interrupted is continued by the next night.
 
-Which of their files may be deleted is for deletable.py: none of somebody else's, and none behind a link.
+Which of their files may be deleted is for deletable.py: no foreign file, and none behind a link.
 """
 
 from __future__ import annotations

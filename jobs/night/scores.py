@@ -1,8 +1,8 @@
 """Scores: all trials of a night, measured on the evaluation rows that every night of its spec shares.
 
 Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
-when it was trained; one with fresh data is measured here. Scores are kept in nightly/<night>/scores.parquet and made
-anew if that is damaged. Comparing them is for gate.py.
+when it was trained; one with fresh data is measured here. Scores are stored in nightly/<night>/scores.parquet and
+measured again if that is damaged. Comparing them is for gate.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.gate import Scores
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from
-from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec
@@ -43,7 +43,7 @@ def scores_path(night: str) -> str:
 
 
 def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores, str]:
-    """Measures a night and keeps the result; returns it with its SHA-256.
+    """Measures a night and stores the result; returns it with its SHA-256.
 
     Raises:
         DamagedRecord: some of its trials are not in the store.
@@ -55,7 +55,7 @@ def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores,
 
 
 def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Table, bytes]:
-    """The same, kept nowhere: the table, and the file that holds it; errors as in `make_scores`."""
+    """Measures a night without storing anything; returns the table and its file. Raises as `make_scores` does."""
     pairs, found = _trained(store, night, read)
     if night.fresh:
         rows_of = {trained.id: own.variant.dataset for own, trained in pairs}
@@ -69,7 +69,7 @@ def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Ta
 
 
 def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: ResultsCache) -> Scores:
-    """A night's trials of the datasets that `rows` names, measured on the test rows it gives; kept nowhere.
+    """Measures a night's trials on the test rows in `rows`, by the name of their dataset; stores nothing.
 
     Raises:
         DamagedRecord: some of its trials are not in the store.
@@ -83,7 +83,7 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
-    """Returns the kept scores of a night; None if they are gone, damaged, or not those of its trials."""
+    """Returns the stored scores of a night; None if they are gone, damaged, or not those of its trials."""
     try:
         data, found = store.get(scores_path(night)), stored_night(store, night)
     except (FileNotFoundError, DamagedRecord):
@@ -94,7 +94,7 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
     try:
         table = pq.read_table(pa.BufferReader(data))
         return _within(_scores(table), limits) if table["trial"].to_pylist() == names else None
-    except (pa.ArrowException, LookupError, TypeError):  # a record with the right digest of something else
+    except (pa.ArrowException, LookupError, TypeError):  # an intact digest of something else
         return None
 
 
@@ -111,7 +111,7 @@ def _trial_name(variant: str, seed: int) -> str:
 
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
 def _trials_of(source: bytes) -> tuple[list[str], list[float]]:
-    """The trials of a spec as they stand in its nights' scores, and the RMSE above which each counts as diverged."""
+    """Returns the names of a spec's trials in its nights' scores, and the RMSE above which each counts as diverged."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
     names = [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
@@ -119,7 +119,7 @@ def _trials_of(source: bytes) -> tuple[list[str], list[float]]:
 
 
 def _within(scores: Scores, limits: Sequence[float]) -> Scores:
-    """The scores with those beyond their limit as infinite, which is what diverged trials have."""
+    """Returns the scores with those beyond their limit set to infinity, like those of diverged trials."""
     return replace(scores, rmse_T=np.where(scores.rmse_T > np.array(limits), np.inf, scores.rmse_T))
 
 
@@ -135,7 +135,7 @@ def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
 def _trained(
     store: Store, night: Night, read: ResultsCache
 ) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
-    """A night's trials, each as given and as trained, and what is stored of the latter."""
+    """Returns a night's trials, each as given and as trained, and the stored results of the latter."""
     pairs = list(zip(trials(night.spec), trials(night.trained), strict=True))
     stored = read(store).table.select(["trial_id", "pack", "status", "rmse"])
     wanted = pa.array([trained.id for _, trained in pairs])
@@ -149,7 +149,7 @@ def _trained(
 def _table(
     pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, DatasetSpec]
 ) -> pa.Table:
-    """The scores of pairs as given and as trained; `rows_of` has the dataset that each trained one was measured on."""
+    """Returns the scores of pairs as given and as trained; `rows_of` has the dataset each was measured on."""
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
     return pa.table(
         {
@@ -168,7 +168,7 @@ def _scores(table: pa.Table) -> Scores:
 def _measured(
     store: Store, trained: Sequence[tuple[Trial, dict[str, Any]]], rows_of: Mapping[str, DatasetSpec]
 ) -> dict[str, float | None]:
-    """RMSE of each trained trial on the test split of the dataset of its id; None of one that diverged."""
+    """Returns the RMSE of each trained trial on the test split of its dataset in `rows_of`; None if it diverged."""
     rmse: dict[str, float | None] = {trial.id: None for trial, _ in trained}
     together: dict[tuple[str, str], list[Trial]] = {}
     for trial, row in trained:

@@ -1,4 +1,4 @@
-"""What a run comes to: its summary, its failures, its exit code."""
+"""The outcome of a run: its summary, its failures, its exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sumsquares.jobs.results.summary import Summary
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A run that came to its end."""
+    """The outcome of a run that reached its end."""
 
     summary: Summary
     summary_json: bytes

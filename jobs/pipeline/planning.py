@@ -21,7 +21,7 @@ def plan_run(
 ) -> Plan:
     """Plans a run and reports it.
 
-    If it ends in a summary, that will report the problems that training doesn't cure.
+    If it ends in a summary, that reports the problems that training doesn't fix.
     """
     plan, progress = make_plan(spec, runtime.store, read), runtime.progress
     reported = [problem for problem in plan.problems if not ends_in_summary or problem.kind in RETRAINED]

@@ -1,4 +1,4 @@
-"""The story of a run: plan, refuse, generate, train, summarise. `sumsquares run` and the nights tell it here.
+"""The story of a run: plan, refuse, generate, train, summarise. `sumsquares run` and the nights both use it.
 
 Written to the store, in this order: datasets, packs, and at the end the run's own files (stages/run_files.py).
 """
@@ -53,5 +53,5 @@ def run_spec(
     runtime.release()
     check()
 
-    # Packs that failed are left out of the summary, not fatal to it: what was trained is worth reading.
+    # Failed packs are missing from the summary, but don't prevent it: what was trained is worth reading.
     return summarize_run(spec, runtime, read, failures)

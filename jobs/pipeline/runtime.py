@@ -46,12 +46,12 @@ INLINE = Runners(inline.map_tasks, inline.run_workers, "cpu")
 
 
 class Runtime:
-    """What a command has to carry out its plans, one after the other."""
+    """What a command needs to carry out its plans, one after the other."""
 
     def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing | None = None) -> None:
         self.placement, self.store, self.progress = placement, store, progress
         self.timing = timing or Timing()
-        """Has Ray's start as a stage `ray`."""
+        """Seconds by stage; Ray's start is the stage `ray`."""
         self._stack = ExitStack()
         self._on_ray: Runners | None = None
 
@@ -75,10 +75,10 @@ class Runtime:
 
         Raises:
             ClusterError: there is no such cluster, it lacks the workers, or they can't see the store.
-            EngineMissing: the engine that the spec names is not there.
+            EngineMissing: the engine that the spec names is not available.
             UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
-            ForeignFile: a file of somebody else's would be overwritten.
+            ForeignFile: a foreign file would be overwritten.
 
         """
         # The cheap checks come first; starting Ray takes up to 16 s.
@@ -86,7 +86,7 @@ class Runtime:
             raise exits.UsageError(why)
         self.store.probe(plan.bytes_needed)
         runners = self._runners(resolve(plan, self.placement, self.progress)) if plan.todo else INLINE
-        # Only the runners say which device, and so which packs and file names there will be.
+        # The packs and their file names depend on the device, which only the runners know.
         check_places(self.store, plan, plan.packs(runners.device))
         self.store.sweep(SWEPT, turns=("runs",))
         return runners
@@ -112,7 +112,7 @@ class Runtime:
     def _connect(self, placement: Placement) -> Runners:
         """Starts Ray or connects to the cluster, and checks that it has the workers and that they see the store."""
         wanted = placement.wanted
-        # A local Ray believes whatever it is told to have, so the machine itself is asked before the start.
+        # A local Ray accepts any number of CPUs and GPUs, so the machine's own numbers are checked before the start.
         if placement.address is None:
             groups([resources_here()], wanted)
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0

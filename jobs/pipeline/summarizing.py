@@ -18,8 +18,9 @@ from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.pack_files import DamagedResult
 from sumsquares.jobs.results.samples import samples
-from sumsquares.jobs.results.stored import DamagedResult, Results, read_trials
+from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
 from sumsquares.jobs.show.report import report
@@ -42,7 +43,7 @@ def summarize_run(
 
     def on_lost(pack: str, error: Exception) -> None:
         """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples."""
-        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack anew")
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack again")
         if writes:
             store.delete(f"trials/{pack}.safetensors")
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.predict import errors_on
-from sumsquares.jobs.results.stored import SCHEMA
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store

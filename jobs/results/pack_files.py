@@ -119,7 +119,7 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
     file = pq.ParquetFile(pa.BufferReader(data))
     _check_format(file.schema_arrow, path)
     table = file.read(columns=columns, use_threads=False)
-    for name in set(columns).difference(table.column_names):  # it was written before there was this column
+    for name in set(columns).difference(table.column_names):  # written before this column existed
         values = pa.array([_cell(DEFAULTS.get(name))] * len(table), SCHEMA.field(name).type)
         table = table.append_column(SCHEMA.field(name), values)
     return table.select(columns)
@@ -159,7 +159,7 @@ def encode_weights(tensors: Mapping[str, NDArray[Any]], trial_ids: Sequence[str]
 
 
 def check_trials(trial_ids: Sequence[str], pack_id: str, path: str) -> None:
-    """Raises DamagedResult unless a pack's file holds the trials that its name is the digest of."""
+    """Raises DamagedResult unless a pack's file holds the trials whose digest is its name."""
     if pack_id_of(trial_ids) != pack_id:
         raise damaged(path, f"it holds the trials of pack {pack_id_of(trial_ids)}")
 
@@ -212,7 +212,7 @@ def damaged(path: str, reason: str, repair: str | None = None) -> DamagedResult:
     """
     first = f"{repair} removes it, then " if repair else ""
     return DamagedResult(
-        f"{path}: damaged, {reason}: {first}its trials are trained anew by the next run or night of their spec"
+        f"{path}: damaged, {reason}: {first}its trials are trained again by the next run or night of their spec"
     )
 
 

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: Integers) -> Floats:
-    """What a trial's model predicts for raw inputs [N, I]: [N] in the target's own units, not rounded.
+    """Predicts with a trial's model: raw inputs [N, I] in, [N] in the target's own units out, not rounded.
 
     Raises:
         DamagedResult: the pack's files are not those that were written.

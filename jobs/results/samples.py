@@ -44,7 +44,7 @@ def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
 
 
 def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> list[Sample]:
-    """The trial's answers to raw inputs [N, I], unused columns included.
+    """Returns the trial's predictions for raw inputs [N, I], unused columns included.
 
     Raises:
         UsageError: an answer is not finite, as can happen far outside the training range.

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results.pack_files import (
     SCHEMA,
-    DamagedResult,
     ForeignResult,
     check_trials,
     damaged,
@@ -30,7 +29,6 @@ from sumsquares.jobs.results.pack_files import (
     decode_weights,
     encode_pack,
     encode_weights,
-    variant_columns,
     weights_bytes,
     weights_digest,
 )
@@ -39,26 +37,6 @@ from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
-
-__all__ = [
-    "OF_TRIAL",
-    "SCHEMA",
-    "DamagedResult",
-    "ForeignResult",
-    "Problem",
-    "Results",
-    "commit_pack",
-    "decode_pack",
-    "decode_weights",
-    "encode_pack",
-    "encode_weights",
-    "is_in",
-    "read_results",
-    "read_trials",
-    "read_weights",
-    "variant_columns",
-    "weights_digest",
-]
 
 _PACK = pa.field("pack", pa.string())
 _NUMBERS = (
@@ -70,7 +48,7 @@ OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
 """The columns that don't follow from a trial's variant: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
 MOST = 64 << 20
-"""The most bytes of a pack's rows: ten times those of 4,096 trials, the largest pack."""
+"""Maximum bytes of a pack's rows: ten times those of 4,096 trials, the largest pack."""
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, pa.ArrowException)
 """What bytes with a valid seal that aren't our file raise; a DataError is a ValueError too."""
 _READERS = 16  # threads; an object store answers in 10 to 100 ms, whatever else is asked
@@ -116,7 +94,7 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
     rows = decode_pack(store.get(path, MOST), path, ["trial_id"])
     named = rows["trial_id"].to_pylist()
     check_trials(named, pack_id, path)
-    data = store.get(weights, 2 * weights_bytes(rows) + 1)  # a little more is damage, a lot is somebody else's
+    data = store.get(weights, 2 * weights_bytes(rows) + 1)  # much larger is foreign, not damaged
     try:
         tensors, trial_ids = decode_weights(data, weights_digest(rows), weights, repair)
     except (*_ODD, safetensors.SafetensorError) as error:
@@ -140,10 +118,10 @@ def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Res
     `columns` are the needed ones of SCHEMA, at least OF_TRIAL. `known` is an earlier result with the same columns:
     packs in it that had no problem and still have their files are not read again.
     """
-    # One listing tells what is there; packs that are known from before are not read again.
+    # One listing shows what exists; packs that are known from before are not read again.
     sizes = store.sizes("trials")
     empty = pa.schema([SCHEMA.field(name) for name in columns]).append(_PACK).empty_table()
-    before = _still_whole(known, sizes) if known else empty
+    before = _still_intact(known, sizes) if known else empty
     seen = {f"trials/{pack}.parquet" for pack in before["pack"].unique().to_pylist()}
     packs = [path for path in sizes if _OURS.fullmatch(path) and path.endswith(".parquet") and path not in seen]
     # All others, in parallel: an object store takes its time for each.
@@ -157,7 +135,7 @@ def read_results(store: Store, columns: Sequence[str] = SCHEMA.names, known: Res
     return Results(table, tuple(sorted([*problems, *doubled], key=lambda problem: (problem.path, problem.message))))
 
 
-def _still_whole(known: Results, sizes: Mapping[str, int]) -> pa.Table:
+def _still_intact(known: Results, sizes: Mapping[str, int]) -> pa.Table:
     """The rows of packs that had no problem and still have both files.
 
     Empty where a pack is gone: another pack may hold one of its trials, whose row was left out.
@@ -182,17 +160,17 @@ def _read_pack(
     except DataError as error:
         is_foreign = isinstance(error, ForeignResult | ForeignFile)
         if not is_foreign and not is_ours(path, data):
-            return None, Problem("foreign", path, f"{path}: none of our files: move it out of the store")
+            return None, Problem("foreign", path, f"{path}: not one of our files: move it out of the store")
         return None, Problem("foreign" if is_foreign else "damaged", path, str(error))
     except _ODD as error:
         reason = f"its seal is right, but it is no pack of this version ({type(error).__name__})"
         return None, Problem("foreign", path, f"{path}: {reason}: move it out of the store")
     weights = _weights_of(path)
     # A listing is no snapshot: weights that were written while it was made may be missing in it.
-    is_whole = sizes[weights] == weights_bytes(table) if weights in sizes else store.exists(weights)
+    is_intact = sizes[weights] == weights_bytes(table) if weights in sizes else store.exists(weights)
     pack = pa.array([_pack_of(path)] * len(table), pa.string())
     rows = table.replace_schema_metadata(None).append_column(_PACK, pack)
-    return rows, None if is_whole else _without_weights(path)
+    return rows, None if is_intact else _without_weights(path)
 
 
 def _pack_of(path: str) -> str:
@@ -204,12 +182,12 @@ def _weights_of(path: str) -> str:
 
 
 def _foreign(path: str) -> Problem:
-    return Problem("foreign", path, f"{readable(path)}: not a name that we give to a result: move it out of the store")
+    return Problem("foreign", path, f"{readable(path)}: not a name of a result file: move it out of the store")
 
 
 def _without_weights(path: str) -> Problem:
     message = f"{path}: its weights {_weights_of(path)} are missing or cut off, the models are lost but not the numbers"
-    return Problem("weights", path, f"{message}: run the spec that trained them again to have them back")
+    return Problem("weights", path, f"{message}: run the spec that trained them again to restore them")
 
 
 def is_in(table: pa.Table, problems: Iterable[Problem]) -> pa.ChunkedArray:
@@ -244,7 +222,7 @@ def _records(table: pa.Table, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
 
 
 def _differing(kept: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The columns in which two results of a trial contradict each other; an older file may lack EVIDENCE."""
+    """Returns the columns in which two results of a trial contradict each other; an older file may lack EVIDENCE."""
     compared = [name for name in _NUMBERS if name not in EVIDENCE or None not in (kept[name], other[name])]
     return [name for name in compared if kept[name] != other[name]]
 
@@ -254,7 +232,7 @@ def _doubled(kept: Mapping[str, Any], other: Mapping[str, Any]) -> Problem:
     names = _differing(kept, other)
     numbers = ", ".join(f"{name} {kept[name]} and {other[name]}" for name in names)
     message = (
-        f"{path}: trial {other['trial_id']} is there twice with other numbers ({numbers}); counted is the one of "
+        f"{path}: trial {other['trial_id']} exists twice, with different numbers ({numbers}); counted is the one of "
         f"pack {kept['pack']} ({kept['engine']} on {kept['device']}), not this one ({other['engine']} on "
         f"{other['device']}): delete one of the two"
     )

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
+from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
-from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, variant_columns
+from sumsquares.jobs.results.stored import OF_TRIAL
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial, Variant
 
@@ -108,15 +109,15 @@ class Summary:
         return len(self.engines) > 1 or len(self.devices) > 1
 
     def to_parquet(self) -> bytes:
-        """Return summary.parquet."""
+        """Returns summary.parquet."""
         return _parquet(self.table)
 
     def trials_to_parquet(self) -> bytes:
-        """Return trials.parquet."""
+        """Returns trials.parquet."""
         return _parquet(self.trials)
 
     def to_json(self, run: str, spec_digest: str, environment: Mapping[str, Any], timing: Mapping[str, Any]) -> bytes:
-        """Return summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
+        """Returns summary.json: strict JSON, so a NaN in environment or timing is a ValueError."""
         content = {
             "format": FORMAT,
             "run": run,
@@ -137,7 +138,7 @@ class Summary:
 def summarize(
     expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts] = measure_facts
 ) -> Summary:
-    """Aggregates the rows (jobs.results.stored.SCHEMA, each trial once, any order) of the expected trials."""
+    """Aggregates the rows (jobs.results.pack_files.SCHEMA, each trial once, any order) of the expected trials."""
     # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
     variants, variant_T = _variants(expected)
     facts = {dataset.name: facts_of(dataset) for dataset in {v.dataset.name: v.dataset for v in variants}.values()}

@@ -45,14 +45,14 @@ _OLD, _SHAPE = TypeAdapter(_Summary), TypeAdapter(_Sealed)
 
 
 def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes) -> bytes:
-    """The file's bytes: its content, and the size and hash of the run's spec and of `files`, by name."""
+    """Returns the file's bytes: its content, and the size and hash of the run's spec and of `files`, by name."""
     beside = {SPEC: seal_text(spec.source_text), **files}
     named = {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in beside.items()}
     return seal({**json.loads(content), "files": named})
 
 
 def read_summary(data: bytes, path: str) -> dict[str, Any]:
-    """What the file's bytes say; `files` is empty where an earlier version wrote it.
+    """Returns the content of the file's bytes; `files` is empty if an earlier version wrote it.
 
     Raises:
         DamagedRecord: they are not what was written.
@@ -68,5 +68,5 @@ def read_summary(data: bytes, path: str) -> dict[str, Any]:
 
 
 def sha256_of(data: bytes) -> str:
-    """In hex."""
+    """Returns the SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()

@@ -17,7 +17,7 @@ from sumsquares.jobs.spec.axes import AXES
 
 LEAST_FACTOR = 1.5
 """Smaller effects are not reported."""
-_TELLING = 0.1  # share of the entropy that an axis has to take away to be told
+_LEAST_SHARE = 0.1  # share of the entropy that an axis must explain to be reported
 _SUSPECTS = ("lr", "optimizer", "schedule", "normalize", "activation", "init", "dtype", "hidden", "batch_size")
 _VALUES = 12  # of an axis that are compared with each other: the best and the worst ones
 
@@ -119,15 +119,15 @@ def divergence(rows: Sequence[Row]) -> list[Divergence]:
     """The axis that best explains which trials diverged, and the next one if that isn't the whole explanation."""
     axes = {axis: _counts(axis, rows) for axis in varying(rows)}
     whole = _surprise([(sum(row["n_diverged"] for row in rows), sum(map(_results, rows)))])
-    told = {axis: whole - _surprise(counts.values()) for axis, counts in axes.items()}
+    gains = {axis: whole - _surprise(counts.values()) for axis, counts in axes.items()}
     found: list[Divergence] = []
-    while (best := max(told.values(), default=0.0)) > _TELLING * whole and len(found) < 2:
-        equal = sorted((axis for axis in told if told[axis] >= 0.95 * best), key=_suspicion)
+    while (best := max(gains.values(), default=0.0)) > _LEAST_SHARE * whole and len(found) < 2:
+        equal = sorted((axis for axis in gains if gains[axis] >= 0.95 * best), key=_suspicion)
         ordered = sorted(axes[equal[0]].items(), key=lambda item: -item[1][0] / item[1][1])
         found.append(Divergence(equal[0], dict(ordered), tuple(equal[1:])))
         if found[0].is_whole:
             break
-        told = {axis: gain for axis, gain in told.items() if axis not in equal}
+        gains = {axis: gain for axis, gain in gains.items() if axis not in equal}
     return found
 
 

@@ -16,9 +16,9 @@ from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
 from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number
 
 Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "no result"]
-_OVERFIT = 2.0  # times the RMSE on training rows from which on that of the test rows is told beside it
-_NAMED = 12  # exact variants that are told one by one
-_VALUES = 6  # of an axis that are told one by one
+_OVERFIT = 2.0  # ratio of the RMSE on test rows to that on training rows from which on both are reported
+_NAMED = 12  # exact variants that are named one by one
+_VALUES = 6  # values of an axis that are named one by one
 DIVERGED = f"a loss that is not finite, or an RMSE above {DIVERGED_FACTOR} times the largest target"
 
 

@@ -16,7 +16,7 @@ _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize",
 
 
 def describe_task(about: Row) -> str:
-    """A dataset's task, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
+    """Returns a dataset's task, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
     numbers = f"1..{about['largest']}"
     if about["task"] != "square":
         numbers = f"{counted(about['n_numbers'], 'number')} {numbers}"
@@ -26,12 +26,14 @@ def describe_task(about: Row) -> str:
 
 
 def describe_variant(row: Row) -> str:
-    """A variant's description: its network, its training, and every other axis without its default."""
+    """Returns a variant's description: its network, its training, and the other axes that aren't at their defaults."""
     hidden = row["hidden"]
     network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
-    told = f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+    basics = (
+        f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
+    )
     others = [axis for axis in AXES if axis not in TOLD and row[axis] != DEFAULTS[axis]]
-    return ", ".join([told, *(named(axis, row[axis]) for axis in others)])
+    return ", ".join([basics, *(named(axis, row[axis]) for axis in others)])
 
 
 def best_words(row: Row) -> str:
@@ -43,7 +45,7 @@ def best_words(row: Row) -> str:
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
     axes = varying(rows)
-    if row["hidden"] == "[]":  # its activation is none of its own
+    if row["hidden"] == "[]":  # without hidden layers, no activation is applied
         words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
         return ", ".join(words) if axes else describe_variant(row)
     return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)

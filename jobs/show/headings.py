@@ -18,7 +18,7 @@ class Heading(NamedTuple):
     report: tuple[str, str]
     """The two lines in the report."""
     gives_way: int | None = 0
-    """Where the terminal is too narrow the lowest goes first, and None never."""
+    """If the terminal is too narrow, columns are dropped from the lowest number on, and None never."""
     text: Callable[[float | None], str] = number
     """The cell."""
 
@@ -32,4 +32,4 @@ HEADINGS = (
     Heading("rmse_extrapolation_median", "beyond\nrange", ("beyond range", "median"), gives_way=3),
     Heading("exact_fraction_best", "exact\nbest", ("exact", "best"), gives_way=None, text=share),
 )
-"""In the order in which they are shown. What a heading means is told in the report, under "The words"."""
+"""In the order in which they are shown. The report explains what a heading means, under "The words"."""

@@ -19,7 +19,7 @@ SHOWN_SHAPES = 8
 
 
 def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Placement) -> dict[str, Any]:
-    """For --json."""
+    """The plan for --json."""
     return {
         "run": plan.spec.name,
         "spec_digest": plan.spec.digest,
@@ -46,7 +46,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
 
 
 def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Placement) -> str:
-    """For people."""
+    """The plan as text."""
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
         spec = dataset.dataset
@@ -61,12 +61,12 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
 
 
 def _problems(plan: Plan) -> list[str]:
-    """What is wrong with the stored results and datasets."""
+    """The problems of the stored results and datasets."""
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
 def _too_large(packs: Sequence[Pack], placement: Placement) -> list[str]:
-    """What `run` would refuse."""
+    """The reason for which `run` would reject these packs, if any."""
     why = no_room(packs, placement)
     return [why] if why else []
 

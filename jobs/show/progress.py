@@ -1,4 +1,4 @@
-"""How long work is shown while it runs: a live display on a terminal, a line every few seconds elsewhere.
+"""Shows the progress of long work: a live display on a terminal, a line every few seconds elsewhere.
 
 Everything goes to stderr; results are printed elsewhere, to stdout.
 """
@@ -118,10 +118,10 @@ class Progress:
 
         def advance(done: float, note: str) -> None:
             nonlocal printed
-            told = rate.describe(done, unit)
+            speed = rate.describe(done, unit)
             if time.monotonic() - printed > LINE_SECONDS:
                 printed = time.monotonic()
-                self.say(f"{int(done):,} of {counted(total, unit)}, {told}{', ' if note else ''}{note}")
+                self.say(f"{int(done):,} of {counted(total, unit)}, {speed}{', ' if note else ''}{note}")
                 sys.stderr.flush()
 
         yield advance
@@ -148,7 +148,7 @@ class Rate:
         return f"{rate:,.3g} {unit}s/s, {clock((self._total - done) / rate)} left"
 
     def finished(self, unit: str) -> str:
-        """What came of it."""
+        """The final count and time."""
         return f"{int(self._done):,} of {counted(self._total, unit)} in {clock(time.monotonic() - self._created)}"
 
 

@@ -88,11 +88,11 @@ class Section:
     best_is: str
     """The best variant in words; empty if there is none."""
     samples: Sequence[Row]
-    """What its best trial answers; empty if it was not asked."""
+    """Predictions of its best trial; empty if there are none."""
 
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
-    """The page, from the spec, what was found, and the environment that it was run in."""
+    """Returns the page, from the spec, the summary, and the environment of the run."""
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [

@@ -18,7 +18,8 @@ from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import PerModel, State, state_dicts
-from sumsquares.jobs.results.stored import commit_pack, variant_columns
+from sumsquares.jobs.results.pack_files import variant_columns
+from sumsquares.jobs.results.stored import commit_pack
 from sumsquares.jobs.results.trial_metrics import METRICS
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint

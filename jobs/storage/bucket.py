@@ -80,7 +80,7 @@ class Bucket:
         return self._put_if(path, data, IfNoneMatch="*")
 
     def get_versioned(self, path: str, most: int) -> tuple[bytes, str]:
-        """Returns an object's bytes and its ETag, which is asked for first: it is never newer than the bytes."""
+        """Returns an object's bytes and its ETag, which is requested first: it is never newer than the bytes."""
         size, tag = self._head(path)
         return self.get(path, most, size), tag
 

@@ -6,7 +6,7 @@ import re
 
 _PERMANENT = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.EREMCHG}
 _SETTINGS = ("Credential", "Profile", "Config", "Token", "Region", "Validation", "UnknownService")
-"""Parts of the names of configuration errors, which no retry mends."""
+"""Parts of the names of configuration errors, which no retry fixes."""
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
 """Prefixes of the environment variables that object stores read: a secret may be in the wrong one."""
 

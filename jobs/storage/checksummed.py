@@ -58,9 +58,9 @@ def _opened(data: bytes) -> dict[str, Any]:
         raise ValueError("it is no JSON object")
     stated = body.pop("sha256", None)
     if stated != _digest(body):
-        raise ValueError("its SHA-256 is another than it states")
+        raise ValueError("its SHA-256 is not the one that it states")
     if seal(body) != data:
-        raise ValueError("it says the right things in other bytes than were written")
+        raise ValueError("its content is valid, but in other bytes than were written")
     return body
 
 

@@ -141,7 +141,7 @@ class Folder:
     def take_turn(self, path: str) -> Callable[[], None]:
         """Waits for the lock of a path, which need not exist, and returns the function that releases it.
 
-        Where the file system has no locks nobody waits.
+        On a file system without locks it doesn't wait.
         """
         held = ExitStack()
         try:
@@ -177,7 +177,10 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int:
-    """Opens and locks a lock file, making it if needed. If it was deleted meanwhile it excludes nobody, so: again."""
+    """Opens and locks a lock file, making it if needed.
+
+    A file that was deleted meanwhile excludes no other process, so it tries again.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
         try:

@@ -1,4 +1,4 @@
-"""Tells a damaged file of ours, which may be deleted, from somebody else's file under one of our names, which stays.
+"""Distinguishes a damaged file of ours, which may be deleted, from a foreign file under one of our names, which stays.
 
 A damaged file of ours still holds one of our marks, or it is blank or cut off. An intact file without our marks, such
 as a Parquet file with other columns, is foreign.

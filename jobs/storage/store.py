@@ -176,7 +176,7 @@ class Store:
         """Waits for and holds the lock named `path`, for writing files that belong together.
 
         If its process dies the lock is released: in a folder at once, on S3 after a while. Without file locks or
-        conditional writes nobody waits.
+        conditional writes it doesn't wait.
         """
         with self._errors("lock", checked_path(path)):
             give_up = self._files.take_turn(path)
@@ -220,7 +220,7 @@ class Store:
             if isinstance(error, FileNotFoundError) and action == "read":
                 raise FileNotFoundError(errno.ENOENT, "no such file in the store", where) from error
             if isinstance(error, NotPlain):
-                size = "; none of ours is that large" if error.errno == errno.EFBIG else ""
+                size = "; our files are never that large" if error.errno == errno.EFBIG else ""
                 remedy = "move it away, or choose another --store"
                 raise ForeignFile(
                     f"{where}: {error.strerror} lies where a file of ours belongs{size}: {remedy}"
@@ -237,7 +237,7 @@ def most_of(path: str) -> int:
 _NO_ROOM = "free some space, or choose another --store"
 _REMEDIES = {
     _NO_ROOM: {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
-    "mend its permissions, or choose another --store": {errno.EACCES, errno.EPERM, errno.EROFS},
+    "fix its permissions, or choose another --store": {errno.EACCES, errno.EPERM, errno.EROFS},
     "a file stands where a folder is needed, or the reverse: move it away, or choose another --store": {
         errno.ENOTDIR,
         errno.EISDIR,

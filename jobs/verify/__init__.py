@@ -1,1 +1,1 @@
-"""Damage in a store: every file is read whole, what is wrong is named with a remedy, and what follows is removed."""
+"""Damage in a store: reads every file completely, names each fault with its remedy, and repairs what it can."""

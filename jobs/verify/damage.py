@@ -1,4 +1,4 @@
-"""One damaged file: what is wrong, what repair does about it, and what is left to a person. Nothing is read here."""
+"""One damaged file: the fault, what repair does about it, and what is left to the user. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Damage:
     rewrites: Callable[[], Mapping[str, bytes]] | None = None
     """Makes the files that repair writes, in this order."""
     fallback: str = ""
-    """The remedy where they can't be made, because something else is damaged too."""
+    """The remedy if they can't be made, because something else is damaged too."""
 
     @property
     def is_repairable(self) -> bool:
@@ -34,15 +34,15 @@ class Damage:
         return bool(self.deletes or self.rewrites)
 
     def manual(self, reason: str) -> Damage:
-        """Returns the same damage, left to a person for this reason."""
-        return replace(self, deletes=(), rewrites=None, remedy=self.fallback or f"it can't be made anew yet: {reason}")
+        """Returns the same damage, left to the user for this reason."""
+        return replace(self, deletes=(), rewrites=None, remedy=self.fallback or f"it can't be rewritten yet: {reason}")
 
-    def text(self, mend: str, repaired: bool) -> str:
-        """One line for people, before or after the repair that the command `mend` makes."""
+    def text(self, command: str, repaired: bool) -> str:
+        """Returns one line for people, before or after the repair by this command."""
         parts = [self.reason.removeprefix("damaged, ").removeprefix("damaged: ")]
         if self.is_repairable:
-            done = ("written anew", "removed") if repaired else ("writes it anew", "removes")
-            who = "" if repaired else f"{mend} "
+            done = ("rewritten", "removed") if repaired else ("rewrites it", "removes")
+            who = "" if repaired else f"{command} "
             parts.append(who + (done[0] if self.rewrites else f"{done[1]} {self._removed}"))
         parts += [f"then {self.remedy}" if self.is_repairable else self.remedy] if self.remedy else []
         return f"{self.path}: {': '.join(parts[:2])}" + (f", {parts[2]}" if len(parts) > 2 else "")
@@ -54,8 +54,8 @@ class Damage:
         return listed(["it", *others] if self.path in self.deletes else others)
 
     def facts(self) -> dict[str, Any]:
-        """The same for --json."""
-        repair = "writes it anew" if self.rewrites else f"removes {self._removed}" if self.deletes else None
+        """Returns the same for --json."""
+        repair = "rewrites it" if self.rewrites else f"removes {self._removed}" if self.deletes else None
         return {
             "path": self.path,
             "kind": self.kind,
@@ -66,12 +66,12 @@ class Damage:
         }
 
 
-def foreign(path: str, reason: str = "it is none of our files, though it has the name of one") -> Damage:
-    """Something that isn't ours in the place of a file of ours; it is never deleted."""
+def foreign(path: str, reason: str = "it isn't one of our files, though it has the name of one") -> Damage:
+    """Returns the damage of a foreign file in the place of one of ours; it is never deleted."""
     return Damage(path, "foreign", reason, "move it out of the store, and verify again: that says what is missing")
 
 
 def unreadable(path: str, reason: str) -> Damage:
-    """A file that can't be read; it may be undamaged."""
-    remedy = "mend its permissions or its disk, and verify again"
+    """Returns the damage of a file that can't be read; it may be intact."""
+    remedy = "fix its permissions or its disk, and verify again"
     return Damage(path, "unreadable", f"it can't be read, {reason}", remedy)

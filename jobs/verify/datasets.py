@@ -47,7 +47,7 @@ def check_dataset(snapshot: Snapshot, digest: str) -> list[Damage]:
     if manifest is not None:
         return found
     if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
-        return [*found, Damage(path, "manifest", reason, "", rewrites=partial(_manifest_anew, spec))]
+        return [*found, Damage(path, "manifest", reason, "", rewrites=partial(_rebuilt_manifest, spec))]
     again = "the next run or night that needs the dataset makes it complete"
     return [*found, Damage(path, "manifest", reason, again, (path,))] if data is not None else found
 
@@ -70,7 +70,7 @@ def extra_shards(snapshot: Snapshot, digest: str) -> list[str]:
 
 
 def _read(data: bytes | None, path: str, digest: str) -> tuple[Manifest | None, str]:
-    """The manifest, or what is wrong with it."""
+    """Returns the manifest, or its fault."""
     if data is None:
         return None, "missing, though all its shards are there"
     try:
@@ -81,7 +81,7 @@ def _read(data: bytes | None, path: str, digest: str) -> tuple[Manifest | None, 
 
 
 def _described(data: bytes | None, digest: str) -> DatasetSpec | None:
-    """The dataset that a damaged manifest describes, if it is the one of that digest."""
+    """Returns the dataset that a damaged manifest describes, if it has that digest."""
     match = _DESCRIBED.search(data or b"")
     try:
         found = DatasetSpec.model_validate(json.loads(match[1])) if match else None
@@ -122,7 +122,7 @@ def _check_facts(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
     return [Damage(path, "facts", reason, "", rewrites=lambda: {path: encode_facts(spec, measure_facts(spec))})]
 
 
-def _manifest_anew(spec: DatasetSpec) -> dict[str, bytes]:
-    """The manifest, from all shards; damaged ones were repaired before."""
+def _rebuilt_manifest(spec: DatasetSpec) -> dict[str, bytes]:
+    """Returns the manifest, rebuilt from all shards; damaged ones were repaired before."""
     entries = [encode_shard(spec, split, index)[1] for split, index, _ in _wanted(spec, None)]
     return {f"datasets/{spec.digest}/manifest.json": to_json(build_manifest(spec, entries))}

@@ -1,7 +1,7 @@
-"""The files of a night, whole: its spec, how far it has come, how it ended, its scores; and the nights' own files.
+"""Checks the files of a night (spec.toml, state.json, night.json, scores.parquet) and those that all nights share.
 
-state.json of a night that has ended follows from its night.json, a spec that another night has too from that one,
-scores from the trials. A verdict follows from nothing any more: the night is judged again, by what is there then.
+The state.json of a night that has ended follows from its night.json, a spec from another night with the same one, and
+the scores from the trials. A lost verdict follows from nothing: the night is judged again, against what is there then.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Records:
     ended: NightRecord | None
     state: NightState | None
     ended_reason: str | None
-    """None of a missing file too."""
+    """None also if the file is missing."""
     state_reason: str | None
 
 
@@ -71,7 +71,7 @@ def check_night(snapshot: Snapshot, night: str) -> list[Damage]:
 
 
 def check_record(snapshot: Snapshot, path: str) -> list[Damage]:
-    """What is wrong with one of the nights' own files."""
+    """Returns what is wrong with one of the files that all nights share."""
     if path == LOCK:
         return _check_lock(snapshot)
     if path == CHAMPION:
@@ -94,7 +94,7 @@ def _read(
 
 
 def _contradiction(ended: NightRecord, night: Night) -> str | None:
-    """Returns what an intact night.json says otherwise than its night is."""
+    """Returns how an intact night.json contradicts its night."""
     promised = {
         "spec_name": night.spec.name,
         "spec_digest": night.spec.digest,
@@ -109,13 +109,13 @@ def _check_records(snapshot: Snapshot, night: str, records: _Records, known: Nig
     """Returns what is wrong with night.json and state.json, or missing."""
     ended, state, found = records.ended, records.state, list[Damage]()
 
-    # A verdict follows from nothing any more, so a lost night.json is judged again.
+    # A lost verdict follows from nothing, so the night is judged again.
     reason = records.ended_reason
     if reason is None and ended is None and state is not None and state.state == "ended":
         reason = "missing, though state.json says that the night has ended"
     if reason is not None:
-        first = f"once {CHAMPION} is whole, " if _is_champion_lost(snapshot) else ""
-        judged = f"{first}{night_command(snapshot.store, known, night)} judges it again, by what is there then"
+        first = f"once {CHAMPION} is intact, " if _is_champion_lost(snapshot) else ""
+        judged = f"{first}{night_command(snapshot.store, known, night)} judges it again, against what is there then"
         found.append(Damage(f"{folder_of(night)}/night.json", "record", reason, judged))
 
     # The state of a night that has ended follows from an intact night.json.
@@ -125,16 +125,16 @@ def _check_records(snapshot: Snapshot, night: str, records: _Records, known: Nig
     if reason is not None:
         path = f"{folder_of(night)}/state.json"
         if intact is not None:
-            anew = encode_state(ended_state(intact))
-            found.append(Damage(path, "record", reason, "", rewrites=lambda: {path: anew}))
+            data = encode_state(ended_state(intact))
+            found.append(Damage(path, "record", reason, "", rewrites=lambda: {path: data}))
         else:
-            again = f"{night_command(snapshot.store, known, night)} writes it anew"
+            again = f"{night_command(snapshot.store, known, night)} rewrites it"
             found.append(Damage(path, "record", reason, again))
     return found
 
 
 def _is_champion_lost(snapshot: Snapshot) -> bool:
-    """Whether no night can be judged before the champion's file is put right."""
+    """Whether the champion's file is damaged or lost, so that no night can be judged."""
     try:
         read_champion(snapshot.store)
     except DataError:
@@ -143,7 +143,7 @@ def _is_champion_lost(snapshot: Snapshot) -> bool:
 
 
 def _was_begun(snapshot: Snapshot, night: str, ended: NightRecord | None) -> bool:
-    """Whether there are files that a night without a state.json has not."""
+    """Whether files exist that a night gets only after its state.json."""
     return ended is not None or snapshot.store.exists(scores_path(night)) or bool(run_files(snapshot.store, night))
 
 
@@ -158,7 +158,7 @@ def _check_spec(snapshot: Snapshot, night: str, record: Attempt | None) -> list[
 
 
 def _spec_damage(data: bytes | None, path: str, night: str, record: Attempt | None) -> str | None:
-    """What is wrong with the bytes of a night's spec."""
+    """Returns what is wrong with the bytes of a night's spec."""
     if data is None:
         return "missing"
     try:
@@ -174,7 +174,7 @@ def _spec_damage(data: bytes | None, path: str, night: str, record: Attempt | No
 
 
 def _copy_of(snapshot: Snapshot, night: str, record: Attempt | None) -> bytes | None:
-    """The spec as another night keeps it, the very same file if there is one."""
+    """Returns the spec as another night has it, preferably the identical file."""
     copies = []
     for other in list_nights(snapshot.store):
         path = f"{folder_of(other)}/spec.toml"
@@ -201,7 +201,7 @@ def _check_scores(snapshot: Snapshot, night: str, ended: NightRecord | None, kno
 
 
 def _measured(snapshot: Snapshot, night: Night, sha256: str) -> bytes:
-    """The scores as they were.
+    """Returns the file of scores, measured again to the same bytes.
 
     Raises:
         DamagedRecord: trials of the night are lost, or this version of pyarrow writes other bytes.
@@ -221,7 +221,9 @@ def _check_pruned(snapshot: Snapshot) -> list[Damage]:
     except DamagedRecord as error:
         if not is_ours(THROUGH, data):
             return [foreign(THROUGH)]
-        remedy = "the next night that deletes old ones writes it again; until then their dates may be told as missed"
+        remedy = (
+            "the next night that deletes old ones writes it again; until then their dates may be reported as missed"
+        )
         return [Damage(THROUGH, "record", _reason(error, THROUGH), remedy, (THROUGH,))]
     return []
 
@@ -237,7 +239,7 @@ def _check_lock(snapshot: Snapshot) -> list[Damage]:
 
 
 def _check_champion(snapshot: Snapshot) -> list[Damage]:
-    """The file that names the champion; its night's own files are checked with those of all nights."""
+    """Checks the file that names the champion; the files of its night are checked like those of any night."""
     store = snapshot.store
     try:
         champion, _ = read_champion(store)

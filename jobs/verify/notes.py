@@ -43,7 +43,7 @@ def notes_of(
 
 
 def _finishing(snapshot: Snapshot, folder: str, stored: Collection[str]) -> str:
-    """The command that writes the summary of a run that has none. It makes an earlier run the current one."""
+    """Returns the command that writes a run's missing summary. It makes an earlier run the current one."""
     name = folder.removeprefix("runs/")
     if name.startswith(run_name("")):
         night = name.removeprefix(run_name(""))

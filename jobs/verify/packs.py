@@ -1,7 +1,7 @@
-"""Checks the files of a pack: its rows, its weights, and whether both are of the trials that its name is the digest of.
+"""Checks the files of a pack: its rows, its weights, and whether both hold the trials whose digest is its name.
 
-A pack is one unit: where one of its files is damaged both are deleted, and its trials are trained again to the
-same bits. Undamaged numbers that no spec in the store could bring back are kept.
+A pack is one unit: if one of its files is damaged, both are deleted, and its trials are trained again to the
+same bits. Intact numbers that no spec in the store can restore are kept.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sumsquares.jobs.results.pack_files import (
     decode_pack,
     decode_weights,
     pack_id_of,
+    variant_columns,
     weights_digest,
 )
-from sumsquares.jobs.results.stored import variant_columns
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
@@ -54,7 +54,7 @@ def check_pack(snapshot: Snapshot, pack: str) -> list[Damage]:
     if weights is not None and not is_ours(weights_path, weights):
         return [foreign(weights_path)]
     if not snapshot.references.are_named(ids):
-        by_hand = f"{snapshot.references.training(ids)}; or delete it and {rows_path}, whose numbers are whole"
+        by_hand = f"{snapshot.references.training(ids)}; or delete it and {rows_path}, whose numbers are intact"
         return [Damage(weights_path, "weights", reason, by_hand)]
     return [Damage(weights_path, "weights", reason, *_again(snapshot, ids, _both(snapshot, pack)))]
 
@@ -115,13 +115,13 @@ def _weights_damage(weights: bytes, table: pa.Table, ids: Sequence[str], path: s
 
 
 def _both(snapshot: Snapshot, pack: str) -> tuple[str, ...]:
-    """The files of a pack that may be deleted, the rows first: without them the pack doesn't count."""
+    """Returns the files of a pack that may be deleted, the rows first: without them the pack doesn't count."""
     paths = (f"trials/{pack}.parquet", f"trials/{pack}.safetensors")
     return tuple(path for path in paths if (data := snapshot.get(path)) is not None and is_ours(path, data))
 
 
 def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The remedy for trials that are trained again, and what is deleted first."""
+    """Returns the remedy for trials that must be trained again, given what is deleted first."""
     remedy = (
         snapshot.references.training(ids)
         if ids
@@ -131,7 +131,7 @@ def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> 
 
 
 def _named_inside(weights: bytes) -> list[str]:
-    """The trial ids in the header of a possibly damaged file; none if they can't be read."""
+    """Returns the trial ids in the header of a possibly damaged file; none if they can't be read."""
     try:
         header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
         return [str(each) for each in json.loads(header["__metadata__"]["trial_ids"])]
@@ -140,7 +140,7 @@ def _named_inside(weights: bytes) -> list[str]:
 
 
 def _wrong_columns(snapshot: Snapshot, table: pa.Table) -> str | None:
-    """The first column that contradicts the trials of these ids, as far as specs name them."""
+    """Returns the first column that contradicts the trials of these ids, as far as specs name them."""
     known = [snapshot.references.trials.get(trial_id) for trial_id in table["trial_id"].to_pylist()]
     of_variant = {found[0].variant.digest: variant_columns(found[0].variant) for found in known if found}
     rows = [index for index, found in enumerate(known) if found]

@@ -41,7 +41,7 @@ class References:
 
     @cached_property
     def trials(self) -> dict[str, tuple[Trial, Reference]]:
-        """The trials that specs name, by id, each with the first spec that names it."""
+        """Returns the trials that specs name, by id, each with the first spec that names it."""
         found: dict[str, tuple[Trial, Reference]] = {}
         seen: set[str] = set()
         for each in self.all:
@@ -53,7 +53,7 @@ class References:
 
     @cached_property
     def datasets(self) -> dict[str, DatasetSpec]:
-        """The datasets that specs name, by digest."""
+        """Returns the datasets that specs name, by digest."""
         return {dataset.digest: dataset for each in self.all for dataset in each.spec.datasets}
 
     def are_named(self, trial_ids: Iterable[str]) -> bool:
@@ -61,7 +61,7 @@ class References:
         return all(trial_id in self.trials for trial_id in trial_ids)
 
     def training(self, trial_ids: Sequence[str]) -> str:
-        """The remedy: which commands train these trials again."""
+        """Returns the remedy: the commands that train these trials again."""
         commands = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
         if not commands:
             return "no run or night of this store names its trials: run the spec that trained them"
@@ -78,16 +78,16 @@ def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> Refe
 
 
 def night_command(store: Store, night: Night | None, name: str) -> str:
-    """The command that starts a night again: with the spec that it keeps, if that is undamaged."""
-    night = night or _told_by_its_run(store, name)
+    """Returns the command that starts a night again: with its stored spec, if that is intact."""
+    night = night or _from_its_run(store, name)
     if night is None or "://" in store.root:
         return rerun_command(store, name)
     words = ["nightly", f"{store.root}/{folder_of(name)}/spec.toml", "--date", str(date_of(name))]
     return typed(store, *words, *(["--fresh-data"] if night.fresh else []))
 
 
-def _told_by_its_run(store: Store, name: str) -> Night | None:
-    """The night if its spec and that of its run are undamaged: the latter tells whether its data were fresh."""
+def _from_its_run(store: Store, name: str) -> Night | None:
+    """Returns the night if its spec and that of its run are intact: the latter shows whether its data were fresh."""
     spec, run = _stored(store, f"{folder_of(name)}/spec.toml"), _stored(store, f"{run_folder(run_name(name))}/{SPEC}")
     if spec is None or run is None:
         return None
@@ -96,14 +96,14 @@ def _told_by_its_run(store: Store, name: str) -> Night | None:
 
 
 def run_command(store: Store, verb: str, folder: str) -> str:
-    """The command for the spec in a run's folder; from a bucket the spec has to be fetched first."""
+    """Returns the command for the spec in a run's folder; from a bucket, the spec must be fetched first."""
     if "://" in store.root:
         return f"`sumsquares {verb}` with a copy of {store.root}/{folder}/{SPEC} and this store"
     return typed(store, verb, f"{store.root}/{folder}/{SPEC}")
 
 
 def known_night(store: Store, night: str) -> Night | None:
-    """The night if its spec and records are undamaged, else None."""
+    """Returns the night if its spec and records are intact, else None."""
     try:
         return stored_night(store, night)
     except DataError:
@@ -127,7 +127,7 @@ def _runs(store: Store, folders: Sequence[str]) -> Iterator[Reference]:
 
 
 def _stored(store: Store, path: str) -> JobSpec | None:
-    """The spec at a path if it is undamaged, else None."""
+    """Returns the spec at a path if it is intact, else None."""
     try:
         return parse_stored(store.get(path), path)
     except (FileNotFoundError, SpecError, DataError):

@@ -90,16 +90,16 @@ def _apply(store: Store, damage: Damage) -> bool:
     for path in damage.deletes:
         store.delete(path)
     for path, data in files.items():
-        if not _is_in_the_way(store, path, data):
+        if not _is_foreign(store, path, data):
             store.put(path, data)
     return damage.is_repairable
 
 
-def _is_in_the_way(store: Store, path: str, anew: bytes) -> bool:
-    """Whether something foreign is there; a check of its own reports it."""
+def _is_foreign(store: Store, path: str, data: bytes) -> bool:
+    """Whether something foreign is where `data` should be written; a check of its own reports it."""
     try:
         there = store.get(path)
-        return not is_ours(path, there) and not anew.startswith(there)
+        return not is_ours(path, there) and not data.startswith(there)
     except FileNotFoundError:
         return False
     except ForeignFile:

@@ -1,4 +1,4 @@
-"""The job.toml of a run: whether it is the spec that belongs in the folder, and what it can be restored from."""
+"""Checks the job.toml of a run: whether it is the spec that belongs in the folder, and what can restore it."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def _kept_folder(spec: JobSpec) -> str:
 
 
 def spec_damage(run: RunFolder, summary: dict[str, Any] | None, reason: str) -> Damage:
-    """A damaged or missing spec: restored from the night, or from a copy in the report, else left to a person."""
+    """Returns the damage of a spec: restored from the night or from a copy in the report, else left to the user."""
     path, night = f"{run.folder}/{SPEC}", run.night
     if night is not None:
         return Damage(path, "spec", reason, "", rewrites=lambda: {path: seal_text(night.trained.source_text)})
     if run.night_id is not None:
-        again = f"{night_command(run.snapshot.store, None, run.night_id)} writes it anew"
+        again = f"{night_command(run.snapshot.store, None, run.night_id)} rewrites it"
         return Damage(path, "spec", reason, again)
     if (copy := copy_of(run, summary)) is not None:
         return Damage(path, "spec", reason, "", rewrites=lambda: {path: copy})
@@ -94,7 +94,7 @@ def spec_damage(run: RunFolder, summary: dict[str, Any] | None, reason: str) -> 
 
 
 def _rename(run: RunFolder, spec: JobSpec) -> str:
-    """The remedy for a folder that was renamed or copied by hand."""
+    """Returns the remedy for a folder that was renamed or copied by hand."""
     to, root = _kept_folder(spec) if run.is_kept else run_folder(spec.name), run.snapshot.store.root
     if run.snapshot.store.list(to):
         return f"move the folder {root}/{run.folder} out of the store: {to} is there, too"
@@ -102,7 +102,7 @@ def _rename(run: RunFolder, spec: JobSpec) -> str:
 
 
 def copy_of(run: RunFolder, summary: dict[str, Any] | None, is_exact: bool = False) -> bytes | None:
-    """The spec that belongs there, found in the report or in the damaged file itself.
+    """Returns the spec that belongs there, found in the report or in the damaged file itself.
 
     It must be the very file that an undamaged summary names. Where no summary names it, and it needn't be exact, its
     digest must be the one that the summary states or, if that is damaged too, the report.
@@ -125,12 +125,12 @@ def _texts(run: RunFolder) -> Iterator[bytes]:
 
 
 def _stated(run: RunFolder) -> set[str]:
-    """The spec digests that the report states."""
+    """Returns the spec digests that the report states."""
     return {each.decode() for each in _STATED.findall(run.files.get("report.html", b""))}
 
 
 def _digest_in(run: RunFolder, copy: bytes) -> str | None:
-    """The digest of a text, if it is a valid spec of this folder."""
+    """Returns the digest of a text, if it is a valid spec of this folder."""
     try:
         spec = parse_stored(copy, SPEC)
     except SpecError:
@@ -139,12 +139,12 @@ def _digest_in(run: RunFolder, copy: bytes) -> str | None:
 
 
 def delete_by_hand(run: RunFolder) -> str:
-    """The remedy for a folder that nothing can restore."""
+    """Returns the remedy for a folder that nothing can restore."""
     return f"put a copy of it back, or delete the folder {run.snapshot.store.root}/{run.folder}: no other file needs it"
 
 
 def spec_of(run: RunFolder) -> JobSpec | None:
-    """The spec in the folder if it can be read, whichever run it is of."""
+    """Returns the spec in the folder if it can be read, whichever run it is of."""
     try:
         return parse_stored(run.files.get(SPEC, b""), SPEC)
     except SpecError:

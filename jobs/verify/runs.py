@@ -1,6 +1,6 @@
 """Checks the files of a run, of an earlier run that is kept, or of a night's run: what follows from the spec.
 
-A sealed summary.json names the other files. Where one of them is damaged all that follow from the spec are deleted, the
+A sealed summary.json names the other files. If one of them is damaged, all that follow from the spec are deleted, the
 summary first: a run without them counts as unfinished. Files of an earlier version have no seal: fewer faults are
 found there.
 """
@@ -66,7 +66,7 @@ def check_run(snapshot: Snapshot, folder: str) -> list[Damage]:
 
 
 def _summary(run: RunFolder) -> tuple[dict[str, Any] | None, str | None]:
-    """The summary's content, and what is wrong with it."""
+    """Returns the summary's content, and what is wrong with it."""
     data, path = run.files.get(SUMMARY), f"{run.folder}/{SUMMARY}"
     if data is None:
         return None, None
@@ -75,12 +75,12 @@ def _summary(run: RunFolder) -> tuple[dict[str, Any] | None, str | None]:
     except DamagedRecord as error:
         return None, str(error).removeprefix(f"{path}: ")
     if not found["files"] and (json.dumps(json.loads(data), indent=1) + "\n").encode() != data:
-        return None, "damaged, it says the right things in other bytes than were written"
+        return None, "damaged, its content is valid, but in other bytes than were written"
     return found, None
 
 
 def _contradiction(run: RunFolder, spec: JobSpec | None, summary: dict[str, Any]) -> str | None:
-    """How an undamaged summary contradicts the undamaged spec beside it."""
+    """Returns how an intact summary contradicts the intact spec beside it."""
     if spec is None:
         return None
     if summary["spec_digest"] != spec.digest:
@@ -92,30 +92,32 @@ def _contradiction(run: RunFolder, spec: JobSpec | None, summary: dict[str, Any]
 
 
 def _derived(run: RunFolder, name: str, reason: str) -> Damage:
-    """A damaged or missing file that follows from the spec."""
+    """Returns the damage of a file that follows from the spec."""
     path, data = f"{run.folder}/{name}", run.files.get(name)
     if data is not None and not is_ours(path, data):
         return foreign(path)
     if run.is_kept:
         return _derived_of_kept(run, path, reason)
     if not run.has_spec:
-        return Damage(path, "summary", reason, f"first put {run.folder}/{SPEC} right, see there: it follows from that")
+        return Damage(
+            path, "summary", reason, f"restore {run.folder}/{SPEC} first, see its own entry: this file follows from it"
+        )
     all_of_it = {each: run.files[each] for each in DERIVED if each in run.files}
     deletes = tuple(f"{run.folder}/{each}" for each, has in all_of_it.items() if is_ours(f"{run.folder}/{each}", has))
     return Damage(path, "summary", reason, _again(run), deletes)
 
 
 def _derived_of_kept(run: RunFolder, path: str, reason: str) -> Damage:
-    """No run rewrites the summary of an earlier one, so repair does, if the store has all of its trials."""
+    """Returns the same for an earlier run, which no run rewrites: repair does, if the store has all of its trials."""
     spec = spec_of(run)
     if spec is None or not is_spec_of(spec, run.folder):
         return Damage(path, "summary", reason, delete_by_hand(run))
     train = run_command(run.snapshot.store, "train", run.folder)
-    otherwise = f"{train}, then {typed(run.snapshot.store, 'verify', '--repair')} writes it anew"
+    otherwise = f"{train}, then {typed(run.snapshot.store, 'verify', '--repair')} rewrites it"
     if not run.snapshot.are_stored(spec):
         return Damage(path, "summary", reason, otherwise)
-    anew = partial(_rebuilt, run.snapshot.store, run.folder, spec)
-    return Damage(path, "summary", reason, "", rewrites=anew, fallback=otherwise)
+    rebuilt = partial(_rebuilt, run.snapshot.store, run.folder, spec)
+    return Damage(path, "summary", reason, "", rewrites=rebuilt, fallback=otherwise)
 
 
 def _rebuilt(store: Store, folder: str, spec: JobSpec) -> dict[str, bytes]:
@@ -152,7 +154,7 @@ def _check_named(run: RunFolder, summary: dict[str, Any]) -> list[Damage]:
 
 
 def _check_old(run: RunFolder) -> list[Damage]:
-    """Checks files that no hash covers: whether they can be read to their end."""
+    """Checks that files which no hash covers can be read to their end."""
     table, page = run.files.get("summary.parquet"), run.files.get("report.html")
     wrong = []
     if table is not None:

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.nights import folder_of, list_nights, run_name
-from sumsquares.jobs.results.stored import OF_TRIAL, SCHEMA, Results, read_results
+from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, is_folder_of_ours, unit_of
 from sumsquares.jobs.storage.ours import is_ours
@@ -55,7 +56,7 @@ class Scan:
     damage: dict[Unit, list[Damage]]
     """By unit; undamaged units are left out."""
     foreign: tuple[str, ...]
-    """Files that aren't ours and stand in the place of none of ours."""
+    """Foreign files that aren't in the place of one of ours."""
     units: frozenset[Unit]
     """All units that were checked."""
     results: Results
@@ -63,8 +64,8 @@ class Scan:
 
 
 def scan(store: Store, say: Callable[[str], None]) -> Scan:
-    """Checks everything and changes nothing. A file that can't be read is reported, and the scan goes on."""
-    # What is there, and which units have to be there.
+    """Checks everything and changes nothing. A file that can't be read is reported, and the scan continues."""
+    # What exists, and which units must exist.
     store = TolerantStore(store.root)
     sizes, folders = _listing(store)
     units = {path: unit_of(path) for path in sizes}
@@ -72,9 +73,9 @@ def scan(store: Store, say: Callable[[str], None]) -> Scan:
         return _blocked(store, say, sizes)
     nights = [night for night in list_nights(store) if not {folder_of(night), _run_of(night)} & sizes.keys()]
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
-    # The specs, which tell what everything else has to be.
+    # The specs: they determine what everything else must be.
     references = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
-    results = read_results(store, OF_TRIAL)
+    results = read_trials(store)
     stored = frozenset(results.table["trial_id"].to_pylist())
     snapshot = Snapshot(store, references, stored, ReadProgress(sum(sizes.values()), say))
     # Packs first: a trial in a damaged pack is not stored, which decides the remedies for runs and nights.
@@ -100,14 +101,14 @@ def _damage(snapshot: Snapshot, units: set[Unit]) -> dict[Unit, list[Damage]]:
 
 
 def _lost(results: Results, damage: Mapping[Unit, object]) -> set[str]:
-    """Trials with readable rows in a damaged pack: repair removes them, or their models are gone."""
+    """Returns the trials with readable rows in a damaged pack: repair removes them, or their models are lost."""
     packs = pa.array([name for _, name in damage], pa.string())
     rows = results.table.filter(pc.is_in(results.table["pack"], value_set=packs))
     return set(rows["trial_id"].to_pylist())
 
 
 def _expected(nights: Sequence[str]) -> set[Unit]:
-    """The units that a store with these nights must have."""
+    """Returns the units that a store with these nights must have."""
     runs = {("run", _run_of(night)) for night in nights}
     return {("night", night) for night in nights} | runs | ({("record", CHAMPION)} if nights else set())
 
@@ -117,7 +118,7 @@ def _run_of(night: str) -> str:
 
 
 def _blocked(store: Store, say: Callable[[str], None], sizes: Mapping[str, int]) -> Scan:
-    """The scan of a store in which a file stands in the place of a top folder: it finds that alone."""
+    """Returns the scan of a store in which a file is in the place of a top folder: only that is reported."""
     files = {path: sizes[path] for path in sorted(AREAS & sizes.keys())}
     damage = {("place", path): [foreign(path, _NO_FOLDER)] for path in files}
     snapshot = Snapshot(store, References(()), frozenset(), ReadProgress(0, say))
@@ -154,10 +155,10 @@ def _is_foreign(snapshot: Snapshot, damage: Damage) -> bool:
     if data is None or is_ours(damage.path, data):
         return False
     try:
-        anew = damage.rewrites() if damage.rewrites is not None else {}
+        rewritten = damage.rewrites() if damage.rewrites is not None else {}
     except DataError:
         return True
-    return not anew.get(damage.path, b"").startswith(data)  # what was cut off early may hold no word of ours yet
+    return not rewritten.get(damage.path, b"").startswith(data)  # a file that was cut off early may lack our marks
 
 
 def _listing(store: Store) -> tuple[dict[str, int], list[str]]:
@@ -175,7 +176,7 @@ def _listing(store: Store) -> tuple[dict[str, int], list[str]]:
 
 
 def _links(found: Mapping[str, int], folders: Sequence[str]) -> list[str]:
-    """Folders of ours that are listed as files too: a listing doesn't follow links."""
+    """Returns our folders that are listed as files too: a listing doesn't follow links."""
     return [path for path in folders if path in found and is_folder_of_ours(path)]
 
 
@@ -192,7 +193,7 @@ def _each_once(damage: Mapping[Unit, list[Damage]]) -> dict[Unit, list[Damage]]:
 
 
 def _doubled(results: Results) -> list[Damage]:
-    """Trials that two packs have with different numbers."""
+    """Returns the trials that two packs have with different numbers."""
     found = []
     for problem in results.problems:
         if problem.kind == "doubled":
@@ -202,7 +203,7 @@ def _doubled(results: Results) -> list[Damage]:
 
 
 def _out_of_place(folders: Sequence[str], units: Mapping[str, Unit | None]) -> list[Damage]:
-    """Folders in the place of a file, and files in the place of a folder."""
+    """Returns folders in the place of a file, and files in the place of a folder."""
     files = [path for path in units if is_folder_of_ours(path)]
     found = [foreign(path, f"a folder {_NO_FILE}") for path in folders if unit_of(path) is not None]
     return found + [foreign(path, _NO_FOLDER) for path in files]

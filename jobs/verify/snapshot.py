@@ -16,7 +16,7 @@ from sumsquares.jobs.verify.references import References
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EIO}
 LINE_SECONDS = 5.0
-"""Between two lines of progress."""
+"""Seconds between two lines of progress."""
 
 
 class UnreadableFile(ForeignFile):
@@ -56,7 +56,7 @@ class ReadProgress:
     """Bytes of all files."""
     say: Callable[[str], None]
     done: int = 0
-    _told: float = field(default_factory=time.monotonic)
+    _reported: float = field(default_factory=time.monotonic)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _seen: set[str] = field(default_factory=set)
 
@@ -67,8 +67,8 @@ class ReadProgress:
                 return
             self._seen.add(path)
             self.done += size
-            if time.monotonic() - self._told > LINE_SECONDS:
-                self._told = time.monotonic()
+            if time.monotonic() - self._reported > LINE_SECONDS:
+                self._reported = time.monotonic()
                 self.say(f"{self.done:,} of {self.total:,} bytes read")
 
 
