@@ -87,7 +87,7 @@ def _deviation(variance: Fraction) -> float:
 
 def target_moments(task: Task, n_numbers: int, largest: int) -> tuple[Fraction, Fraction]:
     """Returns mean and variance of the target over independent numbers uniform on 1..largest, exact."""
-    power = 2 if task in ("square", "sum_of_squares") else 1
+    power = {"sum": 1, "product": 1, "square": 2, "sum_of_squares": 2}[task]
     mean, second = _power_mean(power, largest), _power_mean(2 * power, largest)
     if task == "product":
         return mean**n_numbers, second**n_numbers - mean ** (2 * n_numbers)

@@ -29,6 +29,8 @@ def _term(task: Task, numbers_N: Integers) -> NDArray[np.int64]:
     wide_N = numbers_N.astype(np.int64)
     if task in ("square", "sum_of_squares"):
         wide_N *= wide_N
+    else:
+        assert task in ("sum", "product"), task
     return wide_N
 
 
@@ -40,4 +42,7 @@ def target_range(task: Task, n_numbers: int, low: int, high: int) -> tuple[int, 
 def _of_equal_numbers(task: Task, n_numbers: int, number: int) -> int:
     if task == "product":
         return int(number**n_numbers)
-    return n_numbers * (number if task == "sum" else number**2)
+    if task == "sum":
+        return n_numbers * number
+    assert task in ("square", "sum_of_squares"), task
+    return int(n_numbers * number**2)

@@ -9,8 +9,6 @@ import sys
 from typing import NoReturn
 
 from sumsquares.cluster.signals import STOPPING, stop_on_signals
-from sumsquares.jobs import exits
-from sumsquares.jobs.cli import streams
 
 
 def main() -> NoReturn:
@@ -35,6 +33,9 @@ def command() -> int:
 
 
 def _guarded() -> int:
+    from sumsquares.jobs import exits
+    from sumsquares.jobs.cli import streams
+
     with streams.guarded():
         try:
             from sumsquares.jobs.cli.main import app

@@ -38,6 +38,10 @@ TORCH = {"jobs/results/models.py"}
 """Beside the engines: it loads a trained model as a torch.nn.Sequential."""
 
 
+BY_NAME = {"jobs/engines/choice.py"}
+"""It imports the engine that is chosen by its name."""
+
+
 def name_of(path: Path) -> str:
     """A source file from the root of the repository on."""
     return path.relative_to(ROOT).as_posix()
@@ -89,6 +93,15 @@ def test_every_room_of_jobs_has_its_place():
     """It is in the list above; the only file in `jobs` itself is exits.py."""
     rooms = {path.relative_to(ROOT / "jobs").parts[0].removesuffix(".py") for path in (ROOT / "jobs").glob("**/*.py")}
     assert rooms == {"__init__"}.union(*ROOMS)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not name_of(path).startswith("sumsquares/")], ids=name_of)
+def test_no_import_hides_an_arrow(path):
+    """No package is imported as a whole, to be looked into later, and no module by a name that is made at run time."""
+    whole = {"sumsquares", "sumsquares.*", "sumsquares.__main__", *(f"sumsquares.{name}" for name in PACKAGES)}
+    assert not imports(path) & whole
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert name_of(path) in BY_NAME or not calls & {"__import__", "import_module", "importlib.import_module"}
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)

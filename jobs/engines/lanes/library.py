@@ -9,6 +9,7 @@ Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Library:
 
     def arrays_of(self, optimizer: str) -> int:
         """Arrays of state that an optimizer keeps: numbers per parameter."""
-        return int(self._functions.lanes_optimizer_state(ctypes.c_int64(self.optimizers.index(optimizer))))
+        return int(self._functions.lanes_optimizer_state(ctypes.c_int64(_place(self.optimizers, "optimizer", optimizer))))
 
     @property
     def fused(self) -> bool:
@@ -141,7 +142,7 @@ class Library:
         self._call(
             f"lanes_train_{_SUFFIXES[kind]}",
             *self._shape(program),
-            ctypes.c_int64(self.optimizers.index(program.optimizer)),
+            ctypes.c_int64(_place(self.optimizers, "optimizer", program.optimizer)),
             ctypes.c_int64(S),
             *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.bias_corrections_2S)),
             ctypes.c_int64(M),
@@ -179,7 +180,7 @@ class Library:
             ctypes.c_int64(program.inputs),
             ctypes.c_int64(len(hidden)),
             hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
-            ctypes.c_int64(self.activations.index(program.activation)),
+            ctypes.c_int64(_place(self.activations, "activation", program.activation)),
             ctypes.c_int64(LAYOUTS.index(self.layout)),
         )
 
@@ -219,6 +220,13 @@ def load() -> Library | str:
     except OSError as error:
         built = any(path_of(variant).exists() for variant in VARIANTS)
         return str(error) if built else "it was not built when sumsquares was installed, for want of a C++ compiler"
+
+
+def _place(names: Sequence[str], kind: str, name: str) -> int:
+    """Returns the number by which the kernel knows a name."""
+    if name not in names:
+        raise ValueError(f"the lanes kernel has no {kind} {name!r}, only {', '.join(names)}; CONTRIBUTING says how to add it")
+    return names.index(name)
 
 
 def _check(name: str, array: Array, kind: str, shape: tuple[int, ...]) -> None:
