@@ -61,7 +61,7 @@ def _no_memory(error: MemoryError) -> str:
     from sumsquares.jobs.machine.memory import UNKNOWN, available_memory
 
     free = available_memory()
-    room = "" if free >= UNKNOWN else f", of which this process may still take {free >> 20:,} MiB"
+    room = "" if free >= UNKNOWN else f", this process may still allocate {free >> 20:,} MiB"
     asked = f" ({error})" if str(error) else ""
     remedy = "give it more memory, or ask for less: fewer --workers, a lower --memory-limit, fewer rows or trials"
     return f"not enough memory{room}{asked}: {remedy}; then run again: what was committed is kept"

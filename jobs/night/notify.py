@@ -1,6 +1,6 @@
 """Notifications: the events of nights, and the hook, a command of the user's that is run for each of them.
 
-The hook runs without a shell and can't change how a night ended. A night that was killed can't notify anybody. The next
+The hook runs without a shell and can't change how a night ended. A night that was killed can't notify anyone. The next
 one does: it holds the lock, so it knows that the killed one is gone.
 """
 

@@ -1,6 +1,6 @@
 """Names of what killed processes leave behind in a store, and from which age on it may be deleted.
 
-These are temporary files, probes and lock files that nobody holds. folder.py and bucket.py delete them.
+These are temporary files, probes and lock files without a holder. folder.py and bucket.py delete them.
 """
 
 import re
