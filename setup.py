@@ -6,6 +6,7 @@ needed. Without a compiler the installation succeeds, and the torch engine is us
 
 import hashlib
 import platform
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -15,6 +16,11 @@ FOLDER = Path("sumsquares/jobs/engines/lanes")
 SOURCES = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
 DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 """The digest of the sources. library.py compares it with the sources on disk, to detect an outdated build."""
+if not (FOLDER / "lanes.cpp").is_file():
+    sys.exit(
+        "sumsquares/jobs is no link to ../jobs: this checkout has no symbolic links. Run "
+        "`git config core.symlinks true && git checkout -- sumsquares`, or clone where links are supported."
+    )
 FLAGS = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing"]
 FLAGS += ["-fvisibility=hidden", "-Wno-ignored-attributes"]
 VARIANTS = {"baseline": []}

@@ -38,8 +38,8 @@ TORCH = {"jobs/results/models.py"}
 """Beside the engines: it loads a trained model as a torch.nn.Sequential."""
 
 
-BY_NAME = {"jobs/engines/choice.py"}
-"""It imports the engine that is chosen by its name."""
+BY_NAME = {"jobs/engines/choice.py", "jobs/storage/bucket.py"}
+"""They import the engine that is chosen and the errors of the object store by name."""
 
 
 def name_of(path: Path) -> str:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from lanes_builds import builds, named, needs_lanes
+from test_spec import OTHER
 
 from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.commands.run import run
+from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines import activations, choice, optimizers
 from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.lanes.library import MOST_STATE
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import lr_factors
+from sumsquares.jobs.engines.state import PerModel
+from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.spec import axes
+from sumsquares.jobs.stages.placement import IN_PROCESS
+from sumsquares.jobs.storage.store import Store
 
 ROOT = Path(__file__).parent.parent
 BUILDS = named(builds())
@@ -108,3 +116,27 @@ def test_the_recipes_name_files_and_lists_that_exist():
         assert texts, step
         for name in (name for name in quoted if "/" not in name):
             assert any(re.search(rf"\b{name}\b", text) for text in texts), (name, step)
+
+
+@pytest.mark.parametrize("name", [name for name in axes.AXES if name != "normalize"])
+def test_each_hyperparameter_reaches_the_engines(name):
+    """By the program of a pack or the values of its models; the scaling is applied to the rows before."""
+    assert name in {field.name for field in (*fields(Program), *fields(PerModel))}
+
+
+@pytest.mark.parametrize("engine", ["torch", pytest.param("lanes", marks=needs_lanes)])
+@pytest.mark.parametrize("name", axes.AXES)
+def test_another_value_of_a_hyperparameter_trains_another_network(name, engine, tmp_path):
+    """None is accepted and then ignored: a grid over it would compare a network with itself."""
+    text = f"""
+engine = "{engine}"
+name = "two"
+dataset = [{{ name = "squares", task = "square", largest = 50, rows = 40, test_rows = 10 }}]
+train = {{ hidden = [4], epochs = 2, batch_size = 20 }}
+grid = [{{ dataset = "squares" }}, {{ dataset = "squares", {name} = {OTHER[name]} }}]
+"""
+    (tmp_path / "spec.toml").write_text(text)
+    store = Store(str(tmp_path / "store"))
+    assert run(tmp_path / "spec.toml", 10, IN_PROCESS, Shared(store.root, json=False, quiet=True)) == 0
+    rows = read_trials(store).table.to_pylist()
+    assert len({row["rmse_train"] for row in rows}) == len(rows) == 2

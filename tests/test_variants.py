@@ -47,7 +47,9 @@ def lists_of(values: list[Any]) -> st.SearchStrategy[list[Any]]:
 
 SEEDS = st.one_of(st.integers(1, 3), st.lists(st.integers(0, 4), min_size=1, max_size=3, unique=True))
 DATASET_NAMES = {"dataset": lists_of(["sums", "squares"])}
-GRIDS = st.fixed_dictionaries(DATASET_NAMES, optional={name: lists_of(values) for name, values in VALUES.items()}).flatmap(
+GRIDS = st.fixed_dictionaries(
+    DATASET_NAMES, optional={name: lists_of(values) for name, values in VALUES.items()}
+).flatmap(
     # At most four axes: the product of all twelve has 41,472 variants.
     lambda grid: st.tuples(st.just({k: grid[k] for k in ["dataset", *list(grid)[1:5]]}), SEEDS)
 )

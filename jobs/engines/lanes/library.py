@@ -9,8 +9,8 @@ Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,7 +95,9 @@ class Library:
 
     def arrays_of(self, optimizer: str) -> int:
         """Arrays of state that an optimizer keeps: numbers per parameter."""
-        return int(self._functions.lanes_optimizer_state(ctypes.c_int64(_place(self.optimizers, "optimizer", optimizer))))
+        return int(
+            self._functions.lanes_optimizer_state(ctypes.c_int64(_place(self.optimizers, "optimizer", optimizer)))
+        )
 
     @property
     def fused(self) -> bool:
@@ -225,7 +227,9 @@ def load() -> Library | str:
 def _place(names: Sequence[str], kind: str, name: str) -> int:
     """Returns the number by which the kernel knows a name."""
     if name not in names:
-        raise ValueError(f"the lanes kernel has no {kind} {name!r}, only {', '.join(names)}; CONTRIBUTING says how to add it")
+        raise ValueError(
+            f"the lanes kernel has no {kind} {name!r}, only {', '.join(names)}; CONTRIBUTING says how to add it"
+        )
     return names.index(name)
 
 
