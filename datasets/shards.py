@@ -94,7 +94,7 @@ def decode_shard(data: bytes, spec: DatasetSpec, entry: ShardEntry) -> pa.Table:
     # One of the expected size is ours with a flipped byte: a fifth of all flips change what the footer says.
     if foreign and len(data) != entry.bytes:
         raise ForeignShard(
-            f"{entry.path} is no shard of dataset {spec.digest}: {'; '.join(foreign)}. "
+            f"{entry.path} is not a shard of dataset {spec.digest}: {'; '.join(foreign)}. "
             "Move the file away and generate the dataset again"
         )
     raise DamagedShard(

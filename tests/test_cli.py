@@ -220,7 +220,7 @@ def test_predict_names_missing_weights(ran, tmp_path):
         (["predict", "other", "3"], "no run 'other'"),
         (["predict", "small", "3", "--dataset", "cubes"], "it has: sums, squares"),
         (["predict", "small", "3", "--trial", "ffff"], "no trial 'ffff'"),
-        (["predict", "small", "3", "--dataset", "sums"], "1 can't be cut into rows"),
+        (["predict", "small", "3", "--dataset", "sums"], "a multiple of 2, not 1"),
         (["predict", "small", "-5"], "-5 is out of range: sums takes 0..100"),
         (["predict", "small", "3", "--jsn"], "--jsn"),
         (["predict", "../small", "3"], "no run '../small'"),

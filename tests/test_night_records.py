@@ -253,7 +253,7 @@ def test_a_champion_whose_run_is_gone_is_restored_by_the_printed_command(cli, st
 def test_a_champion_file_that_is_not_a_json_object_is_described_as_such(cli, store):  # noqa: F811
     """The message doesn't use Python's terms."""
     store.put(CHAMPION, b"[]")
-    assert "damaged, it is no JSON object: `sumsquares nightly rollback --to" in start(cli, "2026-11-03").err
+    assert "damaged, it is not a JSON object: `sumsquares nightly rollback --to" in start(cli, "2026-11-03").err
 
 
 SPECS = {
@@ -453,7 +453,7 @@ def test_a_run_named_champion_of_an_old_store_answers_until_there_is_a_night(cli
 @pytest.mark.parametrize("data", [b"9" * 5000, b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"{"])
 def test_invalid_json_is_described_without_terms_of_python(data):
     """Python's errors name functions and limits that don't help the reader."""
-    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is no JSON") as caught:
+    with pytest.raises(DamagedRecord, match=r"lock\.json: damaged, it is not JSON") as caught:
         unseal(data, "lock.json", "", TypeAdapter(dict))
     assert not [word for word in ("recursion", "sys.", "codec", "limit", "integer string") if word in str(caught.value)]
 

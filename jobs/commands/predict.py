@@ -256,7 +256,8 @@ def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
     if wrong := [number for number in numbers if not 0 <= number <= limit]:
         return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"
     if len(numbers) % dataset.n_numbers:
-        return f"{dataset.name} takes {dataset.n_numbers} numbers a row, so {len(numbers)} can't be cut into rows"
+        count = dataset.n_numbers
+        return f"{dataset.name} takes {count} numbers per row: give a multiple of {count}, not {len(numbers)}"
     return None
 
 

@@ -159,7 +159,9 @@ def rollback(store: Store, at: str, to: str | None = None) -> Champion:
     good = _may_return(store, found)
     if record is None or to not in good or not has_files(store, to):
         names = few_names([name for name in good if has_files(store, name)])
-        raise UsageError(f"{shown(to)} is no good night of {store.describe()} with all its files; there are: {names}")
+        raise UsageError(
+            f"{shown(to)} is not a good night of {store.describe()} with all its files; there are: {names}"
+        )
     return _move(store, found, version, record, Move("rollback", to, at))
 
 
@@ -178,7 +180,7 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
     if record is None:
         remedy = "`sumsquares nightly status` lists the nights; an unfinished one continues when it is started again"
         raise UsageError(
-            f"{shown(night)} is no finished night of {store.describe()}, so it can't be promoted: {remedy}"
+            f"{shown(night)} is not a finished night of {store.describe()}, so it can't be promoted: {remedy}"
         )
     if record.result == "failed":
         raise UsageError(f"night {night} can't be promoted: {record.message}")

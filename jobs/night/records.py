@@ -35,7 +35,7 @@ _CONFIG = ConfigDict(extra="allow", strict=True, frozen=True)
 
 def _checked(night: str) -> str:
     if not is_night(night):
-        raise ValueError(f"{night!r} is no night")
+        raise ValueError(f"{night!r} is not a night")
     return night
 
 

@@ -163,7 +163,7 @@ def _read_pack(
             return None, Problem("foreign", path, f"{path}: not one of our files: move it out of the store")
         return None, Problem("foreign" if is_foreign else "damaged", path, str(error))
     except _ODD as error:
-        reason = f"its seal is right, but it is no pack of this version ({type(error).__name__})"
+        reason = f"its seal is right, but it is not a pack of this version ({type(error).__name__})"
         return None, Problem("foreign", path, f"{path}: {reason}: move it out of the store")
     weights = _weights_of(path)
     # A listing is no snapshot: weights that were written while it was made may be missing in it.

@@ -50,7 +50,7 @@ def load_checkpoint(store: Store, pack_id: str, engine: str) -> State | None:
         optimizer_state = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
         return State(int(tensors["step"][0]), tensors["parameters"], optimizer_state, tensors["finite_steps"])
     except (*_ODD, safetensors.SafetensorError) as error:
-        log.warning("%s is damaged, it is no state (%s): the pack is trained anew", path, type(error).__name__)
+        log.warning("%s is damaged, it is not a checkpoint (%s): the pack is trained anew", path, type(error).__name__)
         return None
 
 
@@ -85,7 +85,7 @@ def damage_of(sealed: bytes, path: str) -> str | None:
     """Returns what is wrong with the bytes of a checkpoint, or None."""
     digest, data = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
-        return "its SHA-256 is another"
+        return "its SHA-256 doesn't match"
     try:
         owner = checkpoint_path(pack_id_of(json.loads(_about(data)["trial_ids"])))
     except _ODD:

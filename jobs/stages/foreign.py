@@ -43,7 +43,7 @@ def refuse_foreign(store: Store, paths: Iterable[str]) -> None:
     if foreign:
         names = few_names([f"{store.root}/{readable(path)}" for path in foreign])
         raise ForeignFile(
-            f"somebody else's content, none of ours, lies where files of ours are written: {names}; "
+            f"files of someone else lie where sumsquares writes its own: {names}; "
             "move it out of the store, then run again: nothing was written over"
         )
 

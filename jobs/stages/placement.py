@@ -176,7 +176,7 @@ def _range(text: str | None) -> tuple[int | None, int | None]:
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
     if match is None or high > MOST_WORKERS or (match[2] and not 1 <= low <= high):
         remedy = f"write 4, 2:8 for two and up to eight, or all; {MOST_WORKERS:,} at most"
-        raise UsageError(f"--workers {shown(text)} is no number of workers; {remedy}")
+        raise UsageError(f"--workers {shown(text)} is not a number of workers; {remedy}")
     return (low, high) if match[2] else (None, low)
 
 
@@ -192,6 +192,6 @@ def _amount(name: str, text: str) -> float:
     amount = float(text) if is_plain(text) else 0.0
     if not 0 < amount < math.inf:
         raise UsageError(
-            f"--resource {shown(f'{name}={text}')} is no amount; write a number above 0, such as {shown(f'{name}=1')}"
+            f"--resource {shown(f'{name}={text}')} is not an amount; write a number above 0: {shown(f'{name}=1')}"
         )
     return amount

@@ -25,7 +25,7 @@ def checked_path(path: str) -> str:
     """Returns the path if it stays inside the store, and else raises AddressError."""
     if not path.isprintable() or "\\" in path or any(_is_odd(part) for part in path.split("/")):
         example = "write a relative one such as 'trials/a.parquet'"
-        raise AddressError(f"{masked(path[:200])!r} is no path inside a store: {example}")
+        raise AddressError(f"{masked(path[:200])!r} is not a path inside a store: {example}")
     return path
 
 
@@ -62,7 +62,7 @@ def _as_text(address: str) -> str:
     except UnicodeEncodeError:
         encoding = sys.getfilesystemencoding()
         raise AddressError(
-            f"--store {address[:200]!a} is no text that a path can be in this locale ({encoding}): "
+            f"--store {address[:200]!a} cannot be a path in this locale ({encoding}): "
             "set PYTHONUTF8=1, or write another path"
         ) from None
 

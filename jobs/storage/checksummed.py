@@ -45,17 +45,17 @@ def read_json(data: bytes) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     except UnicodeDecodeError:
-        raise ValueError("it is no JSON: it is not UTF-8") from None
+        raise ValueError("it is not JSON: it is not UTF-8") from None
     except (ValueError, RecursionError):
-        raise ValueError("it is no JSON that we write: a number is too long, or it is nested too deep") from None
+        raise ValueError("it is not JSON that we write: a number is too long, or it is nested too deep") from None
 
 
 def _opened(data: bytes) -> dict[str, Any]:
     body = read_json(data)
     if not isinstance(body, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     stated = body.pop("sha256", None)
     if stated != _digest(body):
         raise ValueError("its SHA-256 is not the one that it states")
@@ -66,7 +66,7 @@ def _opened(data: bytes) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "it is no JSON that we write: it is nested too deep"
+        return "it is not JSON that we write: it is nested too deep"
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]

@@ -221,7 +221,9 @@ def load() -> Library | str:
         return library
     except OSError as error:
         built = any(path_of(variant).exists() for variant in VARIANTS)
-        return str(error) if built else "it was not built when sumsquares was installed, for want of a C++ compiler"
+        return (
+            str(error) if built else "it was not built, since there was no C++ compiler when sumsquares was installed"
+        )
 
 
 def _place(names: Sequence[str], kind: str, name: str) -> int:
