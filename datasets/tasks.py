@@ -29,8 +29,8 @@ def _term(task: Task, numbers_N: Integers) -> NDArray[np.int64]:
     wide_N = numbers_N.astype(np.int64)
     if task in ("square", "sum_of_squares"):
         wide_N *= wide_N
-    else:
-        assert task in ("sum", "product"), task
+        return wide_N
+    assert task in ("sum", "product"), task
     return wide_N
 
 

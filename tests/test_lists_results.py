@@ -56,10 +56,11 @@ METRIC = {
 TASK = {
     "datasets/tasks.py": {
         '"sum_of_squares"]': '"doubled_sum", ',
-        "    return wide_N\n": '    if task == "doubled_sum":\n        wide_N *= 2\n',
-        "    return n_numbers * (number": '    if task == "doubled_sum":\n        return 2 * n_numbers * number\n',
+        '    assert task in ("sum", "product")': '    if task == "doubled_sum":\n        return 2 * wide_N\n',
+        '    if task == "sum":\n': '    if task == "doubled_sum":\n        return 2 * n_numbers * number\n',
     },
     "datasets/normalize.py": {
+        '"sum": 1, "product"': '"doubled_sum": 1, ',
         "    return n_numbers * mean, ": '    if task == "doubled_sum":\n'
         "        return 2 * n_numbers * mean, 4 * n_numbers * (second - mean**2)\n",
     },

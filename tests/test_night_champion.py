@@ -92,7 +92,7 @@ def test_rollback_to_a_named_night_accepts_only_good_ones(store):
     same, worse = made_up(store, DAYS[2], "same"), made_up(store, DAYS[3], "worse")
     before = store.get(PATH)
     for wrong in (worse, "2026-01-01-0123456789ab"):
-        with pytest.raises(UsageError, match=f"no good night.*{ids[0]}, {ids[1]}, {same}"):
+        with pytest.raises(UsageError, match=f"not a good night.*{ids[0]}, {ids[1]}, {same}"):
             rollback(store, "now", wrong)
     assert store.get(PATH) == before
     assert rollback(store, "now", same).night == same
@@ -106,7 +106,7 @@ def test_a_night_can_be_accepted_whatever_the_gate_said_and_be_rolled_back_to_la
     assert (champion.night, champion.moves[-1], moved) == (worse, Move("accepted", worse, "now"), True)
     assert accept(store, worse, "later") == (champion, False)
     assert rollback(store, "now").night == ids[1]
-    with pytest.raises(UsageError, match=f"'{other}' is no good night.*{worse}"):
+    with pytest.raises(UsageError, match=f"'{other}' is not a good night.*{worse}"):
         rollback(store, "now", other)
     assert rollback(store, "now", worse).night == worse
 
@@ -120,8 +120,8 @@ def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(s
         store.delete(path)
     store.delete(f"nightly/{open_}/night.json")
     for night, said in (
-        ("2026-01-01-0123456789ab", "no finished night"),
-        (open_, "no finished night.*continues when it is started again"),
+        ("2026-01-01-0123456789ab", "not a finished night"),
+        (open_, "not a finished night.*continues when it is started again"),
         (failed, "can't be promoted: failed"),
         (gone, f"runs/night-{gone} is gone"),
     ):
@@ -155,7 +155,7 @@ def test_a_damaged_champion_is_named_and_a_rollback_to_a_night_repairs_it(store)
 def test_an_invalid_night_id_is_rejected_with_a_message_about_nights(store, name):
     """The message is about nights, not about paths, which nobody gave."""
     promoted(store, DAYS[:1])
-    with pytest.raises(UsageError, match=f"'{name}' is no finished night"):
+    with pytest.raises(UsageError, match=f"'{name}' is not a finished night"):
         accept(store, name, "now")
-    with pytest.raises(UsageError, match=f"'{name}' is no good night"):
+    with pytest.raises(UsageError, match=f"'{name}' is not a good night"):
         rollback(store, "now", name)

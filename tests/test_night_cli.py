@@ -174,7 +174,7 @@ def test_promote_makes_a_night_the_champion_and_says_so_once(cli, store, nights)
     assert (facts["night"], [move["kind"] for move in facts["moves"]]) == (worse, ["promoted", "promoted", "accepted"])
     unknown = cli("nightly", "promote", "2026-01-01-0123456789ab")
     assert (unknown.code, unknown.out) == (2, "")
-    assert "is no finished night" in unknown.err
+    assert "is not a finished night" in unknown.err
     assert nights[1] in cli("nightly", "rollback").out
 
 

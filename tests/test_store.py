@@ -242,7 +242,7 @@ def test_a_path_that_leaves_the_store_is_refused(tmp_path: Path, path: str) -> N
     """Absolute paths, parents, control characters and temporary names never reach the disk."""
     store = Store(str(tmp_path))
     for action in (store.get, store.exists, store.delete):
-        with pytest.raises(AddressError, match="no path inside a store"):
+        with pytest.raises(AddressError, match="not a path inside a store"):
             action(path)
     with pytest.raises(AddressError):
         store.put(path, b"")
