@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All syntax nodes of a file."""
+    return [*ast.walk(ast.parse(path.read_text()))]
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """All modules that a file imports, also inside functions, and what it imports from them as if it were one."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -100,7 +108,7 @@ def test_no_import_hides_an_arrow(path):
     """No package is imported as a whole, to be looked into later, and no module by a name that is made at run time."""
     whole = {"sumsquares", "sumsquares.*", "sumsquares.__main__", *(f"sumsquares.{name}" for name in PACKAGES)}
     assert not imports(path) & whole
-    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    calls = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
     assert name_of(path) in BY_NAME or not calls & {"__import__", "import_module", "importlib.import_module"}
 
 
@@ -114,7 +122,7 @@ def test_nothing_is_imported_by_the_name_of_its_folder(path):
 def test_nothing_that_runs_foreign_bytes_is_imported_or_called(path):
     """No pickle, marshal, eval, exec, torch.load or shell=True."""
     assert not distributions(path) & {"pickle", "marshal", "shelve", "yaml"}
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in ("eval", "exec", "torch.load", "os.system"), f"{path}: {called}"
