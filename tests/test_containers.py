@@ -80,8 +80,9 @@ def image():
 def specs(tmp_path_factory):
     """A folder of specs that the containers' user can read."""
     folder = tmp_path_factory.mktemp("specs")
-    endless = LONGER.replace("epochs = 1500", "epochs = 50000")
-    for name, text in (("small", SMALL), ("longer", LONGER), ("endless", endless)):
+    # Long enough that a worker still has work when the first result has been seen from outside its container.
+    longer, endless = (LONGER.replace("epochs = 1500", f"epochs = {epochs}") for epochs in (3000, 50000))
+    for name, text in (("small", SMALL), ("longer", longer), ("endless", endless)):
         (folder / f"{name}.toml").write_text(text)
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.getuid():
