@@ -43,7 +43,7 @@ def summarize_run(
 
     def on_lost(pack: str, error: Exception) -> None:
         """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples."""
-        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to train its pack again")
+        progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to retrain its pack")
         if writes:
             store.delete(f"trials/{pack}.safetensors")
 
