@@ -138,26 +138,13 @@ struct Square : OfSlope {
 enum class Activation : int64_t { LANES_ACTIVATIONS(LANES_MEMBER) COUNT };
 constexpr const char* ACTIVATION_NAMES = &LANES_ACTIVATIONS(LANES_NAME)[1];  // without the first comma
 
-inline bool keeps_slope(Activation activation) {
+// Calls work(kind) with an object of the activation's struct.
+template <class F>
+inline void visit(Activation activation, F work) {
   switch (activation) {
 #define LANES_CASE(NAME, KIND) \
   case Activation::KIND:       \
-    return KIND::KEEPS_SLOPE;
-    LANES_ACTIVATIONS(LANES_CASE)
-#undef LANES_CASE
-    default:
-      return false;
-  }
-}
-
-// Replaces pre-activations by activations, and writes the slopes of the activations that keep them.
-template <class T, class V = typename Lanes<T>::V>
-void activate(Activation activation, V* z, V* slope, long count) {
-  switch (activation) {
-#define LANES_CASE(NAME, KIND)                                                              \
-  case Activation::KIND:                                                                    \
-    for (long i = 0; i < count; i++) z[i] = KIND::template forward<T, V>(z[i], slope + i);  \
-    return;
+    return work(KIND());
     LANES_ACTIVATIONS(LANES_CASE)
 #undef LANES_CASE
     default:
@@ -165,18 +152,18 @@ void activate(Activation activation, V* z, V* slope, long count) {
   }
 }
 
-// Returns the derivative of the loss with respect to the pre-activation, given d, that with respect to the activation h.
+inline bool keeps_slope(Activation activation) {
+  bool keeps = false;
+  visit(activation, [&](auto kind) { keeps = kind.KEEPS_SLOPE; });
+  return keeps;
+}
+
+// Replaces pre-activations by activations, and writes the slopes of the activations that keep them.
 template <class T, class V = typename Lanes<T>::V>
-inline V backward(Activation activation, V h, const V* slope, V d) {
-  switch (activation) {
-#define LANES_CASE(NAME, KIND) \
-  case Activation::KIND:       \
-    return KIND::template backward<T, V>(h, slope, d);
-    LANES_ACTIVATIONS(LANES_CASE)
-#undef LANES_CASE
-    default:
-      return d;
-  }
+void activate(Activation activation, V* z, V* slope, long count) {
+  visit(activation, [=](auto kind) {
+    for (long i = 0; i < count; i++) z[i] = kind.template forward<T, V>(z[i], slope + i);
+  });
 }
 
 }  // namespace lanes

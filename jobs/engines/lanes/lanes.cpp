@@ -1,7 +1,6 @@
 // The C interface of the lanes kernel: arrays in NumPy's layout, and all models of a pack in one call.
 //
 // The functions that train and predict validate their arguments. They return 0, INVALID or MEMORY.
-#include <chrono>
 #include <exception>
 
 #include "layouts.h"
@@ -54,19 +53,10 @@ struct PerModel {
   int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
 };
 
-// Copies the rows and appends a 1 to the inputs of each, which the bias is the weight of.
-template <class T>
-std::vector<T> with_ones(const T* x, int64_t rows, int64_t inputs) {
-  std::vector<T> wide(size_t(rows * (inputs + 1)), T(1));
-  for (int64_t n = 0; n < rows; n++) std::copy_n(x + n * inputs, inputs, wide.data() + n * (inputs + 1));
-  return wide;
-}
-
-// Trains one group from step `from` to before step `to`. Returns the seconds that all but the first step took; the first
-// one also loads the caches.
+// Trains one group for all steps.
 template <class T, class Layout>
-double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, int64_t from, int64_t to,
-                   const T* x, const PerModel<T>& models, Network<T, Layout>& network) {
+void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, const PerModel<T>& models,
+                 Network<T, Layout>& network) {
   using V = typename Lanes<T>::V;
 
   // Parameters and state stay in vectors for all steps, and are copied back once.
@@ -78,20 +68,16 @@ double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Ste
     rate.has_decay |= rate.decay[l] != 0;
   }
 
-  const long inputs = group.shape.layers[0].inputs;
+  const long inputs = group.inputs();
   typename Lanes<T>::I finite{};
   network.transpose(p.data());
-  auto began = std::chrono::steady_clock::now();
-  for (int64_t s = from; s < to; s++) {
-    if (s == from + 1) began = std::chrono::steady_clock::now();
-
+  for (int64_t s = 0; s < steps.count; s++) {
     // The gradient of the mean squared error is 2 / rows times the sum over the rows, which come in tiles that fit the cache.
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
-    const V scale = broadcast<T>(T(2) / T(end - begin));
-    V squares{};
     for (long n = begin; n < end; n += network.tile())
-      network.accumulate_gradient(p.data(), x + n * (inputs + 1), steps.y + n, std::min(network.tile(), end - n), scale,
-                                  n == begin, squares);
+      network.accumulate_gradient(p.data(), steps.x + n * inputs, steps.y + n, std::min(network.tile(), end - n),
+                                  T(2) / T(end - begin), {n == begin, n + network.tile() >= end});
+    const V squares = network.squares();
     finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
 
     // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
@@ -103,11 +89,9 @@ double train_group(const Group<T, Layout>& group, Optimizer optimizer, const Ste
     network.transpose(p.data());
   }
 
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - began;
   group.save(p, models.parameters);
   for (int k = 0; k < STATE[int64_t(optimizer)]; k++) group.save(optimizer_state[k], models.optimizer_state[k]);
   for (int64_t l = 0; l < group.width; l++) models.finite_steps[group.first + l] += finite[l];
-  return taken.count();
 }
 
 // Writes the predictions of one group to predictions [models][rows].
@@ -117,13 +101,13 @@ void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, cons
   const std::vector<typename Lanes<T>::V> p = group.load(parameters);
   for (long n = 0; n < rows; n += network.tile()) {
     const long count = std::min<long>(network.tile(), rows - n);
-    const auto* predicted = network.predict(p.data(), x + n * (group.shape.layers[0].inputs + 1), count);
+    const auto& predicted = network.predict(p.data(), x + n * group.inputs(), count);
     for (int64_t l = 0; l < group.width; l++)
-      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted[i * network.stride()][l];
+      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted.output(i, l);
   }
 }
 
-// Trains all models, one group of as many models as a vector has lanes after the other.
+// Trains all models.
 template <class T>
 int train(const Program& program, const Steps<T>& steps, const PerModel<T>& models) try {
   // The caller is another language: wrong arguments must not crash its process.
@@ -134,23 +118,9 @@ int train(const Program& program, const Steps<T>& steps, const PerModel<T>& mode
     if (!models.optimizer_state[k]) return INVALID;
 
   const DenormalsFlushed flushed;
-  const std::vector<T> x = with_ones(steps.x, steps.rows(), program.inputs);
-  Layouts<T> layouts(program, steps.most_rows(), true);
-
-  // The last group may have fewer models than lanes, and then another layout may be the faster one.
-  const int64_t rest = models.count % Lanes<T>::count;
-  Choice full(layouts.by_unit_to_by_model(Lanes<T>::count), steps.count);
-  Choice partial(layouts.by_unit_to_by_model(rest), steps.count);
-  for (int64_t first = 0; first < models.count; first += Lanes<T>::count) {
-    const int64_t last = std::min<int64_t>(first + Lanes<T>::count, models.count);
-    (last - first == rest ? partial : full).run(steps.count, [&](bool by_unit, int64_t from, int64_t to) {
-      double seconds = 0;
-      layouts.each(by_unit, first, last, [&](const auto& group, auto& network) {
-        seconds += train_group(group, Optimizer(program.optimizer), steps, from, to, x.data(), models, network);
-      });
-      return seconds;
-    });
-  }
+  each_group<T>(program, models.count, steps.most_rows(), true, [&](const auto& group, auto& network) {
+    train_group(group, Optimizer(program.optimizer), steps, models, network);
+  });
   return 0;
 } catch (const std::exception&) {  // bad_alloc, or length_error of a vector
   return MEMORY;
@@ -162,14 +132,9 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
   if (!x || !parameters || !predictions) return INVALID;
   const DenormalsFlushed flushed;
-  const std::vector<T> wide = with_ones(x, rows, program.inputs);
-  Layouts<T> layouts(program, std::max<int64_t>(1, rows), false);
-  for (int64_t first = 0; first < models; first += Lanes<T>::count) {
-    const int64_t last = std::min<int64_t>(first + Lanes<T>::count, models);
-    layouts.each(layouts.by_unit_to_by_model(last - first) < 1, first, last, [&](const auto& group, auto& network) {
-      predict_group(group, rows, wide.data(), parameters, predictions, network);
-    });
-  }
+  each_group<T>(program, models, std::max<int64_t>(1, rows), false, [&](const auto& group, auto& network) {
+    predict_group(group, rows, x, parameters, predictions, network);
+  });
   return 0;
 } catch (const std::exception&) {
   return MEMORY;

@@ -1,8 +1,5 @@
-// Groups of models in the two layouts of network.h: copying their parameters to and from vectors, and choosing the layout.
+// Groups of models in the two layouts of network.h, and copying their parameters to and from vectors.
 #pragma once
-
-#include <chrono>
-#include <optional>
 
 #include "network.h"
 #include "program.h"
@@ -15,6 +12,8 @@ struct Group {
   using V = typename Lanes<T>::V;
   const Shape<Layout>& shape;
   int64_t first, width;
+
+  long inputs() const { return shape.hidden.empty() ? shape.output.inputs : shape.hidden[0].inputs; }
 
   // Returns the model of a lane. Lanes without a model compute a copy of the first one.
   int64_t model(int lane) const { return first + (lane < width ? lane : 0); }
@@ -35,109 +34,55 @@ struct Group {
 
  private:
   int64_t parameters() const {
-    int64_t sum = 0;
-    for (const Layer& layer : shape.layers) sum += (layer.inputs + 1) * layer.outputs;
+    int64_t sum = shape.output.inputs + 1;
+    for (const Layer& layer : shape.hidden) sum += (layer.inputs + 1) * layer.outputs;
     return sum;
   }
 
   // Calls change(number in the vectors, model, its index among the model's parameters) for all parameters of the lanes.
   template <class F>
   void each(int64_t lanes, F change, std::vector<V>& vectors) const {
-    T* numbers = reinterpret_cast<T*>(vectors.data());
     int64_t i = 0;
-    for (const Layer& layer : shape.layers)
-      for (int64_t row = 0; row <= layer.inputs; row++)
-        for (int64_t o = 0; o < layer.outputs; o++, i++) {
-          T* at = numbers + (layer.start + row * layer.columns) * Lanes<T>::count;
-          if constexpr (Layout::BY_UNIT)
-            change(at[o], first, i);
-          else
-            for (int l = 0; l < lanes; l++) change(at[o * Lanes<T>::count + l], model(l), i);
-        }
+    const auto visit = [&](long start, long o, long stride) {
+      constexpr long W = Lanes<T>::count;
+      T* numbers = reinterpret_cast<T*>(vectors.data() + start);
+      if constexpr (Layout::BY_UNIT)
+        change(numbers[o / W * W * stride + o % W], first, i++);
+      else
+        for (int l = 0; l < lanes; l++) change(numbers[o * W * stride + l], model(l), i);
+      i += !Layout::BY_UNIT;
+    };
+    for (const Layer& layer : shape.hidden)
+      for (long k = 0; k <= layer.inputs; k++)
+        for (long o = 0; o < layer.outputs; o++) visit(layer.start + k, o, layer.inputs + 1);
+    for (long k = 0; k < shape.output.inputs; k++) visit(shape.output.start, k, 1);
+    visit(shape.output.start + shape.output.columns, 0, 1);
   }
 };
 
-// Runs groups in one layout, one after the other in the same memory.
-template <class T, class Layout>
-class InLayout {
- public:
-  InLayout(const Program& program, int64_t most_rows, bool trains)
-      : shape_(program.inputs, program.depth, program.hidden, Activation(program.activation)),
-        network_(shape_, most_rows, trains) {}
+// Calls work(group, network) for each group of all models in one layout, one after the other in the same memory.
+template <class T, class Layout, class F>
+void each_group(const Program& program, int64_t first, int64_t last, int64_t most_rows, bool trains, F work) {
+  const Shape<Layout> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  Network<T, Layout> network(shape, most_rows, trains);
+  for (; first < last; first += Layout::models)
+    work(Group<T, Layout>{shape, first, std::min<int64_t>(Layout::models, last - first)}, network);
+}
 
-  // Calls work(group, network) for each group of the models `first` to before `last`.
-  template <class F>
-  void each(int64_t first, int64_t last, F work) {
-    for (; first < last; first += Layout::models)
-      work(Group<T, Layout>{shape_, first, std::min<int64_t>(Layout::models, last - first)}, network_);
-  }
-
- private:
-  const Shape<Layout> shape_;
-  Network<T, Layout> network_;
-};
-
-// Both layouts. The memory of each is allocated on its first use.
-template <class T>
-class Layouts {
- public:
-  Layouts(const Program& program, int64_t most_rows, bool trains)
-      : program_(program), most_rows_(most_rows), trains_(trains) {}
-
-  // Calls work(group, network) for each group of the models `first` to before `last`, in one of the layouts.
-  template <class F>
-  void each(bool by_unit, int64_t first, int64_t last, F work) {
-    if (by_unit)
-      allocated(by_unit_).each(first, last, work);
+// Calls work(group, network) for each group of all models, each in the layout that is faster for it.
+template <class T, class F>
+void each_group(const Program& program, int64_t models, int64_t most_rows, bool trains, F work) {
+  // The last models may be too few to fill a vector.
+  const int64_t whole = models / Lanes<T>::count * Lanes<T>::count;
+  int64_t first = 0;
+  for (const int64_t last : {whole, models}) {
+    if (first == last) continue;
+    if (program.by_unit(std::min<int64_t>(last - first, Lanes<T>::count), Lanes<T>::count))
+      each_group<T, ByUnit<T>>(program, first, last, most_rows, trains, work);
     else
-      allocated(by_model_).each(first, last, work);
+      each_group<T, ByModel<T>>(program, first, last, most_rows, trains, work);
+    first = last;
   }
-
-  // Estimates the time in ByUnit divided by the time in ByModel; a program that fixes the layout is not estimated.
-  double by_unit_to_by_model(int64_t models) const {
-    if (program_.layout) return program_.layout == 1 ? INFINITY : 0;
-    return program_.by_unit_to_by_model(models, most_rows_, Lanes<T>::count, VECTOR_BYTES);
-  }
-
- private:
-  template <class Layout>
-  InLayout<T, Layout>& allocated(std::optional<InLayout<T, Layout>>& layout) {
-    if (!layout) layout.emplace(program_, most_rows_, trains_);
-    return *layout;
-  }
-
-  const Program& program_;
-  const int64_t most_rows_;
-  const bool trains_;
-  std::optional<InLayout<T, ByModel<T>>> by_model_;
-  std::optional<InLayout<T, ByUnit<T>>> by_unit_;
-};
-
-// The layout for groups of one width. Where the estimate is not decisive, both are timed on the first group. They give the
-// same bits, so the timed steps are part of the training, and a wrong choice only costs time, until the next call.
-class Choice {
- public:
-  Choice(double by_unit_to_by_model, int64_t steps)
-      : by_unit_(by_unit_to_by_model < 1),
-        undecided_(by_unit_to_by_model > 0.5 && by_unit_to_by_model < 2 && steps >= LEAST_STEPS) {}
-
-  // Runs all steps with `advance(by_unit, from, to)`, which returns seconds as train_group does.
-  template <class F>
-  void run(int64_t steps, F advance) {
-    int64_t done = 0;
-    if (undecided_) {
-      const int64_t timed = 2 + steps / 128;
-      const double by_model = advance(false, 0, timed);
-      by_unit_ = advance(true, timed, 2 * timed) < by_model;
-      undecided_ = false;
-      done = 2 * timed;
-    }
-    advance(by_unit_, done, steps);
-  }
-
- private:
-  static constexpr int64_t LEAST_STEPS = 24;
-  bool by_unit_, undecided_;
-};
+}
 
 }  // namespace lanes

@@ -1,260 +1,299 @@
 // The forward and the backward pass of one group of models, in one of two layouts that give the same bits.
 //
-// ByModel: each lane holds one model, so that a group has as many models as a vector has lanes.
-// ByUnit: each lane holds one unit of a single model. It is for groups with too few models to fill the lanes, and for layers
-// so wide that the parameters of a whole group would not fit the cache.
+// ByModel: each lane holds one model, so that a group has as many models as a vector has lanes. It is for narrow networks.
+// ByUnit: each lane holds one unit of a single model. The units of a layer are padded to whole vectors. The lanes that pad hold
+// anything, also NaN; the only sum over lanes (output.h) leaves them out.
 //
-// Both compute the same products as the same chains of fused multiply-adds (product.h). The left factor is a vector in
-// ByModel, and one number for all lanes in ByUnit. In ByUnit the units of a layer are padded to whole vectors; the units that
-// pad are never read.
+// Both compute the same sums in the same order (sums.h). The left factor of a product is a vector in ByModel, and one number
+// for all lanes in ByUnit.
 //
-// Memory, in vectors:
-//   parameters, gradient   layer by layer: weights [I][O], then bias [O], the weight of one more input that is always 1
-//   values                 per layer [rows][units and that 1]: the activations after the forward pass, overwritten in the
+// Memory, in vectors; a column is a unit in ByModel, and as many units as there are lanes in ByUnit:
+//   parameters, gradient   hidden layers [columns][inputs and the bias]; output layer [columns of the inputs], then the bias
+//   values                 per hidden layer [columns][rows]: the activations after the forward pass, overwritten in the
 //                          backward pass by the derivative of the loss with respect to the pre-activations
 // Rows are processed in tiles that fit the cache.
 #pragma once
 
-#include <algorithm>
-#include <vector>
-
 #include "activations.h"
+#include "output.h"
 #include "product.h"
 
 namespace lanes {
 
 struct Layer {
   long inputs, outputs;
-  long columns;  // vectors per row of outputs
+  long columns;  // of its outputs; of its inputs in the output layer
   long start;    // where its weights start among the parameters, in vectors
-};
-
-template <class T>
-struct ByModel {
-  using Lhs = typename Lanes<T>::V;
-  static constexpr bool BY_UNIT = false;
-  static constexpr long models = Lanes<T>::count;
-  static long columns(long units) { return units; }
-};
-
-template <class T>
-struct ByUnit {
-  using Lhs = T;
-  static constexpr bool BY_UNIT = true;
-  static constexpr long models = 1;
-  static long columns(long units) { return (units + Lanes<T>::count - 1) / Lanes<T>::count; }
 };
 
 // Where the layers of a network lie in the vectors of its parameters.
 template <class Layout>
 struct Shape {
-  std::vector<Layer> layers;
+  std::vector<Layer> hidden;
+  Layer output;
   Activation activation;
-  long vectors = 0;  // of all parameters
+  long vectors;  // of all parameters
 
-  Shape(long inputs, long depth, const int64_t* hidden, Activation activation) : activation(activation) {
-    for (long l = 0; l <= depth; l++) {
-      const long outputs = l < depth ? hidden[l] : 1, columns = Layout::columns(outputs);
-      layers.push_back({inputs, outputs, columns, vectors});
-      vectors += (inputs + 1) * columns;
-      inputs = outputs;
+  Shape(long inputs, long depth, const int64_t* widths, Activation activation) : activation(activation) {
+    long start = 0;
+    for (long l = 0; l < depth; l++) {
+      hidden.push_back({inputs, widths[l], Layout::columns(widths[l]), start});
+      start += hidden.back().columns * (inputs + 1);
+      inputs = widths[l];
     }
+    output = {inputs, 1, Layout::columns(inputs), start};
+    vectors = start + output.columns + 1;
   }
 };
 
 // Limit of the values of a tile, for ByModel and ByUnit. ByModel takes a few rows, which stay in the level 1 cache. ByUnit
 // takes all rows of a usual batch, since each tile reads all weights once.
-constexpr long TILE_BYTES[] = {32 << 10, 256 << 10};
+constexpr long TILE_BYTES[] = {32 << 10, 512 << 10};
+constexpr long TILE_ROWS = 16;  // tiles have a multiple of it, so that the parts of a sum (sums.h) go on from tile to tile
+
+// Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
+constexpr long FEW_INPUTS = 3;
 
 template <class T, class Layout>
 class Network {
   using V = typename Lanes<T>::V;
   using Lhs = typename Layout::Lhs;
   static constexpr long LHS_PER_VECTOR = long(sizeof(V) / sizeof(Lhs));  // left factors in a vector
+  using LeftRows = Left<Lhs, LHS_PER_VECTOR>;                            // left factors, a row of values each
 
  public:
   // Allocates the memory of a tile. Without `trains` there is none for gradients, which with wide layers is most of it.
-  Network(const Shape<Layout>& shape, long most_rows, bool trains) : shape_(shape), last_(shape.layers.size() - 1) {
-    // All tiles have about the same number of rows, in whole blocks of product.h.
-    const bool keeps = keeps_slope(shape.activation);
-    long row = 0;
-    for (const Layer& layer : shape.layers) row += layer.columns * (keeps ? 2 : 1) * long(sizeof(V));
-    const long tiles = std::max(1l, most_rows / std::max(2l * ROWS, TILE_BYTES[Layout::BY_UNIT] / row));
-    tile_ = std::min(most_rows, (most_rows / tiles + ROWS - 1) / ROWS * ROWS);
-
-    for (const Layer& layer : shape.layers) {
-      // The stride is odd, since rows 64 vectors apart would all map to the same set of the level 1 cache.
-      stride_.push_back(Layout::columns(layer.outputs + 1) | 1);
-      const size_t size = size_t(tile_ * stride_.back());
-      values_.emplace_back(size, broadcast<T>(T(1)));
-      slope_.emplace_back(keeps ? size : 0);
-      transposed_.emplace_back(trains && Layout::BY_UNIT ? size_t(layer.outputs * Layout::columns(layer.inputs)) : 0);
+  Network(const Shape<Layout>& shape, long most_rows, bool trains)
+      : shape_(shape),
+        tile_(tile_rows(shape, most_rows)),
+        stride_(tile_ | 1),  // columns a power of two apart would all map to the same set of the level 1 cache
+        output_(shape.output.inputs, tile_) {
+    size_t widest = 0;
+    for (const Layer& layer : shape.hidden) {
+      const size_t size = size_t(stride_ * layer.columns), weights = size_t(layer.outputs * Layout::columns(layer.inputs));
+      const bool is_first = &layer == shape.hidden.data();
+      values_.emplace_back(size);
+      slope_.emplace_back(keeps_slope(shape.activation) ? size : 0);
+      transposed_.emplace_back(trains && Layout::BY_UNIT && !is_first ? weights : 0);
+      widest = std::max(widest, size_t(layer.columns));
     }
-    gradient_.resize(trains ? size_t(shape.vectors) : 0);
+    if (!trains) return;
+    from_above_.resize(size_t(stride_) * widest);
+    gradient_.resize(size_t(shape.vectors));
+    if (tile_ < most_rows) kept_.resize(ROW_PARTS * gradient_.size());
   }
 
   // The most rows of a tile.
   long tile() const { return tile_; }
   const V* gradient() const { return gradient_.data(); }
 
-  // Returns the predictions for the rows x [rows][inputs and a 1] of a tile, with `stride()` vectors from row to row.
-  V* predict(const V* p, const T* x, long rows) {
-    affine<T>(p, 0, {x, shape_.layers[0].inputs + 1, 1}, rows);
-    for (size_t l = 1; l <= last_; l++) affine<Lhs>(p, l, {lhs(l - 1), stride_[l - 1] * LHS_PER_VECTOR, 1}, rows);
-    return values_[last_].data();
+  // Predicts the rows x [rows][inputs] of a tile.
+  const Output<T, Layout>& predict(const V* p, const T* x, long rows) {
+    const long inputs = first().inputs;
+    const V* w = p + shape_.output.start;
+    if (shape_.hidden.empty()) {
+      if constexpr (!Layout::BY_UNIT) output_.predict(w, x, inputs, inputs, 1, rows);
+      return output_;
+    }
+    forward(p, 0, Left<T, 0>{x, 1, inputs, 0, inputs}, rows);
+    for (size_t l = 1; l < shape_.hidden.size(); l++) forward(p, l, left(l - 1), rows);
+    output_.predict(w, values_.back().data(), shape_.output.inputs, 1, stride_, rows);
+    return output_;
   }
-  long stride() const { return stride_[last_]; }
 
   // Prepares the backward pass of ByUnit; must be called whenever the parameters have changed.
   void transpose(const V* p) {
     if constexpr (Layout::BY_UNIT)
-      for (size_t l = 1; l <= last_; l++) transpose(p, l);
+      for (size_t l = 1; l < shape_.hidden.size(); l++) transpose(p, l);
   }
 
-  // Adds the gradient of a tile to `gradient()`, which `reset` sets to zero first, and its squared errors to `squares`.
-  // The loss is the sum of the squared errors over all tiles, times scale / 2.
-  void accumulate_gradient(const V* p, const T* x, const T* y, long rows, V scale, bool reset, V& squares) {
-    // From here on the values of a layer are the derivative of the loss with respect to its pre-activations.
-    V* d = predict(p, x, rows);
-    for (long n = 0; n < rows; n++, d += stride()) {
-      const V error = *d - broadcast<T>(y[n]);
-      squares = fma(error, error, squares);
-      *d = error * scale;
+  // Adds the gradient of a tile to `gradient()`, which is that of the loss after the last tile of a batch. The loss is the
+  // sum of the squared errors over all tiles, times scale / 2.
+  void accumulate_gradient(const V* p, const T* x, const T* y, long rows, T scale, Tile tile) {
+    predict(p, x, rows);
+    output_.derive(y, rows, scale, tile);
+    if (tile.last) gradient_[size_t(shape_.output.start + shape_.output.columns)] = output_.bias_gradient();
+    if (shape_.hidden.empty()) {
+      if constexpr (!Layout::BY_UNIT) input_sums(shape_.output, 1, x, output_.outputs(), rows, tile);
+      return;
     }
 
-    // The gradient of a layer's weights reads the activations of the layer below, which the gradient of its inputs overwrites.
-    for (size_t l = last_; l > 0; l--) {
-      if (!Layout::BY_UNIT && shape_.layers[l].outputs == 1) {
-        both_gradients(p, l, rows, reset);
+    // The gradient of a layer's weights reads the activations of the layer below, which `differentiate` overwrites.
+    for (size_t l = shape_.hidden.size(); l-- > 0;) {
+      if (l + 1 == shape_.hidden.size()) {
+        differentiate<true>(p, l, rows, tile);
       } else {
-        weight_gradient<Lhs>(l, {lhs(l - 1), 1, stride_[l - 1] * LHS_PER_VECTOR}, rows, reset);
-        input_gradient(p, l, rows);
+        input_gradient(p, l + 1, rows);
+        differentiate<false>(p, l, rows, tile);
       }
+      if (l > 0)
+        weight_gradient(l, rows, tile);
+      else
+        first_gradient(x, rows, tile);
     }
-    weight_gradient<T>(0, {x, 1, shape_.layers[0].inputs + 1}, rows, reset);
   }
+
+  // The sum of the squared errors of all tiles of a batch; only whether it is finite is exact.
+  V squares() { return output_.squares(); }
 
  private:
-  const Lhs* lhs(size_t l) const { return reinterpret_cast<const Lhs*>(values_[l].data()); }
-
-  // Writes the transposed weights [O][I] of a layer, in blocks that stay in the cache.
-  void transpose(const V* p, size_t l) {
-    constexpr long BLOCK = 16;
-    const Layer& layer = shape_.layers[l];
-    const T* from = reinterpret_cast<const T*>(p + layer.start);
-    T* to = reinterpret_cast<T*>(transposed_[l].data());
-    const long down = layer.columns * Lanes<T>::count, across = Layout::columns(layer.inputs) * Lanes<T>::count;
-    for (long i = 0; i < layer.inputs; i += BLOCK)
-      for (long o = 0; o < layer.outputs; o++)
-        for (long k = i; k < std::min(i + BLOCK, layer.inputs); k++) to[o * across + k] = from[k * down + o];
+  static long tile_rows(const Shape<Layout>& shape, long most_rows) {
+    // All tiles have about the same number of rows.
+    long row = sizeof(V);
+    for (const Layer& layer : shape.hidden) row += layer.columns * (keeps_slope(shape.activation) ? 2 : 1) * long(sizeof(V));
+    const long tiles = std::max(1l, most_rows / std::max(TILE_ROWS, TILE_BYTES[Layout::BY_UNIT] / row));
+    return ((most_rows + tiles - 1) / tiles + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
   }
 
-  // The forward pass of layer l: activation(h w + bias), for h: rows x inputs.
-  template <class A>
-  void affine(const V* p, size_t l, Matrix<const A> h, long rows) {
-    const Layer& layer = shape_.layers[l];
-    const Matrix<const V> w{p + layer.start, layer.columns, 1};
-    const V* bias = w.at(layer.inputs, 0);
+  const Layer& first() const { return shape_.hidden.empty() ? shape_.output : shape_.hidden[0]; }
+
+  // The values of hidden layer l as left factors [rows][units]. In ByUnit the units of a column follow each other.
+  LeftRows left(size_t l) const {
+    const Lhs* values = reinterpret_cast<const Lhs*>(values_[l].data());
+    if constexpr (Layout::BY_UNIT)
+      return {values, 1, LHS_PER_VECTOR, (stride_ - 1) * LHS_PER_VECTOR};
+    else
+      return {values, stride_, shape_.hidden[l].outputs};
+  }
+
+  // Writes the transposed weights [O][I] of a hidden layer, in blocks of as many rows as a vector has lanes.
+  void transpose(const V* p, size_t l) {
+    constexpr long W = Lanes<T>::count;
+    const Layer& layer = shape_.hidden[l];
+    for (long i = 0; i < layer.inputs; i += W)
+      for (long c = 0; c < layer.columns; c++) {
+        V block[W];
+        const V* from = p + layer.start + c * (layer.inputs + 1) + i;
+        V* to = transposed_[l].data() + i / W * layer.outputs + c * W;
+        if (i + W <= layer.inputs && (c + 1) * W <= layer.outputs) {
+#pragma GCC unroll 16
+          for (long k = 0; k < W; k++) block[k] = from[k];
+          lanes::transpose<T>(block);
+#pragma GCC unroll 16
+          for (long k = 0; k < W; k++) to[k] = block[k];
+        } else {
+          for (long k = 0; k < W; k++) block[k] = i + k < layer.inputs ? from[k] : V{};
+          lanes::transpose<T>(block);
+          for (long k = 0; k < std::min(W, layer.outputs - c * W); k++) to[k] = block[k];
+        }
+      }
+  }
+
+  // The forward pass of hidden layer l: activation(h w + bias), for h: rows x inputs.
+  template <class H>
+  void forward(const V* p, size_t l, H h, long rows) {
+    const Layer& layer = shape_.hidden[l];
+    const V* w = p + layer.start;
     V* out = values_[l].data();
-    const long stride = stride_[l];
 
     // ReLU is applied while the sums are still in registers; the other activations hide their cost behind a second pass.
-    const auto start = [=](long, long o) { return bias[o]; };
-    if (l < last_ && shape_.activation == Activation::Relu)
-      product<A, V>(h, w, rows, layer.columns, layer.inputs, start,
-                    [=](long n, long o, V z) { out[n * stride + o] = Relu::forward<T, V>(z, nullptr); });
-    else
-      product<A, V>(h, w, rows, layer.columns, layer.inputs, start,
-                    [=](long n, long o, V z) { out[n * stride + o] = z; });
-    if (l == last_) return;
-
-    // ByUnit: the 1 that follows the units may lie in their last vector, which the product has overwritten.
-    for (long n = 0, at = 0; n < rows; n++, at += stride) {
-      if (shape_.activation != Activation::Relu)
-        activate<T>(shape_.activation, out + at, slope_[l].data() + at, layer.columns);
-      if constexpr (Layout::BY_UNIT) reinterpret_cast<T*>(out + at)[layer.outputs] = T(1);
-    }
+    const bool is_relu = shape_.activation == Activation::Relu;
+    product<T>(h, Right<V>{w, layer.inputs + 1}, rows, layer.columns, layer.inputs,
+               Start<V>{w + layer.inputs, layer.inputs + 1, 0}, Result<V>{out, stride_, is_relu});
+    if (is_relu) return;
+    for (long c = 0; c < layer.columns; c++)
+      activate<T>(shape_.activation, out + c * stride_, slope_[l].data() + c * stride_, rows);
   }
 
-  // The gradient of layer l's weights and bias: h d, for h: inputs (and the 1) x rows.
-  template <class A>
-  void weight_gradient(size_t l, Matrix<const A> h, long rows, bool reset) {
-    const Layer& layer = shape_.layers[l];
-    const Matrix<const V> d{values_[l].data(), stride_[l], 1};
-    V* g = gradient_.data() + layer.start;
-    const long O = layer.columns;
-    const auto finish = [=](long i, long o, V sum) { g[i * O + o] = sum; };
-    if (reset)
-      product<A, V>(h, d, layer.inputs + 1, O, rows, [](long, long) { return V{}; }, finish);
-    else
-      product<A, V>(h, d, layer.inputs + 1, O, rows, [=](long i, long o) { return g[i * O + o]; }, finish);
-  }
-
-  // The derivative with respect to layer l's inputs, d w', and from it that with respect to the pre-activations below.
+  // The derivative with respect to the inputs of hidden layer l: d w'.
   void input_gradient(const V* p, size_t l, long rows) {
-    const Layer& layer = shape_.layers[l];
-    const Matrix<const Lhs> d{lhs(l), stride_[l] * LHS_PER_VECTOR, 1};
-    const long columns = Layout::columns(layer.inputs);
-    const Matrix<const V> w = Layout::BY_UNIT ? Matrix<const V>{transposed_[l].data(), columns, 1}
-                                              : Matrix<const V>{p + layer.start, 1, layer.columns};
-    const Activation activation = shape_.activation;
-    const V* slope = slope_[l - 1].data();
-    V* h = values_[l - 1].data();
-    const long stride = stride_[l - 1];
-
-    // Each activation is read and replaced by its derivative as soon as the sum is complete.
-    const auto start = [](long, long) { return V{}; };
-    if (activation == Activation::Relu)
-      product<Lhs, V>(d, w, rows, columns, layer.outputs, start,
-                    [=](long n, long i, V sum) { h[n * stride + i] = Relu::backward<T, V>(h[n * stride + i], nullptr, sum); });
-    else
-      product<Lhs, V>(d, w, rows, columns, layer.outputs, start, [=](long n, long i, V sum) {
-        const long at = n * stride + i;
-        h[at] = lanes::backward<T>(activation, h[at], slope + at, sum);
-      });
+    const Layer& layer = shape_.hidden[l];
+    const Right<V> w = Layout::BY_UNIT ? Right<V>{transposed_[l].data(), layer.outputs}
+                                       : Right<V>{p + layer.start, 1, layer.inputs + 1};
+    product<T>(left(l), w, rows, Layout::columns(layer.inputs), layer.outputs, Start<V>{},
+               Result<V>{from_above_.data(), stride_, false});
   }
 
-  // Both gradients of a layer with one output, in ByModel. There is no matrix to multiply, so one pass over the inputs is
-  // enough. Blocks of 8 inputs keep their sums in registers.
-  void both_gradients(const V* p, size_t l, long rows, bool reset) {
-    const long inputs = shape_.layers[l].inputs;
-    const bool relu = shape_.activation == Activation::Relu;
-    long i = 0;
-    for (; i + 8 <= inputs; i += 8) relu ? columns<8, true>(p, l, i, rows, reset) : columns<8, false>(p, l, i, rows, reset);
-    for (; i < inputs; i++) relu ? columns<1, true>(p, l, i, rows, reset) : columns<1, false>(p, l, i, rows, reset);
-    V* bias = gradient_.data() + shape_.layers[l].start + inputs;
-    V sum = reset ? V{} : *bias;
-    for (long n = 0; n < rows; n++) sum += values_[l][size_t(n * stride_[l])];
-    *bias = sum;
-  }
-
-  // both_gradients for the C inputs from `first` on.
-  template <int C, bool IS_RELU>
-  void columns(const V* p, size_t l, long first, long rows, bool reset) {
-    const long stride = stride_[l - 1], output_stride = stride_[l], start = shape_.layers[l].start + first;
-    const Activation activation = shape_.activation;
-    const V *d = values_[l].data(), *slope = slope_[l - 1].data() + first;
-    V *h = values_[l - 1].data() + first, *g = gradient_.data() + start;
-    V sum[C], weight[C];
-    for (int c = 0; c < C; c++) sum[c] = reset ? V{} : g[c], weight[c] = p[start + c];
-    for (long n = 0; n < rows; n++, h += stride, d += output_stride, slope += stride) {
-      const V dn = *d;
-#pragma GCC unroll 8
-      for (int c = 0; c < C; c++) {
-        const V value = h[c], product = fma(dn, weight[c], V{});
-        sum[c] = fma(value, dn, sum[c]);
-        h[c] = IS_RELU ? Relu::backward<T, V>(value, nullptr, product) : lanes::backward<T>(activation, value, slope + c, product);
-      }
+  // The gradient of hidden layer l's weights: h d, for h: inputs x rows.
+  void weight_gradient(size_t l, long rows, Tile tile) {
+    const Layer& layer = shape_.hidden[l];
+    const Lhs* h = left(l - 1).first;
+    if constexpr (Layout::BY_UNIT) {
+      // The inputs of one column at a time, since those of the next one are elsewhere.
+      constexpr long W = LHS_PER_VECTOR;
+      for (long i = 0; i < layer.inputs; i += W)
+        product_with_gradient(l, Left<T, 1>{h + i * stride_, W, rows}, i, std::min(W, layer.inputs - i), rows, tile);
+    } else {
+      product_with_gradient(l, Left<V, 0>{h, 1, rows, 0, stride_}, 0, layer.inputs, rows, tile);
     }
-    for (int c = 0; c < C; c++) g[c] = sum[c];
   }
+
+  // The gradient of the weights of `count` inputs of hidden layer l, of which h has the values.
+  template <class H>
+  void product_with_gradient(size_t l, H h, long first, long count, long rows, Tile tile) {
+    const Layer& layer = shape_.hidden[l];
+    const long stride = layer.inputs + 1;
+    V* g = gradient_.data() + layer.start + first;
+    product<T>(h, Right<V>{values_[l].data(), stride_}, count, layer.columns, rows,
+               tile.first ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false});
+  }
+
+  // The gradient of the first hidden layer's weights.
+  void first_gradient(const T* x, long rows, Tile tile) {
+    const Layer& layer = shape_.hidden[0];
+    if (layer.inputs > FEW_INPUTS)
+      product_with_gradient(0, Left<T, 1>{x, layer.inputs, rows}, 0, layer.inputs, rows, tile);
+    else
+      input_sums(layer, layer.columns, x, values_[0].data(), rows, tile);
+  }
+
+  // Replaces the activations of hidden layer l by the derivative with respect to its pre-activations, and sums the gradient
+  // of its bias. Directly below the output, the derivative with respect to an activation is its weight times that of the
+  // output; the gradient of the output's weights is summed as well.
+  template <bool BELOW_OUTPUT>
+  void differentiate(const V* p, size_t l, long rows, Tile tile) {
+    visit(shape_.activation, [&](auto kind) { differentiate<BELOW_OUTPUT, decltype(kind)>(p, l, rows, tile); });
+  }
+  template <bool BELOW_OUTPUT, class Kind>
+  void differentiate(const V* p, size_t l, long rows, Tile tile) {
+    const Layer& layer = shape_.hidden[l];
+    const Lhs* d = output_.outputs();
+    for (long c = 0; c < layer.columns; c++) {
+      V* h = values_[l].data() + c * stride_;
+      const V *slope = slope_[l].data() + c * stride_, *above = from_above_.data() + c * stride_;
+      const long bias_at = layer.start + c * (layer.inputs + 1) + layer.inputs;
+      const long weight_at = shape_.output.start + (BELOW_OUTPUT ? c : 0);
+      const V w = p[weight_at];
+      RowSum<V> bias(tile, kept(bias_at)), weight(tile, kept(weight_at));
+      each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
+        V dh;
+        if constexpr (BELOW_OUTPUT) {
+          const V dn = vector_of(d[n]);
+          weight.part[part] = fma(dn, h[n], weight.part[part]);
+          dh = dn * w;
+        } else {
+          dh = above[n];
+        }
+        h[n] = Kind::template backward<T, V>(h[n], slope + n, dh);
+        bias.part[part] += h[n];
+      });
+      bias.finish(tile, kept(bias_at), &gradient_[size_t(bias_at)]);
+      if (BELOW_OUTPUT) weight.finish(tile, kept(weight_at), &gradient_[size_t(weight_at)]);
+    }
+  }
+
+  // The gradient of the weights [columns][inputs] of a layer on the inputs x, as sums over the rows of x d.
+  void input_sums(const Layer& layer, long columns, const T* x, const V* d, long rows, Tile tile) {
+    const long inputs = layer.inputs;
+    for (long c = 0; c < columns; c++, d += stride_)
+      for (long i = 0; i < inputs; i++) {
+        const long at = layer.start + c * (inputs + 1) + i;
+        RowSum<V> sum(tile, kept(at));
+        each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
+          sum.part[part] = fma(broadcast<T>(x[n * inputs + i]), d[n], sum.part[part]);
+        });
+        sum.finish(tile, kept(at), &gradient_[size_t(at)]);
+      }
+  }
+
+  // Where the parts of the sum of a gradient are kept between tiles; null if there is only one.
+  V* kept(long at) { return kept_.empty() ? nullptr : kept_.data() + ROW_PARTS * at; }
 
   const Shape<Layout>& shape_;
-  const size_t last_;
-  long tile_;
-  std::vector<long> stride_;
-  std::vector<std::vector<V>> values_, slope_, transposed_;  // per layer
-  std::vector<V> gradient_;
+  const long tile_, stride_;
+  Output<T, Layout> output_;
+  std::vector<std::vector<V>> values_, slope_, transposed_;  // per hidden layer
+  std::vector<V> from_above_, gradient_, kept_;
 };
 
 }  // namespace lanes

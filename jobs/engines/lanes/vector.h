@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -87,6 +88,33 @@ inline F32 vector_of(float scalar) { return broadcast<float>(scalar); }
 inline F64 vector_of(double scalar) { return broadcast<double>(scalar); }
 inline F32 vector_of(F32 vector) { return vector; }
 inline F64 vector_of(F64 vector) { return vector; }
+
+// Returns the lanes of two vectors that Index<Is...> names: 0 is the first lane of a, `count` the first lane of b.
+template <int... Is>
+struct Index {
+  template <class V>
+  static V shuffle(V a, V b) {
+#if defined(__clang__)
+    return __builtin_shufflevector(a, b, Is...);
+#else
+    using Integer = std::conditional_t<sizeof(a[0]) == 4, int32_t, int64_t>;
+    typedef Integer I __attribute__((vector_size(sizeof(V))));
+    return __builtin_shuffle(a, b, I{Is...});
+#endif
+  }
+};
+
+// Reads or writes a vector at an address that need not be aligned.
+template <class V, class T>
+inline V load(const T* from) {
+  V vector;
+  std::memcpy(&vector, from, sizeof(V));
+  return vector;
+}
+template <class V, class T>
+inline void store(T* to, V vector) {
+  std::memcpy(to, &vector, sizeof(V));
+}
 
 // Treats denormals as zero in this thread, for the lifetime of the object. The first moment of a dead ReLU unit becomes
 // denormal after about 800 steps of Adam, and would slow every later step.

@@ -1,0 +1,166 @@
+// The last layer of a network, which has one output: its predictions, their errors, and the sums over the rows of both.
+//
+// ByModel has a vector per row, with a lane per model. ByUnit has a number per row: vectors hold the rows of a single model.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "sums.h"
+
+namespace lanes {
+
+template <class T>
+struct ByModel {
+  using Lhs = typename Lanes<T>::V;  // left factor of the products, and output of a row
+  static constexpr bool BY_UNIT = false;
+  static constexpr long models = Lanes<T>::count;
+  static long columns(long units) { return units; }
+};
+
+template <class T>
+struct ByUnit {
+  using Lhs = T;
+  static constexpr bool BY_UNIT = true;
+  static constexpr long models = 1;
+  static long columns(long units) { return (units + Lanes<T>::count - 1) / Lanes<T>::count; }
+};
+
+// Weights `w` are those of all inputs, as vectors, then the bias; h has the inputs of each row.
+template <class T, class Layout>
+class Output;
+
+template <class T>
+class Output<T, ByModel<T>> {
+  using V = typename Lanes<T>::V;
+
+ public:
+  Output(long, long rows) : outputs_(size_t(rows)) {}
+
+  // Writes the predictions of a tile. The inputs are vectors, or numbers that all models share.
+  template <class H>
+  void predict(const V* w, const H* h, long inputs, long row, long stride, long rows) {
+    for (long n = 0; n < rows; n++) outputs_[n] = product(w, h + n * row, stride, inputs) + w[inputs];
+  }
+
+  // Replaces the predictions by the derivative of the loss: scale times the errors.
+  void derive(const T* y, long rows, T scale, Tile tile) {
+    if (tile.first) std::fill_n(squares_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
+    for (long n = 0; n < rows; n++) {
+      const V error = outputs_[n] - broadcast<T>(y[n]);
+      V &square = squares_[n % PARTS<T>], &bias = bias_[n % PARTS<T>];
+      square = fma(error, error, square);
+      outputs_[n] = error * broadcast<T>(scale);
+      bias += outputs_[n];
+    }
+  }
+
+  // Of all tiles; each may be called once.
+  V squares() { return sum_of_parts<T>(squares_, PARTS<T>); }
+  V bias_gradient() { return sum_of_parts<T>(bias_, PARTS<T>); }
+
+  const V* outputs() const { return outputs_.data(); }
+  T output(long row, int64_t lane) const { return outputs_[row][lane]; }
+
+ private:
+  template <class H>
+  static V product(const V* w, const H* h, long stride, long inputs) {
+    V part[PARTS<T>];
+    const long parts = std::min<long>(inputs, PARTS<T>);
+    for (long i = 0; i < parts; i++) part[i] = vector_of(h[i * stride]) * w[i];
+    for (long i = parts; i < inputs; i++) part[i % PARTS<T>] = fma(vector_of(h[i * stride]), w[i], part[i % PARTS<T>]);
+    return sum_of_parts<T>(part, parts);
+  }
+
+  std::vector<V> outputs_;
+  V squares_[PARTS<T>], bias_[PARTS<T>];
+};
+
+template <class T>
+class Output<T, ByUnit<T>> {
+  using V = typename Lanes<T>::V;
+  static constexpr long W = Lanes<T>::count, VECTORS = PARTS<T> / W;  // vectors that hold the parts of a sum
+
+ public:
+  Output(long inputs, long rows) : outputs_(size_t((rows + W - 1) / W * W)) {
+    for (long lane = 0; lane < W; lane++) all_[lane] = -1, last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
+  }
+
+  void predict(const V* w, const V* h, long inputs, long, long stride, long rows) {
+    const long columns = ByUnit<T>::columns(inputs);
+    const V bias = broadcast<T>(w[columns][0]);
+    for (long n = 0; n < rows; n += W) store(outputs_.data() + n, products(w, h + n, stride, columns) + bias);
+  }
+
+  void derive(const T* y, long rows, T scale, Tile tile) {
+    if (tile.first) std::fill_n(squares_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
+    long n = 0;
+    for (; n + W <= rows; n += W) derive<false>(n, lanes::load<V>(y + n), scale, W);
+    if (n == rows) return;
+    V rest{};
+    std::memcpy(&rest, y + n, size_t(rows - n) * sizeof(T));
+    derive<true>(n, rest, scale, rows - n);
+  }
+
+  V squares() { return broadcast<T>(total(squares_)[0]); }
+  V bias_gradient() { return total(bias_); }
+
+  const T* outputs() const { return outputs_.data(); }
+  T output(long row, int64_t) const { return outputs_[row]; }
+
+ private:
+  // Returns the products of the weights with W rows, one per lane.
+  V products(const V* w, const V* h, long stride, long columns) const {
+    V part[VECTORS][W];
+    for (long c = 0; c < columns; c++, h += stride) {
+      V(&sum)[W] = part[c % VECTORS];
+      // The last column may have lanes without an input, which hold anything.
+      const auto some = c + 1 < columns ? all_ : last_;
+      if (c < VECTORS)
+#pragma GCC unroll 16
+        for (long i = 0; i < W; i++) sum[i] = some ? h[i] * w[c] : V{};
+      else
+#pragma GCC unroll 16
+        for (long i = 0; i < W; i++) sum[i] = some ? fma(h[i], w[c], sum[i]) : sum[i];
+    }
+    for (long v = columns; v < VECTORS; v++) std::fill_n(part[v], W, V{});
+    for (long half = VECTORS / 2; half; half /= 2)
+      for (long v = 0; v < half; v++)
+        for (long i = 0; i < W; i++) part[v][i] += part[v + half][i];
+    return sums_of_lanes<T>(part[0]);
+  }
+
+  // One vector or the last rows of a tile, which may not fill theirs.
+  template <bool IS_PART>
+  void derive(long n, V y, T scale, long rows) {
+    const V error = lanes::load<V>(outputs_.data() + n) - y, d = error * broadcast<T>(scale);
+    V &square = squares_[n / W % VECTORS], &bias = bias_[n / W % VECTORS];
+    store(outputs_.data() + n, d);
+    if constexpr (IS_PART) {
+      for (long lane = 0; lane < rows; lane++) square[lane] = fma(error, error, square)[lane], bias[lane] += d[lane];
+    } else {
+      square = fma(error, error, square);
+      bias += d;
+    }
+  }
+
+  static V folded(V* part) {
+#pragma GCC unroll 4
+    for (long half = VECTORS / 2; half; half /= 2)
+      for (long i = 0; i < half; i++) part[i] += part[i + half];
+    return part[0];
+  }
+
+  // Returns a vector whose first lane is the sum of all parts; the others are zero.
+  static V total(V* part) {
+    V sums[W]{};
+    sums[0] = folded(part);
+    return sums_of_lanes<T>(sums);
+  }
+
+  std::vector<T> outputs_;
+  typename Lanes<T>::I all_, last_;  // which lanes of a column of inputs, and of the last one, have an input
+  V squares_[VECTORS], bias_[VECTORS];
+};
+
+}  // namespace lanes

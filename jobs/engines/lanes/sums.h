@@ -1,0 +1,112 @@
+// The order of sums: every sum of the kernel is added in one of three orders, which depend neither on the layout nor on the
+// width of the vectors. So all of them give the same bits.
+//
+//   products           one chain of fused multiply-adds in the order of the index (product.h)
+//   the output layer   its products with the last hidden layer, its bias gradient and the squared errors, which have one number
+//                      per row: PARTS interleaved partial sums. Part j has the numbers j, j + PARTS, j + 2 PARTS, ...
+//   sums over rows     the other gradients that are no matrix product, which have one number per unit: ROW_PARTS of them
+//
+// Partial sums are added by halves: part j and part j + half, until one is left.
+#pragma once
+
+#include <utility>
+
+#include "vector.h"
+
+namespace lanes {
+
+template <class T>
+constexpr int PARTS = 64 / sizeof(T);  // as many as AVX-512 has lanes
+constexpr int ROW_PARTS = 4;           // one chain of additions would wait for the latency of each
+
+template <int N>
+using Int = std::integral_constant<int, N>;
+
+// Whether rows of a batch are its first, and whether they are its last ones.
+struct Tile {
+  bool first, last;
+};
+
+// A sum over the rows of a batch, which come in tiles of a multiple of ROW_PARTS rows. Between tiles it is kept in memory.
+template <class V>
+struct RowSum {
+  V part[ROW_PARTS];
+
+  RowSum(Tile tile, const V* kept) {
+    if (tile.first)
+      for (V& each : part) each = V{};
+    else
+      for (int i = 0; i < ROW_PARTS; i++) part[i] = kept[i];
+  }
+
+  void finish(Tile tile, V* kept, V* sum) const {
+    if (tile.last)
+      *sum = (part[0] + part[2]) + (part[1] + part[3]);
+    else
+      for (int i = 0; i < ROW_PARTS; i++) kept[i] = part[i];
+  }
+};
+
+// Calls add(n, part) for the rows of a tile, with the part as a constant of the compiler.
+template <class F>
+inline __attribute__((always_inline)) void each_row(long rows, F add) {
+  static_assert(ROW_PARTS == 4);
+  long n = 0;
+  for (; n + 4 <= rows; n += 4) add(n, Int<0>()), add(n + 1, Int<1>()), add(n + 2, Int<2>()), add(n + 3, Int<3>());
+  if (n < rows) add(n, Int<0>());
+  if (n + 1 < rows) add(n + 1, Int<1>());
+  if (n + 2 < rows) add(n + 2, Int<2>());
+}
+
+// Returns the sum of `count` parts of PARTS, the others being zero. Adding a zero makes a sum of -0 to +0, as the parts that
+// are left out here would.
+template <class T, class V = typename Lanes<T>::V>
+inline V sum_of_parts(V* part, long count) {
+  for (long half = PARTS<T> / 2; half; half /= 2)
+    for (long j = 0; j + half < count && j < half; j++) part[j] += part[j + half];
+  return part[0] + V{};
+}
+
+// The lanes of two vectors in segments of 2 HALF lanes: the first or the second half of each segment.
+template <int HALF, bool SECOND, class V, int... J>
+inline V halves(V a, V b, std::integer_sequence<int, J...>) {
+  return Index<(J / HALF * 2 * HALF + J % HALF + (SECOND ? HALF : 0))...>::shuffle(a, b);
+}
+
+// Returns the sums of the lanes of `count` vectors, one per lane, each added by halves. It changes the vectors.
+template <class T, int HALF = Lanes<T>::count / 2, class V = typename Lanes<T>::V>
+inline __attribute__((always_inline)) V sums_of_lanes(V* v) {
+  if constexpr (HALF == 0) {
+    return v[0] + V{};  // see sum_of_parts
+  } else {
+    using Sequence = std::make_integer_sequence<int, Lanes<T>::count>;
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i++)
+      v[i] = halves<HALF, false>(v[2 * i], v[2 * i + 1], Sequence()) + halves<HALF, true>(v[2 * i], v[2 * i + 1], Sequence());
+    return sums_of_lanes<T, HALF / 2>(v);
+  }
+}
+
+// Exchanges the off-diagonal quarters of all blocks of 2 HALF x 2 HALF numbers, for HALF from half the lanes down to 1: this
+// transposes the matrix whose rows are the vectors.
+template <int HALF, bool SECOND, class V, int... J>
+inline V exchanged(V a, V b, std::integer_sequence<int, J...>) {
+  constexpr int W = sizeof...(J);
+  return Index<(J & HALF ? W + J - (SECOND ? 0 : HALF) : J + (SECOND ? HALF : 0))...>::shuffle(a, b);
+}
+template <class T, int HALF = Lanes<T>::count / 2, class V = typename Lanes<T>::V>
+inline __attribute__((always_inline)) void transpose(V* v) {
+  if constexpr (HALF > 0) {
+    using Sequence = std::make_integer_sequence<int, Lanes<T>::count>;
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::count; i++) {
+      if (i & HALF) continue;
+      const V first = exchanged<HALF, false>(v[i], v[i + HALF], Sequence());
+      v[i + HALF] = exchanged<HALF, true>(v[i], v[i + HALF], Sequence());
+      v[i] = first;
+    }
+    transpose<T, HALF / 2>(v);
+  }
+}
+
+}  // namespace lanes
