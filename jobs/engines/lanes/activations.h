@@ -38,7 +38,7 @@ struct Identity : OfActivation {
 struct Relu : OfActivation {
   template <class T, class V>
   static V forward(V z, V*) {
-    return V{} > z ? V{} : z;  // NaN stays NaN
+    return larger(V{}, z);  // NaN stays NaN
   }
   template <class T, class V>
   static V backward(V h, const V*, V d) {

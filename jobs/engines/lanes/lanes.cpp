@@ -53,15 +53,22 @@ struct PerModel {
   int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
 };
 
-// Trains one group for all steps.
+// The parameters and the state of the optimizer of one group, as vectors.
+template <class T>
+struct Vectors {
+  std::vector<typename Lanes<T>::V> parameters, optimizer_state[MOST_STATE];
+};
+
+// Trains one group for all steps. Its vectors are memory that the groups of a call share.
 template <class T, class Layout>
-void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, const PerModel<T>& models,
-                 Network<T, Layout>& network) {
+void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps<T>& steps, const T* y,
+                 const PerModel<T>& models, Network<T, Layout>& network, Vectors<T>& vectors) {
   using V = typename Lanes<T>::V;
 
   // Parameters and state stay in vectors for all steps, and are copied back once.
-  std::vector<V> p = group.load(models.parameters), optimizer_state[MOST_STATE];
-  for (int k = 0; k < STATE[int64_t(optimizer)]; k++) optimizer_state[k] = group.load(models.optimizer_state[k]);
+  auto& [p, optimizer_state] = vectors;
+  group.load(models.parameters, p);
+  for (int k = 0; k < STATE[int64_t(optimizer)]; k++) group.load(models.optimizer_state[k], optimizer_state[k]);
   Rate<V> rate{};
   for (int l = 0; l < Lanes<T>::count; l++) {
     rate.decay[l] = T(models.decay[group.model(l)]);
@@ -75,13 +82,14 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
     // The gradient of the mean squared error is 2 / rows times the sum over the rows, which come in tiles that fit the cache.
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
     for (long n = begin; n < end; n += network.tile())
-      network.accumulate_gradient(p.data(), steps.x + n * inputs, steps.y + n, std::min(network.tile(), end - n),
+      network.accumulate_gradient(p.data(), steps.x + n * inputs, y + n, std::min(network.tile(), end - n),
                                   T(2) / T(end - begin), {n == begin, n + network.tile() >= end});
     const V squares = network.squares();
     finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
 
     // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
-    for (int l = 0; l < Lanes<T>::count; l++) rate.lr[l] = T(models.lr[group.model(l)] * steps.lr_factor[s]);
+    rate.lr = broadcast<T>(T(models.lr[group.first] * steps.lr_factor[s]));
+    for (int l = 1; l < group.width; l++) rate.lr[l] = T(models.lr[group.first + l] * steps.lr_factor[s]);
     rate.first = broadcast<T>(T(steps.first[s]));
     rate.second = broadcast<T>(T(steps.second[s]));
     update<T>(optimizer, p.data(), network.gradient(), optimizer_state[0].data(), optimizer_state[1].data(), rate,
@@ -97,8 +105,8 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
 // Writes the predictions of one group to predictions [models][rows].
 template <class T, class Layout>
 void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, const T* parameters, T* predictions,
-                   Network<T, Layout>& network) {
-  const std::vector<typename Lanes<T>::V> p = group.load(parameters);
+                   Network<T, Layout>& network, std::vector<typename Lanes<T>::V>& p) {
+  group.load(parameters, p);
   for (long n = 0; n < rows; n += network.tile()) {
     const long count = std::min<long>(network.tile(), rows - n);
     const auto& predicted = network.predict(p.data(), x + n * group.inputs(), count);
@@ -117,9 +125,13 @@ int train(const Program& program, const Steps<T>& steps, const PerModel<T>& mode
   for (int k = 0; k < STATE[program.optimizer]; k++)
     if (!models.optimizer_state[k]) return INVALID;
 
+  // The targets are read in whole vectors.
+  std::vector<T> y(size_t(steps.rows() + PARTS<T>));
+  std::copy_n(steps.y, steps.rows(), y.data());
   const DenormalsFlushed flushed;
+  Vectors<T> vectors;
   each_group<T>(program, models.count, steps.most_rows(), true, [&](const auto& group, auto& network) {
-    train_group(group, Optimizer(program.optimizer), steps, models, network);
+    train_group(group, Optimizer(program.optimizer), steps, y.data(), models, network, vectors);
   });
   return 0;
 } catch (const std::exception&) {  // bad_alloc, or length_error of a vector
@@ -132,8 +144,9 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
   if (!x || !parameters || !predictions) return INVALID;
   const DenormalsFlushed flushed;
+  std::vector<typename Lanes<T>::V> p;
   each_group<T>(program, models, std::max<int64_t>(1, rows), false, [&](const auto& group, auto& network) {
-    predict_group(group, rows, x, parameters, predictions, network);
+    predict_group(group, rows, x, parameters, predictions, network, p);
   });
   return 0;
 } catch (const std::exception&) {

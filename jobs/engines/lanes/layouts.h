@@ -18,18 +18,20 @@ struct Group {
   // Returns the model of a lane. Lanes without a model compute a copy of the first one.
   int64_t model(int lane) const { return first + (lane < width ? lane : 0); }
 
-  // Returns the numbers of this group as vectors, from the array [models][parameters] of all models.
-  std::vector<V> load(const T* flat) const {
-    std::vector<V> vectors(size_t(shape.vectors));
+  // Copies the numbers of this group from the array [models][parameters] of all models into vectors. Lanes that pad a column
+  // keep what they hold.
+  void load(const T* flat, std::vector<V>& vectors) const {
+    vectors.resize(size_t(shape.vectors));
     const int64_t P = parameters();
-    each(Lanes<T>::count, [=](T& number, int64_t model, int64_t i) { number = flat[model * P + i]; }, vectors);
-    return vectors;
+    each(Lanes<T>::count, [=](T* to, int64_t model, int64_t i, int64_t count) { std::copy_n(flat + model * P + i, count, to); },
+         vectors);
   }
 
   // Copies vectors back into the array of all models.
   void save(std::vector<V>& vectors, T* flat) const {
     const int64_t P = parameters();
-    each(width, [=](T& number, int64_t model, int64_t i) { flat[model * P + i] = number; }, vectors);
+    each(width, [=](T* from, int64_t model, int64_t i, int64_t count) { std::copy_n(from, count, flat + model * P + i); },
+         vectors);
   }
 
  private:
@@ -39,24 +41,25 @@ struct Group {
     return sum;
   }
 
-  // Calls change(number in the vectors, model, its index among the model's parameters) for all parameters of the lanes.
+  // Calls copy(numbers in the vectors, model, index among the model's parameters, count) for all parameters of the lanes.
   template <class F>
-  void each(int64_t lanes, F change, std::vector<V>& vectors) const {
-    int64_t i = 0;
-    const auto visit = [&](long start, long o, long stride) {
+  void each(int64_t lanes, F copy, std::vector<V>& vectors) const {
+    int64_t index = 0;
+    // `count` parameters, of which each column is `stride` vectors after the one before it.
+    const auto row = [&](long start, long count, long stride) {
       constexpr long W = Lanes<T>::count;
       T* numbers = reinterpret_cast<T*>(vectors.data() + start);
       if constexpr (Layout::BY_UNIT)
-        change(numbers[o / W * W * stride + o % W], first, i++);
+        for (long o = 0; o < count; o += W) copy(numbers + o * stride, first, index + o, std::min(W, count - o));
       else
-        for (int l = 0; l < lanes; l++) change(numbers[o * W * stride + l], model(l), i);
-      i += !Layout::BY_UNIT;
+        for (long o = 0; o < count; o++)
+          for (int l = 0; l < lanes; l++) copy(numbers + o * W * stride + l, model(l), index + o, 1);
+      index += count;
     };
     for (const Layer& layer : shape.hidden)
-      for (long k = 0; k <= layer.inputs; k++)
-        for (long o = 0; o < layer.outputs; o++) visit(layer.start + k, o, layer.inputs + 1);
-    for (long k = 0; k < shape.output.inputs; k++) visit(shape.output.start, k, 1);
-    visit(shape.output.start + shape.output.columns, 0, 1);
+      for (long k = 0; k <= layer.inputs; k++) row(layer.start + k, layer.outputs, layer.inputs + 1);
+    row(shape.output.start, shape.output.inputs, 1);
+    row(shape.output.start + shape.output.columns, 1, 1);
   }
 };
 

@@ -14,6 +14,8 @@
 // Rows are processed in tiles that fit the cache.
 #pragma once
 
+#include <tuple>
+
 #include "activations.h"
 #include "output.h"
 #include "product.h"
@@ -95,7 +97,7 @@ class Network {
       if constexpr (!Layout::BY_UNIT) output_.predict(w, x, inputs, inputs, 1, rows);
       return output_;
     }
-    forward(p, 0, Left<T, 0>{x, 1, inputs, 0, inputs}, rows);
+    first_forward(p, x, rows);
     for (size_t l = 1; l < shape_.hidden.size(); l++) forward(p, l, left(l - 1), rows);
     output_.predict(w, values_.back().data(), shape_.output.inputs, 1, stride_, rows);
     return output_;
@@ -112,7 +114,7 @@ class Network {
   void accumulate_gradient(const V* p, const T* x, const T* y, long rows, T scale, Tile tile) {
     predict(p, x, rows);
     output_.derive(y, rows, scale, tile);
-    if (tile.last) gradient_[size_t(shape_.output.start + shape_.output.columns)] = output_.bias_gradient();
+    if (tile.last) std::tie(squares_, gradient_[size_t(shape_.output.start + shape_.output.columns)]) = output_.sums();
     if (shape_.hidden.empty()) {
       if constexpr (!Layout::BY_UNIT) input_sums(shape_.output, 1, x, output_.outputs(), rows, tile);
       return;
@@ -133,8 +135,8 @@ class Network {
     }
   }
 
-  // The sum of the squared errors of all tiles of a batch; only whether it is finite is exact.
-  V squares() { return output_.squares(); }
+  // The sum of the squared errors of a batch.
+  V squares() const { return squares_; }
 
  private:
   static long tile_rows(const Shape<Layout>& shape, long most_rows) {
@@ -179,20 +181,57 @@ class Network {
       }
   }
 
+  // The forward pass of the first hidden layer.
+  void first_forward(const V* p, const T* x, long rows) {
+    switch (first().inputs) {
+      case 1:
+        return forward_few<1>(p, x, rows);
+      case 2:
+        return forward_few<2>(p, x, rows);
+      case FEW_INPUTS:
+        return forward_few<FEW_INPUTS>(p, x, rows);
+      default:
+        return forward(p, 0, Left<T, 0>{x, 1, first().inputs, 0, first().inputs}, rows);
+    }
+  }
+
+  // The forward pass of a first hidden layer with few inputs: the same sums, without the start and end of a product.
+  template <int INPUTS>
+  void forward_few(const V* p, const T* x, long rows) {
+    const bool is_relu = shape_.activation == Activation::Relu;
+    for (long c = 0; c < first().columns; c++) {
+      const V* w = p + first().start + c * (INPUTS + 1);
+      V* out = values_[0].data() + c * stride_;
+      const auto z = [=](long n) __attribute__((always_inline)) {
+        V sum = w[INPUTS];
+#pragma GCC unroll 4
+        for (int i = 0; i < INPUTS; i++) sum = fma(broadcast<T>(x[n * INPUTS + i]), w[i], sum);
+        return sum;
+      };
+      if (is_relu)
+        for (long n = 0; n < rows; n++) out[n] = Relu::forward<T, V>(z(n), nullptr);
+      else
+        for (long n = 0; n < rows; n++) out[n] = z(n);
+    }
+    if (!is_relu) activate_all(0, rows);
+  }
+
   // The forward pass of hidden layer l: activation(h w + bias), for h: rows x inputs.
   template <class H>
   void forward(const V* p, size_t l, H h, long rows) {
     const Layer& layer = shape_.hidden[l];
     const V* w = p + layer.start;
-    V* out = values_[l].data();
 
     // ReLU is applied while the sums are still in registers; the other activations hide their cost behind a second pass.
     const bool is_relu = shape_.activation == Activation::Relu;
-    product<T>(h, Right<V>{w, layer.inputs + 1}, rows, layer.columns, layer.inputs,
-               Start<V>{w + layer.inputs, layer.inputs + 1, 0}, Result<V>{out, stride_, is_relu});
-    if (is_relu) return;
-    for (long c = 0; c < layer.columns; c++)
-      activate<T>(shape_.activation, out + c * stride_, slope_[l].data() + c * stride_, rows);
+    product<T>(Factors{h, Right<V>{w, layer.inputs + 1}, rows, layer.columns, layer.inputs,
+                       Start<V>{w + layer.inputs, layer.inputs + 1, 0}, Result<V>{values_[l].data(), stride_, is_relu}});
+    if (!is_relu) activate_all(l, rows);
+  }
+
+  void activate_all(size_t l, long rows) {
+    for (long at = 0; at < shape_.hidden[l].columns * stride_; at += stride_)
+      activate<T>(shape_.activation, values_[l].data() + at, slope_[l].data() + at, rows);
   }
 
   // The derivative with respect to the inputs of hidden layer l: d w'.
@@ -200,8 +239,8 @@ class Network {
     const Layer& layer = shape_.hidden[l];
     const Right<V> w = Layout::BY_UNIT ? Right<V>{transposed_[l].data(), layer.outputs}
                                        : Right<V>{p + layer.start, 1, layer.inputs + 1};
-    product<T>(left(l), w, rows, Layout::columns(layer.inputs), layer.outputs, Start<V>{},
-               Result<V>{from_above_.data(), stride_, false});
+    product<T>(Factors{left(l), w, rows, Layout::columns(layer.inputs), layer.outputs, Start<V>{},
+                       Result<V>{from_above_.data(), stride_, false}});
   }
 
   // The gradient of hidden layer l's weights: h d, for h: inputs x rows.
@@ -224,8 +263,8 @@ class Network {
     const Layer& layer = shape_.hidden[l];
     const long stride = layer.inputs + 1;
     V* g = gradient_.data() + layer.start + first;
-    product<T>(h, Right<V>{values_[l].data(), stride_}, count, layer.columns, rows,
-               tile.first ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false});
+    product<T>(Factors{h, Right<V>{values_[l].data(), stride_}, count, layer.columns, rows,
+                       tile.first ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false}});
   }
 
   // The gradient of the first hidden layer's weights.
@@ -292,6 +331,7 @@ class Network {
   const Shape<Layout>& shape_;
   const long tile_, stride_;
   Output<T, Layout> output_;
+  V squares_;
   std::vector<std::vector<V>> values_, slope_, transposed_;  // per hidden layer
   std::vector<V> from_above_, gradient_, kept_;
 };

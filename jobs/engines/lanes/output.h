@@ -43,7 +43,7 @@ class Output<T, ByModel<T>> {
     for (long n = 0; n < rows; n++) outputs_[n] = product(w, h + n * row, stride, inputs) + w[inputs];
   }
 
-  // Replaces the predictions by the derivative of the loss: scale times the errors.
+  // Replaces the predictions by the derivative of the loss: scale times the errors. y may be read up to the end of a vector.
   void derive(const T* y, long rows, T scale, Tile tile) {
     if (tile.first) std::fill_n(squares_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
     for (long n = 0; n < rows; n++) {
@@ -55,9 +55,8 @@ class Output<T, ByModel<T>> {
     }
   }
 
-  // Of all tiles; each may be called once.
-  V squares() { return sum_of_parts<T>(squares_, PARTS<T>); }
-  V bias_gradient() { return sum_of_parts<T>(bias_, PARTS<T>); }
+  // Returns the sum of the squared errors and the gradient of the bias, after the last tile of a batch.
+  std::pair<V, V> sums() { return {sum_of_parts<T>(squares_, PARTS<T>), sum_of_parts<T>(bias_, PARTS<T>)}; }
 
   const V* outputs() const { return outputs_.data(); }
   T output(long row, int64_t lane) const { return outputs_[row][lane]; }
@@ -83,7 +82,7 @@ class Output<T, ByUnit<T>> {
 
  public:
   Output(long inputs, long rows) : outputs_(size_t((rows + W - 1) / W * W)) {
-    for (long lane = 0; lane < W; lane++) all_[lane] = -1, last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
+    for (long lane = 0; lane < W; lane++) numbers_[lane] = T(lane), all_[lane] = -1, last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
   }
 
   void predict(const V* w, const V* h, long inputs, long, long stride, long rows) {
@@ -95,15 +94,16 @@ class Output<T, ByUnit<T>> {
   void derive(const T* y, long rows, T scale, Tile tile) {
     if (tile.first) std::fill_n(squares_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
     long n = 0;
-    for (; n + W <= rows; n += W) derive<false>(n, lanes::load<V>(y + n), scale, W);
-    if (n == rows) return;
-    V rest{};
-    std::memcpy(&rest, y + n, size_t(rows - n) * sizeof(T));
-    derive<true>(n, rest, scale, rows - n);
+    for (; n + W <= rows; n += W) derive<false>(n, y, scale, W);
+    if (n < rows) derive<true>(n, y, scale, rows - n);
   }
 
-  V squares() { return broadcast<T>(total(squares_)[0]); }
-  V bias_gradient() { return total(bias_); }
+  // All lanes have the sum of the squared errors; the first one has the gradient of the bias.
+  std::pair<V, V> sums() const {
+    V sums[] = {folded(squares_), folded(bias_)};
+    const V both = sums_of_lanes<T, 2>(sums);
+    return {broadcast<T>(both[0]), broadcast<T>(both[1])};
+  }
 
   const T* outputs() const { return outputs_.data(); }
   T output(long row, int64_t) const { return outputs_[row]; }
@@ -130,36 +130,36 @@ class Output<T, ByUnit<T>> {
     return sums_of_lanes<T>(part[0]);
   }
 
-  // One vector or the last rows of a tile, which may not fill theirs.
+  // One vector of rows; the last one of a tile may have fewer.
   template <bool IS_PART>
-  void derive(long n, V y, T scale, long rows) {
-    const V error = lanes::load<V>(outputs_.data() + n) - y, d = error * broadcast<T>(scale);
+  void derive(long n, const T* y, T scale, long rows) {
+    const V error = lanes::load<V>(outputs_.data() + n) - lanes::load<V>(y + n), d = error * broadcast<T>(scale);
     V &square = squares_[n / W % VECTORS], &bias = bias_[n / W % VECTORS];
     store(outputs_.data() + n, d);
+    const V new_square = fma(error, error, square), new_bias = bias + d;
     if constexpr (IS_PART) {
-      for (long lane = 0; lane < rows; lane++) square[lane] = fma(error, error, square)[lane], bias[lane] += d[lane];
+      const V some = broadcast<T>(T(rows));
+      square = numbers_ < some ? new_square : square;
+      bias = numbers_ < some ? new_bias : bias;
     } else {
-      square = fma(error, error, square);
-      bias += d;
+      square = new_square;
+      bias = new_bias;
     }
   }
 
-  static V folded(V* part) {
+  // Adds the vectors that hold the parts of a sum by halves.
+  static V folded(const V* part) {
+    V sum[VECTORS];
+    std::copy_n(part, VECTORS, sum);
 #pragma GCC unroll 4
     for (long half = VECTORS / 2; half; half /= 2)
-      for (long i = 0; i < half; i++) part[i] += part[i + half];
-    return part[0];
-  }
-
-  // Returns a vector whose first lane is the sum of all parts; the others are zero.
-  static V total(V* part) {
-    V sums[W]{};
-    sums[0] = folded(part);
-    return sums_of_lanes<T>(sums);
+      for (long i = 0; i < half; i++) sum[i] += sum[i + half];
+    return sum[0];
   }
 
   std::vector<T> outputs_;
   typename Lanes<T>::I all_, last_;  // which lanes of a column of inputs, and of the last one, have an input
+  V numbers_;                           // of the lanes
   V squares_[VECTORS], bias_[VECTORS];
 };
 

@@ -10,6 +10,8 @@
 // WIDEST columns, so that the panel of b stays in the level 1 cache, or is read from level 2 once per block.
 #pragma once
 
+#include <algorithm>
+
 #include "activations.h"
 #include "sums.h"
 
@@ -17,7 +19,7 @@ namespace lanes {
 
 // Rows of a block, by its columns: as many as keep the processor's chains busy within its registers.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int HEIGHT[] = {0, 16, 8, 8};  // 32 registers
+constexpr int HEIGHT[] = {0, 16, 14};  // 32 registers
 #else
 constexpr int HEIGHT[] = {0, 12, 6, 4};  // 16 registers
 #endif
@@ -29,8 +31,6 @@ template <class A, long ROW>
 struct Left {
   const A* first;
   long step, segment, jump = 0, row = ROW;
-
-  Left from_row(long r) const { return {first + r * (ROW ? ROW : row), step, segment, jump, row}; }
 };
 
 // The right factor, the sums to start from (null for zero), which may be one row for all, and where the result goes.
@@ -52,24 +52,38 @@ struct Result {
   bool rectified;  // whether ReLU is applied to it
 };
 
-// Computes a block of R rows and C columns.
+// A product, or what is left of it.
+template <class A, long ROW, class V>
+struct Factors {
+  Left<A, ROW> a;
+  Right<V> b;
+  long rows, columns, inner;
+  Start<V> start;
+  Result<V> out;
+};
+template <class A, long ROW, class V>
+Factors(Left<A, ROW>, Right<V>, long, long, long, Start<V>, Result<V>) -> Factors<A, ROW, V>;
+
+// Computes the R rows from `first` on of a panel of C columns. The factors come by reference: compilers copy structures of
+// this size through memory, which takes as long as some rows.
 template <class T, int R, int C, class A, long ROW, class V>
-void block(Left<A, ROW> a, Right<V> b, long inner, Start<V> start, Result<V> out) {
-  const long row = ROW ? ROW : a.row;
+void block(const Factors<A, ROW, V>& of, long first) {
+  const long row = ROW ? ROW : of.a.row;
   V sum[R][C];
+  const V* start = of.start.first + first * of.start.row;
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-    for (int c = 0; c < C; c++) sum[r][c] = start.first ? start.first[c * start.stride + r * start.row] : V{};
-  const A* left = a.first;
-  const V* right = b.first;
-  for (; inner > 0; inner -= a.segment, left += a.jump) {
-    const long count = std::min(inner, a.segment);
+    for (int c = 0; c < C; c++) sum[r][c] = of.start.first ? start[c * of.start.stride + r * of.start.row] : V{};
+  const A* left = of.a.first + first * row;
+  const V* right = of.b.first;
+  for (long k = 0; k < of.inner; left += of.a.jump) {
+    const long end = std::min(of.inner, k + of.a.segment);
 #pragma GCC unroll 2
-    for (long k = 0; k < count; k++, right += b.step, left += a.step) {
+    for (; k < end; k++, right += of.b.step, left += of.a.step) {
       V rhs[C];
 #pragma GCC unroll 4
-      for (int c = 0; c < C; c++) rhs[c] = right[c * b.stride];
+      for (int c = 0; c < C; c++) rhs[c] = right[c * of.b.stride];
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
         const V lhs = vector_of(left[r * row]);
@@ -78,52 +92,52 @@ void block(Left<A, ROW> a, Right<V> b, long inner, Start<V> start, Result<V> out
       }
     }
   }
-  if (out.rectified)
+  if (of.out.rectified)
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
       for (int c = 0; c < C; c++) sum[r][c] = Relu::forward<T, V>(sum[r][c], nullptr);
+  V* out = of.out.first + first;
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-    for (int c = 0; c < C; c++) out.first[c * out.stride + r] = sum[r][c];
+    for (int c = 0; c < C; c++) out[c * of.out.stride + r] = sum[r][c];
 }
 
 // Computes a block of up to R rows, whose number is a constant of the compiler from here on.
 template <class T, int R, int C, class A, long ROW, class V>
-inline void block_of(long rows, Left<A, ROW> a, Right<V> b, long inner, Start<V> start, Result<V> out) {
+inline void block_of(long rows, const Factors<A, ROW, V>& of, long first) {
   if (rows == R)
-    block<T, R, C>(a, b, inner, start, out);
+    block<T, R, C>(of, first);
   else if constexpr (R > 1)
-    block_of<T, R - 1, C>(rows, a, b, inner, start, out);
+    block_of<T, R - 1, C>(rows, of, first);
 }
 
 // Computes a panel of up to C columns, in blocks whose heights differ by one at most.
 template <class T, int C, class A, long ROW, class V>
-inline void panel(long columns, Left<A, ROW> a, Right<V> b, long rows, long inner, Start<V> start, Result<V> out) {
-  if (columns == C) {
-    const long blocks = (rows + HEIGHT[C] - 1) / HEIGHT[C];
+inline void panel(const Factors<A, ROW, V>& of) {
+  if (of.columns == C) {
+    const long blocks = (of.rows + HEIGHT[C] - 1) / HEIGHT[C];
     for (long i = 0, r = 0; i < blocks; i++) {
-      const long height = (rows - r) / (blocks - i);
-      const Start<V> from{start.first ? start.first + r * start.row : nullptr, start.stride, start.row};
-      block_of<T, HEIGHT[C], C>(height, a.from_row(r), b, inner, from, Result<V>{out.first + r, out.stride, out.rectified});
+      const long height = (of.rows - r) / (blocks - i);
+      block_of<T, HEIGHT[C], C>(height, of, r);
       r += height;
     }
   } else if constexpr (C > 1) {
-    panel<T, C - 1>(columns, a, b, rows, inner, start, out);
+    panel<T, C - 1>(of);
   }
 }
 
-// Computes start + a b.
+// Computes start + a b. It advances the factors.
 template <class T, class A, long ROW, class V>
-void product(Left<A, ROW> a, Right<V> b, long rows, long columns, long inner, Start<V> start, Result<V> out) {
-  for (long c = 0; c < columns;) {
+void product(Factors<A, ROW, V>&& of) {
+  for (long left = of.columns; left > 0; left -= of.columns) {
     // Panels of nearly equal width: a single column at the end would keep few chains busy.
-    const long left = columns - c, width = left <= WIDEST ? left : left < 2 * WIDEST - 1 ? WIDEST - 1 : WIDEST;
-    panel<T, WIDEST>(width, a, Right<V>{b.first + c * b.stride, b.stride, b.step}, rows, inner,
-                     Start<V>{start.first ? start.first + c * start.stride : nullptr, start.stride, start.row},
-                     Result<V>{out.first + c * out.stride, out.stride, out.rectified});
-    c += width;
+    of.columns = left <= WIDEST ? left : left < 2 * WIDEST - 1 ? WIDEST - 1 : WIDEST;
+    panel<T, WIDEST>(of);
+    of.b.first += of.columns * of.b.stride;
+    of.out.first += of.columns * of.out.stride;
+    if (of.start.first) of.start.first += of.columns * of.start.stride;
   }
 }
 

@@ -73,17 +73,21 @@ inline V halves(V a, V b, std::integer_sequence<int, J...>) {
   return Index<(J / HALF * 2 * HALF + J % HALF + (SECOND ? HALF : 0))...>::shuffle(a, b);
 }
 
-// Returns the sums of the lanes of `count` vectors, one per lane, each added by halves. It changes the vectors.
-template <class T, int HALF = Lanes<T>::count / 2, class V = typename Lanes<T>::V>
+// Returns the sums of the lanes of N vectors, each added by halves: that of vector i in lane i, and in the lanes i + N,
+// i + 2 N ... It changes the vectors.
+template <class T, int N = Lanes<T>::count, int HALF = Lanes<T>::count / 2, class V = typename Lanes<T>::V>
 inline __attribute__((always_inline)) V sums_of_lanes(V* v) {
   if constexpr (HALF == 0) {
     return v[0] + V{};  // see sum_of_parts
   } else {
     using Sequence = std::make_integer_sequence<int, Lanes<T>::count>;
+    constexpr int PAIRS = (N + 1) / 2;
 #pragma GCC unroll 8
-    for (int i = 0; i < HALF; i++)
-      v[i] = halves<HALF, false>(v[2 * i], v[2 * i + 1], Sequence()) + halves<HALF, true>(v[2 * i], v[2 * i + 1], Sequence());
-    return sums_of_lanes<T, HALF / 2>(v);
+    for (int i = 0; i < PAIRS; i++) {
+      const V first = v[2 * i], second = v[N > 1 ? 2 * i + 1 : 0];
+      v[i] = halves<HALF, false>(first, second, Sequence()) + halves<HALF, true>(first, second, Sequence());
+    }
+    return sums_of_lanes<T, PAIRS, HALF / 2>(v);
   }
 }
 

@@ -80,6 +80,17 @@ inline F64 sqrt(F64 a) { return (F64)_mm_sqrt_pd((__m128d)a); }
 #error "lanes: x86-64 or 64-bit Arm"
 #endif
 
+// The larger one of a and b; b where either is NaN or both are zero.
+#if defined(__AVX512F__)
+inline F32 larger(F32 a, F32 b) { return (F32)_mm512_max_ps((__m512)a, (__m512)b); }
+inline F64 larger(F64 a, F64 b) { return (F64)_mm512_max_pd((__m512d)a, (__m512d)b); }
+#else
+template <class V>
+inline V larger(V a, V b) {
+  return a > b ? a : b;
+}
+#endif
+
 template <class T>
 inline typename Lanes<T>::V broadcast(T scalar) {
   return scalar - typename Lanes<T>::V{};  // compiled to one broadcast instruction
