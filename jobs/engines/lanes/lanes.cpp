@@ -81,9 +81,11 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
   for (int64_t s = 0; s < steps.count; s++) {
     // The gradient of the mean squared error is 2 / rows times the sum over the rows, which come in tiles that fit the cache.
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
-    for (long n = begin; n < end; n += network.tile())
-      network.accumulate_gradient(p.data(), steps.x + n * inputs, y + n, std::min(network.tile(), end - n),
-                                  T(2) / T(end - begin), {n == begin, n + network.tile() >= end});
+    for (long n = begin, next; n < end; n = next) {
+      next = network.tile_end(n, end);
+      network.accumulate_gradient(p.data(), steps.x + n * inputs, y + n, next - n, T(2) / T(end - begin),
+                                  {n - begin, next == end});
+    }
     const V squares = network.squares();
     finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
 
@@ -107,11 +109,11 @@ template <class T, class Layout>
 void predict_group(const Group<T, Layout>& group, int64_t rows, const T* x, const T* parameters, T* predictions,
                    Network<T, Layout>& network, std::vector<typename Lanes<T>::V>& p) {
   group.load(parameters, p);
-  for (long n = 0; n < rows; n += network.tile()) {
-    const long count = std::min<long>(network.tile(), rows - n);
-    const auto& predicted = network.predict(p.data(), x + n * group.inputs(), count);
+  for (long n = 0, next; n < rows; n = next) {
+    next = network.tile_end(n, rows);
+    const auto& predicted = network.predict(p.data(), x + n * group.inputs(), next - n);
     for (int64_t l = 0; l < group.width; l++)
-      for (long i = 0; i < count; i++) predictions[(group.first + l) * rows + n + i] = predicted.output(i, l);
+      for (long i = 0; i < next - n; i++) predictions[(group.first + l) * rows + n + i] = predicted.output(i, l);
   }
 }
 

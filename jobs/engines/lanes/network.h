@@ -48,28 +48,31 @@ struct Shape {
   }
 };
 
-// Limit of the values of a tile, for ByModel and ByUnit. ByModel takes a few rows, which stay in the level 1 cache. ByUnit
-// takes all rows of a usual batch, since each tile reads all weights once.
-constexpr long TILE_BYTES[] = {32 << 10, 512 << 10};
-constexpr long TILE_ROWS = 16;  // tiles have a multiple of it, so that the parts of a sum (sums.h) go on from tile to tile
+// Bytes of the values of a usual tile: per hidden layer in ByModel, in which a few rows fill the level 1 cache; and of all
+// layers in ByUnit, which takes all rows of a usual batch, since each tile reads all weights once.
+constexpr long TILE_BYTES_PER_LAYER = 28 << 10, TILE_BYTES = 512 << 10;
+
+// Tiles have a multiple of this many rows, so that the parts of a sum (sums.h) go on from tile to tile.
+constexpr long TILE_ROWS[] = {ROW_PARTS, 16};  // in ByModel, ByUnit
 
 // Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
-constexpr long FEW_INPUTS = 3;
+constexpr long FEW_INPUTS = 2;
 
 template <class T, class Layout>
 class Network {
   using V = typename Lanes<T>::V;
   using Lhs = typename Layout::Lhs;
   static constexpr long LHS_PER_VECTOR = long(sizeof(V) / sizeof(Lhs));  // left factors in a vector
+  static constexpr long UNIT_ROWS = TILE_ROWS[Layout::BY_UNIT];
   using LeftRows = Left<Lhs, LHS_PER_VECTOR>;                            // left factors, a row of values each
 
  public:
   // Allocates the memory of a tile. Without `trains` there is none for gradients, which with wide layers is most of it.
   Network(const Shape<Layout>& shape, long most_rows, bool trains)
       : shape_(shape),
-        tile_(tile_rows(shape, most_rows)),
-        stride_(tile_ | 1),  // columns a power of two apart would all map to the same set of the level 1 cache
-        output_(shape.output.inputs, tile_) {
+        tile_(usual_tile(shape)),
+        stride_(allocated(tile_, most_rows) | 1),  // powers of two would all map to the same set of the level 1 cache
+        output_(shape.output.inputs, stride_) {
     size_t widest = 0;
     for (const Layer& layer : shape.hidden) {
       const size_t size = size_t(stride_ * layer.columns), weights = size_t(layer.outputs * Layout::columns(layer.inputs));
@@ -82,11 +85,14 @@ class Network {
     if (!trains) return;
     from_above_.resize(size_t(stride_) * widest);
     gradient_.resize(size_t(shape.vectors));
-    if (tile_ < most_rows) kept_.resize(ROW_PARTS * gradient_.size());
+    if (tile_end(0, most_rows) < most_rows) kept_.resize(ROW_PARTS * gradient_.size());
   }
 
-  // The most rows of a tile.
-  long tile() const { return tile_; }
+  // Returns the end of the tile that begins at row n, for rows up to `end`.
+  long tile_end(long n, long end) const {
+    const long tiles = std::max(1l, (end - n + tile_ / 2) / tile_);
+    return tiles == 1 ? end : n + std::max(1l, (end - n + tiles * UNIT_ROWS / 2) / (tiles * UNIT_ROWS)) * UNIT_ROWS;
+  }
   const V* gradient() const { return gradient_.data(); }
 
   // Predicts the rows x [rows][inputs] of a tile.
@@ -116,35 +122,39 @@ class Network {
     output_.derive(y, rows, scale, tile);
     if (tile.last) std::tie(squares_, gradient_[size_t(shape_.output.start + shape_.output.columns)]) = output_.sums();
     if (shape_.hidden.empty()) {
-      if constexpr (!Layout::BY_UNIT) input_sums(shape_.output, 1, x, output_.outputs(), rows, tile);
+      if constexpr (!Layout::BY_UNIT) input_sums(x, rows, tile);
       return;
     }
 
     // The gradient of a layer's weights reads the activations of the layer below, which `differentiate` overwrites.
-    for (size_t l = shape_.hidden.size(); l-- > 0;) {
-      if (l + 1 == shape_.hidden.size()) {
-        differentiate<true>(p, l, rows, tile);
-      } else {
-        input_gradient(p, l + 1, rows);
-        differentiate<false>(p, l, rows, tile);
-      }
-      if (l > 0)
-        weight_gradient(l, rows, tile);
-      else
-        first_gradient(x, rows, tile);
+    differentiate<true>(p, shape_.hidden.size() - 1, x, rows, tile);
+    for (size_t l = shape_.hidden.size() - 1; l > 0; l--) {
+      weight_gradient(l, rows, tile);
+      input_gradient(p, l, rows);
+      differentiate<false>(p, l - 1, x, rows, tile);
     }
+    if (first().inputs > FEW_INPUTS)
+      product_with_gradient(0, Left<T, 1>{x, first().inputs, rows}, 0, first().inputs, rows, tile);
   }
 
   // The sum of the squared errors of a batch.
   V squares() const { return squares_; }
 
  private:
-  static long tile_rows(const Shape<Layout>& shape, long most_rows) {
-    // All tiles have about the same number of rows.
-    long row = sizeof(V);
-    for (const Layer& layer : shape.hidden) row += layer.columns * (keeps_slope(shape.activation) ? 2 : 1) * long(sizeof(V));
-    const long tiles = std::max(1l, most_rows / std::max(TILE_ROWS, TILE_BYTES[Layout::BY_UNIT] / row));
-    return ((most_rows + tiles - 1) / tiles + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+  // The rows of a usual tile.
+  static long usual_tile(const Shape<Layout>& shape) {
+    long columns = 1, widest = 0;
+    for (const Layer& layer : shape.hidden) {
+      columns += layer.columns * (keeps_slope(shape.activation) ? 2 : 1);
+      if (&layer != &shape.hidden.back()) widest = std::max(widest, layer.columns);  // of from_above_
+    }
+    const long bytes = Layout::BY_UNIT ? TILE_BYTES : TILE_BYTES_PER_LAYER * std::max(1l, long(shape.hidden.size()));
+    return std::max(1l, bytes / ((columns + widest) * long(sizeof(V))) / UNIT_ROWS) * UNIT_ROWS;
+  }
+
+  // The most rows of any tile, for batches of up to this many rows, in whole vectors.
+  static long allocated(long tile, long most_rows) {
+    return (std::min(most_rows, tile + tile / 2) + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS;
   }
 
   const Layer& first() const { return shape_.hidden.empty() ? shape_.output : shape_.hidden[0]; }
@@ -186,8 +196,6 @@ class Network {
     switch (first().inputs) {
       case 1:
         return forward_few<1>(p, x, rows);
-      case 2:
-        return forward_few<2>(p, x, rows);
       case FEW_INPUTS:
         return forward_few<FEW_INPUTS>(p, x, rows);
       default:
@@ -200,7 +208,8 @@ class Network {
   void forward_few(const V* p, const T* x, long rows) {
     const bool is_relu = shape_.activation == Activation::Relu;
     for (long c = 0; c < first().columns; c++) {
-      const V* w = p + first().start + c * (INPUTS + 1);
+      V w[INPUTS + 1];  // a copy, which the compiler knows not to be written to
+      std::copy_n(p + first().start + c * (INPUTS + 1), INPUTS + 1, w);
       V* out = values_[0].data() + c * stride_;
       const auto z = [=](long n) __attribute__((always_inline)) {
         V sum = w[INPUTS];
@@ -209,6 +218,7 @@ class Network {
         return sum;
       };
       if (is_relu)
+#pragma GCC unroll 8
         for (long n = 0; n < rows; n++) out[n] = Relu::forward<T, V>(z(n), nullptr);
       else
         for (long n = 0; n < rows; n++) out[n] = z(n);
@@ -264,65 +274,74 @@ class Network {
     const long stride = layer.inputs + 1;
     V* g = gradient_.data() + layer.start + first;
     product<T>(Factors{h, Right<V>{values_[l].data(), stride_}, count, layer.columns, rows,
-                       tile.first ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false}});
-  }
-
-  // The gradient of the first hidden layer's weights.
-  void first_gradient(const T* x, long rows, Tile tile) {
-    const Layer& layer = shape_.hidden[0];
-    if (layer.inputs > FEW_INPUTS)
-      product_with_gradient(0, Left<T, 1>{x, layer.inputs, rows}, 0, layer.inputs, rows, tile);
-    else
-      input_sums(layer, layer.columns, x, values_[0].data(), rows, tile);
+                       tile.begin == 0 ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false}});
   }
 
   // Replaces the activations of hidden layer l by the derivative with respect to its pre-activations, and sums the gradient
-  // of its bias. Directly below the output, the derivative with respect to an activation is its weight times that of the
-  // output; the gradient of the output's weights is summed as well.
+  // of its bias, and of its weights if it is the first layer and has few inputs. Directly below the output, the derivative
+  // with respect to an activation is its weight times that of the output; the gradient of that weight is summed as well.
   template <bool BELOW_OUTPUT>
-  void differentiate(const V* p, size_t l, long rows, Tile tile) {
-    visit(shape_.activation, [&](auto kind) { differentiate<BELOW_OUTPUT, decltype(kind)>(p, l, rows, tile); });
+  void differentiate(const V* p, size_t l, const T* x, long rows, Tile tile) {
+    visit(shape_.activation, [&](auto kind) {
+      using Kind = decltype(kind);
+      if (l > 0 || first().inputs > FEW_INPUTS)
+        differentiate<BELOW_OUTPUT, Kind, 0>(p, l, x, rows, tile);
+      else if (first().inputs == 1)
+        differentiate<BELOW_OUTPUT, Kind, 1>(p, l, x, rows, tile);
+      else
+        differentiate<BELOW_OUTPUT, Kind, FEW_INPUTS>(p, l, x, rows, tile);
+    });
   }
-  template <bool BELOW_OUTPUT, class Kind>
-  void differentiate(const V* p, size_t l, long rows, Tile tile) {
+  template <bool BELOW_OUTPUT, class Kind, int INPUTS>
+  void differentiate(const V* p, size_t l, const T* x, long rows, Tile tile) {
     const Layer& layer = shape_.hidden[l];
     const Lhs* d = output_.outputs();
     for (long c = 0; c < layer.columns; c++) {
       V* h = values_[l].data() + c * stride_;
       const V *slope = slope_[l].data() + c * stride_, *above = from_above_.data() + c * stride_;
-      const long bias_at = layer.start + c * (layer.inputs + 1) + layer.inputs;
-      const long weight_at = shape_.output.start + (BELOW_OUTPUT ? c : 0);
-      const V w = p[weight_at];
-      RowSum<V> bias(tile, kept(bias_at)), weight(tile, kept(weight_at));
+      const long at = layer.start + c * (layer.inputs + 1), above_at = shape_.output.start + c;
+      const V weight_above = BELOW_OUTPUT ? p[above_at] : V{};
+      RowSum<V> bias(tile), above_sum(tile), first_sum(tile), second_sum(tile);
+      bias.resume(kept(at + layer.inputs));
+      if (BELOW_OUTPUT) above_sum.resume(kept(above_at));
+      if (INPUTS > 0) first_sum.resume(kept(at));
+      if (INPUTS > 1) second_sum.resume(kept(at + 1));
       each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
         V dh;
         if constexpr (BELOW_OUTPUT) {
           const V dn = vector_of(d[n]);
-          weight.part[part] = fma(dn, h[n], weight.part[part]);
-          dh = dn * w;
+          above_sum.part[part] = fma(dn, h[n], above_sum.part[part]);
+          dh = dn * weight_above;
         } else {
           dh = above[n];
         }
-        h[n] = Kind::template backward<T, V>(h[n], slope + n, dh);
-        bias.part[part] += h[n];
+        const V dz = Kind::template backward<T, V>(h[n], slope + n, dh);
+        bias.part[part] += dz;
+        if constexpr (INPUTS > 0) first_sum.part[part] = fma(broadcast<T>(x[n * INPUTS]), dz, first_sum.part[part]);
+        if constexpr (INPUTS > 1) second_sum.part[part] = fma(broadcast<T>(x[n * INPUTS + 1]), dz, second_sum.part[part]);
+        if constexpr (INPUTS == 0) h[n] = dz;
       });
-      bias.finish(tile, kept(bias_at), &gradient_[size_t(bias_at)]);
-      if (BELOW_OUTPUT) weight.finish(tile, kept(weight_at), &gradient_[size_t(weight_at)]);
+      V* g = gradient_.data();
+      bias.finish(kept(at + layer.inputs), g + at + layer.inputs);
+      if (BELOW_OUTPUT) above_sum.finish(kept(above_at), g + above_at);
+      if (INPUTS > 0) first_sum.finish(kept(at), g + at);
+      if (INPUTS > 1) second_sum.finish(kept(at + 1), g + at + 1);
     }
   }
 
-  // The gradient of the weights [columns][inputs] of a layer on the inputs x, as sums over the rows of x d.
-  void input_sums(const Layer& layer, long columns, const T* x, const V* d, long rows, Tile tile) {
-    const long inputs = layer.inputs;
-    for (long c = 0; c < columns; c++, d += stride_)
-      for (long i = 0; i < inputs; i++) {
-        const long at = layer.start + c * (inputs + 1) + i;
-        RowSum<V> sum(tile, kept(at));
-        each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
-          sum.part[part] = fma(broadcast<T>(x[n * inputs + i]), d[n], sum.part[part]);
-        });
-        sum.finish(tile, kept(at), &gradient_[size_t(at)]);
-      }
+  // The gradient of the output's weights on the inputs x, in a network without hidden layers.
+  void input_sums(const T* x, long rows, Tile tile) {
+    const long inputs = shape_.output.inputs;
+    for (long i = 0; i < inputs; i++) {
+      const long at = shape_.output.start + i;
+      const Lhs* d = output_.outputs();
+      RowSum<V> sum(tile);
+      sum.resume(kept(at));
+      each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
+        sum.part[part] = fma(broadcast<T>(x[n * inputs + i]), vector_of(d[n]), sum.part[part]);
+      });
+      sum.finish(kept(at), gradient_.data() + at);
+    }
   }
 
   // Where the parts of the sum of a gradient are kept between tiles; null if there is only one.

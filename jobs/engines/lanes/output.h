@@ -37,18 +37,19 @@ class Output<T, ByModel<T>> {
  public:
   Output(long, long rows) : outputs_(size_t(rows)) {}
 
-  // Writes the predictions of a tile. The inputs are vectors, or numbers that all models share.
+  // Writes the predictions of a tile. The inputs are vectors, or numbers that all models share; those of row n are at
+  // h + n * row, `stride` from one to the next.
   template <class H>
   void predict(const V* w, const H* h, long inputs, long row, long stride, long rows) {
-    for (long n = 0; n < rows; n++) outputs_[n] = product(w, h + n * row, stride, inputs) + w[inputs];
+    predict<PARTS<T>>(w, h, inputs, row, stride, rows);
   }
 
   // Replaces the predictions by the derivative of the loss: scale times the errors. y may be read up to the end of a vector.
   void derive(const T* y, long rows, T scale, Tile tile) {
-    if (tile.first) std::fill_n(squares_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
+    if (tile.begin == 0) std::fill_n(squares_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
     for (long n = 0; n < rows; n++) {
       const V error = outputs_[n] - broadcast<T>(y[n]);
-      V &square = squares_[n % PARTS<T>], &bias = bias_[n % PARTS<T>];
+      V &square = squares_[(tile.begin + n) % PARTS<T>], &bias = bias_[(tile.begin + n) % PARTS<T>];
       square = fma(error, error, square);
       outputs_[n] = error * broadcast<T>(scale);
       bias += outputs_[n];
@@ -56,19 +57,24 @@ class Output<T, ByModel<T>> {
   }
 
   // Returns the sum of the squared errors and the gradient of the bias, after the last tile of a batch.
-  std::pair<V, V> sums() { return {sum_of_parts<T>(squares_, PARTS<T>), sum_of_parts<T>(bias_, PARTS<T>)}; }
+  std::pair<V, V> sums() { return {sum_of_parts<T>(squares_), sum_of_parts<T>(bias_)}; }
 
   const V* outputs() const { return outputs_.data(); }
   T output(long row, int64_t lane) const { return outputs_[row][lane]; }
 
  private:
-  template <class H>
-  static V product(const V* w, const H* h, long stride, long inputs) {
-    V part[PARTS<T>];
-    const long parts = std::min<long>(inputs, PARTS<T>);
-    for (long i = 0; i < parts; i++) part[i] = vector_of(h[i * stride]) * w[i];
-    for (long i = parts; i < inputs; i++) part[i % PARTS<T>] = fma(vector_of(h[i * stride]), w[i], part[i % PARTS<T>]);
-    return sum_of_parts<T>(part, parts);
+  // Has the number of parts as a constant of the compiler.
+  template <int N, class H>
+  void predict(const V* w, const H* h, long inputs, long row, long stride, long rows) {
+    if constexpr (N > 1)
+      if (inputs < N) return predict<N - 1>(w, h, inputs, row, stride, rows);
+    for (long n = 0; n < rows; n++, h += row) {
+      V part[N];
+#pragma GCC unroll 16
+      for (int i = 0; i < N; i++) part[i] = vector_of(h[i * stride]) * w[i];
+      for (long i = N; i < inputs; i++) part[i % N] = fma(vector_of(h[i * stride]), w[i], part[i % N]);
+      outputs_[n] = sum_of_parts<T, N>(part) + w[inputs];
+    }
   }
 
   std::vector<V> outputs_;
@@ -92,7 +98,7 @@ class Output<T, ByUnit<T>> {
   }
 
   void derive(const T* y, long rows, T scale, Tile tile) {
-    if (tile.first) std::fill_n(squares_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
+    if (tile.begin == 0) std::fill_n(squares_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
     long n = 0;
     for (; n + W <= rows; n += W) derive<false>(n, y, scale, W);
     if (n < rows) derive<true>(n, y, scale, rows - n);

@@ -19,7 +19,7 @@ namespace lanes {
 
 // Rows of a block, by its columns: as many as keep the processor's chains busy within its registers.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int HEIGHT[] = {0, 16, 14};  // 32 registers
+constexpr int HEIGHT[] = {0, 16, 14, 8};  // 32 registers
 #else
 constexpr int HEIGHT[] = {0, 12, 6, 4};  // 16 registers
 #endif

@@ -22,24 +22,26 @@ constexpr int ROW_PARTS = 4;           // one chain of additions would wait for 
 template <int N>
 using Int = std::integral_constant<int, N>;
 
-// Whether rows of a batch are its first, and whether they are its last ones.
+// Some rows of a batch: where they begin in it, and whether they are its last ones.
 struct Tile {
-  bool first, last;
+  long begin;
+  bool last;
 };
 
 // A sum over the rows of a batch, which come in tiles of a multiple of ROW_PARTS rows. Between tiles it is kept in memory.
 template <class V>
 struct RowSum {
-  V part[ROW_PARTS];
+  const Tile tile;
+  V part[ROW_PARTS]{};
 
-  RowSum(Tile tile, const V* kept) {
-    if (tile.first)
-      for (V& each : part) each = V{};
-    else
-      for (int i = 0; i < ROW_PARTS; i++) part[i] = kept[i];
+  explicit RowSum(Tile tile) : tile(tile) {}
+
+  void resume(const V* kept) {
+    if (tile.begin == 0) return;
+    for (int i = 0; i < ROW_PARTS; i++) part[i] = kept[i];
   }
 
-  void finish(Tile tile, V* kept, V* sum) const {
+  void finish(V* kept, V* sum) const {
     if (tile.last)
       *sum = (part[0] + part[2]) + (part[1] + part[3]);
     else
@@ -58,13 +60,17 @@ inline __attribute__((always_inline)) void each_row(long rows, F add) {
   if (n + 2 < rows) add(n + 2, Int<2>());
 }
 
-// Returns the sum of `count` parts of PARTS, the others being zero. Adding a zero makes a sum of -0 to +0, as the parts that
-// are left out here would.
-template <class T, class V = typename Lanes<T>::V>
-inline V sum_of_parts(V* part, long count) {
-  for (long half = PARTS<T> / 2; half; half /= 2)
-    for (long j = 0; j + half < count && j < half; j++) part[j] += part[j + half];
-  return part[0] + V{};
+// Returns the sum of N parts of PARTS, the others being zero. Adding a zero makes a sum of -0 to +0, as the parts that are
+// left out here would. It changes the parts.
+template <class T, int N = PARTS<T>, int HALF = PARTS<T> / 2, class V = typename Lanes<T>::V>
+inline __attribute__((always_inline)) V sum_of_parts(V* part) {
+  if constexpr (HALF == 0) {
+    return part[0] + V{};
+  } else {
+#pragma GCC unroll 8
+    for (int j = 0; j < HALF && j + HALF < N; j++) part[j] += part[j + HALF];
+    return sum_of_parts<T, (N < HALF ? N : HALF), HALF / 2>(part);
+  }
 }
 
 // The lanes of two vectors in segments of 2 HALF lanes: the first or the second half of each segment.
