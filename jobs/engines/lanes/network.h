@@ -58,13 +58,20 @@ constexpr long TILE_ROWS[] = {ROW_PARTS, 16};  // in ByModel, ByUnit
 // Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
 constexpr long FEW_INPUTS = 2;
 
+// Stands for an activation whose derivative was taken already.
+struct Differentiated {
+  template <class T, class V>
+  static V backward(V d, const V*, V) {
+    return d;
+  }
+};
+
 template <class T, class Layout>
 class Network {
   using V = typename Lanes<T>::V;
   using Lhs = typename Layout::Lhs;
   static constexpr long LHS_PER_VECTOR = long(sizeof(V) / sizeof(Lhs));  // left factors in a vector
-  static constexpr long UNIT_ROWS = TILE_ROWS[Layout::BY_UNIT];
-  using LeftRows = Left<Lhs, LHS_PER_VECTOR>;                            // left factors, a row of values each
+  static constexpr long ROWS = TILE_ROWS[Layout::BY_UNIT];
 
  public:
   // Allocates the memory of a tile. Without `trains` there is none for gradients, which with wide layers is most of it.
@@ -83,7 +90,7 @@ class Network {
       widest = std::max(widest, size_t(layer.columns));
     }
     if (!trains) return;
-    from_above_.resize(size_t(stride_) * widest);
+    if (!is_relu()) from_above_.resize(size_t(stride_) * widest);
     gradient_.resize(size_t(shape.vectors));
     if (tile_end(0, most_rows) < most_rows) kept_.resize(ROW_PARTS * gradient_.size());
   }
@@ -91,7 +98,7 @@ class Network {
   // Returns the end of the tile that begins at row n, for rows up to `end`.
   long tile_end(long n, long end) const {
     const long tiles = std::max(1l, (end - n + tile_ / 2) / tile_);
-    return tiles == 1 ? end : n + std::max(1l, (end - n + tiles * UNIT_ROWS / 2) / (tiles * UNIT_ROWS)) * UNIT_ROWS;
+    return tiles == 1 ? end : n + std::max(1l, (end - n + tiles * ROWS / 2) / (tiles * ROWS)) * ROWS;
   }
   const V* gradient() const { return gradient_.data(); }
 
@@ -146,21 +153,22 @@ class Network {
     long columns = 1, widest = 0;
     for (const Layer& layer : shape.hidden) {
       columns += layer.columns * (keeps_slope(shape.activation) ? 2 : 1);
-      if (&layer != &shape.hidden.back()) widest = std::max(widest, layer.columns);  // of from_above_
+      if (&layer != &shape.hidden.back() && shape.activation != Activation::Relu) widest = std::max(widest, layer.columns);  // of from_above_
     }
     const long bytes = Layout::BY_UNIT ? TILE_BYTES : TILE_BYTES_PER_LAYER * std::max(1l, long(shape.hidden.size()));
-    return std::max(1l, bytes / ((columns + widest) * long(sizeof(V))) / UNIT_ROWS) * UNIT_ROWS;
+    return std::max(1l, bytes / ((columns + widest) * long(sizeof(V))) / ROWS) * ROWS;
   }
 
   // The most rows of any tile, for batches of up to this many rows, in whole vectors.
   static long allocated(long tile, long most_rows) {
-    return (std::min(most_rows, tile + tile / 2) + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS;
+    return (std::min(most_rows, tile + tile / 2) + ROWS - 1) / ROWS * ROWS;
   }
 
+  bool is_relu() const { return shape_.activation == Activation::Relu; }
   const Layer& first() const { return shape_.hidden.empty() ? shape_.output : shape_.hidden[0]; }
 
   // The values of hidden layer l as left factors [rows][units]. In ByUnit the units of a column follow each other.
-  LeftRows left(size_t l) const {
+  Left<Lhs, LHS_PER_VECTOR> left(size_t l) const {
     const Lhs* values = reinterpret_cast<const Lhs*>(values_[l].data());
     if constexpr (Layout::BY_UNIT)
       return {values, 1, LHS_PER_VECTOR, (stride_ - 1) * LHS_PER_VECTOR};
@@ -206,24 +214,21 @@ class Network {
   // The forward pass of a first hidden layer with few inputs: the same sums, without the start and end of a product.
   template <int INPUTS>
   void forward_few(const V* p, const T* x, long rows) {
-    const bool is_relu = shape_.activation == Activation::Relu;
+    const bool relu = is_relu();
     for (long c = 0; c < first().columns; c++) {
-      V w[INPUTS + 1];  // a copy, which the compiler knows not to be written to
-      std::copy_n(p + first().start + c * (INPUTS + 1), INPUTS + 1, w);
-      V* out = values_[0].data() + c * stride_;
-      const auto z = [=](long n) __attribute__((always_inline)) {
-        V sum = w[INPUTS];
+      // Copies, which the compiler knows not to be written to.
+      const V* at = p + first().start + c * (INPUTS + 1);
+      const V w0 = at[0], w1 = at[INPUTS - 1], bias = at[INPUTS];
+      const T* xn = x;
+      V* const out = values_[0].data() + c * stride_;
 #pragma GCC unroll 4
-        for (int i = 0; i < INPUTS; i++) sum = fma(broadcast<T>(x[n * INPUTS + i]), w[i], sum);
-        return sum;
-      };
-      if (is_relu)
-#pragma GCC unroll 8
-        for (long n = 0; n < rows; n++) out[n] = Relu::forward<T, V>(z(n), nullptr);
-      else
-        for (long n = 0; n < rows; n++) out[n] = z(n);
+      for (V* to = out; to < out + rows; to++, xn += INPUTS) {
+        V z = fma(broadcast<T>(xn[0]), w0, bias);
+        if constexpr (INPUTS == 2) z = fma(broadcast<T>(xn[1]), w1, z);
+        *to = relu ? Relu::forward<T, V>(z, nullptr) : z;
+      }
     }
-    if (!is_relu) activate_all(0, rows);
+    if (!is_relu()) activate_all(0, rows);
   }
 
   // The forward pass of hidden layer l: activation(h w + bias), for h: rows x inputs.
@@ -233,10 +238,9 @@ class Network {
     const V* w = p + layer.start;
 
     // ReLU is applied while the sums are still in registers; the other activations hide their cost behind a second pass.
-    const bool is_relu = shape_.activation == Activation::Relu;
     product<T>(Factors{h, Right<V>{w, layer.inputs + 1}, rows, layer.columns, layer.inputs,
-                       Start<V>{w + layer.inputs, layer.inputs + 1, 0}, Result<V>{values_[l].data(), stride_, is_relu}});
-    if (!is_relu) activate_all(l, rows);
+                       Start<V>{w + layer.inputs, layer.inputs + 1, 0}, Result<V>{values_[l].data(), stride_, is_relu() ? Finish::RELU : Finish::NONE}});
+    if (!is_relu()) activate_all(l, rows);
   }
 
   void activate_all(size_t l, long rows) {
@@ -244,13 +248,14 @@ class Network {
       activate<T>(shape_.activation, values_[l].data() + at, slope_[l].data() + at, rows);
   }
 
-  // The derivative with respect to the inputs of hidden layer l: d w'.
+  // The derivative with respect to the inputs of hidden layer l: d w'. With ReLU, that with respect to the pre-activations.
   void input_gradient(const V* p, size_t l, long rows) {
     const Layer& layer = shape_.hidden[l];
     const Right<V> w = Layout::BY_UNIT ? Right<V>{transposed_[l].data(), layer.outputs}
                                        : Right<V>{p + layer.start, 1, layer.inputs + 1};
     product<T>(Factors{left(l), w, rows, Layout::columns(layer.inputs), layer.outputs, Start<V>{},
-                       Result<V>{from_above_.data(), stride_, false}});
+                       is_relu() ? Result<V>{values_[l - 1].data(), stride_, Finish::RELU_DERIVATIVE}
+                                 : Result<V>{from_above_.data(), stride_, Finish::NONE}});
   }
 
   // The gradient of hidden layer l's weights: h d, for h: inputs x rows.
@@ -274,7 +279,7 @@ class Network {
     const long stride = layer.inputs + 1;
     V* g = gradient_.data() + layer.start + first;
     product<T>(Factors{h, Right<V>{values_[l].data(), stride_}, count, layer.columns, rows,
-                       tile.begin == 0 ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, false}});
+                       tile.begin == 0 ? Start<V>{} : Start<V>{g, stride, 1}, Result<V>{g, stride, Finish::NONE}});
   }
 
   // Replaces the activations of hidden layer l by the derivative with respect to its pre-activations, and sums the gradient
@@ -282,7 +287,7 @@ class Network {
   // with respect to an activation is its weight times that of the output; the gradient of that weight is summed as well.
   template <bool BELOW_OUTPUT>
   void differentiate(const V* p, size_t l, const T* x, long rows, Tile tile) {
-    visit(shape_.activation, [&](auto kind) {
+    const auto with = [&](auto kind) {
       using Kind = decltype(kind);
       if (l > 0 || first().inputs > FEW_INPUTS)
         differentiate<BELOW_OUTPUT, Kind, 0>(p, l, x, rows, tile);
@@ -290,7 +295,11 @@ class Network {
         differentiate<BELOW_OUTPUT, Kind, 1>(p, l, x, rows, tile);
       else
         differentiate<BELOW_OUTPUT, Kind, FEW_INPUTS>(p, l, x, rows, tile);
-    });
+    };
+    if (!BELOW_OUTPUT && is_relu())
+      with(Differentiated());
+    else
+      visit(shape_.activation, with);
   }
   template <bool BELOW_OUTPUT, class Kind, int INPUTS>
   void differentiate(const V* p, size_t l, const T* x, long rows, Tile tile) {
@@ -319,7 +328,7 @@ class Network {
         bias.part[part] += dz;
         if constexpr (INPUTS > 0) first_sum.part[part] = fma(broadcast<T>(x[n * INPUTS]), dz, first_sum.part[part]);
         if constexpr (INPUTS > 1) second_sum.part[part] = fma(broadcast<T>(x[n * INPUTS + 1]), dz, second_sum.part[part]);
-        if constexpr (INPUTS == 0) h[n] = dz;
+        if constexpr (INPUTS == 0 && !std::is_same_v<Kind, Differentiated>) h[n] = dz;
       });
       V* g = gradient_.data();
       bias.finish(kept(at + layer.inputs), g + at + layer.inputs);

@@ -72,7 +72,9 @@ class Output<T, ByModel<T>> {
       V part[N];
 #pragma GCC unroll 16
       for (int i = 0; i < N; i++) part[i] = vector_of(h[i * stride]) * w[i];
-      for (long i = N; i < inputs; i++) part[i % N] = fma(vector_of(h[i * stride]), w[i], part[i % N]);
+      for (long first = N; first < inputs; first += N)
+        for (long i = first; i < std::min(first + N, inputs); i++)
+          part[i - first] = fma(vector_of(h[i * stride]), w[i], part[i - first]);
       outputs_[n] = sum_of_parts<T, N>(part) + w[inputs];
     }
   }

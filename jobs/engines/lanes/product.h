@@ -33,6 +33,13 @@ struct Left {
   long step, segment, jump = 0, row = ROW;
 };
 
+// What is done with a sum while it is still in a register.
+enum class Finish {
+  NONE,
+  RELU,
+  RELU_DERIVATIVE,  // the result has activations, and is overwritten by the derivative with respect to their pre-activations
+};
+
 // The right factor, the sums to start from (null for zero), which may be one row for all, and where the result goes.
 // `stride` is the distance from column to column, `step` that from one k to the next.
 template <class V>
@@ -49,7 +56,7 @@ template <class V>
 struct Result {
   V* first;
   long stride;
-  bool rectified;  // whether ReLU is applied to it
+  Finish finish;
 };
 
 // A product, or what is left of it.
@@ -92,16 +99,24 @@ void block(const Factors<A, ROW, V>& of, long first) {
       }
     }
   }
-  if (of.out.rectified)
+  V* out = of.out.first + first;
+  const auto write = [&](auto finish) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-      for (int c = 0; c < C; c++) sum[r][c] = Relu::forward<T, V>(sum[r][c], nullptr);
-  V* out = of.out.first + first;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int c = 0; c < C; c++) out[c * of.out.stride + r] = sum[r][c];
+      for (int c = 0; c < C; c++) {
+        V& to = out[c * of.out.stride + r];
+        to = finish(to, sum[r][c]);
+      }
+  };
+  switch (of.out.finish) {
+    case Finish::NONE:
+      return write([](const V&, V z) { return z; });
+    case Finish::RELU:
+      return write([](const V&, V z) { return Relu::forward<T, V>(z, nullptr); });
+    case Finish::RELU_DERIVATIVE:
+      return write([](const V& h, V d) { return Relu::backward<T, V>(h, nullptr, d); });
+  }
 }
 
 // Computes a block of up to R rows, whose number is a constant of the compiler from here on.
@@ -117,10 +132,11 @@ inline void block_of(long rows, const Factors<A, ROW, V>& of, long first) {
 template <class T, int C, class A, long ROW, class V>
 inline void panel(const Factors<A, ROW, V>& of) {
   if (of.columns == C) {
-    const long blocks = (of.rows + HEIGHT[C] - 1) / HEIGHT[C];
+    constexpr int R = HEIGHT[C];
+    const long blocks = (of.rows + R - 1) / R;
     for (long i = 0, r = 0; i < blocks; i++) {
       const long height = (of.rows - r) / (blocks - i);
-      block_of<T, HEIGHT[C], C>(height, of, r);
+      block_of<T, R, C>(height, of, r);
       r += height;
     }
   } else if constexpr (C > 1) {

@@ -16,16 +16,18 @@ struct Program {
   const int64_t* hidden;
   int64_t activation, optimizer, layout;  // layout: 0 the faster one, 1 ByModel, 2 ByUnit if there is a hidden layer
 
-  // Whether ByUnit trains a group of this many models faster than ByModel, which takes as long for one model as for as many
-  // as there are lanes. The cost is the number of vectors that are multiplied per row.
-  bool by_unit(int64_t models, int64_t lanes) const {
+  // Whether ByUnit trains this many models, of at most as many as there are lanes, faster than ByModel, which takes as long
+  // for one model as for all lanes. The costs are processor cycles per row of a batch, fitted to the measurements of
+  // benchmarks/choice.py: those of the products, of the passes over the units, and of the update.
+  bool by_unit(int64_t models, int64_t rows, int64_t lanes) const {
     if (layout || !depth) return layout == 2 && depth;
-    double group = 0, alone = 0, below = double(inputs);
+    const double update = 14 / double(rows);
+    double group = 0, alone = 4, below = double(inputs);
     for (int64_t l = 0; l < depth; l++) {
-      const double outputs = double(hidden[l]);
-      group += below * outputs;
-      alone += below * std::ceil(outputs / double(lanes));
-      below = outputs;
+      const double units = double(hidden[l]), columns = std::ceil(units / double(lanes)), product = l ? below : 0;
+      group += units * (1.83 * product + 8.5 + update * (below + 1));
+      alone += columns * (1.5 * product + 4.7 + update * (below + 1));
+      below = units;
     }
     return double(models) * alone <= group;
   }
