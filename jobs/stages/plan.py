@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.results.earlier import count_earlier
 from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
@@ -35,13 +36,15 @@ class Plan:
     trials: tuple[Trial, ...]
     """All trials of the spec."""
     todo: tuple[Trial, ...]
-    """Trials that have no result yet."""
+    """Trials that have no result yet. If another training version's are planned: those that are lost."""
     begun: tuple[Pack, ...]
     """Packs of these trials that have a checkpoint to resume from."""
     replaced: tuple[str, ...]
     """Unusable pack files with trials of this plan only, which are deleted."""
     problems: tuple[Problem, ...]
     """Problems of stored results."""
+    earlier: int = 0
+    """How many trials of `todo` have a result by an earlier training version."""
     _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -90,6 +93,8 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
     in_broken = is_in(rows, broken)
     done = set(rows["trial_id"].filter(pc.invert(in_broken)).to_pylist())
     todo = tuple(trial for trial in wanted if trial.id not in done) if done else tuple(wanted)
+    # Results of earlier training versions can only be among those that are not of this plan.
+    has_others = len(done) > len(wanted) - len(todo)
     return Plan(
         spec=spec,
         datasets=datasets,
@@ -98,6 +103,7 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
         begun=_begun(store, todo),
         replaced=_replaced({problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
         problems=stored.problems,
+        earlier=count_earlier(todo, done) if has_others and todo and not spec.is_earlier else 0,
     )
 
 

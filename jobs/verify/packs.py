@@ -1,7 +1,8 @@
 """Checks the files of a pack: its rows, its weights, and whether both hold the trials whose digest is its name.
 
 A pack is one unit: if one of its files is damaged, both are deleted, and its trials are trained again to the
-same bits. Intact numbers that no spec in the store can restore are kept.
+same bits. Intact numbers that no spec in the store can restore are kept, and so is all that is left of trials of an
+earlier training version.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sumsquares.jobs.results.pack_files import (
     variant_columns,
     weights_digest,
 )
+from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
@@ -53,7 +55,7 @@ def check_pack(snapshot: Snapshot, pack: str) -> list[Damage]:
         return []
     if weights is not None and not is_ours(weights_path, weights):
         return [foreign(weights_path)]
-    if not snapshot.references.are_named(ids):
+    if not snapshot.references.are_named(ids) or snapshot.references.are_earlier(ids):
         by_hand = f"{snapshot.references.training(ids)}; or delete it and {rows_path}, whose numbers are intact"
         return [Damage(weights_path, "weights", reason, by_hand)]
     return [Damage(weights_path, "weights", reason, *_again(snapshot, ids, _both(snapshot, pack)))]
@@ -121,7 +123,12 @@ def _both(snapshot: Snapshot, pack: str) -> tuple[str, ...]:
 
 
 def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Returns the remedy for trials that must be trained again, given what is deleted first."""
+    """Returns the remedy for trials that must be trained again, given what is deleted first.
+
+    Nothing is deleted if an earlier version trained them, since this one gets other numbers.
+    """
+    if snapshot.references.are_earlier(ids):
+        return f"{snapshot.references.training(ids)}, or delete {listed(deletes)}", ()
     remedy = (
         snapshot.references.training(ids)
         if ids
