@@ -100,7 +100,8 @@ def _started(context: NightContext) -> Outcome:
     token = champion.token if champion else 0
     try:
         with Runtime(context.placement, store, context.progress) as runtime:
-            runtime.prepare_training(make_plan(night.trained, store, context.results))
+            if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
+                runtime.prepare_training(make_plan(night.trained, store, context.results))
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
                 context = as_ended(context)
