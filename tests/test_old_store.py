@@ -73,7 +73,7 @@ def test_an_old_run_is_summarised_to_the_numbers_that_it_had(old_store):
 
 
 def test_evidence_of_an_old_run_is_what_a_new_one_measures(old_store, tmp_path):
-    """It is computed from stored weights, and differs in the last digits at most, as all numbers of the versions do."""
+    """It is computed from stored weights. After a short training, versions differ by rounding alone, in all numbers."""
     spec, new = load_spec(OLD / "specs/old.toml"), tmp_path / "new"
     for verb, store, *options in (("summarize", old_store), ("run", new, "--workers", "0")):
         command = [verb, str(OLD / "specs/old.toml"), "--store", str(store), *options, "--quiet"]

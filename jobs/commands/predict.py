@@ -135,7 +135,7 @@ class _Asked:
     def _instead(self) -> str:
         """What to ask in place of a trial that can't be made again."""
         if self.night is None:
-            return "run the spec again, which trains its trials anew, with other last digits"
+            return "run the spec again, which trains its trials anew, to other numbers"
         if CHAMPION in self.words.split():
             return (
                 "`sumsquares nightly rollback`, or `sumsquares nightly promote NIGHT`, makes another night the champion"

@@ -78,7 +78,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
     if spec.is_earlier:
         runtime.progress.say(
             "summarised are the results of an earlier version; `sumsquares run` trains these trials again, "
-            "and gets other last digits"
+            "and gets other numbers"
         )
     writes = _can_write(spec, runtime)
     if writes:

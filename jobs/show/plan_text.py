@@ -70,7 +70,7 @@ def in_words_earlier(count: int) -> str:
     """Why trials are trained again that the store has already."""
     have, they = ("trial in the store was", "it is") if count == 1 else ("trials in the store were", "they are")
     return (
-        f"{count:,} {have} trained by an earlier version, whose numbers differ in the last digits: "
+        f"{count:,} {have} trained by an earlier version, whose numbers are not the same to the bit: "
         f"{they} trained again, and the earlier results stay"
     )
 

@@ -75,7 +75,7 @@ class References:
     def training(self, trial_ids: Sequence[str]) -> str:
         """Returns the remedy: the commands that train these trials again, to the same numbers."""
         if self.are_earlier(trial_ids):
-            return "an earlier version trained its trials, and this one gets other last digits: put a copy back"
+            return "an earlier version trained its trials, and this one gets other numbers: put a copy back"
         commands = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
         if not commands:
             return "no run or night of this store names its trials: run the spec that trained them"
