@@ -225,6 +225,8 @@ def test_files_of_an_earlier_run_are_removed_only_if_they_can_be_made_again(old)
     assert not (old / "runs/old/summary.json").exists()
     call(exits.INCOMPLETE, "summarize", old / "runs/old/job.toml", "--store", old, "--quiet")
     assert pq.read_table(old / "runs/old/summary.parquet").equals(table)
+    assert len([*(old / "runs/old/previous").iterdir()]) == 1  # it was moved to no other place
+    verify(old, exits.OK)
 
 
 def test_the_files_of_a_kept_earlier_run_are_rewritten_from_its_trials(old):
@@ -251,9 +253,23 @@ def test_a_night_that_an_earlier_version_finished_is_not_trained_again(old):
     delete_packs(old, trials(Night(date(2026, 11, 2), spec, fresh=True).trained)[:1])
     left = files_of(old)
     assert "can't be made again, since an earlier version trained them" in night(old, "2026-11-02", exits.INCOMPLETE)
+    assert verify(old, exits.OK)["damaged"] == []
     assert {path: data for path, data in files_of(old).items() if "lock" not in path} == {
         path: data for path, data in left.items() if "lock" not in path
     }
+
+
+def test_a_summary_leaves_damaged_weights_that_no_run_makes_again(old):
+    """The best variant has no samples then, and the file stays as it is."""
+    best = json.loads((old / "runs/old/summary.json").read_text())["best"]["squares"]["trial"]["trial_id"]
+    (pack,) = packs_of(old, [trial for trial in old_trials() if trial.id == best])
+    weights = old / f"trials/{pack}.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    before = files_of(old / "trials")
+    said = call(exits.INCOMPLETE, "summarize", SPEC, "--store", old, "--quiet")
+    assert f"{pack}.safetensors: damaged" in said
+    assert "An earlier version trained them" in said
+    assert files_of(old / "trials") == before
 
 
 def test_scores_of_a_night_of_an_earlier_version_are_measured_again(old):
@@ -318,6 +334,12 @@ def test_a_champion_whose_trials_are_lost_is_compared_by_its_scores(old):
     assert "nightly rollback" in said
     assert "no significant difference from champion 2026-11-01" in said
     assert packs_of(old, champion_trials()) == []
+    shutil.copytree(old, old.parent / "scores")
+    (old.parent / f"scores/nightly/{FIRST}/scores.parquet").unlink()
+    (damaged,) = verify(old.parent / "scores", exits.DATA, "--repair")["damaged"]
+    assert damaged["remedy"].startswith(
+        "trials that an earlier version trained are gone, so it can't be measured again"
+    )
     answer = CliRunner().invoke(app, ["predict", "champion", "8", "--store", str(old)])
     assert "an earlier version trained it, so it can't be made again: `sumsquares nightly rollback`" in str(
         answer.exception

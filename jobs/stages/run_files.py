@@ -16,7 +16,7 @@ from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sh
 from sumsquares.jobs.spec.difference import describe_difference
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
-from sumsquares.jobs.spec.training_version import UNRECORDED, VERSIONS
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION, UNRECORDED, VERSIONS
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.store import Store
@@ -55,10 +55,11 @@ def is_folder_of(spec: JobSpec, folder: str) -> bool:
     return folder in (run_folder(spec.name), *(kept_folder(spec.trained_by(version)) for version in VERSIONS))
 
 
-def stored_spec(store: Store, name: str) -> JobSpec | None:
+def stored_spec(store: Store, name: str, unfinished: int = TRAINING_VERSION) -> JobSpec | None:
     """The spec of the last run of that name at its training version, or None.
 
-    The limit on trials was checked when it ran, and isn't again.
+    `unfinished` is the training version of a run that has no summary, which would name it. The limit on trials was
+    checked when it ran, and isn't again.
 
     Raises:
         DamagedSpec: it can't be read, or is that of a run of another name.
@@ -79,13 +80,13 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
         raise DamagedSpec(
             f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {write_anew(store)}"
         )
-    return spec.trained_by(summary["training_version"]) if summary else spec
+    return spec.trained_by(summary["training_version"] if summary else unfinished)
 
 
 def is_of_another(store: Store, spec: JobSpec) -> bool:
     """Whether the last run of the spec's name has another spec or is of another training version."""
     try:
-        earlier = stored_spec(store, spec.name)
+        earlier = stored_spec(store, spec.name, spec.training_version)
     except DamagedSpec:
         return False
     return earlier is not None and kept_folder(earlier) != kept_folder(spec)
@@ -125,7 +126,7 @@ def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str 
 def _move_aside(store: Store, spec: JobSpec) -> str | None:
     """Copies an earlier run of another spec or training version, then deletes its files except the spec."""
     try:
-        earlier = stored_spec(store, spec.name)
+        earlier = stored_spec(store, spec.name, spec.training_version)
     except DamagedSpec:  # its spec is unknown, and its name is needed
         store.delete(f"{run_folder(spec.name)}/{SUMMARY}")
         return None
