@@ -199,6 +199,16 @@ def test_repair_deletes_no_result_that_it_cannot_make_again(old, harm):
     assert any("so they can't be made again" in note for note in notes)
 
 
+def test_a_run_deletes_no_damaged_pack_of_an_earlier_version(old):
+    """Its rows are unreadable, and its weights name trials that the run doesn't replace."""
+    (pack,) = packs_of(old, old_trials()[:1])
+    rows = old / f"trials/{pack}.parquet"
+    rows.write_bytes(rows.read_bytes()[:-40] + b"x" + rows.read_bytes()[-39:])
+    before = files_of(old / "trials")
+    assert "33 trials in the store were trained by an earlier version" in run(old)
+    assert before.items() < files_of(old / "trials").items()
+
+
 def test_files_of_an_earlier_run_are_removed_only_if_they_can_be_made_again(old):
     """With all trials `summarize` makes the same numbers again; without one of them the files stay."""
     call(exits.INCOMPLETE, "summarize", SPEC, "--store", old, "--quiet")

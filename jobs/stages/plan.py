@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from sumsquares.jobs.engines.choice import choose
 from sumsquares.jobs.results.earlier import count_earlier
+from sumsquares.jobs.results.pack_files import ids_inside
 from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.checkpoints import checkpointed_packs
 from sumsquares.jobs.stages.generate import DatasetPlan, plan_dataset, rows_of
 from sumsquares.jobs.stages.packs import Pack, plan_packs
+from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
@@ -40,7 +42,7 @@ class Plan:
     begun: tuple[Pack, ...]
     """Packs of these trials that have a checkpoint to resume from."""
     replaced: tuple[str, ...]
-    """Unusable pack files with trials of this plan only, which are deleted."""
+    """Unusable pack files that are not known to have trials of another plan, which are deleted."""
     problems: tuple[Problem, ...]
     """Problems of stored results."""
     earlier: int = 0
@@ -101,7 +103,7 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
         trials=tuple(wanted),
         todo=todo,
         begun=_begun(store, todo),
-        replaced=_replaced({problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
+        replaced=_replaced(store, {problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
         problems=stored.problems,
         earlier=count_earlier(todo, done) if has_others and todo and not spec.is_earlier else 0,
     )
@@ -115,12 +117,22 @@ def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
     return tuple(Pack(tuple(by_id.pop(trial_id) for trial_id in ids)) for ids in whole)
 
 
-def _replaced(broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
-    """Returns the broken files without rows of another spec."""
+def _replaced(store: Store, broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
+    """Returns the broken files without trials of another plan, by their rows or, if these are lost, their weights."""
     ours = {trial.id for trial in todo}
     needed = {
         f"trials/{pack}.parquet"
         for pack, trial in zip(rows["pack"].to_pylist(), rows["trial_id"].to_pylist(), strict=True)
         if trial not in ours
     }
+    unread = broken - {f"trials/{pack}.parquet" for pack in rows["pack"].to_pylist()}
+    needed |= {path for path in unread if not ours.issuperset(_ids_beside(store, path))}
     return tuple(sorted(broken - needed))
+
+
+def _ids_beside(store: Store, path: str) -> list[str]:
+    """Returns the trial ids in the weights of a pack whose rows can't be read; none if that can't be read either."""
+    try:
+        return ids_inside(store.get(f"{path.removesuffix('.parquet')}.safetensors"))
+    except (FileNotFoundError, ForeignFile):
+        return []

@@ -7,7 +7,6 @@ earlier training version.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -19,6 +18,7 @@ from sumsquares.jobs.results.pack_files import (
     damaged,
     decode_pack,
     decode_weights,
+    ids_inside,
     pack_id_of,
     variant_columns,
     weights_digest,
@@ -84,7 +84,7 @@ def _without_rows(snapshot: Snapshot, pack: str, weights: bytes | None) -> list[
     if not is_ours(weights_path, weights):
         return [foreign(weights_path)]
     reason = "missing beside its weights: a process was killed before it was written, or it was deleted"
-    return [Damage(rows_path, "rows", reason, *_again(snapshot, _named_inside(weights), (weights_path,)))]
+    return [Damage(rows_path, "rows", reason, *_again(snapshot, ids_inside(weights), (weights_path,)))]
 
 
 def _damaged_rows(snapshot: Snapshot, pack: str, rows: bytes, weights: bytes | None, message: str) -> list[Damage]:
@@ -95,7 +95,7 @@ def _damaged_rows(snapshot: Snapshot, pack: str, rows: bytes, weights: bytes | N
     if _SEALED.search(rows) and reason.startswith("written in format"):
         what, _, remedy = reason.partition(": ")
         return [Damage(rows_path, "rows", what, remedy)]
-    inside = [] if weights is None else _named_inside(weights)
+    inside = [] if weights is None else ids_inside(weights)
     is_whole = pack_id_of(inside) == pack
     again = _again(snapshot, inside if is_whole else [], _both(snapshot, pack))
     found = [Damage(rows_path, "rows", reason.partition(": ")[0], *again)]
@@ -135,15 +135,6 @@ def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> 
         else "the next run or night of a spec that names its trials trains them"
     )
     return remedy, deletes
-
-
-def _named_inside(weights: bytes) -> list[str]:
-    """Returns the trial ids in the header of a possibly damaged file; none if they can't be read."""
-    try:
-        header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
-        return [str(each) for each in json.loads(header["__metadata__"]["trial_ids"])]
-    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
-        return []
 
 
 def _wrong_columns(snapshot: Snapshot, table: pa.Table) -> str | None:
