@@ -10,6 +10,7 @@ from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import BestVariant, NightRecord, NightState, write_night, write_state
 from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION, UNRECORDED
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.generate import folder_of as dataset_folder
 from sumsquares.jobs.stages.run_files import run_folder
@@ -53,9 +54,9 @@ def spec_of(text=TINY):
     return parse_spec(text.encode(), "tiny.toml")
 
 
-def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY):
+def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY, version=TRAINING_VERSION):
     """Writes a finished night whose results were never trained; returns its id."""
-    night = Night(date.fromisoformat(day), spec_of(text), fresh)
+    night = Night(date.fromisoformat(day), spec_of(text).trained_by(version), fresh)
     commit(store, [row_of(trial) for trial in trials(night.trained)])
     for dataset in night.trained.datasets:
         for name, data in (("train/part-00000.parquet", b"PAR1"), ("manifest.json", b'{\n "format": 1')):
@@ -73,6 +74,7 @@ def made_up(store, day, result="same", fresh=True, against=None, scores="", text
         "fresh": fresh,
         "attempt": 1,
         "recovers": False,
+        **({"training_version": version} if version != UNRECORDED else {}),
     }
     write_state(store, NightState(**facts, state="ended"))
     record = NightRecord(

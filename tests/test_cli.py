@@ -94,7 +94,7 @@ def test_the_stages_one_at_a_time_are_the_run(cli):
 def test_plan_changes_nothing_and_says_what_it_costs(cli, tmp_path):
     """It prints operations, memory and time, and creates no store."""
     facts = json.loads(cli("plan", "spec.toml", "--workers", "2", "--json").out)
-    assert facts["trials"] == {"total": 60, "done": 0, "to_train": 60}
+    assert facts["trials"] == {"total": 60, "done": 0, "to_train": 60, "trained_by_an_earlier_version": 0}
     assert facts["flops"] > 0
     assert 0 < facts["seconds"] < 60
     assert not (tmp_path / "store").exists()

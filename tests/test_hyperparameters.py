@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from old_ids import stored_ids
+
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 
 ROOT = Path(__file__).parent.parent
 OLD = ROOT / "tests/old_store"
-IDS = json.loads((OLD / "ids.json").read_text())
+IDS = stored_ids()[str(TRAINING_VERSION)]
 LAST = '    """Seed of the order of the rows, from 0 to 2**63-1."""\n'
 ADDED = LAST + "    dropout: Annotated[float, Field(strict=True, ge=0, examples=[0.1])] = 0.0\n"
 PROGRAM = """

@@ -10,7 +10,7 @@ import pytest
 from specs import SMALL
 
 from sumsquares.jobs.spec.job_spec import parse_spec
-from sumsquares.jobs.stages.run_files import begin_run, publish_run, stored_spec
+from sumsquares.jobs.stages.run_files import begin_run, kept_folder, publish_run, stored_spec
 from sumsquares.jobs.storage.store import Store
 
 SPECS = [parse_spec(SMALL.replace("epochs = 8", f"epochs = {8 + n}").encode(), "small.toml") for n in range(3)]
@@ -87,13 +87,11 @@ def test_a_publication_that_was_killed_is_completed_by_the_next(tmp_path, monkey
                 pass
             else:
                 break
-        whole = [
-            folder for folder in ("runs/small", f"runs/small/previous/{old.digest[:12]}") if is_whole(store, folder)
-        ]
+        whole = [folder for folder in ("runs/small", kept_folder(old)) if is_whole(store, folder)]
         assert whole
         publish_run(store, new, files_of(new, "new"))
         assert owners(store, "runs/small") == (new.digest, {files_of(new, "new")["summary.json"]})
-        assert owners(store, f"runs/small/previous/{old.digest[:12]}") == (
+        assert owners(store, kept_folder(old)) == (
             old.digest,
             {files_of(old, "old")["summary.json"]},
         )

@@ -16,7 +16,8 @@ from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.difference import describe_difference
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
 from sumsquares.jobs.spec.size import size_of
-from sumsquares.jobs.spec.variants import TRAINING_VERSION, Trial, Variant, trials, variants
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION
+from sumsquares.jobs.spec.variants import Trial, Variant, trials, variants
 
 VALUES: dict[str, list[Any]] = {
     "hidden": [[], [8], [16, 4]],

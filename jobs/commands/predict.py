@@ -125,9 +125,22 @@ class _Asked:
     @property
     def retrain(self) -> str:
         """The remedy for lost trials."""
+        if self.spec.is_earlier:
+            return f"an earlier version trained it, so it can't be made again: {self._instead}"
         if self.night is None:
             return "run the spec again to restore it"
         return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
+
+    @property
+    def _instead(self) -> str:
+        """What to ask in place of a trial that can't be made again."""
+        if self.night is None:
+            return "run the spec again, which trains its trials anew, to other numbers"
+        if CHAMPION in self.words.split():
+            return (
+                "`sumsquares nightly rollback`, or `sumsquares nightly promote NIGHT`, makes another night the champion"
+            )
+        return "ask another run or night"
 
     def summarize(self, store: Store) -> str:
         """The remedy for a damaged summary."""

@@ -15,6 +15,8 @@ from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summarize_run
 from sumsquares.jobs.pipeline.training import train_packs
+from sumsquares.jobs.results.earlier import as_stored
+from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.foreign import check_run
@@ -71,11 +73,18 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
 def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = False) -> int:
     """Aggregates the trained trials, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, IN_PROCESS)
+    stored = read_trials(runtime.store)
+    spec = as_stored(spec, set(stored.table["trial_id"].to_pylist()))
+    if spec.is_earlier:
+        runtime.progress.say(
+            "summarised are the results of an earlier version; `sumsquares run` trains these trials again, "
+            "and gets other numbers"
+        )
     writes = _can_write(spec, runtime)
     if writes:
         check_run(runtime.store, spec.name)
         warn_of_changes(spec, runtime)
-    outcome = summarize_run(spec, runtime, writes=writes)
+    outcome = summarize_run(spec, runtime, lambda _: stored, writes=writes)
     return print_outcome(outcome, spec, runtime, shared, all_variants)
 
 

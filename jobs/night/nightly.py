@@ -37,7 +37,7 @@ from sumsquares.jobs.night.records import (
     write_spec,
     write_state,
 )
-from sumsquares.jobs.night.repair import is_intact, repair_champion, repair_night, repair_others, repair_specs
+from sumsquares.jobs.night.repair import as_ended, is_intact, repair_champion, repair_night, repair_others, repair_specs
 from sumsquares.jobs.night.report import best_of, gate_facts, message_of, pruning_text, pruning_warning
 from sumsquares.jobs.night.retention import plan_pruning, prune
 from sumsquares.jobs.night.scores import make_scores
@@ -64,6 +64,7 @@ def run_night(context: NightContext) -> Outcome:
         Stopped: a signal asked for it; the night's state says so.
 
     """
+    context = as_ended(context)
     try:
         return _finished(context) or _started(context)
     except BusyError:
@@ -99,9 +100,11 @@ def _started(context: NightContext) -> Outcome:
     token = champion.token if champion else 0
     try:
         with Runtime(context.placement, store, context.progress) as runtime:
-            runtime.prepare_training(make_plan(night.trained, store, context.results))
+            if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
+                runtime.prepare_training(make_plan(night.trained, store, context.results))
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
+                context = as_ended(context)
                 if (record := _finished(context)) is not None:
                     return record
                 _checked_champion(context)
@@ -264,6 +267,7 @@ def _begin(context: NightContext, token: int) -> Attempt:
         began=before.began if before else context.clock.stamp(),
         recovers=follows_trouble(context, before),
         source_sha256=sha256_of(seal_text(night.spec.source_text)),
+        training_version=night.spec.training_version,
     )
 
 

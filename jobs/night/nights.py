@@ -34,7 +34,10 @@ class Night:
     date: date
     """Logical, in UTC: the night's name, whenever it is started."""
     spec: JobSpec
-    """As it was given. All nights of a spec are measured on the test splits of its datasets."""
+    """As it was given, at the training version of the night.
+
+    All nights of a spec are measured on the test splits of its datasets.
+    """
     fresh: bool = False
     """Whether it trains on rows of its own."""
 
@@ -56,7 +59,8 @@ class Night:
         if self.fresh:
             for dataset in raw["dataset"]:
                 dataset["seed"] = fresh_seed(self.date, dataset.get("seed", 0))
-        return parse_spec(_toml(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
+        spec = parse_spec(_toml(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
+        return spec.trained_by(self.spec.training_version)
 
 
 def fresh_seed(day: date, seed: int) -> int:

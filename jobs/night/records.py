@@ -18,6 +18,7 @@ from sumsquares.jobs.night.nights import NAMES, Night, date_of, folder_of, run_n
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.spec.training_version import UNRECORDED
 from sumsquares.jobs.stages.foreign import refuse_foreign
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
@@ -66,6 +67,8 @@ class Attempt(BaseModel):
     """Whether it follows a night, or an attempt of this night, that failed, was partial or regressed."""
     source_sha256: str = ""
     """Of spec.toml with its seal; earlier versions didn't record it."""
+    training_version: int = UNRECORDED
+    """The one that the attempt's trials are of."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the keys that were set, in the order in which the record declares them."""
@@ -213,7 +216,8 @@ def stored_night(store: Store, night: str) -> Night | None:
     if record is None:
         return None
     try:
-        found = Night(date_of(night), parse_stored(text, path), record.fresh)
+        spec = parse_stored(text, path).trained_by(record.training_version)
+        found = Night(date_of(night), spec, record.fresh)
     except SpecError:
         found = None
     # An earlier version wrote specs without a seal. If the record has a digest, the seal was there and was cut off.
@@ -226,14 +230,14 @@ def stored_night(store: Store, night: str) -> Night | None:
 
 
 def trained_spec(store: Store, night: str) -> JobSpec:
-    """Returns what a night has trained, as the spec of its run says.
+    """Returns what a night has trained, as the spec of its run says, at the night's training version.
 
     Raises:
         DamagedRecord: the run's spec is gone, or is not what the night trained.
 
     """
     path = f"{run_folder(run_name(night))}/job.toml"
-    expected = _trained_digest(store, night)
+    expected, training_version = _trained(store, night)
     try:
         spec = parse_stored(store.get(path), path)
     except FileNotFoundError:
@@ -245,7 +249,7 @@ def trained_spec(store: Store, night: str) -> JobSpec:
         raise DamagedRecord(f"{folder_of(night)}: no file there says what it trained any more: {remedy}")
     if spec is None or (spec.name, spec.digest) != (run_name(night), expected):
         raise DamagedRecord(f"{path}: damaged, it is not what night {night} trained: {rerun_remedy(store, night)}")
-    return spec
+    return spec.trained_by(training_version)
 
 
 def rerun_remedy(store: Store, night: str) -> str:
@@ -260,12 +264,12 @@ def rerun_command(store: Store, night: str) -> str:
     return f"{given} with the night's own spec (and --fresh-data if it had that)"
 
 
-def _trained_digest(store: Store, night: str) -> str | None:
-    """Returns the digest of what a night trained; None if no intact file states it."""
+def _trained(store: Store, night: str) -> tuple[str | None, int]:
+    """Returns the digest of what a night trained and its training version; None if no intact file states them."""
     if (record := read_night(store, night)) is not None:
-        return record.trained_digest
+        return record.trained_digest, record.training_version
     found = stored_night(store, night)
-    return found.trained.digest if found else None
+    return (found.trained.digest, found.trained.training_version) if found else (None, UNRECORDED)
 
 
 def _read(store: Store, night: str, kind: str, shape: TypeAdapter[Record]) -> Record | None:

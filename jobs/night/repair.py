@@ -1,12 +1,16 @@
 """Rebuilds what a night has lost, as far as it follows from its spec, to the same numbers.
 
 That is its trials, the rows they were trained on, its scores, the summary of its run and both specs. The verdict
-doesn't follow from the spec alone, so it is never changed.
+doesn't follow from the spec alone, so it is never changed. Trials of an earlier training version can't be trained again
+to the same numbers, so their loss is only reported.
 """
 
 from __future__ import annotations
 
-from sumsquares.jobs.night.champion import champion_night, read_champion
+from dataclasses import replace
+from typing import TypeVar
+
+from sumsquares.jobs.night.champion import champion_night, read_champion, recovery
 from sumsquares.jobs.night.context import LockedContext, NightContext
 from sumsquares.jobs.night.nights import Night, folder_of, list_nights
 from sumsquares.jobs.night.records import (
@@ -19,12 +23,23 @@ from sumsquares.jobs.night.records import (
 from sumsquares.jobs.night.scores import make_scores, read_scores
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
+
+ContextT = TypeVar("ContextT", bound=NightContext)
+
+
+def as_ended(context: ContextT) -> ContextT:
+    """Returns the context of the night at the training version with which it ended, if it has."""
+    night, record = context.night, read_night(context.store, context.night.id)
+    if record is None:
+        return context
+    return replace(context, night=replace(night, spec=night.spec.trained_by(record.training_version)))
 
 
 def is_intact(context: NightContext) -> bool:
@@ -57,6 +72,9 @@ def repair_specs(store: Store, night: Night) -> None:
 def repair_night(context: LockedContext) -> bool:
     """Rebuilds what a finished night has lost; returns whether it is complete then. Its verdict doesn't change."""
     night, store, progress = context.night, context.store, context.progress
+    if lost := lost_trials(night, context):
+        progress.warn(f"{_lost_words(night, lost)}: its other files stay as they are")
+        return False
     progress.warn(f"night {night.id} has lost files since it ended: they are rebuilt")
     trained = run_spec(night.trained, context.runtime, context.results, context.lock.check)
     if missing := trained.summary.counts.missing:
@@ -74,7 +92,14 @@ def repair_champion(context: LockedContext) -> None:
     """Trains again what the champion has lost, to the same numbers, since trials are functions of their ids."""
     champion, _ = read_champion(context.store)
     holder = champion_night(context.store, champion.night) if champion else None
-    if holder is not None and holder.id != context.night.id and not _has_results(holder, context):
+    if holder is None or holder.id == context.night.id:
+        return
+    if lost := lost_trials(holder, context):
+        context.progress.warn(
+            f"{_lost_words(holder, lost)}, and it is the champion: {recovery(context.store, holder.id)}; "
+            "nights are compared with its scores as long as they are there"
+        )
+    elif not _has_results(holder, context):
         context.progress.warn(
             f"results of the champion, night {holder.id}, are damaged or missing: they are trained again"
         )
@@ -91,9 +116,21 @@ def repair_others(context: LockedContext) -> None:
         if other is None:
             continue
         run = {f"{run_folder(other.run)}/{name}" for name in (SPEC, SUMMARY)}
-        if not run <= files or any(trial.id not in stored for trial in trials(other.trained)):
-            context.progress.warn(f"night {each} has lost files: they are rebuilt")
-            run_spec(other.trained, context.runtime, context.results, context.lock.check)
+        if run <= files and all(trial.id in stored for trial in trials(other.trained)):
+            continue
+        if lost_trials(other, context):
+            continue
+        context.progress.warn(f"night {each} has lost files: they are rebuilt")
+        run_spec(other.trained, context.runtime, context.results, context.lock.check)
+
+
+def lost_trials(night: Night, context: NightContext) -> int:
+    """Returns how many trials of a night are lost for good: an earlier version trained them."""
+    return make_plan(night.trained, context.store, context.results).left if night.spec.is_earlier else 0
+
+
+def _lost_words(night: Night, lost: int) -> str:
+    return f"{counted(lost, 'result')} of night {night.id} can't be made again, since an earlier version trained them"
 
 
 def _has_results(night: Night, context: NightContext) -> bool:

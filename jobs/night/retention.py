@@ -12,7 +12,7 @@ Which of their files may be deleted is for deletable.py: no foreign file, and no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
@@ -26,10 +26,12 @@ from sumsquares.jobs.night.nights import date_of, list_nights, run_name
 from sumsquares.jobs.night.records import GOOD, read_night, trained_spec
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
-from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.spec.training_version import VERSIONS
+from sumsquares.jobs.spec.variants import ids_at, trials
 from sumsquares.jobs.stages.generate import folder_of as dataset_folder
-from sumsquares.jobs.stages.run_files import PREVIOUS
+from sumsquares.jobs.stages.run_files import is_folder_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.layout import is_night
 from sumsquares.jobs.storage.store import Store
 
 THROUGH = "nightly/pruned.json"
@@ -108,8 +110,8 @@ def plan_pruning(
     datasets: list[str] = []
     if nights and not unreadable:
         pruned = {run_name(night) for night in nights}
-        old = _Needs.of(specs[run] for run in pruned & specs.keys())
-        kept = _Needs.of(specs[run] for run in specs.keys() - pruned)
+        old = _Needs.of({run: spec for run, spec in specs.items() if run.split("/")[0] in pruned})
+        kept = _Needs.of({run: spec for run, spec in specs.items() if run.split("/")[0] not in pruned})
         results = read(store)
         damaged = {problem.path.removesuffix(".parquet") for problem in results.problems}
         of_packs = listing.of_packs(_packs(results, old.trials - kept.trials, kept.trials), damaged)
@@ -201,8 +203,7 @@ def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
 def _spec(store: Store, path: str, folder: str) -> JobSpec:
     """Returns the spec of a run by its name, or of an earlier run of that name by its digest."""
     spec = parse_stored(store.get(path), path)
-    names = (spec.name, f"{spec.name}/{PREVIOUS}/{spec.digest[:12]}")
-    if folder not in names:
+    if not is_folder_of(spec, f"runs/{folder}"):
         raise SpecError(path, [f"it is the spec of run {spec.name}, digest {spec.digest[:12]}"])
     return spec
 
@@ -217,10 +218,16 @@ class _Needs:
     """Folders."""
 
     @classmethod
-    def of(cls, specs: Iterable[JobSpec]) -> _Needs:
+    def of(cls, specs: Mapping[str, JobSpec]) -> _Needs:
+        """Returns the needs of specs by their folder below runs/.
+
+        A night's trials are of one training version. A run's may be of several: it may have been started again.
+        """
         needs = cls(set(), set())
-        for spec in specs:
-            needs.trials.update(trial.id for trial in trials(spec))
+        for folder, spec in specs.items():
+            is_of_night = is_night(folder.removeprefix(run_name("")))
+            for version in (spec.training_version,) if is_of_night else VERSIONS:
+                needs.trials.update(ids_at(trials(spec), version))
             needs.datasets.update(dataset_folder(dataset) for dataset in spec.datasets)
         return needs
 

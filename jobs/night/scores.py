@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.night.champion import recovery
 from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.gate import Scores
 from sumsquares.jobs.night.nights import Night, folder_of
@@ -142,6 +143,8 @@ def _trained(
     found = {row["trial_id"]: row for row in stored.filter(pc.is_in(stored["trial_id"], wanted)).to_pylist()}
     if lost := [trained.id for _, trained in pairs if trained.id not in found]:
         again = "start this night again with its spec and --date: it trains them first, those of the champion too"
+        if night.spec.is_earlier:
+            again = f"an earlier version trained them, so they can't be made again: {recovery(store, night.id)}"
         raise DamagedRecord(f"{counted(len(lost), 'result')} of night {night.id} not in the store: {again}")
     return pairs, found
 

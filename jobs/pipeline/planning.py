@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.show.plan_text import in_words_earlier
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
 from sumsquares.jobs.stages.run_files import difference_to_earlier
@@ -33,6 +34,8 @@ def plan_run(
         f"on {counted(len(plan.datasets), 'dataset')}; "
         f"{done:,} trained before, {plan.left:,} to train"
     )
+    if plan.earlier:
+        progress.say(in_words_earlier(plan.earlier))
     return plan
 
 

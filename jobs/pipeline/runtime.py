@@ -81,6 +81,7 @@ class Runtime:
             ForeignFile: a foreign file would be overwritten.
 
         """
+        assert not (plan.todo and plan.spec.is_earlier), "another training version would give these ids other numbers"
         # The cheap checks come first; starting Ray takes up to 16 s.
         if why := no_room(plan.packs(self.placement.device), self.placement):
             raise exits.UsageError(why)

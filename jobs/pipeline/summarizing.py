@@ -27,7 +27,7 @@ from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.dataset_facts import facts_of
-from sumsquares.jobs.stages.run_files import difference_to_earlier, publish_run
+from sumsquares.jobs.stages.run_files import is_of_another, publish_run
 from sumsquares.jobs.storage.store import Store
 
 
@@ -42,7 +42,13 @@ def summarize_run(
     store, progress, timing = runtime.store, runtime.progress, runtime.timing
 
     def on_lost(pack: str, error: Exception) -> None:
-        """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples."""
+        """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples.
+
+        Those of an earlier training version stay, since no run trains them again.
+        """
+        if spec.is_earlier:
+            progress.warn(f"{error}. An earlier version trained them: a run trains new ones beside them")
+            return
         progress.warn(f"{error}; {'deleted, ' if writes else ''}run again to retrain its pack")
         if writes:
             store.delete(f"trials/{pack}.safetensors")
@@ -74,11 +80,12 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
 def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes]) -> bool:
     """Puts the run's files in the place of an earlier run's, unless that would replace results by none."""
     store, progress = runtime.store, runtime.progress
-    if summary.counts.missing == summary.counts.total and difference_to_earlier(store, spec):
-        progress.warn("nothing was trained: the earlier run of this name, of another spec, stays in its place")
+    if summary.counts.missing == summary.counts.total and is_of_another(store, spec):
+        progress.warn("nothing was trained: the earlier run of this name stays in its place")
         return False
     if (aside := publish_run(store, spec, files)) is not None:
-        progress.warn(f"the earlier run of this name, of another spec, is kept in {store.root}/{aside}")
+        why = "trained by another version" if spec.digest[:12] in aside else "of another spec"
+        progress.warn(f"the earlier run of this name, {why}, is kept in {store.root}/{aside}")
     return True
 
 

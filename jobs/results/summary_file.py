@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.seal_line import seal_text
+from sumsquares.jobs.spec.training_version import UNRECORDED
 from sumsquares.jobs.storage.checksummed import DamagedRecord, read_json, seal, unseal
 
 SPEC = "job.toml"
@@ -35,6 +36,7 @@ class _Summary(BaseModel):
     format: int
     spec_digest: str
     best: dict[str, Any]
+    training_version: int = UNRECORDED
 
 
 class _Sealed(_Summary):
@@ -45,10 +47,10 @@ _OLD, _SHAPE = TypeAdapter(_Summary), TypeAdapter(_Sealed)
 
 
 def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes) -> bytes:
-    """Returns the file's bytes: its content, and the size and hash of the run's spec and of `files`, by name."""
+    """Returns the file's bytes: its content, the training version, and sizes and hashes of the spec and `files`."""
     beside = {SPEC: seal_text(spec.source_text), **files}
     named = {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in beside.items()}
-    return seal({**json.loads(content), "files": named})
+    return seal({**json.loads(content), "training_version": spec.training_version, "files": named})
 
 
 def read_summary(data: bytes, path: str) -> dict[str, Any]:

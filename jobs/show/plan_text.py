@@ -32,7 +32,12 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
             for dataset in plan.datasets
         },
         "variants": plan.variants,
-        "trials": {"total": len(plan.trials), "done": len(plan.trials) - plan.left, "to_train": plan.left},
+        "trials": {
+            "total": len(plan.trials),
+            "done": len(plan.trials) - plan.left,
+            "to_train": plan.left,
+            "trained_by_an_earlier_version": plan.earlier,
+        },
         "packs": len(packs),
         "engines": sorted({pack.engine for pack in packs}),
         "flops": cost.flops,
@@ -53,11 +58,21 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
         todo = f"{counted(dataset.rows, 'row')} to generate" if dataset.rows else "complete"
         lines.append(f"  {spec.name}: {describe_task(spec.model_dump())}; {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
+    lines += [in_words_earlier(plan.earlier)] if plan.earlier else []
     lines += _shapes(packs)
     lines.append(f"engine: {in_words(plan.spec.engine, placement.device)}")
     lines += _cost(cost, placement) if packs else ["cost: none, everything has been trained"]
     lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, placement))]
     return "\n".join(lines)
+
+
+def in_words_earlier(count: int) -> str:
+    """Why trials are trained again that the store has already."""
+    have, they = ("trial in the store was", "it is") if count == 1 else ("trials in the store were", "they are")
+    return (
+        f"{count:,} {have} trained by an earlier version, whose numbers are not the same to the bit: "
+        f"{they} trained again, and the earlier results stay"
+    )
 
 
 def _problems(plan: Plan) -> list[str]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -18,6 +18,7 @@ from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
 from sumsquares.jobs.spec.toml_text import MAX_BYTES, read_toml
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 from sumsquares.jobs.storage.plain import NotPlain, read_plain
 
 __all__ = ["MAX_TRIALS", "JobSpec", "SpecError", "load_spec", "parse_spec", "parse_stored"]
@@ -40,11 +41,28 @@ class JobSpec(BaseModel):
     """[[grid]]: the variants are the union of those of all grids."""
 
     _source_text: bytes = PrivateAttr(default=b"")
+    _training_version: int = PrivateAttr(default=TRAINING_VERSION)
 
     @property
     def source_text(self) -> bytes:
         """The bytes of the file, with comments, and without the seal of a stored spec; not part of the digest."""
         return self._source_text
+
+    @property
+    def training_version(self) -> int:
+        """The version that trains it, or has trained the results of a stored run; not part of the digest."""
+        return self._training_version
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether its trials are those of another training version, which this one can't train."""
+        return self._training_version != TRAINING_VERSION
+
+    def trained_by(self, training_version: int) -> Self:
+        """Returns the same spec with the trials of that training version."""
+        copy = self.model_copy()
+        copy._training_version = training_version
+        return copy
 
     @property
     def digest(self) -> str:

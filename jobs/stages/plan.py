@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.results.earlier import count_earlier
+from sumsquares.jobs.results.pack_files import ids_inside
 from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.checkpoints import checkpointed_packs
 from sumsquares.jobs.stages.generate import DatasetPlan, plan_dataset, rows_of
 from sumsquares.jobs.stages.packs import Pack, plan_packs
+from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 
 RETRAINED = ("damaged", "weights")
@@ -35,13 +38,15 @@ class Plan:
     trials: tuple[Trial, ...]
     """All trials of the spec."""
     todo: tuple[Trial, ...]
-    """Trials that have no result yet."""
+    """Trials that have no result yet. If another training version's are planned: those that are lost."""
     begun: tuple[Pack, ...]
     """Packs of these trials that have a checkpoint to resume from."""
     replaced: tuple[str, ...]
-    """Unusable pack files with trials of this plan only, which are deleted."""
+    """Unusable pack files that are not known to have trials of another plan, which are deleted."""
     problems: tuple[Problem, ...]
     """Problems of stored results."""
+    earlier: int = 0
+    """How many trials of `todo` have a result by an earlier training version."""
     _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -90,14 +95,17 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
     in_broken = is_in(rows, broken)
     done = set(rows["trial_id"].filter(pc.invert(in_broken)).to_pylist())
     todo = tuple(trial for trial in wanted if trial.id not in done) if done else tuple(wanted)
+    # Results of earlier training versions can only be among those that are not of this plan.
+    has_others = len(done) > len(wanted) - len(todo)
     return Plan(
         spec=spec,
         datasets=datasets,
         trials=tuple(wanted),
         todo=todo,
         begun=_begun(store, todo),
-        replaced=_replaced({problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
+        replaced=_replaced(store, {problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
         problems=stored.problems,
+        earlier=count_earlier(todo, done) if has_others and todo and not spec.is_earlier else 0,
     )
 
 
@@ -109,12 +117,22 @@ def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
     return tuple(Pack(tuple(by_id.pop(trial_id) for trial_id in ids)) for ids in whole)
 
 
-def _replaced(broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
-    """Returns the broken files without rows of another spec."""
+def _replaced(store: Store, broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:
+    """Returns the broken files without trials of another plan, by their rows or, if these are lost, their weights."""
     ours = {trial.id for trial in todo}
     needed = {
         f"trials/{pack}.parquet"
         for pack, trial in zip(rows["pack"].to_pylist(), rows["trial_id"].to_pylist(), strict=True)
         if trial not in ours
     }
+    unread = broken - {f"trials/{pack}.parquet" for pack in rows["pack"].to_pylist()}
+    needed |= {path for path in unread if not ours.issuperset(_ids_beside(store, path))}
     return tuple(sorted(broken - needed))
+
+
+def _ids_beside(store: Store, path: str) -> list[str]:
+    """Returns the trial ids in the weights of a pack whose rows can't be read; none if that can't be read either."""
+    try:
+        return ids_inside(store.get(f"{path.removesuffix('.parquet')}.safetensors"))
+    except (FileNotFoundError, ForeignFile):
+        return []

@@ -1,19 +1,22 @@
 """The files of a run in the store. They always belong to one run, and an earlier run of the same name is kept.
 
 `runs/<name>/` holds the run that finished last. When a run with another spec finishes, the files of the earlier one
-move to `runs/<name>/previous/<first 12 digits of its spec's digest>/`. Trials are stored apart from runs: those that
+move to `runs/<name>/previous/<first 12 digits of its spec's digest>/`, and so do those of the same spec by another
+training version; from version 4 on, the folder's name ends with it. Trials are stored apart from runs: those that
 both specs have are not trained again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from sumsquares.jobs.spec.difference import describe_difference
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION, UNRECORDED, VERSIONS
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.store import Store
@@ -41,8 +44,22 @@ def spec_path(name: str) -> str:
     return f"{run_folder(name)}/{SPEC}"
 
 
-def stored_spec(store: Store, name: str) -> JobSpec | None:
-    """The spec of the last run of that name, or None. The limit on trials was checked when it ran, and isn't again.
+def kept_folder(spec: JobSpec) -> str:
+    """Path of the folder of an earlier run: it names the spec and the training version."""
+    version = f"-{spec.training_version}" if spec.training_version != UNRECORDED else ""
+    return f"{run_folder(spec.name)}/{PREVIOUS}/{spec.digest[:12]}{version}"
+
+
+def is_folder_of(spec: JobSpec, folder: str) -> bool:
+    """Whether it is where a run of this spec has its files, or had them moved to, at any training version."""
+    return folder in (run_folder(spec.name), *(kept_folder(spec.trained_by(version)) for version in VERSIONS))
+
+
+def stored_spec(store: Store, name: str, unfinished: int = TRAINING_VERSION) -> JobSpec | None:
+    """The spec of the last run of that name at its training version, or None.
+
+    `unfinished` is the training version of a run that has no summary, which would name it. The limit on trials was
+    checked when it ran, and isn't again.
 
     Raises:
         DamagedSpec: it can't be read, or is that of a run of another name.
@@ -58,11 +75,21 @@ def stored_spec(store: Store, name: str) -> JobSpec | None:
         raise DamagedSpec(f"{error}; {write_anew(store)}") from error
     if spec.name != name:
         raise DamagedSpec(f"{path}: damaged, it is the spec of run {spec.name}: {write_anew(store)}")
-    if not is_sealed(data) and not _is_named(store, run_folder(name), data):
+    summary = _summary_of(store, name)
+    if not is_sealed(data) and not _is_named(summary, data):
         raise DamagedSpec(
             f"{path}: damaged, it has lost its seal and is not the file that {SUMMARY} names: {write_anew(store)}"
         )
-    return spec
+    return spec.trained_by(summary["training_version"] if summary else unfinished)
+
+
+def is_of_another(store: Store, spec: JobSpec) -> bool:
+    """Whether the last run of the spec's name has another spec or is of another training version."""
+    try:
+        earlier = stored_spec(store, spec.name, spec.training_version)
+    except DamagedSpec:
+        return False
+    return earlier is not None and kept_folder(earlier) != kept_folder(spec)
 
 
 def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
@@ -97,16 +124,15 @@ def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str 
 
 
 def _move_aside(store: Store, spec: JobSpec) -> str | None:
-    """Copies an earlier run of another spec, then deletes its files except the spec."""
+    """Copies an earlier run of another spec or training version, then deletes its files except the spec."""
     try:
-        earlier = stored_spec(store, spec.name)
+        earlier = stored_spec(store, spec.name, spec.training_version)
     except DamagedSpec:  # its spec is unknown, and its name is needed
         store.delete(f"{run_folder(spec.name)}/{SUMMARY}")
         return None
-    if earlier is None or earlier.digest == spec.digest:
+    if earlier is None or kept_folder(earlier) == kept_folder(spec):
         return None
-    folder = run_folder(spec.name)
-    aside = f"{folder}/{PREVIOUS}/{earlier.digest[:12]}"
+    folder, aside = run_folder(spec.name), kept_folder(earlier)
     ours = ("run", folder)  # foreign files stay; those of still earlier runs belong to units of their own
     files = [path for path in store.list(folder) if unit_of(path) == ours]
     for path in files:
@@ -119,11 +145,16 @@ def _move_aside(store: Store, spec: JobSpec) -> str | None:
     return aside
 
 
-def _is_named(store: Store, folder: str, data: bytes) -> bool:
-    """Whether a spec without a seal is the one that the summary beside it records, if it records one."""
-    path = f"{folder}/{SUMMARY}"
+def _summary_of(store: Store, name: str) -> dict[str, Any] | None:
+    """The content of a run's summary; None if it is missing or damaged."""
+    path = f"{run_folder(name)}/{SUMMARY}"
     try:
-        named = read_summary(store.get(path), path)["files"].get(SPEC)
+        return read_summary(store.get(path), path)
     except (FileNotFoundError, DamagedRecord):
-        return True
+        return None
+
+
+def _is_named(summary: Mapping[str, Any] | None, data: bytes) -> bool:
+    """Whether a spec without a seal is the one that the summary beside it records, if it records one."""
+    named = summary["files"].get(SPEC) if summary else None
     return named is None or named["sha256"] == sha256_of(data)

@@ -15,6 +15,7 @@ import numpy as np
 
 from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.spec import SPLITS, Split
+from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import PerModel, State, state_dicts
@@ -22,6 +23,7 @@ from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.stored import commit_pack
 from sumsquares.jobs.results.trial_metrics import METRICS
 from sumsquares.jobs.spec.axes import AXES
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader
@@ -31,6 +33,13 @@ SAVE_SECONDS = 60.0
 """Between two checkpoints of a pack; one is a few MB."""
 Heartbeat = Callable[[float], None]
 _PER_MODEL = tuple(field.name for field in fields(PerModel) if field.name in AXES)
+
+
+class OtherVersion(RuntimeError):  # noqa: N818  named for the state of things, like EngineMissing and others
+    """The package on this node would give the trials' ids other numbers than the one that planned them."""
+
+    exit_code = exits.CLUSTER
+    fatal = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,11 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     trains, name = engine(trainer.engine), recorded(trainer.engine)
     began = saved_at = time.monotonic()
     program, variant = pack.program, pack.variant
+    if variant.training_version != TRAINING_VERSION:
+        raise OtherVersion(
+            f"the package on this node has training version {TRAINING_VERSION}, the run has "
+            f"{variant.training_version}: install the same version of sumsquares on all nodes"
+        )
 
     # Checkpoints follow the clock, not the step count: a step may take microseconds or seconds.
     def on_progress(step: int, snapshot: Callable[[], State]) -> None:

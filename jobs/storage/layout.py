@@ -12,7 +12,7 @@ DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results; the first makes the others valid."""
 RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
 _RUN = r"runs/[a-z0-9][a-z0-9_-]{0,63}"
-_KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}})?"
+_KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}}(?:-[0-9]{{1,3}})?)?"
 _FILES = {
     "pack": re.compile(r"trials/([0-9a-f]+)\.(?:parquet|safetensors)"),
     "state": re.compile(r"(states/[0-9a-f]+\.state)"),

@@ -194,6 +194,8 @@ def _check_scores(snapshot: Snapshot, night: str, ended: NightRecord | None, kno
         return [foreign(path)]
     reason = "missing" if data is None else "its SHA-256 is not the one that night.json names"
     again = f"{night_command(snapshot.store, known, night)} measures it again"
+    if known is not None and known.spec.is_earlier and not snapshot.are_stored(known.trained):
+        again = "trials that an earlier version trained are gone, so it can't be measured again: put a copy back"
     if known is None or not snapshot.are_stored(known.trained):
         return [Damage(path, "scores", reason, again)]
     measured = partial(_measured, snapshot, known, ended.scores_sha256)

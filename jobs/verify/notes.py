@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterator
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.night.nights import run_name
+from sumsquares.jobs.results.earlier import as_stored
 from sumsquares.jobs.results.stored import Results
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import parse_stored
+from sumsquares.jobs.spec.training_version import EARLIER
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.verify.references import known_night, night_command, run_command
 from sumsquares.jobs.verify.snapshot import Snapshot
@@ -24,7 +26,17 @@ def notes_of(
         ids = {trial.id for trial in trials(each.spec)}
         if missing := len(ids - stored):
             verb = "is" if missing == 1 else "are"
-            yield f"{each.name}: {missing:,} of {counted(len(ids), 'trial')} {verb} not in the store: {each.command}"
+            remedy = (
+                "an earlier version trained them, so they can't be made again" if each.spec.is_earlier else each.command
+            )
+            yield f"{each.name}: {missing:,} of {counted(len(ids), 'trial')} {verb} not in the store: {remedy}"
+    if earlier := sum(
+        trial.variant.training_version in EARLIER and trial.id in stored
+        for trial, _ in snapshot.references.trials.values()
+    ):
+        was = "was" if earlier == 1 else "were"
+        readable = "`predict` and `summarize` read their results, and `run` trains new ones beside them"
+        yield f"{counted(earlier, 'trial')} {was} trained by an earlier version: {readable}"
     runs = sorted(name for kind, name in units if kind == "run" and (kind, name) not in damaged)
     for folder in runs:
         if snapshot.store.exists(f"{folder}/job.toml") and not snapshot.store.exists(f"{folder}/{SUMMARY}"):
@@ -48,7 +60,7 @@ def _finishing(snapshot: Snapshot, folder: str, stored: Collection[str]) -> str:
     if name.startswith(run_name("")):
         night = name.removeprefix(run_name(""))
         return night_command(snapshot.store, known_night(snapshot.store, night), night)
-    spec = parse_stored(snapshot.store.get(f"{folder}/{SPEC}"), SPEC)
+    spec = as_stored(parse_stored(snapshot.store.get(f"{folder}/{SPEC}"), SPEC), stored)
     is_trained = folder.count("/") == 1 and all(trial.id in stored for trial in trials(spec))
     return run_command(snapshot.store, "summarize" if is_trained else "run", folder)
 

@@ -1,12 +1,12 @@
 """Checks the files of a pack: its rows, its weights, and whether both hold the trials whose digest is its name.
 
 A pack is one unit: if one of its files is damaged, both are deleted, and its trials are trained again to the
-same bits. Intact numbers that no spec in the store can restore are kept.
+same bits. Intact numbers that no spec in the store can restore are kept, and so is all that is left of trials of an
+earlier training version.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -18,10 +18,12 @@ from sumsquares.jobs.results.pack_files import (
     damaged,
     decode_pack,
     decode_weights,
+    ids_inside,
     pack_id_of,
     variant_columns,
     weights_digest,
 )
+from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
@@ -53,7 +55,7 @@ def check_pack(snapshot: Snapshot, pack: str) -> list[Damage]:
         return []
     if weights is not None and not is_ours(weights_path, weights):
         return [foreign(weights_path)]
-    if not snapshot.references.are_named(ids):
+    if not snapshot.references.are_named(ids) or snapshot.references.are_earlier(ids):
         by_hand = f"{snapshot.references.training(ids)}; or delete it and {rows_path}, whose numbers are intact"
         return [Damage(weights_path, "weights", reason, by_hand)]
     return [Damage(weights_path, "weights", reason, *_again(snapshot, ids, _both(snapshot, pack)))]
@@ -82,7 +84,7 @@ def _without_rows(snapshot: Snapshot, pack: str, weights: bytes | None) -> list[
     if not is_ours(weights_path, weights):
         return [foreign(weights_path)]
     reason = "missing beside its weights: a process was killed before it was written, or it was deleted"
-    return [Damage(rows_path, "rows", reason, *_again(snapshot, _named_inside(weights), (weights_path,)))]
+    return [Damage(rows_path, "rows", reason, *_again(snapshot, ids_inside(weights), (weights_path,)))]
 
 
 def _damaged_rows(snapshot: Snapshot, pack: str, rows: bytes, weights: bytes | None, message: str) -> list[Damage]:
@@ -93,7 +95,7 @@ def _damaged_rows(snapshot: Snapshot, pack: str, rows: bytes, weights: bytes | N
     if _SEALED.search(rows) and reason.startswith("written in format"):
         what, _, remedy = reason.partition(": ")
         return [Damage(rows_path, "rows", what, remedy)]
-    inside = [] if weights is None else _named_inside(weights)
+    inside = [] if weights is None else ids_inside(weights)
     is_whole = pack_id_of(inside) == pack
     again = _again(snapshot, inside if is_whole else [], _both(snapshot, pack))
     found = [Damage(rows_path, "rows", reason.partition(": ")[0], *again)]
@@ -121,22 +123,18 @@ def _both(snapshot: Snapshot, pack: str) -> tuple[str, ...]:
 
 
 def _again(snapshot: Snapshot, ids: Sequence[str], deletes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Returns the remedy for trials that must be trained again, given what is deleted first."""
+    """Returns the remedy for trials that must be trained again, given what is deleted first.
+
+    Nothing is deleted if an earlier version trained them, since this one gets other numbers.
+    """
+    if snapshot.references.are_earlier(ids):
+        return f"{snapshot.references.training(ids)}, or delete {listed(deletes)}", ()
     remedy = (
         snapshot.references.training(ids)
         if ids
         else "the next run or night of a spec that names its trials trains them"
     )
     return remedy, deletes
-
-
-def _named_inside(weights: bytes) -> list[str]:
-    """Returns the trial ids in the header of a possibly damaged file; none if they can't be read."""
-    try:
-        header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
-        return [str(each) for each in json.loads(header["__metadata__"]["trial_ids"])]
-    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
-        return []
 
 
 def _wrong_columns(snapshot: Snapshot, table: pa.Table) -> str | None:

@@ -5,7 +5,7 @@ Only undamaged specs count. A trial belongs to the first spec that names it: run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +13,11 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
 from sumsquares.jobs.night.records import rerun_command, stored_night
-from sumsquares.jobs.results.summary_file import SPEC
+from sumsquares.jobs.results.earlier import as_stored
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.training_version import EARLIER, VERSIONS
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.store import Store
@@ -41,14 +43,18 @@ class References:
 
     @cached_property
     def trials(self) -> dict[str, tuple[Trial, Reference]]:
-        """Returns the trials that specs name, by id, each with the first spec that names it."""
+        """Returns the trials that specs name, by id, each with the first spec that names it.
+
+        Those of all training versions are among them: a spec that is run again after an update leaves the earlier ones.
+        """
         found: dict[str, tuple[Trial, Reference]] = {}
         seen: set[str] = set()
         for each in self.all:
             if each.spec.digest not in seen:
                 seen.add(each.spec.digest)
-                for trial in trials(each.spec):
-                    found.setdefault(trial.id, (trial, each))
+                for version in VERSIONS:
+                    for trial in trials(each.spec.trained_by(version)):
+                        found.setdefault(trial.id, (trial, each))
         return found
 
     @cached_property
@@ -60,21 +66,29 @@ class References:
         """Whether a spec names each of them."""
         return all(trial_id in self.trials for trial_id in trial_ids)
 
+    def are_earlier(self, trial_ids: Iterable[str]) -> bool:
+        """Whether a spec names some of them that an earlier version trained: they can't be trained again."""
+        return any(
+            self.trials[each][0].variant.training_version in EARLIER for each in trial_ids if each in self.trials
+        )
+
     def training(self, trial_ids: Sequence[str]) -> str:
-        """Returns the remedy: the commands that train these trials again."""
+        """Returns the remedy: the commands that train these trials again, to the same numbers."""
+        if self.are_earlier(trial_ids):
+            return "an earlier version trained its trials, and this one gets other numbers: put a copy back"
         commands = dict.fromkeys(self.trials[each][1].command for each in trial_ids if each in self.trials)
         if not commands:
             return "no run or night of this store names its trials: run the spec that trained them"
         return f"{listed([*commands])} {'trains' if len(commands) == 1 else 'train'} its trials again"
 
 
-def collect(store: Store, folders: Iterable[str], nights: Sequence[str]) -> References:
-    """Reads the specs in the folders of runs, and those of the nights."""
+def collect(store: Store, folders: Iterable[str], nights: Sequence[str], stored: Collection[str]) -> References:
+    """Reads the specs in the folders of runs, and those of the nights; `stored` has the ids of all stored trials."""
     names = {run_name(night) for night in nights}
     runs = [folder for folder in sorted(folders) if folder.removeprefix("runs/") not in names]
-    found = [*_runs(store, [folder for folder in runs if folder.count("/") == 1])]
-    found += [each for night in reversed(nights) for each in _night(store, night)]
-    return References([*found, *_runs(store, [folder for folder in runs if folder.count("/") > 1])])
+    found = [*_runs(store, [folder for folder in runs if folder.count("/") == 1], stored)]
+    found += [each for night in reversed(nights) for each in _night(store, night, stored)]
+    return References([*found, *_runs(store, [folder for folder in runs if folder.count("/") > 1], stored)])
 
 
 def night_command(store: Store, night: Night | None, name: str) -> str:
@@ -110,20 +124,30 @@ def known_night(store: Store, night: str) -> Night | None:
         return None
 
 
-def _night(store: Store, night: str) -> Iterator[Reference]:
+def _night(store: Store, night: str, stored: Collection[str]) -> Iterator[Reference]:
     found = known_night(store, night)
     if found is not None:
         yield Reference(f"night {night}", night_command(store, found, night), found.trained)
         return
-    for each in _runs(store, [run_folder(run_name(night))]):
+    for each in _runs(store, [run_folder(run_name(night))], stored):
         yield Reference(f"night {night}", night_command(store, None, night), each.spec)
 
 
-def _runs(store: Store, folders: Sequence[str]) -> Iterator[Reference]:
+def _runs(store: Store, folders: Sequence[str], stored: Collection[str]) -> Iterator[Reference]:
     for folder in folders:
         if (spec := _stored(store, f"{folder}/{SPEC}")) is not None:
             verb = "run" if folder.count("/") == 1 else "train"
+            spec = at_its_version(store, folder, spec, stored)
             yield Reference(folder.removeprefix("runs/"), run_command(store, verb, folder), spec)
+
+
+def at_its_version(store: Store, folder: str, spec: JobSpec, stored: Collection[str]) -> JobSpec:
+    """Returns the spec of a run at the training version that its summary names; without one, that of most results."""
+    path = f"{folder}/{SUMMARY}"
+    try:
+        return spec.trained_by(read_summary(store.get(path), path)["training_version"])
+    except (FileNotFoundError, DataError):
+        return as_stored(spec, stored)
 
 
 def _stored(store: Store, path: str) -> JobSpec | None:

@@ -13,9 +13,9 @@ from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
-from sumsquares.jobs.stages.run_files import PREVIOUS, run_folder, write_anew
+from sumsquares.jobs.stages.run_files import is_folder_of, kept_folder, run_folder, write_anew
 from sumsquares.jobs.verify.damage import Damage
-from sumsquares.jobs.verify.references import night_command
+from sumsquares.jobs.verify.references import at_its_version, night_command
 from sumsquares.jobs.verify.snapshot import Snapshot
 
 _SHOWN = re.compile(rb"<pre[^>]*>(.*?)</pre>", re.DOTALL)
@@ -62,20 +62,11 @@ def check_spec(run: RunFolder, summary: dict[str, Any] | None) -> tuple[JobSpec 
         return None, [
             spec_damage(run, summary, f"damaged, it has lost its seal and is not the file that {SUMMARY} names")
         ]
-    if not is_spec_of(spec, run.folder):
+    if not is_folder_of(spec, run.folder):
         return None, [spec_damage(run, summary, f"it is the spec of run {spec.name}, digest {spec.digest[:12]}")]
     if run.night is not None and spec.digest != run.night.trained.digest:
         return None, [spec_damage(run, summary, f"it is not what night {run.night.id} trained")]
     return spec, []
-
-
-def is_spec_of(spec: JobSpec, folder: str) -> bool:
-    """Whether the folder has the name that a run of this spec has, now or moved aside."""
-    return folder in (run_folder(spec.name), _kept_folder(spec))
-
-
-def _kept_folder(spec: JobSpec) -> str:
-    return f"{run_folder(spec.name)}/{PREVIOUS}/{spec.digest[:12]}"
 
 
 def spec_damage(run: RunFolder, summary: dict[str, Any] | None, reason: str) -> Damage:
@@ -88,14 +79,14 @@ def spec_damage(run: RunFolder, summary: dict[str, Any] | None, reason: str) -> 
         return Damage(path, "spec", reason, again)
     if (copy := copy_of(run, summary)) is not None:
         return Damage(path, "spec", reason, "", rewrites=lambda: {path: copy})
-    if (own := spec_of(run)) is not None and not is_spec_of(own, run.folder):
+    if (own := spec_of(run)) is not None and not is_folder_of(own, run.folder):
         return Damage(path, "spec", reason, _rename(run, own))
     return Damage(path, "spec", reason, delete_by_hand(run) if run.is_kept else write_anew(run.snapshot.store))
 
 
 def _rename(run: RunFolder, spec: JobSpec) -> str:
     """Returns the remedy for a folder that was renamed or copied by hand."""
-    to, root = _kept_folder(spec) if run.is_kept else run_folder(spec.name), run.snapshot.store.root
+    to, root = kept_folder(spec) if run.is_kept else run_folder(spec.name), run.snapshot.store.root
     if run.snapshot.store.list(to):
         return f"move the folder {root}/{run.folder} out of the store: {to} is there, too"
     return f"rename the folder {root}/{run.folder} to {root}/{to}, or move it out of the store"
@@ -135,7 +126,7 @@ def _digest_in(run: RunFolder, copy: bytes) -> str | None:
         spec = parse_stored(copy, SPEC)
     except SpecError:
         return None
-    return spec.digest if is_spec_of(spec, run.folder) else None
+    return spec.digest if is_folder_of(spec, run.folder) else None
 
 
 def delete_by_hand(run: RunFolder) -> str:
@@ -144,8 +135,9 @@ def delete_by_hand(run: RunFolder) -> str:
 
 
 def spec_of(run: RunFolder) -> JobSpec | None:
-    """Returns the spec in the folder if it can be read, whichever run it is of."""
+    """Returns the spec in the folder at its training version if it can be read, whichever run it is of."""
     try:
-        return parse_stored(run.files.get(SPEC, b""), SPEC)
+        spec = parse_stored(run.files.get(SPEC, b""), SPEC)
     except SpecError:
         return None
+    return at_its_version(run.snapshot.store, run.folder, spec, run.snapshot.stored)

@@ -21,7 +21,7 @@ from sumsquares.jobs.pipeline.summarizing import files_of_run
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sha256_of
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
-from sumsquares.jobs.stages.run_files import write_anew
+from sumsquares.jobs.stages.run_files import is_folder_of, write_anew
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import DERIVED
 from sumsquares.jobs.storage.ours import is_ours
@@ -34,7 +34,6 @@ from sumsquares.jobs.verify.run_spec import (
     check_spec,
     copy_of,
     delete_by_hand,
-    is_spec_of,
     spec_damage,
     spec_of,
 )
@@ -102,6 +101,8 @@ def _derived(run: RunFolder, name: str, reason: str) -> Damage:
         return Damage(
             path, "summary", reason, f"restore {run.folder}/{SPEC} first, see its own entry: this file follows from it"
         )
+    if (lost := _lost(run)) is not None:
+        return Damage(path, "summary", reason, lost)
     all_of_it = {each: run.files[each] for each in DERIVED if each in run.files}
     deletes = tuple(f"{run.folder}/{each}" for each, has in all_of_it.items() if is_ours(f"{run.folder}/{each}", has))
     return Damage(path, "summary", reason, _again(run), deletes)
@@ -110,7 +111,9 @@ def _derived(run: RunFolder, name: str, reason: str) -> Damage:
 def _derived_of_kept(run: RunFolder, path: str, reason: str) -> Damage:
     """Returns the same for an earlier run, which no run rewrites: repair does, if the store has all of its trials."""
     spec = spec_of(run)
-    if spec is None or not is_spec_of(spec, run.folder):
+    if spec is None or not is_folder_of(spec, run.folder):
+        return Damage(path, "summary", reason, delete_by_hand(run))
+    if _lost(run) is not None:
         return Damage(path, "summary", reason, delete_by_hand(run))
     train = run_command(run.snapshot.store, "train", run.folder)
     otherwise = f"{train}, then {typed(run.snapshot.store, 'verify', '--repair')} rewrites it"
@@ -118,6 +121,15 @@ def _derived_of_kept(run: RunFolder, path: str, reason: str) -> Damage:
         return Damage(path, "summary", reason, otherwise)
     rebuilt = partial(_rebuilt, run.snapshot.store, run.folder, spec)
     return Damage(path, "summary", reason, "", rewrites=rebuilt, fallback=otherwise)
+
+
+def _lost(run: RunFolder) -> str | None:
+    """Returns the remedy for files that can't be made again: trials of an earlier training version are gone."""
+    spec = spec_of(run) if run.night is None else run.night.trained
+    if spec is None or not spec.is_earlier or run.snapshot.are_stored(spec):
+        return None
+    again = "" if run.night else f", or {run_command(run.snapshot.store, 'run', run.folder)} trains its trials anew"
+    return f"trials that an earlier version trained are gone, so it can't be made again: put a copy back{again}"
 
 
 def _rebuilt(store: Store, folder: str, spec: JobSpec) -> dict[str, bytes]:

@@ -74,9 +74,9 @@ def scan(store: Store, say: Callable[[str], None]) -> Scan:
     nights = [night for night in list_nights(store) if not {folder_of(night), _run_of(night)} & sizes.keys()]
     wanted = {unit for unit in units.values() if unit is not None} | _expected(nights)
     # The specs: they determine what everything else must be.
-    references = collect(store, {name for kind, name in wanted if kind == "run"}, nights)
     results = read_trials(store)
     stored = frozenset(results.table["trial_id"].to_pylist())
+    references = collect(store, {name for kind, name in wanted if kind == "run"}, nights, stored)
     snapshot = Snapshot(store, references, stored, ReadProgress(sum(sizes.values()), say))
     # Packs first: a trial in a damaged pack is not stored, which decides the remedies for runs and nights.
     damage = _damage(snapshot, {unit for unit in wanted if unit[0] == "pack"})
