@@ -316,12 +316,12 @@ class Network {
       if (INPUTS > 0) first_sum.resume(kept(at));
       if (INPUTS > 1) second_sum.resume(kept(at + 1));
       each_row(rows, [&](long n, auto part) __attribute__((always_inline)) {
-        V dh;
+        V dh{};
         if constexpr (BELOW_OUTPUT) {
           const V dn = vector_of(d[n]);
           above_sum.part[part] = fma(dn, h[n], above_sum.part[part]);
           dh = dn * weight_above;
-        } else {
+        } else if constexpr (!std::is_same_v<Kind, Differentiated>) {
           dh = above[n];
         }
         const V dz = Kind::template backward<T, V>(h[n], slope + n, dh);
