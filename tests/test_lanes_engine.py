@@ -26,18 +26,20 @@ BUILDS, FUSED = named(builds()), named(builds(fused_only=True))
 RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002, "nesterov": 0.002}
 
 BITS = {
-    ("sgd", "float32"): "f65bc2a40d297032",
-    ("sgd", "float64"): "e739b5f49d4b58e1",
-    ("momentum", "float32"): "7a04dfa7fc19ed98",
-    ("momentum", "float64"): "792e270f3fafb684",
-    ("adam", "float32"): "c1d183ffd35fcb6c",
-    ("adam", "float64"): "705878bd8f392a9d",
-    ("adamw", "float32"): "0f36d726fd27a8cb",
-    ("adamw", "float64"): "51bb8d331fea602a",
-    ("rmsprop", "float32"): "2da515f56cef7c5a",
-    ("rmsprop", "float64"): "81d1f9c32382606c",
+    ("sgd", "float32"): "e05df146bc68a060",
+    ("sgd", "float64"): "b5b51319a9cf27f4",
+    ("momentum", "float32"): "67e67c73eaf1fca0",
+    ("momentum", "float64"): "dc1d6b94427a3f3b",
+    ("nesterov", "float32"): "e553f785adae2c93",
+    ("nesterov", "float64"): "d4459326cead5df9",
+    ("adam", "float32"): "56b0539283ca2ba3",
+    ("adam", "float64"): "db5905b93682d2b2",
+    ("adamw", "float32"): "1cb3776ede74aff1",
+    ("adamw", "float64"): "47f2b9f7eb2ee4c6",
+    ("rmsprop", "float32"): "7ef3d79f096de7e8",
+    ("rmsprop", "float64"): "3258c554a65cc542",
 }
-"""SHA-256 of the parameters that were trained with eight activations. They never change."""
+"""SHA-256 of the parameters that are trained by training version 4 with nine activations. They never change."""
 
 
 def trained_by(build, *arguments, **options):
@@ -107,10 +109,10 @@ def test_a_model_has_the_same_bits_wherever_it_is_trained(
         np.testing.assert_array_equal(part, whole[chosen], err_msg=name)
 
 
-@pytest.mark.parametrize(("units", "count"), [(24, 5), (64, 16), (64, 27)])
+@pytest.mark.parametrize(("units", "count"), [(24, 5), (64, 16), (24, 27)])
 @pytest.mark.parametrize("variant", sorted({library.variant for library in BUILDS.values()}))
-def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, count):
-    """The calls have enough steps, and the shapes are undecided enough, for the kernel to time them."""
+def test_the_layout_changes_nothing(variant, units, count):
+    """This includes packs of which one part is trained in one layout and the rest in the other."""
     shape = program(dtype="float32", hidden=(units, units), rows=100, batch_size=10, epochs=40)
     everyone, rows = models(count), shuffled_rows(shape)
     found = [trained_by(BUILDS[f"{variant}-{layout}"], shape, everyone, rows) for layout in library.LAYOUTS]
@@ -123,15 +125,19 @@ def test_timing_both_layouts_on_the_first_steps_changes_nothing(variant, units, 
 @pytest.mark.parametrize("build", FUSED)
 @pytest.mark.parametrize(("optimizer", "dtype"), BITS)
 def test_trained_bits_never_change(optimizer, dtype, build):
-    """Stored results must stay those of their ids: any change of these bits needs another TRAINING_VERSION."""
-    x_NI = (np.random.Philox(key=5).random_raw(60).reshape(30, 2) / 2.0**63 - 1).astype(dtype)
+    """Stored results must stay those of their ids: any change of these bits needs another TRAINING_VERSION.
+
+    The shapes have every kind of sum: few and many inputs, no hidden layer, one and two, and batches of several tiles.
+    """
     rates, decays = [0.002 * (1 + i) for i in range(19)], [0.01 * i for i in range(19)]
     everyone, digest = PerModel(range(19), ["pytorch"] * 19, rates, decays), hashlib.sha256()
-    for activation in ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "square"):
-        shape = Program(2, (17, 5), activation, optimizer, "cosine", 8, 4, 30, dtype, 3)
-        trained = trained_by(FUSED[build], shape, everyone, in_memory(x_NI, (x_NI**2).sum(1)))
-        digest.update(trained.parameters.tobytes())
-    assert digest.hexdigest()[:16] == BITS[optimizer, dtype]
+    for inputs, hidden, rows, batch_size in ((2, (17, 5), 30, 8), (1, (40,), 30, 30), (5, (), 30, 8), (1, (9,), 300, 300)):
+        x_NI = np.random.Philox(key=5).random_raw(rows * inputs).reshape(rows, inputs) / 2.0**63 - 1
+        data = in_memory(x_NI.astype(dtype), (x_NI**2).sum(1).astype(dtype))
+        for activation in ("identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square"):
+            shape = Program(inputs, hidden, activation, optimizer, "cosine", batch_size, 4, rows, dtype, 3)
+            digest.update(trained_by(FUSED[build], shape, everyone, data).parameters.tobytes())
+    assert digest.hexdigest()[:16] == BITS[optimizer, dtype], digest.hexdigest()[:16]
 
 
 def test_both_layouts_of_the_baseline_give_the_same_bits():
@@ -179,11 +185,12 @@ def test_calls_are_short_where_the_optimizer_takes_most_of_the_time():
 
 @given(models=st.integers(1, 300), flops=st.floats(1e2, 1e14))
 def test_calls_have_all_models_in_order_and_are_short(models, flops):
-    """A call has whole vectors of 16 models, or a single model."""
+    """A call of more than 16 models has whole vectors of them; a single model may take longer."""
     parts = lanes_engine._parts(models, flops)
     assert [index for part in parts for index in range(models)[part]] == list(range(models))
     width = parts[0].stop
-    assert width == 1 or (width % 16 == 0 and width * flops <= 10 * lanes_engine.CALL_FLOPS)
+    assert width == 1 or width * flops <= lanes_engine.CALL_FLOPS
+    assert width <= 16 or width % 16 == 0
 
 
 def test_the_number_of_models_per_call_changes_no_prediction(monkeypatch):

@@ -1,7 +1,7 @@
 """The lanes engine: trains a pack on one core with the native kernel in `lanes/`, one model or unit per SIMD lane.
 
 A model's bits don't depend on the other models of its pack, on restarts, or on the processor, if that has fused
-multiply-add: nothing is summed across lanes, every sum is one chain in a fixed order, and no libm is called. This
+multiply-add: every sum is added in a fixed order, whatever a lane holds, and no libm is called. This
 module batches the rows and learning rates of many steps into one call of the kernel, which keeps Python off the hot
 path.
 
@@ -22,12 +22,17 @@ from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows, step_blocks
 from sumsquares.jobs.engines.state import PerModel, State
 
-CALL_FLOPS = 1e10
+CALL_FLOPS = 2e10
 """Operations of one call of the kernel, roughly: 0.1 to 0.2 s, without handling signals or showing progress."""
 UPDATE_FLOPS = 100
 """The cost of updating one parameter, in operations; its square root is most of it, and of a step of few rows."""
 CALL_ROWS = 1 << 18
 """Rows of one call, or as many more as complete an epoch."""
+CALL_STEPS = 50
+"""Steps of one call where layers are wide, if possible: a call loads and saves the models, which takes as long as a step or
+two. Then several calls make a round, after which all models are at the same step."""
+ROUND_FLOPS = 10 * CALL_FLOPS
+"""Operations of a round of more than one call: 1 to 2 s without showing progress."""
 
 
 def available() -> str | None:
@@ -84,19 +89,23 @@ def train(
         copies = tuple(map(np.copy, trained.optimizer_state))
         return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy())
 
-    # A call ends after some 0.2 s, so that signals are handled and progress is shown. Where the layers are so wide that
-    # one step of all models takes longer, a call has fewer models.
-    for steps in _calls(program, rows, step, len(lr_M)):
-        for part in _parts(len(lr_M), _step_flops(program)):
+    # A call ends after some 0.2 s, so that signals are handled. After a round of calls for all models progress is shown.
+    flops = _step_flops(program)
+    for steps in _rounds(program, rows, step, _round_steps(flops * len(lr_M))):
+        for part in _parts(len(lr_M), flops * len(steps.ends_S)):
             library.train(program, steps, lr_M[part], decay_M[part], trained.models(part))
         step += len(steps.ends_S)
         on_progress(step, snapshot)
     return snapshot()
 
 
-def _calls(program: Program, rows: Rows, begin: int, models: int) -> Iterator[Steps]:
-    """Yields the steps from `begin` on, in calls of at least one step."""
-    most = max(1, int(CALL_FLOPS / (_step_flops(program) * -(-models // 16) * 16)))
+def _round_steps(flops: float) -> int:
+    """Steps of a round, of which one takes this many operations for all models."""
+    return max(1, int(CALL_FLOPS / flops), min(CALL_STEPS, int(ROUND_FLOPS / flops)))
+
+
+def _rounds(program: Program, rows: Rows, begin: int, most: int) -> Iterator[Steps]:
+    """Yields the steps from `begin` on, in rounds of at most so many."""
     step = begin
     enough = min(CALL_ROWS, most * program.batch_size)
     for x_NI, y_N, ends_S in step_blocks(rows, program.batch_size, program.shuffle_seed, program.epochs, begin, enough):
@@ -120,8 +129,9 @@ def _step_flops(program: Program) -> float:
 
 
 def _parts(models: int, flops: float) -> list[slice]:
-    """Splits the models into those of one call each: whole vectors of 16, or one if 16 would take over a second."""
-    width = int(CALL_FLOPS / flops) // 16 * 16 or (16 if 16 * flops <= 10 * CALL_FLOPS else 1)
+    """Splits the models into those of one call each: whole vectors of 16 where several fit into it, and one at least."""
+    width = max(1, int(CALL_FLOPS / flops))
+    width -= width % 16 if width > 16 else 0
     return [slice(first, first + width) for first in range(0, models, width)]
 
 

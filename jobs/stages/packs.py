@@ -19,10 +19,15 @@ PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
-"""Models of a pack in the lanes engine: whole vectors of 16. They are enough to make the fixed cost of a pack (10 ms)
-negligible, and few enough to keep all workers busy until the end."""
+"""Models of a pack in the lanes engine: enough to make the fixed cost of a pack (10 ms) negligible, and few enough to keep
+all workers busy until the end."""
 LANES_SECONDS = 60.0
-"""Packs of the lanes engine that would take longer have fewer models, down to 16."""
+"""Packs of the lanes engine that would take longer have fewer models: as few as one where each is trained alone, and 16
+where a lane holds a model."""
+WITHOUT_EXP = frozenset({"identity", "relu", "leaky_relu", "square"})
+"""Activations without an exponential function."""
+LANES_HERTZ = 2.7e9
+"""Cycles per second of the core that the lanes engine's times were measured on."""
 
 
 @dataclass(frozen=True)
@@ -76,26 +81,34 @@ class Pack:
 
 
 def _lanes_seconds(program: Program, models: int) -> float:
-    """Expected time of a pack in the lanes engine on one core with AVX-512; within a factor of 1.5 for 16 to 512 units.
+    """Expected time of a pack in the lanes engine on one core with AVX-512; within a factor of 1.5 of measurements.
 
-    The constants are measured. The optimizer takes 0.5 ns per parameter in float32 and 2 ns in float64, for a square
-    root and some 20 operations: most of a step of few rows. Shuffling takes 15 ns per row and epoch, for all models
-    together.
+    Shuffling takes 15 ns per row and epoch, for all models together.
     """
-    # Whole groups have one model per lane.
-    double = program.dtype == "float64"
-    lanes = 8 if double else 16
-    step = program.flops / program.steps / 100e9 + program.batch_size * sum(program.hidden) * 0.1e-9
-    update = (2e-9 if double else 5e-10) * program.parameters
-    group = lanes * (step * (2 if double else 1) + update + 5e-9)
-
-    # The models that are left are trained one by one, with a unit per lane, or as a group with empty lanes.
-    vectors = [(layer.inputs + 1) * -(-layer.outputs // lanes) for layer in program.layers]
-    row = 0.75e-9 * sum(vectors) + 8e-9 * len(program.hidden) + 3.5e-10 * sum(program.hidden)
-    alone = program.batch_size * row + (16e-9 if double else 5e-9) * sum(vectors)
+    lanes, group, alone = _lanes_cycles(program)
     whole, rest = divmod(models, lanes)
-    steps = program.steps * (whole * group + min(rest * alone, group))
-    return steps + program.epochs * (1e-6 + 15e-9 * program.rows)
+    cycles = whole * min(group, lanes * alone) + min(group, rest * alone)
+    return program.steps * cycles / LANES_HERTZ + program.epochs * (1e-6 + 15e-9 * program.rows)
+
+
+def _lanes_cycles(program: Program) -> tuple[int, float, float]:
+    """Lanes of a vector, and cycles of a step: of as many models with one in each lane, and of one alone.
+
+    These are the costs by which the kernel chooses the layout (lanes/program.h): a fixed one, and per unit or vector of
+    units the products, the passes over the rows, and the update of its weights. A square root in float64 takes twice as
+    long, and an exponential function 20 cycles.
+    """
+    lanes, update = (8, 38) if program.dtype == "float64" else (16, 24)
+    activation = 0 if program.activation in WITHOUT_EXP else 20
+    group = alone = 400.0
+    if not program.hidden:
+        group += program.batch_size * (10 + 8 * program.inputs)
+        return lanes, group, group
+    for index, layer in enumerate(program.layers[:-1]):
+        product, updates = layer.inputs if index else 0, update * (layer.inputs + 1)
+        group += layer.outputs * (program.batch_size * (1.83 * product + 8.5 + activation) + updates)
+        alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.7 + activation) + updates)
+    return lanes, group, alone
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
@@ -122,8 +135,10 @@ def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
 
 def lanes_pack_size(program: Program) -> int:
     """The most models of a pack of this program in the lanes engine."""
+    lanes, group, alone = _lanes_cycles(program)
+    least = 1 if lanes * alone <= group else 16
     most = LANES_MODELS
-    while most > 16 and _lanes_seconds(program, most) > LANES_SECONDS:
+    while most > least and _lanes_seconds(program, most) > LANES_SECONDS:
         most //= 2
     return most
 

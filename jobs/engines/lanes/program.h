@@ -18,11 +18,11 @@ struct Program {
 
   // Whether ByUnit trains this many models, of at most as many as there are lanes, faster than ByModel, which takes as long
   // for one model as for all lanes. The costs are processor cycles per row of a batch, fitted to the measurements of
-  // benchmarks/choice.py: those of the products, of the passes over the units, and of the update.
+  // benchmarks/choice.py: a fixed one of a step, those of the products, of the passes over the units, and of the update.
   bool by_unit(int64_t models, int64_t rows, int64_t lanes) const {
     if (layout || !depth) return layout == 2 && depth;
-    const double update = 14 / double(rows);
-    double group = 0, alone = 4, below = double(inputs);
+    const double update = 24 / double(rows);
+    double group = 400 / double(rows), alone = group, below = double(inputs);
     for (int64_t l = 0; l < depth; l++) {
       const double units = double(hidden[l]), columns = std::ceil(units / double(lanes)), product = l ? below : 0;
       group += units * (1.83 * product + 8.5 + update * (below + 1));
