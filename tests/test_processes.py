@@ -89,7 +89,7 @@ def test_processes_that_are_killed_in_their_first_second_are_replaced(tmp_path):
 
 def test_a_process_that_cannot_start_is_not_retried_forever(tmp_path):
     """The error names the exit code and the alternative."""
-    with pytest.raises(ClusterError, match=r"exit code 3; --workers 0"):
+    with pytest.raises(ClusterError, match=r"exit code 3\); --workers 0"):
         pulled([1], tmp_path, make=make_nothing)
 
 
