@@ -92,7 +92,9 @@ def _snapshots(
             silent = [worker for worker in workers if worker.is_silent(ran, HUNG_SECONDS)]
             for worker in [*([ended] if ended in workers else []), *silent]:
                 workers.remove(worker)
-                if not worker.is_finished:
+                if worker.is_finished:
+                    worker.end()
+                else:
                     _replace(worker, workers, shared)
             if looked - shown >= LOOK_SECONDS:
                 shown = looked
@@ -101,7 +103,7 @@ def _snapshots(
         for worker in workers:
             worker.kill()
         for worker in workers:
-            worker.join()
+            worker.end()
     yield shared.snapshot()
 
 

@@ -114,9 +114,8 @@ class WorkerHandle:
         """Ends the process, returns its item to the queue and counts its death; returns the reason."""
         shared = self._shared
         if not self._reason:
-            self.join()  # the pipe is closed before the process has ended, and its exit code is worth the wait
-        self.kill()
-        self.join()
+            self._join()  # the pipe is closed before the process has ended, and its exit code is worth the wait
+        self.end()
         reason = self._reason or self._how_it_ended()
         with shared.lock:
             self._is_lost = True
@@ -131,8 +130,12 @@ class WorkerHandle:
         if self._process is not None and self._process.pid is not None:
             self._process.kill()
 
-    def join(self) -> None:
-        """Waits for the process to end."""
+    def end(self) -> None:
+        """Ends the process, and waits until it has ended."""
+        self.kill()
+        self._join()
+
+    def _join(self) -> None:
         if self._process is not None and self._process.pid is not None:
             self._process.join(JOIN_SECONDS)
 

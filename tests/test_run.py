@@ -116,6 +116,20 @@ print("exit", command(), "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
     assert "exit 0 heavy []" in answer.stdout
 
 
+@pytest.mark.skipif(TRAINER.engine != "lanes", reason="the lanes engine was not built")
+def test_a_worker_of_the_lanes_engine_imports_neither_torch_nor_ray(tmp_path):
+    """Each worker would start some seconds later."""
+    program = f"""
+import sys
+from sumsquares.cluster import worker_process
+from sumsquares.jobs.stages.train import worker
+worker({str(tmp_path)!r}, 1, "auto", "cpu")
+print("heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "heavy []\n"
+
+
 def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):
     """With one more learning rate, the change is reported, and the summary equals that of a fresh store."""
     store, _ = run(tmp_path)
