@@ -41,7 +41,7 @@ def start(folder, workers):
     command += [] if workers is None else ["--workers", str(workers)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def committed(store):
@@ -158,3 +158,16 @@ def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_pa
     assert "Traceback" not in log
     assert "run again to resume" in log
     assert not read_results(store).problems
+
+
+@pytest.mark.parametrize("workers", [PLAIN])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_of_a_run_ends_it_in_the_same_way(tmp_path, sent, workers):
+    """As by Ctrl-C in a terminal, or by a service manager that stops the run."""
+    launcher = start(tmp_path, workers)
+    begun(tmp_path, launcher)
+    os.killpg(launcher.pid, sent)
+    assert launcher.wait(timeout=30) == 128 + sent
+    assert "Traceback" not in (log := (tmp_path / "log").read_text())
+    assert f"stopped by {sent.name}" in log.splitlines()[-1]
+    patiently(lambda: not [each for each in processes() if each.session == launcher.pid])
