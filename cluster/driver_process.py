@@ -10,18 +10,19 @@ import os
 import signal
 import sys
 import tempfile
-import traceback
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from sumsquares.cluster.connect import limit_attempts
 from sumsquares.cluster.isolation import isolate
 from sumsquares.cluster.launcher_death import end_with_launcher
+from sumsquares.cluster.sendable import sendable
 from sumsquares.cluster.signals import unblock
-from sumsquares.cluster.work import Target, describe
+from sumsquares.cluster.work import Target
 from sumsquares.cluster.workers import Resources
+
+HERE = "the process that is connected to Ray"
 
 
 def serve(pipe: Connection, target: Target) -> None:
@@ -38,7 +39,7 @@ def serve(pipe: Connection, target: Target) -> None:
                 _execute(pipe, resources, *request)
     except Exception as error:
         with suppress(OSError):  # the launcher is gone
-            pipe.send(("failed", _sendable(error)))
+            pipe.send(("failed", sendable(error, HERE)))
     finally:
         os._exit(0)  # Ray has stopped; its threads could crash during the interpreter's shutdown
 
@@ -79,19 +80,9 @@ def _execute(pipe: Connection, resources: list[Resources], name: str, arguments:
             assert name == "on_every_node"
             reply(nodes.on_every_node(*arguments))
     except Exception as error:
-        pipe.send(("failed", _sendable(error)))
+        pipe.send(("failed", sendable(error, HERE)))
     else:
         pipe.send(("done", None))
-
-
-def _sendable(error: Exception) -> Exception:
-    """Returns the exception with its traceback as a note, or a RuntimeError in its place if it cannot be pickled."""
-    error.add_note(f"in the process that is connected to Ray:\n{''.join(traceback.format_exception(error))}")
-    try:
-        ForkingPickler.loads(ForkingPickler.dumps(error))
-    except Exception:
-        return RuntimeError(describe(error))
-    return error
 
 
 def _silence(target: Target) -> None:

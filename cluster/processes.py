@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from sumsquares.cluster.queue import HUNG_SECONDS
+from sumsquares.cluster.sendable import sendable
 from sumsquares.cluster.work import Heartbeat, MakeWork, OnProgress, ProgressSnapshot, SplitWork, Work, WorkItem
 from sumsquares.cluster.worker_handle import Shared, WorkerHandle
 from sumsquares.cluster.workers import ClusterError
@@ -63,13 +64,13 @@ def map_tasks(function: Callable[[A], B], arguments: Iterable[A], processes: int
 
 
 def _caller(function: Callable[[A], B], _device: str) -> Work:
-    """Returns a function that returns the result, or the exception as it is, as a Failure has only its text."""
+    """Returns a function that returns the result, or the exception itself: a Failure has only its text."""
 
     def call(argument: A, _heartbeat: Heartbeat) -> tuple[B | None, Exception | None]:
         try:
             return function(argument), None
         except Exception as error:
-            return None, error
+            return None, sendable(error, "a worker process")
 
     return call
 

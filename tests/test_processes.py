@@ -418,6 +418,10 @@ def inverse(number):
     return 1 / number
 
 
+def be_odd(_argument):
+    raise OddError("odd")
+
+
 def die_once(folder):
     if once(folder):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -432,8 +436,11 @@ def test_tasks_have_results_and_raise_their_own_exceptions():
     """As in this process."""
     assert sorted(map_tasks(inverse, [1, 2, 4], 2)) == [0.25, 0.5, 1.0]
     assert list(map_tasks(inverse, [], 2)) == []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as error:
         list(map_tasks(inverse, [1, 0], 2))
+    assert "in inverse" in error.value.__notes__[0]
+    with pytest.raises(RuntimeError, match="OddError: odd"):
+        list(map_tasks(be_odd, [1], 1))
 
 
 def test_a_task_whose_process_dies_is_tried_again_and_not_for_ever(tmp_path):

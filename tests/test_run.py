@@ -90,6 +90,24 @@ def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, t
     assert summary_of(store) == summary_of(finished)
 
 
+def test_many_rows_are_made_by_processes_unless_workers_are_asked_for(finished, tmp_path, monkeypatch):
+    """On all cores, also where one pack is trained in this process, and without Ray."""
+    place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
+    for module in ("commands.run", "pipeline.generating"):
+        monkeypatch.setattr(f"sumsquares.jobs.{module}.INLINE_ROWS", 0)
+    for name in ("cluster.inline.map_tasks", "jobs.pipeline.runtime.Runtime._connect"):
+        monkeypatch.setattr(f"sumsquares.{name}", None)
+    store, code = run(tmp_path, place=place)
+    assert code == 0
+    assert summary_of(store) == summary_of(finished)
+    other = tmp_path / "other"
+    assert commands.generate(tmp_path / "spec.toml", 10**6, place, Shared(str(other), json=True, quiet=True)) == 0
+    made = Store(str(other))
+    assert {path: made.get(path) for path in made.list("datasets")} == {
+        path: store.get(path) for path in store.list("datasets")
+    }
+
+
 def test_workers_are_released_before_the_summary_is_made(tmp_path, monkeypatch):
     """A cluster that is lost while this process summarises costs nothing."""
     order = []
