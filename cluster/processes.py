@@ -90,8 +90,8 @@ def _snapshots(
             looked, before = time.monotonic(), looked
             # If more time has passed, this process was stopped, as by Ctrl-Z, and the workers perhaps as well.
             ran = min(looked - before, 2 * LOOK_SECONDS)
-            silent = [worker for worker in workers if worker.is_silent(ran, HUNG_SECONDS)]
-            for worker in [*([ended] if ended in workers else []), *silent]:
+            silent = {worker for worker in workers if worker.is_silent(ran, HUNG_SECONDS)}
+            for worker in [worker for worker in workers if worker is ended or worker in silent]:
                 workers.remove(worker)
                 if worker.is_finished:
                     worker.end()
@@ -127,7 +127,9 @@ def _replace(worker: WorkerHandle, others: list[WorkerHandle], shared: Shared) -
                 f"worker processes end before they ask for work (the last one: {reason}); "
                 "--workers 0 runs in this process"
             )
-        shared.note(f"a worker process can't be started ({reason}); {len(others)} continue without it")
+        shared.note(f"a worker process can't be started ({reason}); the run continues with {len(others)}")
         return
+    if not worker.has_asked:
+        shared.note(f"a worker process ended before it asked for work ({reason}); another one is started")
     others.append(worker.successor())
     others[-1].start()
