@@ -6,27 +6,23 @@ reports what happened, so Ray's output in this process is shown only on demand.
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import os
 import signal
 import sys
 import tempfile
-import threading
-import traceback
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from sumsquares.cluster.connect import limit_attempts
 from sumsquares.cluster.isolation import isolate
+from sumsquares.cluster.launcher_death import end_with_launcher
+from sumsquares.cluster.sendable import sendable
 from sumsquares.cluster.signals import unblock
-from sumsquares.cluster.work import Target, describe
+from sumsquares.cluster.work import Target
 from sumsquares.cluster.workers import Resources
 
-PR_SET_PDEATHSIG = 1
-"""An option of prctl(2): the kernel signals this process when its parent dies. Ray's servers use it as well."""
+HERE = "the process that is connected to Ray"
 
 
 def serve(pipe: Connection, target: Target) -> None:
@@ -35,7 +31,7 @@ def serve(pipe: Connection, target: Target) -> None:
     _silence(target)
     signal.signal(signal.SIGTERM, _leave)
     unblock()
-    _end_with_launcher()
+    end_with_launcher()
     try:
         with _connection(target) as resources:
             signal.signal(signal.SIGTERM, _leave)  # again, since Ray has installed its own handler
@@ -43,7 +39,7 @@ def serve(pipe: Connection, target: Target) -> None:
                 _execute(pipe, resources, *request)
     except Exception as error:
         with suppress(OSError):  # the launcher is gone
-            pipe.send(("failed", _sendable(error)))
+            pipe.send(("failed", sendable(error, HERE)))
     finally:
         os._exit(0)  # Ray has stopped; its threads could crash during the interpreter's shutdown
 
@@ -84,19 +80,9 @@ def _execute(pipe: Connection, resources: list[Resources], name: str, arguments:
             assert name == "on_every_node"
             reply(nodes.on_every_node(*arguments))
     except Exception as error:
-        pipe.send(("failed", _sendable(error)))
+        pipe.send(("failed", sendable(error, HERE)))
     else:
         pipe.send(("done", None))
-
-
-def _sendable(error: Exception) -> Exception:
-    """Returns the exception with its traceback as a note, or a RuntimeError in its place if it cannot be pickled."""
-    error.add_note(f"in the process that is connected to Ray:\n{''.join(traceback.format_exception(error))}")
-    try:
-        ForkingPickler.loads(ForkingPickler.dumps(error))
-    except Exception:
-        return RuntimeError(describe(error))
-    return error
 
 
 def _silence(target: Target) -> None:
@@ -111,15 +97,3 @@ def _silence(target: Target) -> None:
 def _leave(number: int, _frame: object) -> None:
     """Handles SIGTERM: stops the work and disconnects."""
     sys.exit(128 + number)
-
-
-def _end_with_launcher() -> None:
-    """Makes this process end when its launcher is killed, even while Ray's start blocks all Python threads."""
-    launcher = multiprocessing.parent_process()
-    assert launcher is not None
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != launcher.pid:  # it was killed before the call
-            os._exit(1)
-    else:
-        threading.Thread(target=lambda: (launcher.join(), os._exit(1)), daemon=True).start()

@@ -1,129 +1,135 @@
-"""Runs work items in processes of this machine, without Ray: for work that would end before Ray has started.
+"""Runs work in processes of this machine, without Ray. The processes' own code is in worker_process.py.
 
-A process that dies is replaced, and its item returns to the queue; if the launcher dies, each process ends at its next
-heartbeat. Only ray_train.py offers several machines, GPUs, and a watchdog for hung workers.
+A process that dies or hangs is replaced, and its item returns to the queue. Only ray_train.py offers several machines
+and GPUs.
+
+Each process has a thread here that answers it, so that one that stops in the middle of a message delays no other.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TypeVar
 
-from sumsquares.cluster.queue import WorkQueue
-from sumsquares.cluster.signals import start, unblock
-from sumsquares.cluster.work import Failure, MakeWork, OnProgress, SplitWork, WorkItem
+from sumsquares.cluster.queue import HUNG_SECONDS
+from sumsquares.cluster.sendable import sendable
+from sumsquares.cluster.work import Heartbeat, MakeWork, OnProgress, ProgressSnapshot, SplitWork, Work, WorkItem
+from sumsquares.cluster.worker_handle import Shared, WorkerHandle
 from sumsquares.cluster.workers import ClusterError
 
-INTERVAL_SECONDS = 0.2
-"""Seconds between two snapshots, and between two heartbeats of a worker."""
+A = TypeVar("A")
+B = TypeVar("B")
+LOOK_SECONDS = 0.5
+"""Seconds between two snapshots, and between two looks for hung processes."""
 EARLY_DEATHS = 3
-"""Processes that may die before asking for work; after more, processes are assumed unable to start."""
+"""Processes that may die one after the other before they ask for work; after more, none is assumed able to start."""
+DEATHS = 100
+"""Processes that may die one after the other without an item being finished."""
 
 
 def run_workers(
     make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, on_progress: OnProgress, processes: int
 ) -> None:
-    """Runs all items on the CPU; calls `on_progress` several times a second and once at the end.
+    """Runs all items on the CPU; calls `on_progress` twice a second and once at the end.
 
     Raises:
-        ClusterError: more than EARLY_DEATHS processes ended before they asked for work.
+        ClusterError: processes die before they ask for work, or whatever they work at.
 
     """
-    queue = WorkQueue(items, split)
-    workers: list[_Worker] = []
-    last_snapshot = time.monotonic()
-    early_deaths = 0
+    with closing(_snapshots(make_work, items, split, processes)) as snapshots:
+        for snapshot in snapshots:
+            on_progress(snapshot)
+
+
+def map_tasks(function: Callable[[A], B], arguments: Iterable[A], processes: int) -> Iterator[B]:
+    """Yields the function's results as they arrive; re-raises the function's own exceptions.
+
+    Raises:
+        ClusterError: as `run_workers`, or processes died each time that they worked at one of the arguments.
+
+    """
+    items = [WorkItem(f"task {number:09}", 0.0, argument) for number, argument in enumerate(arguments)]
+    make_work = partial(_caller, function)
+    with closing(_snapshots(make_work, items, lambda _payload: [], min(processes, len(items)))) as snapshots:
+        for snapshot in snapshots:
+            for _, (result, error) in snapshot.results:
+                if error is not None:
+                    raise error
+                yield result
+            for failure in snapshot.failures:
+                raise ClusterError(f"{failure.key} of {len(items):,} failed: {failure.reason}; run again to resume")
+
+
+def _caller(function: Callable[[A], B], _device: str) -> Work:
+    """Returns a function that returns the result, or the exception itself: a Failure has only its text."""
+
+    def call(argument: A, _heartbeat: Heartbeat) -> tuple[B | None, Exception | None]:
+        try:
+            return function(argument), None
+        except Exception as error:
+            return None, sendable(error, "a worker process")
+
+    return call
+
+
+def _snapshots(
+    make_work: MakeWork, items: Sequence[WorkItem], split: SplitWork, processes: int
+) -> Generator[ProgressSnapshot]:
+    """Runs all items, and yields what happens. It must be closed, and run in a thread that outlives the processes."""
+    shared = Shared(items, split)
+    workers = [WorkerHandle(rank, make_work, shared) for rank in range(processes)]
+    looked = shown = time.monotonic()
     try:
-        workers += (_Worker(rank, make_work) for rank in range(processes))
+        for worker in workers:
+            worker.start()
         while workers:
-            ready = wait([worker.pipe for worker in workers], INTERVAL_SECONDS)
-            for index, worker in enumerate(workers):
-                if worker.pipe in ready and not worker.answer(queue):
-                    # A process that dies at work is replaced; if none can start, replacing them would never end.
-                    early_deaths += not worker.has_asked
-                    if early_deaths > EARLY_DEATHS:
-                        raise ClusterError(worker.cannot_start())
-                    queue.lost(worker.group, [0])
-                    queue.register(worker.group, 0, 1)
-                    workers[index] = _Worker(worker.rank, make_work)
-            workers = [worker for worker in workers if not worker.is_finished]
-            if time.monotonic() - last_snapshot > INTERVAL_SECONDS:
-                last_snapshot = time.monotonic()
-                on_progress(queue.snapshot())
+            ended = shared.next_ended(LOOK_SECONDS)
+            looked, before = time.monotonic(), looked
+            # If more time has passed, this process was stopped, as by Ctrl-Z, and the workers perhaps as well.
+            ran = min(looked - before, 2 * LOOK_SECONDS)
+            silent = {worker for worker in workers if worker.is_silent(ran, HUNG_SECONDS)}
+            for worker in [worker for worker in workers if worker is ended or worker in silent]:
+                workers.remove(worker)
+                if worker.is_finished:
+                    worker.end()
+                else:
+                    _replace(worker, workers, shared)
+            if looked - shown >= LOOK_SECONDS:
+                shown = looked
+                yield shared.snapshot()
     finally:
         for worker in workers:
-            worker.process.terminate()
-    on_progress(queue.snapshot())
+            worker.kill()
+        for worker in workers:
+            worker.end()
+    yield shared.snapshot()
 
 
-class _Worker:
-    """A process, and the launcher's end of the pipe to it."""
+def _replace(worker: WorkerHandle, others: list[WorkerHandle], shared: Shared) -> None:
+    """Starts a process in place of a dead or hung one, unless others work and this one has failed to start too often.
 
-    def __init__(self, rank: int, make_work: MakeWork) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
-        self.rank = rank
-        self.group = f"local{rank}"
-        """A group of one: when it dies, the others continue."""
-        self.pipe, worker_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(worker_end, make_work), daemon=True)
-        start(self.process)
-        worker_end.close()
-        self.has_asked = False
-        """Whether it has asked for work."""
-        self.is_finished = False
-        """Whether it has received the answer that no item is left."""
+    Raises:
+        ClusterError: too many have died.
 
-    def answer(self, queue: WorkQueue) -> bool:
-        """Receives one message and answers it; returns False if the process has died instead."""
-        try:
-            kind, *arguments = self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            return False
-        answer = getattr(queue, kind)(f"{self.group}-0", *arguments)
-        if kind == "take":
-            self.has_asked, self.is_finished = True, answer is None
-            with suppress(OSError):  # it has died: the next `recv` says so
-                self.pipe.send(answer)
-        return True
-
-    def cannot_start(self) -> str:
-        """The error message after too many early deaths."""
-        reason = f"worker processes end before they ask for work, the last one with exit code {self.process.exitcode}"
-        return f"{reason}; --workers 0 runs in this process"
-
-
-def _serve(pipe: Connection, make_work: MakeWork) -> None:
-    """The main function of each process: takes and runs items until none is left or the launcher is gone."""
-    # A terminal sends these to all of its processes; only the launcher reacts, and decides.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    unblock()
-    work = make_work("cpu")
-    last_heartbeat = 0.0
-
-    def heartbeat(share: float) -> None:
-        nonlocal last_heartbeat
-        if time.monotonic() - last_heartbeat > INTERVAL_SECONDS:
-            last_heartbeat = time.monotonic()
-            pipe.send(("heartbeat", share))
-
-    with suppress(EOFError, OSError):
-        while (taken := _take(pipe)) is not None:
-            try:
-                result = work(taken[1], heartbeat)
-            except Exception as error:  # any exception fails its item, not the run
-                pipe.send(("fail", Failure.of(taken[0], error)))
-            else:
-                pipe.send(("done", result))
-
-
-def _take(pipe: Connection) -> tuple[str, Any] | None:
-    pipe.send(("take",))
-    taken: tuple[str, Any] | None = pipe.recv()
-    return taken
+    """
+    reason = worker.lose()
+    if shared.deaths > DEATHS:
+        raise ClusterError(
+            f"{shared.deaths} worker processes died one after the other, and none finished anything "
+            f"(the last one: {reason}); finished work is kept, run again to resume"
+        )
+    if not worker.has_asked and shared.early_deaths > EARLY_DEATHS:
+        if not any(other.has_asked for other in others):
+            raise ClusterError(
+                f"worker processes end before they ask for work (the last one: {reason}); "
+                "--workers 0 runs in this process"
+            )
+        shared.note(f"a worker process can't be started ({reason}); the run continues with {len(others)}")
+        return
+    if not worker.has_asked:
+        shared.note(f"a worker process ended before it asked for work ({reason}); another one is started")
+    others.append(worker.successor())
+    others[-1].start()

@@ -1,7 +1,7 @@
 """The work queue: which worker has which item, what returns when a worker dies, and what is given up.
 
-Plain and synchronous, so that it can be tested without Ray; `ray_train.py` makes an actor of it. Workers are named
-`GROUP-RANK`; a group starts and ends as a whole.
+Plain and synchronous, so that it can be tested without Ray; `ray_train.py` makes an actor of it, and `processes.py`
+holds a lock. Workers are named `GROUP-RANK`; a group starts and ends as a whole.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from sumsquares.cluster.work import Failure, Payload, ProgressSnapshot, Result, 
 ATTEMPTS = 3
 """Attempts at one item; after that it is split, and an item that cannot be split is given up."""
 WORKER_DIED = "its worker died (killed, out of memory, or with its node)"
+HEARTBEAT_SECONDS = 0.5
+"""Seconds between two heartbeats of a worker."""
+HUNG_SECONDS = 900.0
+"""Seconds without a heartbeat until a worker counts as hung, and is replaced."""
 
 
 class WorkQueue:
@@ -54,17 +58,17 @@ class WorkQueue:
                 # Doesn't count as an attempt: `lost` already charged the worker that died.
                 self._push(self._held.pop(worker)[0])
 
-    def lost(self, group: str, dead: Collection[int]) -> None:
+    def lost(self, group: str, dead: Collection[int], reason: str = WORKER_DIED) -> None:
         """Records that the workers of these ranks died, which ends their group: its items return to the queue.
 
-        Only the dead workers' items are charged with an attempt.
+        Only the dead workers' items are charged with an attempt, and the reason is told.
         """
         self._lost.add(group)
         self._heard.pop(group, None)
         for worker in self._workers_of(group):
             item, _ = self._held.pop(worker)
             if _rank(worker) in dead:
-                self._retry(item, Failure(item.key, "", WORKER_DIED, logs=self._logs.get(worker, "")))
+                self._retry(item, Failure(item.key, "", reason, logs=self._logs.get(worker, "")))
             else:
                 self._push(item)
 

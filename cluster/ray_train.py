@@ -29,7 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sumsquares.cluster import reservations
 from sumsquares.cluster.private_folder import PREFIX
-from sumsquares.cluster.queue import WorkQueue
+from sumsquares.cluster.queue import HEARTBEAT_SECONDS, HUNG_SECONDS, WorkQueue
 from sumsquares.cluster.session import amounts
 from sumsquares.cluster.work import Failure, MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem, describe
 from sumsquares.cluster.worker_watch import WorkerWatch
@@ -37,9 +37,6 @@ from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
 """Restarts of one group before it is given up; the queue gives up an item long before."""
-HUNG_SECONDS = 900.0
-"""Seconds without a heartbeat until a worker counts as hung: it prints its stacks, exits, and is replaced."""
-HEARTBEAT_SECONDS = 0.5
 HEARTBEATS_PER_SECOND = 400.0
 """Limit for all workers together, as the queue answers about 1,400 calls a second; many workers send fewer each."""
 SNAPSHOT_SECONDS = 0.3
@@ -183,7 +180,7 @@ def _work_loop(config: dict[str, Any]) -> None:
         nonlocal last_heartbeat
         if time.monotonic() - last_heartbeat > config["heartbeat_seconds"]:
             last_heartbeat = time.monotonic()
-            # Restarts the watchdog's timer.
+            # Restarts the watchdog's timer; when it runs out, the process prints its stacks and exits.
             faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True, file=sys.stderr)
             queue.heartbeat.remote(name, share)
 

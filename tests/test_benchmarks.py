@@ -17,6 +17,7 @@ OPTIONS = {
     "choice": {"--units", "--models", "--variant", "--torch", "--json"},
     "billion": {"--rows", "--workers", "--folder", "--json"},
     "scale": {"--sizes", "--epochs", "--workers", "--synthetic", "--json"},
+    "workers": {"--trials", "--epochs", "--rounds", "--only", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
     "pages": {"--check"},
 }
@@ -71,6 +72,14 @@ def test_every_stage_of_a_few_made_up_trials_is_measured():
     found = json.loads(run("scale", "--sizes", "20", "--synthetic", "--json"))
     assert [each["stage"] for each in found] == ["plan", "generate", "write results", "plan, again", "summarize", "run"]
     assert all(each["trials"] == 20 and each["peak_mb"] > 0 for each in found)
+
+
+def test_few_trials_are_trained_by_one_worker_and_by_all():
+    """In plain processes, or in this process if they are too few for that."""
+    found = json.loads(run("workers", "--trials", "10", "--epochs", "1", "--only", "plain", "--json"))
+    assert found["trials"] == 10
+    assert found["plain"]["ratio"] > 0
+    assert all(seconds > 0 for seconds in found["plain"]["seconds"])
 
 
 def test_the_page_shows_the_measurements_that_are_committed():

@@ -92,7 +92,7 @@ def specs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quiet(image, specs, tmp_path_factory):
-    """The summary of an undisturbed run of the longer spec, in one container with a local Ray."""
+    """The summary of an undisturbed run of the longer spec, in one container."""
     name, folder = f"sumsquares-{secrets.token_hex(4)}", tmp_path_factory.mktemp("quiet")
     try:
         docker("run", *READ_ONLY[1:], "--name", name, "-v", f"{specs}:/specs:ro", image, "run", "/specs/longer.toml")

@@ -11,13 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
+from pieces import patiently
 from specs import LONGER
 from test_run import run, summary_of
 
+from sumsquares.cluster.process_table import processes
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
+PLAIN = pytest.param(
+    None, marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has no use for two processes")
+)
+"""No --workers: two plain processes for these ten expected seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -31,33 +37,46 @@ def quiet(tmp_path_factory):
 def start(folder, workers):
     """`sumsquares run` as a process."""
     (folder / "spec.toml").write_text(LONGER)
-    command = [sys.executable, "-m", "sumsquares", "run", "spec.toml", "--store", "store", "--workers", str(workers)]
+    command = [sys.executable, "-m", "sumsquares", "run", "spec.toml", "--store", "store"]
+    command += [] if workers is None else ["--workers", str(workers)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def committed(store):
     return {path: store.get(path) for path in store.list("trials") if path.endswith(".parquet")}
 
 
-def test_a_launcher_that_is_killed_repeatedly_ends_with_the_same_summary(tmp_path, quiet):
-    """Every pack committed before a kill is kept unchanged; nothing is trained twice."""
+def begun(folder, launcher):
+    """Waits for the first committed pack."""
+    store, deadline = Store(str(folder / "store")), time.monotonic() + 90
+    while not committed(store) and launcher.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return store
+
+
+@pytest.mark.parametrize("workers", [0, PLAIN])
+def test_a_launcher_that_is_killed_repeatedly_ends_with_the_same_summary(tmp_path, quiet, workers):
+    """Every pack committed before a kill is kept unchanged; nothing is trained twice, and no process stays."""
     store = Store(str(tmp_path / "store"))
     chance = random.Random(1)  # noqa: S311  no secret
     kept: dict[str, bytes] = {}
     for _ in range(3):
-        launcher = start(tmp_path, workers=0)
+        launcher = start(tmp_path, workers)
         before = len(committed(store))
-        while launcher.poll() is None and len(committed(store)) < before + chance.randint(1, 4):
+        while launcher.poll() is None and len(committed(store)) < before + chance.randint(1, 2):
             time.sleep(0.02)
+        plain = plain_workers(launcher.pid)
         launcher.kill()
         launcher.wait()
+        assert len(plain) == (0 if workers == 0 else 2)
+        patiently(lambda plain=plain: not plain & {each.pid for each in processes()})
         now = committed(store)
         assert kept.items() <= now.items()
         kept = now
     assert kept
-    assert start(tmp_path, workers=0).wait(timeout=120) == 0
+    assert start(tmp_path, workers).wait(timeout=120) == 0
     assert kept.items() <= committed(store).items()
     assert summary_of(store) == quiet
 
@@ -66,11 +85,8 @@ def test_a_launcher_that_is_killed_repeatedly_ends_with_the_same_summary(tmp_pat
 def test_a_run_whose_worker_is_killed_ends_with_the_same_summary(tmp_path, quiet):
     """The run recovers by itself, reports it, and ends with exit code 0."""
     launcher = start(tmp_path, workers=2)
-    store = Store(str(tmp_path / "store"))
     try:
-        deadline = time.monotonic() + 90
-        while not committed(store) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        store = begun(tmp_path, launcher)
         workers = train_workers(launcher.pid)
         assert len(workers) == 2, (tmp_path / "log").read_text()
         os.kill(workers[0], signal.SIGKILL)
@@ -80,6 +96,34 @@ def test_a_run_whose_worker_is_killed_ends_with_the_same_summary(tmp_path, quiet
     assert "its worker died" in (tmp_path / "log").read_text()
     assert summary_of(store) == quiet
     assert not read_results(store).problems
+
+
+@pytest.mark.parametrize("workers", [PLAIN])
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_run_whose_plain_worker_is_killed_ends_with_the_same_summary(tmp_path, quiet, workers, sent):
+    """All workers, one after the other: the run says so, and ends with exit code 0 and no process left."""
+    launcher = start(tmp_path, workers)
+    try:
+        store = begun(tmp_path, launcher)
+        workers = plain_workers(launcher.pid)
+        assert len(workers) == 2, (tmp_path / "log").read_text()
+        for worker in workers:
+            os.kill(worker, sent)
+            time.sleep(0.5)
+        later = plain_workers(launcher.pid)
+        assert launcher.wait(timeout=120) == 0, (tmp_path / "log").read_text()
+    finally:
+        launcher.kill()
+    assert f"its worker died (killed by {sent.name}); trying again (2 of 3)" in (tmp_path / "log").read_text()
+    assert summary_of(store) == quiet
+    assert not read_results(store).problems
+    assert not (workers | later) & {each.pid for each in processes()}
+
+
+def plain_workers(launcher):
+    """Process ids of the launcher's plain workers."""
+    found = {each.pid for each in processes() if each.parent == launcher}
+    return {pid for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def train_workers(launcher):
@@ -101,16 +145,29 @@ def train_workers(launcher):
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.ray)])
+@pytest.mark.parametrize("workers", [0, PLAIN, pytest.param(1, marks=pytest.mark.ray)])
 def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_path, sent, code, workers):
     """In one line without a traceback, with Ray and without."""
     launcher = start(tmp_path, workers)
-    store = Store(str(tmp_path / "store"))
-    while not committed(store) and launcher.poll() is None:
-        time.sleep(0.05)
+    store = begun(tmp_path, launcher)
+    plain = plain_workers(launcher.pid)
     launcher.send_signal(sent)
     assert launcher.wait(timeout=30) == code
+    assert not plain & {each.pid for each in processes()}
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert "run again to resume" in log
     assert not read_results(store).problems
+
+
+@pytest.mark.parametrize("workers", [PLAIN])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_of_a_run_ends_it_in_the_same_way(tmp_path, sent, workers):
+    """As by Ctrl-C in a terminal, or by a service manager that stops the run."""
+    launcher = start(tmp_path, workers)
+    begun(tmp_path, launcher)
+    os.killpg(launcher.pid, sent)
+    assert launcher.wait(timeout=30) == 128 + sent
+    assert "Traceback" not in (log := (tmp_path / "log").read_text())
+    assert f"stopped by {sent.name}" in log.splitlines()[-1]
+    patiently(lambda: not [each for each in processes() if each.session == launcher.pid])

@@ -21,17 +21,21 @@ from sumsquares.jobs.storage.store import Store
 pytestmark = pytest.mark.chaos
 LONGER = 'engine = "torch"\n' + TINY.replace("epochs = 4", "epochs = 3000")
 """Trains for some seconds, with the slower engine."""
+PLAIN = pytest.param(
+    [], marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has no use for two processes")
+)
+"""No --workers: two plain processes, one for each width."""
 
 
 @pytest.fixture
 def store(tmp_path):
-    (tmp_path / "spec.toml").write_text(LONGER)
+    (tmp_path / "spec.toml").write_text(LONGER.replace("[[4]]", "[[4], [5]]"))
     return Store(str(tmp_path / "store"))
 
 
-def start(store):
+def start(store, place=("--workers", "0")):
     """Starts `sumsquares nightly` as a process."""
-    command = [sys.executable, "-m", "sumsquares", "nightly", "spec.toml", "--workers", "0", "--date", "2026-11-01"]
+    command = [sys.executable, "-m", "sumsquares", "nightly", "spec.toml", *place, "--date", "2026-11-01"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     folder = Path(store.root).parent
     with (folder / "log").open("ab") as log:
@@ -71,9 +75,11 @@ def test_a_night_that_was_killed_can_be_continued_at_once(store):
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code):
+@pytest.mark.parametrize("place", [["--workers", "0"], PLAIN])
+def test_a_signal_stops_a_night_and_frees_its_lock(store, sent, code, place):
     """The exit code is the signal's, and the next start finishes the night."""
-    night = begun(store, start(store))
+    night = begun(store, start(store, place))
+    assert ("trained in 2 processes, without Ray" in log(store)) == (not place)
     night.send_signal(sent)
     assert night.wait(timeout=30) == code
     assert read_lease(store)[0].owner is None

@@ -57,12 +57,15 @@ OPEN = Placement(WorkerRequest(workers=4, gpu_workers=0), is_open=True)
         ([], "on 4 workers"),
         ([0.9, 0.9], "in this process"),
         ([1.5, 1.5], "in 2 processes"),
-        ([10.0] * 6, "in 4 processes"),
-        ([10.0] * 7, "on 4 workers"),
-        ([17.0, 1.0], "on 4 workers"),
+        ([10.0] * 213, "in 4 processes"),
+        ([10.0] * 214, "on 4 workers"),
+        ([533.0, 1.0], "in 2 processes"),
+        ([534.0, 1.0], "on 4 workers"),
+        ([15.0], "in this process"),
+        ([17.0], "in 1 process, without Ray"),
     ],
 )
-def test_what_is_over_before_ray_has_started_is_trained_without_it(seconds, where):
+def test_a_run_of_which_ray_s_start_would_be_more_than_3_percent_is_trained_without_it(seconds, where):
     """Total and longest pack decide; work that is hardly longer than the start of processes stays in this process."""
     assert str(OPEN.resolved(seconds)).startswith(where)
     given = replace(OPEN, is_open=False)

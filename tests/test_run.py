@@ -90,6 +90,24 @@ def test_a_short_run_needs_no_ray_and_has_the_same_bits_in_processes(finished, t
     assert summary_of(store) == summary_of(finished)
 
 
+def test_many_rows_are_made_by_processes_unless_workers_are_asked_for(finished, tmp_path, monkeypatch):
+    """On all cores, also where one pack is trained in this process, and without Ray."""
+    place = Placement(WorkerRequest(workers=2, gpu_workers=0), is_open=True)
+    for module in ("commands.run", "pipeline.generating"):
+        monkeypatch.setattr(f"sumsquares.jobs.{module}.INLINE_ROWS", 0)
+    for name in ("cluster.inline.map_tasks", "jobs.pipeline.runtime.Runtime._connect"):
+        monkeypatch.setattr(f"sumsquares.{name}", None)
+    store, code = run(tmp_path, place=place)
+    assert code == 0
+    assert summary_of(store) == summary_of(finished)
+    other = tmp_path / "other"
+    assert commands.generate(tmp_path / "spec.toml", 10**6, place, Shared(str(other), json=True, quiet=True)) == 0
+    made = Store(str(other))
+    assert {path: made.get(path) for path in made.list("datasets")} == {
+        path: store.get(path) for path in store.list("datasets")
+    }
+
+
 def test_workers_are_released_before_the_summary_is_made(tmp_path, monkeypatch):
     """A cluster that is lost while this process summarises costs nothing."""
     order = []
@@ -114,6 +132,20 @@ print("exit", command(), "heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
 """
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "exit 0 heavy []" in answer.stdout
+
+
+@pytest.mark.skipif(TRAINER.engine != "lanes", reason="the lanes engine was not built")
+def test_a_worker_of_the_lanes_engine_imports_neither_torch_nor_ray(tmp_path):
+    """Each worker would start some seconds later."""
+    program = f"""
+import sys
+from sumsquares.cluster import worker_process
+from sumsquares.jobs.stages.train import worker
+worker({str(tmp_path)!r}, 1, "auto", "cpu")
+print("heavy", sorted({{"ray", "torch"}} & set(sys.modules)))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "heavy []\n"
 
 
 def test_a_larger_grid_trains_only_what_is_new_and_keeps_the_earlier_run(tmp_path, capfd):

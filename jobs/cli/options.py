@@ -59,8 +59,8 @@ Workers = Annotated[
     str | None,
     typer.Option(
         "--workers",
-        help="CPU workers: 4, 2:8 to follow the number of nodes, or all; 0 runs in this process. Default: all, on Ray; "
-        "or local processes, if training is shorter than Ray's start.",
+        help="CPU workers: 4, 2:8 to follow the number of nodes, or all, on Ray also on this machine; 0 runs in this "
+        "process. Default: all; on this machine in plain processes, unless Ray's start is at most 3 % of the run.",
         metavar="N",
     ),
     Default(PlacementOptions.workers),

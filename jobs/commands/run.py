@@ -39,7 +39,7 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
     spec, runtime = _begin(path, max_trials, shared, placement)
     plan, timing = plan_run(spec, runtime), runtime.timing
     with runtime:
-        runners = runtime.prepare_tasks(plan, needs_ray=plan.rows_left > INLINE_ROWS)
+        runners = runtime.prepare_tasks(plan, are_many=plan.rows_left > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, runtime, runners)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}

@@ -41,10 +41,6 @@ class Runners(NamedTuple):
     """The device that packs are cut for: cuda if there are GPU workers."""
 
 
-INLINE = Runners(inline.map_tasks, inline.run_workers, "cpu")
-"""In this process."""
-
-
 class Runtime:
     """What a command needs to carry out its plans, one after the other."""
 
@@ -83,32 +79,48 @@ class Runtime:
         """
         assert not (plan.todo and plan.spec.is_earlier), "another training version would give these ids other numbers"
         # The cheap checks come first; starting Ray takes up to 16 s.
-        if why := no_room(plan.packs(self.placement.device), self.placement):
+        placement = resolved(plan, self.placement)
+        if why := no_room(plan.packs(placement.device), placement):
             raise exits.UsageError(why)
         self.store.probe(plan.bytes_needed)
-        runners = self._runners(resolve(plan, self.placement, self.progress)) if plan.todo else INLINE
+        runners = self._runners(placement) if plan.todo else self._without_ray(0)
         # The packs and their file names depend on the device, which only the runners know.
         check_places(self.store, plan, plan.packs(runners.device))
         self.store.sweep(SWEPT, turns=("runs",))
+        self._tell(plan, placement)
         return runners
 
-    def prepare_tasks(self, plan: Plan, needs_ray: bool) -> Runners:
-        """The runners for a plan's rows alone; errors as in `prepare_training`."""
+    def prepare_tasks(self, plan: Plan, are_many: bool) -> Runners:
+        """The runners for a plan's rows alone, which may be many; errors as in `prepare_training`."""
         self.store.probe(plan.bytes_needed)
         check_datasets(self.store, plan)
-        runners = self._runners(self.placement) if needs_ray else INLINE
+        needs_ray = are_many and not self.placement.is_open
+        runners = self._runners(self.placement) if needs_ray else self._without_ray(0)
         self.store.sweep(SWEPT, turns=("runs",))
         return runners
 
+    def _tell(self, plan: Plan, placement: Placement) -> None:
+        """Reports the placement if it was left open and Ray is not worth its start."""
+        if placement != self.placement:
+            time = clock(sum(pack.seconds for pack in plan.packs("cpu")))
+            self.progress.say(f"{counted(plan.left, 'trial')} need about {time} of a core: trained {placement}")
+
     def _runners(self, placement: Placement) -> Runners:
-        if placement.inline:
-            return INLINE
-        if placement.processes:
-            return Runners(inline.map_tasks, partial(processes.run_workers, processes=placement.processes), "cpu")
+        if not placement.on_ray:
+            return self._without_ray(placement.processes)
         if self._on_ray is None:
             with self.timing.stage("ray"):
                 self._on_ray = self._connect(placement)
         return self._on_ray
+
+    def _without_ray(self, training: int) -> Runners:
+        """Runners in this process, and in others of this machine: `training` of them train, and all cores make rows."""
+        cores = (self.placement.wanted.workers or 0) if self.placement.is_open else 0
+        return Runners(
+            partial(processes.map_tasks, processes=cores) if cores > 1 else inline.map_tasks,
+            partial(processes.run_workers, processes=training) if training else inline.run_workers,
+            "cpu",
+        )
 
     def _connect(self, placement: Placement) -> Runners:
         """Starts Ray or connects to the cluster, and checks that it has the workers and that they see the store."""
@@ -130,13 +142,9 @@ class Runtime:
         )
 
 
-def resolve(plan: Plan, placement: Placement, progress: Progress) -> Placement:
-    """The placement of this plan; if it was left open and Ray is not worth its start, that is reported."""
-    seconds = [pack.seconds for pack in plan.packs("cpu")] if placement.is_open else []
-    resolved = placement.resolved(seconds)
-    if resolved != placement:
-        progress.say(f"{counted(plan.left, 'trial')} need about {clock(sum(seconds))} of a core: trained {resolved}")
-    return resolved
+def resolved(plan: Plan, placement: Placement) -> Placement:
+    """The placement of this plan."""
+    return placement.resolved([pack.seconds for pack in plan.packs("cpu")]) if placement.is_open else placement
 
 
 def check_store_everywhere(store: Store, driver: Driver) -> None:

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from heapq import nlargest
 
+from sumsquares.datasets.rows import input_type
+from sumsquares.datasets.shards import SHARD_ROWS
+from sumsquares.datasets.spec import SPLITS, DatasetSpec
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.placement import Placement
 
 MIB = 1 << 20
+PROCESS_BYTES = 100 * MIB
+"""Of a worker process that holds neither packs nor rows; measured: 81 MiB that it shares with no other."""
 
 
-def no_room(packs: Iterable[Pack], placement: Placement) -> str | None:
-    """Why the largest pack doesn't fit, and the remedy; None if it does, and for clusters, whose memory isn't known."""
-    largest = max(packs, key=bytes_of, default=None)
-    there = available_memory()
-    if largest is None or placement.address is not None or placement.device != "cpu" or bytes_of(largest) <= there:
+def no_room(packs: Collection[Pack], placement: Placement) -> str | None:
+    """Why the packs that are trained at the same time don't fit, and the remedy; None if they do.
+
+    Also None for clusters, whose memory isn't known.
+    """
+    if not packs or placement.address is not None or placement.device != "cpu":
         return None
-    program = largest.program
+    there = available_memory()
+    workers = max(1, min(placement.count, len(packs)))
+    largest = nlargest(workers, packs, key=bytes_of)
+    if bytes_of(largest[0]) > there:
+        return _no_room_for_one(largest[0], there)
+    rows = workers * cached_bytes(packs, placement.memory_limit)
+    trained = sum(map(bytes_of, largest))
+    processes = workers * PROCESS_BYTES if placement.count else 0
+    if trained + rows + processes <= there:
+        return None
+    at_once = f"{workers} workers at the same time need" if workers > 1 else "training needs"
+    fewer = "fewer --workers (with 0, one pack at a time in this process), " if placement.count else ""
     return (
-        f"a pack of {len(largest.trials):,} x {list(program.hidden)} with batches of {program.batch_size:,} rows needs "
-        f"{bytes_of(largest) // MIB:,} MiB of memory, and this machine has {there // MIB:,} MiB: write narrower hidden "
+        f"{at_once} up to {(trained + rows + processes) // MIB:,} MiB of memory ({trained // MIB:,} for packs, "
+        f"{rows // MIB:,} for rows that are cached, {processes // MIB:,} for the processes), and this machine has "
+        f"{there // MIB:,} MiB: ask for {fewer}a lower --memory-limit, or run it where there is more"
+    )
+
+
+def _no_room_for_one(pack: Pack, there: int) -> str:
+    """The message about a pack that doesn't fit even alone."""
+    program = pack.program
+    return (
+        f"a pack of {len(pack.trials):,} x {list(program.hidden)} with batches of {program.batch_size:,} rows needs "
+        f"{bytes_of(pack) // MIB:,} MiB of memory, and this machine has {there // MIB:,} MiB: write narrower hidden "
         "layers or a smaller batch_size, or run it where there is more"
     )
 
@@ -30,3 +58,16 @@ def bytes_of(pack: Pack) -> int:
     program = pack.program
     batch = program.batch_size * (program.inputs + 1) * program.item_bytes
     return program.model_bytes * len(pack.trials) + batch
+
+
+def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
+    """Bytes of rows that a worker keeps of the datasets of these packs, as DatasetReader does: at least one shard."""
+    datasets = {pack.variant.dataset_digest: pack.variant.dataset for pack in packs}.values()
+    rows = sum(_row_bytes(dataset) * sum(map(dataset.rows_in, SPLITS)) for dataset in datasets)
+    shard = max(_row_bytes(dataset) for dataset in datasets) * SHARD_ROWS
+    return min(rows, max(memory_limit, shard))
+
+
+def _row_bytes(dataset: DatasetSpec) -> int:
+    """Bytes of a row in memory: the inputs, and the target as int64."""
+    return input_type(dataset).itemsize * dataset.inputs + 8

@@ -17,6 +17,9 @@ ALL = "all"
 """The value of --workers for one worker per CPU, on Ray."""
 RAY_SECONDS = 16.0
 """From the start of a local Ray to the first step in its workers; measured on 2 cores."""
+RAY_SHARE = 0.03
+"""Share of a run up to which Ray's start is accepted: a shorter run, of up to 9 minutes, does without Ray. What one run
+takes varies by as much from day to day."""
 INLINE_SECONDS = 2.0
 """Work of up to this length is done by one process before others have started."""
 
@@ -41,7 +44,7 @@ class Placement:
     memory_limit: int = 1 << 30
     """Bytes of rows that each worker caches."""
     is_open: bool = False
-    """No workers were asked for, on this machine: training that is shorter than Ray's start does without Ray."""
+    """No workers were asked for, on this machine: the expected time decides whether there is a Ray."""
     processes: int = 0
     """Number of local processes that train instead of a Ray; 0 for none."""
     patience: float = PATIENCE
@@ -74,9 +77,11 @@ class Placement:
         """
         workers = min(self.wanted.workers or 0, len(seconds))
         total, longest = sum(seconds), max(seconds, default=0.0)
-        if not self.is_open or not seconds or max(total / max(1, workers), longest) > RAY_SECONDS:
+        expected = max(total / max(1, workers), longest)
+        if not self.is_open or not seconds or expected * RAY_SHARE > RAY_SECONDS:
             return self
-        if workers == 1 or total <= INLINE_SECONDS:
+        # One process has only disadvantages in this one's place, but a long run must survive the death of its worker.
+        if total <= (RAY_SECONDS if workers == 1 else INLINE_SECONDS):
             return replace(self, wanted=IN_PROCESS.wanted)
         return replace(self, processes=workers)
 
@@ -85,7 +90,7 @@ class Placement:
         if self.inline:
             return "in this process, without Ray"
         if self.processes:
-            return f"in {self.processes} processes, without Ray"
+            return f"in {self.processes} process{'es' * (self.processes > 1)}, without Ray"
         return f"on {self.count} worker{'s' * (self.count > 1)} (and up to 0:{RAY_SECONDS:.0f} to start Ray)"
 
 

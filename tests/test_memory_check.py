@@ -1,0 +1,79 @@
+"""What training needs of this machine's memory: as many packs as workers, the rows that each caches, the processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from specs import small
+
+from sumsquares.cluster.inline import map_tasks
+from sumsquares.cluster.workers import WorkerRequest
+from sumsquares.datasets.shards import SHARD_ROWS
+from sumsquares.datasets.spec import SPLITS
+from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages import memory_check
+from sumsquares.jobs.stages.generate import generate, plan_dataset
+from sumsquares.jobs.stages.memory_check import MIB, PROCESS_BYTES, bytes_of, cached_bytes, no_room
+from sumsquares.jobs.stages.packs import plan_packs
+from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
+from sumsquares.jobs.stages.rows import DatasetReader, _bytes
+from sumsquares.jobs.storage.store import Store
+
+PACKS = plan_packs(trials(small(epochs="500", hidden="[[512, 512]]")))
+TWO = Placement(WorkerRequest(workers=2, gpu_workers=0))
+
+
+def answer(monkeypatch, there, placement):
+    monkeypatch.setattr(memory_check, "available_memory", lambda: there)
+    return no_room(PACKS, placement)
+
+
+def needed(workers):
+    """Bytes for so many packs with their rows."""
+    return sum(sorted(map(bytes_of, PACKS))[-max(1, workers) :]) + max(1, workers) * cached_bytes(PACKS, 1 << 30)
+
+
+@pytest.mark.parametrize("placement", [TWO, replace(TWO, processes=2), IN_PROCESS])
+def test_all_workers_must_fit_at_the_same_time(monkeypatch, placement):
+    """To the byte; the message names the parts and the remedies."""
+    workers = placement.count
+    there = needed(workers) + workers * PROCESS_BYTES
+    assert answer(monkeypatch, there, placement) is None
+    why = answer(monkeypatch, there - 1, placement)
+    assert f"up to {there // MIB:,} MiB of memory" in why
+    assert "--memory-limit" in why
+    assert ("2 workers at the same time" in why) == ("fewer --workers" in why) == (workers == 2)
+
+
+def test_a_pack_that_does_not_fit_alone_has_another_remedy(monkeypatch):
+    """Fewer workers wouldn't help."""
+    why = answer(monkeypatch, max(map(bytes_of, PACKS)) - 1, TWO)
+    assert "narrower" in why
+    assert "--workers" not in why
+
+
+def test_no_more_packs_than_there_are_and_nothing_about_clusters(monkeypatch):
+    """A thousand workers have no more to train than the packs of the plan."""
+    many = Placement(WorkerRequest(workers=1000, gpu_workers=0))
+    assert answer(monkeypatch, needed(len(PACKS)) + len(PACKS) * PROCESS_BYTES, many) is None
+    assert answer(monkeypatch, 0, replace(TWO, address="auto")) is None
+
+
+def test_the_rows_of_a_worker_are_those_that_its_reader_keeps(tmp_path):
+    """All of them, or as many as its limit allows, and at least one shard."""
+    store, total = Store(str(tmp_path)), 0
+    reader = DatasetReader(store)
+    for dataset in {pack.variant.dataset_digest: pack.variant.dataset for pack in PACKS}.values():
+        generate(store, [plan_dataset(store, dataset)], map_tasks, lambda _made: None)
+        total += sum(_bytes(reader.shard(dataset, split, 0)) for split in SPLITS)
+    assert cached_bytes(PACKS, 1 << 30) == total
+    large = [replace(pack, trials=tuple(map(enlarged, pack.trials))) for pack in PACKS]
+    assert cached_bytes(large, 1 << 30) == 1 << 30
+    assert cached_bytes(large, 1) == SHARD_ROWS * (2 * 4 + 8)
+
+
+def enlarged(trial):
+    """The trial with a billion rows."""
+    dataset = trial.variant.dataset.model_copy(update={"rows": 10**9})
+    return replace(trial, variant=replace(trial.variant, dataset=dataset))
