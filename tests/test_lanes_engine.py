@@ -131,7 +131,12 @@ def test_trained_bits_never_change(optimizer, dtype, build):
     """
     rates, decays = [0.002 * (1 + i) for i in range(19)], [0.01 * i for i in range(19)]
     everyone, digest = PerModel(range(19), ["pytorch"] * 19, rates, decays), hashlib.sha256()
-    for inputs, hidden, rows, batch_size in ((2, (17, 5), 30, 8), (1, (40,), 30, 30), (5, (), 30, 8), (1, (9,), 300, 300)):
+    for inputs, hidden, rows, batch_size in (
+        (2, (17, 5), 30, 8),
+        (1, (40,), 30, 30),
+        (5, (), 30, 8),
+        (1, (9,), 300, 300),
+    ):
         x_NI = np.random.Philox(key=5).random_raw(rows * inputs).reshape(rows, inputs) / 2.0**63 - 1
         data = in_memory(x_NI.astype(dtype), (x_NI**2).sum(1).astype(dtype))
         for activation in ("identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square"):

@@ -29,8 +29,8 @@ UPDATE_FLOPS = 100
 CALL_ROWS = 1 << 18
 """Rows of one call, or as many more as complete an epoch."""
 CALL_STEPS = 50
-"""Steps of one call where layers are wide, if possible: a call loads and saves the models, which takes as long as a step or
-two. Then several calls make a round, after which all models are at the same step."""
+"""Steps of one call where layers are wide, if possible: a call loads and saves the models, which takes as long as a
+step or two. Then several calls make a round, after which all models are at the same step."""
 ROUND_FLOPS = 10 * CALL_FLOPS
 """Operations of a round of more than one call: 1 to 2 s without showing progress."""
 
@@ -89,7 +89,7 @@ def train(
         copies = tuple(map(np.copy, trained.optimizer_state))
         return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy())
 
-    # A call ends after some 0.2 s, so that signals are handled. After a round of calls for all models progress is shown.
+    # A call ends after some 0.2 s, so that signals are handled. Progress is shown after a round of calls for all models.
     flops = _step_flops(program)
     for steps in _rounds(program, rows, step, _round_steps(flops * len(lr_M))):
         for part in _parts(len(lr_M), flops * len(steps.ends_S)):
@@ -129,7 +129,7 @@ def _step_flops(program: Program) -> float:
 
 
 def _parts(models: int, flops: float) -> list[slice]:
-    """Splits the models into those of one call each: whole vectors of 16 where several fit into it, and one at least."""
+    """Splits the models into those of one call each: one at least, and whole vectors of 16 where more would fit."""
     width = max(1, int(CALL_FLOPS / flops))
     width -= width % 16 if width > 16 else 0
     return [slice(first, first + width) for first in range(0, models, width)]

@@ -19,8 +19,8 @@ PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
 1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
-"""Models of a pack in the lanes engine: enough to make the fixed cost of a pack (10 ms) negligible, and few enough to keep
-all workers busy until the end."""
+"""Models of a pack in the lanes engine: enough to make the fixed cost of a pack (10 ms) negligible, and few enough to
+keep all workers busy until the end."""
 LANES_SECONDS = 60.0
 """Packs of the lanes engine that would take longer have fewer models: as few as one where each is trained alone, and 16
 where a lane holds a model."""
