@@ -31,8 +31,8 @@ CALL_ROWS = 1 << 18
 CALL_STEPS = 50
 """Steps of one call where layers are wide, if possible: a call loads and saves the models, which takes as long as a
 step or two. Then several calls make a round, after which all models are at the same step."""
-ROUND_FLOPS = 10 * CALL_FLOPS
-"""Operations of a round of more than one call: 1 to 2 s without showing progress."""
+ROUND_CALLS = 10
+"""Calls of a round, at most, unless it is a single step: 1 to 2 s without showing progress."""
 
 
 def available() -> str | None:
@@ -89,7 +89,7 @@ def train(
         copies = tuple(map(np.copy, trained.optimizer_state))
         return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy())
 
-    # A call ends after some 0.2 s, so that signals are handled. Progress is shown after a round of calls for all models.
+    # A call ends after some 0.2 s, so that signals are handled. Progress is shown after a round of calls.
     flops = _step_flops(program)
     for steps in _rounds(program, rows, step, _round_steps(flops * len(lr_M))):
         for part in _parts(len(lr_M), flops * len(steps.ends_S)):
@@ -101,7 +101,7 @@ def train(
 
 def _round_steps(flops: float) -> int:
     """Steps of a round, of which one takes this many operations for all models."""
-    return max(1, int(CALL_FLOPS / flops), min(CALL_STEPS, int(ROUND_FLOPS / flops)))
+    return max(1, int(CALL_FLOPS / flops), min(CALL_STEPS, int(ROUND_CALLS * CALL_FLOPS / flops)))
 
 
 def _rounds(program: Program, rows: Rows, begin: int, most: int) -> Iterator[Steps]:
