@@ -48,12 +48,13 @@ struct Shape {
   }
 };
 
-// Bytes of the values of a usual tile: per hidden layer in ByModel, in which a few rows fill the level 1 cache; and of all
-// layers in ByUnit, which takes all rows of a usual batch, since each tile reads all weights once.
-constexpr long TILE_BYTES_PER_LAYER = 28 << 10, TILE_BYTES = 512 << 10;
+// Bytes of the values of a usual tile: a few rows that fill the level 1 cache in ByModel; and all rows of a usual batch in
+// ByUnit, since each tile reads all weights once.
+constexpr long TILE_BYTES[] = {32 << 10, 512 << 10};  // in ByModel, ByUnit
 
-// Tiles have a multiple of this many rows, so that the parts of a sum (sums.h) go on from tile to tile.
-constexpr long TILE_ROWS[] = {ROW_PARTS, 16};  // in ByModel, ByUnit
+// Tiles have a multiple of this many rows: whole blocks of a product, and the parts of a sum (sums.h) go on from tile to tile.
+constexpr long TILE_ROWS[] = {8, 16};  // in ByModel, ByUnit
+static_assert(TILE_ROWS[0] % ROW_PARTS == 0 && TILE_ROWS[1] % ROW_PARTS == 0);
 
 // Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
 constexpr long FEW_INPUTS = 2;
@@ -155,8 +156,9 @@ class Network {
       columns += layer.columns * (keeps_slope(shape.activation) ? 2 : 1);
       if (&layer != &shape.hidden.back() && shape.activation != Activation::Relu) widest = std::max(widest, layer.columns);  // of from_above_
     }
-    const long bytes = Layout::BY_UNIT ? TILE_BYTES : TILE_BYTES_PER_LAYER * std::max(1l, long(shape.hidden.size()));
-    return std::max(1l, bytes / ((columns + widest) * long(sizeof(V))) / ROWS) * ROWS;
+    // The gradient of weights is a product over the rows of a tile, which pays from two blocks on.
+    const long least = shape.hidden.size() > 1 ? 2 : 1;
+    return std::max(least, TILE_BYTES[Layout::BY_UNIT] / ((columns + widest) * long(sizeof(V))) / ROWS) * ROWS;
   }
 
   // The most rows of any tile, for batches of up to this many rows, in whole vectors.

@@ -73,8 +73,9 @@ class Output<T, ByModel<T>> {
 #pragma GCC unroll 16
       for (int i = 0; i < N; i++) part[i] = vector_of(h[i * stride]) * w[i];
       for (long first = N; first < inputs; first += N)
-        for (long i = first; i < std::min(first + N, inputs); i++)
-          part[i - first] = fma(vector_of(h[i * stride]), w[i], part[i - first]);
+#pragma GCC unroll 16
+        for (int i = 0; i < N && first + i < inputs; i++)
+          part[i] = fma(vector_of(h[(first + i) * stride]), w[first + i], part[i]);
       outputs_[n] = sum_of_parts<T, N>(part) + w[inputs];
     }
   }
