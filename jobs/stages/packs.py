@@ -106,7 +106,7 @@ def _lanes_cycles(program: Program) -> tuple[int, float, float]:
         return lanes, group, group
     for index, layer in enumerate(program.layers[:-1]):
         product, updates = layer.inputs if index else 0, update * (layer.inputs + 1)
-        group += layer.outputs * (program.batch_size * (1.83 * product + 8.5 + activation) + updates)
+        group += layer.outputs * (program.batch_size * (1.83 * product + 8 + activation) + updates)
         alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.7 + activation) + updates)
     return lanes, group, alone
 

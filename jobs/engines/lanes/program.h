@@ -25,7 +25,7 @@ struct Program {
     double group = 400 / double(rows), alone = group, below = double(inputs);
     for (int64_t l = 0; l < depth; l++) {
       const double units = double(hidden[l]), columns = std::ceil(units / double(lanes)), product = l ? below : 0;
-      group += units * (1.83 * product + 8.5 + update * (below + 1));
+      group += units * (1.83 * product + 8 + update * (below + 1));
       alone += columns * (1.5 * product + 4.7 + update * (below + 1));
       below = units;
     }
