@@ -18,9 +18,7 @@ HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
 def train(path: Path) -> None:
     """Trains with every activation and optimizer at least once, in several shapes, pack sizes and layouts."""
     draws = np.random.default_rng(0)
-    cuts = itertools.cycle(
-        [np.array([13, 26, 33]), np.arange(1, 34), np.array([33])]
-    )  # 33 steps are enough to time the layouts
+    cuts = itertools.cycle([np.array([13, 26, 33]), np.arange(1, 34), np.array([33])])
     native = Library("sanitized", path)
     kinds = itertools.cycle(itertools.product(native.activations, native.optimizers))
     for hidden, inputs, dtype, models, layout in itertools.product(

@@ -231,13 +231,18 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
     np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
 
 
-def test_batches_larger_than_a_tile_are_one_batch():
-    """700 rows of 40 units don't fit into one tile."""
-    shape = program(hidden=(40, 40), rows=700, batch_size=700, epochs=3)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("hidden", [(40, 40), (9,)])
+def test_batches_larger_than_a_tile_are_one_batch(hidden, activation):
+    """2,501 rows take several tiles in both layouts, whose last ones are of other sizes."""
+    shape = program(hidden=hidden, activation=activation, rows=2501, batch_size=2501, epochs=3)
     expected = torch_engine.train(shape, models(17), shuffled_rows(shape)).parameters
-    for build in BUILDS.values():
+    first = trained_by(next(iter(FUSED.values())), shape, models(17), shuffled_rows(shape)).parameters
+    for name, build in BUILDS.items():
         found = trained_by(build, shape, models(17), shuffled_rows(shape)).parameters
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12, err_msg=name)
+        if name in FUSED:
+            np.testing.assert_array_equal(found, first, err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
