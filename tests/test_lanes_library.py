@@ -221,7 +221,7 @@ def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
         pytest.skip("this processor has no AVX-512")
     built = tmp_path / "lanes.so"
     source = ROOT / "jobs/engines/lanes/lanes.cpp"
-    options = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-Wno-ignored-attributes"]
+    options = ["-std=c++17", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-Wno-ignored-attributes"]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC"]
     options.append(f'-DLANES_SOURCES="{library.sources_digest()}"')
     subprocess.run([COMPILER, *options, *checks, *flags, str(source), "-o", str(built)], check=True)
