@@ -72,9 +72,9 @@ def train(
 ) -> State:
     """Trains to the end, from the initial or a saved state, and returns the final state.
 
-    The loss is the mean squared error of a batch. `on_progress(step, state)` is called several times a second; it may
-    call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no longer
-    count. The other models are not affected.
+    The loss is the mean squared error of a batch. `on_progress(step, state)` is called after each round, of 0.2 to 2 s;
+    it may call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no
+    longer count. The other models are not affected.
     """
     assert device == "cpu", device
     library = _library()
