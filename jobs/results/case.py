@@ -6,6 +6,7 @@ Nothing is read or trained here: rows of the summary come in.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from typing import Any, NamedTuple
 
 from sumsquares.datasets.normalize import NormalizationKind, normalization, target_moments
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.messages.numbers import number
 from sumsquares.jobs.spec.axes import AXES
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 LEAST_GAIN = 1.5
 """A change that makes the RMSE less than this many times smaller is none."""
+FAR = 0.05
+"""An RMSE above this share of the target's standard deviation is far from what trained networks reach."""
 _KEPT = 8
 """Neighbours that are kept of an axis with many values: those with the lowest median RMSE."""
 _SPEC = tuple(DatasetSpec.model_fields)
@@ -127,8 +131,26 @@ def times(ours: float | None, theirs: float | None) -> float:
     if theirs is None:
         return 1.0 if ours is None else 0.0
     if ours is None or theirs == 0:
-        return 1.0 if ours == 0 else float("inf")
+        return 1.0 if ours == 0 else math.inf
     return ours / theirs
+
+
+def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> Cause | None:
+    """The cause of that name, if the neighbour that has the change is better."""
+    row, factor = tried
+    if factor < LEAST_GAIN:
+        return None
+    change = Change(axis, widths(row[axis]) if axis == "hidden" else row[axis])
+    ours = "all trials diverged" if case.rmse is None else f"the RMSE is {number(case.rmse)}"
+    told = (
+        f"With {Change(axis, case.hidden if axis == 'hidden' else case.row[axis])} {ours}. {with_change(change, row)}"
+    )
+    return Cause(name, told, {"factor": factor}, change, factor)
+
+
+def with_change(change: Change, neighbour: Row) -> str:
+    """What a neighbour shows of a change, as a sentence."""
+    return f"With {change} and everything else equal it is {number(neighbour['rmse_median'])}."
 
 
 def cases(rows: Sequence[Row], about: Row, rmse_by_variant: Mapping[str, Sequence[float]]) -> Iterator[Case]:
@@ -158,7 +180,7 @@ def _alike(rows: Sequence[Row], axis: str, varied: Iterable[str]) -> list[list[R
 
 
 def _median(row: Row) -> float:
-    return float("inf") if row["rmse_median"] is None else float(row["rmse_median"])
+    return math.inf if row["rmse_median"] is None else float(row["rmse_median"])
 
 
 @lru_cache(maxsize=4096)
@@ -169,7 +191,7 @@ def widths(hidden: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)
 def _spread(task: Any, n_numbers: int, largest: int) -> float:
-    return float(target_moments(task, n_numbers, largest)[1]) ** 0.5
+    return math.sqrt(target_moments(task, n_numbers, largest)[1])
 
 
 @lru_cache(maxsize=1024)
@@ -179,7 +201,7 @@ def _scale(kind: NormalizationKind, *fields: Any) -> Scale:
     mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
     return Scale(
         input_mean=((1 + spec.largest) / 2 - scale.input_shift) / scale.input_scale,
-        input_std=((spec.largest**2 - 1) / 12) ** 0.5 / scale.input_scale,
+        input_std=math.sqrt((spec.largest**2 - 1) / 12) / scale.input_scale,
         target_mean=(float(mean) - scale.target_shift) / scale.target_scale,
-        target_std=float(variance) ** 0.5 / scale.target_scale,
+        target_std=math.sqrt(variance) / scale.target_scale,
     )

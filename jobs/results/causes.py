@@ -1,34 +1,68 @@
 """Why a variant ends where it does: its causes, the one whose remedy gains most first.
 
-Pure: rows of the summary in, causes out; no files, and nothing is trained. What each cause needs to be named is in
-cause_kinds.py, what is known of a variant in case.py.
+Pure: rows of the summary in, causes out; no files, and nothing is trained.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
-from sumsquares.jobs.results.cause_kinds import FAULTS, outside_range, solved
+from sumsquares.jobs.results.cause_network import (
+    knots_misplaced,
+    memorised,
+    no_activation,
+    outside_range,
+    seed_luck,
+    solved,
+    too_narrow,
+    unused_input,
+)
+from sumsquares.jobs.results.cause_training import (
+    dead_units,
+    inputs_not_scaled,
+    lr_too_high,
+    lr_too_low,
+    readout_not_trained,
+    saturated,
+    target_not_scaled,
+    too_few_steps,
+)
 
-CAUSES = (*(fault.__name__ for fault in FAULTS), "outside_range", "solved", "unknown")
-"""The names, in the order in which causes of equal gain are listed."""
+CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
+    no_activation,
+    readout_not_trained,
+    too_few_steps,
+    lr_too_high,
+    lr_too_low,
+    dead_units,
+    saturated,
+    inputs_not_scaled,
+    target_not_scaled,
+    too_narrow,
+    knots_misplaced,
+    memorised,
+    unused_input,
+    seed_luck,
+    outside_range,
+    solved,
+)
+"""Each is called what its cause is called. Causes of equal gain are listed in this order."""
+NAMES = (*(cause.__name__ for cause in CAUSES), "unknown")
+_WITHOUT_FAULT = (solved, outside_range)
 
 
 def causes_of(case: Case) -> tuple[Cause, ...]:
     """Returns the causes of a case, the one whose remedy gains most first; never none.
 
-    A solved variant has no fault. That it doesn't hold beyond the range is listed last, since mending it doesn't lower
-    the RMSE.
+    A solved variant has no fault, though it may not hold beyond the range.
     """
-    if (right := solved(case)) is not None:
-        found = [right]
-    else:
-        found = sorted(filter(None, (fault(case) for fault in FAULTS)), key=lambda cause: -cause.gain)
-    if (beyond := outside_range(case)) is not None:
-        found.append(beyond)
-    return tuple(found) or (_unknown(case),)
+    looked_for = _WITHOUT_FAULT if solved(case) else CAUSES
+    found = [cause for cause in (look(case) for look in looked_for) if cause is not None]
+    return tuple(sorted(found, key=lambda cause: -cause.gain)) or (_unknown(case),)
 
 
 def _unknown(case: Case) -> Cause:
