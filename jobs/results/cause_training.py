@@ -114,7 +114,8 @@ def lr_too_low(case: Case) -> Cause | None:
     tried = case.best_neighbour("lr", lambda other: other > rate)
     if tried is not None:
         return by_neighbour(case, "lr_too_low", "lr", tried)
-    if rate >= _USUAL_LR[case.row["optimizer"]][0] or rmse is None or rmse < _GOOD * case.spread:
+    low = _USUAL_LR[case.row["optimizer"]][0]
+    if rate >= low or rmse is None or rmse < _GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
     falls = f", and the loss still fell when it ended: by {_falls(slope)}" if slope is not None and slope < 0 else ""
@@ -123,7 +124,7 @@ def lr_too_low(case: Case) -> Cause | None:
         f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
     )
     gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) / 2)))
-    return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _decimal(10 * rate)), gain)
+    return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _higher(rate, low)), gain)
 
 
 def _lower(rate: float, high: float) -> float:
@@ -131,6 +132,14 @@ def _lower(rate: float, high: float) -> float:
     rate /= 10
     while rate > high:
         rate /= 10
+    return _decimal(rate)
+
+
+def _higher(rate: float, low: float) -> float:
+    """Ten times the learning rate, or more where that is still unusually low."""
+    rate *= 10
+    while rate < low:
+        rate *= 10
     return _decimal(rate)
 
 
