@@ -32,19 +32,16 @@ from sumsquares.jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
-from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES, OF_ANSWERS
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
 
 _PACK = pa.field("pack", pa.string())
-_NUMBERS = (
-    "status",
-    *METRIC_NAMES,
-    "steps",
-)  # what two results of one trial must agree on, EVIDENCE where both have it
-OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
+_NUMBERS = ("status", *OF_ANSWERS, "steps")
+"""What two results of one trial must agree on, EVIDENCE where both have it."""
+OF_TRIAL = ("trial_id", "seed", "status", *METRIC_NAMES, "steps", "train_seconds", "engine", "device")
 """The columns that don't follow from a trial's variant: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
 MOST = 64 << 20
