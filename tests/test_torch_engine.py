@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -76,7 +77,8 @@ def models(count, lr=0.01, weight_decay=0.0):
 
 
 def some(models, chosen):
-    return PerModel(*([values[i] for i in chosen] for values in vars(models).values()))
+    kept = {name: [values[i] for i in chosen] for name, values in vars(models).items() if name != "input_range"}
+    return replace(models, **kept)
 
 
 def train_alone(program, models, index, x_NI, y_N):

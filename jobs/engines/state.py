@@ -21,10 +21,12 @@ class PerModel:
     seeds: Sequence[int]
     """Seeds of the initial weights."""
     init: Sequence[str]
-    """glorot_uniform, he_uniform or pytorch."""
+    """Kinds of initial weights: glorot_uniform, he_uniform, pytorch or spread_knots."""
     lr: Sequence[float]
     """Learning rates of the first step."""
     weight_decay: Sequence[float]
+    input_range: Sequence[tuple[float, float]] = ()
+    """Smallest and largest normalised value of each input column, the same for all models; () is -1 to 1 for each."""
 
 
 @dataclass(frozen=True)

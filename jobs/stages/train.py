@@ -25,6 +25,7 @@ from sumsquares.jobs.results.stored import commit_pack
 from sumsquares.jobs.results.trial_metrics import metrics_of
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
+from sumsquares.jobs.spec.variants import Variant
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader, NormalizedRows
@@ -123,7 +124,15 @@ def models_of(pack: Pack) -> PerModel:
     return PerModel(
         seeds=[trial.seed for trial in pack.trials],
         **{name: [getattr(trial.variant, name) for trial in pack.trials] for name in _PER_MODEL},
+        input_range=[_input_range(pack.variant)] * pack.program.inputs,
     )
+
+
+def _input_range(variant: Variant) -> tuple[float, float]:
+    """The smallest and the largest normalised number of the training rows."""
+    scale = normalization(variant.dataset, variant.normalize)
+    low, high = scale.inputs(np.array(variant.dataset.range_of("train")), np.float64).tolist()
+    return low, high
 
 
 def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, by: Trainer) -> list[dict[str, Any]]:
