@@ -1,10 +1,11 @@
 // The C interface of the lanes kernel: arrays in NumPy's layout, and all models of a pack in one call.
 //
-// The functions that train and predict validate their arguments. They return 0, INVALID or MEMORY.
+// The functions that take arrays validate their arguments. They return 0, INVALID or MEMORY.
 #include <exception>
 
 #include "layouts.h"
 #include "optimizers.h"
+#include "readout.h"
 
 #define LANES extern "C" __attribute__((visibility("default")))
 
@@ -155,6 +156,35 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   return MEMORY;
 }
 
+// Adds rows to what is observed of all models.
+int observe(const Program& program, int64_t rows, const double* x, const double* y, int64_t models, const double* parameters,
+            const Observed& seen) try {
+  if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
+  if (!x || !y || !parameters || !seen.valid(program)) return INVALID;
+  const DenormalsFlushed flushed;
+  const Shape<ByModel<double>> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  Observer observer(shape);
+  each_group<double, ByModel<double>>(program, 0, models, FOLD_ROWS, false, [&](const auto& group, auto& network) {
+    observer.observe(group, network, rows, x, y, parameters, seen);
+  });
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
+// Writes the readouts of all models.
+int solve(int64_t rows, int64_t columns, int64_t models, const double* triangles, double* readout) try {
+  if (rows < 0 || rows > MOST || columns < 2 || columns > MOST || models < 1 || models > MOST) return INVALID;
+  if (double(columns) * double(columns) * double(models) > double(MOST) || !triangles || !readout) return INVALID;
+  const DenormalsFlushed flushed;
+  std::vector<F64> triangle(size_t(columns * columns));
+  for (int64_t first = 0; first < models; first += Lanes<double>::count)
+    solve_group(rows, columns, first, std::min<int64_t>(Lanes<double>::count, models - first), triangles, readout, triangle.data());
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
 }  // namespace
 
 // Returns the best variant that this processor supports: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
@@ -204,3 +234,16 @@ LANES int lanes_fused() { return FUSED; }
 
 LANES_FUNCTIONS(float, f32)
 LANES_FUNCTIONS(double, f64)
+
+// Adds rows to the triangles [models][K + 2][K + 2] of K features, and to the statistics [models][hidden units].
+LANES int lanes_observe_f64(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t rows,
+                            const double* x, const double* y, int64_t models, const double* parameters, double* triangles,
+                            double* highest, double* lowest, double* saturated) {
+  return observe({inputs, depth, hidden, activation, 0, layout}, rows, x, y, models, parameters,
+                 {triangles, highest, lowest, saturated});
+}
+
+// Writes readout [models][columns - 1] from triangles [models][columns][columns] of so many rows.
+LANES int lanes_solve_f64(int64_t rows, int64_t columns, int64_t models, const double* triangles, double* readout) {
+  return solve(rows, columns, models, triangles, readout);
+}
