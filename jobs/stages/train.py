@@ -118,7 +118,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
     rows = _rows(pack, state, errors, seconds, Trainer(name, trainer.device))
-    commit_pack(store, pack.id, rows, state_dicts(program, state.parameters))
+    commit_pack(store, pack.id, rows, state_dicts(program, state.parameters), state.losses)
     store.delete(checkpoint_path(pack.id))
     return _pack_outcome(pack, rows)
 
