@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.draws import uniform
+from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.program import Layer, Program
 from sumsquares.jobs.engines.state import PerModel, State
 
@@ -46,7 +47,8 @@ def initial_state(program: Program, models: PerModel, arrays: int) -> State:
     """Returns the state before the first step; the optimizer has `arrays` numbers of state per parameter."""
     parameters = initialize(program, models.seeds, models.init, models.input_range)
     optimizer_state = tuple(np.zeros_like(parameters) for _ in range(arrays))
-    return State(0, parameters, optimizer_state, np.zeros(len(parameters), np.int64))
+    losses = np.zeros((len(parameters), len(curve_epochs(program.epochs))))
+    return State(0, parameters, optimizer_state, np.zeros(len(parameters), np.int64), losses)
 
 
 def initialize(

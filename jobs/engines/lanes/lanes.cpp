@@ -21,16 +21,20 @@ bool fits(int64_t rows, int64_t inputs) {
 }
 
 // Consecutive optimizer steps. Step s is trained on rows ends[s - 1] to ends[s], with each model's learning rate times
-// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate).
+// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate). Its squared errors count for point[s] of
+// the loss curves, unless that is -1.
 template <class T>
 struct Steps {
   int64_t count;
   const int64_t* ends;
   const T *x, *y;
   const double *lr_factor, *first, *second;
+  const int64_t* point;
+  int64_t epoch_rows;
 
   bool valid() const {
-    if (count < 0 || count > MOST || (count && !(ends && x && y && lr_factor && first && second))) return false;
+    if (count < 0 || count > MOST || epoch_rows < 1) return false;
+    if (count && !(ends && x && y && lr_factor && first && second && point)) return false;
     for (int64_t s = 0; s < count; s++)
       if (ends[s] <= (s ? ends[s - 1] : 0) || ends[s] > MOST) return false;
     return true;
@@ -52,6 +56,16 @@ struct PerModel {
   T* optimizer_state[MOST_STATE];  // likewise, as many as the optimizer has
   const double *lr, *decay;      // [count]
   int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
+  int64_t points;                // of a loss curve
+  double* losses;                // [count][points]; a step adds its squared errors / epoch_rows to its point
+
+  // Whether all steps have a point of the curves, or none.
+  bool has_points_of(const Steps<T>& steps) const {
+    if (points < 0 || !losses) return false;
+    for (int64_t s = 0; s < steps.count; s++)
+      if (steps.point[s] < -1 || steps.point[s] >= points) return false;
+    return true;
+  }
 };
 
 // The parameters and the state of the optimizer of one group, as vectors.
@@ -89,6 +103,9 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
     }
     const V squares = network.squares();
     finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
+    if (const int64_t point = steps.point[s]; point >= 0)
+      for (int64_t l = 0; l < group.width; l++)
+        models.losses[(group.first + l) * models.points + point] += double(squares[l]) / double(steps.epoch_rows);
 
     // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
     rate.lr = broadcast<T>(T(models.lr[group.first] * steps.lr_factor[s]));
@@ -127,6 +144,7 @@ int train(const Program& program, const Steps<T>& steps, const PerModel<T>& mode
     return INVALID;
   for (int k = 0; k < STATE[program.optimizer]; k++)
     if (!models.optimizer_state[k]) return INVALID;
+  if (!models.has_points_of(steps)) return INVALID;
 
   // The targets are read in whole vectors.
   std::vector<T> y(size_t(steps.rows() + PARTS<T>));
@@ -223,9 +241,12 @@ LANES int lanes_fused() { return FUSED; }
       int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
       int64_t steps,                                                                                                        \
       const int64_t* ends, const T* x, const T* y, const double* lr_factor, const double* first, const double* second,          \
-      int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps) {    \
-    return train<T>({inputs, depth, hidden, activation, optimizer, layout}, {steps, ends, x, y, lr_factor, first, second},              \
-                    {models, parameters, {state0, state1}, lr, decay, finite_steps});                                         \
+      const int64_t* point, int64_t epoch_rows,                                                                                \
+      int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps,      \
+      int64_t points, double* losses) {                                                                                        \
+    return train<T>({inputs, depth, hidden, activation, optimizer, layout},                                                    \
+                    {steps, ends, x, y, lr_factor, first, second, point, epoch_rows},                                          \
+                    {models, parameters, {state0, state1}, lr, decay, finite_steps, points, losses});                          \
   }                                                                                                                         \
   LANES int lanes_predict_##SUFFIX(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation,           \
                                         int64_t layout, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) {    \

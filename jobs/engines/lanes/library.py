@@ -4,7 +4,7 @@ setup.py compiles the source for several instruction sets when the package is in
 libraries, which need a C++ compiler but not Python's headers. Without a compiler there is no library.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, S steps, C columns of a triangle, U hidden units,
-K weights of the output layer with its bias.
+K weights of the output layer with its bias, E points of a loss curve.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ class Steps:
     """The factor of each model's learning rate."""
     bias_corrections_2S: NDArray[np.float64]
     """Adam's bias corrections 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), where t counts steps from 1."""
+    point_S: NDArray[np.int64]
+    """The point of the loss curves that a step's squared errors are added to; -1: none."""
+    epoch_rows: int
+    """Rows of an epoch, by which they are divided."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,13 @@ class Trained:
     optimizer_state: tuple[Array, ...]
     finite_M: NDArray[np.int64]
     """Steps whose loss was finite."""
+    losses_ME: NDArray[np.float64]
+    """Points of the loss curves."""
 
     def models(self, part: slice) -> Trained:
         """Returns a part of the models, as views of the same memory."""
         state = tuple(array[part] for array in self.optimizer_state)
-        return Trained(self.parameters_MP[part], state, self.finite_M[part])
+        return Trained(self.parameters_MP[part], state, self.finite_M[part], self.losses_ME[part])
 
 
 @dataclass(frozen=True)
@@ -162,9 +168,11 @@ class Library:
         _check("ends", steps.ends_S, "int64", (S,))
         _check("lr_factor", steps.lr_factor_S, "float64", (S,))
         _check("bias_corrections", steps.bias_corrections_2S, "float64", (2, S))
+        _check("point", steps.point_S, "int64", (S,))
         _check("lr", lr_M, "float64", (M,))
         _check("decay", decay_M, "float64", (M,))
         _check("finite", trained.finite_M, "int64", (M,))
+        _check("losses", trained.losses_ME, "float64", (M, trained.losses_ME.shape[-1]))
         for array in (trained.parameters_MP, *trained.optimizer_state):
             _check("parameters", array, kind, (M, program.parameters))
         arrays = self.arrays_of(program.optimizer)
@@ -178,10 +186,14 @@ class Library:
             ctypes.c_int64(_place(self.optimizers, "optimizer", program.optimizer)),
             ctypes.c_int64(S),
             *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.bias_corrections_2S)),
+            _pointer(steps.point_S),
+            ctypes.c_int64(steps.epoch_rows),
             ctypes.c_int64(M),
             _pointer(trained.parameters_MP),
             *state,
             *map(_pointer, (lr_M, decay_M, trained.finite_M)),
+            ctypes.c_int64(trained.losses_ME.shape[1]),
+            _pointer(trained.losses_ME),
         )
 
     def predict(self, program: Program, parameters_MP: Array, x_NI: Array) -> Array:
