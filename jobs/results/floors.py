@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import math
 import operator
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts
-from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.datasets.tasks import Integers
 from sumsquares.jobs.results.pieces import Errors, Points, errors
+from sumsquares.jobs.results.range_floors import CURVED, floor_on_range, is_linear, is_piecewise, is_relu_layer, pieces
 from sumsquares.jobs.spec.variants import Variant
 
 # Shapes: N rows, I input columns, G rows of a group.
 MOST_DISTINCT = 10_000
 """Distinct inputs up to which the floor on the rows is computed: 1 to 2 seconds."""
-_MOST_GROUPS = 100
-"""Groups of rows, the largest ones, that count if there are several inputs. Leaving out the others lowers the bound."""
-_CURVED = ("square", "sum_of_squares")  # along each number, and by the same; the other tasks are straight
+_MOST_GROUPS = 128
+_MOST_STEPS = 1e7
+"""If there are several inputs: how many groups of rows count, the largest first, and up to which sum of the squares of
+their distinct numbers. More would take longer than 2 seconds. Leaving out some lowers the bound."""
 Network = tuple[tuple[int, ...], str]
 """Hidden layers and activation."""
 
@@ -74,29 +73,9 @@ def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network])
     return {network: _floor(dataset, facts, fits, *network) for network in networks}
 
 
-def is_linear(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network is one linear function, however many layers it has."""
-    return not hidden or activation == "identity"
-
-
-def is_piecewise(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network is made of linear pieces, but isn't linear."""
-    return bool(hidden) and activation in ("relu", "leaky_relu")
-
-
-def is_relu_layer(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network has one hidden layer, of ReLU units: along any line it is one of a single input."""
-    return activation == "relu" and len(hidden) == 1
-
-
-def pieces(hidden: Sequence[int]) -> int:
-    """Returns how many linear pieces a network may have along a line at most: each unit may cut each piece in two."""
-    return math.prod(units + 1 for units in hidden)
-
-
 def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, hidden: tuple[int, ...], activation: str) -> Floor:
     """Returns the floor of a network on a dataset, given the errors of its pieces on the test rows."""
-    whole = _on_range(dataset, hidden, activation)
+    whole = floor_on_range(dataset, hidden, activation)
     if facts.constant:
         return Floor("constant", 0.0, whole)
     if is_linear(hidden, activation):
@@ -118,71 +97,6 @@ def _distinct(dataset: DatasetSpec, facts: Facts) -> float:
     return facts.distinct if dataset.test_rows <= MEASURED_ROWS else math.inf
 
 
-def _on_range(dataset: DatasetSpec, hidden: tuple[int, ...], activation: str) -> float | None:
-    """Returns the floor on all inputs, or None if nothing but 0 is known."""
-    if is_linear(hidden, activation):
-        return math.sqrt(linear_on_range(dataset))
-    if dataset.largest == 1:  # a constant
-        return 0.0
-    if not is_piecewise(hidden, activation):
-        return None
-    squares = _pieces_on_range(dataset, hidden, activation)
-    # With one input, what is straight can be answered by one unit, and few numbers by enough pieces.
-    is_straight = dataset.inputs == 1 and dataset.task not in _CURVED
-    has_enough = dataset.largest**dataset.n_numbers <= 2 * pieces(hidden)
-    return math.sqrt(squares / dataset.largest) or (0.0 if is_straight or has_enough else None)
-
-
-def _pieces_on_range(dataset: DatasetSpec, hidden: tuple[int, ...], activation: str) -> Fraction:
-    """Returns the least sum of squared errors along one number: a sum of squares is a square plus a constant there."""
-    if dataset.task not in _CURVED:
-        return Fraction(0)
-    if is_relu_layer(hidden, activation):
-        return units_on_range(hidden[0], dataset.largest)
-    return pieces_on_range(pieces(hidden), dataset.largest)
-
-
-def linear_on_range(dataset: DatasetSpec) -> Fraction:
-    """Returns the smallest mean squared error of a linear function on all inputs, exact.
-
-    It is the target's variance without the part along each number, which are independent. Unused inputs have none.
-    """
-    count, largest = dataset.n_numbers, dataset.largest
-    if dataset.task in _CURVED:
-        return Fraction(count * line_on_squares(largest), largest)
-    mean, spread = Fraction(largest + 1, 2), Fraction(largest**2 - 1, 12)
-    along = mean ** (count - 1) if dataset.task == "product" else 1  # the slope along each number
-    return target_moments(dataset.task, count, largest)[1] - count * along**2 * spread
-
-
-def line_on_squares(numbers: int) -> Fraction:
-    """Returns the sum of squared errors of the best line on the squares of that many consecutive integers."""
-    return Fraction(numbers * (numbers**2 - 1) * (numbers**2 - 4), 180)
-
-
-def pieces_on_range(count: int, numbers: int) -> Fraction:
-    """Returns the same for so many lines: it is smallest if all have as many numbers, or one more."""
-    share, more = divmod(numbers, count)
-    return more * line_on_squares(share + 1) + (count - more) * line_on_squares(share)
-
-
-def units_on_range(units: int, largest: int) -> Fraction:
-    """Returns the same on 1..largest for one layer of ReLU units: as many lines, after a flat piece.
-
-    More numbers on the flat piece cost more with each, and gain less, so the best number of them is found by bisection.
-    """
-
-    def total(flat: int) -> Fraction:
-        return _flat_on_squares(flat) + pieces_on_range(units, largest - flat)
-
-    return total(bisect_left(range(largest), True, key=lambda flat: total(flat + 1) >= total(flat)))
-
-
-def _flat_on_squares(numbers: int) -> Fraction:
-    """Returns the sum of squared errors of the best constant on the squares of 1..numbers."""
-    return Fraction(numbers * (numbers**2 - 1) * (2 * numbers + 1) * (8 * numbers + 11), 180)
-
-
 def _fits(dataset: DatasetSpec, most: int) -> Errors | None:
     """Returns the errors of up to `most` pieces on the test rows, or None if nothing but 0 is known, or they are many.
 
@@ -190,18 +104,21 @@ def _fits(dataset: DatasetSpec, most: int) -> Errors | None:
     fitted together, and the groups are added up, for the input with the largest sum. The target is constant along
     unused inputs.
     """
-    if dataset.test_rows > MEASURED_ROWS:
+    is_straight = dataset.task not in CURVED and dataset.inputs > 1  # along each input
+    if is_straight or dataset.test_rows > MEASURED_ROWS:
         return None
     inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*blocks(dataset, "test"), strict=True))
     enough = min(most, -(-min(len(target_N), dataset.largest, MOST_DISTINCT) // 2))
-    found = (_along(inputs_NI, target_N, axis, enough) for axis in range(dataset.n_numbers))
+    found = (_along(inputs_NI, target_N, axis, dataset.n_numbers, enough) for axis in range(dataset.n_numbers))
     known = [fits for fits in found if fits is not None]
     return reduce(operator.or_, known) if known else None
 
 
-def _along(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int, most: int) -> Errors | None:
-    """Returns the errors along one input, or None if no group has 3 distinct numbers, or one has too many."""
-    groups = list(_groups(inputs_NI, target_N, axis))
+def _along(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int, axes: int, most: int) -> Errors | None:
+    """Returns the errors along one of so many axes, or None if no group has 3 distinct numbers, or one has too many."""
+    groups = list(_groups(inputs_NI, target_N, axis))[: -(-_MOST_GROUPS // axes)]
+    steps_G = np.cumsum([float(len(points.x_N)) ** 2 for points in groups])
+    groups = groups[: 1 + int(np.count_nonzero(steps_G[1:] <= _MOST_STEPS / axes))]
     if not 3 <= max(len(points.x_N) for points in groups) <= MOST_DISTINCT:
         return None
     return reduce(operator.add, (errors(points, most) for points in groups))

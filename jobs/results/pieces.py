@@ -33,7 +33,7 @@ bounds of their own, so their sum is one of the whole: below the exact one by ab
 in each subset. Time and memory grow with the square of a subset's points: 32 MB, twice."""
 ROUNDING = 64 * np.finfo(float).eps
 """Share of the targets' spread by which the root of a mean square may be too high. Measured against exact fractions:
-at most 2 of the 64 (targets up to 1e18); it is taken off, so that what is left is a lower bound."""
+at most 3 of the 64 (targets up to 1e19); it is taken off, so that what is left is a lower bound."""
 
 
 @dataclass(frozen=True)
