@@ -8,7 +8,7 @@ Suffixes: M models, N rows, I inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +53,22 @@ def errors_on(
 
     `chosen_N` is that of `measure`. Raises as `answers` does.
     """
+    return errors_over(store, pack_id, trials, blocks(dataset, split), chosen_N)
+
+
+def errors_over(
+    store: Store,
+    pack_id: str,
+    trials: Sequence[Trial],
+    rows: Iterable[tuple[Integers, NDArray[np.int64]]],
+    chosen_N: NDArray[np.bool_] | None = None,
+) -> Errors:
+    """Errors [M] of several trials of one pack on any rows: blocks of raw inputs [N, I] with their targets [N].
+
+    `chosen_N` is that of `measure`. Raises as `answers` does.
+    """
     predict, scale, dtype = _predictor(store, pack_id, trials)
-    rows = ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in blocks(dataset, split))
-    return measure(predict, rows, scale.restore, chosen_N)
+    return measure(predict, ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in rows), scale.restore, chosen_N)
 
 
 def _predictor(
