@@ -148,6 +148,17 @@ def test_no_layer_gets_below_its_floor_on_points_of_any_shape(seed, units):
         assert floor <= least_squares(np.column_stack([np.ones(12), bends_NK]), points) * (1 + 1e-9)
 
 
+@given(st.integers(0, 10**6), st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_what_a_layer_answers_exactly_has_a_floor_of_0(seed, units):
+    """Points on a random layer of that many units: convex, concave or neither."""
+    draw = np.random.default_rng(seed)
+    sides, knots, heights = draw.choice([-1, 1], units), draw.integers(0, 40, units), draw.integers(-9, 10, units)
+    x_N = np.arange(40)
+    points = points_of(x_N, np.maximum(0, sides * (x_N[:, None] - knots)) @ heights)
+    assert errors(points, units + 1).of_units(units) == 0
+
+
 @given(st.integers(0, 10**6), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_the_floor_of_units_is_the_same_in_a_mirror(seed, units):

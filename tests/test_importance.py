@@ -214,6 +214,21 @@ def test_of_many_values_the_best_and_the_worst_are_found():
     assert (effect.better, effect.worse, effect.pairs) == (0.1 / 2**59, 0.1, 2)
 
 
+def test_twins_are_found_among_more_combinations_than_int64_counts():
+    """Each of 60 variants differs from all others in every axis but from its twin in the learning rate alone."""
+    others = [axis for axis in AXES if axis != "lr"]
+    assert 60 ** len(others) > 2**63
+    rows = [
+        {**dict.fromkeys(others, k), "lr": lr, "n_diverged": 0}
+        for k in np.random.default_rng(0).permutation(60)
+        for lr in (1.0, 2.0)
+    ]
+    found = importance(rows, [[50.0], [100.0]] * 60, LARGEST)
+    effects = {each.axis: each.effect for each in found.axes}
+    assert (effects["lr"].better, effects["lr"].pairs, effects["lr"].wins) == (1.0, 60, 60)
+    assert all(effects[axis] is None for axis in others)
+
+
 def test_a_diverged_seed_counts_at_ten_times_the_largest_target():
     """As if it had that RMSE; variants without any result are left out."""
     points = grid_of(2)
