@@ -1,11 +1,16 @@
-"""How numbers, datasets and variants are written, and how variants are ordered, in the terminal and in the report."""
+"""How datasets and variants are written, and how variants are ordered, in the terminal and in the report."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sumsquares.jobs.messages.numbers import at_most as at_most
+from sumsquares.jobs.messages.numbers import counted as counted
+from sumsquares.jobs.messages.numbers import listed as listed
+from sumsquares.jobs.messages.numbers import number as number
+from sumsquares.jobs.messages.numbers import plain as plain
+from sumsquares.jobs.messages.numbers import share as share
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS
 
 Row = Mapping[str, Any]
@@ -69,13 +74,6 @@ def named(axis: str, value: Any) -> str:
     return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
 
 
-def plain(value: Any) -> str:
-    """The value of an axis by itself."""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-
-
 def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Variants in the order of Summary.best: median, parameters, id; those without a result last."""
     return sorted(rows, key=_rank)
@@ -83,34 +81,3 @@ def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _rank(row: Row) -> tuple[bool, float, int, str]:
     return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
-
-
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 trial`, `1,362 trials`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def number(value: float | None) -> str:
-    """Four significant digits, without an exponent where that is readable."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
-
-
-def at_most(value: float) -> str:
-    """A lower bound, rounded down to four significant digits."""
-    below = math.nextafter(value * (1 - 1e-9), 0)
-    unit = 1.0 if below >= 1000 else 10.0 ** (math.floor(math.log10(below)) - 3)
-    return number(math.floor(below / unit) * unit) if 1e-300 < below < 1e9 else f"{below * (1 - 5e-4):.4g}"
-
-
-def share(fraction: float | None) -> str:
-    """A percentage; only exact shares are shown as 0% or 100%."""
-    if fraction is None or fraction in (0.0, 1.0):
-        return "-" if fraction is None else f"{100 * fraction:.0f}%"
-    return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"

@@ -1,0 +1,500 @@
+"""Measures how often a planted fault is found, and whether the remedy that is named mends it.
+
+    python benchmarks/causes.py [--cases 60] [--seed 0] [--only NAME ...] [--tuning] [--json]
+
+For each cause, settings of a dataset and a network are drawn at random, and one fault is planted in each; the control
+is the same setting without it. A drawn pair counts if it is one: the control's RMSE must be at least FAULT times
+smaller. Variants are diagnosed alone, without neighbours in a grid, which would give the answer away. Then every first
+diagnosis is put to the test: the same seeds are trained again with the one change that it names, and it is right if the
+median RMSE is at least LEAST_GAIN times smaller. Columns:
+
+* named: of the cases, how many have the planted cause among their causes, and how many as the first one.
+* mended: of the cases, how many are mended by the change that their first cause names (recall: any repair that works).
+* right: of all first diagnoses, of cases and of controls, how many are mended by the change they name (precision).
+* false: of the controls, how many have the planted cause among their causes although its change mends nothing.
+
+Thresholds were fixed with --tuning: squares and sums, other widths and seeds. By default it takes minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from tables import markdown
+
+from sumsquares.jobs.engines.draws import uniform
+from sumsquares.jobs.engines.initialize import WEIGHTS
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.case import LEAST_GAIN, Case, Cause, Change, times
+from sumsquares.jobs.results.causes import causes_of
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
+from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.stages.placement import IN_PROCESS
+from sumsquares.jobs.storage.store import Store
+
+FAULT = 2.0
+"""By what factor a fault must raise the RMSE to count as one."""
+SEEDS = 5
+_OF_DATASET = ("task", "n_numbers", "largest", "rows", "test_rows", "seed", "unused")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A dataset and a network: the fields of a spec that aren't at their defaults, and the seeds."""
+
+    fields: tuple[tuple[str, Any], ...]
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, seeds: Sequence[int], **fields: Any) -> Setting:
+        """The setting with these fields; a batch has at most as many rows as the dataset."""
+        fields["batch_size"] = min(fields.get("batch_size", 100), fields["rows"])
+        if not fields.get("unused", True):
+            del fields["unused"]
+        return cls(tuple(sorted(fields.items())), tuple(seeds))
+
+    def but(self, **changed: Any) -> Setting:
+        """The same with other fields or seeds."""
+        seeds = changed.pop("seeds", self.seeds)
+        return Setting.of(seeds, **{**dict(self.fields), **changed})
+
+    def __getitem__(self, field: str) -> Any:
+        return dict(self.fields)[field]
+
+    @property
+    def dataset(self) -> tuple[tuple[str, Any], ...]:
+        """Its fields that are the dataset's."""
+        return tuple((name, value) for name, value in self.fields if name in _OF_DATASET)
+
+
+@dataclass(frozen=True)
+class World:
+    """What settings are drawn from."""
+
+    curved: tuple[tuple[str, int], ...]
+    """Tasks that no linear function is right on, with their number of numbers."""
+    tasks: tuple[tuple[str, int], ...]
+    many: tuple[tuple[str, int], ...]
+    """Tasks of so many numbers that a target over its largest value varies little."""
+    largest: tuple[int, ...]
+    rows: tuple[int, ...]
+    widths: tuple[tuple[int, ...], ...]
+    epochs: tuple[int, ...]
+    batch_size: int
+    first_seed: int
+
+
+TUNING = World(
+    curved=(("square", 1),),
+    tasks=(("square", 1), ("sum", 2), ("sum", 3)),
+    many=(("sum", 8), ("sum", 12), ("sum", 16)),
+    largest=(100, 300, 1000),
+    rows=(400, 800),
+    widths=((8,), (16,), (32,), (16, 16)),
+    epochs=(100, 200),
+    batch_size=50,
+    first_seed=0,
+)
+OTHER = World(
+    curved=(("square", 1), ("product", 2), ("product", 3), ("sum_of_squares", 2), ("sum_of_squares", 3)),
+    tasks=(("square", 1), ("product", 2), ("product", 3), ("sum_of_squares", 2), ("sum_of_squares", 3)),
+    many=(("product", 4), ("product", 5), ("sum_of_squares", 8), ("sum_of_squares", 12), ("sum_of_squares", 16)),
+    largest=(60, 200, 500, 1500),
+    rows=(500, 1000),
+    widths=((12,), (24,), (48,), (12, 12)),
+    epochs=(120, 240),
+    batch_size=40,
+    first_seed=1_000_000,
+)
+_LR = {"adam": (0.003, 0.01), "rmsprop": (0.001, 0.003), "momentum": (0.01, 0.03)}
+_ANY = ("relu", "relu", "tanh", "gelu", "leaky_relu", "silu")
+_SMOOTH = ("tanh", "sigmoid", "gelu", "silu")
+Pair = tuple[Setting, Setting]
+"""A setting with a planted fault, and the same without it."""
+
+
+def healthy(draw: random.Random, world: World, **fixed: Any) -> Setting:
+    """A setting in which nothing is wrong; keys in capitals name what is drawn from instead."""
+    task, n_numbers = draw.choice(fixed.pop("TASKS", world.tasks))
+    optimizer = draw.choice(fixed.pop("OPTIMIZERS", ("adam", "adam", "rmsprop", "momentum")))
+    first = world.first_seed + draw.randrange(100_000)
+    fields = {
+        "task": task,
+        "n_numbers": n_numbers,
+        "largest": draw.choice(world.largest[: 2 if n_numbers > 3 else None]),
+        "rows": draw.choice(fixed.pop("ROWS", world.rows)),
+        "test_rows": 400,
+        "seed": draw.randrange(3),
+        "hidden": draw.choice(fixed.pop("WIDTHS", world.widths)),
+        "activation": draw.choice(fixed.pop("ACTIVATIONS", _ANY)),
+        "optimizer": optimizer,
+        "lr": draw.choice(_LR[optimizer]),
+        "epochs": draw.choice(world.epochs),
+        "batch_size": world.batch_size,
+        "normalize": draw.choice(("symmetric", "zscore")),
+    }
+    return Setting.of(range(first, first + SEEDS), **{**fields, **fixed})
+
+
+def no_activation(draw: random.Random, world: World) -> Pair:
+    """All layers are linear."""
+    control = healthy(draw, world, TASKS=world.curved)
+    return control.but(activation="identity"), control
+
+
+def readout_not_trained(draw: random.Random, world: World) -> Pair:
+    """Smooth features, from which gradient descent doesn't find the last layer."""
+    case = healthy(draw, world, ACTIVATIONS=_SMOOTH)
+    return case, case.but(readout="solved")
+
+
+def too_few_steps(draw: random.Random, world: World) -> Pair:
+    """A small part of the epochs."""
+    control = healthy(draw, world)
+    return control.but(epochs=max(2, control["epochs"] // draw.choice((15, 30, 60)))), control
+
+
+def lr_too_high(draw: random.Random, world: World) -> Pair:
+    """30 to 300 times a good learning rate."""
+    control = healthy(draw, world)
+    return control.but(lr=control["lr"] * draw.choice((30, 100, 300))), control
+
+
+def lr_too_low(draw: random.Random, world: World) -> Pair:
+    """A hundredth of a good learning rate, or less."""
+    control = healthy(draw, world)
+    return control.but(lr=control["lr"] / draw.choice((100, 300, 1000))), control
+
+
+def dead_units(draw: random.Random, world: World) -> Pair:
+    """First weights that are all negative, so that every unit is 0 on numbers above 0."""
+    control = healthy(
+        draw, world, ACTIVATIONS=("relu",), WIDTHS=((1,), (2,), (3,)), normalize="unit", init="glorot_uniform"
+    )
+    dead, alive = _starts(control)
+    return control.but(seeds=dead[:SEEDS]), control.but(seeds=alive[:SEEDS])
+
+
+def seed_luck(draw: random.Random, world: World) -> Pair:
+    """The same, in most of the seeds."""
+    case, control = dead_units(draw, world)
+    lucky = draw.choice((1, 2))
+    return control.but(seeds=(*case.seeds[lucky:], *control.seeds[:lucky])), control
+
+
+def _starts(setting: Setting) -> tuple[list[int], list[int]]:
+    """Seeds with which all first weights are negative, and such with which all are positive."""
+    first = setting.seeds[0]
+    shape = (setting["n_numbers"], setting["hidden"][0])
+    weights = uniform(np.arange(first, first + 20_000, dtype=np.uint64), WEIGHTS, math.prod(shape))
+    return [(first + np.flatnonzero((weights * sign > 0).all(axis=1))).tolist() for sign in (-1, 1)]
+
+
+def saturated(draw: random.Random, world: World) -> Pair:
+    """Steps so large that units of a bounded activation end at the ends of their range."""
+    control = healthy(draw, world, ACTIVATIONS=("tanh", "sigmoid"))
+    return control.but(lr=draw.choice((1.0, 3.0))), control
+
+
+def inputs_not_scaled(draw: random.Random, world: World) -> Pair:
+    """The question's own scaling, which squashes the inputs."""
+    control = healthy(draw, world, TASKS=world.curved)
+    return control.but(normalize="question"), control
+
+
+def target_not_scaled(draw: random.Random, world: World) -> Pair:
+    """A target over its largest value, which it hardly ever comes near."""
+    control = healthy(draw, world, TASKS=world.many, normalize="zscore")
+    return control.but(normalize="unit"), control
+
+
+def too_narrow(draw: random.Random, world: World) -> Pair:
+    """One or two units."""
+    wide = tuple(each for each in world.widths if len(each) == 1 and each[0] >= 20)
+    control = healthy(draw, world, TASKS=world.curved, WIDTHS=wide, ACTIVATIONS=("relu", "leaky_relu", "tanh"))
+    return control.but(hidden=(draw.choice((1, 2)),)), control
+
+
+def knots_misplaced(draw: random.Random, world: World) -> Pair:
+    """All knots of ReLU units at 0, the end of the range."""
+    shallow = tuple(each for each in world.widths if len(each) == 1)
+    case = healthy(
+        draw, world, TASKS=world.curved, WIDTHS=shallow, ACTIVATIONS=("relu",), normalize="unit", readout="solved"
+    )
+    return case, case.but(init="spread_knots")
+
+
+def memorised(draw: random.Random, world: World) -> Pair:
+    """A handful of rows, with as many steps."""
+    control = healthy(draw, world)
+    few = draw.choice((8, 15, 30))
+    steps = control["epochs"] * -(-control["rows"] // control["batch_size"])
+    return control.but(rows=few, epochs=steps), control
+
+
+def unused_input(draw: random.Random, world: World) -> Pair:
+    """Inputs that the target doesn't depend on, and few rows."""
+    control = healthy(draw, world, ROWS=(100, 200))
+    return control.but(unused=draw.choice((3, 6, 12))), control
+
+
+def outside_range(draw: random.Random, world: World) -> Pair:
+    """A network that doesn't continue the function; one of squares does."""
+    case = healthy(draw, world, TASKS=[each for each in world.curved if each != ("product", 3)])
+    return case, case.but(activation="square")
+
+
+PLANTS: dict[str, Callable[[random.Random, World], Pair]] = {
+    plant.__name__: plant
+    for plant in (
+        no_activation,
+        readout_not_trained,
+        too_few_steps,
+        lr_too_high,
+        lr_too_low,
+        dead_units,
+        saturated,
+        inputs_not_scaled,
+        target_not_scaled,
+        too_narrow,
+        knots_misplaced,
+        memorised,
+        unused_input,
+        seed_luck,
+        outside_range,
+    )
+}
+
+
+class Lab:
+    """Trains settings in a store of its own; what was trained before is found there."""
+
+    def __init__(self, folder: str) -> None:
+        self._store = Store(folder)
+        self._progress = Quiet(quiet=True)
+
+    def cases(self, settings: Iterable[Setting]) -> dict[Setting, Case]:
+        """The case of each setting, alone, without neighbours."""
+        found: dict[Setting, Case] = {}
+        left = list(dict.fromkeys(settings))
+        # A summary's row is of all seeds of a variant, so settings that differ in their seeds alone go apart.
+        while left:
+            together = {setting.fields: setting for setting in reversed(left)}
+            found |= self._trained([*together.values()])
+            left = [setting for setting in left if setting not in found]
+        return found
+
+    def _trained(self, settings: Sequence[Setting]) -> dict[Setting, Case]:
+        spec = spec_of(settings)
+        with Runtime(IN_PROCESS, self._store, self._progress) as runtime:
+            summary = run_spec(spec, runtime).summary
+        rows = {row["variant_id"]: row for row in summary.table.to_pylist()}
+        rmse: dict[str, list[float]] = {name: [] for name in rows}
+        for trial in summary.trials.to_pylist():
+            rmse[trial["variant_id"]] += [] if trial["rmse"] is None else [trial["rmse"]]
+        of = {each.name: each for each in spec.datasets}
+        names = dataset_names(settings)
+        found = {}
+        for setting in settings:
+            values = {name: value for name, value in setting.fields if name not in _OF_DATASET}
+            variant = Variant(dataset=of[names[setting.dataset]], **values)
+            about = summary.datasets[variant.dataset.name]
+            found[setting] = Case(rows[variant.id], about, tuple(sorted(rmse[variant.id])), {})
+        return found
+
+
+class Quiet(Progress):
+    """Says nothing at all: each spec differs from the one before it."""
+
+    def warn(self, text: str) -> None:
+        """Not even a warning."""
+
+
+def dataset_names(settings: Iterable[Setting]) -> dict[tuple[tuple[str, Any], ...], str]:
+    """A name for each of their datasets."""
+    return {dataset: f"d{place}" for place, dataset in enumerate(dict.fromkeys(each.dataset for each in settings))}
+
+
+def spec_of(settings: Sequence[Setting]) -> JobSpec:
+    """A job spec of these settings, a grid each."""
+    names = dataset_names(settings)
+    lines = ['name = "causes"']
+    for dataset, name in names.items():
+        lines += ["[[dataset]]", f'name = "{name}"', *(f"{field} = {json.dumps(value)}" for field, value in dataset)]
+    for setting in settings:
+        lines += ["[[grid]]", f'dataset = "{names[setting.dataset]}"', f"seeds = {list(setting.seeds)}"]
+        for field, value in setting.fields:
+            if field not in _OF_DATASET:
+                lines.append(f"{field} = {json.dumps([value] if field == 'hidden' else value)}")
+    return parse_spec("\n".join(lines).encode(), "causes.toml", 10**7)
+
+
+def changed(setting: Setting, change: Change) -> Setting:
+    """The setting with the change, and all else as it was."""
+    if change.also is not None:
+        setting = changed(setting, change.also)
+    if change.field == "seeds":
+        return setting.but(seeds=range(max(setting.seeds) + 1, max(setting.seeds) + 1 + change.value))
+    return setting.but(**{change.field: change.value})
+
+
+def gain(cause: Cause, before: Case, after: Case) -> float:
+    """By what factor a change made smaller what its cause is about."""
+    if cause.name == "seed_luck":  # more seeds help the best one
+        return times(before.rmse, min(after.rmse_S, default=None))
+    if cause.name == "outside_range":
+        return times(before.number("rmse_extrapolation_median"), after.number("rmse_extrapolation_median"))
+    return times(before.rmse, after.rmse)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for one planted cause."""
+
+    name: str
+    drawn: int
+    cases: int
+    controls: int
+    named: int
+    first: int
+    mended: int
+    planted_mended: int
+    """Of the cases in which the planted cause is named: those that its own change mends."""
+    diagnoses: int
+    right: int
+    false: int
+    wrong: dict[str, int]
+    """First diagnoses whose change mends nothing, by their names."""
+
+
+def measured(name: str, lab: Lab, world: World, wanted: int, seed: int) -> Found:
+    """Plants a fault in settings until so many count, and puts every diagnosis to the test."""
+    draw = random.Random(f"{name} {seed}")  # noqa: S311  no secret
+    pairs: list[tuple[Setting, Setting]] = []
+    known: dict[Setting, Case] = {}
+    drawn = 0
+    while len(pairs) < wanted and drawn < 10 * wanted:
+        some = [PLANTS[name](draw, world) for _ in range(wanted - len(pairs))]
+        drawn += len(some)
+        known |= lab.cases(each for pair in some for each in pair)
+        pairs += [pair for pair in some if is_fault(name, known[pair[0]], known[pair[1]])]
+    causes = {each: causes_of(known[each]) for pair in pairs for each in pair}
+    return tested(name, lab, drawn, pairs, known, causes)
+
+
+def is_fault(name: str, case: Case, control: Case) -> bool:
+    """Whether what was planted makes a difference."""
+    if control.rmse is None:
+        return False
+    if name == "outside_range":
+        beyond = (each.number("rmse_extrapolation_median") for each in (case, control))
+        return case.rmse is not None and times(*beyond) >= FAULT
+    return times(case.rmse, control.rmse) >= FAULT
+
+
+def tested(
+    name: str,
+    lab: Lab,
+    drawn: int,
+    pairs: Sequence[Pair],
+    known: Mapping[Setting, Case],
+    causes: Mapping[Setting, tuple[Cause, ...]],
+) -> Found:
+    """Trains again with every first change and with the planted cause's, and counts."""
+    planted = {each: next((cause for cause in found if cause.name == name), None) for each, found in causes.items()}
+    wanted = [
+        (each, cause)
+        for each in causes
+        for cause in (causes[each][0], planted[each])
+        if cause is not None and cause.change
+    ]
+    again = lab.cases(changed(each, cause.change) for each, cause in wanted if cause.change)
+
+    def mends(each: Setting, cause: Cause | None) -> bool:
+        if cause is None or cause.change is None:
+            return False
+        return gain(cause, known[each], again[changed(each, cause.change)]) >= LEAST_GAIN
+
+    cases, controls = [case for case, _ in pairs], [control for _, control in pairs]
+    first = [each for each in (*cases, *controls) if causes[each][0].change is not None]
+    wrong = Counter(causes[each][0].name for each in first if not mends(each, causes[each][0]))
+    return Found(
+        name=name,
+        drawn=drawn,
+        cases=len(cases),
+        controls=len(controls),
+        named=sum(planted[each] is not None for each in cases),
+        first=sum(causes[each][0].name == name for each in cases),
+        mended=sum(mends(each, causes[each][0]) for each in cases),
+        planted_mended=sum(mends(each, planted[each]) for each in cases),
+        diagnoses=len(first),
+        right=len(first) - wrong.total(),
+        false=sum(planted[each] is not None and not mends(each, planted[each]) for each in controls),
+        wrong=dict(wrong),
+    )
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share (Wilson 1927)."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / count
+    centre, half = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
+    return (centre - half) / (1 + z * z / count), (centre + half) / (1 + z * z / count)
+
+
+def share(hits: int, count: int) -> str:
+    """A share with its interval: `58/60 = 0.97 (0.89..0.99)`."""
+    if not count:
+        return "-"
+    low, high = wilson(hits, count)
+    return f"{hits}/{count} = {hits / count:.2f} ({low:.2f}..{high:.2f})"
+
+
+def table(found: Sequence[Found]) -> str:
+    """The counts as Markdown."""
+    rows = [
+        (
+            each.name,
+            share(each.named, each.cases),
+            share(each.first, each.cases),
+            share(each.mended, each.cases),
+            share(each.planted_mended, each.named),
+            share(each.right, each.diagnoses),
+            share(each.false, each.controls),
+            ", ".join(f"{name} {count}" for name, count in each.wrong.items()),
+        )
+        for each in found
+    ]
+    head = ["planted", "named", "named first", "mended", "mended by its own change", "right", "false", "wrong"]
+    return markdown(head, rows)
+
+
+def main() -> None:
+    """Measures the causes and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=60, help="cases per cause, and as many controls")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", default=list(PLANTS), choices=list(PLANTS), metavar="NAME")
+    parser.add_argument("--tuning", action="store_true", help="the settings that thresholds were fixed on")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    world = TUNING if options.tuning else OTHER
+    with tempfile.TemporaryDirectory() as folder:
+        found = [measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed) for name in options.only]
+    print(json.dumps([asdict(each) for each in found]) if options.json else table(found))
+
+
+if __name__ == "__main__":
+    main()

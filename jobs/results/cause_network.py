@@ -1,0 +1,173 @@
+"""Causes that lie in the network, the rows or the seeds, and what there is to say of a variant without a fault.
+
+Each function returns the cause, with what shows it, or None. Where the grid has the variant with the change, that
+variant decides. Thresholds were fixed as in cause_training.py.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from sumsquares.jobs.messages.numbers import at_most, counted, number
+from sumsquares.jobs.results.case import FAR, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, widths, with_change
+
+
+def no_activation(case: Case) -> Cause | None:
+    """A network that is one linear function, on a target that isn't."""
+    facts, rmse = case.about["facts"], case.rmse
+    limit = facts["linear_rmse"]
+    if not case.is_linear or rmse is None or facts["linear_exact"] or not limit:
+        return None
+    lacks = "an activation" if case.hidden else "a hidden layer"
+    told = (
+        f"Without {lacks} the network is one linear function, and none of those gets below an RMSE of {at_most(limit)} "
+        f"on the test rows; this one has {number(rmse)}."
+    )
+    if case.hidden:
+        tried = case.best_neighbour("activation", lambda name: name != "identity")
+        change = Change("activation", tried[0]["activation"] if tried else "relu")
+    else:
+        tried = None
+        layer_alone = Change("activation", "relu") if case.row["activation"] == "identity" else None
+        change = Change("hidden", (16,), layer_alone)
+    if tried is not None:
+        if tried[1] < LEAST_GAIN:
+            return None
+        told += f" {with_change(change, tried[0])}"
+    gain = tried[1] if tried else (5.0 if rmse < LEAST_GAIN * limit else LEAST_GAIN)
+    return Cause("no_activation", told, {"rmse": rmse, "linear_rmse": limit}, change, gain)
+
+
+def too_narrow(case: Case) -> Cause | None:
+    """A network at the limit of its width."""
+    if case.is_linear or case.rmse is None:
+        return None
+    units = sum(case.hidden)
+    tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > units)
+    if tried is not None:
+        return by_neighbour(case, "too_narrow", "hidden", tried)
+    floor = case.number("floor")
+    change = Change("hidden", tuple(4 * width for width in case.hidden))
+    if floor and case.rmse < LEAST_GAIN * floor:
+        told = (
+            f"No network of this shape gets below an RMSE of {at_most(floor)} on these rows; this one has "
+            f"{number(case.rmse)}."
+        )
+        return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
+    solved = case.number("rmse_solved_median")
+    if solved is None or solved < 0.01 * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
+        return None
+    told = (
+        f"The last hidden layer has {counted(case.hidden[-1], 'unit')}, and with the best last layer on them the RMSE "
+        f"is {number(solved)} still."
+    )
+    return Cause("too_narrow", told, {"units": case.hidden[-1], "rmse_solved": solved}, change, 3.0)
+
+
+def knots_misplaced(case: Case) -> Cause | None:
+    """ReLU units whose knots lie where they don't help."""
+    if case.row["activation"] != "relu" or not case.hidden or case.rmse is None:
+        return None
+    tried = case.best_neighbour("init", lambda kind: kind == "spread_knots")
+    if tried is not None:
+        return by_neighbour(case, "knots_misplaced", "init", tried)
+    solved, floor = case.number("rmse_solved_median"), case.number("floor")
+    if solved is None or not floor or case.row["init"] == "spread_knots" or solved < 3 * floor:
+        return None
+    told = (
+        f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that ReLU "
+        f"networks of this shape can have on these rows, {number(floor)}: the knots lie in the wrong places."
+    )
+    gain = math.sqrt(solved / floor)
+    return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, Change("init", "spread_knots"), gain)
+
+
+def memorised(case: Case) -> Cause | None:
+    """Training rows that are answered far better than others."""
+    train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
+    if train is None or unseen is None or times(unseen, train) < 2:
+        return None
+    rows = case.about["rows"]
+    told = (
+        f"The RMSE is {number(train)} on the {counted(rows, 'training row')} and {number(unseen)} on test rows that "
+        f"are not among them."
+    )
+    gain = min(times(unseen, train), 4.0)
+    return Cause("memorised", told, {"rmse_train": train, "rmse_unseen": unseen}, Change("rows", 4 * rows), gain)
+
+
+def unused_input(case: Case) -> Cause | None:
+    """Inputs that the target doesn't depend on, and that are fitted nevertheless."""
+    unused = case.about["unused"]
+    train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
+    if not unused or train is None or unseen is None or case.rmse is None:
+        return None
+    gap = times(unseen, train)
+    if gap < 1.2:
+        return None
+    told = (
+        f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and the RMSE is "
+        f"{number(train)} on training rows and {number(unseen)} on others."
+    )
+    return Cause("unused_input", told, {"unused": unused, "gap": gap}, Change("unused", 0), min(2 * gap, 8.0))
+
+
+def seed_luck(case: Case) -> Cause | None:
+    """Seeds that fall into two groups, of which the better one is the smaller."""
+    seeds = case.rmse_S
+    if len(seeds) < 3 or case.rmse is None:
+        return None
+    gaps = [times(high, max(low, 1e-300)) for low, high in pairwise(seeds)]
+    place = max(range(len(gaps)), key=gaps.__getitem__)
+    count = place + 1
+    if gaps[place] < 4 or 2 * count > len(seeds):
+        return None
+    best, rest = seeds[place], seeds[place + 1]
+    told = (
+        f"{count} of {len(seeds)} seeds {'has' if count == 1 else 'have'} an RMSE of at most {number(best)}, "
+        f"the others of at least {number(rest)}."
+    )
+    change = Change("seeds", min(4 * len(seeds), 10**9))
+    return Cause("seed_luck", told, {"share": count / len(seeds), "gap": gaps[place]}, change, gaps[place])
+
+
+def outside_range(case: Case) -> Cause | None:
+    """An answer that holds inside the range alone."""
+    beyond, rmse = case.number("rmse_extrapolation_median"), case.rmse
+    if beyond is None or rmse is None or rmse > FAR * case.spread or beyond < 10 * max(rmse, 0.5):
+        return None
+    largest = case.about["largest"]
+    told = (
+        f"On numbers from {largest + 1:,} to {2 * largest:,}, which were not trained, the RMSE is {number(beyond)}; "
+        f"on the range itself {number(rmse)}."
+    )
+    return Cause("outside_range", told, {"rmse": rmse, "rmse_extrapolation": beyond}, _beyond(case))
+
+
+def _beyond(case: Case) -> Change | None:
+    """The change to a layer for which the target has the same form everywhere, if there is one."""
+    if case.about["task"] == "sum" or case.about["n_numbers"] == 1 == case.about["largest"]:
+        return Change("hidden", ()) if case.hidden else None
+    can = case.about["task"] != "product" or case.about["n_numbers"] == 2
+    return Change("activation", "square") if can and case.hidden and case.row["activation"] != "square" else None
+
+
+def solved(case: Case) -> Cause | None:
+    """Right after rounding on what was not trained, or on the whole range."""
+    facts, exact, trials = case.about["facts"], case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
+    everywhere = case.number("exact_everywhere") == 1
+    if 2 * exact <= trials or not (everywhere or facts["unseen_numbers"] or facts["covers_range"]):
+        return None
+    seeds = f"{'all' if exact == trials else exact} of {counted(trials, 'seed')}" if trials > 1 else "the only seed"
+    if everywhere or facts["covers_range"]:
+        what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
+        where = f"every {what} of the range"
+        who = "the best trial" if everywhere and not facts["covers_range"] else seeds
+        told = f"Right after rounding on {where}: {who}."
+    else:
+        told = (
+            f"Right after rounding on all {case.about['test_rows']:,} test rows: {seeds}. "
+            f"{facts['unseen_numbers']:,} of these rows were not in training."
+        )
+    return Cause("solved", told, {"exact_seeds": exact / trials}, None, math.inf)

@@ -1,0 +1,203 @@
+"""Causes that lie in the training: last layer, steps, learning rate, units that don't answer, scales.
+
+Each function returns the cause, with what shows it, or None. Where the grid has the variant with the change, that
+variant decides. Thresholds were fixed on sums and squares, and measured on other functions, widths and seeds by
+benchmarks/causes.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sumsquares.jobs.messages.numbers import counted, listed, number, plain, share
+from sumsquares.jobs.results.case import FAR, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, with_change
+
+_USUAL_LR = {
+    "sgd": (0.003, 1.0),
+    "momentum": (0.0003, 0.1),
+    "nesterov": (0.0003, 0.1),
+    "adam": (0.0002, 0.03),
+    "adamw": (0.0002, 0.03),
+    "rmsprop": (0.0001, 0.01),
+}
+"""Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
+_LEAST_SPREAD = 0.1
+"""A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
+_FEW_STEPS = 200
+_STEEP = -0.6
+"""d ln loss / d ln epoch from which on four times as many epochs are worth LEAST_GAIN."""
+_GOOD = 0.003
+"""An RMSE below this share of the target's standard deviation is no longer blamed on scales or the learning rate."""
+
+
+def readout_not_trained(case: Case) -> Cause | None:
+    """Hidden layers from which a better answer follows than the trained last layer gives."""
+    solved, rmse = case.number("rmse_solved_median"), case.rmse
+    if case.row.get("readout", "trained") != "trained" or solved is None or rmse is None:
+        return None
+    factor = times(rmse, solved)
+    if factor < LEAST_GAIN:
+        return None
+    told = (
+        f"With its hidden layers as they are and the last layer solved by least squares on the training rows, the RMSE "
+        f"is {number(solved)} instead of {number(rmse)}."
+    )
+    return Cause(
+        "readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, Change("readout", "solved"), factor
+    )
+
+
+def too_few_steps(case: Case) -> Cause | None:
+    """A loss that still falls when the training ends."""
+    epochs, steps, rmse = case.row["epochs"], case.steps, case.rmse
+    tried = case.best_neighbour("epochs", lambda other: other >= 2 * epochs)
+    if tried is not None:
+        return by_neighbour(case, "too_few_steps", "epochs", tried)
+    slope = case.number("loss_slope_median")
+    if rmse is None or (slope is None and steps > _FEW_STEPS) or (slope is not None and slope > _STEEP):
+        return None
+    change = Change("epochs", min(4 * epochs, 10**7))
+    if slope is None:
+        told = f"The training was {counted(steps, 'step')} long."
+        return Cause("too_few_steps", told, {"steps": steps}, change, _capped(case, 2.0))
+    told = f"The loss still fell when the training ended after {counted(steps, 'step')}: by {_falls(slope)}."
+    return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, _capped(case, 4 ** (-slope / 2)))
+
+
+def _capped(case: Case, gain: float) -> float:
+    """A gain that doesn't promise an RMSE below the floor."""
+    floor = case.number("floor")
+    return min(gain, times(case.rmse, floor)) if floor else gain
+
+
+def _falls(slope: float) -> str:
+    """How much the loss falls from one epoch to twice as many: `24.5%`."""
+    return f"{share(1 - 2**slope)} from half the epochs to all"
+
+
+def lr_too_high(case: Case) -> Cause | None:
+    """A learning rate at which the training diverges, or doesn't settle."""
+    rate, lost = case.row["lr"], case.row["n_diverged"]
+    tried = case.best_neighbour("lr", lambda other: other < rate)
+    if tried is not None:
+        return by_neighbour(case, "lr_too_high", "lr", tried)
+    high = _USUAL_LR[case.row["optimizer"]][1]
+    if not lost and rate <= high:
+        return None
+    trials = case.row["n"] + lost
+    shown = list(_signs_of_a_high_rate(case))
+    if not shown:
+        return None
+    evidence = {"lr": rate, "diverged": lost / trials}
+    told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
+    gain = math.inf if not case.row["n"] else 3.0
+    return Cause("lr_too_high", told, evidence, Change("lr", _lower(rate, high)), gain)
+
+
+def _opening(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _signs_of_a_high_rate(case: Case) -> list[str]:
+    lost, rise = case.row["n_diverged"], case.number("loss_rise_median")
+    shown = [f"{lost} of {counted(case.row['n'] + lost, 'trial')} diverged"] if lost else []
+    if rise is not None and rise > math.log(2):
+        shown.append(f"the loss ended {number(math.exp(rise))} times above its lowest")
+    if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
+        shown.append(f"the RMSE is {share(rmse / case.spread)} of the target's standard deviation")
+    return shown
+
+
+def lr_too_low(case: Case) -> Cause | None:
+    """A learning rate at which the training had no time to arrive."""
+    rate, rmse = case.row["lr"], case.rmse
+    tried = case.best_neighbour("lr", lambda other: other > rate)
+    if tried is not None:
+        return by_neighbour(case, "lr_too_low", "lr", tried)
+    low = _USUAL_LR[case.row["optimizer"]][0]
+    if rate >= low or rmse is None or rmse < _GOOD * case.spread:
+        return None
+    slope = case.number("loss_slope_median")
+    falls = f", and the loss still fell when it ended: by {_falls(slope)}" if slope is not None and slope < 0 else ""
+    told = (
+        f"A learning rate of {plain(rate)} is low for {case.row['optimizer']}; "
+        f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
+    )
+    gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) / 2)))
+    return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _higher(rate, low)), gain)
+
+
+def _lower(rate: float, high: float) -> float:
+    """A tenth of the learning rate, or less where that is still unusually high."""
+    rate /= 10
+    while rate > high:
+        rate /= 10
+    return _decimal(rate)
+
+
+def _higher(rate: float, low: float) -> float:
+    """Ten times the learning rate, or more where that is still unusually low."""
+    rate *= 10
+    while rate < low:
+        rate *= 10
+    return _decimal(rate)
+
+
+def _decimal(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def dead_units(case: Case) -> Cause | None:
+    """Hidden units that never answer."""
+    dead, rmse = case.number("dead_share_median"), case.rmse
+    if dead is None or dead < 0.9 or rmse is None:
+        return None
+    tried = case.best_neighbour("activation", lambda name: name not in ("identity", "relu"))
+    if tried is not None and tried[1] < LEAST_GAIN:
+        return None
+    change = Change("activation", tried[0]["activation"] if tried else "tanh")
+    told = f"{share(dead)} of the hidden units are 0 on every training row"
+    told += ": the answer is the same for every input." if dead == 1 else "."
+    if tried:
+        told += f" {with_change(change, tried[0])}"
+    return Cause("dead_units", told, {"dead_share": dead}, change, tried[1] if tried else 4.0)
+
+
+def saturated(case: Case) -> Cause | None:
+    """Hidden units at the ends of their range."""
+    at_ends, rate = case.number("saturated_share_median"), case.row["lr"]
+    if at_ends is None or at_ends < 0.1 or case.rmse is None:
+        return None
+    high = _USUAL_LR[case.row["optimizer"]][1]
+    change = Change("normalize", "symmetric") if case.scale.input_std > 2 else Change("lr", _lower(rate, high))
+    if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < LEAST_GAIN:
+        return None
+    told = f"{share(at_ends)} of the hidden units are at the ends of their range on nearly all training rows."
+    return Cause("saturated", told, {"saturated_share": at_ends}, change, tried[1] if tried else 5.0)
+
+
+def inputs_not_scaled(case: Case) -> Cause | None:
+    """Inputs that are squashed into a small part of -1..1."""
+    return _badly_scaled(case, "inputs_not_scaled", "inputs", case.scale.input_std, "symmetric")
+
+
+def target_not_scaled(case: Case) -> Cause | None:
+    """A target that is squashed into a small part of -1..1."""
+    return _badly_scaled(case, "target_not_scaled", "target", case.scale.target_std, "zscore")
+
+
+def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -> Cause | None:
+    tried = case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"])
+    if not 0 < std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
+        return None
+    rmse = case.rmse
+    if rmse is not None and rmse < _GOOD * case.spread:
+        return None
+    change = Change("normalize", tried[0]["normalize"] if tried else remedy)
+    have = "have" if column == "inputs" else "has"
+    told = f"Normalised by {case.row['normalize']}, the {column} {have} a standard deviation of {number(std)}."
+    if tried:
+        told += f" {with_change(change, tried[0])}"
+    far = rmse is None or rmse > FAR * case.spread
+    gain = tried[1] if tried else (10.0 if far else 3.0)
+    return Cause(name, told, {"std": std}, change, gain)

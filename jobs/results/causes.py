@@ -1,0 +1,71 @@
+"""Why a variant ends where it does: its causes, the one whose remedy gains most first.
+
+Pure: rows of the summary in, causes out; no files, and nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sumsquares.jobs.results.case import Case as Case
+from sumsquares.jobs.results.case import Cause as Cause
+from sumsquares.jobs.results.case import Change as Change
+from sumsquares.jobs.results.case import cases as cases
+from sumsquares.jobs.results.cause_network import (
+    knots_misplaced,
+    memorised,
+    no_activation,
+    outside_range,
+    seed_luck,
+    solved,
+    too_narrow,
+    unused_input,
+)
+from sumsquares.jobs.results.cause_training import (
+    dead_units,
+    inputs_not_scaled,
+    lr_too_high,
+    lr_too_low,
+    readout_not_trained,
+    saturated,
+    target_not_scaled,
+    too_few_steps,
+)
+
+CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
+    no_activation,
+    readout_not_trained,
+    too_few_steps,
+    lr_too_high,
+    lr_too_low,
+    dead_units,
+    saturated,
+    inputs_not_scaled,
+    target_not_scaled,
+    too_narrow,
+    knots_misplaced,
+    memorised,
+    unused_input,
+    seed_luck,
+    outside_range,
+    solved,
+)
+"""Each is called what its cause is called. Causes of equal gain are listed in this order."""
+NAMES = (*(cause.__name__ for cause in CAUSES), "unknown")
+_WITHOUT_FAULT = (solved, outside_range)
+
+
+def causes_of(case: Case) -> tuple[Cause, ...]:
+    """Returns the causes of a case, the one whose remedy gains most first; never none.
+
+    A solved variant has no fault, though it may not hold beyond the range.
+    """
+    looked_for = _WITHOUT_FAULT if solved(case) else CAUSES
+    found = [cause for cause in (look(case) for look in looked_for) if cause is not None]
+    return tuple(sorted(found, key=lambda cause: -cause.gain)) or (_unknown(case),)
+
+
+def _unknown(case: Case) -> Cause:
+    has_result = bool(case.row["n"] or case.row["n_diverged"])
+    told = "None of the causes that are looked for shows in its results." if has_result else "It has no result yet."
+    return Cause("unknown", told, {}, None)

@@ -1,0 +1,266 @@
+"""Causes: each is named for a variant that shows it and for none that doesn't, and says what was measured."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from itertools import product
+
+import pytest
+
+from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.results.causes import CAUSES, NAMES, Case, Change, cases, causes_of
+from sumsquares.jobs.spec.axes import DEFAULTS
+
+SQUARES = DatasetSpec(task="square", largest=1000, rows=1000, test_rows=1000, seed=1)
+FACTS = {
+    "measured_rows": 1000,
+    "unseen_rows": 357,
+    "unseen_numbers": 357,
+    "distinct": 630,
+    "covers_range": False,
+    "constant": False,
+    "largest_target": 999_000,
+    "linear_rmse": 72_948.0,
+    "linear_exact": False,
+}
+HEALTHY = {
+    **DEFAULTS,
+    "variant_id": "ours",
+    "hidden": "[64]",
+    "activation": "relu",
+    "normalize": "symmetric",
+    "n": 5,
+    "n_diverged": 0,
+    "n_exact": 0,
+    "rmse_median": 300.0,
+    "rmse_solved_median": 290.0,
+    "rmse_train_median": 290.0,
+    "rmse_unseen_median": 310.0,
+    "rmse_extrapolation_median": None,
+    "dead_share_median": 0.1,
+    "saturated_share_median": None,
+    "loss_slope_median": -0.1,
+    "loss_rise_median": 0.1,
+    "floor": 150.0,
+    "floor_kind": "relu_pieces",
+    "exact_everywhere": None,
+}
+SEEDS = (280.0, 290.0, 300.0, 310.0, 330.0)
+SHOWS = {
+    "no_activation": {"activation": "identity", "rmse_median": 73_000.0, "rmse_solved_median": 72_960.0},
+    "readout_not_trained": {
+        "rmse_solved_median": 0.0002,
+        "activation": "tanh",
+        "dead_share_median": None,
+        "floor": None,
+    },
+    "too_few_steps": {"loss_slope_median": -1.2},
+    "lr_too_high": {"lr": 0.3, "rmse_median": 100_000.0, "rmse_solved_median": 90_000.0, "loss_rise_median": 2.0},
+    "lr_too_low": {"lr": 1e-5, "rmse_median": 100_000.0, "rmse_solved_median": 90_000.0},
+    "dead_units": {"dead_share_median": 1.0, "rmse_median": 298_000.0, "rmse_solved_median": 298_000.0},
+    "saturated": {"saturated_share_median": 0.75, "activation": "tanh", "dead_share_median": None, "lr": 0.3},
+    "inputs_not_scaled": {"normalize": "question", "rmse_median": 9_000.0, "rmse_solved_median": 8_000.0},
+    "too_narrow": {"rmse_median": 200.0, "rmse_solved_median": 190.0},
+    "knots_misplaced": {"floor": 20.0},
+    "memorised": {"rmse_train_median": 12.0, "rmse_unseen_median": 400.0},
+}
+"""What a row has to show, by the cause, the decisive column first; what isn't given is as in a healthy one."""
+
+
+def about(dataset=SQUARES, **facts):
+    """The summary's entry of a dataset."""
+    return {**dataset.model_dump(), "digest": "", "facts": {**FACTS, **facts}}
+
+
+def case(seeds=SEEDS, dataset=None, neighbours=None, **changes):
+    """A case that is healthy but for the changes."""
+    return Case({**HEALTHY, **changes}, dataset or about(), seeds, neighbours or {})
+
+
+def named(given):
+    """The names of a case's causes."""
+    return [cause.name for cause in causes_of(given)]
+
+
+def found(given, name):
+    """The cause of that name."""
+    (cause,) = [cause for cause in causes_of(given) if cause.name == name]
+    return cause
+
+
+def test_a_healthy_variant_has_no_cause_that_is_known():
+    """It is neither at its floor nor solved, and nothing is seen that would mend it."""
+    assert named(case()) == ["unknown"]
+    assert named(case(n=0, rmse_median=None)) == ["unknown"]
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_a_cause_is_named_where_it_shows(name):
+    """And it isn't, if the decisive column is as in a healthy row."""
+    assert name in named(case(**SHOWS[name]))
+    decisive = next(iter(SHOWS[name]))
+    assert name not in named(case(**{**SHOWS[name], decisive: HEALTHY[decisive]}))
+
+
+def test_unused_inputs_and_targets_that_vary_little_are_seen_in_the_dataset():
+    """The same row is healthy on another dataset."""
+    unused = about(SQUARES.model_copy(update={"unused": 4}))
+    gap = {"rmse_train_median": 200.0, "rmse_unseen_median": 300.0}
+    assert "unused_input" in named(case(dataset=unused, **gap))
+    assert "unused_input" not in named(case(**gap))
+    many = DatasetSpec(task="product", n_numbers=6, largest=20, rows=1000)
+    far = {"normalize": "unit", "rmse_median": 4e6, "rmse_solved_median": 4e6, "floor": None}
+    assert "target_not_scaled" in named(case(dataset=about(many), **far))
+    assert "target_not_scaled" not in named(case(dataset=about(many), **{**far, "normalize": "zscore"}))
+
+
+def test_seeds_that_fall_into_two_groups_are_luck():
+    """A wide but even spread is none, and neither is it where most seeds are in the better group."""
+    assert "seed_luck" in named(case(seeds=(1.0, 1.1, 290.0, 300.0, 310.0)))
+    assert found(case(seeds=(1.0, 290.0, 300.0)), "seed_luck").sentence.startswith("1 of 3 seeds has")
+    assert "seed_luck" not in named(case(seeds=(100.0, 190.0, 300.0, 500.0, 900.0)))
+    assert "seed_luck" not in named(case(seeds=(1.0, 1.1, 1.2, 1.3, 310.0)))
+
+
+def test_a_solved_variant_has_no_fault_but_may_fail_beyond_the_range():
+    """It needs test rows that were not trained, or every number of the range."""
+    exact = {"n_exact": 5, "rmse_median": 0.01, "rmse_solved_median": 1e-6, "loss_slope_median": -3.0}
+    assert named(case(**exact)) == ["solved"]
+    assert named(case(**exact, rmse_extrapolation_median=1e6)) == ["solved", "outside_range"]
+    seen = about(unseen_numbers=0)
+    assert "solved" not in named(case(dataset=seen, **exact))
+    assert named(case(dataset=about(unseen_numbers=0, covers_range=True), **exact)) == ["solved"]
+    assert named(case(dataset=seen, **exact, exact_everywhere=1.0)) == ["solved"]
+    assert "solved" not in named(case(**{**exact, "n_exact": 2}))
+    assert causes_of(case(**exact))[0].change is None
+
+
+def test_what_holds_inside_the_range_alone_is_said_where_it_is_good_inside():
+    """A bad answer inside isn't blamed on the range."""
+    beyond = {"rmse_extrapolation_median": 1.2e6}
+    assert named(case(**beyond)) == ["outside_range"]
+    assert "outside_range" not in named(case(**beyond, rmse_median=100_000.0))
+    assert "outside_range" not in named(case(rmse_extrapolation_median=900.0))
+    assert str(found(case(**beyond), "outside_range").change) == 'activation = "square"'
+
+
+def test_a_variant_of_which_all_trials_diverged_learns_too_fast():
+    """The remedy is a rate that is usual for the optimizer, and a tenth at most."""
+    lost = case((), n=0, n_diverged=5, optimizer="sgd", lr=100.0, rmse_median=None, rmse_solved_median=None)
+    assert named(lost) == ["lr_too_high"]
+    assert found(lost, "lr_too_high").change == Change("lr", 1.0)
+    assert found(lost, "lr_too_high").sentence.startswith("5 of 5 trials diverged, at a learning rate of 100 with sgd")
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "ours", "theirs"),
+    [
+        ("too_few_steps", "epochs", 500, 2000),
+        ("lr_too_high", "lr", 0.3, 0.01),
+        ("lr_too_low", "lr", 1e-5, 0.001),
+        ("too_narrow", "hidden", "[64]", "[128]"),
+        ("no_activation", "activation", "identity", "gelu"),
+        ("inputs_not_scaled", "normalize", "question", "zscore"),
+        ("knots_misplaced", "init", "glorot_uniform", "spread_knots"),
+    ],
+)
+def test_a_neighbour_in_the_grid_decides(name, axis, ours, theirs):
+    """If the variant with the change is better, its value is the remedy; if not, the cause isn't named."""
+    row = {**SHOWS[name], axis: ours}
+    better = {**HEALTHY, **row, axis: theirs, "rmse_median": 10.0}
+    cause = found(case(**row, neighbours={axis: [better]}), name)
+    assert cause.gain == {**HEALTHY, **row}["rmse_median"] / 10
+    assert cause.change == Change(axis, (128,) if axis == "hidden" else theirs)
+    assert "10" in cause.sentence
+    for worse in (1e6, None):
+        assert name not in named(case(**row, neighbours={axis: [{**better, "rmse_median": worse}]}))
+
+
+def every_case():
+    """Many cases, of which each shows several causes at once."""
+    for one, other in product(SHOWS, repeat=2):
+        yield case(**{**SHOWS[one], **SHOWS[other]})
+    yield case(seeds=(1.0, 1.1, 290.0, 300.0, 310.0), rmse_extrapolation_median=1e6)
+    yield case((), n=0, n_diverged=5, rmse_median=None)
+    yield case(hidden="[]", activation="identity", rmse_median=73_000.0)
+
+
+def test_the_cause_whose_remedy_gains_most_is_first():
+    """There is always one, each has a name of the list, and none is named twice."""
+    for given in every_case():
+        causes = causes_of(given)
+        gains = [cause.gain for cause in causes]
+        assert gains == sorted(gains, reverse=True)
+        assert len({cause.name for cause in causes}) == len(causes) > 0
+        assert {cause.name for cause in causes} <= set(NAMES)
+
+
+def test_a_change_is_written_as_a_spec_writes_it():
+    """It is TOML with the same value, where a list of networks holds the network."""
+    for cause in (cause for given in every_case() for cause in causes_of(given) if cause.change):
+        change = cause.change
+        written = tomllib.loads("\n".join(re.split(r", (?=\w+ =)", str(change))))
+        assert written[change.field] == ([list(change.value)] if change.field == "hidden" else change.value)
+        assert change.also is None or written[change.also.field] == change.also.value
+    assert str(Change("epochs", 2000)) == "epochs = 2_000"
+    assert str(Change("hidden", (64, 64))) == "hidden = [[64, 64]]"
+    assert str(Change("hidden", (16,), Change("activation", "relu"))) == 'hidden = [[16]], activation = "relu"'
+
+
+def test_sentences_hold_their_evidence():
+    """Every number of the evidence that is one of the row's is in the sentence, and sentences end as such."""
+    for cause in (cause for given in every_case() for cause in causes_of(given)):
+        assert cause.sentence.endswith(".")
+        assert cause.sentence[0].isupper() or cause.sentence[0].isdigit()
+        for name in ("rmse", "rmse_solved", "rmse_train", "rmse_extrapolation"):
+            if name in cause.evidence:
+                digits = (
+                    f"{cause.evidence[name]:.4g}" if cause.evidence[name] < 1000 else f"{cause.evidence[name]:,.0f}"
+                )
+                assert digits in cause.sentence
+        assert all(math.isfinite(value) for value in cause.evidence.values())
+
+
+def test_every_name_is_one_of_the_design():
+    """In its order; two of them need axes that there aren't yet."""
+    design = (
+        "no_activation, readout_not_trained, too_few_steps, lr_too_high, lr_too_low, dead_units, saturated, "
+        "inputs_not_scaled, target_not_scaled, too_narrow, knots_misplaced, memorised, unused_input, "
+        "output_cannot_reach, seed_luck, outside_range, at_noise, solved, unknown"
+    )
+    later = {"output_cannot_reach", "at_noise"}
+    assert list(NAMES) == [name for name in design.split(", ") if name not in later]
+    assert len(CAUSES) == len(NAMES) - 1
+
+
+@pytest.mark.parametrize("kind", ["question", "unit", "symmetric", "zscore"])
+def test_the_spread_of_normalised_columns_is_that_of_the_rows(kind):
+    """In closed form, for every task."""
+    for task, n_numbers in (("sum", 3), ("product", 2), ("square", 1), ("sum_of_squares", 2)):
+        spec = DatasetSpec(task=task, n_numbers=n_numbers, largest=50, rows=20_000)
+        given = Case({**HEALTHY, "normalize": kind}, about(spec), (), {})
+        inputs, target = block(spec, "train", 0)
+        scale = normalization(spec, kind)
+        x, y = scale.inputs(inputs, "float64"), scale.target(target, "float64")
+        assert given.scale == pytest.approx((x.mean(), x.std(), y.mean(), y.std()), rel=0.05, abs=0.02)
+        assert given.spread == pytest.approx(target.std(), rel=0.05)
+
+
+def test_neighbours_are_the_variants_that_differ_in_one_axis_alone():
+    """The best ones first, compared with a search over all pairs."""
+    grid = product((0.001, 0.01, 0.1), ("relu", "tanh"), ("[8]", "[16]"))
+    rows = [
+        {**HEALTHY, "variant_id": str(i), "lr": lr, "activation": act, "hidden": hidden, "rmse_median": 7.0 * i % 11}
+        for i, (lr, act, hidden) in enumerate(grid)
+    ]
+    for given in cases(rows, about(), {"3": [2.0, 1.0]}):
+        assert given.rmse_S == ((1.0, 2.0) if given.row["variant_id"] == "3" else ())
+        for axis in ("lr", "activation", "hidden"):
+            others = [row for row in rows if all(row[a] == given.row[a] for a in DEFAULTS if a != axis)]
+            expected = sorted((row for row in others if row is not given.row), key=lambda row: row["rmse_median"])
+            assert list(given.neighbours[axis]) == expected
+        assert not given.neighbours.get("epochs")
