@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import markdown
 
-from sumsquares.jobs.night.gate import DIVERGED, Policy
+from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.gate_best import Pair, Table, compare, worst
+from sumsquares.jobs.results.scale import DIVERGED
 
 NOISE = 0.3
 LIFE = 20

@@ -107,6 +107,7 @@ def write_results(spec: str, store: str) -> None:
 
     from sumsquares.datasets.spec import SPLITS
     from sumsquares.jobs.engines.choice import choose
+    from sumsquares.jobs.engines.losses import curve_epochs
     from sumsquares.jobs.engines.metrics import Errors
     from sumsquares.jobs.engines.state import State, state_dicts
     from sumsquares.jobs.results.stored import commit_pack
@@ -121,12 +122,13 @@ def write_results(spec: str, store: str) -> None:
     for pack in plan_packs(trials(job), trainer.device, trainer.engine):
         models = len(pack.trials)
         weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
-        state = State(pack.program.steps, weights_MP, (), np.full(models, pack.program.steps))
+        steps, losses = pack.program.steps, np.ones((models, len(curve_epochs(pack.program.epochs))))
+        state = State(steps, weights_MP, (), np.full(models, steps), losses)
         squares, rounded, largest = draw.random((3, models)) * 1e9
         exact, absolute = np.zeros(models, np.int64), np.sqrt(squares * 1000)
         errors = Errors(1000, squares, rounded, largest, exact, absolute, squares / 2, 500, total_squares=1e15)
         rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, trainer)
-        commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP))
+        commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP), losses)
 
 
 if __name__ == "__main__":

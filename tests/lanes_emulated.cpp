@@ -39,9 +39,14 @@ int run() {
   auto state0 = read_numbers<T>(models * parameters), state1 = read_numbers<T>(models * parameters);
   const auto lr = read_numbers<double>(models), decay = read_numbers<double>(models);
   auto finite = read_numbers<int64_t>(models);
-  const int code = train<T>(program, {steps, ends.data(), x.data(), y.data(), lr_factor.data(), first.data(), second.data()},
-                            {models, p.data(), {state0.data(), state1.data()}, lr.data(), decay.data(), finite.data()});
-  write_numbers(p), write_numbers(state0), write_numbers(state1), write_numbers(finite);
+  const auto curves = read_numbers<int64_t>(2);
+  const int64_t epoch_rows = curves[0], points = curves[1];
+  const auto point = read_numbers<int64_t>(steps);
+  auto losses = read_numbers<double>(models * points);
+  const Steps<T> all{steps, ends.data(), x.data(), y.data(), lr_factor.data(), first.data(), second.data(), point.data(), epoch_rows};
+  const int code = train<T>(program, all, {models, p.data(), {state0.data(), state1.data()}, lr.data(), decay.data(),
+                                           finite.data(), points, losses.data()});
+  write_numbers(p), write_numbers(state0), write_numbers(state1), write_numbers(finite), write_numbers(losses);
   return code;
 }
 

@@ -36,9 +36,11 @@ class Emulated:
         state = [*trained.optimizer_state, *[np.zeros_like(trained.parameters_MP)] * missing]
         head = self._head(program, len(steps.ends_S), steps.x_NI, trained.parameters_MP)
         rates = (steps.lr_factor_S, steps.bias_corrections_2S)
-        tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M)
+        points = np.array([steps.epoch_rows, trained.losses_ME.shape[1]])
+        curves = (points, steps.point_S, trained.losses_ME)
+        tail = (steps.y_N, steps.ends_S, *rates, *state, lr_M, decay_M, trained.finite_M, *curves)
         output = self._run(*head, *tail)
-        for array in (trained.parameters_MP, *state, trained.finite_M):
+        for array in (trained.parameters_MP, *state, trained.finite_M, trained.losses_ME):
             array[...] = np.frombuffer(output, array.dtype, array.size).reshape(array.shape)
             output = output[array.nbytes :]
         assert not output

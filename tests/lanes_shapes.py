@@ -31,10 +31,12 @@ def train(path: Path) -> None:
             parameters,
             tuple(np.zeros_like(parameters) for _ in range(native.arrays_of(optimizer))),
             np.zeros(models, np.int64),
+            np.zeros((models, 2)),
         )
         x_NI = draws.uniform(-1, 1, (33, inputs)).astype(dtype)
         ends_S = next(cuts)
-        steps = Steps(x_NI, x_NI[:, 0].copy(), ends_S, np.ones(len(ends_S)), np.ones((2, len(ends_S))))
+        points_S = np.arange(len(ends_S)) % 3 - 1
+        steps = Steps(x_NI, x_NI[:, 0].copy(), ends_S, np.ones(len(ends_S)), np.ones((2, len(ends_S))), points_S, 33)
         library = Library("sanitized", path, layout)
         library.train(program, steps, np.full(models, 0.01), np.full(models, 0.1), trained)
         library.predict(program, parameters, x_NI)

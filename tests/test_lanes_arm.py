@@ -53,6 +53,7 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
         for array, other in zip(found.optimizer_state, expected.optimizer_state, strict=True):
             np.testing.assert_array_equal(array, other)
         assert list(found.finite_steps) == list(expected.finite_steps)
+        np.testing.assert_array_equal(found.losses, expected.losses)
         x_NI = rows_of(shape)[0]
         predicted = arm.predict(shape, found.parameters, x_NI)
         np.testing.assert_array_equal(predicted, lanes_engine.predictor(shape, expected.parameters)(x_NI))

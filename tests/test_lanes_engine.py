@@ -66,6 +66,7 @@ def test_every_build_trains_the_same_models_as_torch(activation, optimizer, buil
     for array, other in zip(found.optimizer_state, expected.optimizer_state, strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-7, atol=1e-12)
     assert list(found.finite_steps) == list(expected.finite_steps)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-9)
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -103,10 +104,11 @@ def test_a_model_has_the_same_bits_wherever_it_is_trained(
         epochs=2,
     )
     everyone, rows = models(20, RATES[optimizer] / 4, 0.1), shuffled_rows(shape)
-    whole = lanes_engine.train(shape, everyone, rows).parameters
+    whole = lanes_engine.train(shape, everyone, rows)
     for name, build in FUSED.items():
-        part = trained_by(build, shape, some(everyone, chosen), rows).parameters
-        np.testing.assert_array_equal(part, whole[chosen], err_msg=name)
+        part = trained_by(build, shape, some(everyone, chosen), rows)
+        np.testing.assert_array_equal(part.parameters, whole.parameters[chosen], err_msg=name)
+        np.testing.assert_array_equal(part.losses, whole.losses[chosen], err_msg=name)
 
 
 @pytest.mark.parametrize(("units", "count"), [(24, 5), (64, 16), (24, 27)])
@@ -119,6 +121,7 @@ def test_the_layout_changes_nothing(variant, units, count):
     for other in found[1:]:
         np.testing.assert_array_equal(other.parameters, found[0].parameters)
         np.testing.assert_array_equal(other.optimizer_state, found[0].optimizer_state)
+        np.testing.assert_array_equal(other.losses, found[0].losses)
         assert list(other.finite_steps) == list(found[0].finite_steps) == [shape.steps] * count
 
 
@@ -149,9 +152,10 @@ def test_both_layouts_of_the_baseline_give_the_same_bits():
     """Without fused multiply-add the bits differ from those of the other builds, but not between the layouts."""
     shape = program(dtype="float32", hidden=(20, 5))
     baselines = [BUILDS[f"baseline-{layout}"] for layout in library.LAYOUTS]
-    found = [trained_by(build, shape, models(9), shuffled_rows(shape)).parameters for build in baselines]
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+    found = [trained_by(build, shape, models(9), shuffled_rows(shape)) for build in baselines]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.parameters, found[0].parameters)
+        np.testing.assert_array_equal(other.losses, found[0].losses)
 
 
 @pytest.mark.parametrize("rows", [30, 32, 7, 8, 1])
@@ -167,15 +171,18 @@ def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch, r
     for state in saved:
         again = lanes_engine.train(shape, everyone, data, state=state)
         np.testing.assert_array_equal(again.parameters, last.parameters)
+        np.testing.assert_array_equal(again.losses, last.losses)
 
 
 @pytest.mark.parametrize("flops", [1, 1e4, 3e4, 1e10])
 def test_the_number_of_steps_per_call_changes_nothing(monkeypatch, flops):
     """This holds for calls of several epochs and for calls within an epoch."""
     shape = program(rows=50, dtype="float32")
-    expected = lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters
+    expected = lanes_engine.train(shape, models(5), shuffled_rows(shape))
     monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
-    np.testing.assert_array_equal(lanes_engine.train(shape, models(5), shuffled_rows(shape)).parameters, expected)
+    found = lanes_engine.train(shape, models(5), shuffled_rows(shape))
+    np.testing.assert_array_equal(found.parameters, expected.parameters)
+    np.testing.assert_array_equal(found.losses, expected.losses)
 
 
 def test_calls_are_short_where_the_optimizer_takes_most_of_the_time():
@@ -229,6 +236,8 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
     assert 0 < trained.finite_steps[1] < shape.steps
     assert list(trained.finite_steps[[0, 2]]) == [shape.steps] * 2
     np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
+    np.testing.assert_array_equal(trained.losses[[0, 2]], calm.losses)
+    assert not np.isfinite(trained.losses[1, -1])
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -236,13 +245,15 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other(build):
 def test_batches_larger_than_a_tile_are_one_batch(hidden, activation):
     """2,501 rows take several tiles in both layouts, whose last ones are of other sizes."""
     shape = program(hidden=hidden, activation=activation, rows=2501, batch_size=2501, epochs=3)
-    expected = torch_engine.train(shape, models(17), shuffled_rows(shape)).parameters
-    first = trained_by(next(iter(FUSED.values())), shape, models(17), shuffled_rows(shape)).parameters
+    expected = torch_engine.train(shape, models(17), shuffled_rows(shape))
+    first = trained_by(next(iter(FUSED.values())), shape, models(17), shuffled_rows(shape))
     for name, build in BUILDS.items():
-        found = trained_by(build, shape, models(17), shuffled_rows(shape)).parameters
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12, err_msg=name)
+        found = trained_by(build, shape, models(17), shuffled_rows(shape))
+        np.testing.assert_allclose(found.parameters, expected.parameters, rtol=1e-9, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-9, err_msg=name)
         if name in FUSED:
-            np.testing.assert_array_equal(found, first, err_msg=name)
+            np.testing.assert_array_equal(found.parameters, first.parameters, err_msg=name)
+            np.testing.assert_array_equal(found.losses, first.losses, err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -250,15 +261,14 @@ def test_batches_larger_than_a_tile_are_one_batch(hidden, activation):
 def test_predictions_equal_those_of_torch(activation, dtype):
     """This holds for any number of models, and for more rows than a tile has."""
     shape = program(activation=activation, dtype=dtype, hidden=(20, 7), rows=300)
-    parameters = lanes_engine.train(
-        program(activation=activation, dtype=dtype, hidden=(20, 7)), models(18), shuffled_rows(shape)
-    )
+    few = program(activation=activation, dtype=dtype, hidden=(20, 7))
+    parameters = lanes_engine.train(few, models(18), shuffled_rows(few)).parameters
     x_NI = rows_of(shape)[0]
-    expected = torch_engine.predictor(shape, parameters.parameters)(x_NI)
-    found = lanes_engine.predictor(shape, parameters.parameters)(x_NI)
+    expected = torch_engine.predictor(shape, parameters)(x_NI)
+    found = lanes_engine.predictor(shape, parameters)(x_NI)
     assert found.shape == (18, 300)
     np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == "float64" else 1e-4, atol=1e-5)
-    alone = lanes_engine.predictor(shape, parameters.parameters[5:6])(x_NI[10:20])
+    alone = lanes_engine.predictor(shape, parameters[5:6])(x_NI[10:20])
     np.testing.assert_array_equal(alone[0], found[5, 10:20])
 
 

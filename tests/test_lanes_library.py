@@ -24,7 +24,7 @@ from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++")
-M, N, S = 3, 24, 3
+M, N, S, E = 3, 24, 3, 2
 
 
 def arguments(shape):
@@ -36,13 +36,15 @@ def arguments(shape):
         np.array([8, 16, 24]),
         np.ones(S),
         np.ones((2, S)),
+        np.array([-1, 0, E - 1]),
+        N,
     )
     optimizer_state = tuple(np.zeros((M, P), dtype) for _ in range(OPTIMIZERS[shape.optimizer].arrays))
     return (
         steps,
         np.full(M, 0.01),
         np.zeros(M),
-        Trained(np.zeros((M, P), dtype), optimizer_state, np.zeros(M, np.int64)),
+        Trained(np.zeros((M, P), dtype), optimizer_state, np.zeros(M, np.int64), np.zeros((M, E))),
     )
 
 
@@ -67,11 +69,13 @@ def harmed(array, how):
         "ends_S",
         "lr_factor_S",
         "bias_corrections_2S",
+        "point_S",
         "lr",
         "decay",
         "parameters_MP",
         "state",
         "finite_M",
+        "losses_ME",
     ],
 )
 def test_an_array_of_another_dtype_shape_or_layout_is_refused(name, how):
@@ -96,6 +100,24 @@ def test_steps_that_do_not_follow_each_other_within_the_rows_are_refused(ends):
     steps, *rest = arguments(program())
     with pytest.raises(ValueError, match=r"refuses|ends after row"):
         library.load().train(program(), replace(steps, ends_S=np.array(ends)), *rest)
+
+
+@needs_lanes
+@pytest.mark.parametrize("points", [[0, 1, E], [0, -2, 1], [2**62, 0, 0]])
+def test_points_that_the_loss_curves_do_not_have_are_refused(points):
+    """The squared errors of a step are never written elsewhere."""
+    steps, *rest = arguments(program())
+    with pytest.raises(ValueError, match="refuses"):
+        library.load().train(program(), replace(steps, point_S=np.array(points)), *rest)
+
+
+@needs_lanes
+@pytest.mark.parametrize("rows", [0, -1])
+def test_an_epoch_without_rows_is_refused(rows):
+    """Losses are divided by them."""
+    steps, *rest = arguments(program())
+    with pytest.raises(ValueError, match="refuses"):
+        library.load().train(program(), replace(steps, epoch_rows=rows), *rest)
 
 
 @needs_lanes
@@ -131,12 +153,12 @@ def test_predictions_take_the_memory_of_the_parameters_once():
 
 
 @needs_lanes
-@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=9, max_size=9))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=11, max_size=11))
 @settings(max_examples=300, deadline=None)
 def test_invalid_numbers_give_an_error_and_no_crash(numbers):
     """This calls the C function without the checks in Python; pointers are null, or to more memory than is read."""
     functions = library.load()._functions
-    inputs, depth, width, activation, layout, optimizer, steps, models, null = numbers
+    inputs, depth, width, activation, layout, optimizer, steps, models, null, epoch_rows, points = numbers
     room = np.ones(4096)
     hidden = np.full(1001, width, np.int64)
     pointer = None if null % 2 else room.ctypes.data_as(ctypes.c_void_p)
@@ -144,7 +166,8 @@ def test_invalid_numbers_give_an_error_and_no_crash(numbers):
         steps = -1  # otherwise all arguments may be valid, and the call would succeed
     head = [inputs, depth, hidden.ctypes.data_as(ctypes.c_void_p), activation, layout]
     ints = [ctypes.c_int64(v) if isinstance(v, int) else v for v in [*head, optimizer, steps]]
-    code = functions.lanes_train_f64(*ints, *[pointer] * 6, ctypes.c_int64(models), *[pointer] * 6)
+    ints += [*[pointer] * 7, ctypes.c_int64(epoch_rows), ctypes.c_int64(models), *[pointer] * 6]
+    code = functions.lanes_train_f64(*ints, ctypes.c_int64(points), pointer)
     assert code in (1, 2)
 
 

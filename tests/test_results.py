@@ -28,7 +28,7 @@ from sumsquares.jobs.results.pack_files import (
     pack_id_of,
     weights_digest,
 )
-from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results, read_weights
+from sumsquares.jobs.results.stored import OF_TRIAL, Results, commit_pack, read_losses, read_results, read_weights
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
@@ -201,6 +201,22 @@ def test_what_is_committed_is_what_is_read(tmp_path: Path) -> None:
     tensors, ids = read_weights(store, other)
     assert ids == [row["trial_id"] for row in rows_of(range(5, 8))]
     assert np.array_equal(tensors["2.weight"], tensors_of(3, seed=1)["2.weight"])
+
+
+def test_loss_curves_are_read_beside_the_weights_and_never_among_them(tmp_path: Path) -> None:
+    """They are rounded to float32, where they may be infinite; a pack of an earlier version has none."""
+    store, rows = Store(str(tmp_path)), rows_of(range(3))
+    ids = [row["trial_id"] for row in rows]
+    losses = np.array([[0.1, 0.01], [1e300, np.inf], [np.nan, 1e-300]])
+    commit_pack(store, pack_id_of(ids), rows, tensors_of(3), losses)
+    tensors, _ = read_weights(store, pack_id_of(ids))
+    assert tensors.keys() == tensors_of(3).keys()
+    found = read_losses(store, pack_id_of(ids))
+    assert found is not None
+    assert found[0].dtype == np.float32
+    np.testing.assert_array_equal(found[0], np.float32([[0.1, 0.01], [np.inf, np.inf], [np.nan, 0]]))
+    assert found[1] == ids
+    assert read_losses(store, commit(store, rows_of(range(3, 5)), tensors_of(2))) is None
 
 
 def exchange(store: Store, one: str, other: str) -> None:

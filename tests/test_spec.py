@@ -68,14 +68,15 @@ def test_omitted_values_have_the_documented_defaults() -> None:
     assert axes_of(TINY + '[[grid]]\ndataset = "sums"\n') == {
         "dataset": ["sums"], "hidden": [()], "activation": ["relu"], "optimizer": ["adam"], "lr": [0.001],
         "schedule": ["constant"], "weight_decay": [0.0], "batch_size": [100], "epochs": [500],
-        "init": ["glorot_uniform"], "normalize": ["unit"], "dtype": ["float32"], "shuffle_seed": [0], "seeds": 1,
+        "init": ["glorot_uniform"], "normalize": ["unit"], "dtype": ["float32"], "shuffle_seed": [0],
+        "readout": ["trained"], "seeds": 1,
     }  # fmt: skip
 
 
 OTHER = {
     "hidden": "[[8]]", "activation": '"tanh"', "optimizer": '"sgd"', "lr": "0.5", "schedule": '"cosine"',
     "weight_decay": "0.1", "batch_size": "7", "epochs": "3", "init": '"pytorch"', "normalize": '"zscore"',
-    "dtype": '"float64"', "shuffle_seed": "9",
+    "dtype": '"float64"', "shuffle_seed": "9", "readout": '"solved"',
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.initialize import initial_state
+from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.sequential import sequential
@@ -76,11 +78,15 @@ def models(count, lr=0.01, weight_decay=0.0):
 
 
 def some(models, chosen):
-    return PerModel(*([values[i] for i in chosen] for values in vars(models).values()))
+    kept = {name: [values[i] for i in chosen] for name, values in vars(models).items() if name != "input_range"}
+    return replace(models, **kept)
 
 
 def train_alone(program, models, index, x_NI, y_N):
-    """Trains the plain reference: one network, autograd, torch.optim, and a loop over the same batches."""
+    """Trains the plain reference: one network, autograd, torch.optim, and a loop over the same batches.
+
+    Returns the trained tensors, and the mean squared error of each epoch.
+    """
     first = initial_state(program, models, 0).parameters[index : index + 1]
     network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
     optimizer = TORCH_OPTIMIZERS[program.optimizer](
@@ -89,21 +95,28 @@ def train_alone(program, models, index, x_NI, y_N):
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda t: (1 + math.cos(math.pi * t / program.steps)) / 2 if program.schedule == "cosine" else 1.0
     )
+    squares = np.zeros(program.epochs)
     for epoch in range(program.epochs):
         for x, y in batches(in_memory(x_NI, y_N), program.batch_size, program.shuffle_seed, epoch):
             optimizer.zero_grad()
-            torch.nn.functional.mse_loss(network(torch.tensor(x)).squeeze(1), torch.tensor(y)).backward()
+            loss = torch.nn.functional.mse_loss(network(torch.tensor(x)).squeeze(1), torch.tensor(y))
+            loss.backward()
             optimizer.step()
             schedule.step()
-    return {name: t.detach().numpy() for name, t in network.state_dict().items()}
+            squares[epoch] += loss.item() * len(y)
+    return {name: t.detach().numpy() for name, t in network.state_dict().items()}, squares / program.rows
 
 
 def assert_equals_reference(program, models, rtol, atol):
     x_NI, y_N = rows_of(program)
-    trained = state_dicts(program, torch_engine.train(program, models, in_memory(x_NI, y_N)).parameters)
+    state = torch_engine.train(program, models, in_memory(x_NI, y_N))
+    trained = state_dicts(program, state.parameters)
     for index in range(len(models.seeds)):
-        for name, expected in train_alone(program, models, index, x_NI, y_N).items():
+        tensors, losses = train_alone(program, models, index, x_NI, y_N)
+        for name, expected in tensors.items():
             np.testing.assert_allclose(trained[name][index], expected, rtol=rtol, atol=atol, err_msg=name)
+        kept = losses[curve_epochs(program.epochs) - 1]
+        np.testing.assert_allclose(state.losses[index], kept, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -142,6 +155,7 @@ def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs
     whole = torch_engine.train(shape, everyone, rows)
     part = torch_engine.train(shape, some(everyone, chosen), rows)
     np.testing.assert_array_equal(part.parameters, whole.parameters[chosen])
+    np.testing.assert_array_equal(part.losses, whole.losses[chosen])
 
 
 def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch):
@@ -155,6 +169,7 @@ def test_training_resumes_from_any_saved_state_with_the_same_bits(monkeypatch):
     for state in saved:
         again = torch_engine.train(shape, everyone, rows, state=state)
         np.testing.assert_array_equal(again.parameters, last.parameters)
+        np.testing.assert_array_equal(again.losses, last.losses)
 
 
 def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other():
@@ -167,6 +182,8 @@ def test_a_diverging_model_counts_its_finite_steps_and_affects_no_other():
     assert 0 < trained.finite_steps[1] < shape.steps
     assert list(trained.finite_steps[[0, 2]]) == [shape.steps] * 2
     np.testing.assert_array_equal(trained.parameters[[0, 2]], calm.parameters)
+    np.testing.assert_array_equal(trained.losses[[0, 2]], calm.losses)
+    assert not np.isfinite(trained.losses[1, -1])
 
 
 def test_denormals_are_flushed_only_in_training():
@@ -183,6 +200,7 @@ def test_a_gpu_trains_the_same_models_as_a_cpu(optimizer, activation):
     """They agree to 1e-7 in float64, with every activation and every optimizer."""
     shape = program(optimizer=optimizer, activation=activation, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))
-    on_cpu = torch_engine.train(shape, models(5), rows).parameters
-    on_gpu = torch_engine.train(shape, models(5), rows, device="cuda").parameters
-    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-7, atol=1e-9)
+    on_cpu = torch_engine.train(shape, models(5), rows)
+    on_gpu = torch_engine.train(shape, models(5), rows, device="cuda")
+    np.testing.assert_allclose(on_gpu.parameters, on_cpu.parameters, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(on_gpu.losses, on_cpu.losses, rtol=1e-7, atol=1e-9)

@@ -70,7 +70,7 @@ def spec_state():
     """A state of one model."""
     import numpy as np
 
-    return State(3, np.zeros((1, 4)), (np.zeros((1, 4)),), np.array([3]))
+    return State(3, np.zeros((1, 4)), (np.zeros((1, 4)),), np.array([3]), np.zeros((1, 2)))
 
 
 def files(store):

@@ -16,11 +16,11 @@ from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
     Address,
-    AllVariants,
     GpuWorkers,
     MaxTrials,
     Output,
     Patience,
+    ResultOptions,
     Run,
     Spec,
     StoreRoot,
@@ -71,14 +71,14 @@ def run(
     patience: Patience,
     address: Address,
     max_trials: MaxTrials,
-    all_variants: AllVariants,
+    results: ResultOptions,
     output: Output,
 ) -> None:
-    """Plan, generate, train what is missing, summarise. Prints the findings, then the result tables."""
+    """Plan, generate, train what is missing, summarise. Prints the answer, then the result tables."""
     from sumsquares.jobs.commands import run as commands
 
     placement = workers.options(patience).placement(address)
-    raise typer.Exit(commands.run(spec, max_trials, placement, output.shared(store), all_variants))
+    raise typer.Exit(commands.run(spec, max_trials, placement, output.shared(store), results.shown()))
 
 
 @app.command()
@@ -131,11 +131,11 @@ def train(
 
 @app.command()
 @flat
-def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, all_variants: AllVariants, output: Output) -> None:
-    """Aggregate the trained trials. Prints the findings, then the result tables."""
+def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, results: ResultOptions, output: Output) -> None:
+    """Aggregate the trained trials. Prints the answer, then the result tables."""
     from sumsquares.jobs.commands import run as commands
 
-    raise typer.Exit(commands.summarize(spec, max_trials, output.shared(store), all_variants))
+    raise typer.Exit(commands.summarize(spec, max_trials, output.shared(store), results.shown()))
 
 
 @app.command(cls=TakesNumbers)

@@ -19,6 +19,7 @@ from sumsquares.jobs.cli.parameters import Default
 from sumsquares.jobs.stages.placement import MOST_WORKERS, PlacementOptions
 
 if TYPE_CHECKING:
+    from sumsquares.jobs.commands.printing import Shown
     from sumsquares.jobs.commands.shared import Shared
 
 LONGEST = 31_536_000
@@ -122,6 +123,11 @@ AllVariants = Annotated[
     typer.Option("--all-variants", help="Show all variants in the tables, not only the best and the worst."),
     Default(False),
 ]
+Samples = Annotated[
+    bool,
+    typer.Option("--samples", help="Show expected and predicted numbers of each dataset's best trial."),
+    Default(False),
+]
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,20 @@ class Output:
     def shared(self, store: str) -> Shared:
         """These options and the store, for the function that does the command's work."""
         return shared(store, self.json, self.quiet, self.debug)
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """Which results are printed after the answer."""
+
+    all_variants: AllVariants
+    samples: Samples
+
+    def shown(self) -> Shown:
+        """These options, for the function that prints."""
+        from sumsquares.jobs.commands.printing import Shown
+
+        return Shown(self.all_variants, self.samples)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -18,12 +19,25 @@ WIDTH = 100
 """Width of the output in columns if neither a terminal nor COLUMNS defines it."""
 
 
-def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: Shared, all_variants: bool) -> int:
+@dataclass(frozen=True)
+class Shown:
+    """Which results are printed after the answer."""
+
+    all_variants: bool = False
+    """Every variant, and not only the best and the worst."""
+    samples: bool = False
+    """Expected and predicted numbers of each dataset's best trial."""
+
+
+DEFAULT = Shown()
+
+
+def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: Shared, shown: Shown) -> int:
     """Prints a run's results to stdout and what is missing to stderr; returns the exit code."""
     if shared.json:
         sys.stdout.write(outcome.summary_json.decode())
     else:
-        _print_tables(outcome, all_variants, f"{runtime.store.root}/{run_folder(spec.name)}")
+        _print_tables(outcome, shown, f"{runtime.store.root}/{run_folder(spec.name)}")
     counts = outcome.summary.counts
     if counts.ok < counts.total:
         lost = f"{counted(counts.diverged, 'trial')} diverged, {counts.missing:,} missing, of {counts.total:,}"
@@ -31,11 +45,11 @@ def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: 
     return outcome.exit_code
 
 
-def _print_tables(outcome: RunOutcome, all_variants: bool, folder: str) -> None:
+def _print_tables(outcome: RunOutcome, shown: Shown, folder: str) -> None:
     from sumsquares.jobs.show.tables import result_tables
 
     console = _console()
-    for table in result_tables(outcome.summary, console.width, all_variants):
+    for table in result_tables(outcome.summary, console.width, shown.all_variants, shown.samples):
         console.print(table)
     if outcome.is_published:
         # Paths are neither wrapped nor coloured, so that they can be copied.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.printing import print_outcome
+from sumsquares.jobs.commands.printing import DEFAULT, Shown, print_outcome
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
@@ -26,12 +26,12 @@ from sumsquares.jobs.stages.run_files import begin_run
 from sumsquares.jobs.storage.store import StorageError, Store
 
 
-def run(path: Path, max_trials: int, placement: Placement, shared: Shared, all_variants: bool = False) -> int:
+def run(path: Path, max_trials: int, placement: Placement, shared: Shared, shown: Shown = DEFAULT) -> int:
     """Runs a spec from plan to summary, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, placement)
     with runtime:
         outcome = run_spec(spec, runtime)
-    return print_outcome(outcome, spec, runtime, shared, all_variants)
+    return print_outcome(outcome, spec, runtime, shared, shown)
 
 
 def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
@@ -70,7 +70,7 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
     return code_of(failures, is_complete=not left)
 
 
-def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = False) -> int:
+def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAULT) -> int:
     """Aggregates the trained trials, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, IN_PROCESS)
     stored = read_trials(runtime.store)
@@ -85,7 +85,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, all_variants: bool = 
         check_run(runtime.store, spec.name)
         warn_of_changes(spec, runtime)
     outcome = summarize_run(spec, runtime, lambda _: stored, writes=writes)
-    return print_outcome(outcome, spec, runtime, shared, all_variants)
+    return print_outcome(outcome, spec, runtime, shared, shown)
 
 
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.lanes.library import Library, Steps, Trained, load
+from sumsquares.jobs.engines.losses import points
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows, step_blocks
-from sumsquares.jobs.engines.state import PerModel, State
+from sumsquares.jobs.engines.state import PerModel, State, losses_so_far
 
 CALL_FLOPS = 2e10
 """Operations of one call of the kernel, roughly: 0.1 to 0.2 s, without handling signals or showing progress."""
@@ -83,11 +84,16 @@ def train(
     lr_M, decay_M = np.array(models.lr, np.float64), np.array(models.weight_decay, np.float64)
 
     # The kernel changes these in place; the caller's state stays as it was.
-    trained = Trained(state.parameters.copy(), tuple(map(np.copy, state.optimizer_state)), state.finite_steps.copy())
+    trained = Trained(
+        state.parameters.copy(),
+        tuple(map(np.copy, state.optimizer_state)),
+        state.finite_steps.copy(),
+        losses_so_far(program, state),
+    )
 
     def snapshot() -> State:
         copies = tuple(map(np.copy, trained.optimizer_state))
-        return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy())
+        return State(step, trained.parameters_MP.copy(), copies, trained.finite_M.copy(), trained.losses_ME.copy())
 
     # A call ends after some 0.2 s, so that signals are handled. Progress is shown after a round of calls.
     flops = _step_flops(program)
@@ -119,6 +125,8 @@ def _rounds(program: Program, rows: Rows, begin: int, most: int) -> Iterator[Ste
                 ends - start,
                 lr_factors(program.schedule, step, until, program.steps),
                 np.ascontiguousarray(bias_corrections(step, until)),
+                points(step, until, program.epochs, program.steps_per_epoch),
+                program.rows,
             )
             step = until
 

@@ -71,6 +71,11 @@ class Network:
                 h = buffers.a[index]
         return buffers.z[-1].squeeze(2)
 
+    def hidden(self, x_NI: Tensor) -> list[Tensor]:
+        """Returns the activations [M, N, U] of each hidden layer; the next pass of N rows overwrites them."""
+        self.forward(x_NI)
+        return self._buffers_for(len(x_NI)).a[:-1]
+
     def backward(self, x_NI: Tensor, d_MN: Tensor) -> None:
         """Writes the gradient [M, P], given the loss's derivative with respect to the last predictions."""
         buffers = self._buffers_for(len(x_NI))

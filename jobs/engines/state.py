@@ -1,6 +1,6 @@
 """What differs between the models of a pack, and the state that training resumes from. Plain arrays, no torch.
 
-Suffixes: M models, P parameters of one model.
+Suffixes: M models, P parameters of one model, E points of a loss curve.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.program import Program
 
 
@@ -21,10 +22,12 @@ class PerModel:
     seeds: Sequence[int]
     """Seeds of the initial weights."""
     init: Sequence[str]
-    """glorot_uniform, he_uniform or pytorch."""
+    """Kinds of initial weights: glorot_uniform, he_uniform, pytorch or spread_knots."""
     lr: Sequence[float]
     """Learning rates of the first step."""
     weight_decay: Sequence[float]
+    input_range: Sequence[tuple[float, float]] = ()
+    """Smallest and largest normalised value of each input column, the same for all models; () is -1 to 1 for each."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,22 @@ class State:
     """The optimizer's arrays, each [M, P], such as velocity or moments."""
     finite_steps: NDArray[np.int64]
     """[M]: steps with a finite loss. If they are fewer than `step`, the model diverged after that many."""
+    losses: NDArray[np.float64]
+    """[M, E]: mean squared error, in normalised units, over the rows of each epoch of `losses.curve_epochs`, as the
+    optimizer saw them. The epoch under way has the part of its steps so far, later ones 0, and unknown ones NaN."""
+
+
+def losses_so_far(program: Program, state: State) -> NDArray[np.float64]:
+    """Returns a copy of the state's loss curves, to continue.
+
+    Where it has none, as in a checkpoint of an earlier version, or those of another number of epochs, the epochs that
+    have begun are unknown.
+    """
+    epochs_E = curve_epochs(program.epochs)
+    if state.losses.shape[1] == len(epochs_E):
+        return state.losses.copy()
+    begun = -(-state.step // program.steps_per_epoch)
+    return np.tile(np.where(epochs_E <= begun, np.nan, 0.0), (len(state.parameters), 1))
 
 
 def state_dicts(program: Program, flat_MP: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:

@@ -2,7 +2,7 @@
 
 Arrays in, arrays out: it knows no files, no Ray and no datasets.
 
-Suffixes: M models, N rows, I inputs, P parameters of one model; _1 is an axis of length one.
+Suffixes: M models, N rows, I inputs, P parameters of one model, E points of a loss curve; _1 is an axis of length one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sumsquares.jobs.engines.initialize import initial_state
+from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.network import Network
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS, decay
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows, batches
-from sumsquares.jobs.engines.state import PerModel, State
+from sumsquares.jobs.engines.state import PerModel, State, losses_so_far
 
 REPORT_STEPS = 100
 """Steps between two calls of `on_progress`: about 0.1 s for a cache-sized pack of small networks."""
@@ -76,6 +77,9 @@ def train(
     network = Network(program, torch.tensor(state.parameters, device=device))
     optimizer_state = [torch.tensor(array, device=device) for array in state.optimizer_state]
     finite_M = torch.tensor(state.finite_steps, device=device)
+    losses_ME = torch.tensor(losses_so_far(program, state), device=device)
+    points = {int(epoch) - 1: point for point, epoch in enumerate(curve_epochs(program.epochs))}
+    rows_of_epoch = torch.tensor(float(program.rows), dtype=torch.float64, device=device)
 
     # The learning rate stays in float64 until it is multiplied by the schedule's factor: one rounding in all.
     first_lr_M1 = torch.tensor(models.lr, dtype=torch.float64, device=device)[:, None]
@@ -85,7 +89,7 @@ def train(
     p, g, scratch = network.parameters_MP, network.gradient_MP, torch.empty_like(network.parameters_MP)
 
     def snapshot() -> State:
-        return State(step, _copy(p), tuple(map(_copy, optimizer_state)), _copy(finite_M))
+        return State(step, _copy(p), tuple(map(_copy, optimizer_state)), _copy(finite_M), _copy(losses_ME))
 
     with torch.inference_mode(), denormals_flushed():
         # Continue in the middle of an epoch: its first `skip` batches were already seen.
@@ -101,7 +105,10 @@ def train(
             for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):
                 x_NI, y_N = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
                 error_MN = network.forward(x_NI).sub_(y_N)
-                finite_M += torch.isfinite(error_MN.square().sum(1))
+                squares_M = error_MN.square().sum(1)
+                finite_M += torch.isfinite(squares_M)
+                if epoch in points:
+                    losses_ME[:, points[epoch]].addcdiv_(squares_M, rows_of_epoch)
 
                 # The derivative of the mean squared error with respect to the predictions is 2 error / N.
                 network.backward(x_NI, error_MN.mul_(2 / len(y_N)))

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.jobs.results.scale import RESOLUTION, log_rmse
 from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 NIGHTS = 5
@@ -45,11 +46,6 @@ TRIMMED = 2.0
 """Factor of the p-value over nights. Nights that were called worse or better are left out of the history, which trims
 the tails of its spread: 1,000 unchanged nights of one variant gave 164 false alarms at alpha = 0.05 without the factor,
 46 with it."""
-DIVERGED = 1e30
-"""RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
-RESOLUTION = 0.1
-"""Added to each RMSE as a hypotenuse. A model whose RMSE is below it answers with the right integer (an error of 0.5 is
-five of them), so models below it don't differ."""
 SMALL = 10 * RESOLUTION
 """RMSE from which on the resolution changes an RMSE by half a percent at most."""
 
@@ -236,8 +232,3 @@ def _moments(values_T: Floats, variant_T: NDArray[np.intp], variants: int) -> tu
         squares_T = (values_T - mean_V[variant_T]) ** 2
         std_V = np.sqrt(np.bincount(variant_T, squares_T, minlength=variants) / (n_V - 1))
     return n_V, mean_V, std_V
-
-
-def log_rmse(rmse_T: Floats) -> Floats:
-    """Returns the compared quantity: the natural logarithm of the RMSE, of DIVERGED for a trial that diverged."""
-    return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), DIVERGED))

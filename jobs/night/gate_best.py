@@ -46,7 +46,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.night.gate import DIVERGED, SMALL, TRIMMED, Floats, NightNoise, Policy, Scores, log_rmse, t_test
+from sumsquares.jobs.night.gate import SMALL, TRIMMED, Floats, NightNoise, Policy, Scores, t_test
+from sumsquares.jobs.results.scale import DIVERGED, log_rmse
 from sumsquares.jobs.results.student_t import holm, student_t975
 
 SEEDS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sumsquares.jobs.results.stored import read_weights
-from sumsquares.jobs.spec.program import program_of
+from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def load_model(store: Store, pack_id: str, trial: Trial) -> nn.Sequential:
-    """The trial's network, normalised inputs [N, I] to normalised outputs [N, 1].
+    """The trial's network, normalised inputs [N, I] to normalised outputs [N, 1]; in float64 if its readout is solved.
 
     Raises:
         DamagedResult: the pack's files are not those that were written.
@@ -25,4 +25,4 @@ def load_model(store: Store, pack_id: str, trial: Trial) -> nn.Sequential:
 
     tensors, ids = read_weights(store, pack_id)
     place = ids.index(trial.id)
-    return sequential(program_of(trial.variant), {name: stacked[place] for name, stacked in tensors.items()})
+    return sequential(predicting_program(trial.variant), {name: stacked[place] for name, stacked in tensors.items()})

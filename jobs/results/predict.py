@@ -8,7 +8,7 @@ Suffixes: M models, N rows, I inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.stored import read_weights
-from sumsquares.jobs.spec.program import program_of
+from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
@@ -36,9 +36,9 @@ def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: Integers) -> Fl
         FileNotFoundError: there is no such pack.
 
     """
-    predict, scale = _predictor(store, pack_id, [trial])
+    predict, scale, dtype = _predictor(store, pack_id, [trial])
     with np.errstate(over="ignore", invalid="ignore"):  # far beyond what was learnt an answer may not be finite
-        return scale.restore(predict(scale.inputs(inputs_NI, trial.variant.dtype))[0])
+        return scale.restore(predict(scale.inputs(inputs_NI, dtype))[0])
 
 
 def errors_on(
@@ -53,21 +53,33 @@ def errors_on(
 
     `chosen_N` is that of `measure`. Raises as `answers` does.
     """
-    predict, scale = _predictor(store, pack_id, trials)
-    dtype = trials[0].variant.dtype
-    rows = ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in blocks(dataset, split))
-    return measure(predict, rows, scale.restore, chosen_N)
+    return errors_over(store, pack_id, trials, blocks(dataset, split), chosen_N)
+
+
+def errors_over(
+    store: Store,
+    pack_id: str,
+    trials: Sequence[Trial],
+    rows: Iterable[tuple[Integers, NDArray[np.int64]]],
+    chosen_N: NDArray[np.bool_] | None = None,
+) -> Errors:
+    """Errors [M] of several trials of one pack on any rows: blocks of raw inputs [N, I] with their targets [N].
+
+    `chosen_N` is that of `measure`. Raises as `answers` does.
+    """
+    predict, scale, dtype = _predictor(store, pack_id, trials)
+    return measure(predict, ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in rows), scale.restore, chosen_N)
 
 
 def _predictor(
     store: Store, pack_id: str, trials: Sequence[Trial]
-) -> tuple[Callable[[NDArray[np.floating]], Floats], Normalization]:
-    """From normalised inputs to the normalised predictions [M, N] of trials of one pack, and their normalisation."""
+) -> tuple[Callable[[NDArray[np.floating]], Floats], Normalization, str]:
+    """From normalised inputs to normalised predictions [M, N] of trials of one pack, their scale, the inputs' dtype."""
     variant = trials[0].variant  # what it says of the program and the scale is the same for the whole pack
-    program = program_of(variant)
+    program = predicting_program(variant)
     tensors, ids = read_weights(store, pack_id)
     place_of = {trial_id: place for place, trial_id in enumerate(ids)}
     places = [place_of[trial.id] for trial in trials]
     chosen = {name: stacked[places] for name, stacked in tensors.items()}
     predict = engine(choose("auto", "cpu")).predictor(program, flat_parameters(program, chosen))
-    return predict, normalization(variant.dataset, variant.normalize)
+    return predict, normalization(variant.dataset, variant.normalize), program.dtype

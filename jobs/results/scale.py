@@ -1,17 +1,30 @@
-"""The scale of a dataset's target: an RMSE far above it counts as diverged, whatever the stored row says."""
+"""Scales of RMSEs: from which one on a trial counts as diverged, whatever its row says, and how two are compared."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sumsquares.datasets.facts import largest_target
 from sumsquares.datasets.spec import DatasetSpec
 
 DIVERGED_FACTOR = 10
 """A trial counts as diverged if its RMSE exceeds this many times the largest absolute target of the test rows."""
+DIVERGED = 1e30
+"""RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
+RESOLUTION = 0.1
+"""Added to each RMSE as a hypotenuse. A model whose RMSE is below it answers with the right integer (an error of 0.5 is
+five of them), so models below it don't differ."""
 
 
 @lru_cache(maxsize=1024)
 def diverged_from(dataset: DatasetSpec) -> float:
     """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
     return float(DIVERGED_FACTOR * largest_target(dataset))
+
+
+def log_rmse(rmse_T: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the compared quantity: the natural logarithm of the RMSE, of DIVERGED for a trial that diverged."""
+    return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), DIVERGED))

@@ -1,6 +1,6 @@
 """Results: commits a pack to a store, and reads all packs back, with what is wrong with them.
 
-    trials/<pack id>.safetensors   the trained weights of all trials of the pack, stacked; written first
+    trials/<pack id>.safetensors   the trained weights and loss curves of all trials of the pack, stacked; written first
     trials/<pack id>.parquet       one row per trial, and the weights' SHA-256; written last: it commits the pack
 
 The file formats are those of pack_files.py. Nothing is trained, aggregated or deleted here: a pack that is reported as
@@ -32,21 +32,20 @@ from sumsquares.jobs.results.pack_files import (
     weights_bytes,
     weights_digest,
 )
-from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
+from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES, OF_ANSWERS
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile, readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
 
 _PACK = pa.field("pack", pa.string())
-_NUMBERS = (
-    "status",
-    *METRIC_NAMES,
-    "steps",
-)  # what two results of one trial must agree on, EVIDENCE where both have it
-OF_TRIAL = ("trial_id", "seed", *_NUMBERS, "train_seconds", "engine", "device")
+_NUMBERS = ("status", *OF_ANSWERS, "steps")
+"""What two results of one trial must agree on, EVIDENCE where both have it."""
+OF_TRIAL = ("trial_id", "seed", "status", *METRIC_NAMES, "steps", "train_seconds", "engine", "device")
 """The columns that don't follow from a trial's variant: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
+LOSSES = "losses"
+"""The tensor beside the weights that has the loss curves: float32 [M, E], at the epochs of `losses.curve_epochs`."""
 MOST = 64 << 20
 """Maximum bytes of a pack's rows: ten times those of 4,096 trials, the largest pack."""
 _ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError, pa.ArrowException)
@@ -76,19 +75,44 @@ class Results:
 
 
 def commit_pack(
-    store: Store, pack_id: str, rows: Sequence[Mapping[str, Any]], tensors: Mapping[str, NDArray[Any]]
+    store: Store,
+    pack_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    tensors: Mapping[str, NDArray[Any]],
+    losses_ME: NDArray[np.float64] | None = None,
 ) -> None:
-    """Writes a pack's weights, then its rows: once this returns, its trials count as trained."""
-    weights = encode_weights(tensors, [row["trial_id"] for row in rows])
+    """Writes a pack's weights and loss curves, then its rows: once this returns, its trials count as trained."""
+    curves = {} if losses_ME is None else {LOSSES: _in_float32(losses_ME)}
+    weights = encode_weights({**tensors, **curves}, [row["trial_id"] for row in rows])
     files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(rows, weights)}
     store.put_all(files)
 
 
+def _in_float32(losses_ME: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # that of a model which soon diverges
+        return losses_ME.astype(np.float32)
+
+
 def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Returns a committed pack's tensors and trial ids, as decode_weights does.
+    """Returns the weights of a committed pack and its trial ids, as decode_weights does.
 
     Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
     """
+    tensors, trial_ids = _read_tensors(store, pack_id)
+    return {name: tensor for name, tensor in tensors.items() if name != LOSSES}, trial_ids
+
+
+def read_losses(store: Store, pack_id: str) -> tuple[NDArray[np.float32], list[str]] | None:
+    """Returns the loss curves [M, E] of a committed pack and its trial ids; None if an earlier version trained it.
+
+    Raises DamagedResult as `read_weights` does.
+    """
+    tensors, trial_ids = _read_tensors(store, pack_id)
+    return (tensors[LOSSES], trial_ids) if LOSSES in tensors else None
+
+
+def _read_tensors(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Returns all tensors of a committed pack and its trial ids."""
     path, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
     repair = typed(store, "verify", "--repair")
     rows = decode_pack(store.get(path, MOST), path, ["trial_id"])

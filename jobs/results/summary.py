@@ -8,7 +8,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,18 @@ _TABLE = pa.schema(
         SCHEMA.field("train_seconds"),
     ]
 )
+_EXPLANATION = pa.schema(
+    {
+        "floor": pa.float64(),  # the smallest RMSE that the architecture can reach on the test rows
+        "floor_range": pa.float64(),  # and on all numbers of the range
+        "floor_kind": pa.string(),
+        "exact_everywhere": pa.float64(),  # the best trial's share of right answers on every number of the range
+        "cause": pa.string(),
+        "causes": pa.string(),
+        "remedy": pa.string(),
+    }
+)
+"""Columns that explained.py fills; null until then."""
 _OWN = pa.schema([field for field in _TABLE if field.name in SCHEMA.names and field.name != "train_seconds"])
 _OF_BEST = tuple(name for name in OF_TRIAL if name != "status")
 
@@ -102,6 +114,12 @@ class Summary:
     """Trials by the engine that trained them."""
     devices: dict[str, int]
     """Trials by the device that trained them."""
+    causes: Mapping[str, tuple[Cause, ...]] = field(default_factory=dict)
+    """By variant id, why it ends where it does: the cause whose remedy gains most first; empty until explained."""
+    importance: Mapping[str, Importance] = field(default_factory=dict)
+    """By dataset, how much each axis of the grid matters; empty until explained."""
+    below_floor: tuple[str, ...] = ()
+    """Ids of trials whose RMSE is below the floor of their architecture: an error in this program."""
 
     @property
     def mixed(self) -> bool:
@@ -229,7 +247,10 @@ def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
         "train_seconds": np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=count),
         **{name: own[name] for name in _OWN.names},
     }
-    return pa.table(columns).select(_TABLE.names).cast(_TABLE)
+    results = pa.table(columns).select(_TABLE.names).cast(_TABLE)
+    for column in _EXPLANATION:
+        results = results.append_column(column, pa.nulls(count, column.type))
+    return results
 
 
 def _statistics(rows: pa.Table, variant_R: Indices, count: int) -> dict[str, Reals]:

@@ -49,7 +49,9 @@ class Column(NamedTuple):
         return max(len(line) for text in (self.header, *self.cells) for line in text.split("\n"))
 
 
-def result_tables(summary: Summary, width: int, all_variants: bool = False) -> Iterator[Table | Text]:
+def result_tables(
+    summary: Summary, width: int, all_variants: bool = False, with_samples: bool = False
+) -> Iterator[Table | Text]:
     """Yields the findings; then for each dataset its variants, best first, and samples of the best."""
     rows = best_first(summary.table.to_pylist())
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
@@ -62,7 +64,7 @@ def result_tables(summary: Summary, width: int, all_variants: bool = False) -> I
     for name, about in summary.datasets.items():
         yield from _variants(name, about, of_dataset[name], width, all_variants)
         best = summary.best[name]
-        if best is not None:
+        if best is not None and with_samples:
             seed = best["trial"]["seed"]
             yield Text(f"{name}: the best variant is {best_words(best)}; its best trial, seed {seed}:", style="bold")
             for sample in best["samples"][:ROWS]:

@@ -26,8 +26,9 @@ T = TypeVar("T")
 Activation = Literal["identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine"]
-Init = Literal["glorot_uniform", "he_uniform", "pytorch"]
+Init = Literal["glorot_uniform", "he_uniform", "pytorch", "spread_knots"]
 Normalize = Literal["question", "unit", "symmetric", "zscore"]
+Readout = Literal["trained", "solved"]
 Dtype = Literal["float32", "float64"]
 Engine = Literal["auto", "torch", "lanes"]
 
@@ -102,6 +103,8 @@ class Hyperparameters:
     """Type of weights, activations and optimizer state."""
     shuffle_seed: Seed = 0
     """Seed of the order of the rows, from 0 to 2**63-1."""
+    readout: Readout = "trained"
+    """The output layer's weights are those of the training, or solved after it by least squares on the training rows."""
 
     @property
     def in_digests(self) -> tuple[str, ...]:

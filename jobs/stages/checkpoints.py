@@ -34,6 +34,7 @@ def checkpoint_path(pack_id: str) -> str:
 def save_checkpoint(store: Store, pack_id: str, trial_ids: Sequence[str], engine: str, state: State) -> None:
     """Writes a checkpoint, replacing an earlier one."""
     tensors = {"parameters": state.parameters, "finite_steps": state.finite_steps, "step": np.array([state.step])}
+    tensors["losses"] = state.losses
     tensors |= {f"slot{index}": slot for index, slot in enumerate(state.optimizer_state)}
     data = bytes(safetensors.numpy.save(tensors, {"trial_ids": json.dumps(list(trial_ids)), "engine": engine}))
     store.put(checkpoint_path(pack_id), hashlib.sha256(data).digest() + data)
@@ -47,8 +48,11 @@ def load_checkpoint(store: Store, pack_id: str, engine: str) -> State | None:
         return None
     try:
         tensors = safetensors.numpy.load(data)
-        optimizer_state = tuple(tensors[f"slot{index}"] for index in range(len(tensors) - 3))
-        return State(int(tensors["step"][0]), tensors["parameters"], optimizer_state, tensors["finite_steps"])
+        parameters, finite_steps = tensors["parameters"], tensors["finite_steps"]
+        losses = tensors.get("losses", np.zeros((len(parameters), 0)))  # an earlier version kept none
+        slots = sum(name.startswith("slot") for name in tensors)
+        optimizer_state = tuple(tensors[f"slot{index}"] for index in range(slots))
+        return State(int(tensors["step"][0]), parameters, optimizer_state, finite_steps, losses)
     except (*_ODD, safetensors.SafetensorError) as error:
         log.warning("%s is damaged, it is not a checkpoint (%s): the pack is trained anew", path, type(error).__name__)
         return None

@@ -32,7 +32,7 @@ LANES_HERTZ = 2.7e9
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials with the same program, dataset and normalisation."""
+    """Trials with the same program, dataset, normalisation and readout."""
 
     trials: tuple[Trial, ...]
     engine: str = "torch"
@@ -120,7 +120,7 @@ def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torc
         same = of_variant.get(trial.variant.digest)
         if same is None:
             variant = trial.variant
-            shape = (variant.dataset_digest, variant.normalize, program_of(variant))
+            shape = (variant.dataset_digest, variant.normalize, variant.readout, program_of(variant))
             same = of_variant[variant.digest] = shapes.setdefault(shape, [])
         same.append(trial)
     packs = [pack for same in shapes.values() for pack in _cut(same, device, engine)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,26 +45,6 @@ class DatasetReader:
         self._held: OrderedDict[tuple[str, Split, int], RawShard] = OrderedDict()
         self._bytes = 0
         self._few = Few(log)
-
-    def training_rows(self, dataset: DatasetSpec, scale: Normalization, dtype: str) -> Rows:
-        """Returns the train split, normalised, one chunk at a time."""
-
-        def chunk(index: int) -> Chunk:
-            inputs_NI, target_N = self.shard(dataset, "train", index)
-            return scale.inputs(inputs_NI, dtype), scale.target(target_N, dtype)
-
-        return Rows(dataset.rows, chunk)
-
-    def evaluation_rows(
-        self, dataset: DatasetSpec, split: Split, scale: Normalization, dtype: str
-    ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
-        """Yields normalised inputs and raw targets of a split in order; of train only the first rows."""
-        rows = dataset.rows_in(split)
-        if split == "train":
-            rows = min(rows, TRAIN_EVALUATION_ROWS)
-        for index in range(-(-rows // SHARD_ROWS)):
-            inputs_NI, target_N = self.shard(dataset, split, index)
-            yield scale.inputs(inputs_NI, dtype), target_N
 
     def unseen(self, dataset: DatasetSpec) -> NDArray[np.bool_]:
         """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
@@ -107,6 +88,37 @@ class DatasetReader:
             table = decode_shard(data, dataset, entry)
         *inputs, target = (column.to_numpy() for column in table.columns)
         return np.column_stack(inputs), target
+
+
+@dataclass(frozen=True)
+class NormalizedRows:
+    """The rows of one dataset, in the normalisation of a pack."""
+
+    reader: DatasetReader
+    dataset: DatasetSpec
+    scale: Normalization
+
+    def training_rows(self, dtype: str) -> Rows:
+        """Returns the train split, normalised, one chunk at a time."""
+
+        def chunk(index: int) -> Chunk:
+            inputs_NI, target_N = self.reader.shard(self.dataset, "train", index)
+            return self.scale.inputs(inputs_NI, dtype), self.scale.target(target_N, dtype)
+
+        return Rows(self.dataset.rows, chunk)
+
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+        """Yields normalised inputs and raw targets of a split in order; of train only the first rows."""
+        rows = self.dataset.rows_in(split)
+        if split == "train":
+            rows = min(rows, TRAIN_EVALUATION_ROWS)
+        for index in range(-(-rows // SHARD_ROWS)):
+            inputs_NI, target_N = self.reader.shard(self.dataset, split, index)
+            yield self.scale.inputs(inputs_NI, dtype), target_N
+
+    def unseen(self) -> NDArray[np.bool_]:
+        """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
+        return self.reader.unseen(self.dataset)
 
 
 def _bytes(shard: RawShard) -> int:

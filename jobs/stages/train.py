@@ -9,24 +9,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sumsquares.datasets.normalize import normalization
-from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
-from sumsquares.jobs.engines.metrics import Errors, measure
-from sumsquares.jobs.engines.state import PerModel, State, state_dicts
+from sumsquares.jobs.engines.metrics import Floats
+from sumsquares.jobs.engines.state import PerModel, State
+from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.stored import commit_pack
-from sumsquares.jobs.results.trial_metrics import METRICS
+from sumsquares.jobs.results.trial_metrics import metrics_of
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
+from sumsquares.jobs.spec.variants import Variant
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.rows import DatasetReader
+from sumsquares.jobs.stages.rows import DatasetReader, NormalizedRows
 from sumsquares.jobs.storage.store import Store
 
 SAVE_SECONDS = 60.0
@@ -92,33 +94,27 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
             save_checkpoint(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
 
-    scale = normalization(variant.dataset, variant.normalize)
+    read = NormalizedRows(reader, variant.dataset, normalization(variant.dataset, variant.normalize))
     state = trains.train(
         program,
         models_of(pack),
-        reader.training_rows(variant.dataset, scale, variant.dtype),
+        read.training_rows(variant.dtype),
         device=trainer.device,
         state=load_checkpoint(store, pack.id, name),
         on_progress=on_progress,
     )
 
     # Measured here, while parameters and rows are in memory, and not when the run is summarised.
-    predict = trains.predictor(program, state.parameters, trainer.device)
-    unseen_N = reader.unseen(variant.dataset)
-    errors = {
-        split: measure(
-            predict,
-            reader.evaluation_rows(variant.dataset, split, scale, variant.dtype),
-            scale.restore,
-            unseen_N if split == "test" else None,
-        )
-        for split in SPLITS
-    }
+    trained = Models(program, state.parameters)
+    predictor = partial(trains.predictor, device=trainer.device)
+    measured = measure_models(trained, variant.readout, state.losses, read, predictor)
+    if measured.solver is not None:
+        name = f"{name}, readout by {measured.solver}"
 
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
-    rows = _rows(pack, state, errors, seconds, Trainer(name, trainer.device))
-    commit_pack(store, pack.id, rows, state_dicts(program, state.parameters))
+    rows = _rows(pack, state, metrics_of(measured.sources, len(pack.trials)), seconds, Trainer(name, trainer.device))
+    commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
     store.delete(checkpoint_path(pack.id))
     return _pack_outcome(pack, rows)
 
@@ -128,13 +124,20 @@ def models_of(pack: Pack) -> PerModel:
     return PerModel(
         seeds=[trial.seed for trial in pack.trials],
         **{name: [getattr(trial.variant, name) for trial in pack.trials] for name in _PER_MODEL},
+        input_range=[_input_range(pack.variant)] * pack.program.inputs,
     )
 
 
-def _rows(pack: Pack, state: State, errors: dict[Split, Errors], seconds: float, by: Trainer) -> list[dict[str, Any]]:
+def _input_range(variant: Variant) -> tuple[float, float]:
+    """The smallest and the largest normalised number of the training rows."""
+    scale = normalization(variant.dataset, variant.normalize)
+    low, high = scale.inputs(np.array(variant.dataset.range_of("train")), np.float64).tolist()
+    return low, high
+
+
+def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, by: Trainer) -> list[dict[str, Any]]:
     """One result row per trial, in the order of the pack."""
     steps = pack.program.steps
-    metrics = {metric.name: metric.of(errors[metric.split]) for metric in METRICS}
     finite_M = (state.finite_steps == steps) & np.isfinite(metrics["rmse"])
     return [
         {

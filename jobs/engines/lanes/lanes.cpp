@@ -1,10 +1,11 @@
 // The C interface of the lanes kernel: arrays in NumPy's layout, and all models of a pack in one call.
 //
-// The functions that train and predict validate their arguments. They return 0, INVALID or MEMORY.
+// The functions that take arrays validate their arguments. They return 0, INVALID or MEMORY.
 #include <exception>
 
 #include "layouts.h"
 #include "optimizers.h"
+#include "readout.h"
 
 #define LANES extern "C" __attribute__((visibility("default")))
 
@@ -20,16 +21,20 @@ bool fits(int64_t rows, int64_t inputs) {
 }
 
 // Consecutive optimizer steps. Step s is trained on rows ends[s - 1] to ends[s], with each model's learning rate times
-// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate).
+// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate). Its squared errors count for point[s] of
+// the loss curves, unless that is -1.
 template <class T>
 struct Steps {
   int64_t count;
   const int64_t* ends;
   const T *x, *y;
   const double *lr_factor, *first, *second;
+  const int64_t* point;
+  int64_t epoch_rows;
 
   bool valid() const {
-    if (count < 0 || count > MOST || (count && !(ends && x && y && lr_factor && first && second))) return false;
+    if (count < 0 || count > MOST || epoch_rows < 1) return false;
+    if (count && !(ends && x && y && lr_factor && first && second && point)) return false;
     for (int64_t s = 0; s < count; s++)
       if (ends[s] <= (s ? ends[s - 1] : 0) || ends[s] > MOST) return false;
     return true;
@@ -51,6 +56,16 @@ struct PerModel {
   T* optimizer_state[MOST_STATE];  // likewise, as many as the optimizer has
   const double *lr, *decay;      // [count]
   int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
+  int64_t points;                // of a loss curve
+  double* losses;                // [count][points]; a step adds its squared errors / epoch_rows to its point
+
+  // Whether all steps have a point of the curves, or none.
+  bool has_points_of(const Steps<T>& steps) const {
+    if (points < 0 || !losses) return false;
+    for (int64_t s = 0; s < steps.count; s++)
+      if (steps.point[s] < -1 || steps.point[s] >= points) return false;
+    return true;
+  }
 };
 
 // The parameters and the state of the optimizer of one group, as vectors.
@@ -88,6 +103,9 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
     }
     const V squares = network.squares();
     finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
+    if (const int64_t point = steps.point[s]; point >= 0)
+      for (int64_t l = 0; l < group.width; l++)
+        models.losses[(group.first + l) * models.points + point] += double(squares[l]) / double(steps.epoch_rows);
 
     // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
     rate.lr = broadcast<T>(T(models.lr[group.first] * steps.lr_factor[s]));
@@ -126,6 +144,7 @@ int train(const Program& program, const Steps<T>& steps, const PerModel<T>& mode
     return INVALID;
   for (int k = 0; k < STATE[program.optimizer]; k++)
     if (!models.optimizer_state[k]) return INVALID;
+  if (!models.has_points_of(steps)) return INVALID;
 
   // The targets are read in whole vectors.
   std::vector<T> y(size_t(steps.rows() + PARTS<T>));
@@ -150,6 +169,35 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   each_group<T>(program, models, std::max<int64_t>(1, rows), false, [&](const auto& group, auto& network) {
     predict_group(group, rows, x, parameters, predictions, network, p);
   });
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
+// Adds rows to what is observed of all models.
+int observe(const Program& program, int64_t rows, const double* x, const double* y, int64_t models, const double* parameters,
+            const Observed& seen) try {
+  if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
+  if (!x || !y || !parameters || !seen.valid(program)) return INVALID;
+  const DenormalsFlushed flushed;
+  const Shape<ByModel<double>> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  Observer observer(shape);
+  each_group<double, ByModel<double>>(program, 0, models, FOLD_ROWS, false, [&](const auto& group, auto& network) {
+    observer.observe(group, network, rows, x, y, parameters, seen);
+  });
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
+// Writes the readouts of all models.
+int solve(int64_t rows, int64_t columns, int64_t models, const double* triangles, double* readout) try {
+  if (rows < 0 || rows > MOST || columns < 2 || columns > MOST || models < 1 || models > MOST) return INVALID;
+  if (double(columns) * double(columns) * double(models) > double(MOST) || !triangles || !readout) return INVALID;
+  const DenormalsFlushed flushed;
+  std::vector<F64> triangle(size_t(columns * columns));
+  for (int64_t first = 0; first < models; first += Lanes<double>::count)
+    solve_group(rows, columns, first, std::min<int64_t>(Lanes<double>::count, models - first), triangles, readout, triangle.data());
   return 0;
 } catch (const std::exception&) {
   return MEMORY;
@@ -193,9 +241,12 @@ LANES int lanes_fused() { return FUSED; }
       int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
       int64_t steps,                                                                                                        \
       const int64_t* ends, const T* x, const T* y, const double* lr_factor, const double* first, const double* second,          \
-      int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps) {    \
-    return train<T>({inputs, depth, hidden, activation, optimizer, layout}, {steps, ends, x, y, lr_factor, first, second},              \
-                    {models, parameters, {state0, state1}, lr, decay, finite_steps});                                         \
+      const int64_t* point, int64_t epoch_rows,                                                                                \
+      int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps,      \
+      int64_t points, double* losses) {                                                                                        \
+    return train<T>({inputs, depth, hidden, activation, optimizer, layout},                                                    \
+                    {steps, ends, x, y, lr_factor, first, second, point, epoch_rows},                                          \
+                    {models, parameters, {state0, state1}, lr, decay, finite_steps, points, losses});                          \
   }                                                                                                                         \
   LANES int lanes_predict_##SUFFIX(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation,           \
                                         int64_t layout, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) {    \
@@ -204,3 +255,16 @@ LANES int lanes_fused() { return FUSED; }
 
 LANES_FUNCTIONS(float, f32)
 LANES_FUNCTIONS(double, f64)
+
+// Adds rows to the triangles [models][K + 2][K + 2] of K features, and to the statistics [models][hidden units].
+LANES int lanes_observe_f64(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t rows,
+                            const double* x, const double* y, int64_t models, const double* parameters, double* triangles,
+                            double* highest, double* lowest, double* saturated) {
+  return observe({inputs, depth, hidden, activation, 0, layout}, rows, x, y, models, parameters,
+                 {triangles, highest, lowest, saturated});
+}
+
+// Writes readout [models][columns - 1] from triangles [models][columns][columns] of so many rows.
+LANES int lanes_solve_f64(int64_t rows, int64_t columns, int64_t models, const double* triangles, double* readout) {
+  return solve(rows, columns, models, triangles, readout);
+}

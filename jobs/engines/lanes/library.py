@@ -3,7 +3,8 @@
 setup.py compiles the source for several instruction sets when the package is installed. The results are plain shared
 libraries, which need a C++ compiler but not Python's headers. Without a compiler there is no library.
 
-Suffixes: M models, N rows, I inputs, P parameters of one model, S steps.
+Suffixes: M models, N rows, I inputs, P parameters of one model, S steps, C columns of a triangle, U hidden units,
+K weights of the output layer with its bias, E points of a loss curve.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ LAYOUTS = ("faster", "by_model", "by_unit")
 """What a lane of a vector holds: a model or a unit, or whichever is faster. All give the same bits."""
 MOST_STATE = 2
 """The most arrays of optimizer state that a call takes, as in optimizers.h."""
+FOLD_ROWS = 32
+"""Rows that are added to a triangle at a time, as in readout.h."""
 _ERRORS = {
     1: (ValueError, "the lanes library refuses these numbers"),
     2: (MemoryError, "not enough memory for this pack"),
@@ -50,6 +53,10 @@ class Steps:
     """The factor of each model's learning rate."""
     bias_corrections_2S: NDArray[np.float64]
     """Adam's bias corrections 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), where t counts steps from 1."""
+    point_S: NDArray[np.int64]
+    """The point of the loss curves that a step's squared errors are added to; -1: none."""
+    epoch_rows: int
+    """Rows of an epoch, by which they are divided."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,41 @@ class Trained:
     optimizer_state: tuple[Array, ...]
     finite_M: NDArray[np.int64]
     """Steps whose loss was finite."""
+    losses_ME: NDArray[np.float64]
+    """Points of the loss curves."""
 
     def models(self, part: slice) -> Trained:
         """Returns a part of the models, as views of the same memory."""
         state = tuple(array[part] for array in self.optimizer_state)
-        return Trained(self.parameters_MP[part], state, self.finite_M[part])
+        return Trained(self.parameters_MP[part], state, self.finite_M[part], self.losses_ME[part])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of M models after some rows, which `observe` changes in place.
+
+    C columns: the features of the output layer, a 1 and the target. U hidden units of all layers.
+    """
+
+    triangles_MCC: NDArray[np.float64]
+    """The triangle R of a QR decomposition of the rows in these columns, zero below its diagonal."""
+    highest_MU: NDArray[np.float64]
+    """The highest activation of each unit; that of no row is minus infinity, and NaN is left out."""
+    lowest_MU: NDArray[np.float64]
+    """The lowest activation of each unit."""
+    saturated_MU: NDArray[np.float64]
+    """Rows on which a unit is within 0.02 of an end of its range; 0 for activations other than tanh and sigmoid."""
+
+    @classmethod
+    def of_no_rows(cls, program: Program, models: int) -> Seen:
+        """Returns what is known before the first row."""
+        C, U = program.layers[-1].inputs + 2, sum(program.hidden)
+        triangles_MCC, saturated_MU = np.zeros((models, C, C)), np.zeros((models, U))
+        return cls(triangles_MCC, np.full((models, U), -np.inf), np.full((models, U), np.inf), saturated_MU)
+
+    def models(self, part: slice) -> Seen:
+        """Returns a part of the models, as views of the same memory."""
+        return Seen(*(array[part] for array in vars(self).values()))
 
 
 class Library:
@@ -131,9 +168,11 @@ class Library:
         _check("ends", steps.ends_S, "int64", (S,))
         _check("lr_factor", steps.lr_factor_S, "float64", (S,))
         _check("bias_corrections", steps.bias_corrections_2S, "float64", (2, S))
+        _check("point", steps.point_S, "int64", (S,))
         _check("lr", lr_M, "float64", (M,))
         _check("decay", decay_M, "float64", (M,))
         _check("finite", trained.finite_M, "int64", (M,))
+        _check("losses", trained.losses_ME, "float64", (M, trained.losses_ME.shape[-1]))
         for array in (trained.parameters_MP, *trained.optimizer_state):
             _check("parameters", array, kind, (M, program.parameters))
         arrays = self.arrays_of(program.optimizer)
@@ -147,10 +186,14 @@ class Library:
             ctypes.c_int64(_place(self.optimizers, "optimizer", program.optimizer)),
             ctypes.c_int64(S),
             *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.bias_corrections_2S)),
+            _pointer(steps.point_S),
+            ctypes.c_int64(steps.epoch_rows),
             ctypes.c_int64(M),
             _pointer(trained.parameters_MP),
             *state,
             *map(_pointer, (lr_M, decay_M, trained.finite_M)),
+            ctypes.c_int64(trained.losses_ME.shape[1]),
+            _pointer(trained.losses_ME),
         )
 
     def predict(self, program: Program, parameters_MP: Array, x_NI: Array) -> Array:
@@ -175,6 +218,61 @@ class Library:
             _pointer(predictions_MN),
         )
         return predictions_MN
+
+    def observe(
+        self,
+        program: Program,
+        parameters_MP: NDArray[np.float64],
+        x_NI: NDArray[np.float64],
+        y_N: NDArray[np.float64],
+        seen: Seen,
+    ) -> None:
+        """Adds rows to what is known of the models of a float64 program, in place.
+
+        The bits don't depend on how the rows are divided among calls, if all calls but the last have a multiple of
+        `FOLD_ROWS`.
+
+        Raises:
+            ValueError: an array's shape or dtype doesn't match the program, or the program isn't a float64 one.
+            MemoryError: there is not enough memory for the activations.
+
+        """
+        M, N, C, U = len(parameters_MP), len(y_N), program.layers[-1].inputs + 2, sum(program.hidden)
+        _check("parameters", parameters_MP, "float64", (M, program.parameters))
+        _check("x", x_NI, "float64", (N, program.inputs))
+        _check("y", y_N, "float64", (N,))
+        _check("triangles", seen.triangles_MCC, "float64", (M, C, C))
+        for array in (seen.highest_MU, seen.lowest_MU, seen.saturated_MU):
+            _check("units", array, "float64", (M, U))
+        self._call(
+            "lanes_observe_f64",
+            *self._shape(program),
+            ctypes.c_int64(N),
+            *map(_pointer, (x_NI, y_N)),
+            ctypes.c_int64(M),
+            *map(_pointer, (parameters_MP, seen.triangles_MCC, seen.highest_MU, seen.lowest_MU, seen.saturated_MU)),
+        )
+
+    def solve(self, rows: int, triangles_MCC: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the weights and bias [M, C - 1] that fit the rows of triangles best, those of the smallest norm.
+
+        Singular values below epsilon x max(rows, C - 1) x the largest count as zero. A model whose triangle isn't
+        finite has NaN.
+
+        Raises:
+            ValueError: the triangles aren't square, or not float64 in one piece.
+            MemoryError: there is not enough memory for a few triangles.
+
+        """
+        M, C = triangles_MCC.shape[0], triangles_MCC.shape[-1]
+        _check("triangles", triangles_MCC, "float64", (M, C, C))
+        readout_MK = np.empty((M, max(C - 1, 0)))
+        self._call(
+            "lanes_solve_f64",
+            *map(ctypes.c_int64, (rows, C, M)),
+            *map(_pointer, (triangles_MCC, readout_MK)),
+        )
+        return readout_MK
 
     def _shape(self, program: Program) -> tuple[Any, ...]:
         hidden = np.array(program.hidden, np.int64)

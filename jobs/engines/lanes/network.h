@@ -103,6 +103,15 @@ class Network {
   }
   const V* gradient() const { return gradient_.data(); }
 
+  // Computes the hidden layers, of which there must be one, for the rows x [rows][inputs] of a tile.
+  void run_hidden(const V* p, const T* x, long rows) {
+    first_forward(p, x, rows);
+    for (size_t l = 1; l < shape_.hidden.size(); l++) forward(p, l, left(l - 1), rows);
+  }
+
+  // The values that the last pass has left of a column of hidden layer l, one per row.
+  const V* values(size_t l, long column) const { return values_[l].data() + column * stride_; }
+
   // Predicts the rows x [rows][inputs] of a tile.
   const Output<T, Layout>& predict(const V* p, const T* x, long rows) {
     const long inputs = first().inputs;
@@ -111,8 +120,7 @@ class Network {
       if constexpr (!Layout::BY_UNIT) output_.predict(w, x, inputs, inputs, 1, rows);
       return output_;
     }
-    first_forward(p, x, rows);
-    for (size_t l = 1; l < shape_.hidden.size(); l++) forward(p, l, left(l - 1), rows);
+    run_hidden(p, x, rows);
     output_.predict(w, values_.back().data(), shape_.output.inputs, 1, stride_, rows);
     return output_;
   }

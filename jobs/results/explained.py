@@ -1,0 +1,164 @@
+"""Explains a summary: floors, the check on every number of the range, causes, and what matters in the grid.
+
+What it adds follows from the summary, the dataset's rows and, for the check, stored weights. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.case import Cause, cases
+from sumsquares.jobs.results.causes import causes_of
+from sumsquares.jobs.results.everywhere import check_everywhere
+from sumsquares.jobs.results.floors import Floor, floors
+from sumsquares.jobs.results.importance import Importance, importance
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.storage.store import Store
+
+ROUNDING = 1e-9
+"""Share of the largest target by which rounding errors may make an RMSE smaller than its floor."""
+
+Row = Mapping[str, Any]
+
+
+def explain(
+    summary: Summary,
+    expected: Sequence[Trial],
+    results: pa.Table,
+    store: Store,
+    facts_of: Callable[[NamedDataset], Facts],
+) -> Summary:
+    """Returns the summary of the expected trials with its explanation; `results` has the column `pack`."""
+    variants = list({trial.variant.id: trial.variant for trial in expected}.values())
+    best = _best_trials(summary.trials)
+    shares = check_everywhere(store, _with_packs(best, expected, results))
+    found = floors(variants, facts_of)
+    table = _filled(summary.table, _columns(summary.table, found, best, shares))
+
+    # Causes are found last: they need all other columns.
+    of_dataset: dict[str, list[Row]] = defaultdict(list)
+    for row in table.to_pylist():
+        of_dataset[row["dataset"]].append(row)
+    rmse = _rmse_by_variant(summary.trials)
+    causes: dict[str, tuple[Cause, ...]] = {}
+    for name, rows in of_dataset.items():
+        for case in cases(rows, summary.datasets[name], rmse):
+            causes[case.row["variant_id"]] = causes_of(case)
+    table = _filled(table, _in_words(table, causes))
+    return replace(
+        summary,
+        table=table,
+        trials=_checked(summary.trials, shares),
+        best=_extended(summary.best, table),
+        causes=causes,
+        importance=_importance(of_dataset, summary, rmse),
+        below_floor=_below_floor(summary, variants, found, best),
+    )
+
+
+def _best_trials(trials: pa.Table) -> dict[str, Row]:
+    """Returns the row of the best trial of each variant by the variant's id, the most promising variants first."""
+    known = trials.filter(pc.is_valid(trials["rmse"]))
+    keys = [("exact_fraction", "descending"), ("rmse", "ascending"), ("variant_id", "ascending"), ("seed", "ascending")]
+    ranked = known.select(["variant_id", "trial_id", "rmse", "exact_fraction", "seed"]).sort_by(keys)
+    by_rmse = ranked.sort_by([("rmse", "ascending"), ("seed", "ascending")])
+    best: dict[str, Row] = {}
+    for row in by_rmse.to_pylist():
+        best.setdefault(row["variant_id"], row)
+    order = {variant: place for place, variant in enumerate(dict.fromkeys(ranked["variant_id"].to_pylist()))}
+    return dict(sorted(best.items(), key=lambda item: order[item[0]]))
+
+
+def _with_packs(best: Mapping[str, Row], expected: Sequence[Trial], results: pa.Table) -> list[tuple[Trial, str]]:
+    """Returns the trials of these rows, each with its pack."""
+    by_id = {trial.id: trial for trial in expected}
+    packs = dict(zip(results["trial_id"].to_pylist(), results["pack"].to_pylist(), strict=True))
+    return [(by_id[row["trial_id"]], packs[row["trial_id"]]) for row in best.values()]
+
+
+def _columns(
+    table: pa.Table, found: Sequence[Floor], best: Mapping[str, Row], shares: Mapping[str, float]
+) -> dict[str, list[Any]]:
+    """Returns the columns of floors and of the check, in the order of the table."""
+    everywhere = {variant: shares.get(row["trial_id"]) for variant, row in best.items()}
+    return {
+        "floor": [floor.rows for floor in found],
+        "floor_range": [floor.range for floor in found],
+        "floor_kind": [floor.kind for floor in found],
+        "exact_everywhere": [everywhere.get(variant) for variant in table["variant_id"].to_pylist()],
+    }
+
+
+def _in_words(table: pa.Table, causes: Mapping[str, tuple[Cause, ...]]) -> dict[str, list[Any]]:
+    """Returns the columns of causes, in the order of the table."""
+    of_row = [causes[variant] for variant in table["variant_id"].to_pylist()]
+    return {
+        "cause": [found[0].name for found in of_row],
+        "causes": [", ".join(cause.name for cause in found) for found in of_row],
+        "remedy": [None if found[0].change is None else str(found[0].change) for found in of_row],
+    }
+
+
+def _filled(table: pa.Table, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Returns the table with these values in its columns."""
+    for name, values in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), pa.array(values, table.schema.field(place).type))
+    return table
+
+
+def _checked(trials: pa.Table, shares: Mapping[str, float]) -> pa.Table:
+    """Returns the trials with the share of all combinations that each answers right, null where it wasn't checked."""
+    values = [shares.get(trial) for trial in trials["trial_id"].to_pylist()]
+    return trials.append_column("exact_everywhere", pa.array(values, pa.float64()))
+
+
+def _extended(best: Mapping[str, dict[str, Any] | None], table: pa.Table) -> dict[str, dict[str, Any] | None]:
+    """Returns the best variants with all columns of the table."""
+    extended: dict[str, dict[str, Any] | None] = {}
+    for name, winner in best.items():
+        if winner is not None:
+            [row] = table.filter(pc.equal(table["variant_id"], winner["variant_id"])).slice(0, 1).to_pylist()
+            winner = {**row, **{key: value for key, value in winner.items() if key not in row}}
+        extended[name] = winner
+    return extended
+
+
+def _rmse_by_variant(trials: pa.Table) -> dict[str, list[float]]:
+    """Returns the RMSEs of each variant's trials that are ok, by its id."""
+    known = trials.filter(pc.is_valid(trials["rmse"]))
+    found: dict[str, list[float]] = defaultdict(list)
+    for variant, rmse in zip(known["variant_id"].to_pylist(), known["rmse"].to_pylist(), strict=True):
+        found[variant].append(rmse)
+    return found
+
+
+def _importance(
+    of_dataset: Mapping[str, Sequence[Row]], summary: Summary, rmse: Mapping[str, Sequence[float]]
+) -> dict[str, Importance]:
+    """Returns what matters in the grid, by dataset."""
+    raise NotImplementedError
+
+
+def _below_floor(
+    summary: Summary, variants: Sequence[Variant], found: Sequence[Floor], best: Mapping[str, Row]
+) -> tuple[str, ...]:
+    """Returns the ids of trials whose RMSE is below what their architecture can reach at all."""
+    below = []
+    for variant, floor in zip(variants, found, strict=True):
+        row = best.get(variant.id)
+        if row is not None and floor.rows:
+            largest = summary.datasets[variant.dataset.name]["facts"]["largest_target"]
+            if row["rmse"] < floor.rows - ROUNDING * largest:
+                below.append(row["trial_id"])
+    return tuple(below)
