@@ -18,6 +18,7 @@ from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.explained import explain
 from sumsquares.jobs.results.pack_files import DamagedResult
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.results.stored import Results, read_trials
@@ -99,7 +100,8 @@ def _summary(
     """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""
     expected = trials(spec)
     known = cache(facts)
-    summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
+    results = with_evidence(store, expected, stored.table, known)
+    summary = explain(summarize(expected, results, known), expected, results, store, known)
     best = {
         name: found and _with_samples(store, found, expected, stored.table, on_lost)
         for name, found in summary.best.items()
