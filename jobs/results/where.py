@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
+from sumsquares.jobs.results.case import Row
 from sumsquares.jobs.spec.axes import AXES
 
-Row = Mapping[str, Any]
 _ID = re.compile(r"[0-9a-f]{16}")
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LONGEST = 1_000  # characters: 64 hidden layers of 16,384 units
