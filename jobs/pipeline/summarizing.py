@@ -78,6 +78,11 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
     return _files(spec, summary, {})
 
 
+def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
+    """The results of a spec among the stored ones, without samples where weights are lost; nothing is written."""
+    return _summary(spec, store, stored, partial(facts_of, store, keeps=False), lambda *_: None)
+
+
 def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes]) -> bool:
     """Puts the run's files in the place of an earlier run's, unless that would replace results by none."""
     store, progress = runtime.store, runtime.progress
