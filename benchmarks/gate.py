@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import markdown
 
-from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.gate_best import Pair, Table, compare, worst
+from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.scale import DIVERGED
 
 NOISE = 0.3

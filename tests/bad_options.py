@@ -46,6 +46,8 @@ WHOLE_OPTIONS = {
     "--keep": NIGHT,
     "--keep-days": NIGHT,
     "--nights": ("nightly", "status"),
+    "--max": ("explain", "small", "--prove"),
+    "--seed": ("explain", "small", "--prove"),
 }
 """Options that take a whole number, with the command that they are given to."""
 REAL_OPTIONS = {
@@ -117,6 +119,9 @@ ODD_OPTIONS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "a run that climbs": (("predict", "../small", "3"), ["there is no run"]),
     "a run with a NUL": (("predict", "a\0b", "3"), ["there is no run"]),
     "a run of 100,000 letters": (("predict", "x" * 100_000, "3"), ["there is no run"]),
+    "a run of nothing to explain": (("explain", ""), ["there is no run ''"]),
+    "a variant of nothing": (("explain", "small", "--variant", ""), ["--variant", "write NAME=VALUE"]),
+    "a variant of 100,000 digits": (("explain", "small", "--variant", "epochs=" + "1" * 100_000), ["--variant"]),
     "a number below zero": (("predict", "small", "--", "-5"), ["-5 is out of range"]),
     "a number below zero that looks like an option": (("predict", "small", "-5"), ["-5 is out of range"]),
     "a number beyond int64": (("predict", "small", "1" + "0" * 30), ["write a whole number"]),

@@ -378,7 +378,7 @@ def test_the_limit_on_trials_is_the_specs_own():
     group = typer.main.get_command(app)
     for name in COMMANDS:
         limits = [option.default for option in group.commands[name].params if option.name == "max_trials"]
-        assert limits == ([] if name in ("predict", "verify") else [MAX_TRIALS])
+        assert limits == ([] if name in ("predict", "explain", "verify") else [MAX_TRIALS])
 
 
 def test_an_option_has_the_same_default_in_every_command():

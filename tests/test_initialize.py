@@ -18,7 +18,7 @@ from sumsquares.jobs.engines.draws import philox, uniform
 from sumsquares.jobs.engines.initialize import GENTLE, STEEP, initialize, steepness
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
-from sumsquares.jobs.spec.axes import Activation, Normalize, Optimizer
+from sumsquares.jobs.spec.axes import Activation, Normalize, Optimizer, Readout
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.stages.packs import Pack
@@ -89,6 +89,7 @@ def test_kinds_share_their_draws():
 
 SPREAD = Program(1, (5,), "relu", "adam", "constant", 10, 1, 100, "float64", 0)
 RANGES = st.tuples(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4)).map(lambda low_width: (low_width[0], sum(low_width)))
+SOLVED = {"init": "spread_knots", "readout": "solved"}
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -165,14 +166,20 @@ def test_spread_knots_leave_all_but_the_first_two_layers_as_he_uniform():
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
 @pytest.mark.parametrize("activation", get_args(Activation))
 @pytest.mark.parametrize(("inputs", "hidden"), [(1, (5,)), (1, (5, 5)), (2, (5,))])
-def test_a_unit_rises_by_its_steepness_across_the_range(optimizer, activation, inputs, hidden):
-    """Steep are only single layers of ReLU units on one input whose optimizer's steps do not grow with the gradient."""
+@pytest.mark.parametrize("readout", get_args(Readout))
+def test_a_unit_rises_by_its_steepness_across_the_range(optimizer, activation, inputs, hidden, readout):
+    """Steep are only single layers of ReLU units on one input whose optimizer's steps do not grow with the gradient.
+
+    Their readout is solved afterwards.
+    """
     program = replace(SPREAD, inputs=inputs, optimizer=optimizer, activation=activation, hidden=hidden)
-    [flat_P] = initialize(program, [0], ["spread_knots"], [(3.0, 7.0)] * inputs)
+    [flat_P] = initialize(program, [0], ["spread_knots"], [(3.0, 7.0)] * inputs, [readout])
     rise_H = (7 - 3) * np.abs(flat_P[program.layers[0].weights]).reshape(inputs, 5).sum(0)
-    np.testing.assert_allclose(rise_H, steepness(program))
-    adapts = optimizer in ("adam", "adamw", "rmsprop")
-    assert steepness(program) == (STEEP if adapts and "relu" in activation and inputs == len(hidden) == 1 else GENTLE)
+    is_solved = readout == "solved"
+    np.testing.assert_allclose(rise_H, steepness(program, is_solved))
+    adapts = is_solved and optimizer in ("adam", "adamw", "rmsprop")
+    is_steep = adapts and "relu" in activation and inputs == len(hidden) == 1
+    assert steepness(program, is_solved) == (STEEP if is_steep else GENTLE)
 
 
 @pytest.mark.parametrize("normalize", get_args(Normalize))
@@ -180,7 +187,7 @@ def test_a_unit_rises_by_its_steepness_across_the_range(optimizer, activation, i
 def test_after_training_the_best_last_layer_reaches_the_floor_of_its_width(normalize, dtype):
     """Within 5 %, by least squares on all squares of 1..1000: the knots of a pack that was trained stay in place."""
     dataset, units = SQUARES.model_copy(update={"rows": 1000}), 8
-    trials = [Trial(variant(dataset, hidden=(units,), init="spread_knots", normalize=normalize, dtype=dtype), 3)]
+    trials = [Trial(variant(dataset, hidden=(units,), **SOLVED, normalize=normalize, dtype=dtype), 3)]
     program = replace(program_of(trials[0].variant), epochs=20)
     raw_N1 = np.arange(1, 1001)[:, None]
     scale = normalization(dataset, normalize)

@@ -15,10 +15,10 @@ from sumsquares.datasets.rows import block
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.night.champion import accept, read_champion
-from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import read_night
+from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train as training

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.jobs.night import gate
-from sumsquares.jobs.night.gate import NIGHTS, Policy, Scores, judge
+from sumsquares.jobs.results import gate
+from sumsquares.jobs.results.gate import NIGHTS, Policy, Scores, judge
 from sumsquares.jobs.results.student_t import holm, student_t975, t_tail
 
 STRICT = Policy(alpha=0.01, least_effect=0.02)

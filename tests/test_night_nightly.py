@@ -25,7 +25,6 @@ from sumsquares.jobs.night import decision, nightly
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import promote, read_champion, rollback
 from sumsquares.jobs.night.context import NightContext, Options
-from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night, folder_of, list_nights
@@ -34,6 +33,7 @@ from sumsquares.jobs.night.records import read_night, read_state, stored_night
 from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.night.scores import read_scores, scores_path
 from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.progress import Progress

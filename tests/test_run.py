@@ -20,11 +20,12 @@ from sumsquares.datasets.rows import block
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.pipeline import summarizing
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.models import load_model
 from sumsquares.jobs.results.predict import answers
-from sumsquares.jobs.results.stored import read_results
+from sumsquares.jobs.results.stored import read_losses, read_results
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
@@ -357,7 +358,7 @@ def test_interrupted_packs_resume_from_their_checkpoints_although_others_are_don
 
 
 def test_a_pack_resumes_from_its_checkpoint_unless_that_is_damaged(finished, tmp_path, monkeypatch, caplog):
-    """A resumed pack ends with the same numbers; with a flipped byte in its checkpoint it starts again."""
+    """A resumed pack ends with the same numbers and curves; with a flipped byte in its checkpoint it starts again."""
     monkeypatch.setattr("sumsquares.jobs.stages.train.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("sumsquares.jobs.engines.torch_engine.REPORT_STEPS", 5)
     monkeypatch.setattr("sumsquares.jobs.engines.lanes_engine.CALL_FLOPS", 1)
@@ -379,6 +380,9 @@ def test_a_pack_resumes_from_its_checkpoint_unless_that_is_damaged(finished, tmp
         assert {r["trial_id"]: r["rmse"] for r in read_results(store).table.to_pylist()} == {
             trial.id: expected[trial.id] for trial in pack.trials
         }
+        losses, ids = read_losses(store, pack.id)
+        assert losses.shape == (len(ids), len(curve_epochs(pack.program.epochs)))
+        np.testing.assert_array_equal(losses, read_losses(finished, pack.id)[0])
     assert "is damaged" in caplog.text
 
 

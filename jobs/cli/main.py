@@ -162,6 +162,55 @@ def predict(
 
 @app.command()
 @flat
+def explain(
+    run: Run,
+    *,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Dataset whose variants are explained. Default: all.")
+    ] = None,
+    variant: Annotated[
+        list[str],
+        typer.Option(
+            "--variant",
+            help="Variants to explain: a hyperparameter as in a spec, such as activation=relu or 'hidden=[64, 64]', or "
+            "an id. Several must all hold. Default: the first of each dataset, the best, an example of each cause.",
+            metavar="NAME=VALUE",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  Typer copies it
+    all_variants: Annotated[
+        bool, typer.Option("--all-variants", help="Explain all variants, the worst first.")
+    ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Train again with only the change of the first cause, and beside it with another hyperparameter "
+            "changed at random. Default: of the first variant of each dataset.",
+        ),
+    ] = False,
+    most: Annotated[
+        int, typer.Option("--max", parser=whole(1, 1000), help="Variants that --prove trains again at most.")
+    ] = 5,
+    seed: Annotated[
+        int, typer.Option("--seed", parser=whole(0, 2**63 - 1), help="Draws the changes at random of --prove.")
+    ] = 0,
+    store: StoreRoot,
+    workers: WorkerOptions,
+    patience: Patience,
+    address: Address,
+    output: Output,
+) -> None:
+    """Tell why variants of a run end where they do. With --prove, train again with the one change that mends it."""
+    from sumsquares.jobs.commands import explain as commands
+    from sumsquares.jobs.results.chosen import Wanted
+
+    proving = commands.Proving(most, seed, workers.options(patience).placement(address)) if prove else None
+    raise typer.Exit(commands.explain(run, Wanted(dataset, variant, all_variants), proving, output.shared(store)))
+
+
+@app.command()
+@flat
 def verify(
     *,
     repair: Annotated[

@@ -115,7 +115,7 @@ def start(
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
     from sumsquares.jobs.night.context import Options
-    from sumsquares.jobs.night.gate import Policy
+    from sumsquares.jobs.results.gate import Policy
 
     placement = workers.options().placement(address)
     policy, kept = Policy(alpha, least_effect, early_factor), retention.policy()

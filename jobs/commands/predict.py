@@ -12,28 +12,17 @@ from numpy.typing import NDArray
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs import exits
+from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
-from sumsquares.jobs.night.champion import champion_night, read_champion
-from sumsquares.jobs.night.nights import folder_of, run_files, run_name
-from sumsquares.jobs.night.records import read_night, trained_spec
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.samples import Sample, ask
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import read_results
-from sumsquares.jobs.results.summary_file import read_summary
 from sumsquares.jobs.show.format import describe_task, describe_variant, number
-from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.stages.run_files import run_folder, stored_spec, write_anew
-from sumsquares.jobs.storage.layout import is_night
-from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
-
-CHAMPION = "champion"
-"""In place of a run's name: the night that jobs.night has promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +77,12 @@ def ask_run(
     """
     # The run, and the trials that its summary calls the best. If their results are lost, no other trial may silently
     # take their place.
-    asked = _whom(store, run)
+    asked = asked_run(store, run)
     by_id = {trial.id: trial for trial in trials(asked.spec)}
-    known_best = _known_best(store, asked) if trial_id is None else []
+    best = known_best(store, asked) if trial_id is None else []
     stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist() if row["trial_id"] in by_id}
-    if gone := [each for each in known_best if each in by_id and each not in rows]:
-        raise DataError(f"the result of trial {gone[0]} is gone, or damaged: {asked.retrain}")
+    asked.check_known([each for each in best if each in by_id], rows)
     # One trial by its id, or the best of each dataset; then those that accept the numbers.
     chosen = [_named(by_id, trial_id)] if trial_id is not None else _best(asked, dataset, by_id, rows)
     misfits = [_misfit(trial.variant.dataset, numbers) for trial in chosen]
@@ -107,80 +95,6 @@ def ask_run(
     return [_reply(store, rows[trial.id], trial, numbers, asked, called) for trial in fitting]
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The run whose trials predict."""
-
-    spec: JobSpec
-    words: str
-    """The run in words."""
-    night: str | None
-    """The night that trained it; its spec can't be given to `sumsquares run`."""
-
-    @property
-    def opening(self) -> str:
-        """How a title begins if it must say whose trial it is."""
-        return f"{self.words}: " if CHAMPION in self.words.split() else ""
-
-    @property
-    def retrain(self) -> str:
-        """The remedy for lost trials."""
-        if self.spec.is_earlier:
-            return f"an earlier version trained it, so it can't be made again: {self._instead}"
-        if self.night is None:
-            return "run the spec again to restore it"
-        return "the next night trains it again" if CHAMPION in self.words.split() else self.start_again
-
-    @property
-    def _instead(self) -> str:
-        """What to ask in place of a trial that can't be made again."""
-        if self.night is None:
-            return "run the spec again, which trains its trials anew, to other numbers"
-        if CHAMPION in self.words.split():
-            return (
-                "`sumsquares nightly rollback`, or `sumsquares nightly promote NIGHT`, makes another night the champion"
-            )
-        return "ask another run or night"
-
-    def summarize(self, store: Store) -> str:
-        """The remedy for a damaged summary."""
-        return write_anew(store) if self.night is None else self.start_again
-
-    @property
-    def start_again(self) -> str:
-        """The remedy for whatever a night has lost."""
-        assert self.night is not None
-        return f"start the night again with its spec and --date {self.night[:10]} (and --fresh-data if it had that)"
-
-
-def _whom(store: Store, run: str) -> _Asked:
-    """Returns the run of that name, or the champion in a store that has one."""
-    champion = read_champion(store)[0] if run == CHAMPION else None
-    if champion is not None:
-        if not store.list(folder_of(champion.night)) and not run_files(store, champion.night):
-            champion_night(store, champion.night)  # says which night to go back to
-        return _Asked(trained_spec(store, champion.night), f"champion {champion.night}", champion.night)
-    night = run.removeprefix(run_name(""))
-    if night == run or not is_night(night) or read_night(store, night) is None:
-        return _Asked(_spec(store, run), f"run {run}", None)
-    return _Asked(trained_spec(store, night), f"run {run}", night)
-
-
-def _spec(store: Store, run: str) -> JobSpec:
-    """Returns the spec of a run; only a listed name becomes part of a path."""
-    known = {path.split("/")[1] for path in store.list("runs")}
-    if run not in known and run == CHAMPION:
-        remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
-        raise UsageError(f"there is no champion yet in {store.describe()}: {remedy}")
-    if run not in known:
-        there = f"in {store.describe()}; there are: {few_names(sorted(known))}"
-        raise UsageError(f"there is no run {shown(run)} {there}")
-    spec = stored_spec(store, run)
-    if spec is None:
-        raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {write_anew(store)}")
-    return spec
-
-
 def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
     if trial_id not in by_id:
         raise UsageError(
@@ -190,13 +104,11 @@ def _named(by_id: dict[str, Trial], trial_id: str) -> Trial:
 
 
 def _best(
-    asked: _Asked, dataset: str | None, by_id: Mapping[str, Trial], rows: Mapping[str, Mapping[str, Any]]
+    asked: Asked, dataset: str | None, by_id: Mapping[str, Trial], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[Trial]:
     """Returns the trial with the lowest RMSE of each dataset, or of one; ties are resolved as in the summary."""
-    run = asked.spec.name
+    asked.check_dataset(dataset)
     names = [each.name for each in asked.spec.datasets]
-    if dataset is not None and dataset not in names:
-        raise UsageError(f"run {run!r} has no dataset {shown(dataset)}; it has: {few_names(names)}")
     best: dict[str, tuple[tuple[float, int, str, int], Trial]] = {}
     for trial_id, row in rows.items():
         trial = by_id[trial_id]
@@ -208,42 +120,11 @@ def _best(
         best[name] = min(best.get(name, (rank, trial)), (rank, trial), key=lambda each: each[0])
     chosen = [best[name][1] for name in names if name in best and dataset in (None, name)]
     if not chosen:
-        raise UsageError(f"run {run!r} has no trial that gave a result")
+        raise UsageError(f"run {asked.spec.name!r} has no trial that gave a result")
     return chosen
 
 
-def _known_best(store: Store, asked: _Asked) -> list[str]:
-    """Returns the ids of the best trials according to the run's summary. An unfinished run has none, which is an error.
-
-    If the best result is lost, another one must not silently take its place.
-    """
-    try:
-        path = f"{run_folder(asked.spec.name)}/summary.json"
-        summary = read_summary(store.get(path), path)
-        if summary["spec_digest"] == asked.spec.digest:
-            best = summary.get("best_trial") or {name: row and row["trial"] for name, row in summary["best"].items()}
-            return [row["trial_id"] for row in best.values() if row]
-    except FileNotFoundError:
-        if asked.night:
-            raise _not_its_summary(store, asked) from None
-        raise UsageError(f"run {asked.spec.name!r} has no summary yet: finish it with `sumsquares run`") from None
-    except ForeignFile:
-        raise
-    except (DataError, TypeError, AttributeError, LookupError) as error:
-        raise _not_its_summary(store, asked) from error
-    raise _not_its_summary(store, asked)
-
-
-def _not_its_summary(store: Store, asked: _Asked) -> DataError:
-    path = f"{store.root}/{run_folder(asked.spec.name)}/summary.json"
-    return DataError(
-        f"{path}: damaged, missing, or not the summary of the job.toml beside it; {asked.summarize(store)}"
-    )
-
-
-def _reply(
-    store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: _Asked, why: str
-) -> Reply:
+def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: Asked, why: str) -> Reply:
     """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":

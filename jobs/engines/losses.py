@@ -8,6 +8,8 @@ Suffixes: M models, E points of a curve, S steps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +57,25 @@ def rise(losses_ME: Floats) -> NDArray[np.float64]:
     last_M, lowest_M = losses_ME[:, -1].astype(np.float64), np.fmin.reduce(losses_ME, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return _finite(np.where(last_M == lowest_M, 0 * last_M, np.log(last_M / lowest_M)))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss curves of M models."""
+
+    epochs: int
+    """Of the whole training."""
+    losses_ME: Floats
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """See `slope`."""
+        return slope(curve_epochs(self.epochs), self.losses_ME)
+
+    @property
+    def rise(self) -> NDArray[np.float64]:
+        """See `rise`."""
+        return rise(self.losses_ME)
 
 
 def _finite(values_M: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,6 +26,8 @@ class PerModel:
     lr: Sequence[float]
     """Learning rates of the first step."""
     weight_decay: Sequence[float]
+    readout: Sequence[str] = ()
+    """trained or solved; () is trained for all. The initial weights of spread_knots depend on it."""
     input_range: Sequence[tuple[float, float]] = ()
     """Smallest and largest normalised value of each input column, the same for all models; () is -1 to 1 for each."""
 

@@ -5,8 +5,7 @@ context    what every step of a night needs
 nights     a night's date, spec and names
 records    its files in the store: specs, state.json, night.json
 scores     its trials, measured on the rows that all nights share
-gate       is a night better or worse than its champion
-gate_best  the same question after the spec was edited
+gate_best  is a night of an edited spec better or worse than its champion; else, jobs/results/gate.py says
 decision   what a night is compared with, and its promotion
 champion   the night whose models are used
 lock       one night at a time

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.gate import Policy
 from sumsquares.jobs.night.lock import Lock
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.placement import Placement

@@ -1,7 +1,7 @@
 """The decision on a night: what it is compared with, and whether it is promoted.
 
-Choosing the champion, the history and the matching datasets is done here. How two nights are compared is for gate.py
-or, if the spec was edited, for gate_best.py.
+Choosing the champion, the history and the matching datasets is done here. How two nights are compared is for
+results/gate.py or, if the spec was edited, for gate_best.py.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion
 from sumsquares.jobs.night.context import LockedContext, NightContext
-from sumsquares.jobs.night.gate import Judgement, Scores, judge
 from sumsquares.jobs.night.gate_best import Comparison, Pair, Table, compare, table_of, worst
 from sumsquares.jobs.night.nights import Night, list_nights
 from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, variant_name, without_result
+from sumsquares.jobs.results.gate import Judgement, Scores, judge
 from sumsquares.jobs.spec.variants import Variant, variants
 
 HISTORY = 20
@@ -215,7 +215,7 @@ def _scores_of(context: NightContext, champion: Night) -> Scores:
 
 
 def _compare_edited(context: NightContext, night: Side, champion: Side, history: Sequence[Scores]) -> EditedJudgement:
-    """Compares the best of each dataset with the champion's; `history` as in gate.py, the champion first."""
+    """Compares the best of each dataset with the champion's; `history` as in results/gate.py, the champion first."""
     ours, theirs = night.datasets, champion.datasets
     matches = match_datasets(list(theirs.values()), list(ours.values()))
     shared = {name: match for name, match in matches.items() if match is not None}

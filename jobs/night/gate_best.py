@@ -1,7 +1,7 @@
 """The gate for an edited spec: the best variant of a dataset against the champion's best one. Pure numbers, no files.
 
-After an edit no trial need have a partner, so the paired test of gate.py may have nothing to pair. Compared is what a
-night delivers: the variant with the lowest mean logarithm of the RMSE, on the same rows for both.
+After an edit no trial need have a partner, so the paired test of results/gate.py may have nothing to pair. Compared is
+what a night delivers: the variant with the lowest mean logarithm of the RMSE, on the same rows for both.
 
 1.  *Selection.* The best of many variants was lucky: its own values are too low, the more so the more variants there
     are. So it is selected on one half of the seeds and measured on the other, both ways, and both measurements are
@@ -12,9 +12,9 @@ night delivers: the variant with the lowest mean logarithm of the RMSE, on the s
     of the mean of two numbers is at most the mean of their variances (Cauchy, Schwarz), twice that of independent
     ones. So the variance of a side with a choice is taken SELECTED times.
 3.  *Over nights.* Unless both drew their training rows from one stream, so that the smaller set is a prefix of the
-    larger, the noise of the rows must be covered as in gate.py: by its test over the nights of the champion. Each of
-    them counts with its own best, selected in the same way. Until there are NIGHTS of them, the medians of both bests
-    must differ by a factor of `early` at least. Holm's correction is over the datasets.
+    larger, the noise of the rows must be covered as in results/gate.py: by its test over the nights of the champion.
+    Each of them counts with its own best, selected in the same way. Until there are NIGHTS of them, the medians of both
+    bests must differ by a factor of `early` at least. Holm's correction is over the datasets.
 
 A best variant of which at least half the seeds diverged has no median: it is worse than any that has one, without a
 test. With fewer than SEEDS seeds on a side nothing is tested, and only medians that differ by `early` count.
@@ -46,7 +46,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.night.gate import SMALL, TRIMMED, Floats, NightNoise, Policy, Scores, t_test
+from sumsquares.jobs.results.gate import SMALL, TRIMMED, Floats, NightNoise, Policy, Scores, t_test
 from sumsquares.jobs.results.scale import DIVERGED, log_rmse
 from sumsquares.jobs.results.student_t import holm, student_t975
 

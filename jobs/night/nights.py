@@ -9,14 +9,12 @@ Nothing is trained or decided here.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
+from sumsquares.jobs.spec.written import toml_of
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import is_night
 from sumsquares.jobs.storage.store import Store
@@ -59,7 +57,7 @@ class Night:
         if self.fresh:
             for dataset in raw["dataset"]:
                 dataset["seed"] = fresh_seed(self.date, dataset.get("seed", 0))
-        spec = parse_spec(_toml(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
+        spec = parse_spec(toml_of(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
         return spec.trained_by(self.spec.training_version)
 
 
@@ -98,14 +96,3 @@ def run_files(store: Store, night: str) -> list[str]:
     """Returns the files of a night's run, the spec last: it says which trials are the night's."""
     folder = run_folder(run_name(night))
     return sorted(store.list(folder), key=lambda path: path.endswith("job.toml"))
-
-
-def _toml(raw: Mapping[str, Any]) -> str:
-    """Returns a spec as TOML: JSON's strings, numbers and lists are TOML's as well."""
-    lines = [f"{key} = {json.dumps(raw[key])}" for key in ("name", "engine") if key in raw]
-    tables = [("[[dataset]]", each) for each in raw["dataset"]]
-    tables += [("[train]", raw["train"])] if "train" in raw else []
-    tables += [("[[grid]]", each) for each in raw["grid"]]
-    for head, table in tables:
-        lines += [head, *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"

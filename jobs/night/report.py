@@ -15,12 +15,12 @@ import numpy as np
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night import gate_best
 from sumsquares.jobs.night.decision import Decision, EditedJudgement
-from sumsquares.jobs.night.gate import NIGHTS, Change, Judgement, Policy, Scores
 from sumsquares.jobs.night.gate_best import Comparison
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import BestVariant
 from sumsquares.jobs.night.retention import Pruning
 from sumsquares.jobs.night.scores import variant_name
+from sumsquares.jobs.results.gate import NIGHTS, Change, Judgement, Policy, Scores
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scale import RESOLUTION
 from sumsquares.jobs.show.format import TOLD, counted, describe_variant, named

@@ -2,7 +2,7 @@
 
 Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
 when it was trained; one with fresh data is measured here. Scores are stored in nightly/<night>/scores.parquet and
-measured again if that is damaged. Comparing them is for gate.py.
+measured again if that is damaged. Comparing them is for results/gate.py.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.night.champion import recovery
 from sumsquares.jobs.night.context import ResultsCache
-from sumsquares.jobs.night.gate import Scores
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
+from sumsquares.jobs.results.gate import Scores
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from

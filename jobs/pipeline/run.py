@@ -24,11 +24,13 @@ def run_spec(
     runtime: Runtime,
     read: Callable[[Store], Results] = read_trials,
     check: Callable[[], object] = lambda: None,
+    is_derived: bool = False,
 ) -> RunOutcome:
     """Trains what the store lacks of a spec, and publishes its summary.
 
     `read` returns the stored results; a night passes one that caches them. `check` is called between the stages and
-    raises if the run must not go on; a night passes one that checks its lock.
+    raises if the run must not go on; a night passes one that checks its lock. A spec that `is_derived` from what was
+    asked for differs from the one before it as a matter of course: that is not reported.
 
     Raises:
         Refusals, before anything is written: see Runtime.prepare_training.
@@ -41,7 +43,8 @@ def run_spec(
 
     # Everything that can refuse the run comes before begin_run, the first write: a refusal leaves the store as it was.
     runners = runtime.prepare_training(plan)
-    warn_of_changes(spec, runtime)
+    if not is_derived:
+        warn_of_changes(spec, runtime)
     begin_run(runtime.store, spec)
 
     with timing.stage("generate"):

@@ -18,6 +18,7 @@ from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.evidence import with_evidence
+from sumsquares.jobs.results.explained import explain
 from sumsquares.jobs.results.pack_files import DamagedResult
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.results.stored import Results, read_trials
@@ -77,6 +78,11 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
     return _files(spec, summary, {})
 
 
+def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
+    """The results of a spec among the stored ones, without samples where weights are lost; nothing is written."""
+    return _summary(spec, store, stored, partial(facts_of, store, keeps=False), lambda *_: None)
+
+
 def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes]) -> bool:
     """Puts the run's files in the place of an earlier run's, unless that would replace results by none."""
     store, progress = runtime.store, runtime.progress
@@ -99,7 +105,8 @@ def _summary(
     """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""
     expected = trials(spec)
     known = cache(facts)
-    summary = summarize(expected, with_evidence(store, expected, stored.table, known), known)
+    results = with_evidence(store, expected, stored.table, known)
+    summary = explain(summarize(expected, results, known), expected, results, store, known)
     best = {
         name: found and _with_samples(store, found, expected, stored.table, on_lost)
         for name, found in summary.best.items()

@@ -20,7 +20,7 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.normalize import Normalization, normalization
 from sumsquares.datasets.rows import BLOCK_ROWS, block, blocks
-from sumsquares.datasets.spec import DatasetSpec, NamedDataset, Split
+from sumsquares.datasets.spec import NamedDataset, Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.readout import is_affordable
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows

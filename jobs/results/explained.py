@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -147,7 +146,14 @@ def _importance(
     of_dataset: Mapping[str, Sequence[Row]], summary: Summary, rmse: Mapping[str, Sequence[float]]
 ) -> dict[str, Importance]:
     """Returns what matters in the grid, by dataset."""
-    raise NotImplementedError
+    return {
+        name: importance(
+            rows,
+            [rmse.get(row["variant_id"], ()) for row in rows],
+            summary.datasets[name]["facts"]["largest_target"],
+        )
+        for name, rows in of_dataset.items()
+    }
 
 
 def _below_floor(

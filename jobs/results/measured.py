@@ -32,7 +32,9 @@ Predictor = Callable[[Program, NDArray[np.floating]], Callable[[NDArray[np.float
 class RowSource(Protocol):
     """The rows of one dataset, in one normalisation."""
 
-    scale: Normalization
+    @property
+    def scale(self) -> Normalization:
+        """The normalisation."""
 
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
+from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.stored import OF_TRIAL

@@ -55,7 +55,7 @@ METRICS = (
     Metric("rmse_train", 2, "train", _rmse, ("median",)),
     # Of the test rows whose inputs occur in no training row; null where all of them do.
     Metric("rmse_unseen", 8, "test", lambda errors: errors.rmse_chosen, ("median",), is_optional=True),
-    # With the output layer solved on the training rows, whatever the trial's readout is; null where that costs too much.
+    # With the output layer solved on the training rows, whatever the trial's readout; null where that costs too much.
     Metric("rmse_solved", 9, "solved", _rmse, ("median",), is_optional=True),
     Metric("mae", 7, "test", lambda errors: errors.mae, ("median",)),
     Metric("rmse_rounded", 1, "test", lambda errors: errors.rmse_rounded, ("best",), needs_exactness=True),
@@ -78,8 +78,8 @@ METRICS = (
     Metric("dead_share", 10, "hidden", lambda observed: observed.dead_share_M, ("median",), is_optional=True),
     Metric("saturated_share", 11, "hidden", lambda observed: observed.saturated_share_M, ("median",), is_optional=True),
     # d ln(loss) / d ln(epoch) over the second half of the training; ln(last loss / lowest loss). Null where not stored.
-    Metric("loss_slope", 12, "losses", lambda curve: curve.slope_M, ("median",), is_optional=True),
-    Metric("loss_rise", 13, "losses", lambda curve: curve.rise_M, ("median",), is_optional=True),
+    Metric("loss_slope", 12, "losses", lambda curve: curve.slope, ("median",), is_optional=True),
+    Metric("loss_rise", 13, "losses", lambda curve: curve.rise, ("median",), is_optional=True),
 )
 """In the order of the summary's columns."""
 

@@ -104,7 +104,7 @@ class Hyperparameters:
     shuffle_seed: Seed = 0
     """Seed of the order of the rows, from 0 to 2**63-1."""
     readout: Readout = "trained"
-    """The output layer's weights are those of the training, or solved after it by least squares on the training rows."""
+    """The output layer is that of the training, or solved after it by least squares on the training rows."""
 
     @property
     def in_digests(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The gate: is a night better than its champion, worse, or neither? Pure numbers, no files.
 
-Both nights have the same variants. Nights of an edited spec are compared in gate_best.py.
+Both nights have the same variants. Nights of an edited spec are compared in night/gate_best.py. The test over seeds
+also decides whether a change of one hyperparameter is an improvement, as `explain --prove` asks.
 
 Each variant is tested on its own, on the trials that both nights have. The compared quantity is the natural logarithm
 of the RMSE on the same evaluation rows, so an effect is a ratio. Trials are paired by seed.

@@ -1,0 +1,142 @@
+"""Proofs by training again: each variant as it is, with the one change of a cause, and with one drawn at random.
+
+All are variants of an ordinary spec, so their trials are found where the store has them, the neighbours of the same
+grid included, and proving again trains nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+import pyarrow as pa
+
+from sumsquares.jobs.pipeline.outcome import RunOutcome
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.case import Cause, Change
+from sumsquares.jobs.results.changed import changed, controls, fields_of
+from sumsquares.jobs.results.proof import SEEDS, Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.spec.axes import Engine
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
+from sumsquares.jobs.spec.training_version import TRAINING_VERSION
+from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.spec.written import spec_of
+
+SUFFIX = "-proof"
+"""After a run's name: the run of its proofs."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained for one proof."""
+
+    before: Variant
+    cause: Cause
+    change: Change
+    seeds: tuple[int, ...]
+    """Those of the variant in its run, and others if they are too few."""
+    control: Change | None
+    told_id: str
+    """The variant's id in its run, which an earlier training version may have trained."""
+
+    @property
+    def after(self) -> Variant:
+        """The variant with the change of the cause."""
+        return changed(self.before, self.change)
+
+    @property
+    def starts(self) -> int:
+        """From how many seeds one is kept after the change; 1 unless it is a change of the seeds."""
+        return max(2, self.change.value // len(self.seeds)) if self.change.field == "seeds" else 1
+
+    @property
+    def seeds_after(self) -> tuple[int, ...]:
+        """The seeds to train with the change."""
+        return _enough(self.seeds, self.starts * len(self.seeds))
+
+    @property
+    def wanted(self) -> Iterator[tuple[Variant, tuple[int, ...]]]:
+        """The variants to train, each with its seeds."""
+        yield self.before, self.seeds
+        yield self.after, self.seeds_after
+        if self.control:
+            yield changed(self.before, self.control), self.seeds
+
+
+def experiment(variant: Variant, cause: Cause, seeds: Sequence[int], engine: Engine, draw: int) -> Experiment:
+    """Plans the proof of a cause that names a change; `draw` seeds the control.
+
+    Raises:
+        SpecError: the change makes a variant that no spec can have.
+
+    """
+    assert cause.change is not None
+    before = replace(variant, training_version=TRAINING_VERSION)
+    planned = Experiment(before, cause, cause.change, _enough(seeds, SEEDS), None, variant.id)
+    spec_of("a-proof", engine, dict(planned.wanted))
+    known = {before.digest, planned.after.digest}
+    fitting = (
+        each for each in controls(before, [*fields_of(cause.change)], draw) if _is_possible(before, each, known, engine)
+    )
+    return replace(planned, control=next(fitting, None))
+
+
+def _is_possible(before: Variant, change: Change, known: set[str], engine: Engine) -> bool:
+    """Whether a spec may have this change, and it makes a variant that is neither of the known ones."""
+    variant = changed(before, change)
+    try:
+        spec_of("a-proof", engine, {variant: (0,)})
+    except SpecError:
+        return False
+    return variant.digest not in known
+
+
+def _enough(seeds: Sequence[int], wanted: int) -> tuple[int, ...]:
+    """Returns these seeds and the smallest others, so that there are as many as wanted."""
+    more = max(0, wanted - len(seeds))
+    taken = set(seeds)
+    return (*seeds, *islice((seed for seed in count() if seed not in taken), more))
+
+
+def proof_spec(run: str, engine: Engine, experiments: Sequence[Experiment]) -> JobSpec:
+    """Returns the spec of the run that trains these experiments."""
+    seeds_of: dict[Variant, tuple[int, ...]] = {}
+    for variant, seeds in (each for planned in experiments for each in planned.wanted):
+        seeds_of[variant] = tuple(dict.fromkeys((*seeds_of.get(variant, ()), *seeds)))
+    return spec_of(f"{run[: 64 - len(SUFFIX)]}{SUFFIX}", engine, seeds_of)
+
+
+def prove(
+    run: str, engine: Engine, experiments: Sequence[Experiment], runtime: Runtime
+) -> tuple[list[Proof], RunOutcome]:
+    """Trains what the store lacks of these experiments, and judges each. Raises as `run_spec` does."""
+    outcome = run_spec(proof_spec(run, engine, experiments), runtime, is_derived=True)
+    rmse, rmse_train = (_by_trial(outcome.summary.trials, name) for name in ("rmse", "rmse_train"))
+    return [_judged(each, rmse, rmse_train) for each in experiments], outcome
+
+
+_ByTrial = Mapping[tuple[str, int], Rmse]
+
+
+def _by_trial(trials: pa.Table, metric: str) -> _ByTrial:
+    """Returns a metric by variant and seed: infinite for trials that diverged."""
+    rows = trials.select(["variant_id", "seed", "status", metric]).to_pylist()
+    return {(row["variant_id"], row["seed"]): math.inf if row["status"] == "diverged" else row[metric] for row in rows}
+
+
+def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> Proof:
+    def of(variant: Variant, values: _ByTrial, seeds: Sequence[int]) -> dict[int, Rmse]:
+        return {seed: values.get((variant.id, seed)) for seed in seeds}
+
+    before_S = tuple(of(planned.before, rmse, planned.seeds).values())
+    tested, fitted = (of(planned.after, values, planned.seeds_after) for values in (rmse, rmse_train))
+    after_S = best_of_each(planned.seeds_after, len(planned.seeds), tested, fitted)
+    control: Side | None = None
+    if planned.control:
+        other = changed(planned.before, planned.control)
+        control = compared(before_S, planned.control, other.id, tuple(of(other, rmse, planned.seeds).values()))
+    after = compared(before_S, planned.change, planned.after.id, after_S)
+    return Proof(planned.told_id, planned.cause, planned.seeds, planned.starts, before_S, after, control)

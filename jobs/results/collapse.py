@@ -1,0 +1,55 @@
+"""A network without activation as the one linear function that it is, in the units of the raw numbers.
+
+Suffixes: I inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.datasets.normalize import normalization
+from sumsquares.jobs.results.stored import read_weights
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """The answer of a trial: the sum of its inputs, each times its coefficient, and of the constant."""
+
+    trial_id: str
+    coefficients: dict[str, float]
+    """By the name of the input column: number_1 and so on, then unused_1."""
+    constant: float
+
+
+def collapse(store: Store, pack_id: str, trial: Trial) -> Linear:
+    """Returns the linear function of a trial without activation, from its stored weights, computed in float64.
+
+    Raises:
+        DamagedResult: the pack's files are not those that were written.
+        FileNotFoundError: there is no such pack.
+
+    """
+    variant = trial.variant
+    assert variant.activation == "identity", variant.activation
+    tensors, ids = read_weights(store, pack_id)
+    place = ids.index(trial.id)
+    weights_I, bias = _multiplied({name: stacked[place] for name, stacked in tensors.items()}, len(variant.hidden) + 1)
+    # answer = shift + scale * (sum of w * (x - input_shift) / input_scale + b)
+    scale = normalization(variant.dataset, variant.normalize)
+    slopes_I = weights_I * (scale.target_scale / scale.input_scale)
+    constant = float(scale.restore(np.array(bias))) - float(slopes_I.sum()) * scale.input_shift
+    return Linear(trial.id, dict(zip(variant.dataset.columns, slopes_I.tolist(), strict=False)), constant)
+
+
+def _multiplied(tensors: dict[str, NDArray[np.floating]], layers: int) -> tuple[NDArray[np.float64], float]:
+    """Returns the weights [I] and the bias of one layer that does what these do, one after the other."""
+    weights_OI, bias_O = tensors["0.weight"].astype(np.float64), tensors["0.bias"].astype(np.float64)
+    for index in range(1, layers):
+        above = tensors[f"{2 * index}.weight"].astype(np.float64)
+        weights_OI, bias_O = above @ weights_OI, above @ bias_O + tensors[f"{2 * index}.bias"]
+    return weights_OI[0], float(bias_O[0])

@@ -1,0 +1,146 @@
+"""Proofs: does a change of a variant lower its RMSE, and does a change drawn at random do so too? Pure numbers.
+
+Compared are trials of the same seeds, by the paired test of gate.py. Each variant is judged alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from sumsquares.jobs.results.case import Cause, Change
+from sumsquares.jobs.results.gate import Change as Judged
+from sumsquares.jobs.results.gate import Policy, Scores, judge
+
+SEEDS = 5
+"""Fewest seeds of a proof. At alpha = 0.01 the mean of the differences must be 1.7 times their standard deviation with
+five seeds, 4 times with three, 22 times with two."""
+_TESTED = ("seeds", "effect", "low", "high", "p", "is_small")
+Rmse = float | None
+"""Of one trial: infinite if it diverged, None if it has no result."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The trials after one change, compared with those before it."""
+
+    change: Change
+    variant_id: str
+    """The changed variant."""
+    rmse_S: tuple[Rmse, ...]
+    judged: Judged | None
+    """By the gate; None if no seed has a result on both sides."""
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, same or untested."""
+        return self.judged.verdict if self.judged else "untested"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The side for --json."""
+        return {
+            "change": change_facts(self.change),
+            "variant_id": self.variant_id,
+            **rmse_facts(self.rmse_S),
+            "verdict": self.verdict,
+            "test": {name: value for name, value in asdict(self.judged).items() if name in _TESTED}
+            if self.judged
+            else None,
+        }
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What training again has shown of one variant."""
+
+    variant_id: str
+    cause: Cause
+    """The one whose change was made."""
+    seeds: tuple[int, ...]
+    starts: int
+    """Of how many seeds the one of the lowest training RMSE is kept after the change: 1 unless it is one of seeds."""
+    before_S: tuple[Rmse, ...]
+    after: Side
+    control: Side | None
+    """Another hyperparameter changed; None if no other value of any is possible."""
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the test calls the change better."""
+        return self.after.verdict == "better"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The proof for --json."""
+        return {
+            "cause": self.cause.name,
+            "proved": self.is_proved,
+            "seeds": self.seeds,
+            "starts": self.starts,
+            "before": {"variant_id": self.variant_id, **rmse_facts(self.before_S)},
+            "after": self.after.facts,
+            "control": self.control and self.control.facts,
+        }
+
+
+def compared(before_S: Sequence[Rmse], change: Change, variant_id: str, after_S: Sequence[Rmse]) -> Side:
+    """Judges the trials after a change against those before it, seed by seed."""
+    verdicts = judge(_scores(after_S), _scores(before_S), [], Policy()).changes
+    return Side(change, variant_id, tuple(after_S), verdicts[0] if verdicts else None)
+
+
+def _scores(rmse_S: Sequence[Rmse]) -> Scores:
+    """The trials that have a result, named by their places."""
+    known = {f"{place:06}": rmse for place, rmse in enumerate(rmse_S) if rmse is not None}
+    return Scores(
+        np.array([*known], np.str_), np.array(["the variant"] * len(known), np.str_), np.array([*known.values()])
+    )
+
+
+def best_of_each(
+    seeds: Sequence[int], groups: int, rmse: Mapping[int, Rmse], rmse_train: Mapping[int, Rmse]
+) -> tuple[Rmse, ...]:
+    """Returns the test RMSE of the seed with the lowest training RMSE in each of several equal groups.
+
+    That is what more seeds are good for: several starts, of which one is kept. Seed `i` is in group `i % groups`, so
+    the first seeds are each in a group of their own.
+    """
+    found = []
+    for group in range(groups):
+        mates = [seed for place, seed in enumerate(seeds) if place % groups == group and rmse[seed] is not None]
+        best = min(mates, key=lambda seed: _or_infinite(rmse_train[seed]), default=None)
+        found.append(None if best is None else rmse[best])
+    return tuple(found)
+
+
+def _or_infinite(value: Rmse) -> float:
+    return math.inf if value is None else value
+
+
+def median_of(rmse_S: Sequence[Rmse]) -> float | None:
+    """Returns the median of the seeds that have a result, infinite where most have diverged; None if none has one."""
+    known = [rmse for rmse in rmse_S if rmse is not None]
+    return median(known) if known else None
+
+
+def rmse_facts(rmse_S: Sequence[Rmse]) -> dict[str, Any]:
+    """The RMSEs for --json, null for those of trials that diverged or have no result."""
+    middle = median_of(rmse_S)
+    return {
+        "rmse_median": middle if middle is None or math.isfinite(middle) else None,
+        "rmse": [None if rmse is None or not math.isfinite(rmse) else rmse for rmse in rmse_S],
+        "diverged": sum(rmse is not None and not math.isfinite(rmse) for rmse in rmse_S),
+    }
+
+
+def change_facts(change: Change | None) -> dict[str, Any] | None:
+    """A change for --json."""
+    if change is None:
+        return None
+    return {"field": change.field, "value": change.value, "also": change_facts(change.also), "text": str(change)}

@@ -1,0 +1,78 @@
+"""Proofs as text: what was measured before, after and in the control, and whether that proves the cause."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from sumsquares.jobs.results.gate import Change as Judged
+from sumsquares.jobs.results.proof import Proof, Rmse, Side, median_of
+from sumsquares.jobs.show.format import counted, number
+
+
+def lines_of(proof: Proof) -> Iterator[str]:
+    """Yields the lines about a proof, the verdict last."""
+    yield f"  {proof.cause.name}, {counted(len(proof.seeds), 'seed')}:"
+    yield f"    before: {_median(proof.before_S)}"
+    yield f"    after {proof.after.change}{_starts(proof)}: {_outcome(proof.after)}"
+    if proof.control:
+        yield f"    control {proof.control.change}: {_outcome(proof.control)}"
+    yield f"  {verdict_words(proof)}"
+
+
+def verdict_words(proof: Proof) -> str:
+    """What the proof shows, in a sentence or two."""
+    after, change = proof.after, proof.after.change
+    if after.verdict == "better":
+        words = f"Proved: {change} alone lowers the RMSE, {_factor(after.judged)}."
+    elif after.verdict == "worse":
+        words = f"Refuted: {change} makes the RMSE larger, {_factor(after.judged)}."
+    elif after.verdict == "same":
+        words = f"Not proved: the test finds no difference with {change}."
+    else:
+        words = "Not tested: fewer than two seeds have a result before and after."
+    return f"{words}{_control_words(proof)}"
+
+
+def _control_words(proof: Proof) -> str:
+    if proof.control is None:
+        return ""
+    found = {
+        "better": "lowers it too",
+        "worse": "makes it larger",
+        "same": "makes no difference",
+        "untested": "was not tested",
+    }
+    return f" The control, {proof.control.change}, {found[proof.control.verdict]}."
+
+
+def _starts(proof: Proof) -> str:
+    """What is made of more seeds."""
+    return f" (the best of {proof.starts} starts, by training RMSE)" if proof.starts > 1 else ""
+
+
+def _median(rmse_S: Sequence[Rmse]) -> str:
+    middle = median_of(rmse_S)
+    if middle is None:
+        return "no result"
+    return f"median RMSE {number(middle)}" if math.isfinite(middle) else "most seeds diverged"
+
+
+def _outcome(side: Side) -> str:
+    if side.judged is None or side.judged.high is None:
+        return f"{_median(side.rmse_S)}, untested"
+    return f"{_median(side.rmse_S)}, {_ratio(side.judged)}, p = {side.judged.p:.2g}: {side.verdict}"
+
+
+def _ratio(judged: Judged) -> str:
+    """The effect as a ratio, with its interval."""
+    assert judged.high is not None
+    return f"{number(1 + judged.effect)} times ({number(1 + judged.low)} to {number(1 + judged.high)})"
+
+
+def _factor(judged: Judged | None) -> str:
+    """By what factor the RMSE changes; at least, if RMSEs are too small to be told apart."""
+    assert judged is not None
+    ratio = 1 + judged.effect
+    least = "at least " if judged.is_small else ""
+    return f"by a factor of {least}{number(ratio if ratio > 1 else 1 / ratio)}" if ratio > 0 else "beyond measure"

@@ -1,0 +1,39 @@
+"""Networks without activation as linear functions, against the answers of the networks themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from result_rows import SQUARES, SUMS, commit, row_of, variant
+
+from sumsquares.datasets.rows import block
+from sumsquares.jobs.engines.state import state_dicts
+from sumsquares.jobs.results.collapse import collapse
+from sumsquares.jobs.results.predict import answers
+from sumsquares.jobs.spec.program import program_of
+from sumsquares.jobs.spec.variants import Trial
+from sumsquares.jobs.storage.store import Store
+
+DATASETS = {"sums": SUMS, "squares": SQUARES.model_copy(update={"unused": 2})}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("normalize", ["question", "unit", "symmetric", "zscore"])
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
+@pytest.mark.parametrize("hidden", [(), (7,), (5, 3, 4)])
+def test_the_linear_function_answers_as_the_network_does(tmp_path, hidden, dataset, normalize, dtype):
+    """For every row, in the raw numbers, unused columns included, up to the rounding of the network's type."""
+    store, draw = Store(str(tmp_path)), np.random.default_rng(len(hidden))
+    changes = {"hidden": hidden, "activation": "identity", "normalize": normalize, "dtype": dtype}
+    trials = [Trial(variant(dataset, **changes), seed) for seed in range(3)]
+    program = program_of(trials[0].variant)
+    parameters_MP = draw.normal(size=(3, program.parameters)).astype(dtype)
+    pack = commit(store, [row_of(trial) for trial in trials], state_dicts(program, parameters_MP))
+    inputs_NI = block(dataset, "test", 0)[0][:50]
+    for trial in trials:
+        linear = collapse(store, pack, trial)
+        assert (*linear.coefficients, "target") == dataset.columns
+        found_N = inputs_NI @ np.array([*linear.coefficients.values()]) + linear.constant
+        expected_N = answers(store, pack, trial, inputs_NI)
+        assert np.abs(found_N - expected_N).max() <= TOLERANCE[dtype] * max(1.0, np.abs(expected_N).max())
