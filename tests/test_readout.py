@@ -269,7 +269,7 @@ ANY = st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9)
 
 @needs_lanes
 @given(st.lists(ANY, min_size=7, max_size=7), st.integers(-(2**63), -1), st.integers(0, 5), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_invalid_numbers_give_an_error_and_no_crash(numbers, negative, place, is_null):
     """This calls the C functions without the checks in Python: with a negative number, or with null pointers."""
     functions, room = library.load()._functions, np.ones(64)
