@@ -23,7 +23,8 @@ from sumsquares.jobs.pipeline.proving import experiment, proof_spec
 from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.changed import changed, controls
 from sumsquares.jobs.results.gate import Policy
-from sumsquares.jobs.results.proof import SEEDS, Proof, best_of_each, compared
+from sumsquares.jobs.results.proof import Proof, best_of_each, compared
+from sumsquares.jobs.results.proof_size import SEEDS
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.proof_text import lines_of
 from sumsquares.jobs.spec.axes import AXES
@@ -132,7 +133,7 @@ def blame(monkeypatch):
 
 def proved(cli, *options, code=0):
     """What `explain --prove` says of the first variant, or of those that the options select."""
-    ended = cli("explain", "linear", "--prove", "--workers", "0", "--quiet", "--json", *options)
+    ended = cli("explain", "linear", "--prove", "--workers", "0", "--quiet", "--json", "--seeds", "5", *options)
     assert ended.code == code, ended.err
     return json.loads(ended.out, parse_constant=pytest.fail)["datasets"]["squares"]["explanations"]
 
@@ -171,12 +172,12 @@ def test_planted_faults_are_named_and_proved(monkeypatch, capfd, tmp_path):
     (tmp_path / "spec.toml").write_text(PLANTED)
     for cli in calls(monkeypatch, capfd, tmp_path):
         assert cli("run", "spec.toml", "--workers", "0", "--quiet").code == 0
-        found = proved(cli, "--all-variants")
+        found = proved(cli, "--all-variants", "--seeds", str(SEEDS))
         assert {each["variant"]["hidden"] for each in found} == set(NAMED)
         for each in found:
             assert each["proof"]["cause"] in NAMED[each["variant"]["hidden"]]
             assert each["proof"]["proved"] is True
-            assert [each] == proved(cli, "--variant", each["variant"]["variant_id"])
+            assert [each] == proved(cli, "--seeds", str(SEEDS), "--variant", each["variant"]["variant_id"])
 
 
 def test_a_change_that_makes_no_difference_or_makes_it_worse_is_not_proved(cli, blame):
@@ -247,10 +248,10 @@ def test_a_control_changes_one_other_hyperparameter_to_another_value(variant, be
     assert {each.field for each in drawn} == set(AXES) - {besides}
     assert all(each.value != getattr(variant, each.field) for each in drawn)
     remedy = Change("epochs", 7)
-    planned = experiment(variant, Cause("made_up", "", {}, remedy, 2.0), (3, 1), "auto", seed)
+    planned = experiment(variant, Cause("made_up", "", {}, remedy, 2.0), (3, 1), 5, "auto", seed)
     assert planned.control in [*controls(variant, ["epochs"], seed)]
     assert planned.seeds[:2] == (3, 1)
-    assert len(set(planned.seeds)) == SEEDS
+    assert len(set(planned.seeds)) == 5
     assert len({each.digest for each, _ in planned.wanted}) == 3
     assert proof_spec("x" * 64, "auto", [planned]).name == "x" * 58 + "-proof"
 
@@ -294,9 +295,9 @@ def test_more_seeds_are_groups_of_starts(cli, blame):
     """Each seed of the variant is in a group of its own, with new ones."""
     blame(Change("seeds", 6))
     [told] = proved(cli)
-    assert (told["proof"]["starts"], len(told["proof"]["after"]["rmse"])) == (10, 10)
+    assert (told["proof"]["starts"], len(told["proof"]["after"]["rmse"])) == (6, 5)
     text = cli("explain", "linear", "--prove", "--workers", "0", "--quiet").out
-    assert "after seeds = 6 (the best of 10 starts, by training RMSE)" in re.sub(r"\s+", " ", text)
+    assert "after seeds = 6 (the best of 6 starts, by training RMSE)" in re.sub(r"\s+", " ", text)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.changed import changed, controls, fields_of
-from sumsquares.jobs.results.proof import SEEDS, SEEDS_OF_LUCK, Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.results.proof import Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.results.proof_size import MOST_STARTS
 from sumsquares.jobs.spec.axes import Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
@@ -38,8 +39,6 @@ class Experiment:
     change: Change
     seeds: tuple[int, ...]
     """Those of the variant in its run, and others if they are too few."""
-    own: int
-    """How many of them are those of its run."""
     control: Change | None
     told_id: str
     """The variant's id in its run, which an earlier training version may have trained."""
@@ -51,11 +50,8 @@ class Experiment:
 
     @property
     def starts(self) -> int:
-        """From how many seeds one is kept after the change; 1 unless it is a change of the seeds.
-
-        A change from 5 to 20 seeds keeps the best of 20, and so does one from 10 to 40.
-        """
-        return max(2, SEEDS * self.change.value // self.own) if self.change.field == "seeds" else 1
+        """From how many seeds one is kept after the change; 1 unless it is a change of the seeds."""
+        return min(self.change.value, MOST_STARTS) if self.change.field == "seeds" else 1
 
     @property
     def seeds_after(self) -> tuple[int, ...]:
@@ -71,8 +67,10 @@ class Experiment:
             yield changed(self.before, self.control), self.seeds
 
 
-def experiment(variant: Variant, cause: Cause, seeds: Sequence[int], engine: Engine, draw: int) -> Experiment:
-    """Plans the proof of a cause that names a change; `draw` seeds the control.
+def experiment(
+    variant: Variant, cause: Cause, seeds: Sequence[int], fewest: int, engine: Engine, draw: int
+) -> Experiment:
+    """Plans the proof of a cause that names a change, with `fewest` seeds at least; `draw` seeds the control.
 
     Raises:
         SpecError: the change makes a variant that no spec can have.
@@ -80,8 +78,7 @@ def experiment(variant: Variant, cause: Cause, seeds: Sequence[int], engine: Eng
     """
     assert cause.change is not None
     before = replace(variant, training_version=TRAINING_VERSION)
-    fewest = SEEDS_OF_LUCK if cause.change.field == "seeds" else SEEDS
-    planned = Experiment(before, cause, cause.change, _enough(seeds, fewest), len(seeds), None, variant.id)
+    planned = Experiment(before, cause, cause.change, _enough(seeds, fewest), None, variant.id)
     spec_of("a-proof", engine, dict(planned.wanted))
     known = {before.digest, planned.after.digest}
     fitting = (

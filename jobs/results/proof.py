@@ -17,12 +17,6 @@ from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.gate import Change as Judged
 from sumsquares.jobs.results.gate import Policy, Scores, judge
 
-SEEDS = 5
-"""Fewest seeds of a proof. At alpha = 0.01 the mean of the differences must be 1.7 times their standard deviation with
-five seeds, 4 times with three, 22 times with two."""
-SEEDS_OF_LUCK = 10
-"""Fewest seeds if more seeds are the change. Before it some of them are lucky and others not, and so are the
-differences: where 1 in 5 is, five seeds give a p-value of about 0.01, ten one below 0.001."""
 _TESTED = ("seeds", "effect", "low", "high", "p", "is_small")
 Rmse = float | None
 """Of one trial: infinite if it diverged, None if it has no result."""
