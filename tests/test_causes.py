@@ -58,7 +58,12 @@ SHOWS = {
         "dead_share_median": None,
         "floor": None,
     },
-    "too_few_steps": {"loss_slope_median": -1.2},
+    "too_few_steps": {
+        "loss_slope_median": -1.2,
+        "loss_rise_median": 0.0,
+        "rmse_median": 20_000.0,
+        "rmse_solved_median": 19_000.0,
+    },
     "lr_too_high": {"lr": 0.3, "rmse_median": 100_000.0, "rmse_solved_median": 90_000.0, "loss_rise_median": 2.0},
     "lr_too_low": {"lr": 1e-5, "rmse_median": 100_000.0, "rmse_solved_median": 90_000.0},
     "dead_units": {"dead_share_median": 1.0, "rmse_median": 298_000.0, "rmse_solved_median": 298_000.0},

@@ -104,6 +104,12 @@ class Case:
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))
 
     @property
+    def gap(self) -> float | None:
+        """How many times larger the RMSE is on test rows that were not trained than on training rows."""
+        train, unseen = self.number("rmse_train_median"), self.number("rmse_unseen_median")
+        return None if train is None or unseen is None else times(unseen, train)
+
+    @property
     def spread(self) -> float:
         """Standard deviation of the target: the RMSE of the best constant answer."""
         return _spread(self.about["task"], self.about["n_numbers"], self.about["largest"])

@@ -9,8 +9,13 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.numbers import at_most, counted, number
 from sumsquares.jobs.results.case import FAR, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, widths, with_change
+
+_KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
+_SMALL = 0.04
+"""Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
 
 def no_activation(case: Case) -> Cause | None:
@@ -56,7 +61,7 @@ def too_narrow(case: Case) -> Cause | None:
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
     solved = case.number("rmse_solved_median")
-    if solved is None or solved < 0.01 * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
+    if solved is None or solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
     told = (
         f"The last hidden layer has {counted(case.hidden[-1], 'unit')}, and with the best last layer on them the RMSE "
@@ -79,21 +84,25 @@ def knots_misplaced(case: Case) -> Cause | None:
         f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that ReLU "
         f"networks of this shape can have on these rows, {number(floor)}: the knots lie in the wrong places."
     )
-    gain = math.sqrt(solved / floor)
-    return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, Change("init", "spread_knots"), gain)
+    change = Change(
+        "init", "spread_knots", None if case.row.get("readout") == "solved" else Change("readout", "solved")
+    )
+    # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
+    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+    return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
 
 
 def memorised(case: Case) -> Cause | None:
     """Training rows that are answered far better than others."""
-    train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
-    if train is None or unseen is None or times(unseen, train) < 2:
+    train, unseen, gap = case.number("rmse_train_median"), case.number("rmse_unseen_median"), case.gap
+    if train is None or unseen is None or gap is None or gap < 2:
         return None
     rows = case.about["rows"]
     told = (
         f"The RMSE is {number(train)} on the {counted(rows, 'training row')} and {number(unseen)} on test rows that "
         f"are not among them."
     )
-    gain = min(times(unseen, train), 4.0)
+    gain = min(gap, 4.0)
     return Cause("memorised", told, {"rmse_train": train, "rmse_unseen": unseen}, Change("rows", 4 * rows), gain)
 
 
@@ -101,10 +110,8 @@ def unused_input(case: Case) -> Cause | None:
     """Inputs that the target doesn't depend on, and that are fitted nevertheless."""
     unused = case.about["unused"]
     train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
-    if not unused or train is None or unseen is None or case.rmse is None:
-        return None
-    gap = times(unseen, train)
-    if gap < 1.2:
+    gap = case.gap
+    if not unused or train is None or unseen is None or gap is None or gap < 1.2:
         return None
     told = (
         f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and the RMSE is "
@@ -121,7 +128,7 @@ def seed_luck(case: Case) -> Cause | None:
     gaps = [times(high, max(low, 1e-300)) for low, high in pairwise(seeds)]
     place = max(range(len(gaps)), key=gaps.__getitem__)
     count = place + 1
-    if gaps[place] < 4 or 2 * count > len(seeds):
+    if gaps[place] < 4 or 2 * count > len(seeds) or seeds[-1] > seeds[count] * math.sqrt(gaps[place]):
         return None
     best, rest = seeds[place], seeds[place + 1]
     told = (
@@ -129,15 +136,18 @@ def seed_luck(case: Case) -> Cause | None:
         f"the others of at least {number(rest)}."
     )
     change = Change("seeds", min(4 * len(seeds), 10**9))
-    return Cause("seed_luck", told, {"share": count / len(seeds), "gap": gaps[place]}, change, gaps[place])
+    return Cause("seed_luck", told, {"share": count / len(seeds), "gap": gaps[place]}, change, LEAST_GAIN)
 
 
 def outside_range(case: Case) -> Cause | None:
     """An answer that holds inside the range alone."""
     beyond, rmse = case.number("rmse_extrapolation_median"), case.rmse
-    if beyond is None or rmse is None or rmse > FAR * case.spread or beyond < 10 * max(rmse, 0.5):
-        return None
     largest = case.about["largest"]
+    if beyond is None or rmse is None or rmse > FAR * case.spread:
+        return None
+    smallest_target, _ = target_range(case.about["task"], case.about["n_numbers"], largest + 1, 2 * largest)
+    if beyond < 10 * max(rmse, 0.5) or beyond < 0.01 * smallest_target:
+        return None
     told = (
         f"On numbers from {largest + 1:,} to {2 * largest:,}, which were not trained, the RMSE is {number(beyond)}; "
         f"on the range itself {number(rmse)}."

@@ -21,13 +21,19 @@ _USUAL_LR = {
     "rmsprop": (0.0001, 0.01),
 }
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
-_LEAST_SPREAD = 0.1
+_LEAST_SPREAD = 0.12
 """A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
 _FEW_STEPS = 200
-_STEEP = -0.6
-"""d ln loss / d ln epoch from which on four times as many epochs are worth LEAST_GAIN."""
-_GOOD = 0.003
-"""An RMSE below this share of the target's standard deviation is no longer blamed on scales or the learning rate."""
+"""Steps that are few, where there are too few epochs for a slope of the loss."""
+_STEEP, _SETTLED = -0.6, 0.05
+"""The loss still falls if d ln loss / d ln epoch is at most the one and ln(last loss / lowest loss) below the other."""
+_GOOD, _FINE = 0.003, 0.01
+"""An RMSE below the one share of the target's standard deviation is no longer blamed on scales or a low learning rate,
+one below the other no longer on too few steps: a loss so small falls and rises with the noise of the steps."""
+_ABOVE_FLOOR = 5.0
+"""Trained networks stop at some five times their floor, so more steps don't promise less."""
+_BY_STEPS = 2.5
+"""Four times as many steps hardly ever gain more, however steep the loss."""
 
 
 def readout_not_trained(case: Case) -> Cause | None:
@@ -49,25 +55,37 @@ def readout_not_trained(case: Case) -> Cause | None:
 
 def too_few_steps(case: Case) -> Cause | None:
     """A loss that still falls when the training ends."""
-    epochs, steps, rmse = case.row["epochs"], case.steps, case.rmse
+    epochs, steps = case.row["epochs"], case.steps
     tried = case.best_neighbour("epochs", lambda other: other >= 2 * epochs)
     if tried is not None:
         return by_neighbour(case, "too_few_steps", "epochs", tried)
     slope = case.number("loss_slope_median")
-    if rmse is None or (slope is None and steps > _FEW_STEPS) or (slope is not None and slope > _STEEP):
+    if not _still_falls(case, slope):
         return None
     change = Change("epochs", min(4 * epochs, 10**7))
+    gain = _capped(case, _BY_STEPS if slope is None else min(4 ** (-slope / 2), _BY_STEPS))
+    if gain < LEAST_GAIN:
+        return None
     if slope is None:
-        told = f"The training was {counted(steps, 'step')} long."
-        return Cause("too_few_steps", told, {"steps": steps}, change, _capped(case, 2.0))
+        return Cause("too_few_steps", f"The training had {counted(steps, 'step')}.", {"steps": steps}, change, gain)
     told = f"The loss still fell when the training ended after {counted(steps, 'step')}: by {_falls(slope)}."
-    return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, _capped(case, 4 ** (-slope / 2)))
+    return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
+
+
+def _still_falls(case: Case, slope: float | None) -> bool:
+    """Whether more steps promise anything: not where the steps are too large, or where rows are learnt by heart."""
+    rise, gap = case.number("loss_rise_median") or 0.0, case.gap
+    if case.rmse is None or case.rmse < _FINE * case.spread or case.row["lr"] > _USUAL_LR[case.row["optimizer"]][1]:
+        return False
+    if gap is not None and gap >= 2:
+        return False
+    return case.steps <= _FEW_STEPS if slope is None else slope <= _STEEP and rise < _SETTLED
 
 
 def _capped(case: Case, gain: float) -> float:
-    """A gain that doesn't promise an RMSE below the floor."""
+    """A gain that promises no RMSE as low as the floor."""
     floor = case.number("floor")
-    return min(gain, times(case.rmse, floor)) if floor else gain
+    return min(gain, times(case.rmse, _ABOVE_FLOOR * floor)) if floor else gain
 
 
 def _falls(slope: float) -> str:
@@ -90,7 +108,7 @@ def lr_too_high(case: Case) -> Cause | None:
         return None
     evidence = {"lr": rate, "diverged": lost / trials}
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
-    gain = math.inf if not case.row["n"] else 3.0
+    gain = math.inf if not case.row["n"] else 4.0
     return Cause("lr_too_high", told, evidence, Change("lr", _lower(rate, high)), gain)
 
 
