@@ -98,7 +98,7 @@ NAMED = {
     "[8]": {"no_activation"},
     "[]": {"no_activation"},
     "[7]": {"lr_too_low", "readout_not_trained"},
-    "[6]": {"too_few_steps", "readout_not_trained"},
+    "[6]": {"too_few_steps", "readout_not_trained", "knots_misplaced"},
     "[2]": {"seed_luck", "too_narrow", "knots_misplaced"},
 }
 """By network: the causes that mend it."""

@@ -7,7 +7,7 @@ FEWEST_SEEDS = 5
 five seeds, 4 times with three, 22 times with two."""
 SEEDS = 10
 """Seeds of a proof unless the variant has more. Of 27 remedies for the variants of examples/question.toml the test
-called 13 better with 5 seeds, 19 with 10 and 20 with 16; of their controls 1, 2 and 5."""
+called 18 better with 5 seeds, 25 with 10 and with 16; of their controls 1, 2 and 5."""
 MOST_STARTS = 20
 """Most starts of which the best is kept if more seeds are the change: one of them is lucky in 9 of 10 cases even where
 one in nine is."""
