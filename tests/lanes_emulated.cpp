@@ -19,6 +19,20 @@ void write_numbers(const std::vector<N>& numbers) {
   std::fwrite(numbers.data(), sizeof(N), numbers.size(), stdout);
 }
 
+int observe_and_solve(const Program& program, int64_t rows, const std::vector<double>& x, int64_t models, const std::vector<double>& p) {
+  const auto y = read_numbers<double>(rows);
+  const int64_t columns = read_numbers<int64_t>(1)[0], units = read_numbers<int64_t>(1)[0];
+  auto triangles = read_numbers<double>(models * columns * columns);
+  auto highest = read_numbers<double>(models * units), lowest = read_numbers<double>(models * units);
+  auto saturated = read_numbers<double>(models * units);
+  std::vector<double> readout(models * (columns - 1));
+  const int code = observe(program, rows, x.data(), y.data(), models, p.data(),
+                           {triangles.data(), highest.data(), lowest.data(), saturated.data()}) |
+                   solve(rows, columns, models, triangles.data(), readout.data());
+  write_numbers(triangles), write_numbers(highest), write_numbers(lowest), write_numbers(saturated), write_numbers(readout);
+  return code;
+}
+
 template <class T>
 int run() {
   const auto head = read_numbers<int64_t>(9);
@@ -27,6 +41,8 @@ int run() {
   const Program program{head[0], head[1], hidden.data(), head[2], head[3], head[4]};
   const auto x = read_numbers<T>(rows * program.inputs);
   auto p = read_numbers<T>(models * parameters);
+  if constexpr (std::is_same_v<T, double>)
+    if (steps == -2) return observe_and_solve(program, rows, x, models, p);
   if (steps < 0) {
     std::vector<T> predictions(models * rows);
     const int code = predict<T>(program, rows, x.data(), models, p.data(), predictions.data());

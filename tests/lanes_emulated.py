@@ -50,6 +50,16 @@ class Emulated:
         output = self._run(*self._head(program, -1, x_NI, parameters_MP))
         return np.frombuffer(output, program.dtype).reshape(len(parameters_MP), len(x_NI))
 
+    def observe_and_solve(self, program, parameters_MP, x_NI, y_N, seen):
+        """Adds rows to what is known of the models, in place, and returns the readouts."""
+        M, C, _ = seen.triangles_MCC.shape
+        sizes = np.array([C, seen.highest_MU.shape[1]], np.int64)
+        output = self._run(*self._head(program, -2, x_NI, parameters_MP), y_N, sizes, *vars(seen).values())
+        for array in vars(seen).values():
+            array[...] = np.frombuffer(output, np.float64, array.size).reshape(array.shape)
+            output = output[array.nbytes :]
+        return np.frombuffer(output, np.float64).reshape(M, C - 1)
+
     def _head(self, program, steps, x_NI, parameters_MP):
         native = load()
         assert isinstance(native, Library)  # built from the same lists of names

@@ -1,4 +1,4 @@
-"""Trains many shapes with the library whose path is its argument, under the sanitizers. It doesn't import torch."""
+"""Trains and observes many shapes with the library whose path is its argument, under the sanitizers, without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sumsquares.jobs.engines.initialize import initialize
-from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, Steps, Trained
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, Seen, Steps, Trained
 from sumsquares.jobs.engines.program import Program
 
 HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
@@ -40,6 +40,10 @@ def train(path: Path) -> None:
         library = Library("sanitized", path, layout)
         library.train(program, steps, np.full(models, 0.01), np.full(models, 0.1), trained)
         library.predict(program, parameters, x_NI)
+        if dtype == "float64":
+            seen = Seen.of_no_rows(program, models)
+            library.observe(program, parameters, x_NI, x_NI[:, 0].copy(), seen)
+            library.solve(len(x_NI), seen.triangles_MCC)
 
 
 if __name__ == "__main__":

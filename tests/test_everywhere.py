@@ -119,7 +119,7 @@ def test_the_first_ones_that_fit_into_the_budget_are_checked(tmp_path_factory, p
     cost = 81 * (2 * 3 * 2 + everywhere._ANSWER)
     packs = len({pack for _, pack in asked[:trials]})
     budget = trials * cost + packs * (everywhere._PACK + 81 * everywhere._ROW)
-    found = check_everywhere(store, [*large, *asked], budget + cost / 2)
+    found = check_everywhere(store, [*large, *asked], budget=budget + cost / 2)
     assert set(found) == {trial.id for trial, _ in asked[:trials]}
 
 

@@ -9,11 +9,12 @@ import pytest
 from lanes_builds import builds
 from lanes_emulated import MISSING, Emulated
 from test_lanes_engine import shuffled_rows, trained_by
+from test_readout import observed_by, parameters_of
 from test_torch_engine import models, program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
-from sumsquares.jobs.engines.lanes.library import LAYOUTS
+from sumsquares.jobs.engines.lanes.library import LAYOUTS, Seen, load
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 
 pytestmark = [
@@ -57,3 +58,17 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
         x_NI = rows_of(shape)[0]
         predicted = arm.predict(shape, found.parameters, x_NI)
         np.testing.assert_array_equal(predicted, lanes_engine.predictor(shape, expected.parameters)(x_NI))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_arm_observes_and_solves_the_same_bits(folder, activation):
+    """This covers networks with and without hidden layers, and packs that leave lanes empty."""
+    arm = Emulated(folder, "faster")
+    for hidden, count in (((), 1), ((17,), 5), ((9, 6), 3)):
+        shape = program(hidden=hidden, activation=activation, rows=75)
+        (x_NI, y_N), parameters = rows_of(shape), parameters_of(shape, count)
+        expected, readout_MK = observed_by(load(), shape, parameters, x_NI, y_N)
+        seen = Seen.of_no_rows(shape, count)
+        np.testing.assert_array_equal(arm.observe_and_solve(shape, parameters, x_NI, y_N, seen), readout_MK)
+        for found, array in zip(vars(seen).values(), vars(expected).values(), strict=True):
+            np.testing.assert_array_equal(found, array)

@@ -77,8 +77,11 @@ def models(count, lr=0.01, weight_decay=0.0):
     )
 
 
+PER_TRIAL = ("seeds", "init", "lr", "weight_decay")
+
+
 def some(models, chosen):
-    kept = {name: [values[i] for i in chosen] for name, values in vars(models).items() if name != "input_range"}
+    kept = {name: [values[i] for i in chosen] for name, values in vars(models).items() if name in PER_TRIAL}
     return replace(models, **kept)
 
 

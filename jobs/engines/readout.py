@@ -29,7 +29,7 @@ TRAINING_SPEED = 4
 """How many times faster training does its operations, in float32: 2 to 6 times where layers have 16 to 256 units."""
 AFFORDABLE_SHARE, AFFORDABLE_SECONDS = 0.05, 0.1
 """What observing a model may cost: this share of its training, or so little."""
-GROUP_BYTES = 1 << 28
+GROUP_BYTES = 1 << 26
 """Memory for the triangles of the models that are observed in one pass over the rows."""
 SATURATED_SHARE = 0.99
 """The share of the rows from which on a unit that is saturated on them counts as saturated."""

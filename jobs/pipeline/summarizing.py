@@ -105,10 +105,17 @@ def _summary(
     """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""
     expected = trials(spec)
     known = cache(facts)
+    told: set[str] = set()
+
+    def lost(pack: str, error: Exception) -> None:
+        if pack not in told:
+            told.add(pack)
+            on_lost(pack, error)
+
     results = with_evidence(store, expected, stored.table, known)
-    summary = explain(summarize(expected, results, known), expected, results, store, known)
+    summary = explain(summarize(expected, results, known), expected, results, store, known, lost)
     best = {
-        name: found and _with_samples(store, found, expected, stored.table, on_lost)
+        name: found and _with_samples(store, found, expected, stored.table, lost)
         for name, found in summary.best.items()
     }
     return replace(summary, best=best)

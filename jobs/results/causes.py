@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sumsquares.jobs.results.case import LEAST_GAIN, times
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
@@ -53,6 +54,8 @@ CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
 """Each is called what its cause is called. Causes of equal gain are listed in this order."""
 NAMES = (*(cause.__name__ for cause in CAUSES), "unknown")
 _WITHOUT_FAULT = (solved, outside_range)
+_BEYOND_FLOOR = frozenset({"hidden", "activation", "rows", "unused", "seeds"})
+"""Changes after which another floor holds, or more trials are looked at."""
 
 
 def causes_of(case: Case) -> tuple[Cause, ...]:
@@ -61,8 +64,16 @@ def causes_of(case: Case) -> tuple[Cause, ...]:
     A solved variant has no fault, though it may not hold beyond the range.
     """
     looked_for = _WITHOUT_FAULT if solved(case) else CAUSES
-    found = [cause for cause in (look(case) for look in looked_for) if cause is not None]
+    found = [cause for cause in (look(case) for look in looked_for) if cause is not None and _is_possible(case, cause)]
     return tuple(sorted(found, key=lambda cause: -cause.gain)) or (_unknown(case),)
+
+
+def _is_possible(case: Case, cause: Cause) -> bool:
+    """Whether its change may help: in the same architecture none leads below the floor."""
+    floor = case.number("floor")
+    if not floor or cause.change is None or cause.change.field in _BEYOND_FLOOR:
+        return True
+    return times(case.rmse, floor) >= LEAST_GAIN
 
 
 def _unknown(case: Case) -> Cause:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ _UNIT, _ANSWER, _ROW, _PACK = 64, 1_600, 8_000, 2e8
 answer, 100 ns for a row of any number of models, and 2.5 ms for reading a pack."""
 
 
+def _log(_pack: str, error: Exception) -> None:
+    log.info("%s: not checked on every number", error)
+
+
 def combinations(dataset: DatasetSpec) -> int | None:
     """Returns the number of combinations of the numbers, or None if they can't all be checked.
 
@@ -45,7 +49,12 @@ def combinations(dataset: DatasetSpec) -> int | None:
     return count if count <= MOST and not dataset.unused else None
 
 
-def check_everywhere(store: Store, best: Sequence[tuple[Trial, str]], budget: float = BUDGET) -> dict[str, float]:
+def check_everywhere(
+    store: Store,
+    best: Sequence[tuple[Trial, str]],
+    on_lost: Callable[[str, Exception], object] = _log,
+    budget: float = BUDGET,
+) -> dict[str, float]:
     """Returns the share of all combinations for which the rounded answer is right, by trial id.
 
     It is 1.0 only if every answer is. `best` has trials and the ids of their packs, the most important ones first.
@@ -57,7 +66,7 @@ def check_everywhere(store: Store, best: Sequence[tuple[Trial, str]], budget: fl
         try:
             errors = errors_over(store, pack, trials, _everything(trials[0].variant.dataset))
         except (DataError, FileNotFoundError) as error:
-            log.info("%s: not checked on every number", error)
+            on_lost(pack, error)
         else:
             shares = errors.exact_fraction.tolist()
             found |= {trial.id: share for trial, share in zip(trials, shares, strict=True)}

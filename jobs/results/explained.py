@@ -36,11 +36,15 @@ def explain(
     results: pa.Table,
     store: Store,
     facts_of: Callable[[NamedDataset], Facts],
+    on_lost: Callable[[str, Exception], object],
 ) -> Summary:
-    """Returns the summary of the expected trials with its explanation; `results` has the column `pack`."""
+    """Returns the summary of the expected trials with its explanation; `results` has the column `pack`.
+
+    `on_lost` gets each pack whose weights are needed, and damaged or gone.
+    """
     variants = list({trial.variant.id: trial.variant for trial in expected}.values())
     best = _best_trials(summary.trials)
-    shares = check_everywhere(store, _with_packs(best, expected, results))
+    shares = check_everywhere(store, _with_packs(best, expected, results), on_lost)
     found = floors(variants, facts_of)
     table = _filled(summary.table, _columns(summary.table, found, best, shares))
 
