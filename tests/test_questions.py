@@ -82,7 +82,7 @@ QUESTIONS = {
     "Q34": (
         "too_few_steps",
         'task = "sum"\nn_numbers = 1\nlargest = 100\nrows = 13\ntest_rows = 500',
-        'hidden = [[]]\nlr = 0.001\nepochs = 300\nbatch_size = 13\nnormalize = "symmetric"',
+        "hidden = [[]]\nlr = 0.01\nepochs = 500\nbatch_size = 13",
     ),
     # x1 + x2 from five rows: of two, since rows are drawn and not chosen to be collinear.
     "Q35": (
