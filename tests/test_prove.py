@@ -135,6 +135,7 @@ def proved(cli, *options, code=0):
     """What `explain --prove` says of the first variant, or of those that the options select."""
     ended = cli("explain", "linear", "--prove", "--workers", "0", "--quiet", "--json", "--seeds", "5", *options)
     assert ended.code == code, ended.err
+    assert code or not ended.err  # no warning of another proof's spec, under --quiet
     return json.loads(ended.out, parse_constant=pytest.fail)["datasets"]["squares"]["explanations"]
 
 
