@@ -47,6 +47,7 @@ WHOLE_OPTIONS = {
     "--keep-days": NIGHT,
     "--nights": ("nightly", "status"),
     "--max": ("explain", "small", "--prove"),
+    "--seeds": ("explain", "small", "--prove"),
     "--seed": ("explain", "small", "--prove"),
 }
 """Options that take a whole number, with the command that they are given to."""

@@ -10,6 +10,7 @@ from sumsquares.datasets.rows import block
 from sumsquares.jobs.engines.state import state_dicts
 from sumsquares.jobs.results.collapse import collapse
 from sumsquares.jobs.results.predict import answers
+from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
@@ -31,8 +32,9 @@ def test_the_linear_function_answers_as_the_network_does(tmp_path, hidden, datas
     parameters_MP = draw.normal(size=(3, program.parameters)).astype(dtype)
     pack = commit(store, [row_of(trial) for trial in trials], state_dicts(program, parameters_MP))
     inputs_NI = block(dataset, "test", 0)[0][:50]
+    tensors, ids = read_weights(store, pack)
     for trial in trials:
-        linear = collapse(store, pack, trial)
+        linear = collapse(trial, tensors, ids.index(trial.id))
         assert (*linear.coefficients, "target") == dataset.columns
         found_N = inputs_NI @ np.array([*linear.coefficients.values()]) + linear.constant
         expected_N = answers(store, pack, trial, inputs_NI)

@@ -112,6 +112,16 @@ def test_all_variants_or_those_of_some_values_come_worst_first(ran):
     assert [each["variant"]["variant_id"] for each in explained(ran, "--variant", one)] == [one]
 
 
+def test_the_causes_are_those_of_the_summary(ran):
+    """At length, the first one with its remedy; what is infinite is null in the JSON."""
+    for each in explained(ran, "--all-variants"):
+        row, causes = each["variant"], each["causes"]
+        assert ", ".join(cause["name"] for cause in causes) == row["causes"]
+        assert causes[0]["name"] == row["cause"]
+        assert (causes[0]["change"] or {"text": None})["text"] == row["remedy"]
+        assert all(cause["sentence"].endswith(".") for cause in causes)
+
+
 def test_only_networks_without_activation_have_an_equivalent_linear_function(ran):
     """Of the best trial, with a coefficient for each input."""
     for each in explained(ran, "--all-variants"):

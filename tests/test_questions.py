@@ -109,7 +109,9 @@ QUESTIONS = {
 
 def diagnosed(dataset, network, store):
     """Trains a variant, and returns its case and its causes."""
-    text = f'name = "asked"\n[[dataset]]\nname = "d"\nseed = 1\n{dataset}\n[[grid]]\ndataset = "d"\nseeds = 5\n{network}\n'
+    text = (
+        f'name = "asked"\n[[dataset]]\nname = "d"\nseed = 1\n{dataset}\n[[grid]]\ndataset = "d"\nseeds = 5\n{network}\n'
+    )
     spec = parse_spec(text.encode(), "asked.toml")
     with Runtime(IN_PROCESS, Store(str(store)), Progress(quiet=True)) as runtime:
         summary = run_spec(spec, runtime).summary

@@ -28,6 +28,7 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
 from sumsquares.jobs.stages.placement import PlacementOptions
 
 app = typer.Typer(
@@ -191,7 +192,13 @@ def explain(
     ] = False,
     most: Annotated[
         int, typer.Option("--max", parser=whole(1, 1000), help="Variants that --prove trains again at most.")
-    ] = 5,
+    ] = VARIANTS,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", parser=whole(FEWEST_SEEDS, 1000), help="Seeds that --prove trains of each variant at least."
+        ),
+    ] = SEEDS,
     seed: Annotated[
         int, typer.Option("--seed", parser=whole(0, 2**63 - 1), help="Draws the changes at random of --prove.")
     ] = 0,
@@ -205,7 +212,7 @@ def explain(
     from sumsquares.jobs.commands import explain as commands
     from sumsquares.jobs.results.chosen import Wanted
 
-    proving = commands.Proving(most, seed, workers.options(patience).placement(address)) if prove else None
+    proving = commands.Proving(most, seeds, seed, workers.options(patience).placement(address)) if prove else None
     raise typer.Exit(commands.explain(run, Wanted(dataset, variant, all_variants), proving, output.shared(store)))
 
 

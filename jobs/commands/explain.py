@@ -37,6 +37,8 @@ class Proving:
 
     most: int
     """Of how many variants, the first ones, a cause is proved."""
+    seeds: int
+    """Fewest seeds of each proof."""
     seed: int
     """Draws the controls, together with the variant."""
     placement: Placement
@@ -77,7 +79,7 @@ def _proved(
     for place, each in enumerate(told):
         if place >= proving.most:
             found[each.row["variant_id"]] = f"not among the first {proving.most}: --max {len(told)} proves all of these"
-        elif isinstance(answer := _planned(asked, explainer, each, proving.seed), str):
+        elif isinstance(answer := _planned(asked, explainer, each, proving), str):
             found[each.row["variant_id"]] = answer
         else:
             planned.append(answer)
@@ -92,7 +94,7 @@ def _proved(
     return found | {each.variant_id: each for each in proofs}, code
 
 
-def _planned(asked: Asked, explainer: Explainer, told: Explanation, seed: int) -> Experiment | str:
+def _planned(asked: Asked, explainer: Explainer, told: Explanation, proving: Proving) -> Experiment | str:
     """Returns what must be trained for a variant's proof, or why there is nothing to train."""
     cause = next((each for each in told.causes if each.change), None)
     if cause is None:
@@ -100,7 +102,7 @@ def _planned(asked: Asked, explainer: Explainer, told: Explanation, seed: int) -
     variant_id = told.row["variant_id"]
     try:
         variant, seeds = explainer.variants[variant_id], explainer.seeds_of(variant_id)
-        return experiment(variant, cause, seeds, asked.spec.engine, seed)
+        return experiment(variant, cause, seeds, proving.seeds, asked.spec.engine, proving.seed)
     except SpecError as error:
         return f"the change {cause.change} makes no valid spec: {'; '.join(error.problems)}"
 

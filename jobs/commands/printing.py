@@ -37,21 +37,27 @@ def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: 
     if shared.json:
         sys.stdout.write(outcome.summary_json.decode())
     else:
-        _print_tables(outcome, shown, f"{runtime.store.root}/{run_folder(spec.name)}")
+        _print_tables(outcome, spec.name, shown, runtime.store.root)
     counts = outcome.summary.counts
     if counts.ok < counts.total:
         lost = f"{counted(counts.diverged, 'trial')} diverged, {counts.missing:,} missing, of {counts.total:,}"
         runtime.progress.warn(lost)
+    if below := outcome.summary.below_floor:
+        runtime.progress.warn(
+            f"{counted(len(below), 'trial')} with an RMSE below what its network can reach at all, such as {below[0]}: "
+            "an error in sumsquares; please report it with summary.json"
+        )
     return outcome.exit_code
 
 
-def _print_tables(outcome: RunOutcome, shown: Shown, folder: str) -> None:
+def _print_tables(outcome: RunOutcome, run: str, shown: Shown, store: str) -> None:
     from sumsquares.jobs.show.tables import result_tables
 
     console = _console()
-    for table in result_tables(outcome.summary, console.width, shown.all_variants, shown.samples):
+    for table in result_tables(outcome.summary, console.width, run, shown.all_variants, shown.samples):
         console.print(table)
     if outcome.is_published:
+        folder = f"{store}/{run_folder(run)}"
         # Paths are neither wrapped nor coloured, so that they can be copied.
         files = f"{folder}/summary.json, summary.parquet and trials.parquet"
         console.print(f"summary: {files}", soft_wrap=True, highlight=False)

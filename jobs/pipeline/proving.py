@@ -18,7 +18,8 @@ from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.changed import changed, controls, fields_of
-from sumsquares.jobs.results.proof import SEEDS, Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.results.proof import Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.results.proof_size import MOST_STARTS
 from sumsquares.jobs.spec.axes import Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
@@ -50,7 +51,7 @@ class Experiment:
     @property
     def starts(self) -> int:
         """From how many seeds one is kept after the change; 1 unless it is a change of the seeds."""
-        return max(2, self.change.value // len(self.seeds)) if self.change.field == "seeds" else 1
+        return min(self.change.value, MOST_STARTS) if self.change.field == "seeds" else 1
 
     @property
     def seeds_after(self) -> tuple[int, ...]:
@@ -66,8 +67,10 @@ class Experiment:
             yield changed(self.before, self.control), self.seeds
 
 
-def experiment(variant: Variant, cause: Cause, seeds: Sequence[int], engine: Engine, draw: int) -> Experiment:
-    """Plans the proof of a cause that names a change; `draw` seeds the control.
+def experiment(
+    variant: Variant, cause: Cause, seeds: Sequence[int], fewest: int, engine: Engine, draw: int
+) -> Experiment:
+    """Plans the proof of a cause that names a change, with `fewest` seeds at least; `draw` seeds the control.
 
     Raises:
         SpecError: the change makes a variant that no spec can have.
@@ -75,7 +78,7 @@ def experiment(variant: Variant, cause: Cause, seeds: Sequence[int], engine: Eng
     """
     assert cause.change is not None
     before = replace(variant, training_version=TRAINING_VERSION)
-    planned = Experiment(before, cause, cause.change, _enough(seeds, SEEDS), None, variant.id)
+    planned = Experiment(before, cause, cause.change, _enough(seeds, fewest), None, variant.id)
     spec_of("a-proof", engine, dict(planned.wanted))
     known = {before.digest, planned.after.digest}
     fitting = (

@@ -17,6 +17,9 @@ _KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
+_APART = 4.0
+"""By what factor the groups of seeds are apart at least."""
+
 
 def no_activation(case: Case) -> Cause | None:
     """A network that is one linear function, on a target that isn't."""
@@ -121,22 +124,24 @@ def unused_input(case: Case) -> Cause | None:
 
 
 def seed_luck(case: Case) -> Cause | None:
-    """Seeds that fall into two groups, of which the better one is the smaller."""
+    """Seeds that fall into two groups, of which the better one is not the larger."""
     seeds = case.rmse_S
-    if len(seeds) < 3 or case.rmse is None:
+    if len(seeds) < 3 or not case.rmse:
         return None
-    gaps = [times(high, max(low, 1e-300)) for low, high in pairwise(seeds)]
-    place = max(range(len(gaps)), key=gaps.__getitem__)
-    count = place + 1
-    if gaps[place] < 4 or 2 * count > len(seeds) or seeds[-1] > seeds[count] * math.sqrt(gaps[place]):
+    gaps = [times(high, low) for low, high in pairwise(seeds)]
+    # The worse group must be one: seeds that are merely spread out are no groups.
+    groups = {
+        count: gap
+        for count, gap in enumerate(gaps, 1)
+        if gap >= _APART and 2 * count <= len(seeds) and seeds[-1] <= seeds[count] * math.sqrt(gap)
+    }
+    if not groups:
         return None
-    best, rest = seeds[place], seeds[place + 1]
-    told = (
-        f"{count} of {len(seeds)} seeds {'has' if count == 1 else 'have'} an RMSE of at most {number(best)}, "
-        f"the others of at least {number(rest)}."
-    )
+    count = max(groups, key=groups.__getitem__)
+    have = f"{count} of {len(seeds)} seeds {'has' if count == 1 else 'have'}"
+    told = f"{have} an RMSE of at most {number(seeds[count - 1])}, the others of at least {number(seeds[count])}."
     change = Change("seeds", min(4 * len(seeds), 10**9))
-    return Cause("seed_luck", told, {"share": count / len(seeds), "gap": gaps[place]}, change, LEAST_GAIN)
+    return Cause("seed_luck", told, {"share": count / len(seeds)}, change, LEAST_GAIN)
 
 
 def outside_range(case: Case) -> Cause | None:

@@ -68,7 +68,7 @@ def _others(axis: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return [each for each in get_args(_KINDS[axis]) if each != value]
     if isinstance(value, float):
-        return [value / 10, value * 10] if value else [0.001, 0.1]
+        return [float(f"{times * value:.6g}") for times in (0.1, 10)] if value else [0.001, 0.1]
     if isinstance(value, int):
         return [each for each in (value // 2, 2 * value) if each] or [1]
     wider, narrower = [tuple(2 * each for each in value)], [tuple(max(each // 2, 1) for each in value)]

@@ -5,15 +5,14 @@ Suffixes: I inputs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.normalize import normalization
-from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.variants import Trial
-from sumsquares.jobs.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +25,13 @@ class Linear:
     constant: float
 
 
-def collapse(store: Store, pack_id: str, trial: Trial) -> Linear:
-    """Returns the linear function of a trial without activation, from its stored weights, computed in float64.
+def collapse(trial: Trial, tensors: Mapping[str, NDArray[np.floating]], place: int) -> Linear:
+    """Returns the linear function of a trial without activation, computed in float64.
 
-    Raises:
-        DamagedResult: the pack's files are not those that were written.
-        FileNotFoundError: there is no such pack.
-
+    `tensors` are the stacked weights of its pack, as `read_weights` returns them, and `place` is the trial's in them.
     """
     variant = trial.variant
     assert variant.activation == "identity", variant.activation
-    tensors, ids = read_weights(store, pack_id)
-    place = ids.index(trial.id)
     weights_I, bias = _multiplied({name: stacked[place] for name, stacked in tensors.items()}, len(variant.hidden) + 1)
     # answer = shift + scale * (sum of w * (x - input_shift) / input_scale + b)
     scale = normalization(variant.dataset, variant.normalize)

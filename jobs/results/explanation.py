@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear, collapse
-from sumsquares.jobs.results.stored import Results
+from sumsquares.jobs.results.stored import Results, read_weights
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
@@ -35,7 +35,9 @@ class Explainer:
     """Explains variants of a run."""
 
     def __init__(self, store: Store, spec: JobSpec, summary: Summary, stored: Results) -> None:
-        self._store, self._summary, self._stored = store, summary, stored
+        self._summary, self._stored = summary, stored
+        # Variants of one pack mostly follow one another, and it is read once for all of them.
+        self._weights_of = lru_cache(maxsize=2)(partial(read_weights, store))
         self._trials = trials(spec)
         self.rows: Sequence[Row] = summary.table.to_pylist()
         """All variants, in the order of the spec."""
@@ -111,4 +113,5 @@ class Explainer:
         if row["activation"] != "identity" or row["rmse_best"] is None:
             return None
         trial = Trial(self.variants[row["variant_id"]], self._best_seeds[row["variant_id"]])
-        return collapse(self._store, self._packs[trial.id], trial)
+        tensors, ids = self._weights_of(self._packs[trial.id])
+        return collapse(trial, tensors, ids.index(trial.id))

@@ -17,9 +17,6 @@ from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.gate import Change as Judged
 from sumsquares.jobs.results.gate import Policy, Scores, judge
 
-SEEDS = 5
-"""Fewest seeds of a proof. At alpha = 0.01 the mean of the differences must be 1.7 times their standard deviation with
-five seeds, 4 times with three, 22 times with two."""
 _TESTED = ("seeds", "effect", "low", "high", "p", "is_small")
 Rmse = float | None
 """Of one trial: infinite if it diverged, None if it has no result."""

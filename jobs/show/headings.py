@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sumsquares.jobs.show.format import number, share
 
@@ -19,17 +19,24 @@ class Heading(NamedTuple):
     """The two lines in the report."""
     gives_way: int | None = 0
     """If the terminal is too narrow, columns are dropped from the lowest number on, and None never."""
-    text: Callable[[float | None], str] = number
+    text: Callable[[Any], str] = number
     """The cell."""
+
+
+def _spaced(name: str | None) -> str:
+    return "-" if name is None else name.replace("_", " ")
 
 
 HEADINGS = (
     Heading("rmse_median", "RMSE\nmedian", ("RMSE", "median"), gives_way=None),
     Heading("rmse_unseen_median", "unseen\nmedian", ("unseen rows", "median"), gives_way=2),
     Heading("rmse_train_median", "train\nmedian", ("training", "median"), gives_way=4),
-    Heading("rmse_best", "RMSE\nbest", ("RMSE", "best"), gives_way=5),
+    Heading("rmse_solved_median", "solved\nmedian", ("readout solved", "median"), gives_way=7),
+    Heading("floor", "floor", ("floor", ""), gives_way=5),
+    Heading("rmse_best", "RMSE\nbest", ("RMSE", "best"), gives_way=6),
     Heading("rmse_rounded_best", "rounded\nbest", ("rounded", "best"), gives_way=1),
     Heading("rmse_extrapolation_median", "beyond\nrange", ("beyond range", "median"), gives_way=3),
     Heading("exact_fraction_best", "exact\nbest", ("exact", "best"), gives_way=None, text=share),
+    Heading("cause", "cause", ("cause", ""), gives_way=None, text=_spaced),
 )
 """In the order in which they are shown. The report explains what a heading means, under "The words"."""

@@ -18,6 +18,7 @@ from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.charts import Axis, Dot, axis_svg, dot_svg
 from sumsquares.jobs.show.findings import Finding, finding, is_linear, seen_share
 from sumsquares.jobs.show.format import (
@@ -81,6 +82,7 @@ class Section:
     name: str
     facts: Row
     about: str
+    answer: Sequence[str]
     finding: Finding
     chart: Chart | None
     listing: Listing
@@ -96,7 +98,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [
-        _section(name, about, [row for row in rows if row["dataset"] == name], summary, asked)
+        _section(name, about, [row for row in rows if row["dataset"] == name], summary, spec.name, asked)
         for name, about in summary.datasets.items()
     ]
     text = files("sumsquares.jobs.show").joinpath("report.html.jinja").read_text("utf-8")
@@ -115,12 +117,13 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     )
 
 
-def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, asked: Counter[str]) -> Section:
+def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: str, asked: Counter[str]) -> Section:
     best = summary.best[name]
     return Section(
         name=name,
         facts=facts,
         about=_about(facts),
+        answer=answer(summary, name, run),
         finding=finding(facts, rows, summary.best_trial[name]),
         chart=_chart(rows),
         listing=_listing(rows, asked),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sumsquares.jobs.results.samples import ROWS
 from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import (
     Row,
@@ -50,14 +51,17 @@ class Column(NamedTuple):
 
 
 def result_tables(
-    summary: Summary, width: int, all_variants: bool = False, with_samples: bool = False
+    summary: Summary, width: int, run: str, all_variants: bool = False, with_samples: bool = False
 ) -> Iterator[Table | Text]:
-    """Yields the findings; then for each dataset its variants, best first, and samples of the best."""
+    """Yields the answers with the findings; then for each dataset its variants, best first, and samples of the best.
+
+    `run` is the run's name.
+    """
     rows = best_first(summary.table.to_pylist())
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     for name, about in summary.datasets.items():
         known = finding(about, of_dataset[name], summary.best_trial[name])
-        first, *others = known.sentences
+        first, *others = (*answer(summary, name, run), *known.sentences)
         yield Text(_wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
         yield from (Text(_wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
     yield Text()

@@ -1,0 +1,170 @@
+"""The answer to a dataset's question in a few sentences: why its first network ends where it does, and what mends it.
+
+The first variant of a dataset in the spec stands for the network of whoever asks. "Because" is only said of what is
+shown: by the floor of a linear function, or by the gate's paired test between trials of the same seeds. Everything else
+is "most likely because". tests/test_answer.py checks each sentence against the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf
+from typing import Any
+
+import pyarrow.compute as pc
+
+from sumsquares.jobs.results.case import Cause
+from sumsquares.jobs.results.importance import Importance
+from sumsquares.jobs.results.proof import Rmse, Side, compared
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.show.format import Row, counted, distinguish, listed, number, share
+from sumsquares.jobs.spec.axes import AXES
+
+REASONS = {
+    "no_activation": "it has no activation",
+    "readout_not_trained": "its last layer is not trained out",
+    "too_few_steps": "it has too few steps",
+    "lr_too_high": "its learning rate is too high",
+    "lr_too_low": "its learning rate is too low",
+    "dead_units": "many of its units are dead",
+    "saturated": "many of its units are saturated",
+    "inputs_not_scaled": "its inputs are not scaled",
+    "target_not_scaled": "its target is not scaled",
+    "too_narrow": "it has too few units",
+    "knots_misplaced": "the knots of its units are misplaced",
+    "memorised": "it has memorised its training rows",
+    "unused_input": "an input that the target does not depend on disturbs it",
+    "seed_luck": "only some of its seeds succeed",
+    "outside_range": "it was never trained beyond the range",
+}
+"""Causes as clauses."""
+_NAMED = 6  # variants that are exact everywhere, and that are named one by one
+_LEAST_SHARE = 0.01  # of the variance, from which on an axis is named
+
+
+def answer(summary: Summary, name: str, run: str) -> list[str]:
+    """Returns the sentences about a dataset, by its name; `run` is the run's name."""
+    rows = [row for row in summary.table.to_pylist() if row["dataset"] == name]
+    first = rows[0]
+    causes = summary.causes.get(first["variant_id"], ())
+    sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
+    sentences += _about_every_number(summary.datasets[name], rows)
+    if (matters := summary.importance.get(name)) is not None:
+        sentences += _about_axes(matters)
+    return sentences
+
+
+def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequence[Cause], run: str) -> Iterator[str]:
+    """The asker's network, its reason, what shows that, and what mends it."""
+    cause, which = causes[0], f"The first network of the spec, {distinguish(first, rows)},"
+    if cause.name == "solved":
+        yield f"{which} {_how_exact(first)}."
+        return
+    tested = _tested(summary, first, rows, cause)
+    is_shown = cause.name == "no_activation" or (tested is not None and tested.verdict == "better")
+    if cause.name not in REASONS:
+        yield f"{which} {_ended(first)}. {cause.sentence}"
+        return
+    yield f"{which} {_ended(first)}{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}."
+    yield cause.sentence
+    if cause.change is None:
+        return
+    if tested is not None and tested.verdict == "better":
+        yield f"What mends it: {cause.change} ({_test_words(tested)})."
+    else:
+        yield f"What should mend it: {cause.change}. `sumsquares explain {run} --prove` puts that to the test."
+
+
+def _how_exact(row: Row) -> str:
+    if row["exact_everywhere"] == 1:
+        return "is solved: its best trial is right after rounding on every number of the range"
+    return f"is solved: every test row is right after rounding in {row['n_exact']} of {counted(row['n'], 'seed')}"
+
+
+def _ended(row: Row) -> str:
+    """How a variant ended: `has an RMSE of 73,659 (median of 5 seeds)`."""
+    if row["rmse_median"] is None:
+        lost = row["n_diverged"]
+        return (
+            f"diverged in {'all of its ' if lost > 1 else ''}{counted(lost, 'seed')}" if lost else "has no result yet"
+        )
+    seeds = f" (median of {row['n']} seeds)" if row["n"] > 1 else ""
+    return f"has an RMSE of {number(row['rmse_median'])}{seeds}"
+
+
+def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> Side | None:
+    """The change of a cause, tested on what the run has: the variant with that change, or the readout solved."""
+    if cause.change is None:
+        return None
+    before = _by_seed(summary, first["variant_id"], "rmse")
+    if cause.name == "readout_not_trained":
+        after, variant_id = _by_seed(summary, first["variant_id"], "rmse_solved"), first["variant_id"]
+    else:
+        wanted = {**first, **_values(cause)}
+        found = [row["variant_id"] for row in rows if all(row[axis] == wanted[axis] for axis in AXES)]
+        if found in ([], [first["variant_id"]]):
+            return None
+        [variant_id] = found
+        after = _by_seed(summary, variant_id, "rmse")
+    seeds = sorted(before.keys() & after.keys())
+    return compared([before[s] for s in seeds], cause.change, variant_id, [after[s] for s in seeds])
+
+
+def _values(cause: Cause) -> dict[str, Any]:
+    """The changed columns of a variant's row."""
+    change, found = cause.change, {}
+    while change is not None:
+        is_list = isinstance(change.value, list | tuple)
+        found[change.field] = str(list(change.value)) if is_list else change.value
+        change = change.also
+    return found
+
+
+def _by_seed(summary: Summary, variant_id: str, metric: str) -> dict[int, Rmse]:
+    """A metric of each of a variant's trials: infinite where it diverged."""
+    trials = summary.trials.filter(pc.equal(summary.trials["variant_id"], variant_id))
+    rows = trials.select(["seed", "status", metric]).to_pylist()
+    return {row["seed"]: row[metric] if row["status"] == "ok" else inf for row in rows}
+
+
+def _test_words(side: Side) -> str:
+    """What the test found: `8.8 times smaller over 5 seeds, p = 3e-06`."""
+    judged = side.judged
+    assert judged is not None
+    factor = 1 / (1 + judged.effect) if judged.effect > -1 else inf
+    seeds = counted(judged.seeds, "seed")
+    if factor == inf:
+        return f"tested over {seeds}, p = {judged.p:.1g}"
+    return f"{number(float(f'{factor:.3g}'))} times smaller over {seeds}, p = {judged.p:.1g}"
+
+
+def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
+    """What the check on every number of the range has shown."""
+    checked = [row for row in rows if row["exact_everywhere"] is not None]
+    if not checked:
+        return
+    inputs = counted(about["largest"] ** about["n_numbers"], "number" if about["n_numbers"] == 1 else "combination")
+    exact = [row for row in checked if row["exact_everywhere"] == 1]
+    if exact:
+        told = "; ".join(distinguish(row, rows) for row in exact[:_NAMED])
+        more = f"; and {counted(len(exact) - _NAMED, 'other variant')}" if len(exact) > _NAMED else ""
+        yield f"Checked on all {inputs} of the range, the best trial is right on every one: {told}{more}."
+    elif any(row["n_exact"] for row in checked):
+        best = max(checked, key=lambda row: float(row["exact_everywhere"]))
+        yield (
+            f"Checked on all {inputs} of the range, the best trial of {distinguish(best, rows)} is right on "
+            f"{share(best['exact_everywhere'])}."
+        )
+
+
+def _about_axes(matters: Importance) -> Iterator[str]:
+    """How much of the differences each axis explains."""
+    named = [f"{each.axis} {share(each.share)}" for each in matters.axes if each.share >= _LEAST_SHARE]
+    if not named:
+        return
+    if matters.interactions >= _LEAST_SHARE:
+        named.append(f"interactions {share(matters.interactions)}")
+    if matters.seeds is not None:
+        named.append(f"seeds {share(matters.seeds)}")
+    beyond = "" if matters.method == "full grid" else ", each beyond all other axes"
+    yield f"What matters, by share of the variance of log RMSE{beyond}: {listed(named)}."
