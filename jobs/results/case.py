@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 LEAST_GAIN = 1.5
 """A change that makes the RMSE less than this many times smaller is none."""
+GOOD = 0.003
+"""An RMSE below this share of the target's standard deviation isn't blamed on rows, scales or a low learning rate."""
 FAR = 0.05
 """An RMSE above this share of the target's standard deviation is far from what trained networks reach."""
 _KEPT = 8

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import Cause
-from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.proof import Rmse, Side, compared
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.show.format import Row, counted, distinguish, listed, number, share
+from sumsquares.jobs.show.format import Row, counted, distinguish, number, share
+from sumsquares.jobs.show.matters import sentence as matters_words
 from sumsquares.jobs.spec.axes import AXES
 
 REASONS = {
@@ -39,7 +39,6 @@ REASONS = {
 }
 """Causes as clauses."""
 _NAMED = 6  # variants that are exact everywhere, and that are named one by one
-_LEAST_SHARE = 0.01  # of the variance, from which on an axis is named
 
 
 def answer(summary: Summary, name: str, run: str) -> list[str]:
@@ -50,7 +49,7 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
     sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
     sentences += _about_every_number(summary.datasets[name], rows)
     if (matters := summary.importance.get(name)) is not None:
-        sentences += _about_axes(matters)
+        sentences += filter(None, [matters_words(matters)])
     return sentences
 
 
@@ -155,16 +154,3 @@ def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
             f"Checked on all {inputs} of the range, the best trial of {distinguish(best, rows)} is right on "
             f"{share(best['exact_everywhere'])}."
         )
-
-
-def _about_axes(matters: Importance) -> Iterator[str]:
-    """How much of the differences each axis explains."""
-    named = [f"{each.axis} {share(each.share)}" for each in matters.axes if each.share >= _LEAST_SHARE]
-    if not named:
-        return
-    if matters.interactions >= _LEAST_SHARE:
-        named.append(f"interactions {share(matters.interactions)}")
-    if matters.seeds is not None:
-        named.append(f"seeds {share(matters.seeds)}")
-    beyond = "" if matters.method == "full grid" else ", each beyond all other axes"
-    yield f"What matters, by share of the variance of log RMSE{beyond}: {listed(named)}."
