@@ -107,10 +107,12 @@ def write_results(spec: str, store: str) -> None:
 
     from sumsquares.datasets.spec import SPLITS
     from sumsquares.jobs.engines.choice import choose
-    from sumsquares.jobs.engines.losses import curve_epochs
+    from sumsquares.jobs.engines.losses import Curve, curve_epochs
     from sumsquares.jobs.engines.metrics import Errors
+    from sumsquares.jobs.engines.readout import Observed
     from sumsquares.jobs.engines.state import State, state_dicts
     from sumsquares.jobs.results.stored import commit_pack
+    from sumsquares.jobs.results.trial_metrics import metrics_of
     from sumsquares.jobs.spec.job_spec import load_spec
     from sumsquares.jobs.spec.variants import trials
     from sumsquares.jobs.stages.packs import plan_packs
@@ -122,12 +124,20 @@ def write_results(spec: str, store: str) -> None:
     for pack in plan_packs(trials(job), trainer.device, trainer.engine):
         models = len(pack.trials)
         weights_MP = draw.normal(size=(models, pack.program.parameters)).astype(np.float32)
-        steps, losses = pack.program.steps, np.ones((models, len(curve_epochs(pack.program.epochs))))
+        steps, epochs = pack.program.steps, pack.program.epochs
+        losses = 1 + draw.random((models, len(curve_epochs(epochs))))
         state = State(steps, weights_MP, (), np.full(models, steps), losses)
         squares, rounded, largest = draw.random((3, models)) * 1e9
         exact, absolute = np.zeros(models, np.int64), np.sqrt(squares * 1000)
         errors = Errors(1000, squares, rounded, largest, exact, absolute, squares / 2, 500, total_squares=1e15)
-        rows = _rows(pack, state, dict.fromkeys(SPLITS, errors), 1.0, trainer)
+        observed = Observed(draw.random((models, 17)), draw.random(models), np.full(models, np.nan), "lanes")
+        sources = {
+            **dict.fromkeys(SPLITS, errors),
+            "solved": errors,
+            "hidden": observed,
+            "losses": Curve(epochs, losses),
+        }
+        rows = _rows(pack, state, metrics_of(sources, models), 1.0, trainer)
         commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP), losses)
 
 

@@ -17,6 +17,7 @@ OPTIONS = {
     "choice": {"--units", "--models", "--variant", "--torch", "--json"},
     "billion": {"--rows", "--workers", "--folder", "--json"},
     "scale": {"--sizes", "--epochs", "--workers", "--synthetic", "--json"},
+    "evidence": {"--trials", "--epochs", "--rounds", "--seeds", "--core", "--json"},
     "workers": {"--trials", "--epochs", "--rounds", "--only", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
     "pages": {"--check"},
@@ -72,6 +73,14 @@ def test_every_stage_of_a_few_made_up_trials_is_measured():
     found = json.loads(run("scale", "--sizes", "20", "--synthetic", "--json"))
     assert [each["stage"] for each in found] == ["plan", "generate", "write results", "plan, again", "summarize", "run"]
     assert all(each["trials"] == 20 and each["peak_mb"] > 0 for each in found)
+
+
+def test_the_cost_of_evidence_and_the_distance_from_floors_have_every_figure():
+    """Of few trials, and of one seed of each width."""
+    found = json.loads(run("evidence", "--trials", "10", "--epochs", "3", "--rounds", "1", "--seeds", "1", "--json"))
+    assert found["cost"]["seconds"] > 0
+    assert {*found["cost"]["parts"]} == {"observe", "solved", "curves", "explain"}
+    assert {*found["floors"]} == {"4", "16", "64"}
 
 
 def test_few_trials_are_trained_by_one_worker_and_by_all():

@@ -7,14 +7,17 @@ from fractions import Fraction
 from itertools import combinations, product
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from result_rows import SQUARES, SUMS, variant
+from typer.testing import CliRunner
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.results import pieces as pieces_module
 from sumsquares.jobs.results.floors import floors
 from sumsquares.jobs.results.pieces import ROUNDING, Points, errors
@@ -25,6 +28,24 @@ from sumsquares.jobs.results.range_floors import (
     units_on_range,
 )
 
+SPREAD = """
+name = "spread"
+[[dataset]]
+name = "squares"
+task = "square"
+largest = 1000
+rows = 10_000
+test_rows = 10_000
+[train]
+epochs = 1
+[[grid]]
+dataset = "squares"
+hidden = [[4], [16]]
+activation = "relu"
+init = "spread_knots"
+readout = "solved"
+seeds = 3
+"""
 TASKS = ("sum", "product", "square", "sum_of_squares")
 
 
@@ -315,3 +336,15 @@ def test_facts_are_asked_for_once_per_dataset():
     found = floors(variants, facts_of)
     assert sorted(asked) == ["squares", "sums"]
     assert found == [floors([one], measure_facts)[0] for one in variants]
+
+
+def test_spread_knots_and_a_solved_readout_come_near_the_floor(tmp_path):
+    """Within 5 percent of it with 4 and with 16 units in all seeds, and never below."""
+    spec, store = tmp_path / "spread.toml", tmp_path / "store"
+    spec.write_text(SPREAD)
+    found = CliRunner().invoke(app, ["run", str(spec), "--store", str(store), "--quiet"])
+    assert found.exit_code == 0, found.output
+    summary, rows = (pq.read_table(store / f"runs/spread/{name}.parquet").to_pylist() for name in ("summary", "trials"))
+    floor = {row["variant_id"]: row["floor"] for row in summary}
+    assert len(rows) == 6
+    assert all(1 <= row["rmse"] / floor[row["variant_id"]] <= 1.05 for row in rows)

@@ -237,6 +237,7 @@ def test_the_best_library_that_can_be_loaded_is_used(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(COMPILER is None, reason="no g++")
 @pytest.mark.kernel
+@pytest.mark.timeout(900)  # compiling with sanitizers takes 95 s on an idle core
 @pytest.mark.parametrize("flags", [["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"]])
 def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
     """AddressSanitizer and UndefinedBehaviorSanitizer find nothing in any shape, activation and optimizer."""

@@ -124,8 +124,8 @@ def cli(monkeypatch, capfd, tmp_path):
 def blame(monkeypatch):
     """Makes all variants have one cause, with this change."""
 
-    def blamed(change):
-        cause = Cause("made_up", "It is made up.", {}, change, 2.0)
+    def blamed(change, name="made_up"):
+        cause = Cause(name, "It is made up.", {}, change, 2.0)
         monkeypatch.setattr("sumsquares.jobs.results.explanation.Explainer.causes_of", lambda *_: (cause,))
 
     return blamed
@@ -135,6 +135,7 @@ def proved(cli, *options, code=0):
     """What `explain --prove` says of the first variant, or of those that the options select."""
     ended = cli("explain", "linear", "--prove", "--workers", "0", "--quiet", "--json", "--seeds", "5", *options)
     assert ended.code == code, ended.err
+    assert code or not ended.err  # no warning of another proof's spec, under --quiet
     return json.loads(ended.out, parse_constant=pytest.fail)["datasets"]["squares"]["explanations"]
 
 
@@ -192,6 +193,18 @@ def test_a_change_that_makes_no_difference_or_makes_it_worse_is_not_proved(cli, 
         text = cli("explain", "linear", "--prove", "--workers", "0", "--quiet").out
         assert words in re.sub(r"\s+", " ", text)
         assert "Proved" not in text
+
+
+def test_what_does_not_hold_beyond_the_range_is_compared_there(cli, blame):
+    """On the extrapolation rows, as its text says."""
+    blame(BETTER, "outside_range")
+    [told] = proved(cli)
+    rows = {row["trial_id"]: row for row in read_results(Store("store")).table.to_pylist()}
+    own, _ = variants(parse_spec(SPEC.encode(), ""))
+    expected = [rows[Trial(own, seed).id]["rmse_extrapolation"] for seed in range(5)]
+    assert (told["proof"]["metric"], told["proof"]["before"]["rmse"]) == ("rmse_extrapolation", expected)
+    text = cli("explain", "linear", "--prove", "--workers", "0", "--quiet", "--seeds", "5").out
+    assert "measured on the numbers beyond the range" in re.sub(r"\s+", " ", text)
 
 
 def test_at_most_so_many_variants_are_proved_and_some_have_nothing_to_prove(cli, blame):
@@ -316,7 +329,7 @@ def test_the_words_are_those_of_the_verdict(after, control, words):
     before_S, change, other = (9.0, 9.2, 9.1), Change("lr", 0.1), Change("epochs", 9)
     cause = Cause("lr_too_low", "It is slow.", {}, change, 2.0)
     beside = control and compared(before_S, other, "c", control)
-    proof = Proof("a", cause, (0, 1, 2), 1, before_S, compared(before_S, change, "b", after), beside)
+    proof = Proof("a", cause, (0, 1, 2), 1, "rmse", before_S, compared(before_S, change, "b", after), beside)
     assert words in "\n".join(lines_of(proof))
     assert "inf" not in "\n".join(lines_of(proof))
     json.dumps(proof.facts, allow_nan=False)

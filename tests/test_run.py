@@ -116,7 +116,7 @@ def test_workers_are_released_before_the_summary_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(Runtime, "release", lambda self: [order.append("released"), release(self)])
     monkeypatch.setattr(
         "sumsquares.jobs.pipeline.run.summarize_run",
-        lambda *given: [order.append("summarised"), summarize(*given)][1],
+        lambda *given, **named: [order.append("summarised"), summarize(*given, **named)][1],
     )
     assert run(tmp_path)[1] == 0
     assert order == ["released", "summarised"]

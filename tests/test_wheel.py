@@ -180,6 +180,7 @@ def test_packages_of_the_same_names_as_our_folders_live_beside_ours_and_outlive_
 
 
 @pytest.mark.kernel
+@pytest.mark.timeout(900)  # compiles the three kernels: 90 s on an idle core
 def test_the_wheel_of_the_source_distribution_has_the_kernel_and_runs_it(tmp_path):
     """Compiled for real: the lanes engine is there without a clone."""
     sdist = build("build_sdist", copied(tmp_path / "source"), tmp_path / "sdist")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sumsquares.datasets.errors import DataError
@@ -20,7 +20,7 @@ from sumsquares.jobs.results.chosen import Wanted, choose, counted_causes
 from sumsquares.jobs.results.explanation import Explainer, Explanation
 from sumsquares.jobs.results.proof import Proof
 from sumsquares.jobs.results.stored import read_trials
-from sumsquares.jobs.show import proof_text
+from sumsquares.jobs.show import matters, proof_text
 from sumsquares.jobs.show.explanation import facts_of, lines_of
 from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.spec.errors import SpecError
@@ -115,7 +115,14 @@ def _facts(explainer: Explainer, told: Sequence[Explanation], proofs: Proofs) ->
         if name not in found:
             rows = explainer.rows_of(name)
             task = describe_task(explainer.datasets[name])
-            found[name] = {"task": task, "variants": len(rows), "causes": counted_causes(rows), "explanations": []}
+            known = explainer.matters(name)
+            found[name] = {
+                "task": task,
+                "variants": len(rows),
+                "causes": counted_causes(rows),
+                "importance": known and asdict(known),
+                "explanations": [],
+            }
         facts = proof.facts if isinstance(proof, Proof) else None
         unproved = proof if isinstance(proof, str) else None
         found[name]["explanations"].append({**facts_of(each), "proof": facts, "unproved": unproved})
@@ -129,6 +136,8 @@ def _text(asked: Asked, explainer: Explainer, told: Sequence[Explanation], proof
         causes = ", ".join(f"{cause} {count:,}" for cause, count in counted_causes(rows).items())
         title = f"{asked.opening}{name} ({describe_task(explainer.datasets[name])}), {counted(len(rows), 'variant')}"
         yield _wrapped(f"{title}{'; causes: ' if causes else ''}{causes}")
+        if (known := explainer.matters(name)) is not None:
+            yield from (_wrapped(f"  {line}") for line in matters.lines_of(known))
         for each in told:
             if each.row["dataset"] == name:
                 proof = proofs.get(each.row["variant_id"])

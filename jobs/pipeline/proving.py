@@ -59,6 +59,11 @@ class Experiment:
         return _enough(self.seeds, self.starts * len(self.seeds))
 
     @property
+    def metric(self) -> str:
+        """What the change should lower: the RMSE on the test rows, or beyond the range if that is what is wrong."""
+        return "rmse_extrapolation" if self.cause.name == "outside_range" else "rmse"
+
+    @property
     def wanted(self) -> Iterator[tuple[Variant, tuple[int, ...]]]:
         """The variants to train, each with its seeds."""
         yield self.before, self.seeds
@@ -117,17 +122,18 @@ def prove(
 ) -> tuple[list[Proof], RunOutcome]:
     """Trains what the store lacks of these experiments, and judges each. Raises as `run_spec` does."""
     outcome = run_spec(proof_spec(run, engine, experiments), runtime, is_derived=True)
-    rmse, rmse_train = (_by_trial(outcome.summary.trials, name) for name in ("rmse", "rmse_train"))
-    return [_judged(each, rmse, rmse_train) for each in experiments], outcome
+    trials, fitted = outcome.summary.trials, _by_trial(outcome.summary.trials, "rmse_train")
+    tested = {metric: _by_trial(trials, metric) for metric in {each.metric for each in experiments}}
+    return [_judged(each, tested[each.metric], fitted) for each in experiments], outcome
 
 
 _ByTrial = Mapping[tuple[str, int], Rmse]
 
 
 def _by_trial(trials: pa.Table, metric: str) -> _ByTrial:
-    """Returns a metric by variant and seed: infinite for trials that diverged."""
-    rows = trials.select(["variant_id", "seed", "status", metric]).to_pylist()
-    return {(row["variant_id"], row["seed"]): math.inf if row["status"] == "diverged" else row[metric] for row in rows}
+    """Returns a metric by variant and seed: infinite where the trial diverged, or its answers are not finite there."""
+    rows = trials.select(["variant_id", "seed", metric]).to_pylist()
+    return {(row["variant_id"], row["seed"]): math.inf if row[metric] is None else row[metric] for row in rows}
 
 
 def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> Proof:
@@ -142,4 +148,6 @@ def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> Proof:
         other = changed(planned.before, planned.control)
         control = compared(before_S, planned.control, other.id, tuple(of(other, rmse, planned.seeds).values()))
     after = compared(before_S, planned.change, planned.after.id, after_S)
-    return Proof(planned.told_id, planned.cause, planned.seeds, planned.starts, before_S, after, control)
+    return Proof(
+        planned.told_id, planned.cause, planned.seeds, planned.starts, planned.metric, before_S, after, control
+    )

@@ -30,7 +30,7 @@ def run_spec(
 
     `read` returns the stored results; a night passes one that caches them. `check` is called between the stages and
     raises if the run must not go on; a night passes one that checks its lock. A spec that `is_derived` from what was
-    asked for differs from the one before it as a matter of course: that is not reported.
+    asked for differs from the one before it as a matter of course: that is no warning.
 
     Raises:
         Refusals, before anything is written: see Runtime.prepare_training.
@@ -57,4 +57,4 @@ def run_spec(
     check()
 
     # Failed packs are missing from the summary, but don't prevent it: what was trained is worth reading.
-    return summarize_run(spec, runtime, read, failures)
+    return summarize_run(spec, runtime, read, failures, is_derived=is_derived)

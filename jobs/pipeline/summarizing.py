@@ -38,8 +38,12 @@ def summarize_run(
     read: Callable[[Store], Results] = read_trials,
     failures: Sequence[Failure] = (),
     writes: bool = True,
+    is_derived: bool = False,
 ) -> RunOutcome:
-    """Aggregates what the store has of a spec; with `writes`, publishes the run's summary and report."""
+    """Aggregates what the store has of a spec; with `writes`, publishes the run's summary and report.
+
+    For `is_derived` see run_spec.
+    """
     store, progress, timing = runtime.store, runtime.progress, runtime.timing
 
     def on_lost(pack: str, error: Exception) -> None:
@@ -59,7 +63,7 @@ def summarize_run(
         progress.warn_all(problem.message for problem in stored.problems)
         summary = _summary(spec, store, stored, partial(facts_of, store), on_lost)
     files = _files(spec, summary, timing.seconds)
-    is_published = writes and _publish(spec, runtime, summary, files)
+    is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
@@ -83,7 +87,7 @@ def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
     return _summary(spec, store, stored, partial(facts_of, store, keeps=False), lambda *_: None)
 
 
-def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes]) -> bool:
+def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes], is_derived: bool) -> bool:
     """Puts the run's files in the place of an earlier run's, unless that would replace results by none."""
     store, progress = runtime.store, runtime.progress
     if summary.counts.missing == summary.counts.total and is_of_another(store, spec):
@@ -91,7 +95,8 @@ def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[s
         return False
     if (aside := publish_run(store, spec, files)) is not None:
         why = "trained by another version" if spec.digest[:12] in aside else "of another spec"
-        progress.warn(f"the earlier run of this name, {why}, is kept in {store.root}/{aside}")
+        tell = progress.say if is_derived else progress.warn
+        tell(f"the earlier run of this name, {why}, is kept in {store.root}/{aside}")
     return True
 
 

@@ -56,7 +56,7 @@ def sentence(effect: Effect, named: Callable[[str, Any], str]) -> str:
         evidence += f", smaller in {effect.wins:,}"
     if effect.factor < 1.05:
         return f"with {better} the error is about the same as with {worse} ({evidence})"
-    about = f"{effect.factor:.2g}" if effect.factor < 10 else f"{effect.factor:,.0f}"
+    about = f"{effect.factor:.2g}" if effect.factor < 10 else f"{float(f'{effect.factor:.2g}'):,.0f}"
     return f"with {better} the error is about {about} times smaller than with {worse} ({evidence})"
 
 

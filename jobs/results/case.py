@@ -1,4 +1,4 @@
-"""A case: all that is known of one variant after a run, and what a cause says of it. The causes are in cause_kinds.py.
+"""A case: all that is known of one variant after a run, and what a cause says of it. The causes are in causes.py.
 
 Nothing is read or trained here: rows of the summary come in.
 """
@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 LEAST_GAIN = 1.5
 """A change that makes the RMSE less than this many times smaller is none."""
+GOOD = 0.003
+"""An RMSE below this share of the target's standard deviation isn't blamed on rows, scales or a low learning rate."""
 FAR = 0.05
 """An RMSE above this share of the target's standard deviation is far from what trained networks reach."""
 _KEPT = 8

@@ -11,13 +11,24 @@ from itertools import pairwise
 
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.numbers import at_most, counted, number
-from sumsquares.jobs.results.case import FAR, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, widths, with_change
+from sumsquares.jobs.results.case import (
+    FAR,
+    GOOD,
+    LEAST_GAIN,
+    Case,
+    Cause,
+    Change,
+    by_neighbour,
+    times,
+    widths,
+    with_change,
+)
 
 _KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
-_APART = 4.0
+_APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
 
@@ -56,7 +67,7 @@ def too_narrow(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "too_narrow", "hidden", tried)
     floor = case.number("floor")
-    change = Change("hidden", tuple(4 * width for width in case.hidden))
+    change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
     if floor and case.rmse < LEAST_GAIN * floor:
         told = (
             f"No network of this shape gets below an RMSE of {at_most(floor)} on these rows; this one has "
@@ -98,7 +109,7 @@ def knots_misplaced(case: Case) -> Cause | None:
 def memorised(case: Case) -> Cause | None:
     """Training rows that are answered far better than others."""
     train, unseen, gap = case.number("rmse_train_median"), case.number("rmse_unseen_median"), case.gap
-    if train is None or unseen is None or gap is None or gap < 2:
+    if train is None or unseen is None or gap is None or gap < 2 or unseen < GOOD * case.spread:
         return None
     rows = case.about["rows"]
     told = (

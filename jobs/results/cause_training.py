@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from sumsquares.jobs.messages.numbers import counted, listed, number, plain, share
-from sumsquares.jobs.results.case import FAR, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, with_change
+from sumsquares.jobs.results.case import FAR, GOOD, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, with_change
 
 _USUAL_LR = {
     "sgd": (0.003, 1.0),
@@ -23,13 +23,14 @@ _USUAL_LR = {
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
 _LEAST_SPREAD = 0.12
 """A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
-_FEW_STEPS = 200
-"""Steps that are few, where there are too few epochs for a slope of the loss."""
-_STEEP, _SETTLED = -0.6, 0.05
-"""The loss still falls if d ln loss / d ln epoch is at most the one and ln(last loss / lowest loss) below the other."""
-_GOOD, _FINE = 0.003, 0.01
-"""An RMSE below the one share of the target's standard deviation is no longer blamed on scales or a low learning rate,
-one below the other no longer on too few steps: a loss so small falls and rises with the noise of the steps."""
+_FEW_STEPS = 100
+"""So few steps are too few for any of these networks, as long as the answer is far off."""
+_STEEP, _SETTLED = -1.0, 0.05
+"""The loss still falls if d ln loss / d ln epoch is at most the one and ln(last loss / lowest loss) below the other: at
+this slope four times as many epochs would halve the RMSE, if the loss went on like that."""
+_FINE = 0.01
+"""Below this share of the target's standard deviation an RMSE is no longer blamed on too few steps: the loss is so
+small that it falls and rises with the noise of the steps."""
 _ABOVE_FLOOR = 5.0
 """Trained networks stop at some five times their floor, so more steps don't promise less."""
 _BY_STEPS = 2.5
@@ -59,27 +60,27 @@ def too_few_steps(case: Case) -> Cause | None:
     tried = case.best_neighbour("epochs", lambda other: other >= 2 * epochs)
     if tried is not None:
         return by_neighbour(case, "too_few_steps", "epochs", tried)
-    slope = case.number("loss_slope_median")
-    if not _still_falls(case, slope):
+    if case.rmse is None or not _may_gain_by_steps(case):
         return None
+    slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
+    still_falls = slope is not None and slope <= _STEEP and (rise or 0.0) < _SETTLED
     change = Change("epochs", min(4 * epochs, 10**7))
-    gain = _capped(case, _BY_STEPS if slope is None else min(4 ** (-slope / 2), _BY_STEPS))
+    gain = _capped(case, _BY_STEPS)
     if gain < LEAST_GAIN:
         return None
-    if slope is None:
-        return Cause("too_few_steps", f"The training had {counted(steps, 'step')}.", {"steps": steps}, change, gain)
-    told = f"The loss still fell when the training ended after {counted(steps, 'step')}: by {_falls(slope)}."
-    return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
+    if still_falls and slope is not None:
+        told = f"The loss still fell when the training ended after {counted(steps, 'step')}: {_fell(slope)}."
+        return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
+    if steps <= _FEW_STEPS and case.rmse > FAR * case.spread:
+        told = f"The RMSE is {number(case.rmse)} after no more than {counted(steps, 'step')}."
+        return Cause("too_few_steps", told, {"steps": steps, "rmse": case.rmse}, change, gain)
+    return None
 
 
-def _still_falls(case: Case, slope: float | None) -> bool:
-    """Whether more steps promise anything: not where the steps are too large, or where rows are learnt by heart."""
-    rise, gap = case.number("loss_rise_median") or 0.0, case.gap
-    if case.rmse is None or case.rmse < _FINE * case.spread or case.row["lr"] > _USUAL_LR[case.row["optimizer"]][1]:
-        return False
-    if gap is not None and gap >= 2:
-        return False
-    return case.steps <= _FEW_STEPS if slope is None else slope <= _STEEP and rise < _SETTLED
+def _may_gain_by_steps(case: Case) -> bool:
+    """Whether more steps promise anything: not where they are too large, and not where rows are learnt by heart."""
+    far = case.rmse is not None and case.rmse >= _FINE * case.spread
+    return far and case.row["lr"] <= _USUAL_LR[case.row["optimizer"]][1] and (case.gap or 1.0) < 2
 
 
 def _capped(case: Case, gain: float) -> float:
@@ -88,9 +89,9 @@ def _capped(case: Case, gain: float) -> float:
     return min(gain, times(case.rmse, _ABOVE_FLOOR * floor)) if floor else gain
 
 
-def _falls(slope: float) -> str:
-    """How much the loss falls from one epoch to twice as many: `24.5%`."""
-    return f"{share(1 - 2**slope)} from half the epochs to all"
+def _fell(slope: float) -> str:
+    """How much the loss fell while the number of epochs doubled."""
+    return f"by about {share(1 - 2**slope)} in the second half of the epochs"
 
 
 def lr_too_high(case: Case) -> Cause | None:
@@ -133,10 +134,10 @@ def lr_too_low(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "lr_too_low", "lr", tried)
     low = _USUAL_LR[case.row["optimizer"]][0]
-    if rate >= low or rmse is None or rmse < _GOOD * case.spread:
+    if rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
-    falls = f", and the loss still fell when it ended: by {_falls(slope)}" if slope is not None and slope < 0 else ""
+    falls = f", and the loss fell {_fell(slope)}" if slope is not None and slope < 0 else ""
     told = (
         f"A learning rate of {plain(rate)} is low for {case.row['optimizer']}; "
         f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
@@ -209,7 +210,7 @@ def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -
     if not 0 < std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
         return None
     rmse = case.rmse
-    if rmse is not None and rmse < _GOOD * case.spread:
+    if rmse is not None and rmse < GOOD * case.spread:
         return None
     change = Change("normalize", tried[0]["normalize"] if tried else remedy)
     have = "have" if column == "inputs" else "has"

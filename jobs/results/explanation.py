@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear, collapse
+from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.stored import Results, read_weights
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -50,6 +51,10 @@ class Explainer:
     def datasets(self) -> Mapping[str, Row]:
         """What is known of each dataset, by name."""
         return self._summary.datasets
+
+    def matters(self, dataset: str) -> Importance | None:
+        """Returns how much each axis of the grid matters on a dataset."""
+        return self._summary.importance.get(dataset)
 
     @property
     def best(self) -> dict[str, str | None]:

@@ -62,6 +62,8 @@ class Proof:
     seeds: tuple[int, ...]
     starts: int
     """Of how many seeds the one of the lowest training RMSE is kept after the change: 1 unless it is one of seeds."""
+    metric: str
+    """What is compared: rmse, or rmse_extrapolation of what doesn't hold beyond the range."""
     before_S: tuple[Rmse, ...]
     after: Side
     control: Side | None
@@ -80,6 +82,7 @@ class Proof:
             "proved": self.is_proved,
             "seeds": self.seeds,
             "starts": self.starts,
+            "metric": self.metric,
             "before": {"variant_id": self.variant_id, **rmse_facts(self.before_S)},
             "after": self.after.facts,
             "control": self.control and self.control.facts,

@@ -146,6 +146,8 @@ class Summary:
             "datasets": self.datasets,
             "best": self.best,
             "best_trial": self.best_trial,
+            "importance": {name: asdict(matters) for name, matters in self.importance.items()},
+            "below_floor": self.below_floor[:_NAMED],
             "mixed": self.mixed,
             "engines": self.engines,
             "devices": self.devices,

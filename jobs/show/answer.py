@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import LEAST_GAIN, Cause
-from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.proof import Rmse, Side, compared
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.show.format import Row, counted, distinguish, listed, number, share
+from sumsquares.jobs.show.format import Row, counted, distinguish, number, share
+from sumsquares.jobs.show.matters import sentence as matters_words
 from sumsquares.jobs.spec.axes import AXES
 
 REASONS = {
@@ -39,7 +39,6 @@ REASONS = {
 """Causes of an RMSE as clauses. What happens beyond the range is none: the RMSE is measured within it."""
 _NO_P = 1e-15  # smaller p-values are no longer told apart
 _NAMED = 6  # variants that are exact everywhere, and that are named one by one
-_LEAST_SHARE = 0.01  # of the variance, from which on an axis is named
 
 
 def answer(summary: Summary, name: str, run: str) -> list[str]:
@@ -50,7 +49,7 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
     sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
     sentences += _about_every_number(summary.datasets[name], rows)
     if (matters := summary.importance.get(name)) is not None:
-        sentences += _about_axes(matters)
+        sentences += filter(None, [matters_words(matters)])
     return sentences
 
 
@@ -74,8 +73,7 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
     if tested is not None and is_better:
         yield f"What mends it: {tested.change} ({_test_words(tested, cause)})."
     elif cause.change is not None:
-        proof = f" `sumsquares explain {run} --prove` puts that to the test." if cause.name in REASONS else ""
-        yield f"What should mend it: {cause.change}.{proof}"
+        yield f"What should mend it: {cause.change}. `sumsquares explain {run} --prove` puts that to the test."
 
 
 def _is_near_floor(first: Row) -> bool:
@@ -129,10 +127,13 @@ def _values(cause: Cause) -> dict[str, Any]:
 
 
 def _by_seed(summary: Summary, variant_id: str, metric: str) -> dict[int, Rmse]:
-    """A metric of each of a variant's trials: infinite where it diverged."""
+    """A metric of each of a variant's trials: infinite where it diverged, or where its answers are not finite."""
     trials = summary.trials.filter(pc.equal(summary.trials["variant_id"], variant_id))
     rows = trials.select(["seed", "status", metric]).to_pylist()
-    return {row["seed"]: row[metric] if row["status"] == "ok" else inf for row in rows}
+    unknown = None if metric == "rmse_solved" else inf
+    return {
+        row["seed"]: inf if row["status"] != "ok" else unknown if row[metric] is None else row[metric] for row in rows
+    }
 
 
 def _test_words(side: Side, cause: Cause) -> str:
@@ -165,17 +166,3 @@ def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
             f"Checked on all {inputs} of the range, the best trial of {distinguish(best, rows)} is right on "
             f"{share(best['exact_everywhere'])}."
         )
-
-
-def _about_axes(matters: Importance) -> Iterator[str]:
-    """How much of the differences each axis explains."""
-    named = [f"{each.axis} {share(each.share)}" for each in matters.axes if each.share >= _LEAST_SHARE]
-    if not named:
-        return
-    if matters.interactions >= _LEAST_SHARE:
-        rest = "interactions" if matters.seeds is not None else "interactions and seeds"
-        named.append(f"{rest} {share(matters.interactions)}")
-    if matters.seeds is not None:
-        named.append(f"seeds {share(matters.seeds)}")
-    beyond = "" if matters.method == "full grid" else ", each beyond all other axes"
-    yield f"What matters, by share of the variance of log RMSE{beyond}: {listed(named)}."

@@ -11,7 +11,7 @@ from sumsquares.jobs.messages.numbers import listed as listed
 from sumsquares.jobs.messages.numbers import number as number
 from sumsquares.jobs.messages.numbers import plain as plain
 from sumsquares.jobs.messages.numbers import share as share
-from sumsquares.jobs.spec.axes import AXES, DEFAULTS
+from sumsquares.jobs.spec.axes import AXES, DEFAULTS, LATER
 
 Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
@@ -49,7 +49,7 @@ def best_words(row: Row) -> str:
 
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
-    axes = varying(rows)
+    axes = told_of(row, varying(rows))
     if row["hidden"] == "[]":  # without hidden layers, no activation is applied
         words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
         return ", ".join(words) if axes else describe_variant(row)
@@ -61,10 +61,15 @@ def varying(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
 
 
+def told_of(row: Row, axes: Iterable[str]) -> list[str]:
+    """Those of the axes that a variant's description names: later ones only where they aren't at their defaults."""
+    return [axis for axis in axes if axis not in LATER or row[axis] != DEFAULTS[axis]]
+
+
 def constants(rows: Sequence[Row]) -> str:
     """The other axes, with their values."""
     differ = varying(rows)
-    return ", ".join(named(axis, rows[0][axis]) for axis in AXES if axis not in differ)
+    return ", ".join(named(axis, rows[0][axis]) for axis in told_of(rows[0], AXES) if axis not in differ)
 
 
 def named(axis: str, value: Any) -> str:

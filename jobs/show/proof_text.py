@@ -9,10 +9,14 @@ from sumsquares.jobs.results.gate import Change as Judged
 from sumsquares.jobs.results.proof import Proof, Rmse, Side, median_of
 from sumsquares.jobs.show.format import counted, number
 
+_WHERE = {"rmse_extrapolation": "measured on the numbers beyond the range"}
+"""On which rows, where those aren't the test rows."""
+
 
 def lines_of(proof: Proof) -> Iterator[str]:
     """Yields the lines about a proof, the verdict last."""
-    yield f"  {proof.cause.name}, {counted(len(proof.seeds), 'seed')}:"
+    where = f", {_WHERE[proof.metric]}" if proof.metric in _WHERE else ""
+    yield f"  {proof.cause.name}, {counted(len(proof.seeds), 'seed')}{where}:"
     yield f"    before: {_median(proof.before_S)}"
     yield f"    after {proof.after.change}{_starts(proof)}: {_outcome(proof.after)}"
     if proof.control:

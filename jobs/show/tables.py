@@ -22,6 +22,7 @@ from sumsquares.jobs.show.format import (
     describe_task,
     named,
     plain,
+    told_of,
     varying,
 )
 from sumsquares.jobs.show.headings import HEADINGS, Heading
@@ -162,7 +163,7 @@ def _fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tupl
 
 def _words(row: Row, axes: Sequence[str]) -> str:
     """A variant's description; a name and its value stay on one line, except for networks of very many layers."""
-    words = [named(axis, row[axis]) for axis in axes]
+    words = [named(axis, row[axis]) for axis in told_of(row, axes)]
     return ", ".join(text.replace(" ", _SPACE) if len(text) < WORDS_WIDTH else text for text in words)
 
 
