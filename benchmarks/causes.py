@@ -119,7 +119,7 @@ OTHER = World(
     batch_size=40,
     first_seed=1_000_000,
 )
-_LR = {"adam": (0.003, 0.01), "rmsprop": (0.001, 0.003), "momentum": (0.01, 0.03)}
+_LR = {"adam": (0.003, 0.01), "adamw": (0.003, 0.01), "rmsprop": (0.001, 0.003), "momentum": (0.01, 0.03)}
 _ANY = ("relu", "relu", "tanh", "gelu", "leaky_relu", "silu")
 _SMOOTH = ("tanh", "sigmoid", "gelu", "silu")
 Pair = tuple[Setting, Setting]
@@ -177,6 +177,13 @@ def lr_too_low(draw: random.Random, world: World) -> Pair:
     """A hundredth of a good learning rate, or less."""
     control = healthy(draw, world)
     return control.but(lr=control["lr"] / draw.choice((100, 300, 1000))), control
+
+
+def weight_decay_too_high(draw: random.Random, world: World) -> Pair:
+    """30 to 1000 times what is usual; decoupled from the gradient it is multiplied by the learning rate."""
+    control = healthy(draw, world, OPTIMIZERS=("adam", "adamw", "rmsprop", "momentum"))
+    usual = 0.1 if control["optimizer"] == "adamw" else 0.001
+    return control.but(weight_decay=usual * draw.choice((30, 100, 300, 1000))), control
 
 
 def dead_units(draw: random.Random, world: World) -> Pair:
@@ -266,6 +273,7 @@ PLANTS: dict[str, Callable[[random.Random, World], Pair]] = {
         too_few_steps,
         lr_too_high,
         lr_too_low,
+        weight_decay_too_high,
         dead_units,
         saturated,
         inputs_not_scaled,

@@ -39,11 +39,12 @@ from sumsquares.jobs.spec.variants import Trial
 
 VALUES = {
     "activation": ["relu", "tanh", "identity"],
-    "hidden": [(16,), (), (2,), (64, 64)],
+    "hidden": [(16,), (), (2,), (2, 2)],
     "lr": [0.001, 0.01, 1e-6, 10.0],
     "epochs": [500, 2000, 1],
     "normalize": ["unit", "question", "symmetric", "zscore"],
     "optimizer": ["adam", "sgd"],
+    "weight_decay": [0.0, 0.1],
     "init": ["glorot_uniform", "spread_knots"],
     "readout": ["trained", "solved"],
 }
@@ -323,7 +324,7 @@ def solved_everywhere(world, words, match):
 def solved_on_test_rows(world, words, match):
     is_first(world, words, match)
     assert int(match["exact"]) == world.of(world.first, "exact_fraction").count(1.0)
-    assert int(match["n"]) == len(world.of(world.first))
+    assert int(match["n"]) == len(world.results(world.first))
     world.cause = "solved"
 
 
@@ -338,6 +339,7 @@ def ended(world, words, match):
     if match["rmse"]:
         assert is_near(match["rmse"], statistics.median(rmse))
         assert (int(match["seeds"]) if match["seeds"] else 1) == len(rmse)
+        assert (int(match["of"]) if match["of"] else len(rmse)) == len(results)
     else:
         assert not rmse
         assert (value(match["lost"]) if match["lost"] else 1) == len(results) > 0
@@ -408,8 +410,17 @@ def knots(world, match):
     assert world.variants[world.first].activation == "relu"
     solved, floor = world.median(world.first, "rmse_solved"), floor_of(world)
     assert is_near(match["solved"], solved)
-    assert is_near(match["floor"], floor)
+    assert is_near(match["floor"], floor, rel=1.1e-3)
+    assert value(match["floor"]) <= floor
     assert is_near(match["factor"], solved / floor)
+
+
+@shows("knots_misplaced")
+def deep_knots(world, match):
+    assert len(world.variants[world.first].hidden) > 1
+    assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
+    assert is_near(match["floor"], floor_of(world), rel=1.1e-3)
+    assert value(match["floor"]) <= floor_of(world)
 
 
 @shows("memorised")
@@ -434,7 +445,7 @@ def groups(world, match):
     assert is_near(match["low"], rmse[count - 1])
     assert is_near(match["high"], rmse[count])
     assert rmse[count] >= 4 * rmse[count - 1]
-    assert match["verb"] == ("has" if count == 1 else "have")
+    assert (match["verb"] == "have an RMSE of at most") == (count > 1)
 
 
 @shows("outside_range")
@@ -447,6 +458,7 @@ def beyond(world, match):
 @shows("readout_not_trained")
 def readout(world, match):
     assert world.variants[world.first].readout == "trained"
+    assert (match["only"] is None) == bool(world.variants[world.first].hidden)
     assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
     assert is_near(match["rmse"], world.median(world.first))
 
@@ -477,10 +489,13 @@ def high_rate(world, match):
     for sign in re.split(r", | and ", told):
         found = SIGN.fullmatch(sign)
         assert found, sign
-        if found["lost"]:
+        if found["trials"]:
             results = world.results(world.first)
-            assert int(found["lost"]) == len(results) - len(world.of(world.first))
             assert int(found["trials"]) == len(results)
+            lost = len(results) - len(world.of(world.first))
+            assert lost == (int(found["lost"]) if found["lost"] else len(results))
+        elif found["only"]:
+            assert len(world.results(world.first)) == 1 > len(world.of(world.first))
         elif found["rise"]:
             assert is_near(found["rise"], math.exp(world.median(world.first, "loss_rise")))
         elif world.spread:
@@ -497,6 +512,16 @@ def low_rate(world, match):
     assert is_near(match["rmse"], world.median(world.first))
     if match["falls"]:
         assert is_share(match["falls"], 1 - 2 ** world.median(world.first, "loss_slope"))
+
+
+@shows("weight_decay_too_high")
+def decay(world, match):
+    one, rmse = world.variants[world.first], world.median(world.first)
+    assert float(match["decay"]) == one.weight_decay
+    assert match["optimizer"] == one.optimizer
+    assert is_near(match["rmse"], rmse)
+    if world.spread:
+        assert value(match["share"]) == pytest.approx(100 * min(rmse / world.spread, 0.999), abs=0.06)
 
 
 @shows("dead_units")
@@ -643,7 +668,7 @@ def matters(world, words, match):
     parts = [re.fullmatch(r"(.+) ([\d.]+%)", part) for part in re.split(r", | and ", told)]
     shares = {part[1].replace(" & ", " and "): part[2] for part in parts}
     order = [axis for axis in shares if axis in expected]
-    assert [expected[axis] for axis in order] == sorted((expected[axis] for axis in order), reverse=True)
+    assert [expected[axis] for axis in order] == pytest.approx(sorted((expected[axis] for axis in order), reverse=True))
     assert {axis for axis, share in expected.items() if share > 0.0101} <= set(order)
     for name, share in shares.items():
         known = {**expected, rest_name: (rest - within) / total, "seeds": within / total}[name]
@@ -661,8 +686,10 @@ LIKELY = (
 CHANGE = r"(?P<change>\w+ = .+)"
 WITH = rf"With {CHANGE} and everything else equal it is (?P<its>{N})\."
 FALLS = rf"by about (?P<falls>{N}%) in the second half of the epochs"
+MEDIAN = r"(?: \(median of (?P<seeds>\d+)(?: of (?P<of>\d+) seeds?; the others diverged| seeds)\))?"
 SIGN = re.compile(
-    rf"(?P<lost>\d+) of (?P<trials>\d+) trials? diverged|the loss ended (?P<rise>{N}) times above its lowest|"
+    r"(?:(?P<lost>\d+) of|all) (?P<trials>\d+) trials diverged|(?P<only>the only trial) diverged|"
+    rf"the loss ended (?P<rise>{N}) times above its lowest|"
     rf"the RMSE is (?P<share>{N}%) of the target's standard deviation"
 )
 RANGE = rf"Checked on all (?P<count>{N}) (?P<noun>\w+) of the range, the best trial"
@@ -672,33 +699,37 @@ CLAIMS = {
         solved_on_test_rows
     ),
     rf"{WHICH} has no result yet\.": no_result,
-    rf"{WHICH} has an RMSE of (?P<rmse>{N})(?: \(median of (?P<seeds>\d+) seeds\))?{LIKELY}(?P<lost>)\.": ended,
+    rf"{WHICH} has an RMSE of (?P<rmse>{N}){MEDIAN}{LIKELY}(?P<lost>)\.": ended,
     rf"{WHICH} diverged in (?:all (?P<lost>{N}) seeds that were|the only seed that was) trained{LIKELY}"
-    r"(?P<rmse>)(?P<seeds>)\.": ended,
+    r"(?P<rmse>)(?P<seeds>)(?P<of>)\.": ended,
     r"Without (?P<lacks>an activation|a hidden layer) the network is one linear function, and none of those gets "
     rf"below an RMSE of (?P<limit>{N}) on the test rows; this one has (?P<rmse>{N})\.(?: {WITH})?": linear,
     rf"No network of this shape gets below an RMSE of (?P<floor>{N}) on these rows; this one has (?P<rmse>{N})\.": (
         at_its_floor
     ),
-    r"The last hidden layer has (?P<units>\d+) units?, and with the best last layer on them the RMSE is "
+    r"The last hidden layer has (?P<units>\d+) units?, and with the best last layer on (?:it|them) the RMSE is "
     rf"(?P<solved>{N}) still\.": few_units,
     rf"With the best last layer the RMSE is (?P<solved>{N}), (?P<factor>{N}) times the lowest that ReLU networks of "
     rf"this shape can have on these rows, (?P<floor>{N}): the knots lie in the wrong places\.": knots,
+    rf"With the best last layer the RMSE is (?P<solved>{N}) still\. No ReLU network of this shape gets below "
+    rf"(?P<floor>{N}) on these rows; whether one gets this far is not known\.": deep_knots,
     rf"The RMSE is (?P<train>{N}) on the (?P<rows>{N}) training rows? and (?P<unseen>{N}) on test rows that are not "
     r"among them\.": heart,
     r"The target doesn't depend on (?P<unused>\d+) of the (?P<inputs>\d+) inputs, and the RMSE is "
     rf"(?P<train>{N}) on training rows and (?P<unseen>{N}) on others\.": unused,
-    rf"(?P<count>\d+) of (?P<n>\d+) seeds (?P<verb>has|have) an RMSE of at most (?P<low>{N}), the others of at least "
-    rf"(?P<high>{N})\.": groups,
+    rf"(?P<count>\d+) of (?P<n>\d+) seeds (?P<verb>has an RMSE of|have an RMSE of at most) (?P<low>{N}), the "
+    rf"others of at least (?P<high>{N})\.": groups,
     rf"On numbers from (?P<from>{N}) to (?P<to>{N}), which were not trained, the RMSE is (?P<beyond>{N}); on the range "
     rf"itself (?P<rmse>{N})\.": beyond,
-    r"With its hidden layers as they are and the last layer solved by least squares on the training rows, the RMSE is "
-    rf"(?P<solved>{N}) instead of (?P<rmse>{N})\.": readout,
+    r"With its (?:hidden layers as they are and the last|(?P<only>only)) layer solved by least squares on the training "
+    rf"rows, the RMSE is (?P<solved>{N}) instead of (?P<rmse>{N})\.": readout,
     rf"The RMSE is (?P<rmse>{N}) after no more than (?P<steps>{N}) steps?\.": few_steps,
     rf"The loss still fell when the training ended after (?P<steps>{N}) steps?: {FALLS}\.": still_falls,
     r"(?P<signs>.+), at a learning rate of (?P<lr>\S+) with (?P<optimizer>\w+)\.": high_rate,
     rf"A learning rate of (?P<lr>\S+) is low for (?P<optimizer>\w+); after (?P<steps>{N}) steps? the RMSE is "
     rf"(?P<rmse>{N})(?:, and the loss fell {FALLS})?\.": low_rate,
+    r"A weight decay of (?P<decay>\S+) is high for (?P<optimizer>\w+); the RMSE is "
+    rf"(?P<rmse>{N}), (?P<share>[\d.]+)% of the target's standard deviation\.": decay,
     r"(?P<share>[\d.]+%) of the hidden units are 0 on every training row(?:\.|(?P<all>: the answer is the same for "
     rf"every input\.))(?: {WITH})?": dead,
     r"(?P<share>[\d.]+%) of the hidden units are at the ends of their range on nearly all training rows\.": saturated,

@@ -16,6 +16,8 @@ def number(value: float | None) -> str:
 
 def at_most(value: float) -> str:
     """A lower bound, rounded down to four significant digits."""
+    if not value:
+        return "0"
     below = math.nextafter(value * (1 - 1e-9), 0)
     unit = 1.0 if below >= 1000 else 10.0 ** (math.floor(math.log10(below)) - 3)
     return number(math.floor(below / unit) * unit) if 1e-300 < below < 1e9 else f"{below * (1 - 5e-4):.4g}"

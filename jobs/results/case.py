@@ -101,6 +101,11 @@ class Case:
         return not self.hidden or self.row["activation"] == "identity"
 
     @property
+    def inputs(self) -> int:
+        """How many inputs there are, the unused ones among them."""
+        return int(self.about["n_numbers"] + self.about["unused"])
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of its training."""
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))

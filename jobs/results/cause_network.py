@@ -28,6 +28,8 @@ _KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
+_CONSTANT = 0.9
+"""Share of the target's standard deviation from which on an answer is hardly better than the same for every input."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -77,11 +79,12 @@ def too_narrow(case: Case) -> Cause | None:
     solved = case.number("rmse_solved_median")
     if solved is None or solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
+    units = case.hidden[-1]
     told = (
-        f"The last hidden layer has {counted(case.hidden[-1], 'unit')}, and with the best last layer on them the RMSE "
-        f"is {number(solved)} still."
+        f"The last hidden layer has {counted(units, 'unit')}, and with the best last layer on "
+        f"{'it' if units == 1 else 'them'} the RMSE is {number(solved)} still."
     )
-    return Cause("too_narrow", told, {"units": case.hidden[-1], "rmse_solved": solved}, change, 3.0)
+    return Cause("too_narrow", told, {"units": units, "rmse_solved": solved}, change, 3.0)
 
 
 def knots_misplaced(case: Case) -> Cause | None:
@@ -94,15 +97,28 @@ def knots_misplaced(case: Case) -> Cause | None:
     solved, floor = case.number("rmse_solved_median"), case.number("floor")
     if solved is None or not floor or case.row["init"] == "spread_knots" or solved < 3 * floor:
         return None
-    told = (
-        f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that ReLU "
-        f"networks of this shape can have on these rows, {number(floor)}: the knots lie in the wrong places."
-    )
+    # Units that together tell nothing of the input are dead, or their weights are gone: their places don't matter.
+    if solved > _CONSTANT * case.spread:
+        return None
+    is_close = case.row["floor_kind"] == "relu_pieces"
+    if not is_close and case.inputs > 1:  # first weights along random directions gain hardly anything
+        return None
+    if is_close:
+        told = (
+            f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
+            f"ReLU networks of this shape can have on these rows, {at_most(floor)}: the knots lie in the wrong places."
+        )
+    else:
+        told = (
+            f"With the best last layer the RMSE is {number(solved)} still. No ReLU network of this shape gets below "
+            f"{at_most(floor)} on these rows; whether one gets this far is not known."
+        )
     change = Change(
         "init", "spread_knots", None if case.row.get("readout") == "solved" else Change("readout", "solved")
     )
-    # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
-    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+    # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them. Of several
+    # layers only the first one's are spread.
+    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8) if is_close else LEAST_GAIN
     return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
 
 
@@ -149,8 +165,8 @@ def seed_luck(case: Case) -> Cause | None:
     if not groups:
         return None
     count = max(groups, key=groups.__getitem__)
-    have = f"{count} of {len(seeds)} seeds {'has' if count == 1 else 'have'}"
-    told = f"{have} an RMSE of at most {number(seeds[count - 1])}, the others of at least {number(seeds[count])}."
+    have = "seeds has an RMSE of" if count == 1 else "seeds have an RMSE of at most"
+    told = f"{count} of {len(seeds)} {have} {number(seeds[count - 1])}, the others of at least {number(seeds[count])}."
     change = Change("seeds", min(4 * len(seeds), 10**9))
     return Cause("seed_luck", told, {"share": count / len(seeds)}, change, LEAST_GAIN)
 
@@ -176,7 +192,11 @@ def _beyond(case: Case) -> Change | None:
     if case.about["task"] == "sum" or case.about["n_numbers"] == 1 == case.about["largest"]:
         return Change("hidden", ()) if case.hidden else None
     can = case.about["task"] != "product" or case.about["n_numbers"] == 2
-    return Change("activation", "square") if can and case.hidden and case.row["activation"] != "square" else None
+    if not can or not case.hidden:
+        return None
+    # With more than one layer of squares the answer is of a higher degree, which is worse beyond the range.
+    layer = Change("hidden", (max(case.hidden),)) if len(case.hidden) > 1 else None
+    return layer if case.row["activation"] == "square" else Change("activation", "square", layer)
 
 
 def solved(case: Case) -> Cause | None:

@@ -37,6 +37,12 @@ _BY_STEPS = 2.5
 """Four times as many steps hardly ever gain more, however steep the loss."""
 
 
+_HIGH_DECAY = {"adamw": 1.0, "others": 0.01}
+"""From this weight decay on the answer is far off; that of adamw is multiplied by the learning rate."""
+_WITHOUT_DECAY = 0.02
+"""Share of the target's standard deviation to which the RMSE falls without weight decay, or lower."""
+
+
 def readout_not_trained(case: Case) -> Cause | None:
     """Hidden layers from which a better answer follows than the trained last layer gives."""
     solved, rmse = case.number("rmse_solved_median"), case.rmse
@@ -45,9 +51,10 @@ def readout_not_trained(case: Case) -> Cause | None:
     factor = times(rmse, solved)
     if factor < LEAST_GAIN:
         return None
+    kept = "its hidden layers as they are and the last layer" if case.hidden else "its only layer"
     told = (
-        f"With its hidden layers as they are and the last layer solved by least squares on the training rows, the RMSE "
-        f"is {number(solved)} instead of {number(rmse)}."
+        f"With {kept} solved by least squares on the training rows, the RMSE is {number(solved)} instead of "
+        f"{number(rmse)}."
     )
     return Cause(
         "readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, Change("readout", "solved"), factor
@@ -98,7 +105,11 @@ def lr_too_high(case: Case) -> Cause | None:
     """A learning rate at which the training diverges, or doesn't settle."""
     rate, lost = case.row["lr"], case.row["n_diverged"]
     tried = case.best_neighbour("lr", lambda other: other < rate)
-    if tried is not None:
+    lowest = rate
+    if tried is not None and case.rmse is None and tried[0]["rmse_median"] is None:
+        # All lower rates of the grid diverged as well, so that a still lower one is needed.
+        lowest = min(row["lr"] for row in case.neighbours["lr"])
+    elif tried is not None:
         return by_neighbour(case, "lr_too_high", "lr", tried)
     high = _USUAL_LR[case.row["optimizer"]][1]
     if not lost and rate <= high:
@@ -110,7 +121,7 @@ def lr_too_high(case: Case) -> Cause | None:
     evidence = {"lr": rate, "diverged": lost / trials}
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
     gain = math.inf if not case.row["n"] else 4.0
-    return Cause("lr_too_high", told, evidence, Change("lr", _lower(rate, high)), gain)
+    return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high)), gain)
 
 
 def _opening(text: str) -> str:
@@ -119,12 +130,18 @@ def _opening(text: str) -> str:
 
 def _signs_of_a_high_rate(case: Case) -> list[str]:
     lost, rise = case.row["n_diverged"], case.number("loss_rise_median")
-    shown = [f"{lost} of {counted(case.row['n'] + lost, 'trial')} diverged"] if lost else []
+    shown = [_diverged(lost, case.row["n"] + lost)] if lost else []
     if rise is not None and rise > math.log(2):
         shown.append(f"the loss ended {number(math.exp(rise))} times above its lowest")
     if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
         shown.append(f"the RMSE is {share(rmse / case.spread)} of the target's standard deviation")
     return shown
+
+
+def _diverged(lost: int, trials: int) -> str:
+    if lost < trials:
+        return f"{lost:,} of {counted(trials, 'trial')} diverged"
+    return "the only trial diverged" if trials == 1 else f"all {trials:,} trials diverged"
 
 
 def lr_too_low(case: Case) -> Cause | None:
@@ -147,23 +164,43 @@ def lr_too_low(case: Case) -> Cause | None:
 
 
 def _lower(rate: float, high: float) -> float:
-    """A tenth of the learning rate, or less where that is still unusually high."""
+    """A tenth of the learning rate, or less where that is still among the highest of the usual ones."""
     rate /= 10
-    while rate > high:
+    while rate > high / 3:
         rate /= 10
     return _decimal(rate)
 
 
 def _higher(rate: float, low: float) -> float:
-    """Ten times the learning rate, or more where that is still unusually low."""
+    """Ten times the learning rate, or more where that is still among the lowest of the usual ones."""
     rate *= 10
-    while rate < low:
+    while rate < 5 * low:
         rate *= 10
     return _decimal(rate)
 
 
 def _decimal(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def weight_decay_too_high(case: Case) -> Cause | None:
+    """Weights that are held so near 0 that the answer is far off."""
+    decay, rmse = case.row["weight_decay"], case.rmse
+    tried = case.best_neighbour("weight_decay", lambda other: other < decay)
+    if tried is not None:
+        return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
+    high = _HIGH_DECAY["adamw" if case.row["optimizer"] == "adamw" else "others"]
+    if decay < high or rmse is None or rmse < FAR * case.spread or (case.gap or 1.0) >= 2:
+        return None
+    told = (
+        f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "
+        f"{share(rmse / case.spread)} of the target's standard deviation."
+    )
+    gain = rmse / (_WITHOUT_DECAY * case.spread)
+    if floor := case.number("floor"):
+        gain = min(gain, times(rmse, floor))
+    change = Change("weight_decay", 0.0)
+    return Cause("weight_decay_too_high", told, {"weight_decay": decay, "rmse": rmse}, change, gain)
 
 
 def dead_units(case: Case) -> Cause | None:
@@ -174,7 +211,10 @@ def dead_units(case: Case) -> Cause | None:
     tried = case.best_neighbour("activation", lambda name: name not in ("identity", "relu"))
     if tried is not None and tried[1] < LEAST_GAIN:
         return None
+    rate, high = case.row["lr"], _USUAL_LR[case.row["optimizer"]][1]
     change = Change("activation", tried[0]["activation"] if tried else "tanh")
+    if not tried and rate > high:  # units of other activations would end up at the ends of their range
+        change = Change("lr", _lower(rate, high))
     told = f"{share(dead)} of the hidden units are 0 on every training row"
     told += ": the answer is the same for every input." if dead == 1 else "."
     if tried:
@@ -192,7 +232,9 @@ def saturated(case: Case) -> Cause | None:
     if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < LEAST_GAIN:
         return None
     told = f"{share(at_ends)} of the hidden units are at the ends of their range on nearly all training rows."
-    return Cause("saturated", told, {"saturated_share": at_ends}, change, tried[1] if tried else 5.0)
+    # Where the learning rate is what is too high, that is the cause to be told first.
+    gain = tried[1] if tried else (4.0 if change.field == "lr" and rate > high else 5.0)
+    return Cause("saturated", told, {"saturated_share": at_ends}, change, gain)
 
 
 def inputs_not_scaled(case: Case) -> Cause | None:
@@ -219,4 +261,6 @@ def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -
         told += f" {with_change(change, tried[0])}"
     far = rmse is None or rmse > FAR * case.spread
     gain = tried[1] if tried else (10.0 if far else 3.0)
+    if tried is None and (case.gap or 1.0) >= 2:  # what is learnt by heart was not held up by its scale
+        gain = LEAST_GAIN
     return Cause(name, told, {"std": std}, change, gain)

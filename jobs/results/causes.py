@@ -31,6 +31,7 @@ from sumsquares.jobs.results.cause_training import (
     saturated,
     target_not_scaled,
     too_few_steps,
+    weight_decay_too_high,
 )
 
 CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
@@ -39,6 +40,7 @@ CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
     too_few_steps,
     lr_too_high,
     lr_too_low,
+    weight_decay_too_high,
     dead_units,
     saturated,
     inputs_not_scaled,

@@ -26,8 +26,9 @@ REASONS = {
     "too_few_steps": "it has too few steps",
     "lr_too_high": "its learning rate is too high",
     "lr_too_low": "its learning rate is too low",
+    "weight_decay_too_high": "its weight decay is too high",
     "dead_units": "many of its units are dead",
-    "saturated": "many of its units are saturated",
+    "saturated": "some of its units are saturated",
     "inputs_not_scaled": "its inputs are not scaled",
     "target_not_scaled": "its target is not scaled",
     "too_narrow": "it has too few units",
@@ -85,7 +86,8 @@ def _is_near_floor(first: Row) -> bool:
 def _how_exact(row: Row) -> str:
     if row["exact_everywhere"] == 1:
         return "is solved: its best trial is right after rounding on the whole range"
-    return f"is solved: every test row is right after rounding in {row['n_exact']} of {counted(row['n'], 'seed')}"
+    seeds = counted(row["n"] + row["n_diverged"], "seed")
+    return f"is solved: every test row is right after rounding in {row['n_exact']} of {seeds}"
 
 
 def _ended(row: Row) -> str:
@@ -93,7 +95,9 @@ def _ended(row: Row) -> str:
     if row["rmse_median"] is None:
         lost = row["n_diverged"]
         return f"diverged in {f'all {lost:,} seeds that were' if lost > 1 else 'the only seed that was'} trained"
-    seeds = f" (median of {row['n']} seeds)" if row["n"] > 1 else ""
+    seeds = f" (median of {counted(row['n'], 'seed')})" if row["n"] > 1 else ""
+    if lost := row["n_diverged"]:
+        seeds = f" (median of {row['n']} of {counted(row['n'] + lost, 'seed')}; the others diverged)"
     return f"has an RMSE of {number(row['rmse_median'])}{seeds}"
 
 
@@ -154,15 +158,15 @@ def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
     checked = [row for row in rows if row["exact_everywhere"] is not None]
     if not checked:
         return
-    inputs = counted(about["largest"] ** about["n_numbers"], "number" if about["n_numbers"] == 1 else "combination")
+    count = about["largest"] ** about["n_numbers"]
+    inputs = counted(count, "number" if about["n_numbers"] == 1 else "combination")
+    opening = f"Checked on {'the only' if count == 1 else 'all'} {inputs.removeprefix('1 ')} of the range"
     exact = [row for row in checked if row["exact_everywhere"] == 1]
     if exact:
         told = "; ".join(distinguish(row, rows) for row in exact[:_NAMED])
         more = f"; and {counted(len(exact) - _NAMED, 'other variant')}" if len(exact) > _NAMED else ""
-        yield f"Checked on all {inputs} of the range, the best trial is right on every one: {told}{more}."
+        right = "right" if count == 1 else "right on every one"
+        yield f"{opening}, the best trial is {right}: {told}{more}."
     elif any(row["n_exact"] for row in checked):
         best = max(checked, key=lambda row: float(row["exact_everywhere"]))
-        yield (
-            f"Checked on all {inputs} of the range, the best trial of {distinguish(best, rows)} is right on "
-            f"{share(best['exact_everywhere'])}."
-        )
+        yield (f"{opening}, the best trial of {distinguish(best, rows)} is right on {share(best['exact_everywhere'])}.")

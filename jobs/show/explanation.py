@@ -10,7 +10,7 @@ from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear
 from sumsquares.jobs.results.explanation import Explanation
 from sumsquares.jobs.results.proof import change_facts
-from sumsquares.jobs.show.format import counted, describe_variant, number, share
+from sumsquares.jobs.show.format import at_most, counted, describe_variant, number, share
 
 FLOORS = {
     "constant": "all targets of these rows are the same number",
@@ -53,9 +53,9 @@ def floor_words(row: Row) -> str | None:
     if kind is None:
         return None
     words = FLOORS.get(kind, kind)
-    known = f"floor {number(row['floor'])}: {words}" if row.get("floor") is not None else f"floor: {words}"
+    known = f"floor {at_most(row['floor'])}: {words}" if row.get("floor") is not None else f"floor: {words}"
     whole = row.get("floor_range")
-    return known + (f"; on the whole range {number(whole)}" if whole is not None else "")
+    return known + (f"; on the whole range {at_most(whole)}" if whole is not None else "")
 
 
 def exact_words(row: Row) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sumsquares.jobs.show.format import number, share
+from sumsquares.jobs.show.format import at_most, number, share
 
 
 class Heading(NamedTuple):
@@ -27,12 +27,16 @@ def _spaced(name: str | None) -> str:
     return "-" if name is None else name.replace("_", " ")
 
 
+def _bound(value: float | None) -> str:
+    return "-" if value is None else at_most(value)
+
+
 HEADINGS = (
     Heading("rmse_median", "RMSE\nmedian", ("RMSE", "median"), gives_way=None),
     Heading("rmse_unseen_median", "unseen\nmedian", ("unseen rows", "median"), gives_way=2),
     Heading("rmse_train_median", "train\nmedian", ("training", "median"), gives_way=4),
     Heading("rmse_solved_median", "solved\nmedian", ("readout solved", "median"), gives_way=7),
-    Heading("floor", "floor", ("floor", ""), gives_way=5),
+    Heading("floor", "floor", ("floor", ""), gives_way=5, text=_bound),
     Heading("rmse_best", "RMSE\nbest", ("RMSE", "best"), gives_way=6),
     Heading("rmse_rounded_best", "rounded\nbest", ("rounded", "best"), gives_way=1),
     Heading("rmse_extrapolation_median", "beyond\nrange", ("beyond range", "median"), gives_way=3),
