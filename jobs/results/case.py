@@ -101,6 +101,11 @@ class Case:
         return not self.hidden or self.row["activation"] == "identity"
 
     @property
+    def is_solved(self) -> bool:
+        """Whether its last layer was solved after the training, so that the losses say little of its answers."""
+        return bool(self.row.get("readout") == "solved")
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of its training."""
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))

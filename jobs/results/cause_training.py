@@ -40,7 +40,7 @@ _BY_STEPS = 2.5
 def readout_not_trained(case: Case) -> Cause | None:
     """Hidden layers from which a better answer follows than the trained last layer gives."""
     solved, rmse = case.number("rmse_solved_median"), case.rmse
-    if case.row.get("readout", "trained") != "trained" or solved is None or rmse is None:
+    if case.is_solved or solved is None or rmse is None:
         return None
     factor = times(rmse, solved)
     if factor < LEAST_GAIN:
@@ -60,7 +60,7 @@ def too_few_steps(case: Case) -> Cause | None:
     tried = case.best_neighbour("epochs", lambda other: other >= 2 * epochs)
     if tried is not None:
         return by_neighbour(case, "too_few_steps", "epochs", tried)
-    if case.rmse is None or not _may_gain_by_steps(case):
+    if case.rmse is None or case.is_solved or not _may_gain_by_steps(case):
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
     still_falls = slope is not None and slope <= _STEEP and (rise or 0.0) < _SETTLED
@@ -134,7 +134,7 @@ def lr_too_low(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "lr_too_low", "lr", tried)
     low = _USUAL_LR[case.row["optimizer"]][0]
-    if rate >= low or rmse is None or rmse < GOOD * case.spread:
+    if case.is_solved or rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
     falls = f", and the loss fell {_fell(slope)}" if slope is not None and slope < 0 else ""
