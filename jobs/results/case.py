@@ -158,7 +158,7 @@ def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> 
     told = (
         f"With {Change(axis, case.hidden if axis == 'hidden' else case.row[axis])} {ours}. {with_change(change, row)}"
     )
-    return Cause(name, told, {"factor": factor}, change, factor)
+    return Cause(name, told, {"rmse_with_change": float(row["rmse_median"])}, change, factor)
 
 
 def with_change(change: Change, neighbour: Row) -> str:

@@ -125,15 +125,16 @@ def memorised(case: Case) -> Cause | None:
 def unused_input(case: Case) -> Cause | None:
     """Inputs that the target doesn't depend on, and that are fitted nevertheless."""
     unused, gap, rmse = case.about["unused"], case.gap, case.rmse
-    train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
     if not unused or rmse is None:
         return None
     told = f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and"
     change = Change("unused", 0)
     if gap is not None and gap >= 1.2:
+        train, unseen = case.row["rmse_train_median"], case.row["rmse_unseen_median"]
         told += f" the RMSE is {number(train)} on training rows and {number(unseen)} on others."
-        return Cause("unused_input", told, {"unused": unused, "gap": gap}, change, min(2 * gap, 8.0))
-    if case.is_solved and rmse > _ROUNDS:
+        evidence = {"unused": unused, "rmse_train": train, "rmse_unseen": unseen}
+        return Cause("unused_input", told, evidence, change, min(2 * gap, 8.0))
+    if case.is_solved and not case.is_linear and rmse > _ROUNDS:
         told += f" with the best last layer on units that see all of them the RMSE is {number(rmse)}."
         return Cause("unused_input", told, {"unused": unused, "rmse": rmse}, change, 2.0)
     return None
@@ -190,15 +191,26 @@ def solved(case: Case) -> Cause | None:
     everywhere = case.number("exact_everywhere") == 1
     if 2 * exact <= trials or not (everywhere or facts["unseen_numbers"] or facts["covers_range"]):
         return None
-    seeds = f"{'all' if exact == trials else exact} of {counted(trials, 'seed')}" if trials > 1 else "the only seed"
-    if everywhere or facts["covers_range"]:
-        what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
-        where = f"every {what} of the range"
-        who = "the best trial" if everywhere and not facts["covers_range"] else seeds
-        told = f"Right after rounding on {where}: {who}."
-    else:
-        told = (
-            f"Right after rounding on all {case.about['test_rows']:,} test rows: {seeds}. "
-            f"{facts['unseen_numbers']:,} of these rows were not in training."
-        )
+    told = _right_everywhere(case) if everywhere or facts["covers_range"] else _right_on_test_rows(case)
     return Cause("solved", told, {"exact_seeds": exact / trials}, None, math.inf)
+
+
+def _right_everywhere(case: Case) -> str:
+    what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
+    who = _exact_seeds(case) if case.about["facts"]["covers_range"] else "The best trial is"
+    return f"{who} right after rounding on every {what} of the range."
+
+
+def _right_on_test_rows(case: Case) -> str:
+    facts, rows = case.about["facts"], case.about["test_rows"]
+    least = "at least " if facts["measured_rows"] < rows else ""
+    which = f"{least}{facts['unseen_numbers']:,} of them not in training"
+    return f"{_exact_seeds(case)} right after rounding on {counted(rows, 'test row')}, {which}."
+
+
+def _exact_seeds(case: Case) -> str:
+    """Which seeds have every test row right: `All 5 seeds are`, `4 of 5 seeds are`, `The only seed is`."""
+    exact, trials = case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
+    if trials == 1:
+        return "The only seed is"
+    return f"All {trials} seeds are" if exact == trials else f"{exact} of {trials} seeds are"
