@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from old_ids import stored_ids
 
+from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 
 ROOT = Path(__file__).parent.parent
 OLD = ROOT / "tests/old_store"
 IDS = stored_ids()[str(TRAINING_VERSION)]
-LAST = '    """Seed of the order of the rows, from 0 to 2**63-1."""\n'
+LAST = '    """The output layer is that of the training, or solved after it by least squares on the training rows."""\n'
 ADDED = LAST + "    dropout: Annotated[float, Field(strict=True, ge=0, examples=[0.1])] = 0.0\n"
 PROGRAM = """
 import json, sys
@@ -97,7 +98,7 @@ def test_another_value_of_it_is_in_every_digest(found):
 def test_it_has_a_column_that_old_files_need_not_have(found):
     """Behind the other hyperparameters, of its type; old rows are read with its default."""
     names, kind = found["schema"]
-    assert names.index("dropout") == names.index("shuffle_seed") + 1 == names.index("seed") - 1
+    assert names.index("dropout") == names.index(AXES[-1]) + 1 == names.index("seed") - 1
     assert kind == "double"
     assert "dropout" in found["columns"]
     assert found["old rows"] == [0.0]

@@ -105,8 +105,9 @@ def updated(library, moment_M, target):
     dtype = moment_M.dtype
     shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=str(dtype), rows=1, batch_size=1)
     moments_MP = np.stack((np.ones_like(moment_M), moment_M), axis=1)
-    trained = Trained(np.zeros_like(moments_MP), (moments_MP,), np.zeros(len(moment_M), np.int64))
-    steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)))
+    losses_ME = np.zeros((len(moment_M), 1))
+    trained = Trained(np.zeros_like(moments_MP), (moments_MP,), np.zeros(len(moment_M), np.int64), losses_ME)
+    steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)), np.array([0]), 1)
     library.train(shape, steps, np.ones(len(moment_M)), np.zeros(len(moment_M)), trained)
     return trained.parameters_MP
 

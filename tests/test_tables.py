@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from specs import SMALL
 
+from sumsquares.jobs.results.causes import NAMES
 from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
@@ -48,10 +51,13 @@ WIDTHS = (60, 80, 100)
 
 
 def summary_of(text, **changes):
-    """A summary of made-up results."""
+    """A summary of made-up results, and of causes of any name."""
     expected = trials(parse_spec(text.encode(), "spec.toml"))
     rows = [row_of(trial, **changes) for trial in expected]
     summary = summarize(expected, pa.Table.from_pylist(rows, schema=SCHEMA))
+    place, causes = summary.table.schema.get_field_index("cause"), itertools.cycle(NAMES)
+    cause = pa.array(itertools.islice(causes, len(summary.table)), pa.string())
+    summary = replace(summary, table=summary.table.set_column(place, summary.table.schema.field(place), cause))
     for best in filter(None, summary.best.values()):
         best["samples"] = []
     return summary
@@ -59,7 +65,7 @@ def summary_of(text, **changes):
 
 def printed(summary, width, all_variants=False):
     """The tables, and the lines that a terminal of this width shows."""
-    items = list(result_tables(summary, width, all_variants))
+    items = list(result_tables(summary, width, "one", all_variants))
     console = Console(file=io.StringIO(), width=width)
     for item in items:
         console.print(item)
@@ -146,9 +152,19 @@ def test_ties_go_to_the_fewer_parameters_as_for_the_best():
 
 
 def test_variants_without_a_result_come_last():
-    """They come last, with dashes for numbers."""
-    _, lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRIC_NAMES)), 60)
-    assert any(line.split() == ["0", "of", "1", *["-"] * 7] for line in lines)
+    """They come last, with dashes for numbers, and with their cause."""
+    (table,), lines = printed(summary_of(ONE, status="diverged", **dict.fromkeys(METRIC_NAMES)), 60)
+    words = NAMES[0].replace("_", " ").split()
+    assert any(line.split() == ["0", "of", "1", *["-"] * (len(table.columns) - 2), *words] for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("text", [ONE, SMALL, EIGHT_AXES], ids=["one variant", "three axes", "eight"])
+def test_no_column_is_cut(text, width):
+    """Those that don't fit are left out and named, also where nothing varies."""
+    _, lines = printed(summary_of(text), width)
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines)
+    assert max(map(len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -49,8 +49,11 @@ def summarize_run(
     def on_lost(pack: str, error: Exception) -> None:
         """Deletes damaged weights, so that the next run trains them again; the best variant then has no samples.
 
-        Those of an earlier training version stay, since no run trains them again.
+        Those of an earlier training version stay, since no run trains them again; what is not ours stays too.
         """
+        if not isinstance(error, DamagedResult | FileNotFoundError):
+            progress.warn(str(error))
+            return
         if spec.is_earlier:
             progress.warn(f"{error}. An earlier version trained them: a run trains new ones beside them")
             return

@@ -1,4 +1,4 @@
-"""A case: all that is known of one variant after a run, and what a cause says of it. The causes are in cause_kinds.py.
+"""A case: all that is known of one variant after a run, and what a cause says of it. The causes are in causes.py.
 
 Nothing is read or trained here: rows of the summary come in.
 """
@@ -85,7 +85,7 @@ class Case:
     neighbours: Mapping[str, Sequence[Row]]
     """By axis: variants of the dataset that differ from it in this axis alone, best first; of many the best ones."""
 
-    @property
+    @cached_property
     def rmse(self) -> float | None:
         """Median RMSE on the test rows."""
         return self.number("rmse_median")
@@ -110,7 +110,7 @@ class Case:
         """Optimizer steps of its training."""
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))
 
-    @property
+    @cached_property
     def gap(self) -> float | None:
         """How many times larger the RMSE is on test rows that were not trained than on training rows."""
         train, unseen = self.number("rmse_train_median"), self.number("rmse_unseen_median")
@@ -121,7 +121,7 @@ class Case:
         """Standard deviation of the target: the RMSE of the best constant answer."""
         return _spread(self.about["task"], self.about["n_numbers"], self.about["largest"])
 
-    @property
+    @cached_property
     def scale(self) -> Scale:
         """Of the dataset as this variant's normalisation makes it."""
         return _scale(self.row["normalize"], *(self.about[name] for name in _SPEC))

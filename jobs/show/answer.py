@@ -1,8 +1,8 @@
 """The answer to a dataset's question in a few sentences: why its first network ends where it does, and what mends it.
 
 The first variant of a dataset in the spec stands for the network of whoever asks. "Because" is only said of what is
-shown: by the floor of a linear function, or by the gate's paired test between trials of the same seeds. Everything else
-is "most likely because". tests/test_answer.py checks each sentence against the numbers.
+shown: by the floor of a linear function near which it ends, or by the gate's paired test between trials of the same
+seeds. Everything else is "most likely because". tests/test_answer.py checks each sentence against the numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from sumsquares.jobs.results.case import Cause
+from sumsquares.jobs.results.case import LEAST_GAIN, Cause
 from sumsquares.jobs.results.proof import Rmse, Side, compared
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.format import Row, counted, distinguish, number, share
@@ -35,9 +35,9 @@ REASONS = {
     "memorised": "it has memorised its training rows",
     "unused_input": "an input that the target does not depend on disturbs it",
     "seed_luck": "only some of its seeds succeed",
-    "outside_range": "it was never trained beyond the range",
 }
-"""Causes as clauses."""
+"""Causes of an RMSE as clauses. What happens beyond the range is none: the RMSE is measured within it."""
+_NO_P = 1e-15  # smaller p-values are no longer told apart
 _NAMED = 6  # variants that are exact everywhere, and that are named one by one
 
 
@@ -59,34 +59,40 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
     if cause.name == "solved":
         yield f"{which} {_how_exact(first)}."
         return
+    if not first["n"] + first["n_diverged"]:
+        yield f"{which} has no result yet."
+        return
     tested = _tested(summary, first, rows, cause)
-    is_shown = cause.name == "no_activation" or (tested is not None and tested.verdict == "better")
-    if cause.name not in REASONS:
-        yield f"{which} {_ended(first)}. {cause.sentence}"
-        return
-    yield f"{which} {_ended(first)}{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}."
+    is_better = tested is not None and tested.verdict == "better"
+    clause = ""
+    if cause.name in REASONS:
+        is_shown = is_better or (cause.name == "no_activation" and _is_near_floor(first))
+        clause = f"{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}"
+    yield f"{which} {_ended(first)}{clause}."
     yield cause.sentence
-    if cause.change is None:
-        return
-    if tested is not None and tested.verdict == "better":
-        yield f"What mends it: {cause.change} ({_test_words(tested)})."
-    else:
+    if tested is not None and is_better:
+        yield f"What mends it: {tested.change} ({_test_words(tested, cause)})."
+    elif cause.change is not None:
         yield f"What should mend it: {cause.change}. `sumsquares explain {run} --prove` puts that to the test."
+
+
+def _is_near_floor(first: Row) -> bool:
+    """Whether what no network of this kind gets below is most of the RMSE."""
+    rmse, floor = first["rmse_median"], first["floor"]
+    return rmse is not None and floor is not None and rmse < LEAST_GAIN * floor
 
 
 def _how_exact(row: Row) -> str:
     if row["exact_everywhere"] == 1:
-        return "is solved: its best trial is right after rounding on every number of the range"
+        return "is solved: its best trial is right after rounding on the whole range"
     return f"is solved: every test row is right after rounding in {row['n_exact']} of {counted(row['n'], 'seed')}"
 
 
 def _ended(row: Row) -> str:
-    """How a variant ended: `has an RMSE of 73,659 (median of 5 seeds)`."""
+    """How a variant with a result ended: `has an RMSE of 73,659 (median of 5 seeds)`."""
     if row["rmse_median"] is None:
         lost = row["n_diverged"]
-        return (
-            f"diverged in {'all of its ' if lost > 1 else ''}{counted(lost, 'seed')}" if lost else "has no result yet"
-        )
+        return f"diverged in {f'all {lost:,} seeds that were' if lost > 1 else 'the only seed that was'} trained"
     seeds = f" (median of {row['n']} seeds)" if row["n"] > 1 else ""
     return f"has an RMSE of {number(row['rmse_median'])}{seeds}"
 
@@ -95,7 +101,8 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
     """The change of a cause, tested on what the run has: the variant with that change, or the readout solved."""
     if cause.change is None:
         return None
-    before = _by_seed(summary, first["variant_id"], "rmse")
+    metric = "rmse_extrapolation" if cause.name == "outside_range" else "rmse"
+    before = _by_seed(summary, first["variant_id"], metric)
     if cause.name == "readout_not_trained":
         after, variant_id = _by_seed(summary, first["variant_id"], "rmse_solved"), first["variant_id"]
     else:
@@ -104,7 +111,7 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
         if found in ([], [first["variant_id"]]):
             return None
         [variant_id] = found
-        after = _by_seed(summary, variant_id, "rmse")
+        after = _by_seed(summary, variant_id, metric)
     seeds = sorted(before.keys() & after.keys())
     return compared([before[s] for s in seeds], cause.change, variant_id, [after[s] for s in seeds])
 
@@ -120,21 +127,26 @@ def _values(cause: Cause) -> dict[str, Any]:
 
 
 def _by_seed(summary: Summary, variant_id: str, metric: str) -> dict[int, Rmse]:
-    """A metric of each of a variant's trials: infinite where it diverged."""
+    """A metric of each of a variant's trials: infinite where it diverged, or where its answers are not finite."""
     trials = summary.trials.filter(pc.equal(summary.trials["variant_id"], variant_id))
     rows = trials.select(["seed", "status", metric]).to_pylist()
-    return {row["seed"]: row[metric] if row["status"] == "ok" else inf for row in rows}
+    unknown = None if metric == "rmse_solved" else inf
+    return {
+        row["seed"]: inf if row["status"] != "ok" else unknown if row[metric] is None else row[metric] for row in rows
+    }
 
 
-def _test_words(side: Side) -> str:
+def _test_words(side: Side, cause: Cause) -> str:
     """What the test found: `8.8 times smaller over 5 seeds, p = 3e-06`."""
     judged = side.judged
     assert judged is not None
-    factor = 1 / (1 + judged.effect) if judged.effect > -1 else inf
-    seeds = counted(judged.seeds, "seed")
-    if factor == inf:
-        return f"tested over {seeds}, p = {judged.p:.1g}"
-    return f"{number(float(f'{factor:.3g}'))} times smaller over {seeds}, p = {judged.p:.1g}"
+    after, before = judged.diverged
+    seeds, p = counted(judged.seeds, "seed"), f"p = {judged.p:.1g}" if judged.p >= _NO_P else f"p < {_NO_P:g}"
+    if after or before:
+        return f"diverged: {before} of {seeds} before, {after} after, {p}"
+    least = "at least " if judged.is_small else ""
+    where = "beyond the range " if cause.name == "outside_range" else ""
+    return f"{where}{least}{number(float(f'{1 / (1 + judged.effect):.3g}'))} times smaller over {seeds}, {p}"
 
 
 def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:

@@ -17,7 +17,9 @@ def sentence(matters: Importance) -> str | None:
     if not words:
         return None
     if matters.interactions >= _LEAST_SHARE:
-        words.append(f"interactions {share(matters.interactions)}")
+        # With one seed each, the noise of the seeds can't be told from interactions.
+        rest = "interactions" if matters.seeds is not None else "interactions and seeds"
+        words.append(f"{rest} {share(matters.interactions)}")
     if matters.seeds is not None:
         words.append(f"seeds {share(matters.seeds)}")
     beyond = "" if matters.method == "full grid" else ", each beyond all other axes"

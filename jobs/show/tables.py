@@ -34,7 +34,7 @@ WORDS_WIDTH = 36
 _UNSEEN = "rmse_unseen_median"  # shown where some test rows are in training and some are not
 _GIVING = sorted((each for each in HEADINGS if each.gives_way is not None), key=lambda each: each.gives_way or 0)
 _GIVE_WAY = [heading.terminal for heading in _GIVING]  # the first one first
-_FIRST_TO_GO = _GIVE_WAY[:-3]  # these make room for axes in columns
+_FIRST_TO_GO = _GIVE_WAY[:-4]  # these make room for axes in columns
 _GAP = 2  # between two columns
 _SPACE = "\N{NO-BREAK SPACE}"
 
@@ -114,6 +114,8 @@ def _variants(
         numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
         columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
         title += f"; all with {constants(rows)}"
+    else:
+        numbers, left_out = _fitting(numbers, width, _GIVE_WAY)
     yield Text(title, style="bold")
     yield _table(columns, numbers)
     if len(middle) > 1:

@@ -1,0 +1,806 @@
+"""Every sentence of an answer is read back and checked against the numbers, by plain Python on the raw results.
+
+Summaries are drawn at random and explained: any task, and results that show any cause, are exact, diverged or missing.
+A sentence that none of the patterns below matches as a whole fails, so that nothing can be said unchecked. The p-values
+are those of Student's distribution in closed form, and shares of variance those of numpy's least squares.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import statistics
+import tomllib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from result_rows import row_of, table_of, variant
+from test_findings import N, value
+
+from sumsquares.datasets.facts import measure_facts
+from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results import explained
+from sumsquares.jobs.results.summary import summarize
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
+from sumsquares.jobs.show.answer import REASONS, answer
+from sumsquares.jobs.show.format import distinguish
+from sumsquares.jobs.spec.axes import AXES
+from sumsquares.jobs.spec.variants import Trial
+
+VALUES = {
+    "activation": ["relu", "tanh", "identity"],
+    "hidden": [(16,), (), (2,), (64, 64)],
+    "lr": [0.001, 0.01, 1e-6, 10.0],
+    "epochs": [500, 2000, 1],
+    "normalize": ["unit", "question", "symmetric", "zscore"],
+    "optimizer": ["adam", "sgd"],
+    "init": ["glorot_uniform", "spread_knots"],
+    "readout": ["trained", "solved"],
+}
+# Of a metric: what a healthy variant has, as a multiple of its RMSE or as it is; and what shows a fault.
+USUAL = {
+    "rmse_train": [0.95],
+    "rmse_unseen": [None, 1.1],
+    "rmse_solved": [None, 0.97],
+    "rmse_extrapolation": [None, 1.5],
+    "dead_share": [0.0, 0.1],
+    "saturated_share": [0.0],
+    "loss_slope": [None, -0.1],
+    "loss_rise": [0.0, 0.1],
+}
+FAULTS_OF = {
+    "rmse": [],  # one seed is much better than the others
+    "rmse_train": [0.2],
+    "rmse_unseen": [1.4],
+    "rmse_solved": [0.5, 1e-6],
+    "rmse_extrapolation": [1e4],
+    "dead_share": [0.95, 1.0],
+    "saturated_share": [0.5],
+    "loss_slope": [-1.2],
+    "loss_rise": [2.0],
+}
+FAULTS = [*FAULTS_OF, *["loss_slope"] * 5]
+
+
+@dataclass
+class World:
+    """A dataset's rows, the results on it, the check on every number, and what the answer has said so far."""
+
+    dataset: NamedDataset
+    trials: list[Trial]
+    rows: list[dict]
+    """Raw results."""
+    shares: dict[str, float]
+    """Of right answers on the whole range, by the id of each trial that can be checked."""
+    said: list[str] = field(default_factory=list)
+    reason: str | None = None
+    """The cause that was named as the reason, whether it was called the most likely one, and the one that was shown."""
+    is_likely: bool = False
+    cause: str | None = None
+
+    @cached_property
+    def test(self):
+        return block(self.dataset, "test", 0)
+
+    @cached_property
+    def largest(self):
+        return int(self.test[1].max())
+
+    @cached_property
+    def linear(self):
+        """The RMSE of the best linear function on the test rows."""
+        columns = np.column_stack([self.test[0], np.ones(len(self.test[1]))]).astype(float)
+        weights, *_ = np.linalg.lstsq(columns, self.test[1].astype(float))
+        return math.sqrt(float(np.square(columns @ weights - self.test[1]).mean()))
+
+    @cached_property
+    def spread(self):
+        """The standard deviation of the target over the range."""
+        if self.dataset.n_numbers == 1:
+            numbers = np.arange(1, self.dataset.largest + 1, dtype=float)
+            targets = numbers if self.dataset.task in ("sum", "product") else numbers**2
+            return float(targets.std())
+        return None
+
+    @cached_property
+    def variants(self):
+        """In the order of the spec, by id."""
+        return {trial.variant.id: trial.variant for trial in self.trials}
+
+    @cached_property
+    def first(self):
+        return next(iter(self.variants))
+
+    def results(self, variant_id):
+        return [row for row in self.rows if row["variant_id"] == variant_id]
+
+    def is_ok(self, row):
+        return row["status"] == "ok" and row["rmse"] <= 10 * self.largest
+
+    def of(self, variant_id, name="rmse"):
+        """A metric of a variant's trials that are ok."""
+        return [row[name] for row in self.results(variant_id) if self.is_ok(row) and row[name] is not None]
+
+    def median(self, variant_id, name="rmse"):
+        found = self.of(variant_id, name)
+        return statistics.median(found) if found else None
+
+    def share(self, variant_id):
+        """Of right answers of the best trial, None if it wasn't checked."""
+        ok = [row for row in self.results(variant_id) if self.is_ok(row)]
+        best = min(ok, key=lambda row: (row["rmse"], row["seed"]), default=None)
+        return None if best is None else self.shares.get(best["trial_id"])
+
+    def changed(self, change):
+        """The variant that differs from the first in these fields alone, if there is one, and the change is of axes."""
+        if not change.keys() <= set(AXES):
+            return None
+        wanted = {axis: getattr(self.variants[self.first], axis) for axis in AXES} | change
+        same = [key for key, one in self.variants.items() if all(getattr(one, axis) == wanted[axis] for axis in AXES)]
+        return same[0] if same else None
+
+    def by_seed(self, variant_id, metric="rmse"):
+        """Of each trial with a result; infinite where it diverged, or where its answers beyond the range are."""
+        found = {row["seed"]: row[metric] if self.is_ok(row) else math.inf for row in self.results(variant_id)}
+        unknown = None if metric == "rmse_solved" else math.inf
+        return {seed: unknown if rmse is None else rmse for seed, rmse in found.items()}
+
+    def tested(self, change):
+        """The paired test of a change on the trials of the run, None if the run doesn't have the change."""
+        metric = "rmse_extrapolation" if self.cause == "outside_range" else "rmse"
+        if change == {"readout": "solved"} and self.cause == "readout_not_trained":
+            return Paired.of(self.by_seed(self.first, metric), self.by_seed(self.first, "rmse_solved"))
+        other = self.changed(change)
+        return None if other is None else Paired.of(self.by_seed(self.first, metric), self.by_seed(other, metric))
+
+
+@dataclass
+class Paired:
+    """A one-sided paired t test of whether the log RMSE falls by more than 2 %."""
+
+    seeds: int
+    factor: float
+    p: float
+    diverged: tuple[int, int]
+    is_small: bool
+
+    @classmethod
+    def of(cls, before, after):
+        pairs = [
+            (before[seed], after[seed])
+            for seed in sorted(before.keys() & after.keys())
+            if before[seed] is not None and after[seed] is not None
+        ]
+        logs = [[math.log(min(math.hypot(rmse, 0.1), 1e30)) for rmse in pair] for pair in pairs]
+        falls = [one - other for one, other in logs]
+        mean = statistics.fmean(falls) if falls else 0.0
+        p = 1.0
+        if len(falls) > 1:
+            error = statistics.stdev(falls) / math.sqrt(len(falls))
+            excess = mean - math.log(1.02)
+            p = tail(excess / error, len(falls) - 1) if error else float(excess <= 0)
+        lost = tuple(sum(math.isinf(pair[side]) for pair in pairs) for side in (0, 1))
+        return cls(len(falls), math.exp(min(mean, 700)), p, lost, any(min(pair) < 1 for pair in pairs))
+
+    @property
+    def is_better(self):
+        return self.seeds > 1 and self.p <= 0.01
+
+
+def tail(t, freedom):
+    """Student's distribution beyond t, in closed form; it loses its digits to cancellation below about 1e-12."""
+    angle = math.atan(t / math.sqrt(freedom))
+    odd, term, total = freedom % 2, 1.0, 0.0
+    for k in range(1 + odd, freedom, 2):
+        total += term
+        term *= k / (k + 1) * math.cos(angle) ** 2
+    inner = 2 / math.pi * (angle + math.sin(angle) * math.cos(angle) * total) if odd else math.sin(angle) * total
+    return max(0.0, (1 - inner) / 2)
+
+
+def world_of(seed):
+    """A random world, determined by a number."""
+    draw = random.Random(seed)  # noqa: S311  no secret
+    task = draw.choice(["sum", "product", "square", "square", "sum_of_squares"])
+    numbers = 1 if task == "square" else draw.choice([1, 2, 2, 6])
+    dataset = NamedDataset(
+        name="data",
+        task=task,
+        n_numbers=numbers,
+        largest=draw.choice([5, 10, 30] if numbers == 6 else [5, 10, 30, 1000]),
+        rows=draw.choice([8, 50, 500]),
+        test_rows=draw.choice([10, 60]),
+        unused=draw.choice([0, 0, 0, 1]),
+        seed=draw.randint(0, 5),
+    )
+    varied = draw.sample(list(VALUES), draw.choice([0, 1, 1, 2, 2, 3]))
+    axes = {
+        axis: draw.sample(known, draw.randint(2, len(known)))
+        if axis in varied
+        else [known[0] if draw.random() < 0.7 else draw.choice(known)]
+        for axis, known in VALUES.items()
+    }
+    points = [{}]
+    for axis, values in axes.items():
+        points = [{**point, axis: each} for point in points for each in values]
+    if draw.random() < 0.3:
+        points = [point for point in points if draw.random() < 0.7] or points
+    variants = {}
+    for point in points[:24]:
+        one = variant(dataset, **point)
+        variants.setdefault(one.id, one)
+    seeds = draw.choice([1, 2, 3, 5, 8])
+    trials = [Trial(one, number) for one in variants.values() for number in range(seeds)]
+    world = World(dataset, trials, [], {})
+    lost = draw.choice([0, 0, 0, 0.3, 1])
+    for one in variants.values():
+        world.rows += results_of(world, one, [trial for trial in trials if trial.variant is one], lost, draw)
+    if task != "product" and dataset.largest**dataset.n_numbers <= 10**6 and not dataset.unused:
+        for row in world.rows:
+            is_all = row["exact_fraction"] == 1 and draw.random() < 0.7
+            world.shares[row["trial_id"]] = 1.0 if is_all else draw.choice([0.0, 0.25, 0.99999])
+    return world
+
+
+def results_of(world, one, trials, lost, draw):
+    """Results of a variant's trials: what shows a cause is the same for all of them, but for some noise."""
+    level = world.largest * 10 ** draw.uniform(-4, -0.3)
+    if (not one.hidden or one.activation == "identity") and world.linear > 1e-6:
+        level = world.linear * draw.choice([1.01, 1.2, 3.0])
+    fate = draw.choices(["ok", "exact", "diverged", "missing"], [8, 2, 1, 0.5])[0]
+    faults = draw.choices(FAULTS, k=draw.choice([0, 1, 1, 2]))
+    shown = {name: draw.choice(FAULTS_OF[name] if name in faults else usual) for name, usual in USUAL.items()}
+    is_hidden = one.activation if one.hidden else None
+    fixed = {
+        "dead_share": shown.pop("dead_share") if is_hidden == "relu" else None,
+        "saturated_share": shown.pop("saturated_share") if is_hidden == "tanh" else None,
+        "loss_slope": shown.pop("loss_slope"),
+        "loss_rise": shown.pop("loss_rise"),
+    }
+    groups, noise = "rmse" in faults, draw.choice([0.0, 0.02, 0.3])
+    made = []
+    for trial in trials:
+        ends = draw.choices([fate, "ok", "diverged", "missing"], [10, 0.5, 0.5 if lost else 0, lost])[0]
+        if ends == "missing":
+            continue
+        if ends == "diverged":
+            made.append(row_of(trial, status="diverged", **dict.fromkeys(METRIC_NAMES)))
+            continue
+        rmse = level * math.exp(draw.gauss(0, noise)) / (50 if groups and trial.seed == 0 else 1)
+        rmse = 0.01 * draw.random() if ends == "exact" else rmse
+        near = {name: factor and rmse * factor for name, factor in shown.items() if name not in fixed}
+        exact = {"exact_fraction": 1.0 if ends == "exact" else 0.2, "rmse_rounded": 0.0 if ends == "exact" else rmse}
+        made.append(row_of(trial, **{"rmse": rmse, **near, **fixed, **exact}))
+    return made
+
+
+def is_near(text, expected, rel=6e-4):
+    return value(text) == pytest.approx(expected, rel=rel, abs=1e-300)
+
+
+def is_share(text, expected):
+    """A percentage of one digit; only exact shares are shown as 0% and 100%."""
+    if expected in (0.0, 1.0):
+        return text == f"{expected:.0%}"
+    return 0.1 <= value(text[:-1]) <= 99.9 and abs(value(text[:-1]) / 100 - expected) < 6e-4 + 1e-3 * (
+        expected < 0.001 or expected > 0.999
+    )
+
+
+def fields_of(change):
+    """The fields of a change, which is written as a spec writes it."""
+    found = tomllib.loads("\n".join(re.split(r", (?=\w+ =)", change)))
+    if "hidden" in found:
+        [network] = found["hidden"]
+        found["hidden"] = tuple(network)
+    return found
+
+
+# The first network.
+
+
+def is_first(world, words, match):
+    assert words[match["which"]] == world.first
+
+
+def solved_everywhere(world, words, match):
+    is_first(world, words, match)
+    assert world.share(world.first) == 1
+    assert 2 * world.of(world.first, "exact_fraction").count(1.0) > len(world.results(world.first))
+    world.cause = "solved"
+
+
+def solved_on_test_rows(world, words, match):
+    is_first(world, words, match)
+    assert int(match["exact"]) == world.of(world.first, "exact_fraction").count(1.0)
+    assert int(match["n"]) == len(world.of(world.first))
+    world.cause = "solved"
+
+
+def no_result(world, words, match):
+    is_first(world, words, match)
+    assert not world.results(world.first)
+
+
+def ended(world, words, match):
+    is_first(world, words, match)
+    rmse, results = world.of(world.first), world.results(world.first)
+    if match["rmse"]:
+        assert is_near(match["rmse"], statistics.median(rmse))
+        assert (int(match["seeds"]) if match["seeds"] else 1) == len(rmse)
+    else:
+        assert not rmse
+        assert (value(match["lost"]) if match["lost"] else 1) == len(results) > 0
+    if match["reason"]:
+        [world.reason] = [name for name, clause in REASONS.items() if clause == match["reason"]]
+        world.is_likely = match["likely"] is not None
+
+
+# What shows the cause.
+
+
+def shows(name):
+    """Makes a checker that notes which cause was shown."""
+
+    def decorated(check):
+        def checker(world, words, match):
+            world.cause = name
+            check(world, match)
+
+        checker.__name__ = f"{name}_{check.__name__}"
+        return checker
+
+    return decorated
+
+
+def neighbour(world, match, fields=None):
+    """The other variant has only this change, and the RMSE that is told."""
+    other = world.changed(fields or fields_of(match["change"]))
+    assert other is not None
+    assert other != world.first
+    assert is_near(match["its"], world.median(other))
+
+
+@shows("no_activation")
+def linear(world, match):
+    one = world.variants[world.first]
+    assert not one.hidden or one.activation == "identity"
+    assert (match["lacks"] == "an activation") == bool(one.hidden)
+    assert is_near(match["limit"], world.linear, rel=1.1e-3)
+    assert value(match["limit"]) <= world.linear
+    assert is_near(match["rmse"], world.median(world.first))
+    if match["change"]:
+        neighbour(world, match)
+
+
+@shows("too_narrow")
+def at_its_floor(world, match):
+    floor = floor_of(world)
+    assert is_near(match["floor"], floor, rel=1.1e-3)
+    assert value(match["floor"]) <= floor
+    assert is_near(match["rmse"], world.median(world.first))
+
+
+def floor_of(world):
+    """Floors have their own tests."""
+    [row] = world.summary.table.slice(0, 1).to_pylist()
+    return row["floor"]
+
+
+@shows("too_narrow")
+def few_units(world, match):
+    assert int(match["units"]) == world.variants[world.first].hidden[-1]
+    assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
+
+
+@shows("knots_misplaced")
+def knots(world, match):
+    assert world.variants[world.first].activation == "relu"
+    solved, floor = world.median(world.first, "rmse_solved"), floor_of(world)
+    assert is_near(match["solved"], solved)
+    assert is_near(match["floor"], floor)
+    assert is_near(match["factor"], solved / floor)
+
+
+@shows("memorised")
+def heart(world, match):
+    assert is_near(match["train"], world.median(world.first, "rmse_train"))
+    assert is_near(match["unseen"], world.median(world.first, "rmse_unseen"))
+    assert value(match["rows"]) == world.dataset.rows
+
+
+@shows("unused_input")
+def unused(world, match):
+    assert is_near(match["train"], world.median(world.first, "rmse_train"))
+    assert is_near(match["unseen"], world.median(world.first, "rmse_unseen"))
+    assert int(match["unused"]) == world.dataset.unused
+    assert int(match["inputs"]) == world.dataset.unused + world.dataset.n_numbers
+
+
+@shows("seed_luck")
+def groups(world, match):
+    rmse, count = sorted(world.of(world.first)), int(match["count"])
+    assert len(rmse) == int(match["n"])
+    assert is_near(match["low"], rmse[count - 1])
+    assert is_near(match["high"], rmse[count])
+    assert rmse[count] >= 4 * rmse[count - 1]
+    assert match["verb"] == ("has" if count == 1 else "have")
+
+
+@shows("outside_range")
+def beyond(world, match):
+    assert (value(match["from"]), value(match["to"])) == (world.dataset.largest + 1, 2 * world.dataset.largest)
+    assert is_near(match["beyond"], world.median(world.first, "rmse_extrapolation"))
+    assert is_near(match["rmse"], world.median(world.first))
+
+
+@shows("readout_not_trained")
+def readout(world, match):
+    assert world.variants[world.first].readout == "trained"
+    assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
+    assert is_near(match["rmse"], world.median(world.first))
+
+
+def steps(world):
+    one = world.variants[world.first]
+    return one.epochs * math.ceil(world.dataset.rows / one.batch_size)
+
+
+@shows("too_few_steps")
+def few_steps(world, match):
+    assert value(match["steps"]) == steps(world)
+    assert is_near(match["rmse"], world.median(world.first))
+
+
+@shows("too_few_steps")
+def still_falls(world, match):
+    assert value(match["steps"]) == steps(world)
+    assert is_share(match["falls"], 1 - 2 ** world.median(world.first, "loss_slope"))
+
+
+@shows("lr_too_high")
+def high_rate(world, match):
+    one = world.variants[world.first]
+    assert float(match["lr"]) == one.lr
+    assert match["optimizer"] == one.optimizer
+    told = match["signs"][0].lower() + match["signs"][1:]
+    for sign in re.split(r", | and ", told):
+        found = SIGN.fullmatch(sign)
+        assert found, sign
+        if found["lost"]:
+            results = world.results(world.first)
+            assert int(found["lost"]) == len(results) - len(world.of(world.first))
+            assert int(found["trials"]) == len(results)
+        elif found["rise"]:
+            assert is_near(found["rise"], math.exp(world.median(world.first, "loss_rise")))
+        elif world.spread:
+            rmse = world.median(world.first)
+            assert value(found["share"][:-1]) == pytest.approx(100 * min(rmse / world.spread, 0.999), abs=0.06)
+
+
+@shows("lr_too_low")
+def low_rate(world, match):
+    one = world.variants[world.first]
+    assert float(match["lr"]) == one.lr
+    assert match["optimizer"] == one.optimizer
+    assert value(match["steps"]) == steps(world)
+    assert is_near(match["rmse"], world.median(world.first))
+    if match["falls"]:
+        assert is_share(match["falls"], 1 - 2 ** world.median(world.first, "loss_slope"))
+
+
+@shows("dead_units")
+def dead(world, match):
+    share = world.median(world.first, "dead_share")
+    assert is_share(match["share"], share)
+    assert (match["all"] is not None) == (share == 1)
+    if match["change"]:
+        neighbour(world, match)
+
+
+@shows("saturated")
+def saturated(world, match):
+    assert is_share(match["share"], world.median(world.first, "saturated_share"))
+
+
+def scaled(world, words, match):
+    """A column has the standard deviation of the normalised numbers of the whole range, or a sample's."""
+    one = world.variants[world.first]
+    world.cause = "inputs_not_scaled" if match["column"] == "inputs have" else "target_not_scaled"
+    assert match["kind"] == one.normalize
+    large = NamedDataset(name="large", **{**fields(world.dataset), "rows": 20_000, "unused": 0})
+    scale, (inputs_NI, target_N) = normalization(world.dataset, one.normalize), block(large, "train", 0)
+    column = (
+        scale.inputs(inputs_NI, "float64") if match["column"] == "inputs have" else scale.target(target_N, "float64")
+    )
+    assert value(match["std"]) == pytest.approx(float(column.std()), rel=0.15)
+    if match["change"]:
+        neighbour(world, match)
+
+
+def fields(dataset):
+    return {name: each for name, each in dataset.model_dump().items() if name != "name"}
+
+
+def better_neighbour(world, words, match):
+    """Said of any cause for which the grid has the variant with the change."""
+    [(axis, ours)] = fields_of(match["ours"]).items()
+    assert getattr(world.variants[world.first], axis) == ours
+    [(changed, _)] = fields_of(match["change"]).items()
+    assert changed == axis
+    neighbour(world, match)
+    rmse = world.median(world.first)
+    assert is_near(match["rmse"], rmse) if match["rmse"] else rmse is None
+    assert rmse is None or rmse >= 1.5 * world.median(world.changed(fields_of(match["change"])))
+    world.cause = world.reason
+
+
+def unknown(world, words, match):
+    assert world.reason is None
+    world.cause = "unknown"
+
+
+# What mends it.
+
+
+def mends(world, words, match):
+    found = world.tested(fields_of(match["change"]))
+    assert found is not None
+    assert found.is_better
+    if match["p"]:
+        assert found.p < 1e-12 if value(match["p"]) < 1e-12 else value(match["p"]) == pytest.approx(found.p, rel=0.51)
+    else:
+        assert found.p < 1e-12
+    if match["factor"]:
+        assert found.diverged == (0, 0)
+        assert is_near(match["factor"], found.factor, rel=6e-3)
+        assert int(match["seeds"]) == found.seeds
+        assert (match["least"] is not None) == found.is_small
+        assert (match["beyond"] is not None) == (world.cause == "outside_range")
+    else:
+        assert (int(match["before"]), int(match["after"])) == found.diverged
+        assert int(match["of"]) == found.seeds
+
+
+def should_mend(world, words, match):
+    change = fields_of(match["change"])
+    one = world.variants[world.first]
+    assert any(getattr(one, axis, getattr(world.dataset, axis, None)) != new for axis, new in change.items())
+    found = world.tested(change)
+    assert found is None or not found.is_better
+
+
+# Every number, and what matters.
+
+
+def checked(world):
+    """The variants that were checked with their shares, in the order of the spec."""
+    return {key: world.share(key) for key in world.variants if world.share(key) is not None}
+
+
+def counts_range(world, match):
+    assert value(match["count"]) == world.dataset.largest**world.dataset.n_numbers <= 10**6
+    assert (match["noun"][:6] == "number") == (world.dataset.n_numbers == 1)
+
+
+def right_everywhere(world, words, match):
+    counts_range(world, match)
+    exact = [key for key, share in checked(world).items() if share == 1]
+    told = [words[part] for part in match["all"].split("; ")]
+    assert told == exact[: len(told)]
+    assert len(exact) - len(told) == (value(match["more"]) if match["more"] else 0)
+    assert len(told) == min(len(exact), 6)
+
+
+def right_on_most(world, words, match):
+    counts_range(world, match)
+    shares = checked(world)
+    assert 1.0 not in shares.values()
+    assert shares[words[match["variant"]]] == max(shares.values())
+    assert is_share(match["share"], max(shares.values()))
+
+
+def residual(trials, axes):
+    """The sum of squares that indicators of these axes leave of the log RMSEs of trials: (variant, log)."""
+    columns = [
+        [getattr(one, axis) == each for one, _ in trials]
+        for axis in axes
+        for each in {getattr(v, axis) for v, _ in trials}
+    ]
+    log_T, design = np.array([log for _, log in trials]), np.array([[True] * len(trials), *columns], float).T
+    weights, *_ = np.linalg.lstsq(design, log_T)
+    return float(np.square(log_T - design @ weights).sum())
+
+
+def matters(world, words, match):
+    trials = [
+        (
+            world.variants[row["variant_id"]],
+            math.log(math.hypot(row["rmse"] if world.is_ok(row) else 10 * world.largest, 0.1)),
+        )
+        for row in world.rows
+    ]
+    axes = [axis for axis in AXES if len({getattr(one, axis) for one, _ in trials}) > 1]
+    logs = defaultdict(list)
+    for one, log in trials:
+        logs[one.id].append(log)
+    total, rest = residual(trials, []), residual(trials, axes)
+    within = sum((log - statistics.fmean(log_S)) ** 2 for log_S in logs.values() for log in log_S)
+    expected = {axis: (residual(trials, [other for other in axes if other != axis]) - rest) / total for axis in axes}
+    has_seeds = max(map(len, logs.values())) > 1
+    rest_name = "interactions" if has_seeds else "interactions and seeds"
+    told = match["all"].replace(" and seeds ", " & seeds ", "interactions and seeds" in match["all"])
+    parts = [re.fullmatch(r"(.+) ([\d.]+%)", part) for part in re.split(r", | and ", told)]
+    shares = {part[1].replace(" & ", " and "): part[2] for part in parts}
+    order = [axis for axis in shares if axis in expected]
+    assert [expected[axis] for axis in order] == sorted((expected[axis] for axis in order), reverse=True)
+    assert {axis for axis, share in expected.items() if share > 0.0101} <= set(order)
+    for name, share in shares.items():
+        known = {**expected, rest_name: (rest - within) / total, "seeds": within / total}[name]
+        assert value(share[:-1]) == pytest.approx(100 * min(max(known, 0), 1), abs=0.11)
+    assert ("seeds" in shares) == has_seeds
+    combinations = math.prod(len({getattr(one, axis) for one, _ in trials}) for axis in axes)
+    is_full = combinations == len(logs) and len({len(log_S) for log_S in logs.values()}) == 1
+    assert (match["beyond"] is None) == is_full
+
+
+WHICH = r"The first network of the spec, (?P<which>.+),"
+LIKELY = (
+    rf"(?:(?: because|(?P<likely>, most likely because)) (?P<reason>{'|'.join(map(re.escape, REASONS.values()))}))?"
+)
+CHANGE = r"(?P<change>\w+ = .+)"
+WITH = rf"With {CHANGE} and everything else equal it is (?P<its>{N})\."
+FALLS = rf"by about (?P<falls>{N}%) in the second half of the epochs"
+SIGN = re.compile(
+    rf"(?P<lost>\d+) of (?P<trials>\d+) trials? diverged|the loss ended (?P<rise>{N}) times above its lowest|"
+    rf"the RMSE is (?P<share>{N}%) of the target's standard deviation"
+)
+RANGE = rf"Checked on all (?P<count>{N}) (?P<noun>\w+) of the range, the best trial"
+CLAIMS = {
+    rf"{WHICH} is solved: its best trial is right after rounding on the whole range\.": solved_everywhere,
+    rf"{WHICH} is solved: every test row is right after rounding in (?P<exact>\d+) of (?P<n>\d+) seeds?\.": (
+        solved_on_test_rows
+    ),
+    rf"{WHICH} has no result yet\.": no_result,
+    rf"{WHICH} has an RMSE of (?P<rmse>{N})(?: \(median of (?P<seeds>\d+) seeds\))?{LIKELY}(?P<lost>)\.": ended,
+    rf"{WHICH} diverged in (?:all (?P<lost>{N}) seeds that were|the only seed that was) trained{LIKELY}"
+    r"(?P<rmse>)(?P<seeds>)\.": ended,
+    r"Without (?P<lacks>an activation|a hidden layer) the network is one linear function, and none of those gets "
+    rf"below an RMSE of (?P<limit>{N}) on the test rows; this one has (?P<rmse>{N})\.(?: {WITH})?": linear,
+    rf"No network of this shape gets below an RMSE of (?P<floor>{N}) on these rows; this one has (?P<rmse>{N})\.": (
+        at_its_floor
+    ),
+    r"The last hidden layer has (?P<units>\d+) units?, and with the best last layer on them the RMSE is "
+    rf"(?P<solved>{N}) still\.": few_units,
+    rf"With the best last layer the RMSE is (?P<solved>{N}), (?P<factor>{N}) times the lowest that ReLU networks of "
+    rf"this shape can have on these rows, (?P<floor>{N}): the knots lie in the wrong places\.": knots,
+    rf"The RMSE is (?P<train>{N}) on the (?P<rows>{N}) training rows? and (?P<unseen>{N}) on test rows that are not "
+    r"among them\.": heart,
+    r"The target doesn't depend on (?P<unused>\d+) of the (?P<inputs>\d+) inputs, and the RMSE is "
+    rf"(?P<train>{N}) on training rows and (?P<unseen>{N}) on others\.": unused,
+    rf"(?P<count>\d+) of (?P<n>\d+) seeds (?P<verb>has|have) an RMSE of at most (?P<low>{N}), the others of at least "
+    rf"(?P<high>{N})\.": groups,
+    rf"On numbers from (?P<from>{N}) to (?P<to>{N}), which were not trained, the RMSE is (?P<beyond>{N}); on the range "
+    rf"itself (?P<rmse>{N})\.": beyond,
+    r"With its hidden layers as they are and the last layer solved by least squares on the training rows, the RMSE is "
+    rf"(?P<solved>{N}) instead of (?P<rmse>{N})\.": readout,
+    rf"The RMSE is (?P<rmse>{N}) after no more than (?P<steps>{N}) steps?\.": few_steps,
+    rf"The loss still fell when the training ended after (?P<steps>{N}) steps?: {FALLS}\.": still_falls,
+    r"(?P<signs>.+), at a learning rate of (?P<lr>\S+) with (?P<optimizer>\w+)\.": high_rate,
+    rf"A learning rate of (?P<lr>\S+) is low for (?P<optimizer>\w+); after (?P<steps>{N}) steps? the RMSE is "
+    rf"(?P<rmse>{N})(?:, and the loss fell {FALLS})?\.": low_rate,
+    r"(?P<share>[\d.]+%) of the hidden units are 0 on every training row(?:\.|(?P<all>: the answer is the same for "
+    rf"every input\.))(?: {WITH})?": dead,
+    r"(?P<share>[\d.]+%) of the hidden units are at the ends of their range on nearly all training rows\.": saturated,
+    r"Normalised by (?P<kind>\w+), the (?P<column>inputs have|target has) a standard deviation of "
+    rf"(?P<std>{N})\.(?: {WITH})?": scaled,
+    rf"With (?P<ours>\w+ = [^.]+(?:\.\d[^.]*)?) (?:all trials diverged|the RMSE is (?P<rmse>{N}))\. {WITH}": (
+        better_neighbour
+    ),
+    r"None of the causes that are looked for shows in its results\.": unknown,
+    rf"What mends it: {CHANGE} \((?:(?P<beyond>beyond the range )?(?P<least>at least )?(?P<factor>{N}) times smaller "
+    rf"over (?P<seeds>\d+) seeds?|diverged: (?P<before>\d+) of (?P<of>\d+) seeds? before, (?P<after>\d+) after), "
+    r"(?:p = (?P<p>[\d.e-]+)|p < 1e-15)\)\.": mends,
+    rf"What should mend it: {CHANGE}\. `sumsquares explain small --prove` puts that to the test\.": should_mend,
+    rf"{RANGE} is right on every one: (?P<all>.+?)(?:; and (?P<more>{N}) other variants?)?\.": right_everywhere,
+    rf"{RANGE} of (?P<variant>.+) is right on (?P<share>[\d.]+%)\.": right_on_most,
+    r"What matters, by share of the variance of log RMSE(?P<beyond>, each beyond all other axes)?: (?P<all>.+)\.": (
+        matters
+    ),
+}
+
+
+def check(sentence, world, words):
+    """Finds the pattern that a sentence matches, and checks what it claims."""
+    for pattern, checker in CLAIMS.items():
+        if match := re.fullmatch(pattern, sentence):
+            world.said.append(pattern)
+            checker(world, words, match)
+            return
+    raise AssertionError(f"nothing checks the sentence: {sentence}")
+
+
+def told(world):
+    """The answer of a world, and the ids of its variants by their distinguishing descriptions."""
+    results = table_of(world.rows).append_column("pack", pa.array(["pack"] * len(world.rows), pa.string()))
+    shares = {trial.id: world.shares[trial.id] for trial in world.trials if trial.id in world.shares}
+
+    def checks(_store, best, _on_lost):
+        return {trial.id: shares[trial.id] for trial, _ in best if trial.id in shares}
+
+    with patch.object(explained, "check_everywhere", checks):
+        summary = summarize(world.trials, results, measure_facts)
+        world.summary = explained.explain(summary, world.trials, results, None, measure_facts, None)
+    rows = world.summary.table.to_pylist()
+    words = {distinguish(row, rows): row["variant_id"] for row in rows}
+    assert len(words) == len(rows)
+    return answer(world.summary, "data", "small"), words
+
+
+def checked_answer(seed):
+    """A random world whose answer was checked."""
+    world = world_of(seed)
+    sentences, words = told(world)
+    for sentence in sentences:
+        check(sentence, world, words)
+    return world
+
+
+def said(world, *checkers):
+    return any(CLAIMS[pattern] in checkers for pattern in world.said)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_each_sentence_of_an_answer_is_true_of_the_results(seed):
+    """Every sentence follows from the raw results; the reason is what the next sentence shows."""
+    world = checked_answer(seed)
+    assert CLAIMS[world.said[0]] in (solved_everywhere, solved_on_test_rows, no_result, ended)
+    assert world.reason is None or world.cause == world.reason
+    if 1.0 in checked(world).values():
+        assert said(world, right_everywhere)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_because_is_only_said_of_what_is_shown(seed):
+    """By a paired test between trials, or by the floor of a linear function near which the network ends."""
+    world = checked_answer(seed)
+    if world.reason and not world.is_likely:
+        is_at_floor = world.cause == "no_activation" and world.median(world.first) < 1.5 * world.linear
+        assert is_at_floor or said(world, mends)
+    if said(world, mends) and world.reason:
+        assert not world.is_likely
+
+
+def test_every_pattern_matches_a_sentence_that_is_printed():
+    """So the check above can't pass merely because nothing is said."""
+    seen, likely = set(), set()
+    for seed in range(4000):
+        world = checked_answer(seed)
+        seen |= set(world.said)
+        likely |= {world.is_likely} if world.reason else set()
+        if seen == set(CLAIMS):
+            break
+    assert seen == set(CLAIMS)
+    assert likely == {True, False}
+
+
+@given(st.floats(-5, 5), st.integers(1, 9))
+def test_the_closed_form_of_students_tail_is_the_integral(t, freedom):
+    """This is the reference of the p-values; it is integrated by Simpson's rule."""
+    scale = math.gamma((freedom + 1) / 2) / math.gamma(freedom / 2) / math.sqrt(freedom * math.pi)
+    x_N = np.linspace(0, abs(t), 2001)
+    density_N = scale * (1 + x_N**2 / freedom) ** (-(freedom + 1) / 2)
+    weights_N = np.array([1, *[4, 2] * 999, 4, 1]) * abs(t) / 6000
+    assert tail(t, freedom) == pytest.approx(0.5 - math.copysign(float(weights_N @ density_N), t), abs=1e-9)
