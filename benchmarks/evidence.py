@@ -2,13 +2,14 @@
 
     python benchmarks/evidence.py [--trials 1000] [--epochs 500] [--rounds 5] [--seeds 10] [--core N] [--json]
 
-The first part trains the question's squares with 1-16-16-1, ReLU and AdamW, on one core and in this process, in turns
-with all evidence and without observing the hidden layers, evaluating the solved readout and keeping loss curves. The
-cost is the median over the rounds of the time that the evidence adds to a run. Its parts are measured as well:
+The first part trains the question's squares with 1-16-16-1, ReLU and AdamW, on one core and in this process: each pack
+in turns with all evidence and without it. The cost is the median over the rounds of what evidence adds to the time of a
+whole run. Its parts:
 
+* curves: keeping the loss of 50 epochs.
 * observe: what the hidden layers do on the training rows, and the readout that fits those best.
 * solved: the errors of that readout on the test rows.
-* curves: the loss of 50 epochs. Packs are trained in turns with and without; this is the median difference.
+* store: computing the metrics and writing them, with the losses.
 * explain: floors, the check on every number, causes and what matters in the grid, when the run is summarised.
 
 The second part trains one hidden ReLU layer of 4, 16 and 64 units, and compares the RMSE of every seed with its floor
@@ -37,12 +38,15 @@ from peers.contender import machine
 from question import question
 from scale import spec_of
 
-from sumsquares.datasets.spec import SPLITS
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.engines import lanes_engine
+from sumsquares.jobs.engines.choice import choose
 from sumsquares.jobs.pipeline import summarizing
-from sumsquares.jobs.results import evidence, measured
+from sumsquares.jobs.results import measured
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import train
+from sumsquares.jobs.stages.packs import plan_packs
 
 ROWS = 10_000
 """Training and test rows for the floors: as few as 1,000 rows of 1..1000 lack a third of the numbers, and 64 units
@@ -76,27 +80,49 @@ def main() -> None:
 
 
 def costs(spec: str, rounds: int) -> dict[str, Any]:
-    """Returns seconds of a run without evidence, what evidence adds as a share of that, and what its parts add."""
-    run(spec)  # the warm-up
-    plain, ratios, parts = [], [], []
-    for _ in range(rounds):
-        seconds = {}
-        for is_kept in random.sample([True, False], 2):
-            with contextlib.nullcontext() if is_kept else without_evidence():
-                seconds[is_kept] = timed(lambda: run(spec))
-        plain.append(seconds[False])
-        ratios.append(seconds[True] / seconds[False])
-        parts.append({name: each / plain[-1] for name, each in seconds_of_parts(spec).items()})
+    """Returns the seconds of a run without evidence, and what evidence and its parts add as shares of that."""
+    found = [round_of(spec) for _ in range(rounds + 1)][1:]  # the first round is the warm-up
     return {
-        "seconds": statistics.median(plain),
-        "share": statistics.median(ratios) - 1,
-        "parts": {name: statistics.median(part[name] for part in parts) for name in parts[0]},
+        "seconds": statistics.median(each["seconds"] for each in found),
+        "share": statistics.median(each["share"] for each in found),
+        "parts": {name: statistics.median(each["parts"][name] for each in found) for name in found[0]["parts"]},
     }
 
 
-def seconds_of_parts(spec: str) -> Counter[str]:
-    """Returns the CPU seconds of each kind of evidence in a run; this run itself takes longer."""
-    found: Counter[str] = Counter()
+def round_of(spec: str) -> dict[str, Any]:
+    """Trains all packs in turns with and without evidence, in a store each, and summarises the first one."""
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {True: f"{folder}/with", False: f"{folder}/without"}
+        for store in stores.values():
+            command("generate", spec, store, "--workers", "0")
+        seconds: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+        workers = {is_kept: train.worker(store, 1 << 30, "auto", "cpu") for is_kept, store in stores.items()}
+        for pack in plan_packs(trials(parse_spec(spec.encode(), "spec.toml")), "cpu", choose("auto", "cpu")):
+            for is_kept in random.sample([True, False], 2):
+                with contextlib.nullcontext() if is_kept else without_evidence(), parts_into(seconds[is_kept]):
+                    seconds[is_kept]["pack"] += timed(lambda: workers[is_kept](pack, lambda _share: None))  # noqa: B023
+        with parts_into(seconds[True]):
+            summary = timed(lambda: command("summarize", spec, stores[True]))
+    return shares(seconds[True], seconds[False], summary)
+
+
+def shares(ours: Counter[str], plain: Counter[str], summary: float) -> dict[str, Any]:
+    """Returns the figures of a round, from the seconds of its parts with and without evidence."""
+    whole = plain["pack"] + summary - ours["explain"]
+    added = {
+        "curves": ours["train"] - plain["train"],
+        "observe": ours["observe"],
+        "solved": ours["measure"] - plain["measure"] - ours["observe"],
+        "store": ours["pack"] - ours["train"] - ours["measure"] - (plain["pack"] - plain["train"] - plain["measure"]),
+        "explain": ours["explain"],
+    }
+    parts = {name: each / whole for name, each in added.items()}
+    return {"seconds": whole, "share": sum(parts.values()), "parts": parts}
+
+
+@contextlib.contextmanager
+def parts_into(found: Counter[str]) -> Iterator[None]:
+    """Adds up the CPU seconds of the parts of a run."""
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*asked: Any, **named: Any) -> Any:
@@ -107,41 +133,23 @@ def seconds_of_parts(spec: str) -> Counter[str]:
 
         return call
 
-    def measures(*asked: Any) -> Any:
-        found["splits"] += timed(lambda: measured.measure_models(*asked, SPLITS))
-        return all_measured(*asked)
-
-    def trains(*asked: Any, **named: Any) -> Any:
-        for is_kept in random.sample([True, False], 2):
-            with contextlib.nullcontext() if is_kept else without_curves():
-                began = time.process_time()
-                state = lanes_train(*asked, **named)
-                found["curves"] += (time.process_time() - began) * (1 if is_kept else -1)
-        return state
-
-    all_measured, lanes_train = counted("measured", measured.measure_models), lanes_engine.train
     with (
-        patch.object(train, "measure_models", measures),
+        patch.object(lanes_engine, "train", counted("train", lanes_engine.train)),
+        patch.object(train, "measure_models", counted("measure", train.measure_models)),
         patch.object(measured, "observe", counted("observe", measured.observe)),
-        patch.object(lanes_engine, "train", trains),
         patch.object(summarizing, "explain", counted("explain", summarizing.explain)),
     ):
-        run(spec)
-    found["solved"] = found.pop("measured") - found.pop("splits") - found["observe"]
-    return found
+        yield
 
 
 @contextlib.contextmanager
 def without_evidence() -> Iterator[None]:
     """Trains without observing hidden layers, solving the readout or keeping losses."""
-    never = {"is_affordable": lambda _program: False}
-    with patch.multiple(measured, **never), patch.multiple(evidence, **never), without_curves():
+    with (
+        patch.object(measured, "is_affordable", lambda _program: False),
+        patch.object(lanes_engine, "points", lambda begin, end, *_: np.full(end - begin, -1)),
+    ):
         yield
-
-
-def without_curves() -> Any:
-    """Trains without keeping losses."""
-    return patch.object(lanes_engine, "points", lambda begin, end, *_: np.full(end - begin, -1))
 
 
 def floors(seeds: int, epochs: int) -> dict[int, float]:
@@ -150,26 +158,25 @@ def floors(seeds: int, epochs: int) -> dict[int, float]:
     spec = question("floors", epochs, **grid).replace("rows = 1000", f"rows = {ROWS}")
     spec = spec.replace("[[16, 16]]", str([[units] for units in UNITS]))
     with tempfile.TemporaryDirectory() as store:
-        run(spec, store)
-        summary, trials = (
+        command("run", spec, store, "--workers", "0")
+        summary, rows = (
             pq.read_table(f"{store}/runs/floors/{name}.parquet").to_pylist() for name in ("summary", "trials")
         )
     floor = {row["hidden"]: row["floor"] for row in summary}
     return {
-        units: max(row["rmse"] for row in trials if row["hidden"] == f"[{units}]") / floor[f"[{units}]"]
+        units: max(row["rmse"] for row in rows if row["hidden"] == f"[{units}]") / floor[f"[{units}]"]
         for units in UNITS
     }
 
 
-def run(spec: str, store: str | None = None) -> None:
-    """Runs a spec in this process, in a store of its own."""
+def command(name: str, spec: str, store: str, *options: str) -> None:
+    """Carries out a command on a spec in this process."""
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         path = Path(folder) / "spec.toml"
         path.write_text(spec)
         with contextlib.redirect_stdout(nowhere):
-            words = ["run", str(path), "--store", store or f"{folder}/store", "--workers", "0", "--quiet"]
-            status = app(words, standalone_mode=False)
-    assert not status, f"the run ended with status {status}"
+            status = app([name, str(path), "--store", store, "--quiet", *options], standalone_mode=False)
+    assert not status, f"{name} ended with status {status}"
 
 
 def timed(call: Callable[[], object]) -> float:

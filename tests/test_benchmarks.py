@@ -79,7 +79,7 @@ def test_the_cost_of_evidence_and_the_distance_from_floors_have_every_figure():
     """Of few trials, and of one seed of each width."""
     found = json.loads(run("evidence", "--trials", "10", "--epochs", "3", "--rounds", "1", "--seeds", "1", "--json"))
     assert found["cost"]["seconds"] > 0
-    assert {*found["cost"]["parts"]} == {"observe", "solved", "curves", "explain"}
+    assert {*found["cost"]["parts"]} == {"curves", "observe", "solved", "store", "explain"}
     assert {*found["floors"]} == {"4", "16", "64"}
 
 

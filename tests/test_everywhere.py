@@ -123,6 +123,16 @@ def test_the_first_ones_that_fit_into_the_budget_are_checked(tmp_path_factory, p
     assert set(found) == {trial.id for trial, _ in asked[:trials]}
 
 
+def test_no_more_packs_are_read_than_the_most(tmp_path, monkeypatch):
+    """The first ones; trials that come later, but are in one of them, are checked as well."""
+    store = Store(str(tmp_path))
+    packs = [committed(store, SUMS, 2, lr=lr) for lr in (0.1, 0.2, 0.3)]
+    best = [*(trials[0] for trials in packs), *(trials[1] for trials in packs)]
+    monkeypatch.setattr(everywhere, "MOST_PACKS", 2)
+    found = check_everywhere(store, best)
+    assert set(found) == {trial.id for trials in packs[:2] for trial, _ in trials}
+
+
 def test_each_pack_is_read_once(tmp_path, monkeypatch):
     """Also if its trials are not beside each other in the order of importance."""
     store, read = Store(str(tmp_path)), []

@@ -85,7 +85,7 @@ class Case:
     neighbours: Mapping[str, Sequence[Row]]
     """By axis: variants of the dataset that differ from it in this axis alone, best first; of many the best ones."""
 
-    @property
+    @cached_property
     def rmse(self) -> float | None:
         """Median RMSE on the test rows."""
         return self.number("rmse_median")
@@ -105,7 +105,7 @@ class Case:
         """Optimizer steps of its training."""
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))
 
-    @property
+    @cached_property
     def gap(self) -> float | None:
         """How many times larger the RMSE is on test rows that were not trained than on training rows."""
         train, unseen = self.number("rmse_train_median"), self.number("rmse_unseen_median")
@@ -116,7 +116,7 @@ class Case:
         """Standard deviation of the target: the RMSE of the best constant answer."""
         return _spread(self.about["task"], self.about["n_numbers"], self.about["largest"])
 
-    @property
+    @cached_property
     def scale(self) -> Scale:
         """Of the dataset as this variant's normalisation makes it."""
         return _scale(self.row["normalize"], *(self.about[name] for name in _SPEC))

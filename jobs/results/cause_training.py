@@ -29,8 +29,8 @@ _STEEP, _SETTLED = -1.0, 0.05
 """The loss still falls if d ln loss / d ln epoch is at most the one and ln(last loss / lowest loss) below the other: at
 this slope four times as many epochs would halve the RMSE, if the loss went on like that."""
 _FINE = 0.01
-"""Below this share of the target's standard deviation an RMSE is no longer blamed on too few steps: the loss is so
-small that it falls and rises with the noise of the steps."""
+"""An RMSE below this share of the target's standard deviation isn't blamed on too few steps: so small a loss falls and
+rises with the noise of the steps."""
 _ABOVE_FLOOR = 5.0
 """Trained networks stop at some five times their floor, so more steps don't promise less."""
 _BY_STEPS = 2.5

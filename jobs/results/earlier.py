@@ -25,4 +25,7 @@ def as_stored(spec: JobSpec, stored: Collection[str]) -> JobSpec:
     def count(training_version: int) -> int:
         return sum(trial_id in stored for trial_id in ids_at(wanted, training_version))
 
+    for version in VERSIONS:
+        if all(trial_id in stored for trial_id in ids_at(wanted, version)):
+            return spec.trained_by(version)  # no other has more of them
     return spec.trained_by(max(VERSIONS, key=count))  # the first of equals

@@ -128,13 +128,19 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
 def _check_format(schema: pa.Schema, path: str) -> None:
     """Raises ForeignResult unless this has the columns of a format we read, in any order; more columns are fine."""
     found = _about(schema)["format"]
-    known = pa.schema([field for field in SCHEMA if field.name in schema.names])
-    same = all(schema.field(field.name).equals(field) for field in known)
-    if found not in FORMATS or not same or not set(_BEFORE.names) <= set(schema.names):
+    # Most files have exactly our columns, which is seen in a tenth of the time.
+    is_known = schema.equals(SCHEMA) or _has_known_columns(schema)
+    if found not in FORMATS or not is_known:
         raise ForeignResult(
             f"{path}: written in format {found}, this version reads up to {FORMAT}: use the version that wrote it, "
             "or another --store"
         )
+
+
+def _has_known_columns(schema: pa.Schema) -> bool:
+    known = [field for field in SCHEMA if field.name in schema.names]
+    same = all(schema.field(field.name).equals(field) for field in known)
+    return same and set(_BEFORE.names) <= set(schema.names)
 
 
 def weights_digest(table: pa.Table) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, takewhile
+from operator import itemgetter
 from typing import Any
 
 from sumsquares.jobs.show.format import Row, varying
-from sumsquares.jobs.spec.axes import AXES
 
 LEAST_FACTOR = 1.5
 """Smaller effects are not reported."""
@@ -52,32 +52,30 @@ def largest_effect(rows: Sequence[Row]) -> Effect | None:
 def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:
     tried = [row for row in rows if row["n"] + row["n_diverged"]]
     values = _ends(axis, tried)
-    alike: dict[tuple[Any, ...], dict[Any, Row]] = defaultdict(dict)
+    others = [other for other in varying(tried) if other != axis]
+    key: Callable[[Row], Any] = itemgetter(*others) if others else lambda _: ()
+    alike: dict[Any, dict[Any, Row]] = defaultdict(dict)
     for row in tried:
         if row[axis] in values:
-            alike[tuple(row[other] for other in AXES if other != axis)][row[axis]] = row
+            alike[key(row)][row[axis]] = row
     for better, worse in permutations(values, 2):
         pairs = [(group[better], group[worse]) for group in alike.values() if better in group and worse in group]
-        factors = sorted(filter(None, (_factor(*pair) for pair in pairs)))
-        finite = tuple(factor for factor in factors if factor < math.inf)
-        if (
-            finite
-            and finite[0] >= LEAST_FACTOR
-            and len(factors) == len(pairs)
-            and (len(pairs) > 1 or _apart(*pairs[0]))
-        ):
+        # In most cases one of the first pairs decides that it isn't better in all of them.
+        factors = list(takewhile(lambda factor: factor >= LEAST_FACTOR, (_factor(*pair) for pair in pairs)))
+        finite = tuple(sorted(factor for factor in factors if factor < math.inf))
+        if finite and len(factors) == len(pairs) and (len(pairs) > 1 or _apart(*pairs[0])):
             yield Effect(axis, better, worse, finite, len(factors) - len(finite))
 
 
-def _factor(better: Row, worse: Row) -> float | None:
-    """How many times better the one is; infinite where no number says it; None where it isn't better."""
+def _factor(better: Row, worse: Row) -> float:
+    """How many times better the one is; infinite where no number says it; 0 where it isn't better."""
     if better["rmse_median"] is None or _lost(better) > _lost(worse):
-        return None
+        return 0.0
     if worse["rmse_median"] is None:
         return math.inf
     if better["rmse_median"] == 0:
-        return math.inf if worse["rmse_median"] else None
-    return float(worse["rmse_median"] / better["rmse_median"]) or None
+        return math.inf if worse["rmse_median"] else 0.0
+    return float(worse["rmse_median"] / better["rmse_median"])
 
 
 def _apart(better: Row, worse: Row) -> bool:

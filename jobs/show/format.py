@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sumsquares.jobs.messages.numbers import at_most as at_most
@@ -58,7 +59,7 @@ def distinguish(row: Row, rows: Sequence[Row]) -> str:
 
 def varying(rows: Sequence[Row]) -> tuple[str, ...]:
     """The axes in which these variants differ."""
-    return tuple(axis for axis in AXES if len({row[axis] for row in rows}) > 1)
+    return tuple(axis for axis in AXES if len(set(map(itemgetter(axis), rows))) > 1)
 
 
 def told_of(row: Row, axes: Iterable[str]) -> list[str]:
