@@ -646,10 +646,9 @@ def matters(world, words, match):
     within = sum((log - statistics.fmean(log_S)) ** 2 for log_S in logs.values() for log in log_S)
     expected = {axis: (residual(trials, [other for other in axes if other != axis]) - rest) / total for axis in axes}
     has_seeds = max(map(len, logs.values())) > 1
-    rest_name = "interactions" if has_seeds else "interactions and seeds"
-    told = match["all"].replace(" and seeds ", " & seeds ", "interactions and seeds" in match["all"])
-    parts = [re.fullmatch(r"(.+) ([\d.]+%)", part) for part in re.split(r", | and ", told)]
-    shares = {part[1].replace(" & ", " and "): part[2] for part in parts}
+    rest_name = "interactions" if has_seeds else "interactions or seeds"
+    parts = [re.fullmatch(r"(.+) ([\d.]+%)", part) for part in re.split(r", | and ", match["all"])]
+    shares = {part[1]: part[2] for part in parts}
     order = [axis for axis in shares if axis in expected]
     assert [expected[axis] for axis in order] == sorted((expected[axis] for axis in order), reverse=True)
     assert {axis for axis, share in expected.items() if share > 0.0101} <= set(order)
