@@ -123,6 +123,15 @@ def test_unused_inputs_and_targets_that_vary_little_are_seen_in_the_dataset():
     assert "target_not_scaled" not in named(case(dataset=about(many), **{**far, "normalize": "zscore"}))
 
 
+def test_the_best_last_layer_puts_the_blame_on_what_is_before_it():
+    """Smooth units are too few, or are spent on unused inputs; that the loss still fell says nothing."""
+    best = {"readout": "solved", "activation": "tanh", "dead_share_median": None, "floor": None}
+    falls = {"loss_slope_median": -3.0, "loss_rise_median": 0.0, "rmse_median": 20_000.0}
+    assert named(case(**best, **falls)) == ["too_narrow"]
+    unused = about(SQUARES.model_copy(update={"unused": 1}))
+    assert named(case(dataset=unused, **best, **falls)) == ["too_narrow", "unused_input"]
+
+
 def test_seeds_that_fall_into_two_groups_are_luck():
     """A wide but even spread is none, and neither is it where most seeds are in the better group."""
     assert "seed_luck" in named(case(seeds=(1.0, 1.1, 290.0, 300.0, 310.0)))
@@ -295,8 +304,8 @@ def test_every_name_is_one_of_the_design():
     """In its order; two of them need axes that there aren't yet."""
     design = (
         "no_activation, readout_not_trained, too_few_steps, lr_too_high, lr_too_low, weight_decay_too_high, "
-        "dead_units, saturated, inputs_not_scaled, target_not_scaled, too_narrow, knots_misplaced, memorised, unused_input, "
-        "output_cannot_reach, seed_luck, outside_range, at_noise, solved, unknown"
+        "dead_units, saturated, inputs_not_scaled, target_not_scaled, too_narrow, knots_misplaced, memorised, "
+        "unused_input, output_cannot_reach, seed_luck, outside_range, at_noise, solved, unknown"
     )
     later = {"output_cannot_reach", "at_noise"}
     assert list(NAMES) == [name for name in design.split(", ") if name not in later]

@@ -106,6 +106,11 @@ class Case:
         return int(self.about["n_numbers"] + self.about["unused"])
 
     @property
+    def is_solved(self) -> bool:
+        """Whether its last layer was solved after the training, so that the losses say little of its answers."""
+        return bool(self.row.get("readout") == "solved")
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of its training."""
         return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))
@@ -158,12 +163,12 @@ def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> 
     told = (
         f"With {Change(axis, case.hidden if axis == 'hidden' else case.row[axis])} {ours}. {with_change(change, row)}"
     )
-    return Cause(name, told, {"factor": factor}, change, factor)
+    return Cause(name, told, {"rmse_with_change": float(row["rmse_median"])}, change, factor)
 
 
 def with_change(change: Change, neighbour: Row) -> str:
     """What a neighbour shows of a change, as a sentence."""
-    return f"With {change} and everything else equal it is {number(neighbour['rmse_median'])}."
+    return f"With {change} and everything else equal the RMSE is {number(neighbour['rmse_median'])}."
 
 
 def cases(rows: Sequence[Row], about: Row, rmse_by_variant: Mapping[str, Sequence[float]]) -> Iterator[Case]:

@@ -30,6 +30,9 @@ _SMALL = 0.04
 
 _CONSTANT = 0.9
 """Share of the target's standard deviation from which on an answer is hardly better than the same for every input."""
+_SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
+_ROUNDS = 0.1
+"""An RMSE below this is nearly always right after rounding."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -64,8 +67,8 @@ def too_narrow(case: Case) -> Cause | None:
     """A network at the limit of its width."""
     if case.is_linear or case.rmse is None:
         return None
-    units = sum(case.hidden)
-    tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > units)
+    ours = sum(case.hidden)
+    tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
     if tried is not None:
         return by_neighbour(case, "too_narrow", "hidden", tried)
     floor = case.number("floor")
@@ -76,15 +79,15 @@ def too_narrow(case: Case) -> Cause | None:
             f"{number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
+    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > _ROUNDS and (case.gap or 1.0) < 2:
+        units = counted(case.hidden[-1], "unit")
+        told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
+        return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
     solved = case.number("rmse_solved_median")
     if solved is None or solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
-    units = case.hidden[-1]
-    told = (
-        f"The last hidden layer has {counted(units, 'unit')}, and with the best last layer on "
-        f"{'it' if units == 1 else 'them'} the RMSE is {number(solved)} still."
-    )
-    return Cause("too_narrow", told, {"units": units, "rmse_solved": solved}, change, 3.0)
+    told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."
+    return Cause("too_narrow", told, {"rmse_solved": solved}, change, 3.0)
 
 
 def knots_misplaced(case: Case) -> Cause | None:
@@ -113,9 +116,7 @@ def knots_misplaced(case: Case) -> Cause | None:
             f"With the best last layer the RMSE is {number(solved)} still. No ReLU network of this shape gets below "
             f"{at_most(floor)} on these rows; whether one gets this far is not known."
         )
-    change = Change(
-        "init", "spread_knots", None if case.row.get("readout") == "solved" else Change("readout", "solved")
-    )
+    change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
     # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them. Of several
     # layers only the first one's are spread.
     gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8) if is_close else LEAST_GAIN
@@ -138,16 +139,20 @@ def memorised(case: Case) -> Cause | None:
 
 def unused_input(case: Case) -> Cause | None:
     """Inputs that the target doesn't depend on, and that are fitted nevertheless."""
-    unused = case.about["unused"]
-    train, unseen = case.number("rmse_train_median"), case.number("rmse_unseen_median")
-    gap = case.gap
-    if not unused or train is None or unseen is None or gap is None or gap < 1.2:
+    unused, gap, rmse = case.about["unused"], case.gap, case.rmse
+    if not unused or rmse is None:
         return None
-    told = (
-        f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and the RMSE is "
-        f"{number(train)} on training rows and {number(unseen)} on others."
-    )
-    return Cause("unused_input", told, {"unused": unused, "gap": gap}, Change("unused", 0), min(2 * gap, 8.0))
+    told = f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and"
+    change = Change("unused", 0)
+    if gap is not None and gap >= 1.2:
+        train, unseen = case.row["rmse_train_median"], case.row["rmse_unseen_median"]
+        told += f" the RMSE is {number(train)} on training rows and {number(unseen)} on others."
+        evidence = {"unused": unused, "rmse_train": train, "rmse_unseen": unseen}
+        return Cause("unused_input", told, evidence, change, min(2 * gap, 8.0))
+    if case.is_solved and not case.is_linear and rmse > _ROUNDS:
+        told += f" with the best last layer on units that see all of them the RMSE is {number(rmse)}."
+        return Cause("unused_input", told, {"unused": unused, "rmse": rmse}, change, 2.0)
+    return None
 
 
 def seed_luck(case: Case) -> Cause | None:
@@ -189,9 +194,9 @@ def outside_range(case: Case) -> Cause | None:
 
 def _beyond(case: Case) -> Change | None:
     """The change to a layer for which the target has the same form everywhere, if there is one."""
-    if case.about["task"] == "sum" or case.about["n_numbers"] == 1 == case.about["largest"]:
+    if case.about["task"] == "sum":
         return Change("hidden", ()) if case.hidden else None
-    can = case.about["task"] != "product" or case.about["n_numbers"] == 2
+    can = case.about["task"] != "product" or case.about["n_numbers"] <= 2
     if not can or not case.hidden:
         return None
     # With more than one layer of squares the answer is of a higher degree, which is worse beyond the range.
@@ -205,15 +210,26 @@ def solved(case: Case) -> Cause | None:
     everywhere = case.number("exact_everywhere") == 1
     if 2 * exact <= trials or not (everywhere or facts["unseen_numbers"] or facts["covers_range"]):
         return None
-    seeds = f"{'all' if exact == trials else exact} of {counted(trials, 'seed')}" if trials > 1 else "the only seed"
-    if everywhere or facts["covers_range"]:
-        what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
-        where = f"every {what} of the range"
-        who = "the best trial" if everywhere and not facts["covers_range"] else seeds
-        told = f"Right after rounding on {where}: {who}."
-    else:
-        told = (
-            f"Right after rounding on all {case.about['test_rows']:,} test rows: {seeds}. "
-            f"{facts['unseen_numbers']:,} of these rows were not in training."
-        )
+    told = _right_everywhere(case) if everywhere or facts["covers_range"] else _right_on_test_rows(case)
     return Cause("solved", told, {"exact_seeds": exact / trials}, None, math.inf)
+
+
+def _right_everywhere(case: Case) -> str:
+    what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
+    who = _exact_seeds(case) if case.about["facts"]["covers_range"] else "The best trial is"
+    return f"{who} right after rounding on every {what} of the range."
+
+
+def _right_on_test_rows(case: Case) -> str:
+    facts, rows = case.about["facts"], case.about["test_rows"]
+    least = "at least " if facts["measured_rows"] < rows else ""
+    which = f"{least}{facts['unseen_numbers']:,} of them not in training"
+    return f"{_exact_seeds(case)} right after rounding on {counted(rows, 'test row')}, {which}."
+
+
+def _exact_seeds(case: Case) -> str:
+    """Which seeds have every test row right: `All 5 seeds are`, `4 of 5 seeds are`, `The only seed is`."""
+    exact, trials = case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
+    if trials == 1:
+        return "The only seed is"
+    return f"All {trials} seeds are" if exact == trials else f"{exact} of {trials} seeds are"

@@ -46,7 +46,7 @@ _WITHOUT_DECAY = 0.02
 def readout_not_trained(case: Case) -> Cause | None:
     """Hidden layers from which a better answer follows than the trained last layer gives."""
     solved, rmse = case.number("rmse_solved_median"), case.rmse
-    if case.row.get("readout", "trained") != "trained" or solved is None or rmse is None:
+    if case.is_solved or solved is None or rmse is None:
         return None
     factor = times(rmse, solved)
     if factor < LEAST_GAIN:
@@ -67,7 +67,7 @@ def too_few_steps(case: Case) -> Cause | None:
     tried = case.best_neighbour("epochs", lambda other: other >= 2 * epochs)
     if tried is not None:
         return by_neighbour(case, "too_few_steps", "epochs", tried)
-    if case.rmse is None or not _may_gain_by_steps(case):
+    if case.rmse is None or case.is_solved or not _may_gain_by_steps(case):
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
     still_falls = slope is not None and slope <= _STEEP and (rise or 0.0) < _SETTLED
@@ -93,7 +93,8 @@ def _may_gain_by_steps(case: Case) -> bool:
 def _capped(case: Case, gain: float) -> float:
     """A gain that promises no RMSE as low as the floor."""
     floor = case.number("floor")
-    return min(gain, times(case.rmse, _ABOVE_FLOOR * floor)) if floor else gain
+    least = (floor or 0.0) * (1.0 if case.is_linear else _ABOVE_FLOOR)
+    return min(gain, times(case.rmse, least)) if least else gain
 
 
 def _fell(slope: float) -> str:
@@ -132,7 +133,7 @@ def _signs_of_a_high_rate(case: Case) -> list[str]:
     lost, rise = case.row["n_diverged"], case.number("loss_rise_median")
     shown = [_diverged(lost, case.row["n"] + lost)] if lost else []
     if rise is not None and rise > math.log(2):
-        shown.append(f"the loss ended {number(math.exp(rise))} times above its lowest")
+        shown.append(f"the loss ended {number(math.exp(min(rise, 700.0)))} times above its lowest")
     if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
         shown.append(f"the RMSE is {share(rmse / case.spread)} of the target's standard deviation")
     return shown
@@ -151,7 +152,7 @@ def lr_too_low(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "lr_too_low", "lr", tried)
     low = _USUAL_LR[case.row["optimizer"]][0]
-    if rate >= low or rmse is None or rmse < GOOD * case.spread:
+    if case.is_solved or rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
     falls = f", and the loss fell {_fell(slope)}" if slope is not None and slope < 0 else ""
@@ -160,6 +161,8 @@ def lr_too_low(case: Case) -> Cause | None:
         f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
     )
     gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) / 2)))
+    if gain < LEAST_GAIN:
+        return None
     return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _higher(rate, low)), gain)
 
 
@@ -215,8 +218,8 @@ def dead_units(case: Case) -> Cause | None:
     change = Change("activation", tried[0]["activation"] if tried else "tanh")
     if not tried and rate > high:  # units of other activations would end up at the ends of their range
         change = Change("lr", _lower(rate, high))
-    told = f"{share(dead)} of the hidden units are 0 on every training row"
-    told += ": the answer is the same for every input." if dead == 1 else "."
+    same = ", and so the answer is the same on all of them" if dead == 1 else ""
+    told = f"{share(dead)} of the hidden units are 0 on every training row{same}."
     if tried:
         told += f" {with_change(change, tried[0])}"
     return Cause("dead_units", told, {"dead_share": dead}, change, tried[1] if tried else 4.0)
@@ -255,8 +258,8 @@ def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -
     if rmse is not None and rmse < GOOD * case.spread:
         return None
     change = Change("normalize", tried[0]["normalize"] if tried else remedy)
-    have = "have" if column == "inputs" else "has"
-    told = f"Normalised by {case.row['normalize']}, the {column} {have} a standard deviation of {number(std)}."
+    have = "inputs have" if column == "inputs" else "target has"
+    told = f"With {Change('normalize', case.row['normalize'])} the {have} a standard deviation of {number(std)}."
     if tried:
         told += f" {with_change(change, tried[0])}"
     far = rmse is None or rmse > FAR * case.spread

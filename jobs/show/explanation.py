@@ -42,7 +42,8 @@ def rmse_words(row: Row) -> str:
     some = f"{row['n']} of {seeds}" if row["n_diverged"] else seeds
     if not row["n"]:
         return f"RMSE unknown: {seeds} diverged" if row["n_diverged"] else "RMSE unknown: no trial has a result"
-    words = f"RMSE {number(row['rmse_median'])}, median of {some}; the best {number(row['rmse_best'])}"
+    best = f"; the best {number(row['rmse_best'])}" if row["n"] > 1 else ""
+    words = f"RMSE {number(row['rmse_median'])}, {'median of ' if best else ''}{some}{best}"
     solved = row.get("rmse_solved_median")
     return words + (f"; with the readout solved {number(solved)}" if solved is not None else "")
 

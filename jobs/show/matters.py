@@ -18,7 +18,7 @@ def sentence(matters: Importance) -> str | None:
         return None
     if matters.interactions >= _LEAST_SHARE:
         # With one seed each, the noise of the seeds can't be told from interactions.
-        rest = "interactions" if matters.seeds is not None else "interactions and seeds"
+        rest = "interactions" if matters.seeds is not None else "interactions or seeds"
         words.append(f"{rest} {share(matters.interactions)}")
     if matters.seeds is not None:
         words.append(f"seeds {share(matters.seeds)}")
