@@ -413,6 +413,22 @@ def few_units(world, match):
     assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
 
 
+@shows("too_narrow")
+def best_on_few_units(world, match):
+    one = world.variants[world.first]
+    assert one.readout == "solved"
+    assert int(match["units"]) == one.hidden[-1]
+    assert is_near(match["rmse"], world.median(world.first))
+
+
+@shows("unused_input")
+def seen_by_units(world, match):
+    assert world.variants[world.first].readout == "solved"
+    assert is_near(match["rmse"], world.median(world.first))
+    assert int(match["unused"]) == world.dataset.unused
+    assert int(match["inputs"]) == world.dataset.unused + world.dataset.n_numbers
+
+
 @shows("knots_misplaced")
 def knots(world, match):
     assert world.variants[world.first].activation == "relu"
@@ -715,6 +731,9 @@ CLAIMS = {
         at_its_floor
     ),
     rf"With the best last layer on its (?P<units>\d+) units?, the RMSE is (?P<solved>{N}) still\.": few_units,
+    rf"The last layer is the best on its (?P<units>\d+) units?, and the RMSE is (?P<rmse>{N})\.": best_on_few_units,
+    r"The target doesn't depend on (?P<unused>\d+) of the (?P<inputs>\d+) inputs, and with the best last layer on "
+    rf"units that see all of them the RMSE is (?P<rmse>{N})\.": seen_by_units,
     rf"With the best last layer the RMSE is (?P<solved>{N}), (?P<factor>{N}) times the lowest that ReLU networks of "
     rf"this shape can have on these rows, (?P<floor>{N}): the knots lie in the wrong places\.": knots,
     rf"With the best last layer the RMSE is (?P<solved>{N}) still\. No ReLU network of this shape gets below "
@@ -736,10 +755,10 @@ CLAIMS = {
     rf"(?P<rmse>{N})(?:, and the loss fell {FALLS})?\.": low_rate,
     r"A weight decay of (?P<decay>\S+) is high for (?P<optimizer>\w+); the RMSE is "
     rf"(?P<rmse>{N}), (?P<share>[\d.]+)% of the target's standard deviation\.": decay,
-    r"(?P<share>[\d.]+%) of the hidden units are 0 on every training row(?P<all>, and so the answer is the same on "
-    rf"all of them)?\.(?: {WITH})?": dead,
+    r"(?P<share>[\d.]+%) of the hidden units are 0 on every training row(?P<all>, and so the answer is the same on all "
+    rf"of them)?\.(?: {WITH})?": dead,
     r"(?P<share>[\d.]+%) of the hidden units are at the ends of their range on nearly all training rows\.": saturated,
-    r'With normalize = "(?P<kind>\w+)" the (?P<column>inputs have|target has) a standard deviation of "
+    r'With normalize = "(?P<kind>\w+)" the (?P<column>inputs have|target has) a standard deviation of '
     rf"(?P<std>{N})\.(?: {WITH})?": scaled,
     rf"With (?P<ours>\w+ = [^.]+(?:\.\d[^.]*)?) (?:all trials diverged|the RMSE is (?P<rmse>{N}))\. {WITH}": (
         better_neighbour
