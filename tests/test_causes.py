@@ -213,6 +213,21 @@ def test_a_learning_rate_that_kills_or_saturates_units_is_the_cause_that_comes_f
         assert first.change == second.change == Change("lr", 0.01)
 
 
+def test_the_last_layer_is_not_blamed_for_what_holds_it_or_lies_before_it():
+    """Weight decay holds it away from the least error; where the best one gives a constant, the others are at fault."""
+    free = {"rmse_median": 90_000.0, "rmse_solved_median": 20.0, "floor": None}
+    assert named(case(**free))[0] == "readout_not_trained"
+    assert named(case(**free, weight_decay=0.1)) == ["weight_decay_too_high"]
+    assert "readout_not_trained" not in named(case(**{**free, "rmse_median": 9e6, "rmse_solved_median": 298_000.0}))
+
+
+def test_where_most_trials_diverged_the_learning_rate_comes_first():
+    """Whatever would help the others."""
+    some = {"rmse_median": 90_000.0, "rmse_solved_median": 20.0, "floor": None}
+    assert named(case(**some, n=2, n_diverged=3))[0] == "lr_too_high"
+    assert named(case(**some, n=4, n_diverged=1))[0] == "readout_not_trained"
+
+
 def test_beyond_the_range_one_layer_of_squares_is_named():
     """More than one makes a polynomial of a higher degree, which is worse there."""
     for hidden, activation, expected in (

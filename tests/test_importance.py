@@ -255,11 +255,11 @@ def test_where_nothing_varies_nothing_is_explained():
     [
         (
             Effect("normalize", "zscore", "question", 4.98, 12, 12, 3.1, 8.0),
-            "with zscore the error is about 5 times smaller than with question (12 pairs, 3.1 to 8.0 times)",
+            "with zscore the error is about 5 times smaller than with question (12 pairs, 95% interval 3.1 to 8.0)",
         ),
         (
             Effect("lr", 0.01, 1.0, 3.0, 3, 2, 0.41, 12.1),
-            "with lr 0.01 the error is about 3 times smaller than with lr 1 (3 pairs, 0.41 to 12 times, smaller in 2)",
+            "with lr 0.01 the error is about 3 times smaller than with lr 1 (3 pairs, 95% interval 0.41 to 12, smaller in 2)",
         ),
         (
             Effect("activation", "relu", "tanh", 1.01, 1, 1, None, None),

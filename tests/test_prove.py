@@ -321,7 +321,14 @@ def test_more_seeds_are_groups_of_starts(cli, blame):
         ((90.0, 91.0, 92.0), None, "Refuted: lr = 0.1 makes the RMSE larger, by a factor of "),
         ((9.0, 9.0, 10.0), (90.0, 91.0, 92.0), "The control, epochs = 9, makes it larger."),
         ((None, None, 1.0), (None, None, None), "Not tested: fewer than two seeds"),
-        ((math.inf, math.inf, math.inf), (1.0, None, None), "after lr = 0.1: most seeds diverged"),
+        (
+            (math.inf, math.inf, math.inf),
+            (1.0, None, None),
+            "after lr = 0.1: most seeds diverged, 3 of 3 seeds diverge",
+        ),
+        ((math.inf,) * 3, None, "Refuted: with lr = 0.1 3 of 3 seeds diverge instead of 0."),
+        ((9.0, 9.2, 9.0), (9.0, 9.2, 9.1), "The control, epochs = 9, shows no difference that is more than chance."),
+        ((1.0, 1.1, 1.2), (math.inf,) * 3, "With the control, epochs = 9, 3 of 3 seeds diverge instead of 0."),
     ],
 )
 def test_the_words_are_those_of_the_verdict(after, control, words):
@@ -331,7 +338,7 @@ def test_the_words_are_those_of_the_verdict(after, control, words):
     beside = control and compared(before_S, other, "c", control)
     proof = Proof("a", cause, (0, 1, 2), 1, "rmse", before_S, compared(before_S, change, "b", after), beside)
     assert words in "\n".join(lines_of(proof))
-    assert "inf" not in "\n".join(lines_of(proof))
+    assert not re.search(r"inf|p = 0:|e\+", "\n".join(lines_of(proof)))
     json.dumps(proof.facts, allow_nan=False)
 
 

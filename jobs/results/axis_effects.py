@@ -44,14 +44,14 @@ class Effect:
 
 
 def sentence(effect: Effect, named: Callable[[str, Any], str]) -> str:
-    """Says an effect: `with zscore the error is about 5 times smaller than with question (12 pairs, 3.1 to 8.0 times)`.
+    """Says an effect: `with zscore the error is about 5 times smaller than with question (12 pairs, 95% interval 3.1 to 8.0)`.
 
     `named` writes the value of an axis.
     """
     better, worse = (named(effect.axis, value) for value in (effect.better, effect.worse))
     evidence = f"{effect.pairs:,} pair{'s' if effect.pairs > 1 else ''}"
     if effect.low is not None and effect.high is not None:
-        evidence += f", {_times(effect.low)} to {_times(effect.high)} times"
+        evidence += f", 95% interval {_times(effect.low)} to {_times(effect.high)}"
     if not effect.is_always:
         evidence += f", smaller in {effect.wins:,}"
     if effect.factor < 1.05:

@@ -27,6 +27,8 @@ GOOD = 0.003
 """An RMSE below this share of the target's standard deviation isn't blamed on rows, scales or a low learning rate."""
 FAR = 0.05
 """An RMSE above this share of the target's standard deviation is far from what trained networks reach."""
+CONSTANT = 0.9
+"""An RMSE above this share of the target's standard deviation is hardly better than the same answer for every input."""
 _KEPT = 8
 """Neighbours that are kept of an axis with many values: those with the lowest median RMSE."""
 _SPEC = tuple(DatasetSpec.model_fields)

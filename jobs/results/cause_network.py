@@ -12,6 +12,7 @@ from itertools import pairwise
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.numbers import at_most, counted, number
 from sumsquares.jobs.results.case import (
+    CONSTANT,
     FAR,
     GOOD,
     LEAST_GAIN,
@@ -28,8 +29,6 @@ _KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
-_CONSTANT = 0.9
-"""Share of the target's standard deviation from which on an answer is hardly better than the same for every input."""
 _SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
 _ROUNDS = 0.1
 """An RMSE below this is nearly always right after rounding."""
@@ -101,7 +100,7 @@ def knots_misplaced(case: Case) -> Cause | None:
     if solved is None or not floor or case.row["init"] == "spread_knots" or solved < 3 * floor:
         return None
     # Units that together tell nothing of the input are dead, or their weights are gone: their places don't matter.
-    if solved > _CONSTANT * case.spread:
+    if solved > CONSTANT * case.spread:
         return None
     is_close = case.row["floor_kind"] == "relu_pieces"
     if not is_close and case.inputs > 1:  # first weights along random directions gain hardly anything

@@ -10,7 +10,18 @@ from __future__ import annotations
 import math
 
 from sumsquares.jobs.messages.numbers import counted, listed, number, plain, share
-from sumsquares.jobs.results.case import FAR, GOOD, LEAST_GAIN, Case, Cause, Change, by_neighbour, times, with_change
+from sumsquares.jobs.results.case import (
+    CONSTANT,
+    FAR,
+    GOOD,
+    LEAST_GAIN,
+    Case,
+    Cause,
+    Change,
+    by_neighbour,
+    times,
+    with_change,
+)
 
 _USUAL_LR = {
     "sgd": (0.003, 1.0),
@@ -49,7 +60,10 @@ def readout_not_trained(case: Case) -> Cause | None:
     if case.is_solved or solved is None or rmse is None:
         return None
     factor = times(rmse, solved)
-    if factor < LEAST_GAIN:
+    # A solution that is hardly better than a constant answer says that the hidden layers tell nothing of the inputs.
+    if factor < LEAST_GAIN or solved > CONSTANT * case.spread:
+        return None
+    if weight_decay_too_high(case):  # the last layer is trained out, but not for the least error
         return None
     kept = "its hidden layers as they are and the last layer" if case.hidden else "its only layer"
     told = (
@@ -119,7 +133,7 @@ def lr_too_high(case: Case) -> Cause | None:
         return None
     evidence = {"lr": rate, "diverged": lost / trials}
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
-    gain = math.inf if not case.row["n"] else 4.0
+    gain = math.inf if 2 * lost >= trials else 4.0  # then the median of all trials is one that diverged
     lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
     return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high)), gain)
 
@@ -215,7 +229,9 @@ def dead_units(case: Case) -> Cause | None:
         return None
     rate, high = case.row["lr"], _USUAL_LR[case.row["optimizer"]][1]
     change = Change("activation", tried[0]["activation"] if tried else "tanh")
-    if not tried and rate > high:  # units of other activations would end up at the ends of their range
+    if not tried and (
+        rate > high or case.row["n_diverged"]
+    ):  # units of other activations would end up at the ends of their range
         change = Change("lr", _lower(rate, high))
     same = ", and so the answer is the same on all of them" if dead == 1 else ""
     told = f"{share(dead)} of the hidden units are 0 on every training row{same}."

@@ -18,6 +18,7 @@ from sumsquares.jobs.results.proof import Rmse, Side, compared
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.format import Row, counted, distinguish, number, share
 from sumsquares.jobs.show.matters import sentence as matters_words
+from sumsquares.jobs.show.proof_text import p_words
 from sumsquares.jobs.spec.axes import AXES
 
 REASONS = {
@@ -27,7 +28,7 @@ REASONS = {
     "lr_too_high": "its learning rate is too high",
     "lr_too_low": "its learning rate is too low",
     "weight_decay_too_high": "its weight decay is too high",
-    "dead_units": "many of its units are dead",
+    "dead_units": "hardly any of its units is alive",
     "saturated": "some of its units are saturated",
     "inputs_not_scaled": "its inputs are not scaled",
     "target_not_scaled": "its target is not scaled",
@@ -38,7 +39,6 @@ REASONS = {
     "seed_luck": "only some of its seeds succeed",
 }
 """Causes of an RMSE as clauses. What happens beyond the range is none: the RMSE is measured within it."""
-_NO_P = 1e-15  # smaller p-values are no longer told apart
 _NAMED = 6  # variants that are exact everywhere, and that are named one by one
 
 
@@ -145,7 +145,7 @@ def _test_words(side: Side, cause: Cause) -> str:
     judged = side.judged
     assert judged is not None
     after, before = judged.diverged
-    seeds, p = counted(judged.seeds, "seed"), f"p = {judged.p:.1g}" if judged.p >= _NO_P else f"p < {_NO_P:g}"
+    seeds, p = counted(judged.seeds, "seed"), p_words(judged)
     if after or before:
         return f"diverged: {before} of {seeds} before, {after} after, {p}"
     least = "at least " if judged.is_small else ""

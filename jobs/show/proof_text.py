@@ -11,6 +11,7 @@ from sumsquares.jobs.show.format import counted, number
 
 _WHERE = {"rmse_extrapolation": "measured on the numbers beyond the range"}
 """On which rows, where those aren't the test rows."""
+_NO_P = 1e-15  # smaller p-values are no longer told apart
 
 
 def lines_of(proof: Proof) -> Iterator[str]:
@@ -27,7 +28,9 @@ def lines_of(proof: Proof) -> Iterator[str]:
 def verdict_words(proof: Proof) -> str:
     """What the proof shows, in a sentence or two."""
     after, change = proof.after, proof.after.change
-    if after.verdict == "better":
+    if after.verdict in ("better", "worse") and after.judged and any(after.judged.diverged):
+        words = f"{'Proved' if after.verdict == 'better' else 'Refuted'}: with {change} {_lost(after.judged)}."
+    elif after.verdict == "better":
         words = f"Proved: {change} alone lowers the RMSE, {_factor(after.judged)}."
     elif after.verdict == "worse":
         words = f"Refuted: {change} makes the RMSE larger, {_factor(after.judged)}."
@@ -44,9 +47,12 @@ def _control_words(proof: Proof) -> str:
     found = {
         "better": "lowers it too",
         "worse": "makes it larger",
-        "same": "makes no difference",
+        "same": "shows no difference that is more than chance",
         "untested": "was not tested",
     }
+    judged = proof.control.judged
+    if proof.control.verdict in ("better", "worse") and judged and any(judged.diverged):
+        return f" With the control, {proof.control.change}, {_lost(judged)}."
     return f" The control, {proof.control.change}, {found[proof.control.verdict]}."
 
 
@@ -65,7 +71,19 @@ def _median(rmse_S: Sequence[Rmse]) -> str:
 def _outcome(side: Side) -> str:
     if side.judged is None or side.judged.high is None:
         return f"{_median(side.rmse_S)}, untested"
-    return f"{_median(side.rmse_S)}, {_ratio(side.judged)}, p = {side.judged.p:.2g}: {side.verdict}"
+    found = _lost(side.judged) if any(side.judged.diverged) else _ratio(side.judged)
+    return f"{_median(side.rmse_S)}, {found}, {p_words(side.judged)}: {side.verdict}"
+
+
+def _lost(judged: Judged) -> str:
+    """How many seeds diverge; no ratio of RMSEs says it."""
+    after, before = judged.diverged
+    return f"{after} of {counted(judged.seeds, 'seed')} {'diverges' if after == 1 else 'diverge'} instead of {before}"
+
+
+def p_words(judged: Judged) -> str:
+    """The p-value: `p = 3e-06`."""
+    return f"p = {judged.p:.1g}" if judged.p >= _NO_P else f"p < {_NO_P:g}"
 
 
 def _ratio(judged: Judged) -> str:
@@ -79,4 +97,4 @@ def _factor(judged: Judged | None) -> str:
     assert judged is not None
     ratio = 1 + judged.effect
     least = "at least " if judged.is_small else ""
-    return f"by a factor of {least}{number(ratio if ratio > 1 else 1 / ratio)}" if ratio > 0 else "beyond measure"
+    return f"by a factor of {least}{number(float(f'{ratio if ratio > 1 else 1 / ratio:.3g}'))}"
