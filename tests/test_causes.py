@@ -221,6 +221,13 @@ def test_the_last_layer_is_not_blamed_for_what_holds_it_or_lies_before_it():
     assert "readout_not_trained" not in named(case(**{**free, "rmse_median": 9e6, "rmse_solved_median": 298_000.0}))
 
 
+def test_few_units_are_not_blamed_where_one_would_suffice():
+    """A linear function needs but one, so that the units are at fault and not their number."""
+    few = {"hidden": "[4]", "rmse_median": 90_000.0, "rmse_solved_median": 80_000.0, "floor": None}
+    assert "too_narrow" in named(case(**few))
+    assert "too_narrow" not in named(case(**few, dataset=about(linear_exact=True, linear_rmse=0.0)))
+
+
 def test_where_most_trials_diverged_the_learning_rate_comes_first():
     """Whatever would help the others."""
     some = {"rmse_median": 90_000.0, "rmse_solved_median": 20.0, "floor": None}

@@ -83,6 +83,8 @@ def too_narrow(case: Case) -> Cause | None:
         told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
         return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
     solved = case.number("rmse_solved_median")
+    if case.about["facts"]["linear_exact"]:  # then a unit suffices that doesn't bend on the range
+        return None
     if solved is None or solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
     told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."
