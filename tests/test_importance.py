@@ -258,8 +258,8 @@ def test_where_nothing_varies_nothing_is_explained():
             "with zscore the error is about 5 times smaller than with question (12 pairs, 95% interval 3.1 to 8.0)",
         ),
         (
-            Effect("lr", 0.1, 1.0, 3.0, 3, 2, 0.4, 12.1),
-            "with lr 0.1 the error is about 3 times smaller than with lr 1 (3 pairs, 95% interval 0.4 to 12, less in 2)",
+            Effect("lr", 2.0, 1.0, 3.0, 3, 2, 0.4, 9.1),
+            "with lr 2 the error is about 3 times smaller than with lr 1 (3 pairs, 95% interval 0.4 to 9.1, less in 2)",
         ),
         (
             Effect("activation", "relu", "tanh", 1.01, 1, 1, None, None),
