@@ -221,6 +221,34 @@ def test_the_last_layer_is_not_blamed_for_what_holds_it_or_lies_before_it():
     assert "readout_not_trained" not in named(case(**{**free, "rmse_median": 9e6, "rmse_solved_median": 298_000.0}))
 
 
+def test_what_was_learnt_by_heart_is_not_blamed_on_knots_or_dead_units():
+    """No change of the units makes up for rows that are missing."""
+    heart = {"rmse_median": 90_000.0, "rmse_train_median": 300.0, "rmse_unseen_median": 91_000.0, "floor": 9.0}
+    assert named(case(**heart, rmse_solved_median=80_000.0))[:2] == ["memorised", "knots_misplaced"]
+    assert named(case(**heart, rmse_solved_median=89_000.0, dead_share_median=1.0))[0] == "memorised"
+
+
+def test_more_units_are_not_named_where_unused_inputs_are_fitted():
+    """They would fit them all the more."""
+    unused = about(SQUARES.model_copy(update={"unused": 4}))
+    fitted = {"activation": "tanh", "readout": "solved", "rmse_train_median": 200.0, "rmse_unseen_median": 300.0}
+    assert named(case(dataset=unused, **fitted, floor=None)) == ["unused_input"]
+
+
+def test_after_a_handful_of_steps_the_remedy_is_a_few_hundred():
+    """Four times as many would still be a handful."""
+    few = case(epochs=2, batch_size=1000, rmse_median=200_000.0, rmse_solved_median=190_000.0, floor=None)
+    assert found(few, "too_few_steps").change == Change("epochs", 400)
+    assert found(case(**SHOWS["too_few_steps"]), "too_few_steps").change == Change("epochs", 2000)
+
+
+def test_an_answer_that_is_worse_than_a_constant_is_blamed_on_the_learning_rate():
+    """The further off it is, the more."""
+    wild = {"n": 4, "n_diverged": 1, "lr": 0.03, "rmse_solved_median": 90_000.0, "floor": None}
+    assert named(case(**wild, rmse_median=9e6))[0] == "lr_too_high"
+    assert named(case(**wild, rmse_median=300_000.0 * 3))[0] == "lr_too_high"
+
+
 def test_few_units_are_not_blamed_where_one_would_suffice():
     """A linear function needs but one, so that the units are at fault and not their number."""
     few = {"hidden": "[4]", "rmse_median": 90_000.0, "rmse_solved_median": 80_000.0, "floor": None}

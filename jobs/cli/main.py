@@ -28,6 +28,7 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
 from sumsquares.jobs.stages.placement import PlacementOptions
 
@@ -212,6 +213,8 @@ def explain(
     from sumsquares.jobs.commands import explain as commands
     from sumsquares.jobs.results.chosen import Wanted
 
+    if not prove and (most, seeds, seed) != (VARIANTS, SEEDS, 0):
+        raise UsageError("--max, --seeds and --seed are of --prove: add it, or leave them out")
     proving = commands.Proving(most, seeds, seed, workers.options(patience).placement(address)) if prove else None
     raise typer.Exit(commands.explain(run, Wanted(dataset, variant, all_variants), proving, output.shared(store)))
 

@@ -124,6 +124,11 @@ class Case:
         return None if train is None or unseen is None else times(unseen, train)
 
     @property
+    def is_memorised(self) -> bool:
+        """Whether training rows are answered far better than others: no change of the training mends that."""
+        return (self.gap or 1.0) >= 2
+
+    @property
     def spread(self) -> float:
         """Standard deviation of the target: the RMSE of the best constant answer."""
         return _spread(self.about["task"], self.about["n_numbers"], self.about["largest"])

@@ -32,6 +32,9 @@ _SMALL = 0.04
 _SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
 _ROUNDS = 0.1
 """An RMSE below this is nearly always right after rounding."""
+_OVERFIT = 1.2
+"""From this ratio of the RMSE on other rows to that on training rows on, unused inputs are fitted, and so would more
+units be."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -78,7 +81,7 @@ def too_narrow(case: Case) -> Cause | None:
             f"{number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
-    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > _ROUNDS and (case.gap or 1.0) < 2:
+    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > _ROUNDS and (case.gap or 1.0) < _OVERFIT:
         units = counted(case.hidden[-1], "unit")
         told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
         return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
@@ -120,14 +123,16 @@ def knots_misplaced(case: Case) -> Cause | None:
     change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
     # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them. Of several
     # layers only the first one's are spread.
-    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8) if is_close else LEAST_GAIN
+    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+    if not is_close or case.is_memorised:
+        gain = LEAST_GAIN
     return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
 
 
 def memorised(case: Case) -> Cause | None:
     """Training rows that are answered far better than others."""
     train, unseen, gap = case.number("rmse_train_median"), case.number("rmse_unseen_median"), case.gap
-    if train is None or unseen is None or gap is None or gap < 2 or unseen < GOOD * case.spread:
+    if train is None or unseen is None or gap is None or not case.is_memorised or unseen < GOOD * case.spread:
         return None
     rows = case.about["rows"]
     told = (
@@ -145,7 +150,7 @@ def unused_input(case: Case) -> Cause | None:
         return None
     told = f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and"
     change = Change("unused", 0)
-    if gap is not None and gap >= 1.2:
+    if gap is not None and gap >= _OVERFIT:
         train, unseen = case.row["rmse_train_median"], case.row["rmse_unseen_median"]
         told += f" the RMSE is {number(train)} on training rows and {number(unseen)} on others."
         evidence = {"unused": unused, "rmse_train": train, "rmse_unseen": unseen}

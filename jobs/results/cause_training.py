@@ -85,7 +85,7 @@ def too_few_steps(case: Case) -> Cause | None:
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
     still_falls = slope is not None and slope <= _STEEP and (rise or 0.0) < _SETTLED
-    change = Change("epochs", min(4 * epochs, 10**7))
+    change = Change("epochs", min(epochs * max(4, -(-4 * _FEW_STEPS // steps)), 10**7))
     gain = _capped(case, _BY_STEPS)
     if gain < LEAST_GAIN:
         return None
@@ -101,7 +101,7 @@ def too_few_steps(case: Case) -> Cause | None:
 def _may_gain_by_steps(case: Case) -> bool:
     """Whether more steps promise anything: not where they are too large, and not where rows are learnt by heart."""
     far = case.rmse is not None and case.rmse >= _FINE * case.spread
-    return far and case.row["lr"] <= _USUAL_LR[case.row["optimizer"]][1] and (case.gap or 1.0) < 2
+    return far and case.row["lr"] <= _USUAL_LR[case.row["optimizer"]][1] and not case.is_memorised
 
 
 def _capped(case: Case, gain: float) -> float:
@@ -133,7 +133,8 @@ def lr_too_high(case: Case) -> Cause | None:
         return None
     evidence = {"lr": rate, "diverged": lost / trials}
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
-    gain = math.inf if 2 * lost >= trials else 4.0  # then the median of all trials is one that diverged
+    # Where most trials diverged the median of all does; what settles is at most a quarter of the spread off.
+    gain = math.inf if 2 * lost >= trials else 4 * max(1.0, (case.rmse or 0.0) / case.spread if case.spread else 1.0)
     lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
     return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high)), gain)
 
@@ -206,7 +207,7 @@ def weight_decay_too_high(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
     high = _HIGH_DECAY["adamw" if case.row["optimizer"] == "adamw" else "others"]
-    if decay < high or rmse is None or rmse < FAR * case.spread or (case.gap or 1.0) >= 2:
+    if decay < high or rmse is None or rmse < FAR * case.spread or case.is_memorised:
         return None
     told = (
         f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "
@@ -237,7 +238,8 @@ def dead_units(case: Case) -> Cause | None:
     told = f"{share(dead)} of the hidden units are 0 on every training row{same}."
     if tried:
         told += f" {with_change(change, tried[0])}"
-    return Cause("dead_units", told, {"dead_share": dead}, change, tried[1] if tried else 4.0)
+    gain = tried[1] if tried else (LEAST_GAIN if case.is_memorised else 4.0)
+    return Cause("dead_units", told, {"dead_share": dead}, change, gain)
 
 
 def saturated(case: Case) -> Cause | None:
@@ -251,7 +253,7 @@ def saturated(case: Case) -> Cause | None:
         return None
     told = f"{share(at_ends)} of the hidden units are at the ends of their range on nearly all training rows."
     # Where the learning rate is what is too high, that is the cause to be told first.
-    gain = tried[1] if tried else (4.0 if change.field == "lr" and rate > high else 5.0)
+    gain = tried[1] if tried else (4.0 if change.field == "lr" and lr_too_high(case) else 5.0)
     return Cause("saturated", told, {"saturated_share": at_ends}, change, gain)
 
 
@@ -279,6 +281,6 @@ def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -
         told += f" {with_change(change, tried[0])}"
     far = rmse is None or rmse > FAR * case.spread
     gain = tried[1] if tried else (10.0 if far else 3.0)
-    if tried is None and (case.gap or 1.0) >= 2:  # what is learnt by heart was not held up by its scale
+    if tried is None and case.is_memorised:  # what is learnt by heart was not held up by its scale
         gain = LEAST_GAIN
     return Cause(name, told, {"std": std}, change, gain)
