@@ -168,6 +168,10 @@ def test_a_variant_of_which_all_trials_diverged_learns_too_fast():
     assert named(lost) == ["lr_too_high"]
     assert found(lost, "lr_too_high").change == Change("lr", 1.0)
     assert found(lost, "lr_too_high").sentence.startswith("5 of 5 trials diverged, at a learning rate of 100 with sgd")
+    lower = {**lost.row, "lr": 1.0}
+    assert found(Case(lost.row, lost.about, (), {"lr": [lower]}), "lr_too_high").change == Change("lr", 0.1)
+    settled = {**lower, "n": 5, "n_diverged": 0, "rmse_median": 50.0}
+    assert found(Case(lost.row, lost.about, (), {"lr": [settled]}), "lr_too_high").change == Change("lr", 1.0)
 
 
 @pytest.mark.parametrize(

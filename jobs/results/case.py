@@ -163,7 +163,7 @@ def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> 
 
 def with_change(change: Change, neighbour: Row) -> str:
     """What a neighbour shows of a change, as a sentence."""
-    return f"With {change} and everything else equal it is {number(neighbour['rmse_median'])}."
+    return f"With {change} and everything else equal the RMSE is {number(neighbour['rmse_median'])}."
 
 
 def cases(rows: Sequence[Row], about: Row, rmse_by_variant: Mapping[str, Sequence[float]]) -> Iterator[Case]:

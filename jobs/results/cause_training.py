@@ -99,7 +99,9 @@ def lr_too_high(case: Case) -> Cause | None:
     """A learning rate at which the training diverges, or doesn't settle."""
     rate, lost = case.row["lr"], case.row["n_diverged"]
     tried = case.best_neighbour("lr", lambda other: other < rate)
-    if tried is not None:
+    # Where the best of the lower rates diverges too, the remedy is lower still.
+    all_diverge = case.rmse is None and tried is not None and tried[0]["rmse_median"] is None
+    if tried is not None and not all_diverge:
         return by_neighbour(case, "lr_too_high", "lr", tried)
     high = _USUAL_LR[case.row["optimizer"]][1]
     if not lost and rate <= high:
@@ -111,7 +113,8 @@ def lr_too_high(case: Case) -> Cause | None:
     evidence = {"lr": rate, "diverged": lost / trials}
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
     gain = math.inf if not case.row["n"] else 4.0
-    return Cause("lr_too_high", told, evidence, Change("lr", _lower(rate, high)), gain)
+    lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
+    return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high)), gain)
 
 
 def _opening(text: str) -> str:
