@@ -194,8 +194,15 @@ def test_a_neighbour_in_the_grid_decides(name, axis, ours, theirs):
     assert cause.gain == {**HEALTHY, **row}["rmse_median"] / 10
     assert cause.change == Change(axis, (128,) if axis == "hidden" else theirs)
     assert "10" in cause.sentence
-    for worse in (1e6, None):
-        assert name not in named(case(**row, neighbours={axis: [{**better, "rmse_median": worse}]}))
+    assert name not in named(case(**row, neighbours={axis: [{**better, "rmse_median": 1e6}]}))
+
+
+def test_a_neighbour_of_which_trials_diverged_decides_nothing():
+    """Its median is that of the others alone."""
+    better = {**HEALTHY, "epochs": 2000, "rmse_median": 10.0}
+    assert named(case(neighbours={"epochs": [better]})) == ["too_few_steps"]
+    assert named(case(neighbours={"epochs": [{**better, "n": 3, "n_diverged": 2}]})) == ["unknown"]
+    assert named(case(neighbours={"epochs": [{**better, "n": 0}]})) == ["unknown"]
 
 
 def every_case():
