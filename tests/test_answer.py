@@ -428,6 +428,15 @@ def knots(world, match):
     assert is_near(match["factor"], solved / floor)
 
 
+@shows("knots_misplaced")
+def knots_at_the_end(world, match):
+    one = world.variants[world.first]
+    assert one.activation == "relu"
+    assert one.normalize in ("unit", "question")
+    assert one.init in ("glorot_uniform", "he_uniform")
+    assert is_near(match["solved"], world.median(world.first, "rmse_solved"))
+
+
 @shows("memorised")
 def heart(world, match):
     assert is_near(match["train"], world.median(world.first, "rmse_train"))
@@ -707,6 +716,8 @@ CLAIMS = {
     rf"The last layer is the best on its (?P<units>\d+) units?, and the RMSE is (?P<rmse>{N})\.": smooth_units,
     rf"With the best last layer the RMSE is (?P<solved>{N}), (?P<factor>{N}) times the lowest that ReLU networks of "
     rf"this shape can have on these rows, (?P<floor>{N}): the knots lie in the wrong places\.": knots,
+    r"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best last layer "
+    rf"the RMSE is (?P<solved>{N})\.": knots_at_the_end,
     rf"The RMSE is (?P<train>{N}) on the (?P<rows>{N}) training rows? and (?P<unseen>{N}) on test rows that are not "
     r"among them\.": heart,
     r"The target doesn't depend on (?P<unused>\d+) of the (?P<inputs>\d+) inputs, and the RMSE is "

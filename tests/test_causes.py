@@ -123,6 +123,15 @@ def test_unused_inputs_and_targets_that_vary_little_are_seen_in_the_dataset():
     assert "target_not_scaled" not in named(case(dataset=about(many), **{**far, "normalize": "zscore"}))
 
 
+def test_knots_that_start_at_the_end_of_the_range_are_misplaced():
+    """That needs inputs from 0 on, biases that start at 0, and a last layer that can't do better."""
+    at_end = {"normalize": "unit", "floor_kind": "bound", "rmse_median": 20_000.0, "rmse_solved_median": 19_000.0}
+    assert named(case(**at_end)) == ["knots_misplaced"]
+    for change in ({"normalize": "symmetric"}, {"init": "pytorch"}, {"rmse_solved_median": 900.0}):
+        assert "knots_misplaced" not in named(case(**{**at_end, **change}))
+    assert "knots_misplaced" not in named(case(dataset=about(linear_exact=True), **at_end))
+
+
 def test_the_best_last_layer_puts_the_blame_on_what_is_before_it():
     """Smooth units are too few, or are spent on unused inputs; that the loss still fell says nothing."""
     best = {"readout": "solved", "activation": "tanh", "dead_share_median": None, "floor": None}

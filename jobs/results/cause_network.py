@@ -95,17 +95,35 @@ def knots_misplaced(case: Case) -> Cause | None:
     tried = case.best_neighbour("init", lambda kind: kind == "spread_knots")
     if tried is not None:
         return by_neighbour(case, "knots_misplaced", "init", tried)
-    solved, floor = case.number("rmse_solved_median"), case.number("floor")
-    if solved is None or not floor or case.row["init"] == "spread_knots" or solved < 3 * floor:
+    solved = case.number("rmse_solved_median")
+    if solved is None or case.row["init"] == "spread_knots":
         return None
-    told = (
-        f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that ReLU "
-        f"networks of this shape can have on these rows, {number(floor)}: the knots lie in the wrong places."
-    )
     change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
-    # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
-    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
-    return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+    floor = case.number("floor") if case.row["floor_kind"] == "relu_pieces" else None
+    if floor and solved >= 3 * floor:
+        told = (
+            f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
+            f"ReLU networks of this shape can have on these rows, {number(floor)}: the knots lie in the wrong places."
+        )
+        # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
+        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+        return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+    if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:
+        told = (
+            f"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best "
+            f"last layer the RMSE is {number(solved)}."
+        )
+        return Cause("knots_misplaced", told, {"rmse_solved": solved}, change, 2.0)
+    return None
+
+
+def _start_at_the_end(case: Case) -> bool:
+    """Whether first weights without biases put all knots where the inputs begin, and the target isn't linear."""
+    is_one_sided = case.row["normalize"] in ("unit", "question") and case.row["init"] in (
+        "glorot_uniform",
+        "he_uniform",
+    )
+    return is_one_sided and not case.about["facts"]["linear_exact"] and (case.gap or 1.0) < 2
 
 
 def memorised(case: Case) -> Cause | None:
