@@ -716,8 +716,8 @@ CLAIMS = {
     rf"The last layer is the best on its (?P<units>\d+) units?, and the RMSE is (?P<rmse>{N})\.": smooth_units,
     rf"With the best last layer the RMSE is (?P<solved>{N}), (?P<factor>{N}) times the lowest that ReLU networks of "
     rf"this shape can have on these rows, (?P<floor>{N}): the knots lie in the wrong places\.": knots,
-    r"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best last layer "
-    rf"the RMSE is (?P<solved>{N})\.": knots_at_the_end,
+    r"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best last "
+    rf"layer the RMSE is (?P<solved>{N})\.": knots_at_the_end,
     rf"The RMSE is (?P<train>{N}) on the (?P<rows>{N}) training rows? and (?P<unseen>{N}) on test rows that are not "
     r"among them\.": heart,
     r"The target doesn't depend on (?P<unused>\d+) of the (?P<inputs>\d+) inputs, and the RMSE is "
