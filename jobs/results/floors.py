@@ -68,7 +68,12 @@ def floors(variants: Sequence[Variant], facts_of: Callable[[NamedDataset], Facts
 
 
 def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
-    most = max((pieces(hidden) for hidden, activation in networks if is_piecewise(hidden, activation)), default=0)
+    bounded = [
+        pieces(hidden)
+        for hidden, activation in networks
+        if is_piecewise(hidden, activation) and not _fits_all(dataset, facts, hidden, activation)
+    ]
+    most = max(bounded, default=0)
     fits = None if facts.constant or not most else _fits(dataset, most)
     return {network: _floor(dataset, facts, fits, *network) for network in networks}
 
@@ -82,6 +87,8 @@ def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, hidden: tupl
         return Floor("linear", facts.linear_rmse, whole)
     if not is_piecewise(hidden, activation):
         return Floor("none", None, None)
+    if _fits_all(dataset, facts, hidden, activation):
+        return Floor("rows", 0.0, whole)
     is_layer, rows = is_relu_layer(hidden, activation), None
     if fits is not None:
         squares = fits.of_units(hidden[0]) if is_layer else fits.of_pieces(pieces(hidden))
@@ -91,6 +98,12 @@ def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, hidden: tupl
     if is_layer and dataset.inputs == 1:
         return Floor("relu_pieces", rows, whole)
     return Floor("bound", rows or None, whole) if rows or whole else Floor("none", None, None)
+
+
+def _fits_all(dataset: DatasetSpec, facts: Facts, hidden: Sequence[int], activation: str) -> bool:
+    """Whether a network may fit every distinct row: two with each piece, or with one ReLU layer, one with each unit."""
+    enough = hidden[0] if is_relu_layer(hidden, activation) else 2 * pieces(hidden)
+    return _distinct(dataset, facts) <= enough
 
 
 def _distinct(dataset: DatasetSpec, facts: Facts) -> float:
