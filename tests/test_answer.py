@@ -466,7 +466,7 @@ def groups(world, match):
     assert len(rmse) == int(match["n"])
     assert is_near(match["low"], rmse[count - 1])
     assert is_near(match["high"], rmse[count])
-    assert rmse[count] >= 4 * rmse[count - 1]
+    assert rmse[count] >= 3 * rmse[count - 1]
     assert match["verb"] == ("has" if count == 1 else "have")
 
 
