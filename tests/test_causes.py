@@ -59,7 +59,7 @@ SHOWS = {
         "floor": None,
     },
     "too_few_steps": {
-        "loss_slope_median": -1.2,
+        "loss_slope_median": -1.8,
         "loss_rise_median": 0.0,
         "rmse_median": 20_000.0,
         "rmse_solved_median": 19_000.0,
