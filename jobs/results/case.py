@@ -42,7 +42,7 @@ class Change:
     """A hyperparameter, `rows` or `unused` of the dataset, or `seeds`."""
     value: Any
     also: Change | None = None
-    """A second change without which the first does nothing: an activation needs a hidden layer."""
+    """A second change that the first needs: a hidden layer an activation, knots in their places a solved readout."""
 
     def __str__(self) -> str:
         """As a spec writes it: `activation = "tanh"`, `hidden = [[64]]`, `epochs = 2_000`."""
@@ -103,11 +103,6 @@ class Case:
         return not self.hidden or self.row["activation"] == "identity"
 
     @property
-    def inputs(self) -> int:
-        """How many inputs there are, the unused ones among them."""
-        return int(self.about["n_numbers"] + self.about["unused"])
-
-    @property
     def is_solved(self) -> bool:
         """Whether its last layer was solved after the training, so that the losses say little of its answers."""
         return bool(self.row.get("readout") == "solved")
@@ -144,9 +139,14 @@ class Case:
         return value
 
     def best_neighbour(self, axis: str, fits: Callable[[Any], bool]) -> tuple[Row, float] | None:
-        """The best neighbour along an axis among those with a fitting value, and by what factor it is better."""
+        """The best neighbour along an axis among those with a fitting value, and by what factor it is better.
+
+        One of which more trials diverged, as a share, is no better whatever the others say.
+        """
+        trials, lost = self.row["n"] + self.row["n_diverged"], self.row["n_diverged"]
         for row in self.neighbours.get(axis, ()):
-            if fits(row[axis]) and row["n"] + row["n_diverged"]:
+            others = row["n"] + row["n_diverged"]
+            if fits(row[axis]) and others and row["n_diverged"] * trials <= lost * others:
                 return row, times(self.rmse, row["rmse_median"])
         return None
 

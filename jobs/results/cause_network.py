@@ -101,32 +101,39 @@ def knots_misplaced(case: Case) -> Cause | None:
     tried = case.best_neighbour("init", lambda kind: kind == "spread_knots")
     if tried is not None:
         return by_neighbour(case, "knots_misplaced", "init", tried)
-    solved, floor = case.number("rmse_solved_median"), case.number("floor")
-    if solved is None or not floor or case.row["init"] == "spread_knots" or solved < 3 * floor:
+    solved = case.number("rmse_solved_median")
+    if solved is None or case.row["init"] == "spread_knots":
         return None
     # Units that together tell nothing of the input are dead, or their weights are gone: their places don't matter.
     if solved > CONSTANT * case.spread:
         return None
-    is_close = case.row["floor_kind"] == "relu_pieces"
-    if not is_close and case.inputs > 1:  # first weights along random directions gain hardly anything
-        return None
-    if is_close:
+    change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
+    floor = case.number("floor") if case.row["floor_kind"] == "relu_pieces" else None
+    if floor and solved >= 3 * floor:
         told = (
             f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
             f"ReLU networks of this shape can have on these rows, {at_most(floor)}: the knots lie in the wrong places."
         )
-    else:
+        # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
+        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+        gain = LEAST_GAIN if case.is_memorised else gain
+        return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+    if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:
         told = (
-            f"With the best last layer the RMSE is {number(solved)} still. No ReLU network of this shape gets below "
-            f"{at_most(floor)} on these rows; whether one gets this far is not known."
+            f"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best "
+            f"last layer the RMSE is {number(solved)}."
         )
-    change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
-    # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them. Of several
-    # layers only the first one's are spread.
-    gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
-    if not is_close or case.is_memorised:
-        gain = LEAST_GAIN
-    return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+        return Cause("knots_misplaced", told, {"rmse_solved": solved}, change, 2.0)
+    return None
+
+
+def _start_at_the_end(case: Case) -> bool:
+    """Whether first weights without biases put all knots where the inputs begin, and the target isn't linear."""
+    is_one_sided = case.row["normalize"] in ("unit", "question") and case.row["init"] in (
+        "glorot_uniform",
+        "he_uniform",
+    )
+    return is_one_sided and not case.about["facts"]["linear_exact"] and not case.is_memorised
 
 
 def memorised(case: Case) -> Cause | None:

@@ -34,11 +34,13 @@ _USUAL_LR = {
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
 _LEAST_SPREAD = 0.12
 """A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
-_FEW_STEPS = 100
-"""So few steps are too few for any of these networks, as long as the answer is far off."""
-_STEEP, _SETTLED = -1.0, 0.05
-"""The loss still falls if d ln loss / d ln epoch is at most the one and ln(last loss / lowest loss) below the other: at
-this slope four times as many epochs would halve the RMSE, if the loss went on like that."""
+_FEWEST_STEPS, _FEW_STEPS = 100, 300
+"""Up to the one number of steps they are too few for any of these networks, as long as the answer is far off; up to the
+other the loss needn't fall as steeply to promise more."""
+_STEEP_EARLY, _STEEP, _SETTLED = -0.5, -1.5, 0.05
+"""The loss still falls if d ln loss / d ln epoch is at most the one, after few steps and after more, and if
+ln(last loss / lowest loss) is below the last. At a slope of -1 four times as many epochs would halve the RMSE, if the
+loss went on like that; it seldom does."""
 _FINE = 0.01
 """An RMSE below this share of the target's standard deviation isn't blamed on too few steps: so small a loss falls and
 rises with the noise of the steps."""
@@ -84,7 +86,8 @@ def too_few_steps(case: Case) -> Cause | None:
     if case.rmse is None or case.is_solved or not _may_gain_by_steps(case):
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
-    still_falls = slope is not None and slope <= _STEEP and (rise or 0.0) < _SETTLED
+    steep = _STEEP_EARLY if steps <= _FEW_STEPS else _STEEP
+    still_falls = slope is not None and slope <= steep and (rise or 0.0) < _SETTLED
     change = Change("epochs", min(epochs * max(4, -(-4 * _FEW_STEPS // steps)), 10**7))
     gain = _capped(case, _BY_STEPS)
     if gain < LEAST_GAIN:
@@ -92,7 +95,7 @@ def too_few_steps(case: Case) -> Cause | None:
     if still_falls and slope is not None:
         told = f"The loss still fell when the training ended after {counted(steps, 'step')}: {_fell(slope)}."
         return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
-    if steps <= _FEW_STEPS and case.rmse > FAR * case.spread:
+    if steps <= _FEWEST_STEPS and case.rmse > FAR * case.spread:
         told = f"The RMSE is {number(case.rmse)} after no more than {counted(steps, 'step')}."
         return Cause("too_few_steps", told, {"steps": steps, "rmse": case.rmse}, change, gain)
     return None
