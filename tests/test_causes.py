@@ -194,13 +194,16 @@ def test_where_all_lower_rates_of_the_grid_diverged_as_well_a_still_lower_one_is
     assert found(case((), **columns, lr=30.0, neighbours={"lr": near}), "lr_too_high").change == Change("lr", 0.03)
 
 
-@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.1), ("sgd", 0.01), ("adamw", 3.0)])
+@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.1), ("sgd", 0.03), ("adamw", 3.0)])
 def test_a_weight_decay_that_is_too_high_is_one_where_the_answer_is_far_off(optimizer, decay):
     """That of adamw is multiplied by the learning rate, so it may be larger."""
     far = {"optimizer": optimizer, "weight_decay": decay, "rmse_median": 90_000.0, "rmse_solved_median": 80_000.0}
     assert found(case(**far), "weight_decay_too_high").change == Change("weight_decay", 0.0)
     assert "weight_decay_too_high" not in named(case(**{**far, "rmse_median": 9_000.0}))
     assert "weight_decay_too_high" not in named(case(**{**far, "weight_decay": decay / 100}))
+    # An answer that is farther off than the weight decay explains has another cause.
+    least = 1.0 if optimizer == "adamw" else 0.01
+    assert "weight_decay_too_high" not in named(case(**{**far, "weight_decay": least, "rmse_median": 298_000.0}))
     worse = {**HEALTHY, **far, "weight_decay": 0.0, "rmse_median": 95_000.0}
     assert "weight_decay_too_high" not in named(case(**far, neighbours={"weight_decay": [worse]}))
 

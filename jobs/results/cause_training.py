@@ -50,8 +50,10 @@ _BY_STEPS = 2.5
 """Four times as many steps hardly ever gain more, however steep the loss."""
 
 
-_HIGH_DECAY = {"adamw": 1.0, "others": 0.01}
-"""From this weight decay on the answer is far off; that of adamw is multiplied by the learning rate."""
+_HIGH_DECAY = 0.1
+"""From this share of the target's standard deviation on, which weight decay explains, it is looked at. The RMSE of
+networks that are right without it was 0.02 to 0.08 of it at a weight decay of 0.01, 0.06 to 0.44 at 0.1, 0.5 to 1 at 1;
+for adamw, of which the weight decay is multiplied by the learning rate, at 100 times as much."""
 _WITHOUT_DECAY = 0.02
 """Share of the target's standard deviation to which the RMSE falls without weight decay, or lower."""
 
@@ -65,7 +67,8 @@ def readout_not_trained(case: Case) -> Cause | None:
     # A solution that is hardly better than a constant answer says that the hidden layers tell nothing of the inputs.
     if factor < LEAST_GAIN or solved > CONSTANT * case.spread:
         return None
-    if weight_decay_too_high(case):  # the last layer is trained out, but not for the least error
+    # Where weight decay is what holds the weights, the last layer is trained out, but not for the least error.
+    if _explained_by_decay(case) >= 1 and weight_decay_too_high(case):
         return None
     kept = "its hidden layers as they are and the last layer" if case.hidden else "its only layer"
     told = (
@@ -139,7 +142,7 @@ def lr_too_high(case: Case) -> Cause | None:
     # Where most trials diverged the median of all does; what settles is at most a quarter of the spread off.
     gain = math.inf if 2 * lost >= trials else 4 * max(1.0, (case.rmse or 0.0) / case.spread if case.spread else 1.0)
     lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
-    return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high)), gain)
+    return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high / 3 if lost else high)), gain)
 
 
 def _opening(text: str) -> str:
@@ -184,9 +187,9 @@ def lr_too_low(case: Case) -> Cause | None:
 
 
 def _lower(rate: float, high: float) -> float:
-    """A tenth of the learning rate, or less where that is still among the highest of the usual ones."""
+    """A tenth of the learning rate, or less where that is still higher than `high`."""
     rate /= 10
-    while rate > high / 3:
+    while rate > high:
         rate /= 10
     return _decimal(rate)
 
@@ -209,18 +212,25 @@ def weight_decay_too_high(case: Case) -> Cause | None:
     tried = case.best_neighbour("weight_decay", lambda other: other < decay)
     if tried is not None:
         return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
-    high = _HIGH_DECAY["adamw" if case.row["optimizer"] == "adamw" else "others"]
-    if decay < high or rmse is None or rmse < FAR * case.spread or case.is_memorised:
+    explained = _explained_by_decay(case)
+    if explained < _HIGH_DECAY or rmse is None or rmse < FAR * case.spread or case.is_memorised:
         return None
     told = (
         f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "
         f"{share(rmse / case.spread)} of the target's standard deviation."
     )
-    gain = rmse / (_WITHOUT_DECAY * case.spread)
+    gain = rmse / max(rmse - explained * case.spread, _WITHOUT_DECAY * case.spread)
     if floor := case.number("floor"):
         gain = min(gain, times(rmse, floor))
+    if gain < LEAST_GAIN:
+        return None
     change = Change("weight_decay", 0.0)
     return Cause("weight_decay_too_high", told, {"weight_decay": decay, "rmse": rmse}, change, gain)
+
+
+def _explained_by_decay(case: Case) -> float:
+    """The RMSE that weight decay alone explains, as a share of the target's standard deviation, at most."""
+    return float(case.row["weight_decay"]) * (0.1 if case.row["optimizer"] == "adamw" else 10.0)
 
 
 def dead_units(case: Case) -> Cause | None:
