@@ -25,6 +25,7 @@ from sumsquares.jobs.results.chosen import BEST, FIRST, FREQUENT, Wanted, choose
 from sumsquares.jobs.results.collapse import Linear
 from sumsquares.jobs.results.explanation import Explanation
 from sumsquares.jobs.show.explanation import FLOORS, facts_of, formula, lines_of
+from sumsquares.jobs.show.format import at_most
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.axes import DEFAULTS
 from sumsquares.jobs.stages.placement import IN_PROCESS
@@ -250,3 +251,11 @@ def test_a_linear_function_is_written_as_a_sum():
     """With the signs between the terms."""
     linear = Linear("an id", {"number_1": -2.0, "unused_1": 0.5}, -3.25)
     assert formula(linear) == "-2 * number_1 + 0.5 * unused_1 - 3.25"
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-12, 0.4695, 273.89, 992.0, 992.3, 1000.0, 72_935.6, 4.049e15])
+def test_a_lower_bound_is_rounded_down(value):
+    """To four digits at most, and 0 is 0."""
+    told = float(at_most(value).replace(",", ""))
+    assert told <= value
+    assert told == pytest.approx(value, rel=2e-3)
