@@ -155,8 +155,13 @@ def _signs_of_a_high_rate(case: Case) -> list[str]:
     if rise is not None and rise > math.log(2):
         shown.append(f"the loss ended {number(math.exp(min(rise, 700.0)))} times above its lowest")
     if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
-        shown.append(f"the RMSE is {share(rmse / case.spread)} of the target's standard deviation")
+        shown.append(f"the RMSE is {_of_spread(rmse / case.spread)} the target's standard deviation")
     return shown
+
+
+def _of_spread(ratio: float) -> str:
+    """`58.3% of`, `16.07 times`: a share never shows more than 100 %."""
+    return f"{share(ratio)} of" if ratio < 1 else f"{number(ratio)} times"
 
 
 def _diverged(lost: int, trials: int) -> str:
@@ -217,7 +222,7 @@ def weight_decay_too_high(case: Case) -> Cause | None:
         return None
     told = (
         f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "
-        f"{share(rmse / case.spread)} of the target's standard deviation."
+        f"{_of_spread(rmse / case.spread)} the target's standard deviation."
     )
     gain = rmse / max(rmse - explained * case.spread, _WITHOUT_DECAY * case.spread)
     if floor := case.number("floor"):
