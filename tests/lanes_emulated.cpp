@@ -19,17 +19,35 @@ void write_numbers(const std::vector<N>& numbers) {
   std::fwrite(numbers.data(), sizeof(N), numbers.size(), stdout);
 }
 
+// Solves readouts as library.py does.
+int solve_all(int64_t rows, int64_t columns, int64_t models, const std::vector<double>& triangles, double* readout) {
+  if (columns < WIDE_COLUMNS) return solve(rows, columns, models, triangles.data(), readout);
+  const int64_t size = columns - 1, length = (size + SOLVE_PARTS - 1) / SOLVE_PARTS * SOLVE_PARTS;
+  int code = 0;
+  for (int64_t m = 0; m < models; m++) {
+    std::vector<double> row(size * length), targets(size), squares(size);
+    for (int64_t i = 0; i < size; i++) {
+      const double* from = triangles.data() + (m * columns + i) * columns;
+      std::copy_n(from, size, row.data() + i * length);
+      targets[i] = from[size];
+    }
+    int64_t place[3]{};
+    while (place[0] >= 0 && !code)
+      code = solve_wide(rows, {size, length, row.data(), targets.data(), squares.data(), place}, readout + m * size);
+  }
+  return code;
+}
+
 int observe_and_solve(const Program& program, int64_t rows, const std::vector<double>& x, int64_t models, const std::vector<double>& p) {
   const auto y = read_numbers<double>(rows);
   const int64_t columns = read_numbers<int64_t>(1)[0], units = read_numbers<int64_t>(1)[0];
   auto triangles = read_numbers<double>(models * columns * columns);
-  auto highest = read_numbers<double>(models * units), lowest = read_numbers<double>(models * units);
-  auto saturated = read_numbers<double>(models * units);
+  auto highest = read_numbers<double>(models * units), saturated = read_numbers<double>(models * units);
   std::vector<double> readout(models * (columns - 1));
   const int code = observe(program, rows, x.data(), y.data(), models, p.data(),
-                           {triangles.data(), highest.data(), lowest.data(), saturated.data()}) |
-                   solve(rows, columns, models, triangles.data(), readout.data());
-  write_numbers(triangles), write_numbers(highest), write_numbers(lowest), write_numbers(saturated), write_numbers(readout);
+                           {triangles.data(), highest.data(), saturated.data()}) |
+                   solve_all(rows, columns, models, triangles, readout.data());
+  write_numbers(triangles), write_numbers(highest), write_numbers(saturated), write_numbers(readout);
   return code;
 }
 

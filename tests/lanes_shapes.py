@@ -12,7 +12,7 @@ from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, Seen, Steps, Trained
 from sumsquares.jobs.engines.program import Program
 
-HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40))
+HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40), (2, 130))
 
 
 def train(path: Path) -> None:

@@ -97,7 +97,16 @@ def test_a_pack_that_cannot_be_measured_is_estimated_by_the_cost_model(monkeypat
         packs = packs_of(**sizes)
         cost = estimate(packs, workers=0)
         assert not cost.measured
-        assert cost.seconds == pytest.approx(sum(pack.seconds for pack in packs))
+        assert cost.seconds == pytest.approx(sum(pack.seconds + pack.observing_seconds for pack in packs))
+
+
+def test_readouts_that_are_solved_count_where_they_take_longer_than_the_training():
+    """One epoch of 1,024 units trains in no time; solving takes seconds a model, and memory for the triangles."""
+    trained = packs_of(epochs=1, hidden="[[1024]]")
+    solved = packs_of(epochs=1, hidden="[[1024]]\nreadout = ['solved']")
+    costs = [estimate(packs, workers=0) for packs in (trained, solved)]
+    assert costs[1].seconds > costs[0].seconds + sum(len(pack.trials) for pack in solved)
+    assert costs[1].memory >= 2 * 8 * 1026**2 > costs[0].memory
 
 
 def test_workers_share_the_time_but_not_the_longest_pack():

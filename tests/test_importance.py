@@ -241,6 +241,12 @@ def test_a_diverged_seed_counts_at_ten_times_the_largest_target():
     assert found.seeds == pytest.approx(expected.seeds)
 
 
+def test_the_largest_target_may_be_any_of_int64():
+    """Ten times that is no int64; the result is that of a float."""
+    rows, rmse_VS = [row_of(point, diverged=1) for point in grid_of(1)], [[10.0], [20.0], [5.0]]
+    assert importance(rows, rmse_VS, 2**63 - 1) == importance(rows, rmse_VS, 2.0**63)
+
+
 def test_where_nothing_varies_nothing_is_explained():
     """No rows, one variant, or the same RMSE everywhere."""
     assert importance([], [], LARGEST).axes == ()

@@ -62,9 +62,9 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_arm_observes_and_solves_the_same_bits(folder, activation):
-    """This covers networks with and without hidden layers, and packs that leave lanes empty."""
+    """This covers networks without hidden layers and with wide ones, and packs that leave lanes empty."""
     arm = Emulated(folder, "faster")
-    for hidden, count in (((), 1), ((17,), 5), ((9, 6), 3)):
+    for hidden, count in (((), 1), ((17,), 5), ((9, 6), 3), ((130,), 2)):
         shape = program(hidden=hidden, activation=activation, rows=75)
         (x_NI, y_N), parameters = rows_of(shape), parameters_of(shape, count)
         expected, readout_MK = observed_by(load(), shape, parameters, x_NI, y_N)

@@ -59,8 +59,7 @@ def observe(program: Program, parameters_MP: NDArray[np.floating], rows: Rows) -
     native = load()
     solver = readout_numpy if isinstance(native, str) else native
     program, parameters = replace(program, dtype="float64"), np.ascontiguousarray(parameters_MP, np.float64)
-    columns = program.layers[-1].inputs + 2
-    group = max(1, GROUP_BYTES // (8 * columns**2))
+    group = _group(program)
     parts = [
         _observe(solver, program, parameters[first : first + group], rows) for first in range(0, len(parameters), group)
     ]
@@ -106,9 +105,27 @@ def with_readout(program: Program, parameters_MP: NDArray[np.floating], readout_
 
 def is_affordable(program: Program) -> bool:
     """Whether observing a model takes little time beside its training, or hardly any, by a count of operations."""
-    seconds = (program.rows * _row_flops(program) + _solve_flops(program)) / FLOPS_PER_SECOND
     training = program.flops * program.item_bytes / 4 / (TRAINING_SPEED * FLOPS_PER_SECOND)
-    return seconds <= max(AFFORDABLE_SHARE * training, AFFORDABLE_SECONDS)
+    return seconds_of(program) <= max(AFFORDABLE_SHARE * training, AFFORDABLE_SECONDS)
+
+
+def seconds_of(program: Program) -> float:
+    """Expected time to observe one of several models on one core."""
+    return (program.rows * _row_flops(program) + _solve_flops(program)) / FLOPS_PER_SECOND
+
+
+def bytes_of(program: Program, models: int) -> int:
+    """Bytes that observing models takes: the triangles of a group, and another one to solve."""
+    return _triangle_bytes(program) * (min(models, _group(program)) + 1)
+
+
+def _group(program: Program) -> int:
+    """Models that are observed in one pass over the rows."""
+    return max(1, GROUP_BYTES // _triangle_bytes(program))
+
+
+def _triangle_bytes(program: Program) -> int:
+    return 8 * (program.layers[-1].inputs + 2) ** 2
 
 
 def _parts(count: int, flops: float, multiple: int) -> Iterator[slice]:

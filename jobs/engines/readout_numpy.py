@@ -55,7 +55,6 @@ def _fold(triangle_CC: Floats, features_NK: Floats, y_N: Floats) -> None:
 def _note(activation: str, values_NU: Floats, seen: Seen) -> None:
     """Adds rows to the statistics of the units of one model."""
     seen.highest_MU[0] = np.fmax(seen.highest_MU[0], np.fmax.reduce(values_NU))
-    seen.lowest_MU[0] = np.fmin(seen.lowest_MU[0], np.fmin.reduce(values_NU))
     if activation in ENDS:
         low, high = ENDS[activation]
         seen.saturated_MU[0] += np.count_nonzero((values_NU <= low) | (values_NU >= high), axis=0)

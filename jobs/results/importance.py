@@ -94,7 +94,7 @@ def _moments(
     lost_V = np.array([row["n_diverged"] for row in rows], np.int64)
     variant_T = np.repeat(np.arange(len(rows)), ok_V)
     log_T = log_rmse(np.fromiter(chain.from_iterable(rmse_VS), float, len(variant_T)))
-    lost = float(log_rmse(np.array([DIVERGED_FACTOR * largest_target]))[0])
+    lost = float(log_rmse(np.array([DIVERGED_FACTOR * float(largest_target)]))[0])
     count_V = (ok_V + lost_V).astype(float)
     mean_V = (np.bincount(variant_T, log_T, minlength=len(rows)) + lost_V * lost) / count_V
     within = np.square(log_T - mean_V[variant_T]).sum() + lost_V @ np.square(lost - mean_V)

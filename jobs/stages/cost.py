@@ -44,7 +44,7 @@ class Estimate:
     seconds: float
     """Time on the given number of workers, without Ray's start."""
     measured: bool
-    """Whether anything was measured; if not, the times are those of `Pack.seconds`."""
+    """Whether anything was measured; if not, the times of training are those of `Pack.seconds`."""
 
 
 def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
@@ -59,10 +59,10 @@ def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
 
     # No run is shorter than its longest pack, however many workers it has.
     usual = statistics.median(factors.values()) if factors else 1.0
-    seconds = [pack.seconds * factors.get(pack.program, usual) for pack in packs]
+    seconds = [pack.seconds * factors.get(pack.program, usual) + pack.observing_seconds for pack in packs]
     return Estimate(
         flops=sum(pack.flops for pack in packs),
-        memory=max((pack.program.model_bytes * len(pack.trials) for pack in packs), default=0),
+        memory=max((pack.bytes for pack in packs), default=0),
         core_seconds=sum(seconds),
         seconds=max(sum(seconds) / max(1, workers), max(seconds, default=0.0)),
         measured=bool(factors),

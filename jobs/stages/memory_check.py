@@ -54,10 +54,10 @@ def _no_room_for_one(pack: Pack, there: int) -> str:
 
 
 def bytes_of(pack: Pack) -> int:
-    """Bytes that training takes: the models with their activations, and a batch of rows."""
+    """Bytes that a pack takes: the models with their activations, and a batch of rows."""
     program = pack.program
     batch = program.batch_size * (program.inputs + 1) * program.item_bytes
-    return program.model_bytes * len(pack.trials) + batch
+    return pack.bytes + batch
 
 
 def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:

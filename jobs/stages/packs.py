@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from sumsquares.jobs.engines import readout
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.spec.program import program_of
@@ -71,6 +72,21 @@ class Pack:
             return _lanes_seconds(program, len(self.trials))
         model = program.flops / program.steps / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
+
+    @cached_property
+    def observing_seconds(self) -> float:
+        """Expected time on one core after the training, for a solved readout or as evidence."""
+        return len(self.trials) * readout.seconds_of(self.program) if self._is_observed else 0.0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all models in training, or of what observing them takes after it, if that is more."""
+        observing = readout.bytes_of(self.program, len(self.trials)) if self._is_observed else 0
+        return max(self.program.model_bytes * len(self.trials), observing)
+
+    @property
+    def _is_observed(self) -> bool:
+        return self.variant.readout == "solved" or readout.is_affordable(self.program)
 
     def split(self) -> list[Pack]:
         """Returns two packs of half the trials each, or none if there is only one trial."""

@@ -203,6 +203,16 @@ int solve(int64_t rows, int64_t columns, int64_t models, const double* triangles
   return MEMORY;
 }
 
+// Continues to solve the readout of a model with many features, which may take minutes: to be called until place[0] is -1.
+int solve_wide(int64_t rows, const WideRows& all, double* readout) {
+  if (rows < 0 || rows > MOST || !all.valid() || !readout) return INVALID;
+  const DenormalsFlushed flushed;
+  if (!rotate_next(all, rows)) return 0;
+  answer_of(all, rows, readout);
+  all.place[0] = -1;
+  return 0;
+}
+
 }  // namespace
 
 // Returns the best variant that this processor supports: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
@@ -259,12 +269,23 @@ LANES_FUNCTIONS(double, f64)
 // Adds rows to the triangles [models][K + 2][K + 2] of K features, and to the statistics [models][hidden units].
 LANES int lanes_observe_f64(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t rows,
                             const double* x, const double* y, int64_t models, const double* parameters, double* triangles,
-                            double* highest, double* lowest, double* saturated) {
+                            double* highest, double* saturated) {
   return observe({inputs, depth, hidden, activation, 0, layout}, rows, x, y, models, parameters,
-                 {triangles, highest, lowest, saturated});
+                 {triangles, highest, saturated});
 }
 
 // Writes readout [models][columns - 1] from triangles [models][columns][columns] of so many rows.
 LANES int lanes_solve_f64(int64_t rows, int64_t columns, int64_t models, const double* triangles, double* readout) {
   return solve(rows, columns, models, triangles, readout);
 }
+
+// Continues to write readout [size] from rows [size][length] of a triangle of so many rows, and targets [size]. squares [size]
+// needn't be set before the first call, whose place [3] is zero. place[0] is -1 when the readout is written.
+LANES int lanes_solve_wide_f64(int64_t rows, int64_t size, int64_t length, double* row, double* targets, double* squares,
+                               int64_t* place, double* readout) {
+  return solve_wide(rows, {size, length, row, targets, squares, place}, readout);
+}
+
+// Columns of a triangle from which on solve_wide is to be used, and the multiple of numbers that a row then has.
+LANES int64_t lanes_wide_columns() { return WIDE_COLUMNS; }
+LANES int64_t lanes_solve_parts() { return SOLVE_PARTS; }

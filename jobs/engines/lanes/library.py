@@ -31,7 +31,7 @@ LAYOUTS = ("faster", "by_model", "by_unit")
 MOST_STATE = 2
 """The most arrays of optimizer state that a call takes, as in optimizers.h."""
 FOLD_ROWS = 32
-"""Rows that are added to a triangle at a time, as in readout.h."""
+"""Rows that are added to a triangle at a time, as in wide.h."""
 _ERRORS = {
     1: (ValueError, "the lanes library refuses these numbers"),
     2: (MemoryError, "not enough memory for this pack"),
@@ -87,8 +87,6 @@ class Seen:
     """The triangle R of a QR decomposition of the rows in these columns, zero below its diagonal."""
     highest_MU: NDArray[np.float64]
     """The highest activation of each unit; that of no row is minus infinity, and NaN is left out."""
-    lowest_MU: NDArray[np.float64]
-    """The lowest activation of each unit."""
     saturated_MU: NDArray[np.float64]
     """Rows on which a unit is within 0.02 of an end of its range; 0 for activations other than tanh and sigmoid."""
 
@@ -97,7 +95,7 @@ class Seen:
         """Returns what is known before the first row."""
         C, U = program.layers[-1].inputs + 2, sum(program.hidden)
         triangles_MCC, saturated_MU = np.zeros((models, C, C)), np.zeros((models, U))
-        return cls(triangles_MCC, np.full((models, U), -np.inf), np.full((models, U), np.inf), saturated_MU)
+        return cls(triangles_MCC, np.full((models, U), -np.inf), saturated_MU)
 
     def models(self, part: slice) -> Seen:
         """Returns a part of the models, as views of the same memory."""
@@ -242,7 +240,7 @@ class Library:
         _check("x", x_NI, "float64", (N, program.inputs))
         _check("y", y_N, "float64", (N,))
         _check("triangles", seen.triangles_MCC, "float64", (M, C, C))
-        for array in (seen.highest_MU, seen.lowest_MU, seen.saturated_MU):
+        for array in (seen.highest_MU, seen.saturated_MU):
             _check("units", array, "float64", (M, U))
         self._call(
             "lanes_observe_f64",
@@ -250,7 +248,7 @@ class Library:
             ctypes.c_int64(N),
             *map(_pointer, (x_NI, y_N)),
             ctypes.c_int64(M),
-            *map(_pointer, (parameters_MP, seen.triangles_MCC, seen.highest_MU, seen.lowest_MU, seen.saturated_MU)),
+            *map(_pointer, (parameters_MP, seen.triangles_MCC, seen.highest_MU, seen.saturated_MU)),
         )
 
     def solve(self, rows: int, triangles_MCC: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -267,12 +265,29 @@ class Library:
         M, C = triangles_MCC.shape[0], triangles_MCC.shape[-1]
         _check("triangles", triangles_MCC, "float64", (M, C, C))
         readout_MK = np.empty((M, max(C - 1, 0)))
+        if int(self._functions.lanes_wide_columns()) <= C:
+            for triangle_CC, readout_K in zip(triangles_MCC, readout_MK, strict=True):
+                self._solve_wide(rows, triangle_CC, readout_K)
+            return readout_MK
         self._call(
             "lanes_solve_f64",
             *map(ctypes.c_int64, (rows, C, M)),
             *map(_pointer, (triangles_MCC, readout_MK)),
         )
         return readout_MK
+
+    def _solve_wide(self, rows: int, triangle_CC: NDArray[np.float64], readout_K: NDArray[np.float64]) -> None:
+        """Solves the readout of one model by many short calls, so that signals are handled: it may take minutes."""
+        K, parts = len(readout_K), int(self._functions.lanes_solve_parts())
+        rows_KL = np.zeros((K, -(-K // parts) * parts))
+        rows_KL[:, :K] = triangle_CC[:K, :K]
+        targets_K, squares_K, place = triangle_CC[:K, K].copy(), np.zeros(K), np.zeros(3, np.int64)
+        while place[0] >= 0:
+            self._call(
+                "lanes_solve_wide_f64",
+                *map(ctypes.c_int64, (rows, *rows_KL.shape)),
+                *map(_pointer, (rows_KL, targets_K, squares_K, place, readout_K)),
+            )
 
     def _shape(self, program: Program) -> tuple[Any, ...]:
         hidden = np.array(program.hidden, np.int64)

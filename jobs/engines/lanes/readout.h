@@ -12,31 +12,22 @@
 // beside it nor on the processor.
 #pragma once
 
-#include <limits>
-
 #include "layouts.h"
+#include "wide.h"
 
 namespace lanes {
-
-// Rows that are folded into the triangle at a time; each tile begins at a multiple of it. Fewer would compute more reflections,
-// more would leave the level 2 cache.
-constexpr long FOLD_ROWS = 32;
 
 // A unit is saturated on a row where its activation is this close to an end of its range.
 constexpr double SATURATED_WITHIN = 0.02;
 
-// Sweeps over all pairs of rows. 4 to 12 were enough for up to 64 units. The rows of R take fewer than its columns, 4 in place of
-// 8 for 16 units of tanh.
-constexpr int MOST_SWEEPS = 40;
-
 // What is known of all models so far; a call adds rows to it.
 struct Observed {
   double* triangles;                      // [models][K + 2][K + 2], each zero below its diagonal
-  double *highest, *lowest, *saturated;   // [models][hidden units]: activations, and rows on which they are saturated
+  double *highest, *saturated;   // [models][hidden units]: activations, and rows on which they are saturated
 
   bool valid(const Program& program) const {
     const double columns = double(program.depth ? program.hidden[program.depth - 1] : program.inputs) + 2;
-    return columns * columns < double(MOST) && triangles && (!program.depth || (highest && lowest && saturated));
+    return columns * columns < double(MOST) && triangles && (!program.depth || (highest && saturated));
   }
 };
 
@@ -62,7 +53,8 @@ inline void from_lanes(const F64* vectors, int64_t first, int64_t width, int64_t
 // The triangle of a group of models: row-major [columns][columns], and the tile of rows that is folded into it, by columns.
 class Triangle {
  public:
-  explicit Triangle(long columns) : columns_(columns), r_(size_t(columns * columns)), tile_(size_t(columns * FOLD_ROWS)) {}
+  explicit Triangle(long columns)
+      : columns_(columns), r_(columns < WIDE_COLUMNS ? size_t(columns * columns) : 0), tile_(size_t(columns * FOLD_ROWS)) {}
 
   F64* data() { return r_.data(); }
   F64* column(long j) { return tile_.data() + j * FOLD_ROWS; }
@@ -71,27 +63,12 @@ class Triangle {
   void fold() {
     for (long j = 0; j < columns_; j++) {
       F64 *r = r_.data() + j * columns_, *v = column(j);
-      const F64 square = dot(v, v);
-      const auto is_done = square == F64{};
-      const F64 norm = sqrt(fma(r[j], r[j], square));
-      const F64 diagonal = r[j] > F64{} ? -norm : norm;
-      const F64 pivot = r[j] - diagonal;  // has no cancellation, since the signs differ
-      const F64 scale = is_done ? F64{} : broadcast<double>(1.0) / pivot, factor = is_done ? F64{} : pivot / diagonal;
-      r[j] = is_done ? r[j] : diagonal;
-      for (long n = 0; n < FOLD_ROWS; n++) v[n] *= scale;
+      const F64 factor = Reflection(r[j], v).factor;
       reflect(r, v, factor, j + 1);
     }
   }
 
  private:
-  static F64 dot(const F64* a, const F64* b) {
-    F64 part[4]{};
-    for (long n = 0; n < FOLD_ROWS; n += 4)
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) part[i] = fma(a[n + i], b[n + i], part[i]);
-    return (part[0] + part[2]) + (part[1] + part[3]);
-  }
-
   // Applies a reflection to the columns from k on: adds factor * (v . column) * v to each, where v has a 1 for r's row.
   void reflect(F64* r, const F64* v, F64 factor, long k) {
     for (; k + WIDTH <= columns_; k += WIDTH) reflect<WIDTH>(r + k, v, factor, column(k));
@@ -126,9 +103,10 @@ class Observer {
   using Layout = ByModel<double>;
 
  public:
-  explicit Observer(const Shape<Layout>& shape) : shape_(shape), features_(shape.output.inputs), triangle_(features_ + 2) {
+  explicit Observer(const Shape<Layout>& shape)
+      : shape_(shape), features_(shape.output.inputs), triangle_(features_ + 2), wide_(is_wide() ? features_ + 2 : 0) {
     for (const Layer& layer : shape.hidden) units_ += layer.outputs;
-    for (auto* vectors : {&highest_, &lowest_, &saturated_}) vectors->resize(size_t(units_));
+    for (auto* vectors : {&highest_, &saturated_}) vectors->resize(size_t(units_));
   }
 
   // Adds rows to what is known of a group. Rows that a last tile lacks are zero, and so change nothing.
@@ -136,9 +114,8 @@ class Observer {
                const double* parameters, const Observed& seen) {
     const int64_t first = group.first, width = group.width, size = (features_ + 2) * (features_ + 2);
     group.load(parameters, p_);
-    to_lanes(seen.triangles, first, width, size, triangle_.data());
+    if (!is_wide()) to_lanes(seen.triangles, first, width, size, triangle_.data());
     to_lanes(seen.highest, first, width, units_, highest_.data());
-    to_lanes(seen.lowest, first, width, units_, lowest_.data());
     to_lanes(seen.saturated, first, width, units_, saturated_.data());
     for (long n = 0; n < rows; n += FOLD_ROWS) {
       const long end = std::min<int64_t>(rows, n + FOLD_ROWS);
@@ -151,15 +128,21 @@ class Observer {
         triangle_.column(features_)[i] = broadcast<double>(1.0);
         triangle_.column(features_ + 1)[i] = broadcast<double>(y[n + i]);
       }
-      triangle_.fold();
+      if (!is_wide()) triangle_.fold();
+      for (long l = 0; is_wide() && l < width; l++) {
+        for (long i = 0; i < FOLD_ROWS; i++)
+          for (long k = 0; k < features_ + 2; k++) wide_.row(i)[k] = triangle_.column(k)[i][l];
+        wide_.fold(seen.triangles + (first + l) * size);
+      }
     }
-    from_lanes(triangle_.data(), first, width, size, seen.triangles);
+    if (!is_wide()) from_lanes(triangle_.data(), first, width, size, seen.triangles);
     from_lanes(highest_.data(), first, width, units_, seen.highest);
-    from_lanes(lowest_.data(), first, width, units_, seen.lowest);
     from_lanes(saturated_.data(), first, width, units_, seen.saturated);
   }
 
  private:
+  bool is_wide() const { return features_ + 2 >= WIDE_COLUMNS; }
+
   // Writes the features of some rows x to the tile, from its row `at` on, and adds them to the statistics of the units.
   void features(Network<double, Layout>& network, const double* x, long at, long rows) {
     if (shape_.hidden.empty()) {
@@ -175,44 +158,40 @@ class Observer {
   }
 
   void note(long unit, const F64* h, long rows) {
-    F64 high = highest_[unit], low = lowest_[unit], count = saturated_[unit];
+    F64 high = highest_[unit], count = saturated_[unit];
     for (long i = 0; i < rows; i++) {
       high = larger(h[i], high);  // NaN is left out
-      low = low > h[i] ? h[i] : low;
       count += saturated(shape_.activation, h[i]);
     }
-    highest_[unit] = high, lowest_[unit] = low, saturated_[unit] = count;
+    highest_[unit] = high, saturated_[unit] = count;
   }
 
   const Shape<Layout>& shape_;
   const long features_;
   long units_ = 0;
   Triangle triangle_;
-  std::vector<F64> p_, highest_, lowest_, saturated_;
+  WideTile wide_;
+  std::vector<F64> p_, highest_, saturated_;
 };
 
-// Makes two rows orthogonal, of which the first `length` numbers count, and whose last number is rotated along. The longer one
-// becomes the first. Returns the lanes in which they weren't orthogonal; in the others nothing changes.
+// Makes two rows orthogonal, of which the first `length` numbers count, and whose last number is rotated along. Returns the
+// lanes in which they weren't orthogonal; in the others nothing changes.
 inline I64 rotate(F64* a, F64* b, long length, F64 tolerance) {
   F64 aa{}, ab{}, bb{};
   for (long k = 0; k < length; k++) aa = fma(a[k], a[k], aa), ab = fma(a[k], b[k], ab), bb = fma(b[k], b[k], bb);
-  const F64 one = broadcast<double>(1.0);
-  const I64 rotates = absolute(ab) > tolerance * sqrt(aa * bb);  // false for NaN
+  const Rotation rotation(aa, ab, bb, tolerance);
   bool any = false;
-  for (int l = 0; l < Lanes<double>::count; l++) any |= rotates[l] != 0;
-  if (!any) return rotates;
+  for (int l = 0; l < Lanes<double>::count; l++) any |= rotation.rotates[l] != 0;
+  if (any)
+    for (long k = 0; k <= length; k++) rotation.apply(a[k], b[k]);
+  return rotation.rotates;
+}
 
-  // The smaller of the two angles (Rutishauser 1966).
-  const F64 zeta = (bb - aa) / (ab + ab);
-  const F64 tangent = with_sign_of(zeta, one / (absolute(zeta) + sqrt(fma(zeta, zeta, one))));
-  const F64 cosine = one / sqrt(fma(tangent, tangent, one)), sine = cosine * tangent;
-  const I64 swaps = bb > aa;
-  for (long k = 0; k <= length; k++) {
-    const F64 first = fma(cosine, a[k], -(sine * b[k])), second = fma(sine, a[k], cosine * b[k]);
-    a[k] = rotates ? (swaps ? second : first) : a[k];
-    b[k] = rotates ? (swaps ? first : second) : b[k];
-  }
-  return rotates;
+// The factor of a row in the answer, from the square of its length, the longest one's and the number of its target: 0 for a row
+// that is cut off, and NaN, which is not cut off, if a length isn't finite.
+inline F64 factor_of(F64 square, F64 largest, F64 target, int64_t rows, int64_t size) {
+  const F64 least = broadcast<double>(std::numeric_limits<double>::epsilon() * double(std::max(rows, size))) * sqrt(largest);
+  return (sqrt(square) <= least ? F64{} : target / square) + (largest - largest);
 }
 
 // Writes the readouts [models][columns - 1] of a group from its triangles [models][columns][columns], with memory for one.
@@ -220,8 +199,7 @@ inline void solve_group(int64_t rows, int64_t columns, int64_t first, int64_t wi
                         F64* r) {
   const long size = columns - 1;
   to_lanes(triangles, first, width, columns * columns, r);
-  constexpr double EPSILON = std::numeric_limits<double>::epsilon();
-  const F64 tolerance = broadcast<double>(EPSILON * double(size));
+  const F64 tolerance = broadcast<double>(std::numeric_limits<double>::epsilon() * double(size));
   bool rotated = true;
   for (int sweep = 0; rotated && sweep < MOST_SWEEPS; sweep++) {
     I64 lanes{};
@@ -238,13 +216,28 @@ inline void solve_group(int64_t rows, int64_t columns, int64_t first, int64_t wi
     for (long k = 0; k < size; k++) squares[i] = fma(r[i * columns + k], r[i * columns + k], squares[i]);
     largest = larger(squares[i], largest);
   }
-  const F64 least = broadcast<double>(EPSILON * double(std::max<int64_t>(rows, size))) * sqrt(largest);
   for (long i = 0; i < size; i++) {
     const F64* row = r + i * columns;
-    const F64 factor = sqrt(squares[i]) <= least ? F64{} : row[size] / squares[i];  // NaN is not cut off
+    const F64 factor = factor_of(squares[i], largest, row[size], rows, size);
     for (long k = 0; k < size; k++) answer[k] = fma(row[k], factor, answer[k]);
   }
   from_lanes(answer.data(), first, width, size, readout);
+}
+
+// Writes the readout [size] of rows that are orthogonal.
+inline void answer_of(const WideRows& all, int64_t rows, double* readout) {
+  std::fill_n(readout, all.size, 0.0);
+  double largest = 0;
+  for (int64_t i = 0; i < all.size; i++) {
+    const double* row = all.rows + i * all.length;
+    all.squares[i] = Products(row, row, all.length).aa;
+    largest = all.squares[i] > largest ? all.squares[i] : largest;
+  }
+  for (int64_t i = 0; i < all.size; i++) {
+    const double* row = all.rows + i * all.length;
+    const F64 factor = factor_of(broadcast(all.squares[i]), broadcast(largest), broadcast(all.targets[i]), rows, all.size);
+    for (int64_t k = 0; k < all.size; k++) readout[k] = fma(broadcast(row[k]), factor, broadcast(readout[k]))[0];
+  }
 }
 
 }  // namespace lanes
