@@ -248,7 +248,7 @@ def test_more_units_are_not_named_where_unused_inputs_are_fitted():
 def test_after_a_handful_of_steps_the_remedy_is_many_more():
     """Four times as many would still be a handful."""
     few = case(epochs=2, batch_size=1000, rmse_median=200_000.0, rmse_solved_median=190_000.0, floor=None)
-    assert found(few, "too_few_steps").change == Change("epochs", 1200)
+    assert found(few, "too_few_steps").change == Change("epochs", 500)
     assert found(case(**SHOWS["too_few_steps"]), "too_few_steps").change == Change("epochs", 2000)
 
 

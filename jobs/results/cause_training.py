@@ -37,6 +37,8 @@ _LEAST_SPREAD = 0.12
 _FEWEST_STEPS, _FEW_STEPS = 100, 300
 """Up to the one number of steps they are too few for any of these networks, as long as the answer is far off; up to the
 other the loss needn't fall as steeply to promise more."""
+_ENOUGH_STEPS = 500
+"""So many steps at least are the remedy."""
 _STEEP_EARLY, _STEEP, _SETTLED = -0.5, -1.5, 0.05
 """The loss still falls if d ln loss / d ln epoch is at most the one, after few steps and after more, and if
 ln(last loss / lowest loss) is below the last. At a slope of -1 four times as many epochs would halve the RMSE, if the
@@ -91,7 +93,9 @@ def too_few_steps(case: Case) -> Cause | None:
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
     steep = _STEEP_EARLY if steps <= _FEW_STEPS else _STEEP
     still_falls = slope is not None and slope <= steep and (rise or 0.0) < _SETTLED
-    change = Change("epochs", min(epochs * max(4, -(-4 * _FEW_STEPS // steps)), 10**7))
+    # Four times as many epochs or, where those are still few steps, as many as make enough.
+    enough = -(-_ENOUGH_STEPS * epochs // steps)
+    change = Change("epochs", min(max(4 * epochs, enough), 10**7))
     gain = _capped(case, _BY_STEPS)
     if gain < LEAST_GAIN:
         return None
