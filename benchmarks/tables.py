@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,6 +12,23 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table with its first column aligned left and the others right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share (Wilson 1927)."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / count
+    centre, half = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
+    return (centre - half) / (1 + z * z / count), (centre + half) / (1 + z * z / count)
+
+
+def share(hits: int, count: int) -> str:
+    """A share with its interval: `58/60 = 0.97 (0.89..0.99)`."""
+    if not count:
+        return "-"
+    low, high = wilson(hits, count)
+    return f"{hits}/{count} = {hits / count:.2f} ({low:.2f}..{high:.2f})"
 
 
 def title(network: dict[str, Any]) -> str:
