@@ -14,7 +14,8 @@ median RMSE is at least LEAST_GAIN times smaller. Columns:
 * right: of all first diagnoses, of cases and of controls, how many are mended by the change they name (precision).
 * false: of the controls, how many have the planted cause among their causes although its change mends nothing.
 
-With --prove each first diagnosis is also proved as `explain --prove` does it, with ten seeds (--seeds):
+With --prove each first diagnosis is also proved as `explain --prove` does it, with ten seeds (--seeds), those that it
+was made from among them:
 
 * proved: of all first diagnoses, how many changes the gate's paired test calls better.
 * control: the same share of other changes, each of a hyperparameter drawn at random, of the same variants.
@@ -22,7 +23,7 @@ With --prove each first diagnosis is also proved as `explain --prove` does it, w
 A second table has the share of right diagnoses by the cause that is named first, whatever was planted.
 
 Thresholds were fixed with --tuning: squares and sums, other widths and seeds. By default it takes minutes on one core,
-with --prove three times as long.
+with --prove twice as long.
 """
 
 from __future__ import annotations
@@ -590,10 +591,9 @@ def main() -> None:
             measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed, seeds) for name in options.only
         ]
     if options.json:
-        asked = {"cases": options.cases, "seed": options.seed, "seeds_of_proofs": seeds}
-        print(
-            json.dumps({"machine": machine(options.core), **asked, "found": [asdict(each) for each in found]}, indent=1)
-        )
+        asked = {"cases": options.cases, "seed": options.seed, "seeds_of_proofs": seeds, "least_gain": LEAST_GAIN}
+        facts = {"machine": machine(options.core), **asked, "found": [asdict(each) for each in found]}
+        print(json.dumps(facts, indent=1))
     else:
         print(f"{table(found)}\n\n{table_of_diagnoses(found)}")
 

@@ -131,6 +131,27 @@ def scale_table(stages: Sequence[dict[str, Any]]) -> str:
     return markdown(["stage", *(f"{size:,} trials" for size in sizes)], rows)
 
 
+def causes_table(found: dict[str, Any]) -> str:
+    """Returns what planted faults have shown, by cause, and for all of them with confidence intervals."""
+    rows, counts = [], []
+    for each in found["found"]:
+        of_cases = [(each[name], each["cases"]) for name in ("named", "mended")]
+        of_diagnoses = [(hits, each["diagnoses"]) for hits in (each["right"], sum(each["proved"].values()))]
+        counts.append([*of_cases, *of_diagnoses, (each["others_better"], each["others"])])
+        rows.append((f"`{each['name']}`", str(each["cases"]), *(f"{hits}/{count}" for hits, count in counts[-1])))
+    totals = [share(*map(sum, zip(*column, strict=True))) for column in zip(*counts, strict=True)]
+    rows.append(("all", str(sum(each["cases"] for each in found["found"])), *totals))
+    table = markdown(["cause", "cases", "named", "mended", "precision", "proved", "control"], rows)
+    command = f"python benchmarks/causes.py --prove --cases {found['cases']} --seed {found['seed']}"
+    return (
+        f"Measured with planted faults (`{command}`, {found['seeds_of_proofs']} seeds a proof): *named* and *mended* "
+        f"(the change of the first cause makes the RMSE at least {found['least_gain']:g} times smaller) are of the "
+        "networks with the fault; *precision* (mended) and *proved* (called better by the paired test) are of all "
+        "first causes that name a change, also of the same networks without the fault; *control* is of other changes, "
+        f"drawn at random, by the same test.\n\n{table}"
+    )
+
+
 def choice_table(found: dict[str, Any]) -> str:
     """Returns the table of the time each choice loses against the best one of each shape."""
     labels = {
