@@ -1,6 +1,7 @@
 """Measures how often a planted fault is found, and whether the remedy that is named mends it.
 
-    python benchmarks/causes.py [--cases 60] [--seed 0] [--only NAME ...] [--tuning] [--json]
+    python benchmarks/causes.py [--cases 60] [--seed 0] [--only NAME ...] [--tuning] [--prove] [--seeds 10]
+        [--core N] [--json]
 
 For each cause, settings of a dataset and a network are drawn at random, and one fault is planted in each; the control
 is the same setting without it. A drawn pair counts if it is one: the control's RMSE must be at least FAULT times
@@ -13,9 +14,16 @@ median RMSE is at least LEAST_GAIN times smaller. Columns:
 * right: of all first diagnoses, of cases and of controls, how many are mended by the change they name (precision).
 * false: of the controls, how many have the planted cause among their causes although its change mends nothing.
 
+With --prove each first diagnosis is also proved as `explain --prove` does it, with ten seeds (--seeds), those that it
+was made from among them:
+
+* proved: of all first diagnoses, how many changes the gate's paired test calls better.
+* control: the same share of other changes, each of a hyperparameter drawn at random, of the same variants.
+
 A second table has the share of right diagnoses by the cause that is named first, whatever was planted.
 
-Thresholds were fixed with --tuning: squares and sums, other widths and seeds. By default it takes minutes on one core.
+Thresholds were fixed with --tuning: squares and sums, other widths and seeds. By default it takes minutes on one core,
+with --prove twice as long.
 """
 
 from __future__ import annotations
@@ -23,22 +31,28 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from tables import markdown
+from peers.contender import machine
+from tables import markdown, share
 
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.engines.draws import uniform
 from sumsquares.jobs.engines.initialize import WEIGHTS
+from sumsquares.jobs.pipeline.proving import experiment, prove
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import LEAST_GAIN, Case, Cause, Change, times
 from sumsquares.jobs.results.causes import NAMES, causes_of
+from sumsquares.jobs.results.proof import Proof
+from sumsquares.jobs.results.proof_size import SEEDS as SEEDS_OF_PROOF
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
 from sumsquares.jobs.spec.variants import Variant
@@ -50,6 +64,8 @@ FAULT = 2.0
 FAULT_BEYOND = 10.0
 """The same for the RMSE beyond the range."""
 SEEDS = 5
+CONTROL = 0
+"""The seed that the controls of proofs are drawn with, as `explain --prove` does by default."""
 _OF_DATASET = ("task", "n_numbers", "largest", "rows", "test_rows", "seed", "unused")
 
 
@@ -316,15 +332,22 @@ class Lab:
         rmse: dict[str, list[float]] = {name: [] for name in rows}
         for trial in summary.trials.to_pylist():
             rmse[trial["variant_id"]] += [] if trial["rmse"] is None else [trial["rmse"]]
-        of = {each.name: each for each in spec.datasets}
-        names = dataset_names(settings)
-        found = {}
-        for setting in settings:
-            values = {name: value for name, value in setting.fields if name not in _OF_DATASET}
-            variant = Variant(dataset=of[names[setting.dataset]], **values)
-            about = summary.datasets[variant.dataset.name]
-            found[setting] = Case(rows[variant.id], about, tuple(sorted(rmse[variant.id])), {})
-        return found
+        return {
+            setting: Case(rows[variant.id], summary.datasets[variant.dataset.name], tuple(sorted(rmse[variant.id])), {})
+            for setting, variant in variants(settings).items()
+        }
+
+    def proofs(self, diagnoses: Sequence[tuple[Setting, Cause]], seeds: int) -> list[Proof]:
+        """The proof of each diagnosis as `explain --prove` gives it: alone, with this many seeds at least."""
+        if not diagnoses:
+            return []
+        variant_of = variants([setting for setting, _ in diagnoses])
+        planned = [
+            experiment(variant_of[setting], cause, setting.seeds, seeds, "auto", CONTROL)
+            for setting, cause in diagnoses
+        ]
+        with Runtime(IN_PROCESS, self._store, self._progress) as runtime:
+            return prove("causes", "auto", planned, runtime)[0]
 
 
 class Quiet(Progress):
@@ -337,6 +360,19 @@ class Quiet(Progress):
 def dataset_names(settings: Iterable[Setting]) -> dict[tuple[tuple[str, Any], ...], str]:
     """A name for each of their datasets."""
     return {dataset: f"d{place}" for place, dataset in enumerate(dict.fromkeys(each.dataset for each in settings))}
+
+
+def variants(settings: Iterable[Setting]) -> dict[Setting, Variant]:
+    """The variant of each of these settings."""
+    settings = [*settings]
+    names = dataset_names(settings)
+    found = {}
+    for setting in settings:
+        dataset = NamedDataset.model_validate({"name": names[setting.dataset], **dict(setting.dataset)})
+        found[setting] = Variant(
+            dataset=dataset, **{name: value for name, value in setting.fields if name not in _OF_DATASET}
+        )
+    return found
 
 
 def spec_of(settings: Sequence[Setting]) -> JobSpec:
@@ -391,10 +427,19 @@ class Found:
     """First diagnoses that name a change, by the cause."""
     wrong: dict[str, int]
     """Those of them whose change mends nothing."""
+    proved: dict[str, int] | None
+    """Those of them whose change the test calls better; None without --prove."""
+    others: int
+    """Proofs that have a control: another change of the same variant."""
+    others_better: int
+    """Those of them whose control the test calls better."""
 
 
-def measured(name: str, lab: Lab, world: World, wanted: int, seed: int) -> Found:
-    """Plants a fault in settings until so many count, and puts every diagnosis to the test."""
+def measured(name: str, lab: Lab, world: World, wanted: int, seed: int, seeds: int) -> Found:
+    """Plants a fault in settings until so many count, and puts every diagnosis to the test.
+
+    Proofs have this many seeds; none is made with 0.
+    """
     draw = random.Random(f"{name} {seed}")  # noqa: S311  no secret
     pairs: list[tuple[Setting, Setting]] = []
     known: dict[Setting, Case] = {}
@@ -405,7 +450,8 @@ def measured(name: str, lab: Lab, world: World, wanted: int, seed: int) -> Found
         known |= lab.cases(each for pair in some for each in pair)
         pairs += [pair for pair in some if is_fault(name, known[pair[0]], known[pair[1]])]
     causes = {each: causes_of(known[each]) for pair in pairs for each in pair}
-    return tested(name, lab, drawn, pairs, known, causes)
+    found = tested(name, lab, drawn, pairs, known, causes)
+    return proved(found, lab, [(each, causes[each][0]) for pair in pairs for each in pair], seeds) if seeds else found
 
 
 def is_fault(name: str, case: Case, control: Case) -> bool:
@@ -462,24 +508,34 @@ def tested(
         false=sum(planted[each] is not None and not mends(each, planted[each]) for each in controls),
         told=dict(Counter(causes[each][0].name for each in first)),
         wrong=dict(wrong),
+        proved=None,
+        others=0,
+        others_better=0,
     )
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a share (Wilson 1927)."""
-    if not count:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / count
-    centre, half = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
-    return (centre - half) / (1 + z * z / count), (centre + half) / (1 + z * z / count)
+def proved(found: Found, lab: Lab, first: Iterable[tuple[Setting, Cause]], seeds: int) -> Found:
+    """Adds the proofs of those first diagnoses that name a change."""
+    proofs = lab.proofs([(setting, cause) for setting, cause in first if cause.change], seeds)
+    others = [each.control.verdict for each in proofs if each.control]
+    return replace(
+        found,
+        proved=dict(Counter(each.cause.name for each in proofs if each.is_proved)),
+        others=len(others),
+        others_better=others.count("better"),
+    )
 
 
-def share(hits: int, count: int) -> str:
-    """A share with its interval: `58/60 = 0.97 (0.89..0.99)`."""
-    if not count:
-        return "-"
-    low, high = wilson(hits, count)
-    return f"{hits}/{count} = {hits / count:.2f} ({low:.2f}..{high:.2f})"
+def total(found: Sequence[Found]) -> Found:
+    """The sums of all counts."""
+
+    def summed(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], Mapping):
+            return dict(sum(map(Counter, values), Counter[str]()))
+        return None if values[0] is None else sum(values)
+
+    names = [each.name for each in fields(Found) if each.name != "name"]
+    return Found("all", **{name: summed([getattr(each, name) for each in found]) for name in names})
 
 
 def table(found: Sequence[Found]) -> str:
@@ -493,23 +549,35 @@ def table(found: Sequence[Found]) -> str:
             share(each.planted_mended, each.named),
             share(each.right, each.diagnoses),
             share(each.false, each.controls),
+            *proof_cells(each),
             ", ".join(f"{name} {count}" for name, count in each.wrong.items()),
         )
-        for each in found
+        for each in (*found, total(found))
     ]
-    head = ["planted", "named", "named first", "mended", "mended by its own change", "right", "false", "wrong"]
-    return markdown(head, rows)
+    head = ["planted", "named", "named first", "mended", "mended by its own change", "right", "false"]
+    return markdown([*head, *(["proved", "control"] if found[0].proved is not None else []), "wrong"], rows)
+
+
+def proof_cells(found: Found) -> list[str]:
+    """How many first diagnoses are proved, and how many of the controls beside them; nothing without --prove."""
+    if found.proved is None:
+        return []
+    return [share(sum(found.proved.values()), found.diagnoses), share(found.others_better, found.others)]
 
 
 def table_of_diagnoses(found: Sequence[Found]) -> str:
     """The precision of each cause where it is named first, whatever was planted, as Markdown."""
-    told, wrong = Counter[str](), Counter[str]()
-    for each in found:
-        told.update(each.told)
-        wrong.update(each.wrong)
-    rows = [(name, share(told[name] - wrong[name], told[name])) for name in NAMES if told[name]]
-    rows.append(("all", share(told.total() - wrong.total(), told.total())))
-    return markdown(["first cause", "right"], rows)
+    everything = total(found)
+    told, wrong, shown = (Counter(each) for each in (everything.told, everything.wrong, everything.proved or {}))
+    rows = [
+        (name, share(count - wrong_count, count), share(shown_count, count))
+        for name, count, wrong_count, shown_count in (
+            *((name, told[name], wrong[name], shown[name]) for name in NAMES if told[name]),
+            ("all", told.total(), wrong.total(), shown.total()),
+        )
+    ]
+    cells = 2 if everything.proved is None else 3
+    return markdown(["first cause", "right", "proved"][:cells], [row[:cells] for row in rows])
 
 
 def main() -> None:
@@ -519,13 +587,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=list(PLANTS), choices=list(PLANTS), metavar="NAME")
     parser.add_argument("--tuning", action="store_true", help="the settings that thresholds were fixed on")
+    parser.add_argument("--prove", action="store_true", help="prove each first diagnosis, with a control beside it")
+    parser.add_argument("--seeds", type=int, default=SEEDS_OF_PROOF, help="of each proof")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin the process to")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    world = TUNING if options.tuning else OTHER
+    os.sched_setaffinity(0, {options.core})
+    world, seeds = TUNING if options.tuning else OTHER, options.seeds if options.prove else 0
     with tempfile.TemporaryDirectory() as folder:
-        found = [measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed) for name in options.only]
-    tables = f"{table(found)}\n\n{table_of_diagnoses(found)}"
-    print(json.dumps([asdict(each) for each in found]) if options.json else tables)
+        found = [
+            measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed, seeds) for name in options.only
+        ]
+    if options.json:
+        asked = {"cases": options.cases, "seed": options.seed, "seeds_of_proofs": seeds, "least_gain": LEAST_GAIN}
+        facts = {"machine": machine(options.core), **asked, "found": [asdict(each) for each in found]}
+        print(json.dumps(facts, indent=1))
+    else:
+        print(f"{table(found)}\n\n{table_of_diagnoses(found)}")
 
 
 if __name__ == "__main__":

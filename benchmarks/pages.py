@@ -1,4 +1,4 @@
-"""Writes the figures in README, docs/performance.md and the examples, from the measurements in docs/figures.
+"""Writes the figures in README, two pages of docs and the examples, from the measurements in docs/figures.
 
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
@@ -6,6 +6,7 @@
     python benchmarks/choice.py --json > docs/figures/choice.json
     python benchmarks/endtoend.py --json > docs/figures/endtoend.json
     python benchmarks/scale.py --json > docs/figures/scale.json
+    python benchmarks/causes.py --prove --cases 12 --seed 5 --json > docs/figures/causes.json
     python benchmarks/examples.py
     python benchmarks/pages.py [--check]
 
@@ -25,6 +26,7 @@ from charts import Panel, Row, svg
 from printed import example_head, readme_block, readme_reading
 from tables import (
     billion_line,
+    causes_table,
     choice_table,
     endtoend_table,
     generation_table,
@@ -40,6 +42,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGE = DOCS / "performance.md"
+EXPLAINING = DOCS / "explaining.md"
 README = ROOT / "README.md"
 SHOWN = ([16, 16], [64, 64])
 """Networks with a chart and all figures; each of the others has one line in a table."""
@@ -73,6 +76,7 @@ def made() -> dict[Path, str]:
         "endtoend": endtoend_table(endtoend),
         "scale": scale_table(scale),
     }
+    causes = json.loads((FIGURES / "causes.json").read_text())
     examples = json.loads((FIGURES / "examples.json").read_text())
     readme = {
         "question": readme_block(examples["question"]),
@@ -84,6 +88,7 @@ def made() -> dict[Path, str]:
         **{path: example_head(found, path.read_text()) for path, found in paths.items()},
         README: filled(README.read_text(), readme),
         PAGE: filled(PAGE.read_text(), tables),
+        EXPLAINING: filled(EXPLAINING.read_text(), {"causes": causes_table(causes)}),
         FIGURES / "training.svg": svg("Training: time per model and step", training_panels(training)),
         FIGURES / "generation.svg": svg("Generation: rows per second", generation_panels(generation)),
     }

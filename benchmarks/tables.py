@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,6 +12,23 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table with its first column aligned left and the others right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share (Wilson 1927)."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / count
+    centre, half = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
+    return (centre - half) / (1 + z * z / count), (centre + half) / (1 + z * z / count)
+
+
+def share(hits: int, count: int) -> str:
+    """A share with its interval: `58/60 = 0.97 (0.89..0.99)`."""
+    if not count:
+        return "-"
+    low, high = wilson(hits, count)
+    return f"{hits}/{count} = {hits / count:.2f} ({low:.2f}..{high:.2f})"
 
 
 def title(network: dict[str, Any]) -> str:
@@ -111,6 +129,27 @@ def scale_table(stages: Sequence[dict[str, Any]]) -> str:
         cells = [(of[size, name]["seconds"], of[size, name]["peak_mb"]) for size in sizes]
         rows.append((name, *(f"{seconds:,.1f} s, {peak:,.0f} MB" for seconds, peak in cells)))
     return markdown(["stage", *(f"{size:,} trials" for size in sizes)], rows)
+
+
+def causes_table(found: dict[str, Any]) -> str:
+    """Returns what planted faults have shown, by cause, and for all of them with confidence intervals."""
+    rows, counts = [], []
+    for each in found["found"]:
+        of_cases = [(each[name], each["cases"]) for name in ("named", "mended")]
+        of_diagnoses = [(hits, each["diagnoses"]) for hits in (each["right"], sum(each["proved"].values()))]
+        counts.append([*of_cases, *of_diagnoses, (each["others_better"], each["others"])])
+        rows.append((f"`{each['name']}`", str(each["cases"]), *(f"{hits}/{count}" for hits, count in counts[-1])))
+    totals = [share(*map(sum, zip(*column, strict=True))) for column in zip(*counts, strict=True)]
+    rows.append(("all", str(sum(each["cases"] for each in found["found"])), *totals))
+    table = markdown(["cause", "cases", "named", "mended", "precision", "proved", "control"], rows)
+    command = f"python benchmarks/causes.py --prove --cases {found['cases']} --seed {found['seed']}"
+    return (
+        f"Measured with planted faults (`{command}`, {found['seeds_of_proofs']} seeds a proof): *named* and *mended* "
+        f"(the change of the first cause makes the RMSE at least {found['least_gain']:g} times smaller) are of the "
+        "networks with the fault; *precision* (mended) and *proved* (called better by the paired test) are of all "
+        "first causes that name a change, also of the same networks without the fault; *control* is of other changes, "
+        f"drawn at random, by the same test.\n\n{table}"
+    )
 
 
 def choice_table(found: dict[str, Any]) -> str:

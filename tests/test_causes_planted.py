@@ -23,7 +23,7 @@ def measured():
         pytest.skip("without the kernel it takes minutes")
     command = [sys.executable, BENCHMARK, "--cases", str(CASES), "--seed", "3", "--json", "--only", *PLANTED]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {each["name"]: each for each in json.loads(answer.stdout)}
+    return {each["name"]: each for each in json.loads(answer.stdout)["found"]}
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -40,8 +40,26 @@ def test_healthy_controls_are_not_blamed(found):
     assert sum(each["right"] for each in found.values()) >= 0.85 * sum(each["diagnoses"] for each in found.values())
 
 
+def test_each_first_diagnosis_is_proved_beside_a_control():
+    """As many proofs as diagnoses with a change; the table has both columns, and a line of all."""
+    if lanes_engine.available() is not None:
+        pytest.skip("without the kernel it takes minutes")
+    command = [sys.executable, BENCHMARK, "--cases", "2", "--prove", "--only", "no_activation"]
+    text, answer = (
+        subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout
+        for more in ([], ["--json"])
+    )
+    (found,) = json.loads(answer)["found"]
+    assert 0 < sum(found["proved"].values()) <= sum(found["told"].values()) == found["diagnoses"]
+    assert found["others_better"] <= found["others"] <= found["diagnoses"]
+    head, _, line, total, *_ = text.splitlines()
+    assert "| proved | control |" in head
+    assert f"{sum(found['proved'].values())}/{found['diagnoses']} = " in line
+    assert total == line.replace("no_activation", "all")
+
+
 def test_help_names_every_option():
     """It also says how to run the benchmark."""
     text = subprocess.run([sys.executable, BENCHMARK, "--help"], capture_output=True, text=True, check=True).stdout
     assert "python benchmarks/causes.py" in text
-    assert all(option in text for option in ("--cases", "--seed", "--only", "--tuning", "--json"))
+    assert all(option in text for option in ("--cases", "--seed", "--only", "--tuning", "--prove", "--seeds", "--json"))
