@@ -839,10 +839,14 @@ def test_each_sentence_of_an_answer_is_true_of_the_results(seed):
     checked_answer(seed)
 
 
+TELLING = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 14, 15, 19, 32, 34, 36, 44, 45, 79, 81, 95, 99, 120, 144, 359, 550)
+"""Worlds in which every pattern is said; they are tried first, which takes a second instead of thirteen."""
+
+
 def test_every_pattern_matches_a_sentence_that_is_printed():
     """So the check above can't pass merely because nothing is said."""
     seen, likely = set(), set()
-    for seed in range(4000):
+    for seed in (*TELLING, *range(4000)):
         world = checked_answer(seed)
         seen |= set(world.said)
         likely |= {world.is_likely} if world.reason else set()
