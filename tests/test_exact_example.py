@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
+from example_runs import run_example
 
 from sumsquares.datasets.normalize import normalization
-from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.results.models import load_model
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.storage.store import Store
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "exact.toml"
 FIGURES = Path(__file__).parent.parent / "docs/figures/examples.json"
@@ -33,11 +31,7 @@ SMOOTH = {"tanh", "sigmoid", "gelu"}
 @pytest.fixture(scope="module", name="done")
 def run_of_the_example(tmp_path_factory):
     """Runs the example, and returns its store and output."""
-    store = tmp_path_factory.mktemp("exact")
-    command = ["run", str(EXAMPLE), "--store", str(store), "--quiet"]
-    found = CliRunner(env={"COLUMNS": "100"}).invoke(app, command)
-    assert found.exit_code == 0, found.output
-    return Store(str(store)), found.stdout
+    return run_example(EXAMPLE, tmp_path_factory.mktemp("exact"))
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_only_networks_without_activation_have_an_equivalent_linear_function(ran
         (("small", "--variant", "activation=relu"), "there are: identity, tanh"),
         (("small", "--variant", "colour=red"), "write NAME=VALUE with one of hidden, activation,"),
         (("champion",), "there is no champion yet"),
-        (("small", "--max", "3"), "are of --prove: add it, or leave them out"),
+        (("small", "--max", "3"), "only apply to --prove: add it, or leave them out"),
     ],
 )
 def test_what_is_not_there_is_a_usage_error(ran, options, words):

@@ -21,7 +21,9 @@ from sumsquares.jobs.engines.lanes.library import MOST_STATE
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import lr_factors
 from sumsquares.jobs.engines.state import PerModel
+from sumsquares.jobs.results import cause_training, causes
 from sumsquares.jobs.results.stored import read_trials
+from sumsquares.jobs.show import answer
 from sumsquares.jobs.spec import axes
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
@@ -72,6 +74,21 @@ def test_lanes_knows_the_optimizers_of_the_spec(build):
     assert {name: library.arrays_of(name) for name in library.optimizers} == arrays
 
 
+def test_each_optimizer_has_its_usual_learning_rates():
+    """Causes compare a variant's rate with them."""
+    assert_same(axes.Optimizer, cause_training.USUAL_LR, "USUAL_LR, jobs/results/cause_training.py")
+
+
+def test_each_cause_has_its_clause_its_row_in_the_docs_and_its_planted_fault():
+    """Except those that are no fault, or of which there is nothing to plant."""
+    assert {*answer.REASONS} == {*causes.NAMES} - {"outside_range", "solved", "unknown"}
+    rows = [line for line in (ROOT / "docs/explaining.md").read_text().splitlines() if line.startswith("| `")]
+    assert {*causes.NAMES} <= {name for line in rows for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    source = (ROOT / "benchmarks/causes.py").read_text()
+    planted = re.search(r"for plant in \((.*?)\)\n", source, re.DOTALL)
+    assert {*re.findall(r"\w+", planted[1])} == {*causes.NAMES} - {"solved", "unknown"}
+
+
 @pytest.mark.parametrize("name", get_args(axes.Schedule))
 def test_each_schedule_of_the_spec_is_known(name):
     """An unknown name is not taken for another."""
@@ -109,7 +126,7 @@ def test_the_recipes_name_files_and_lists_that_exist():
     """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
     recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
-    assert len(steps) == 16
+    assert len(steps) == 17
     for step in steps:
         quoted = re.findall(r"`([^`]+)`", step)
         texts = [(ROOT / path).read_text() for path in quoted if "/" in path]

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from example_runs import run_example
 
 from sumsquares.datasets.rows import block
-from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.storage.store import Store
 
 FIGURES = Path(__file__).parent.parent / "docs/figures/examples.json"
 EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"
@@ -24,11 +22,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "question.toml"
 @pytest.fixture(scope="module", name="done")
 def run_of_the_example(tmp_path_factory):
     """Runs the example, and returns its store and output."""
-    store = tmp_path_factory.mktemp("question")
-    command = ["run", str(EXAMPLE), "--store", str(store), "--quiet"]
-    found = CliRunner(env={"COLUMNS": "100"}).invoke(app, command)
-    assert found.exit_code == 0, found.output
-    return Store(str(store)), found.stdout
+    return run_example(EXAMPLE, tmp_path_factory.mktemp("question"))
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,8 @@ def explain(
         ),
     ] = SEEDS,
     seed: Annotated[
-        int, typer.Option("--seed", parser=whole(0, 2**63 - 1), help="Draws the changes at random of --prove.")
+        int,
+        typer.Option("--seed", parser=whole(0, 2**63 - 1), help="Seed of the controls that --prove draws at random."),
     ] = 0,
     store: StoreRoot,
     workers: WorkerOptions,
@@ -214,7 +215,7 @@ def explain(
     from sumsquares.jobs.results.chosen import Wanted
 
     if not prove and (most, seeds, seed) != (VARIANTS, SEEDS, 0):
-        raise UsageError("--max, --seeds and --seed are of --prove: add it, or leave them out")
+        raise UsageError("--max, --seeds and --seed only apply to --prove: add it, or leave them out")
     proving = commands.Proving(most, seeds, seed, workers.options(patience).placement(address)) if prove else None
     raise typer.Exit(commands.explain(run, Wanted(dataset, variant, all_variants), proving, output.shared(store)))
 

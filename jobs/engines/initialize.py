@@ -23,7 +23,8 @@ WEIGHTS, BIASES = 1, 2  # purposes of draws
 STEEP, GENTLE = 1024.0, 2.0
 """With spread_knots, how much a unit of the first layer rises across the range of the inputs: see `steepness`."""
 _WITH_KNOTS = frozenset({"relu", "leaky_relu"})
-_STEPS_WITHOUT_SCALE = frozenset({"adam", "adamw", "rmsprop"})
+STEPS_WITHOUT_SCALE = frozenset({"adam", "adamw", "rmsprop"})
+"""Optimizers whose steps do not grow with the gradient: they leave steep knots in their places."""
 Ranges = Sequence[tuple[float, float]]
 
 
@@ -91,7 +92,7 @@ def steepness(program: Program, is_solved: bool) -> float:
     from 64 on, gradient descent is unstable from 4 on at a rate of 0.1, and steep smooth units saturate.
     """
     keeps_knots = program.inputs == len(program.hidden) == 1 and program.activation in _WITH_KNOTS
-    return STEEP if is_solved and keeps_knots and program.optimizer in _STEPS_WITHOUT_SCALE else GENTLE
+    return STEEP if is_solved and keeps_knots and program.optimizer in STEPS_WITHOUT_SCALE else GENTLE
 
 
 def _spread(program: Program, flat_MP: NDArray[np.float64], input_range: Ranges, rise: float) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from sumsquares.datasets.normalize import NormalizationKind, normalization, target_moments
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
+from sumsquares.jobs.results.range_floors import is_linear
 from sumsquares.jobs.spec.axes import AXES
 
 Row = Mapping[str, Any]
@@ -100,7 +101,7 @@ class Case:
     @property
     def is_linear(self) -> bool:
         """Whether it is one linear function, however many layers it has."""
-        return not self.hidden or self.row["activation"] == "identity"
+        return is_linear(self.hidden, self.row["activation"])
 
     @property
     def is_solved(self) -> bool:

@@ -10,6 +10,7 @@ import math
 from itertools import pairwise
 
 from sumsquares.datasets.tasks import target_range
+from sumsquares.jobs.engines.initialize import STEPS_WITHOUT_SCALE
 from sumsquares.jobs.messages.numbers import at_most, counted, number
 from sumsquares.jobs.results.case import (
     CONSTANT,
@@ -25,7 +26,6 @@ from sumsquares.jobs.results.case import (
     with_change,
 )
 
-_KEEP_KNOTS = frozenset({"adam", "adamw", "rmsprop"})
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
@@ -115,7 +115,7 @@ def knots_misplaced(case: Case) -> Cause | None:
             f"ReLU networks of this shape can have on these rows, {at_most(floor)}: the knots lie in the wrong places."
         )
         # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
-        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in _KEEP_KNOTS else 8)
+        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
         gain = LEAST_GAIN if case.is_memorised else gain
         return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
     if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:

@@ -23,7 +23,7 @@ from sumsquares.jobs.results.case import (
     with_change,
 )
 
-_USUAL_LR = {
+USUAL_LR = {
     "sgd": (0.003, 1.0),
     "momentum": (0.0003, 0.1),
     "nesterov": (0.0003, 0.1),
@@ -50,8 +50,6 @@ _ABOVE_FLOOR = 5.0
 """Trained networks stop at some five times their floor, so more steps don't promise less."""
 _BY_STEPS = 2.5
 """Four times as many steps hardly ever gain more, however steep the loss."""
-
-
 _HIGH_DECAY = 0.1
 """From this share of the target's standard deviation on, which weight decay explains, it is looked at. The RMSE of
 networks that are right without it was 0.02 to 0.08 of it at a weight decay of 0.01, 0.06 to 0.44 at 0.1, 0.5 to 1 at 1;
@@ -111,7 +109,7 @@ def too_few_steps(case: Case) -> Cause | None:
 def _may_gain_by_steps(case: Case) -> bool:
     """Whether more steps promise anything: not where they are too large, and not where rows are learnt by heart."""
     far = case.rmse is not None and case.rmse >= _FINE * case.spread
-    return far and case.row["lr"] <= _USUAL_LR[case.row["optimizer"]][1] and not case.is_memorised
+    return far and case.row["lr"] <= USUAL_LR[case.row["optimizer"]][1] and not case.is_memorised
 
 
 def _capped(case: Case, gain: float) -> float:
@@ -134,7 +132,7 @@ def lr_too_high(case: Case) -> Cause | None:
     all_diverge = case.rmse is None and tried is not None and tried[0]["rmse_median"] is None
     if tried is not None and not all_diverge:
         return by_neighbour(case, "lr_too_high", "lr", tried)
-    high = _USUAL_LR[case.row["optimizer"]][1]
+    high = USUAL_LR[case.row["optimizer"]][1]
     if not lost and rate <= high:
         return None
     trials = case.row["n"] + lost
@@ -180,7 +178,7 @@ def lr_too_low(case: Case) -> Cause | None:
     tried = case.best_neighbour("lr", lambda other: other > rate)
     if tried is not None:
         return by_neighbour(case, "lr_too_low", "lr", tried)
-    low = _USUAL_LR[case.row["optimizer"]][0]
+    low = USUAL_LR[case.row["optimizer"]][0]
     if case.is_solved or rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
@@ -250,11 +248,10 @@ def dead_units(case: Case) -> Cause | None:
     tried = case.best_neighbour("activation", lambda name: name not in ("identity", "relu"))
     if tried is not None and tried[1] < LEAST_GAIN:
         return None
-    rate, high = case.row["lr"], _USUAL_LR[case.row["optimizer"]][1]
+    rate, high = case.row["lr"], USUAL_LR[case.row["optimizer"]][1]
     change = Change("activation", tried[0]["activation"] if tried else "tanh")
-    if not tried and (
-        rate > high or case.row["n_diverged"]
-    ):  # units of other activations would end up at the ends of their range
+    # At such a rate, units of other activations would end up at the ends of their range.
+    if not tried and (rate > high or case.row["n_diverged"]):
         change = Change("lr", _lower(rate, high))
     same = ", and so the answer is the same on all of them" if dead == 1 else ""
     told = f"{share(dead)} of the hidden units are 0 on every training row{same}."
@@ -269,7 +266,7 @@ def saturated(case: Case) -> Cause | None:
     at_ends, rate = case.number("saturated_share_median"), case.row["lr"]
     if at_ends is None or at_ends < 0.1 or case.rmse is None:
         return None
-    high = _USUAL_LR[case.row["optimizer"]][1]
+    high = USUAL_LR[case.row["optimizer"]][1]
     change = Change("normalize", "symmetric") if case.scale.input_std > 2 else Change("lr", _lower(rate, high))
     if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < LEAST_GAIN:
         return None

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.case import Cause, cases
+from sumsquares.jobs.results.case import Cause, Row, cases
 from sumsquares.jobs.results.causes import causes_of
 from sumsquares.jobs.results.everywhere import check_everywhere
 from sumsquares.jobs.results.floors import Floor, floors
@@ -26,8 +26,6 @@ from sumsquares.jobs.storage.store import Store
 
 ROUNDING = 1e-9
 """Share of the largest target by which rounding errors may make an RMSE smaller than its floor."""
-
-Row = Mapping[str, Any]
 
 
 def explain(

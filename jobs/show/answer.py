@@ -44,7 +44,7 @@ _NAMED = 6  # variants that are exact everywhere, and that are named one by one
 
 def answer(summary: Summary, name: str, run: str) -> list[str]:
     """Returns the sentences about a dataset, by its name; `run` is the run's name."""
-    rows = [row for row in summary.table.to_pylist() if row["dataset"] == name]
+    rows = summary.table.filter(pc.equal(summary.table["dataset"], name)).to_pylist()
     first = rows[0]
     causes = summary.causes.get(first["variant_id"], ())
     sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sumsquares.jobs.results.case import widths
+from sumsquares.jobs.results.range_floors import is_linear as is_linear_network
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
 from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number
@@ -36,7 +38,7 @@ class Finding:
 
 def is_linear(row: Row) -> bool:
     """Whether a variant is one linear function, however many layers it has."""
-    return bool(row["hidden"] == "[]" or row["activation"] == "identity")
+    return is_linear_network(widths(row["hidden"]), row["activation"])
 
 
 def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:

@@ -1,0 +1,16 @@
+"""Runs of the examples as a user would start them, for tests of what they show."""
+
+from __future__ import annotations
+
+from typer.testing import CliRunner
+
+from sumsquares.jobs.cli.main import app
+from sumsquares.jobs.storage.store import Store
+
+
+def run_example(path, store):
+    """Runs an example in a new folder, and returns its store and output."""
+    command = ["run", str(path), "--store", str(store), "--quiet"]
+    found = CliRunner(env={"COLUMNS": "100"}).invoke(app, command)
+    assert found.exit_code == 0, found.output
+    return Store(str(store)), found.stdout
