@@ -5,99 +5,187 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from sumsquares.datasets.formula import Expression, Formula, FormulaError, parse
+from sumsquares.datasets.source import SPLITS as SPLITS
+from sumsquares.datasets.source import Numbers, Source
+from sumsquares.datasets.source import Split as Split
+from sumsquares.datasets.tasks import Arithmetic, target_range
 from sumsquares.datasets.tasks import Task as Task
-from sumsquares.datasets.tasks import target_range
-
-Split = Literal["train", "test", "extrapolation"]
-SPLITS: tuple[Split, ...] = ("train", "test", "extrapolation")
 
 GENERATOR_VERSION: Literal[1] = 1  # part of every digest: raise it with any change of the rows
 INT64_MAX = 2**63 - 1
 LARGEST_MAX = 2**31 - 1
 DEFAULT_TEST_ROWS = 10_000
+MOST_INPUTS = 1024
+MOST_CHARACTERS = 20_000
+"""Of a formula."""
+LATER = ("formula", "low", "high", "numbers", "noise", "digits")
+"""Fields that were added later: digests and stored specs leave them out at their defaults."""
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+Bound = Annotated[_Finite | tuple[_Finite, ...], BeforeValidator(_as_tuple)]
+"""One number for all inputs of a formula, or one for each."""
 
 
 class DatasetSpec(BaseModel):
-    """Rows of random integers 1..largest and their target. Equal digests mean equal rows.
+    """Rows of random numbers and their target: a task on integers, or a formula. Equal digests mean equal rows.
 
-    Raises pydantic.ValidationError (a ValueError) for unknown fields, wrong types, values out of range, and
-    targets that int64 cannot hold.
+    Raises pydantic.ValidationError (a ValueError) for unknown fields, wrong types, values out of range, keys that don't
+    belong together, and targets that int64 cannot hold.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    task: Task
+    task: Task | None = None
     """What the target is: sum, product or sum of squares of the numbers, or the square of the only number."""
-    n_numbers: Annotated[int, Field(ge=1, le=16)] = 2
-    """Numbers that the target depends on, 1..16 columns. Default 2; for `square` 1, its only value."""
-    largest: Annotated[int, Field(ge=1, le=LARGEST_MAX)]
-    """Numbers are uniform on 1..largest; 1..2**31-1. In the extrapolation split on largest+1..2*largest."""
+    n_numbers: Annotated[int, Field(ge=1, le=MOST_INPUTS)] = 2
+    """Numbers that the target depends on. Default 2; for `square` 1, its only value; for a formula those it names."""
+    largest: Annotated[int, Field(ge=1, le=LARGEST_MAX)] | None = None
+    """Of a task: numbers are uniform on 1..largest; 1..2**31-1. In the extrapolation split on largest+1..2*largest."""
     rows: Annotated[int, Field(ge=1, le=10**12)]
     """Rows of the train split, 1..10**12."""
     test_rows: Annotated[int, Field(ge=1, le=10**12)] = DEFAULT_TEST_ROWS
     """Rows of the test split, and of the extrapolation split, 1..10**12. Default: rows, at most 10,000."""
     seed: Annotated[int, Field(ge=0, le=INT64_MAX)] = 0
     """Names the random streams, 0..2**63-1. Datasets with one seed draw from the same streams."""
-    unused: Annotated[int, Field(ge=0, le=16)] = 0
-    """Extra columns of random numbers that the target does not depend on, 0..16."""
+    unused: Annotated[int, Field(ge=0, le=MOST_INPUTS - 1)] = 0
+    """Extra columns of random numbers that the target does not depend on."""
+    formula: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = None
+    """What the target is, as a formula of x, or of x1, x2 and so on, in canonical form."""
+    low: Bound | None = None
+    """Of a formula: the lower end of each number's range."""
+    high: Bound | None = None
+    """Of a formula: the upper end of each number's range; real numbers don't reach it, integers do."""
+    numbers: Literal["real", "integer"] = "real"
+    """Of a formula: real numbers are uniform on low..high, integers on low..high with both ends."""
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Standard deviation of normal noise on the targets of the training rows, in the target's units."""
+    digits: Literal[2] | None = None
+    """If 2, the inputs are the binary digits of the only number, which must be an integer, the lowest digit first."""
 
     @model_validator(mode="before")
     @classmethod
     def _fill_dependent_defaults(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        defaults = {"n_numbers": 1} if data.get("task") == "square" else {}
+        defaults: dict[str, Any] = {"n_numbers": 1} if data.get("task") == "square" else {}
         if isinstance(rows := data.get("rows"), int):
             defaults["test_rows"] = min(rows, DEFAULT_TEST_ROWS) if rows > 0 else DEFAULT_TEST_ROWS
+        if isinstance(text := data.get("formula"), str) and len(text) <= MOST_CHARACTERS:
+            expression = _parsed(text, data.get("n_numbers"))
+            if expression is not None:  # else the error is reported after the types
+                data = data | {"formula": expression.text}
+                defaults["n_numbers"] = expression.n_numbers
         return defaults | data
 
     @model_validator(mode="after")
-    def _refuse_impossible_targets(self) -> Self:
-        if self.task == "square" and self.n_numbers != 1:
+    def _refuse_contradictions(self) -> Self:
+        check_keys(self)
+        if self.task is not None:
+            self._refuse_impossible_targets(self.task)
+        return self
+
+    def _refuse_impossible_targets(self, task: Task) -> None:
+        assert self.largest is not None
+        if task == "square" and self.n_numbers != 1:
             raise ValueError(
                 f"n_numbers = {self.n_numbers}: task square has one number; "
                 "write n_numbers = 1, or task = 'sum_of_squares'"
             )
-        _, top = target_range(self.task, self.n_numbers, 1, 2 * self.largest)
+        _, top = target_range(task, self.n_numbers, 1, 2 * self.largest)
         if top > INT64_MAX:
-            raise ValueError(self._overflow(top))
-        return self
+            raise ValueError(self._overflow(task, self.largest, top))
 
-    def _overflow(self, top: int) -> str:
+    def _overflow(self, task: Task, largest: int, top: int) -> str:
         fits = bisect_right(
             range(1, LARGEST_MAX),
             INT64_MAX,
-            key=lambda largest: target_range(self.task, self.n_numbers, 1, 2 * largest)[1],
+            key=lambda largest: target_range(task, self.n_numbers, 1, 2 * largest)[1],
         )
         return (
-            f"task = {self.task}, n_numbers = {self.n_numbers}, largest = {self.largest}: targets reach {top:.3g} "
-            f"in the extrapolation split (numbers up to {2 * self.largest}), int64 ends at {INT64_MAX:.3g}; "
+            f"task = {task}, n_numbers = {self.n_numbers}, largest = {largest}: targets reach {top:.3g} "
+            f"in the extrapolation split (numbers up to {2 * largest}), int64 ends at {INT64_MAX:.3g}; "
             f"write largest = {fits} or less" + (", or fewer numbers" if self.n_numbers > 1 else "")
         )
 
+    @model_serializer(mode="wrap")
+    def _without_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what belongs to another kind of dataset, and later fields at their defaults."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+
+    @cached_property
+    def source(self) -> Source:
+        """The numbers and the target."""
+        if self.formula is None:
+            assert self.task is not None and self.largest is not None
+            return Arithmetic(self.task, self.n_numbers, self.largest)
+        expression = parse(self.formula, self.n_numbers)
+        low, high = (_each(bound, self.n_numbers) for bound in (self.low, self.high))
+        return Formula(expression, low, high, self.numbers == "real", self.digits is not None)
+
     @property
     def inputs(self) -> int:
-        """Input columns of a row: the numbers and the unused ones."""
-        return self.n_numbers + self.unused
+        """Input columns of a row: the numbers, or their digits, and the unused ones."""
+        return self.n_digits or self.n_numbers + self.unused
+
+    @property
+    def n_digits(self) -> int:
+        """Digits of a number, enough for those of every split; 0 if the inputs are the numbers themselves."""
+        if self.digits is None:
+            return 0
+        top = max(part[0].high for split in SPLITS for part in self.source.parts(split))
+        return max(1, int(top).bit_length())
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all columns in their order: number_1.., unused_1.., target."""
-        numbers = (f"number_{i}" for i in range(1, self.n_numbers + 1))
+        """Names of all columns in their order: those of the numbers or digits, unused_1.., target."""
+        digits = tuple(f"digit_{i}" for i in range(1, self.n_digits + 1))
         unused = (f"unused_{i}" for i in range(1, self.unused + 1))
-        return (*numbers, *unused, "target")
+        return (*(digits or self.source.names), *unused, "target")
+
+    def inputs_of(self, numbers_NK: Numbers) -> Numbers:
+        """Returns the inputs for numbers, without unused ones: the numbers themselves, or their digits."""
+        if not self.n_digits:
+            return numbers_NK
+        places = np.arange(self.n_digits, dtype=np.int64)
+        return (numbers_NK.astype(np.int64) >> places & 1).astype(np.int32)
+
+    def numbers_of(self, inputs_NI: Numbers) -> Numbers:
+        """Returns the numbers of rows of inputs."""
+        if not self.n_digits:
+            return inputs_NI[:, : self.n_numbers]
+        weights: NDArray[np.int64] = 1 << np.arange(self.n_digits, dtype=np.int64)
+        return (inputs_NI.astype(np.int64) @ weights)[:, np.newaxis]
 
     def rows_in(self, split: Split) -> int:
         """Returns the rows of that split."""
         return self.rows if split == "train" else self.test_rows
 
     def range_of(self, split: Split) -> tuple[int, int]:
-        """Returns the smallest and the largest number of that split, both inclusive."""
-        return (self.largest + 1, 2 * self.largest) if split == "extrapolation" else (1, self.largest)
+        """Of a task: the smallest and the largest number of that split, both inclusive."""
+        first = self.source.parts(split)[0][0]
+        return int(first.low), int(first.high)
 
     def unnamed(self) -> DatasetSpec:
         """Returns the same dataset without a name: what a manifest stores."""
@@ -112,7 +200,38 @@ class DatasetSpec(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in DatasetSpec.model_fields}
+        fields = ((name, getattr(self, name)) for name in DatasetSpec.model_fields)
+        return {name: value for name, value in fields if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
+
+
+_LEFT_OUT: dict[str, Any] = {
+    name: field.default for name, field in DatasetSpec.model_fields.items() if name in ("task", "largest", *LATER)
+}
+
+
+def check_keys(spec: DatasetSpec) -> None:
+    """Raises ValueError if a dataset has keys of both kinds, or lacks some of its own."""
+    if spec.task is None and spec.formula is None:
+        raise ValueError('task and formula are missing; write one of them, such as task = "square" or formula = "x**2"')
+    if spec.task is not None and spec.largest is None:
+        raise ValueError("largest is missing; write the largest number, such as largest = 1000")
+    if spec.formula is not None:
+        try:
+            parse(spec.formula, spec.n_numbers)
+        except FormulaError as error:
+            raise ValueError(f"formula: {error}") from None
+
+
+def _parsed(text: str, n_numbers: Any) -> Expression | None:
+    try:
+        return parse(text, n_numbers if type(n_numbers) is int else None)
+    except FormulaError:
+        return None
+
+
+def _each(bound: float | tuple[float, ...] | None, count: int) -> tuple[float, ...]:
+    assert bound is not None
+    return bound if isinstance(bound, tuple) else (bound,) * count
 
 
 class NamedDataset(DatasetSpec):

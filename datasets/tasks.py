@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.source import Numbers, Range, Split
+
 # Shapes: N rows, K numbers of a row.
 Task = Literal["sum", "product", "square", "sum_of_squares"]
 Integers = NDArray[np.signedinteger[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """A task on integers 1..largest: a `Source`."""
+
+    task: Task
+    n_numbers: int
+    largest: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """number_1 and so on."""
+        return tuple(f"number_{i}" for i in range(1, self.n_numbers + 1))
+
+    @property
+    def is_real(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def target_type(self) -> np.dtype[Any]:
+        """Always int64."""
+        return np.dtype(np.int64)
+
+    @property
+    def has_integer_target(self) -> bool:
+        """Always."""
+        return True
+
+    def parts(self, split: Split) -> tuple[tuple[Range, ...], ...]:
+        """Returns the ranges of the numbers, as one part."""
+        one = Range(self.largest + 1, 2 * self.largest) if split == "extrapolation" else Range(1, self.largest)
+        return ((one,) * self.n_numbers,)
+
+    def target(self, numbers_NK: Numbers) -> NDArray[np.int64]:
+        """Returns the target of each row."""
+        return target(self.task, numbers_NK)
 
 
 def target(task: Task, numbers_NK: Integers) -> NDArray[np.int64]:

@@ -56,6 +56,10 @@ class Program:
     """float32 or float64."""
     shuffle_seed: int
     """Seed of the order of the rows, together with the number of the epoch."""
+    output: str = "linear"
+    """Activation of the output layer: linear, sigmoid, tanh or relu."""
+    loss: str = "mse"
+    """mse, mae, huber or bce, of normalised predictions and targets."""
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

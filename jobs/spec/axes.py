@@ -27,8 +27,11 @@ Activation = Literal["identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid",
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine"]
 Init = Literal["glorot_uniform", "he_uniform", "pytorch", "spread_knots"]
-Normalize = Literal["question", "unit", "symmetric", "zscore"]
+Normalize = Literal["question", "unit", "symmetric", "zscore", "none", "log"]
+NormalizeTarget = Literal["same", "unit", "symmetric", "zscore", "none", "log"]
 Readout = Literal["trained", "solved"]
+Output = Literal["linear", "sigmoid", "tanh", "relu"]
+Loss = Literal["mse", "mae", "huber", "bce"]
 Dtype = Literal["float32", "float64"]
 Engine = Literal["auto", "torch", "lanes"]
 
@@ -83,7 +86,7 @@ class Hyperparameters:
     hidden: Hidden = ()
     """Units of each hidden layer, from the input side: 0 to 64 layers of 1 to 16,384 units. () is a linear model."""
     activation: Activation = "relu"
-    """Applied after every hidden layer; the output layer is always linear."""
+    """Applied after every hidden layer."""
     optimizer: Optimizer = "adam"
     lr: LearningRate = 0.001
     """Learning rate of the first step, above 0."""
@@ -98,13 +101,19 @@ class Hyperparameters:
     init: Init = "glorot_uniform"
     """Distribution of the initial weights."""
     normalize: Normalize = "unit"
-    """Scale of inputs and target."""
+    """Scale of the inputs, and of the target unless `normalize_target` says otherwise."""
     dtype: Dtype = "float32"
     """Type of weights, activations and optimizer state."""
     shuffle_seed: Seed = 0
     """Seed of the order of the rows, from 0 to 2**63-1."""
     readout: Readout = "trained"
     """The output layer is that of the training, or solved after it by least squares on the training rows."""
+    normalize_target: NormalizeTarget = "same"
+    """Scale of the target, where it isn't that of the inputs."""
+    output: Output = "linear"
+    """Activation of the output layer."""
+    loss: Loss = "mse"
+    """What the training minimises: mean squared error, mean absolute error, Huber's loss or binary cross-entropy."""
 
     @property
     def in_digests(self) -> tuple[str, ...]:

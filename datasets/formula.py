@@ -1,0 +1,95 @@
+"""Formulas: a text is parsed to a small tree of known operations, which is evaluated on whole columns in float64.
+
+It is never evaluated as Python. What operations there are is listed in operations.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.datasets.source import Numbers, Range, Split
+
+
+class FormulaError(ValueError):
+    """A formula that can't be used. The message says where, what is wrong, and what to write."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed formula."""
+
+    text: str
+    """The canonical text: equal trees have equal texts, and it parses to the same tree."""
+    n_numbers: int
+    """Inputs: 1 for x, n for x1 to xn."""
+
+    def of(self, numbers_NK: Numbers) -> NDArray[np.float64]:
+        """Evaluates the formula on each row; without warnings, NaN or infinite where it has no finite value."""
+        raise NotImplementedError
+
+    def is_integer(self, inputs_are: bool) -> bool:
+        """Whether every value is an integer, given whether the inputs are; decided from the operations alone."""
+        raise NotImplementedError
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str, n_numbers: int | None = None) -> Expression:
+    """Parses a formula of x, or of x1 to xn. `n_numbers` is what the spec says, if it says it.
+
+    Raises:
+        FormulaError: it has no meaning, or is too large.
+
+    """
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula of numbers in given ranges: a `Source`."""
+
+    expression: Expression
+    low_K: tuple[float, ...]
+    high_K: tuple[float, ...]
+    is_real: bool
+    has_digits: bool = False
+    """Whether the inputs are digits of the number, so that it must not be negative."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """x, or x1 and so on."""
+        count = self.expression.n_numbers
+        return ("x",) if count == 1 else tuple(f"x{i}" for i in range(1, count + 1))
+
+    @property
+    def target_type(self) -> np.dtype[Any]:
+        """Always float64."""
+        return np.dtype(np.float64)
+
+    @cached_property
+    def has_integer_target(self) -> bool:
+        """Whether every target is an integer, by the operations of the formula."""
+        return self.expression.is_integer(not self.is_real)
+
+    def parts(self, split: Split) -> tuple[tuple[Range, ...], ...]:
+        """Returns the ranges of the numbers. Beyond them are two parts, below and above, each as wide as the range.
+
+        Digits have no sign: then both lie above.
+        """
+        inside = tuple(map(Range, self.low_K, self.high_K))
+        if split != "extrapolation":
+            return (inside,)
+        # Integers low..high are high - low + 1 numbers.
+        step = 0 if self.is_real else 1
+        below = tuple(Range(low - (high - low) - step, low - step) for low, high in inside)
+        above = tuple(Range(high + step, high + (high - low) + step) for low, high in inside)
+        return (above,) if self.has_digits else (below, above)
+
+    def target(self, numbers_NK: Numbers) -> NDArray[np.float64]:
+        """Returns the target of each row, without noise; NaN where the formula has no finite value."""
+        target_N = self.expression.of(numbers_NK)
+        return np.where(np.isfinite(target_N), target_N, np.nan)
