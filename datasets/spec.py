@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -134,15 +134,12 @@ class DatasetSpec(BaseModel):
         fields: dict[str, Any] = handler(self)
         return {name: value for name, value in fields.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]}
 
-    @cached_property
+    @property
     def source(self) -> Source:
         """The numbers and the target."""
-        if self.formula is None:
-            assert self.task is not None and self.largest is not None
-            return Arithmetic(self.task, self.n_numbers, self.largest)
-        expression = parse(self.formula, self.n_numbers)
-        low, high = (_each(bound, self.n_numbers) for bound in (self.low, self.high))
-        return Formula(expression, low, high, self.numbers == "real", self.digits is not None)
+        return _source(
+            self.task, self.n_numbers, self.largest, self.formula, self.low, self.high, self.numbers, self.digits
+        )
 
     @property
     def inputs(self) -> int:
@@ -227,6 +224,24 @@ def _parsed(text: str, n_numbers: Any) -> Expression | None:
         return parse(text, n_numbers if type(n_numbers) is int else None)
     except FormulaError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _source(
+    task: Task | None,
+    n_numbers: int,
+    largest: int | None,
+    formula: str | None,
+    low: Any,
+    high: Any,
+    numbers: str,
+    digits: int | None,
+) -> Source:
+    if formula is None:
+        assert task is not None and largest is not None
+        return Arithmetic(task, n_numbers, largest)
+    bounds = (_each(bound, n_numbers) for bound in (low, high))
+    return Formula(parse(formula, n_numbers), *bounds, numbers == "real", digits is not None)
 
 
 def _each(bound: float | tuple[float, ...] | None, count: int) -> tuple[float, ...]:
