@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.normalize import Normalization, normalization
+from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
@@ -82,4 +83,4 @@ def _predictor(
     places = [place_of[trial.id] for trial in trials]
     chosen = {name: stacked[places] for name, stacked in tensors.items()}
     predict = engine(choose("auto", "cpu")).predictor(program, flat_parameters(program, chosen))
-    return predict, normalization(variant.dataset, variant.normalize), program.dtype
+    return predict, scale_of(store, variant), program.dtype
