@@ -40,8 +40,8 @@ class LinearFit(NamedTuple):
 def linear_fit(spec: DatasetSpec) -> LinearFit:
     """Fits a linear function to the test rows by least squares.
 
-    Inputs and targets are scaled to about -1..1. A single block is fitted directly. More rows, and those of many inputs,
-    are fitted by the normal equations, which are well conditioned with that many independent rows.
+    Inputs and targets are scaled to about -1..1. A single block is fitted directly. More rows, and many inputs, are
+    fitted by the normal equations, which are well conditioned with that many independent rows.
     """
     is_held = spec.test_rows * spec.inputs <= _MOST_HELD
     test: list[Block] | None = [*blocks(spec, "test")] if is_held else None
@@ -106,4 +106,4 @@ def _weights(
             gram += rows.T @ rows
     together = rows if is_direct else gram[:-1]
     weights, *_ = np.linalg.lstsq(together[:, :-1], together[:, -1])
-    return weights
+    return np.asarray(weights, np.float64)

@@ -90,9 +90,7 @@ class _RowKeys:
         return numbers_N.astype(np.uint64) - np.uint64(int(within.low) % 2**64)  # modulo 2**64
 
 
-def _distinct(
-    rows_NI: Numbers, ranges: tuple[Range, ...], is_real: bool
-) -> tuple[_RowKeys, Numbers, NDArray[np.intp]]:
+def _distinct(rows_NI: Numbers, ranges: tuple[Range, ...], is_real: bool) -> tuple[_RowKeys, Numbers, NDArray[np.intp]]:
     """Returns the keying of these rows, the distinct rows in the order of their keys, and each row's place in that."""
     for mix in _MIX:
         keys = _RowKeys(ranges, is_real, mix)

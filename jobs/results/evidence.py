@@ -25,6 +25,7 @@ from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.readout import is_affordable
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.engines.state import flat_parameters
+from sumsquares.jobs.results.defined import Normalized
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.scaling import scale_of
@@ -95,7 +96,7 @@ class _GeneratedRows:
 
         return Rows(self.dataset.rows, chunk)
 
-    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[Normalized]:
         """Yields normalised inputs and raw targets of a split."""
         for inputs_NI, target_N in blocks(self.dataset, split):
             yield self.scale.inputs(inputs_NI, dtype), target_N

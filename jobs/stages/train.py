@@ -7,7 +7,7 @@ An interrupted pack resumes from its last checkpoint and ends with the same bits
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import commit_pack
-from sumsquares.jobs.results.trial_metrics import metrics_of
+from sumsquares.jobs.results.trial_metrics import METRICS, Source, metrics_of
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
@@ -114,7 +114,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
 
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
-    rows = _rows(pack, state, metrics_of(measured.sources, len(pack.trials)), seconds, Trainer(name, trainer.device))
+    rows = _rows(pack, state, _metrics(pack, measured.sources), seconds, Trainer(name, trainer.device))
     commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
     store.delete(checkpoint_path(pack.id))
     return _pack_outcome(pack, rows)
@@ -132,6 +132,15 @@ def input_range(dataset: DatasetSpec, scale: Normalization) -> list[tuple[float,
     """Returns the smallest and the largest normalised number of each input column, by the range of its numbers."""
     ends_2I = scale.inputs(np.array(dataset.input_ranges("train")).T, np.float64)
     return list(zip(*ends_2I.tolist(), strict=True))
+
+
+def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
+    """Returns the metrics of all models; those of rounded answers are NaN where targets are no integers."""
+    unknown_M = np.full(len(pack.trials), np.nan)
+    metrics = metrics_of(sources, len(pack.trials))
+    if not pack.variant.dataset.source.has_integer_target:
+        metrics |= {metric.name: unknown_M for metric in METRICS if metric.needs_exactness}
+    return metrics
 
 
 def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, by: Trainer) -> list[dict[str, Any]]:
