@@ -113,7 +113,13 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
 
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
-    rows = _rows(pack, state, metrics_of(measured.sources, len(pack.trials)), seconds, Trainer(name, trainer.device))
+    rows = _rows(
+        pack,
+        state,
+        metrics_of(measured.sources, len(pack.trials), loss=program.loss),
+        seconds,
+        Trainer(name, trainer.device),
+    )
     commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
     store.delete(checkpoint_path(pack.id))
     return _pack_outcome(pack, rows)
