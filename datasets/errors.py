@@ -37,8 +37,9 @@ class NotFinite(ValueError):  # noqa: N818  ValueError says that it is an error
     def __str__(self) -> str:
         formula, split, row, numbers, value = self.args
         shown = ", ".join(f"{name} = {number!r}" for name, number in islice(numbers.items(), 5))
+        formula = formula if len(formula) <= 100 else f"{formula[:97]}..."
         return (
-            f"formula = {formula if len(formula) <= 100 else formula[:97] + '...'!r} is {value} in row {row:,} of the "
-            f"{split} split, where {shown}{' and so on' if len(numbers) > 5 else ''}; write low and high between which "
-            "it is finite, or a formula that is, such as one with where(condition, value, other)"
+            f'formula = "{formula}" is {value} where {shown}{" and so on" if len(numbers) > 5 else ""} (row {row:,} of '
+            f"the {split} split, counted from 0); write low and high between which it is finite, or a formula that is, "
+            "such as one with where(condition, value, other)"
         )

@@ -51,7 +51,7 @@ def input_type(spec: DatasetSpec) -> np.dtype[Any]:
         return np.dtype(np.int32)
     ranges = [each for split in SPLITS for each in spec.input_ranges(split)]
     # Differences within a column must fit too: they are stored.
-    fits = all(-(2**31) <= low and high < 2**31 and high - low < 2**31 for low, high in ranges)
+    fits = all(low >= -(2**31) and high < 2**31 and high - low < 2**31 for low, high in ranges)
     return np.dtype(np.int32 if fits else np.int64)
 
 
@@ -95,7 +95,9 @@ def first_rows_problem(spec: DatasetSpec) -> str | None:
     return None
 
 
-def _refuse_not_finite(spec: DatasetSpec, split: Split, index: int, numbers_NK: Numbers, target_N: NDArray[Any]) -> None:
+def _refuse_not_finite(
+    spec: DatasetSpec, split: Split, index: int, numbers_NK: Numbers, target_N: NDArray[Any]
+) -> None:
     if math.isfinite(target_N.min()) and math.isfinite(target_N.max()):  # NaN is both; no temporary array
         return
     row = int(np.flatnonzero(~np.isfinite(target_N))[0])

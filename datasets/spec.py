@@ -210,8 +210,8 @@ def _source(
         assert task is not None
         assert largest is not None
         return Arithmetic(task, n_numbers, largest)
-    bounds = (each(bound, n_numbers) for bound in (low, high))
-    return Formula(parse(formula, n_numbers), *bounds, numbers == "real", digits is not None)
+    expression = parse(formula, n_numbers)
+    return Formula(expression, each(low, n_numbers), each(high, n_numbers), numbers == "real", digits is not None)
 
 
 class NamedDataset(DatasetSpec):

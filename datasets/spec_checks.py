@@ -41,7 +41,9 @@ def _shown(value: Any) -> str:
         return f"a number of {value.bit_length():,} bits"
     if isinstance(value, str):
         return f"a text of {len(value)} characters"
-    return repr(value) if isinstance(value, int | float) else "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return repr(value) if isinstance(value, int | float) else "a table"
 
 
 def check_keys(spec: DatasetSpec) -> None:

@@ -78,7 +78,11 @@ class JobSpec(BaseModel):
     @property
     def canonical_grids(self) -> tuple[dict[str, Any], ...]:
         """All axes of each grid, with those of [train]; grids are in the order of the spec, and values are sorted."""
-        return tuple(_canonical(grid, self.train) for grid in self.grids)
+        return tuple(_canonical(grid, self) for grid in self.grids)
+
+    def names_of(self, grid: Grid) -> tuple[str, ...]:
+        """Returns the distinct names of a grid's datasets: those that it lists, or all."""
+        return tuple(dict.fromkeys(grid.dataset or (dataset.name for dataset in self.datasets)))
 
 
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
@@ -145,11 +149,11 @@ def _without_later(grid: dict[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in grid.items() if name not in LATER or values != [DEFAULTS[name]]}
 
 
-def _canonical(grid: Grid, train: Hyperparameters) -> dict[str, Any]:
+def _canonical(grid: Grid, spec: JobSpec) -> dict[str, Any]:
     seeds = sorted(grid.seed_values) if isinstance(grid.seeds, tuple) else []
     count = len(grid.seed_values)
     return {
-        "dataset": sorted(set(grid.dataset)),
-        **{name: sorted(values) for name, values in axes(grid, train).items()},
+        "dataset": sorted(spec.names_of(grid)),
+        **{name: sorted(values) for name, values in axes(grid, spec.train).items()},
         "seeds": seeds if seeds and seeds != list(range(count)) else count,
     }

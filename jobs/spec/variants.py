@@ -146,7 +146,7 @@ def _collector_paused() -> Iterator[None]:
 def _variants_of(grid: Grid, spec: JobSpec) -> Iterator[Variant]:
     datasets = {dataset.name: dataset for dataset in spec.datasets}
     values = axes(grid, spec.train).values()
-    for name in dict.fromkeys(grid.dataset):
+    for name in spec.names_of(grid):
         yield from starmap(
             partial(Variant, dataset=datasets[name], training_version=spec.training_version), product(*values)
         )
