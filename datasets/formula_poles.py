@@ -120,12 +120,11 @@ def _narrowed(
         if not alive.all():
             exact = Trace(program, middle_PK[~alive])
             if exact.is_bad.any():
-                return middle_PK[~alive][exact.is_bad][0]
+                bad_PK: Points = middle_PK[~alive][exact.is_bad]
+                return bad_PK[0]
             below_PK, above_PK, size_P = below_PK[alive], above_PK[alive], size_P[alive]
-    for below_K, above_K, size in zip(below_PK, above_PK, size_P, strict=True):
-        if _is_pole(program, crossing, below_K, above_K, size):
-            return below_K
-    return None
+    pairs = zip(below_PK, above_PK, size_P, strict=True)
+    return next((low_K for low_K, high_K, size in pairs if _is_pole(program, crossing, low_K, high_K, size)), None)
 
 
 def _is_pole(program: Program, crossing: Crossing, below_K: Points, above_K: Points, size: float) -> bool:

@@ -62,4 +62,5 @@ def _random(low_K: Points, high_K: Points, count: int, draw: np.random.Generator
     first = np.broadcast_to(uniform[:, :1], shape)
     ends = np.where(draw.random(shape) < 0.5, low_K, high_K)
     kinds = [uniform, uniform, uniform, np.round(uniform), ends, np.zeros(shape), first]
-    return np.clip(np.choose(draw.integers(0, len(kinds), shape), kinds), low_K, high_K)
+    points_PK: Points = np.choose(draw.integers(0, len(kinds), shape), kinds)
+    return np.clip(points_PK, low_K, high_K)

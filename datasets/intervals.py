@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
     @property
     def is_point(self) -> Condition:
         """Whether there is only one value."""
-        return self.low == self.high
+        return np.equal(self.low, self.high)
 
 
 def _widened(low: Column, high: Column, absolute: float = 0.0) -> Bounds:
@@ -221,7 +221,7 @@ def mean(*values: Bounds) -> Bounds:
 
 def overlap(a: Bounds, b: Bounds) -> Condition:
     """Whether both may be equal."""
-    return (a.low <= b.high) & (b.low <= a.high)
+    return np.less_equal(a.low, b.high) & (b.low <= a.high)
 
 
 def same_point(a: Bounds, b: Bounds) -> Condition:

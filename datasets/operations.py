@@ -101,7 +101,7 @@ _POWER = Domain(
 )
 _LOGARITHM = Domain(lambda a: a.low > 0, "is the logarithm of 0 or of a negative number", "{0} > 0", "{0} > 0.01", 0)
 _ROOT = Domain(lambda a: a.low >= 0, "is the square root of a negative number", "{0} >= 0", "{0} >= 0", None)
-_TANGENT = Domain(lambda a: ~intervals.has_pole(a), "has a pole", *["abs(cos({0})) > 0.01"] * 2, 0)
+_TANGENT = Domain(lambda a: ~intervals.has_pole(a), "has a pole", "abs(cos({0})) > 0.01", "abs(cos({0})) > 0.01", 0)
 _of_product = intervals.folded(intervals.each(np.multiply))  # of zeros and ones
 
 
