@@ -20,6 +20,7 @@ from sumsquares.datasets.shards import (
     shard_path,
 )
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from sumsquares.jobs.storage.layout import folder_of as folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
@@ -68,11 +69,6 @@ class DatasetPlan:
     def rows(self) -> int:
         """Rows to generate or to check."""
         return sum(rows_of(task) for task in self.tasks)
-
-
-def folder_of(dataset: DatasetSpec) -> str:
-    """The path of a dataset's folder in the store."""
-    return f"datasets/{dataset.digest}"
 
 
 def manifest_path(dataset: DatasetSpec) -> str:

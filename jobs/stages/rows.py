@@ -23,7 +23,7 @@ from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
-from sumsquares.jobs.stages.dataset_facts import facts_of
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
 from sumsquares.jobs.storage.store import Store
 
