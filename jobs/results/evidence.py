@@ -22,7 +22,8 @@ from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.rows import BLOCK_ROWS, block, blocks
 from sumsquares.datasets.spec import NamedDataset, Split
 from sumsquares.jobs.engines.choice import choose, engine
-from sumsquares.jobs.engines.readout import is_affordable
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.readout import can_solve, is_affordable
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.defined import Normalized
@@ -72,9 +73,13 @@ def _lacking(expected: Sequence[Trial], results: pa.Table) -> dict[str, list[Tri
     by_id = {trial.id: trial for trial in expected}
     for row in candidates.select(["trial_id", "pack", *required]).to_pylist():
         trial = by_id.get(row["trial_id"])
-        if trial is not None and (None in row.values() or is_affordable(program_of(trial.variant))):
+        if trial is not None and (None in row.values() or _is_solvable(program_of(trial.variant))):
             packs[row["pack"]].append(trial)
     return packs
+
+
+def _is_solvable(program: Program) -> bool:
+    return can_solve(program) and is_affordable(program)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def _measured(
     rows = _GeneratedRows(variant.dataset, scale_of(store, variant), facts_of)
     predictor = engine(choose("auto", "cpu")).predictor
     measured = measure_models(models, variant.readout, None, rows, predictor, _SOURCES)
-    values = metrics_of(measured.sources, len(trials), _LATER)
+    values = metrics_of(measured.sources, len(trials), _LATER, program.loss)
     return {
         trial.id: {name: _or_none(float(values_M[index])) for name, values_M in values.items()}
         for index, trial in enumerate(trials)

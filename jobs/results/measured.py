@@ -20,7 +20,7 @@ from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.engines.losses import Curve
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.engines.readout import is_affordable, observe, with_readout
+from sumsquares.jobs.engines.readout import can_solve, is_affordable, observe, with_readout
 from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import state_dicts
 from sumsquares.jobs.results.defined import Normalized, Predict, defined, with_targets
@@ -87,7 +87,8 @@ def measure_models(
     # A solved readout shows how much of the error the hidden layers are to blame for, and how much the last layer.
     if readout == "solved" or (not {"solved", "hidden"}.isdisjoint(wanted) and is_affordable(program)):
         observed = observe(program, trained.parameters_MP, rows.training_rows("float64"))
-        solved = Models(*with_readout(program, trained.parameters_MP, observed.readout_MK))
+        if can_solve(program):
+            solved = Models(*with_readout(program, trained.parameters_MP, observed.readout_MK))
     if readout == "solved":
         answering = solved
 
@@ -102,7 +103,7 @@ def measure_models(
     sources["hidden"] = observed
     if losses_ME is not None:
         sources["losses"] = Curve(program.epochs, losses_ME)
-    if observed is not None and "solved" in wanted:
+    if observed is not None and can_solve(program) and "solved" in wanted:
         is_measured = answering is solved and "test" in sources
         sources["solved"] = sources["test"] if is_measured else errors_of(solved, "test")
     by_numpy = readout == "solved" and observed is not None and observed.solver != "lanes"

@@ -137,7 +137,7 @@ def input_range(dataset: DatasetSpec, scale: Normalization) -> list[tuple[float,
 def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
     """Returns the metrics of all models; those of rounded answers are NaN where targets are no integers."""
     unknown_M = np.full(len(pack.trials), np.nan)
-    metrics = metrics_of(sources, len(pack.trials))
+    metrics = metrics_of(sources, len(pack.trials), loss=pack.program.loss)
     if not pack.variant.dataset.source.has_integer_target:
         metrics |= {metric.name: unknown_M for metric in METRICS if metric.needs_exactness}
     return metrics
