@@ -8,9 +8,10 @@ from functools import cached_property, lru_cache, partial
 
 import pyarrow.compute as pc
 
-from sumsquares.jobs.results.case import Cause, Row
+from sumsquares.jobs.results.case import Cause, Row, widths
 from sumsquares.jobs.results.collapse import Linear, collapse
 from sumsquares.jobs.results.importance import Importance
+from sumsquares.jobs.results.networks import is_linear_in_raw
 from sumsquares.jobs.results.stored import Results, read_weights
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -29,7 +30,7 @@ class Explanation:
     causes: tuple[Cause, ...]
     """The one whose remedy gains most first."""
     linear: Linear | None
-    """What the best trial of a variant without activation computes."""
+    """What the best trial of a variant without activation computes; None of logarithms or with an output activation."""
 
 
 class Explainer:
@@ -115,7 +116,7 @@ class Explainer:
         return self._summary.causes.get(row["variant_id"], ())
 
     def _linear(self, row: Row) -> Linear | None:
-        if row["activation"] != "identity" or row["rmse_best"] is None:
+        if row["rmse_best"] is None or not is_linear_in_raw(row, widths(row["hidden"])):
             return None
         trial = Trial(self.variants[row["variant_id"]], self._best_seeds[row["variant_id"]])
         tensors, ids = self._weights_of(self._packs[trial.id])
