@@ -179,6 +179,10 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         grid('loss = ["bce"]\nnormalize_target = "none"'),
         ["grid[0].loss[0]:", '"bce" with output "linear"', 'output = "sigmoid"'],
     ),
+    "cross-entropy of a task": (
+        grid('loss = "bce"\noutput = "sigmoid"\nnormalize = "none"'),
+        ["grid[0].loss:", '"bce" with a target from 0 to 1', 'reaches 2000 in dataset "sums"', "another loss"],
+    ),
     "cross-entropy of a scaled target": (
         grid('loss = "bce"\noutput = "sigmoid"'),
         ["grid[0].loss:", '"bce" with normalize "unit"', 'normalize_target = "none"'],

@@ -40,6 +40,7 @@ VALUES: dict[str, list[Any]] = {
 DATASETS = [
     {"name": "sums", "task": "sum", "n_numbers": 2, "largest": 1000, "rows": 1000, "seed": 1},
     {"name": "squares", "task": "square", "largest": 50, "rows": 100, "unused": 1},
+    {"name": "waves", "formula": "sin(x1) + x2", "low": [-3.0, 0.0], "high": 3.0, "rows": 100, "noise": 0.1},
 ]
 Grid = dict[str, Any]
 Spec = dict[str, Any]
@@ -51,7 +52,7 @@ def lists_of(values: list[Any]) -> st.SearchStrategy[list[Any]]:
 
 
 SEEDS = st.one_of(st.integers(1, 3), st.lists(st.integers(0, 4), min_size=1, max_size=3, unique=True))
-DATASET_NAMES = {"dataset": lists_of(["sums", "squares"])}
+DATASET_NAMES = {"dataset": lists_of([str(each["name"]) for each in DATASETS])}
 GRIDS = st.fixed_dictionaries(
     {}, optional=DATASET_NAMES | {name: lists_of(values) for name, values in VALUES.items()}
 ).flatmap(
@@ -187,14 +188,23 @@ def test_a_longer_spec_keeps_the_trials_of_the_shorter(data: Spec, more: tuple[G
 
 def test_anything_that_changes_a_result_changes_the_id() -> None:
     """The id depends on each field of a variant, each field of its dataset except the name, and the seed."""
-    base = DATASETS[0] | {"test_rows": 100, "unused": 0}
-    other = {"task": "product", "n_numbers": 3, "largest": 999, "rows": 999, "seed": 2, "test_rows": 99, "unused": 1}
-    tables = [base, *(base | {key: value} for key, value in other.items())]
-    assert set(NamedDataset.model_fields) == {"name", *other}
+    rows = {"name": "d", "rows": 1000, "seed": 1, "test_rows": 100, "unused": 0}
+    other = {"rows": 999, "seed": 2, "test_rows": 99, "unused": 1}
+    of_tasks = {"task": "product", "n_numbers": 3, "largest": 999} | other
+    of_formulas = {"formula": "sum(x) / 2", "low": -1.0, "high": 3.0, "noise": 0.1, "n_numbers": 2} | other
+    of_digits = {"digits": 2, "numbers": "real"}
+    assert set(NamedDataset.model_fields) == {"name", *of_tasks, *of_formulas, *of_digits}
+    tables = []
+    for base, changes in (
+        ({"task": "sum", "n_numbers": 2, "largest": 1000}, of_tasks),
+        ({"formula": "sum(x)", "n_numbers": 1, "low": 0.0, "high": 2.0}, of_formulas),
+        ({"formula": "x % 3", "low": 0, "high": 5, "numbers": "integer"}, of_digits),
+    ):
+        tables += [rows | base, *(rows | base | {key: value} for key, value in changes.items())]
     found = [a_variant(dataset=NamedDataset.model_validate(table)) for table in tables]
     found += [a_variant(**{name: values[-1]}) for name, values in VALUES.items()]
     digests = [trial.id for variant in found for trial in (Trial(variant, 0), Trial(variant, 1))]
-    assert len(set(digests)) == len(digests) == 2 * (1 + len(other) + len(VALUES))
+    assert len(set(digests)) == len(digests) == 2 * (len(tables) + len(VALUES))
 
 
 def test_the_name_of_a_dataset_is_not_part_of_the_id() -> None:

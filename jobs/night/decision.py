@@ -138,7 +138,8 @@ def match_datasets(champion: Sequence[NamedDataset], night: Sequence[NamedDatase
     """Returns by the name of each champion's dataset the night's dataset of the same question, each used once.
 
     Datasets with the same rows are matched first, then those of the same name, then any others: those were renamed. All
-    pairs have the same task or formula, range and inputs. A dataset without a match was removed, or asks something else now.
+    pairs have the same task or formula, range and inputs. A dataset without a match was removed, or asks another
+    question now.
     """
     found: dict[str, NamedDataset | None] = dict.fromkeys(sorted(dataset.name for dataset in champion))
     left = sorted(night, key=lambda dataset: dataset.name)

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache, partial
 
 import pyarrow.compute as pc
 
-from sumsquares.jobs.results.case import Cause, Row, widths
+from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear, collapse
 from sumsquares.jobs.results.importance import Importance
-from sumsquares.jobs.results.networks import is_linear_in_raw
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import Results, read_weights
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -30,14 +30,14 @@ class Explanation:
     causes: tuple[Cause, ...]
     """The one whose remedy gains most first."""
     linear: Linear | None
-    """What the best trial of a variant without activation computes; None of logarithms or with an output activation."""
+    """What the best trial of a variant without activation computes."""
 
 
 class Explainer:
     """Explains variants of a run."""
 
     def __init__(self, store: Store, spec: JobSpec, summary: Summary, stored: Results) -> None:
-        self._summary, self._stored = summary, stored
+        self._store, self._summary, self._stored = store, summary, stored
         # Variants of one pack mostly follow one another, and it is read once for all of them.
         self._weights_of = lru_cache(maxsize=2)(partial(read_weights, store))
         self._trials = trials(spec)
@@ -116,8 +116,8 @@ class Explainer:
         return self._summary.causes.get(row["variant_id"], ())
 
     def _linear(self, row: Row) -> Linear | None:
-        if row["rmse_best"] is None or not is_linear_in_raw(row, widths(row["hidden"])):
+        if row["activation"] != "identity" or row["rmse_best"] is None:
             return None
         trial = Trial(self.variants[row["variant_id"]], self._best_seeds[row["variant_id"]])
         tensors, ids = self._weights_of(self._packs[trial.id])
-        return collapse(trial, tensors, ids.index(trial.id))
+        return collapse(trial, tensors, ids.index(trial.id), scale_of(self._store, trial.variant))

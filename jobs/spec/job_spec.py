@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
+from sumsquares.jobs.spec.checks_formulas import formula_problems
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
@@ -107,7 +108,7 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
     """Validates the bytes of a spec, which messages call `source`.
 
     A spec of more than `max_trials` trials is rejected from the lengths of its lists, before it is expanded. A `new`
-    spec, which is not from a store, must not have a reserved name.
+    spec, which is not from a store, must not have a reserved name, and its formulas are evaluated on their first rows.
 
     Raises:
         SpecError: the spec is invalid; it lists all problems.
@@ -115,6 +116,7 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
     """
     raw = read_toml(text, source)
     across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials))
+    across = chain(across, formula_problems(raw)) if new else across
     try:
         spec = JobSpec.model_validate(raw)
         problems = tuple(islice(across, MAX_PROBLEMS + 1))

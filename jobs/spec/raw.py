@@ -1,6 +1,7 @@
 """The tables and values of a spec's raw TOML data, for checks that skip what is invalid by itself."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +35,40 @@ def names(raw: Raw) -> Iterator[tuple[int, str]]:
     for index, table in tables(raw, "dataset"):
         if isinstance(table.get("name"), str):
             yield index, table["name"]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The values of a grid's axes that are texts, with those of [train] and the defaults."""
+
+    raw: Raw
+    index: int
+    """Index of the grid in the spec."""
+    grid: Raw
+
+    @property
+    def datasets(self) -> list[str]:
+        """The distinct names of the datasets."""
+        return list(dict.fromkeys(datasets_of(self.raw, self.grid)))
+
+    def of(self, axis: str) -> dict[str, Place]:
+        """Returns the distinct values of an axis, each with the first place where it is written."""
+        found: dict[str, Place] = {}
+        for place, value in axis_of(self.raw, self.index, self.grid, axis):
+            if isinstance(value, str):
+                found.setdefault(value, place)
+        return found
+
+    def others(self, axis: str, needed: str) -> list[str]:
+        """Returns the values of an axis that are not the one that is needed."""
+        return [value for value in self.of(axis) if value != needed]
+
+    def target_scales(self) -> dict[str, tuple[str, Place]]:
+        """Returns the scales of the target, each with the axis that it follows from and its place there."""
+        found = {scale: ("normalize_target", place) for scale, place in self.of("normalize_target").items()}
+        if found.pop("same", None):
+            found = {scale: ("normalize", place) for scale, place in self.of("normalize").items()} | found
+        return found
 
 
 def datasets_of(raw: Raw, grid: Raw) -> list[str]:
