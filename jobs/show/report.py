@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.results.described import beyond_words, formula_words, range_words, spec_of
+from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
@@ -91,6 +94,8 @@ class Section:
     """The best variant in words; empty if there is none."""
     samples: Sequence[Row]
     """Predictions of its best trial; empty if there are none."""
+    beyond: str
+    """On which numbers what is beyond the range was measured."""
 
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
@@ -103,6 +108,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     ]
     text = files("sumsquares.jobs.show").joinpath("report.html.jinja").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["short"] = short
     return page.from_string(text).render(
         spec=spec,
         source=masked(spec.source_text.decode("utf-8-sig")),
@@ -130,21 +136,35 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         best=best,
         best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
+        beyond=beyond_words(spec_of(facts)),
     )
 
 
 def _about(facts: Row) -> str:
     """A dataset in words."""
+    spec, seen = spec_of(facts), seen_share(facts)
+    if spec.task is None:
+        return f"{_of_formula(spec)}. {seen[0].upper()}{seen[1:]}."
     n, largest = facts["n_numbers"], facts["largest"]
     numbers = "a number" if n == 1 else f"{n} numbers"
     task = "sum of the squares" if facts["task"] == "sum_of_squares" else facts["task"]
-    _, top = target_range(facts["task"], n, 1, largest)
+    _, top = target_range(spec.task, n, 1, largest)
     count = facts["unused"]
     unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
-    seen = seen_share(facts)
     return (
         f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}. {seen[0].upper()}{seen[1:]}."
     )
+
+
+def _of_formula(spec: DatasetSpec) -> str:
+    """A formula's dataset in words."""
+    kind = "real numbers" if spec.source.is_real else "integers"
+    words = f"{formula_words(str(spec.formula))} of {kind}: {range_words(spec)}"
+    if spec.digits:
+        words += f", each by its {spec.n_digits} binary digits"
+    if spec.unused:
+        words += f", beside {counted(spec.unused, 'unused input')}"
+    return words + (f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else "")
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
