@@ -25,6 +25,10 @@ class DamagedManifest(DataError):  # noqa: N818  the same
     """A manifest whose bytes aren't those that were written, or that contradicts itself."""
 
 
+class OtherRows(DataError):  # noqa: N818  the same
+    """A shard that this version can't make again: the manifest lists other rows than it makes from the spec."""
+
+
 class NotFinite(ValueError):  # noqa: N818  ValueError says that it is an error
     """A formula that has no finite value for a row of the train or test split."""
 

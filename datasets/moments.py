@@ -1,8 +1,8 @@
 """Moments of a formula's training rows: range, mean and standard deviation of each column, by which it is normalised.
 
 Sums have one order, so that they have the same bits on every machine: within a block of rows the second half is added
-to the first until one number is left, and the blocks are added one after the other. numpy's own sums are not used: their
-order depends on the processor.
+to the first until one number is left, and the blocks are added one after the other. The order of numpy's own sums
+depends on the processor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LEAST_EXPONENT = -1000  # of the largest value: a power of two above 2**1000 wo
 
 @dataclass(frozen=True)
 class Moments:
-    """Of the training rows, as they are stored: noise is part of the targets. Inputs have one number for each column."""
+    """Of the training rows as they are stored, so with noise. Inputs have one number for each column."""
 
     input_min: tuple[float, ...]
     input_max: tuple[float, ...]
@@ -46,7 +46,8 @@ def measure_moments(spec: DatasetSpec) -> Moments:
         for column, values_N in zip(columns, values, strict=True):
             column.add(values_N)
     *inputs, target = (column.moments(spec.rows) for column in columns)
-    return Moments(*zip(*inputs, strict=True), *target)
+    low_I, high_I, mean_I, std_I = zip(*inputs, strict=True)
+    return Moments(low_I, high_I, mean_I, std_I, *target)
 
 
 class _Column:

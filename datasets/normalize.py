@@ -70,7 +70,9 @@ def _apply(raw: Numbers, is_log: bool, shift: Any, scale: Any, dtype: DTypeLike)
     values = raw.astype(np.float64)
     if is_log:
         values = elementary.log(np.where(values > 0, values, np.nan))
-    return ((values - shift) / scale).astype(dtype)
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
+        normalized: Floats = ((values - shift) / scale).astype(dtype)
+    return normalized
 
 
 def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
@@ -78,8 +80,8 @@ def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: Targe
     return spec.formula is not None and (kind == "zscore" or _of_target(kind, target_kind) in _OF_TARGETS)
 
 
-def problem_of(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> str | None:
-    """Returns why a dataset cannot be normalised in this way, as far as its spec alone tells, and what to write; or None.
+def problem_of(spec: DatasetSpec, kind: NormalizationKind) -> str | None:
+    """Returns why a dataset's inputs can't be normalised in this way, and what to write; or None.
 
     Whether the targets of a formula are positive, as "log" needs them, only its rows tell.
     """
@@ -97,7 +99,7 @@ def problem_of(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKi
 def normalization(
     spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same", moments: Moments | None = None
 ) -> Normalization:
-    """Returns the normalisation of that kind, fitted to the train split; of a task, and of ranges, to the test split too.
+    """Returns the normalisation of that kind, fitted to the train split.
 
     * question: what the question did, for tasks. Inputs and target over the largest target.
     * unit: the range to 0..1; that of a task, which begins at 1 or above it, as if it began at 0.
@@ -157,7 +159,7 @@ def _target(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None)
         return _of_range(kind, moments.target_min, moments.target_max)
     smallest, top = _task_targets(spec)
     if kind == "zscore":
-        assert spec.largest is not None
+        assert spec.largest is not None, spec
         mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
         return mean, _deviation(variance)
     return (0, top) if kind in ("question", "unit") else _of_range(kind, smallest, top)
@@ -178,7 +180,8 @@ def _of_range(kind: NormalizationKind, low: float, high: float) -> Pair:
 
 def _task_targets(spec: DatasetSpec) -> tuple[int, int]:
     """Returns the smallest and the largest target of a task."""
-    assert spec.task is not None and spec.largest is not None
+    assert spec.task is not None
+    assert spec.largest is not None
     return target_range(spec.task, spec.n_numbers, 1, spec.largest)
 
 

