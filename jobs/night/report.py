@@ -165,8 +165,8 @@ def _edited(decision: Decision, edited: EditedJudgement, night: Night, policy: P
     parts = [_compared(edited, name, policy) for name in edited.found]
     if edited.apart:
         parts.append(
-            f"{_datasets(edited.apart)} of the champion: no dataset of the same target, range and inputs to compare it "
-            "with"
+            f"{_datasets(edited.apart)} of the champion: no dataset of the same target, range and inputs to compare "
+            "it with"
         )
     if edited.added:
         parts.append(f"{_datasets(edited.added)}: new, and not judged")
@@ -207,7 +207,8 @@ def _effect(change: Change, rows: DatasetSpec) -> str:
         ours, theirs = change.diverged
         return f"{ours} of {counted(change.seeds, 'seed')} diverged, before {theirs} (p = {change.p:.2g})"
     interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
-    return f"{_measure(change.is_small, rows)} {_ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"
+    tested = f"{interval}, {change.seeds} seeds, p = {change.p:.2g}"
+    return f"{_measure(change.is_small, rows)} {_ratio(change.effect)} ({tested})"
 
 
 def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
