@@ -112,7 +112,7 @@ def _trial_name(variant: str, seed: int) -> str:
 
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
 def _trials_of(source: bytes) -> tuple[list[str], list[float], list[float]]:
-    """Returns the names of a spec's trials in its nights' scores, the RMSE from which each has diverged, and its unit."""
+    """Returns the names of a spec's trials in its nights' scores, and the limit and the unit of each one's RMSE."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
     names = [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
