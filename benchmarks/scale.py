@@ -129,7 +129,7 @@ def write_results(spec: str, store: str) -> None:
         state = State(steps, weights_MP, (), np.full(models, steps), losses)
         squares, rounded, largest = draw.random((3, models)) * 1e9
         exact, absolute = np.zeros(models, np.int64), np.sqrt(squares * 1000)
-        errors = Errors(1000, squares, rounded, largest, exact, absolute, squares / 2, 500, total_squares=1e15)
+        errors = Errors(1000, squares, rounded, largest, exact, absolute, squares / 2, 500, 1e15, exact)
         observed = Observed(draw.random((models, 17)), draw.random(models), np.full(models, np.nan), "lanes")
         sources = {
             **dict.fromkeys(SPLITS, errors),
@@ -137,7 +137,7 @@ def write_results(spec: str, store: str) -> None:
             "hidden": observed,
             "losses": Curve(epochs, losses),
         }
-        rows = _rows(pack, state, metrics_of(sources, models), 1.0, trainer)
+        rows = _rows(pack, state, metrics_of(sources, models, loss=pack.program.loss), 1.0, trainer)
         commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP), losses)
 
 

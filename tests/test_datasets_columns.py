@@ -17,7 +17,7 @@ def test_offsets_are_exact_in_the_narrowest_type(data):
     low = data.draw(st.integers(1, 2**62))
     high = low + data.draw(st.sampled_from([0, 2**16 - 1, 2**16, 2**32 - 1, 2**32, 2**61]))
     values = [*data.draw(st.lists(st.integers(low, high), max_size=5)), low, high]
-    offsets = Column("x", np.dtype(np.int64), low, high, 0, None).offsets(np.array(values, np.int64))
+    offsets = Column("x", np.dtype(np.int64), low, high, 0, None).stored(np.array(values, np.int64))
     assert [low + offset for offset in offsets.tolist()] == values
     assert offsets.itemsize == (2 if high - low < 2**16 else 4 if high - low < 2**32 else 8)
 
@@ -30,7 +30,7 @@ def test_a_dictionary_restores_the_values(task, split):
     inputs_NI, target_N = block(spec, split, 0)
     arrays = [*inputs_NI.T, target_N]
     columns = stored_columns(spec, split, 50_000)
-    offsets = [column.offsets(values) for column, values in zip(columns, arrays, strict=True)]
+    offsets = [column.stored(values) for column, values in zip(columns, arrays, strict=True)]
     for column, values in zip(columns, arrays, strict=True):
         assert column.dictionary is not None
         assert np.array_equal(column.dictionary[offsets[column.source]], values)

@@ -33,12 +33,14 @@ def every_row(spec):
 )
 def test_the_questions_normalisation_divides_inputs_and_target_by_the_largest_target(task, scale):
     """Sums of 1..1000 are divided by 2000 and squares by 1,000,000, inputs and target alike, as the question did."""
-    assert normalization(spec_of(task, 1000), "question") == Normalization(0.0, scale, 0.0, scale)
+    spec = spec_of(task, 1000)
+    expected = Normalization((0.0,) * spec.inputs, (scale,) * spec.inputs, 0.0, scale)
+    assert normalization(spec, "question") == expected
 
 
 def test_unit_divides_each_by_its_own_largest_value():
     """Inputs of squares fill 0..1 instead of 0..0.001."""
-    assert normalization(spec_of("square", 1000), "unit") == Normalization(0.0, 1000.0, 0.0, 1e6)
+    assert normalization(spec_of("square", 1000), "unit") == Normalization((0.0,), (1000.0,), 0.0, 1e6)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -91,7 +93,7 @@ def test_no_scale_is_zero_or_infinite(kind, task):
     largest = [1, {"sum": 2**31 - 1, "square": 1_518_500_249}.get(task, 10**9)]
     for spec in (spec_of(task, value) for value in largest):
         scaled = normalization(spec, kind)
-        for scale in (scaled.input_scale, scaled.target_scale):
+        for scale in (*scaled.input_scale, scaled.target_scale):
             assert 0 < scale < math.inf
 
 

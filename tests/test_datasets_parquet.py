@@ -15,7 +15,7 @@ from sumsquares.datasets.parquet import data_page, parquet_file
 def written(pages, low, high, dtype, dictionary=None):
     """A file of one column `x` with these pages of values."""
     column = Column("x", np.dtype(dtype), low, high, 0, dictionary)
-    encoded = [data_page(column, column.offsets(np.array(values, dtype))) for values in pages]
+    encoded = [data_page(column, column.stored(np.array(values, dtype))) for values in pages]
     return parquet_file([column], [encoded], sum(map(len, pages)), {"key": "värde"})
 
 

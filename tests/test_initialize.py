@@ -22,7 +22,7 @@ from sumsquares.jobs.spec.axes import Activation, Normalize, Optimizer, Readout
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.train import models_of
+from sumsquares.jobs.stages.train import input_range, models_of
 
 
 def words(*values):
@@ -192,7 +192,8 @@ def test_after_training_the_best_last_layer_reaches_the_floor_of_its_width(norma
     raw_N1 = np.arange(1, 1001)[:, None]
     scale = normalization(dataset, normalize)
     rows = in_memory(scale.inputs(raw_N1, dtype), scale.target(raw_N1[:, 0] ** 2, dtype))
-    state = engine(choose("auto", "cpu")).train(program, models_of(Pack(tuple(trials))), rows)
+    models = replace(models_of(Pack(tuple(trials))), input_range=input_range(dataset, scale))
+    state = engine(choose("auto", "cpu")).train(program, models, rows)
     first, flat_P = program.layers[0], state.parameters[0].astype(np.float64)
     hidden_NH = np.maximum(scale.inputs(raw_N1, np.float64) * flat_P[first.weights] + flat_P[first.bias], 0)
     features_NK = np.column_stack([hidden_NH / hidden_NH.max(), np.ones(1000)])

@@ -72,6 +72,31 @@ def test_targets_that_do_not_vary_have_no_r2():
     assert np.isnan(measured(np.array([[3.0, 4.0]]), np.array([3, 3]), 1).r2[0])
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=50), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_accuracy_counts_the_answers_on_the_targets_side_of_one_half(rows, pieces):
+    """One half itself is above."""
+    answers_N, target_N = np.array(rows).T
+    right = [(answer >= 0.5) == (target >= 0.5) for answer, target in rows]
+    assert measured(answers_N[None], target_N, pieces).accuracy[0] == sum(right) / len(rows)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=3000), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_rows_without_a_finite_target_are_left_out(is_known, pieces):
+    """The errors are those of the other rows; of none of them, nothing is known."""
+    draw, is_known_N = np.random.default_rng(0), np.array(is_known)
+    target_N, answers_MN = draw.normal(size=len(is_known)), draw.normal(size=(2, len(is_known)))
+    found = measured(answers_MN, np.where(is_known_N, target_N, np.nan), pieces, is_known_N[:7])
+    assert found.count == is_known_N.sum()
+    if not found.count:
+        assert all(np.isnan(values).all() for values in (found.rmse, found.mae, found.r2, found.exact_fraction))
+        return
+    expected = measured(answers_MN[:, is_known_N], target_N[is_known_N], 1, np.ones(is_known_N[:7].sum(), bool))
+    for name in ("rmse", "mae", "r2", "rmse_chosen", "exact_fraction", "accuracy"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9)
+
+
 @given(st.integers(0, 99), st.integers(1, 60), st.integers(1, 3))
 @settings(max_examples=20, deadline=None)
 def test_a_models_errors_are_the_same_bits_beside_any_others(seed, models, pieces):

@@ -23,6 +23,7 @@ def test_each_trial_is_in_one_pack_of_its_shape(left_out, device):
         for trial in pack.trials:
             assert trial.variant.dataset == pack.variant.dataset
             assert trial.variant.normalize == pack.variant.normalize
+            assert trial.variant.normalize_target == pack.variant.normalize_target
             assert trial.variant.hidden == pack.program.hidden
             assert trial.variant.activation == pack.program.activation
 

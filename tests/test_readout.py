@@ -242,6 +242,25 @@ def test_dead_and_saturated_units_are_counted(monkeypatch, has_kernel):
 
 
 @pytest.mark.parametrize("has_kernel", [pytest.param(True, marks=needs_lanes), False])
+@pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu"])
+def test_an_output_that_is_not_linear_has_no_readout_but_its_units_are_observed(monkeypatch, output, has_kernel):
+    """Least squares of the targets would not fit what the output makes of the readout."""
+    if not has_kernel:
+        without_kernel(monkeypatch)
+    shape = program(activation="relu", hidden=(7, 5), output=output)
+    (x_NI, y_N), parameters = rows_of(shape), parameters_of(shape)
+    parameters[1] = np.nan
+    found = readout.observe(shape, parameters, in_memory(x_NI, y_N))
+    expected = readout.observe(replace(shape, output="linear"), parameters, in_memory(x_NI, y_N))
+    assert np.isnan(found.readout_MK).all()
+    assert found.readout_MK.shape == expected.readout_MK.shape
+    np.testing.assert_array_equal(found.dead_share_M, expected.dead_share_M)
+    assert readout.seconds_of(shape) < readout.seconds_of(replace(shape, output="linear"))
+    with pytest.raises(AssertionError, match=output):
+        readout.with_readout(shape, parameters, expected.readout_MK)
+
+
+@pytest.mark.parametrize("has_kernel", [pytest.param(True, marks=needs_lanes), False])
 def test_rows_in_chunks_and_calls_of_any_size_give_the_same_answer(monkeypatch, has_kernel):
     """So a dataset that is streamed has the readout, to the bit, that it has in memory."""
     if not has_kernel:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from sumsquares.jobs.engines import torch_engine
-from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
+from sumsquares.jobs.engines.objective import LOSSES, Objective
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.sequential import sequential
@@ -32,6 +34,15 @@ TORCH_OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
 }
+TORCH_LOSSES = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "bce": functional.binary_cross_entropy,
+}
+OBJECTIVES = [pair for pair in product(OUTPUTS, LOSSES) if pair[1] != "bce" or pair[0] == "sigmoid"]
+"""Pairs of an output activation and a loss that a spec may have."""
+DEVICES = ("cpu", "cuda")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,7 +75,7 @@ def program(**changes):
 def rows_of(program, seed=0):
     draws = np.random.default_rng(seed)
     x_NI = draws.uniform(-1, 1, (program.rows, program.inputs)).astype(program.dtype)
-    return x_NI, (x_NI**2).sum(1)
+    return x_NI, (x_NI**2).mean(1) if program.loss == "bce" else (x_NI**2).sum(1)
 
 
 def models(count, lr=0.01, weight_decay=0.0):
@@ -88,7 +99,7 @@ def some(models, chosen):
 def train_alone(program, models, index, x_NI, y_N):
     """Trains the plain reference: one network, autograd, torch.optim, and a loop over the same batches.
 
-    Returns the trained tensors, and the mean squared error of each epoch.
+    Returns the trained tensors, and the mean loss of each epoch.
     """
     first = initial_state(program, models, 0).parameters[index : index + 1]
     network = sequential(program, {name: t[0] for name, t in state_dicts(program, first).items()})
@@ -98,16 +109,16 @@ def train_alone(program, models, index, x_NI, y_N):
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda t: (1 + math.cos(math.pi * t / program.steps)) / 2 if program.schedule == "cosine" else 1.0
     )
-    squares = np.zeros(program.epochs)
+    losses = np.zeros(program.epochs)
     for epoch in range(program.epochs):
         for x, y in batches(in_memory(x_NI, y_N), program.batch_size, program.shuffle_seed, epoch):
             optimizer.zero_grad()
-            loss = torch.nn.functional.mse_loss(network(torch.tensor(x)).squeeze(1), torch.tensor(y))
+            loss = TORCH_LOSSES[program.loss](network(torch.tensor(x)).squeeze(1), torch.tensor(y))
             loss.backward()
             optimizer.step()
             schedule.step()
-            squares[epoch] += loss.item() * len(y)
-    return {name: t.detach().numpy() for name, t in network.state_dict().items()}, squares / program.rows
+            losses[epoch] += loss.item() * len(y)
+    return {name: t.detach().numpy() for name, t in network.state_dict().items()}, losses / program.rows
 
 
 def assert_equals_reference(program, models, rtol, atol):
@@ -137,6 +148,41 @@ def test_any_depth_and_width_equals_the_same_network_trained_alone(hidden, input
     assert_equals_reference(program(hidden=hidden, inputs=inputs, schedule="cosine"), models(2), 1e-9, 1e-12)
 
 
+@pytest.mark.parametrize(("output", "loss"), OBJECTIVES)
+@pytest.mark.parametrize("hidden", [(), (5, 3)])
+def test_any_output_and_loss_equals_the_same_network_trained_alone(hidden, output, loss):
+    """They agree to 1e-9 in float64, with errors of both sides of Huber's limit and predictions of both signs."""
+    shape = program(hidden=hidden, output=output, loss=loss, optimizer="momentum", schedule="cosine")
+    assert_equals_reference(shape, models(3, 0.1, 0.1), 1e-9, 1e-12)
+
+
+@pytest.mark.parametrize(("output", "loss"), OBJECTIVES)
+def test_predictions_are_those_of_the_sequential(output, loss):
+    """It ends with the module of the output, unless that is linear."""
+    shape = program(output=output, loss=loss)
+    x_NI, y_N = rows_of(shape)
+    parameters = torch_engine.train(shape, models(2), in_memory(x_NI, y_N)).parameters
+    found_MN = torch_engine.predictor(shape, parameters)(x_NI)
+    for index in range(2):
+        network = sequential(shape, {name: t[index] for name, t in state_dicts(shape, parameters).items()})
+        assert isinstance(network[-1], torch.nn.Linear) == (output == "linear")
+        expected_N = network(torch.tensor(x_NI)).detach().numpy()[:, 0]
+        np.testing.assert_allclose(found_MN[index], expected_N, rtol=1e-12, atol=1e-15)
+
+
+def test_cross_entropy_neither_overflows_nor_cancels():
+    """Where the output is 0 or 1 to the last digit, the loss of the wrong answer grows with the pre-activation."""
+    z_MN = torch.tensor([[1000.0, -1000.0, 1000.0, -1000.0, 0.0, -40.0]], dtype=torch.float64)
+    target_N = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.5, 0.0], dtype=torch.float64)
+    expected_N = [1000, 1000, 0, 0, math.log(2), math.exp(-40)]
+    for place, expected in enumerate(expected_N):
+        objective = Objective(program(output="sigmoid", loss="bce"))
+        sum_M, d_MN = objective.derive(z_MN[:, [place]].clone(), target_N[[place]])
+        assert sum_M.item() == pytest.approx(expected, rel=1e-15)
+        wanted = [1, -1, 0, 0, 0, math.exp(-40)][place]
+        assert d_MN.item() == pytest.approx(wanted, abs=1e-16)
+
+
 def test_float32_stays_close_to_the_same_network_trained_alone():
     """They agree to 1e-4 after 16 steps, since the order of the roundings differs."""
     assert_equals_reference(program(dtype="float32", hidden=(16, 16)), models(3), 1e-4, 1e-5)
@@ -144,15 +190,17 @@ def test_float32_stays_close_to_the_same_network_trained_alone():
 
 @given(
     st.sampled_from(sorted(ACTIVATIONS)),
+    st.sampled_from(OBJECTIVES),
     st.lists(st.integers(1, 20), max_size=3),
     st.sampled_from(["float32", "float64"]),
     st.integers(1, 3),
     st.lists(st.integers(0, 6), min_size=1, max_size=7, unique=True),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_model_has_the_same_bits_in_any_pack(activation, hidden, dtype, inputs, chosen):
+def test_a_model_has_the_same_bits_in_any_pack(activation, objective, hidden, dtype, inputs, chosen):
     """The bits depend neither on the other models of the pack, nor on their number or order."""
-    shape = program(activation=activation, hidden=tuple(hidden), dtype=dtype, inputs=inputs)
+    output, loss = objective
+    shape = program(activation=activation, output=output, loss=loss, hidden=tuple(hidden), dtype=dtype, inputs=inputs)
     rows = in_memory(*rows_of(shape))
     everyone = models(7, 0.003, 0.1)
     whole = torch_engine.train(shape, everyone, rows)
@@ -198,12 +246,18 @@ def test_denormals_are_flushed_only_in_training():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-@pytest.mark.parametrize(("optimizer", "activation"), [*zip(cycle(OPTIMIZERS), ACTIVATIONS, strict=False)])
-def test_a_gpu_trains_the_same_models_as_a_cpu(optimizer, activation):
-    """They agree to 1e-7 in float64, with every activation and every optimizer."""
-    shape = program(optimizer=optimizer, activation=activation, hidden=(16, 16))
+@pytest.mark.parametrize(
+    ("optimizer", "activation", "objective"),
+    [*zip(cycle(OPTIMIZERS), cycle(ACTIVATIONS), OBJECTIVES, strict=False)],
+)
+def test_a_gpu_trains_the_same_models_as_a_cpu(optimizer, activation, objective):
+    """They agree to 1e-7 in float64, with every activation, optimizer, output and loss."""
+    output, loss = objective
+    shape = program(optimizer=optimizer, activation=activation, output=output, loss=loss, hidden=(16, 16))
     rows = in_memory(*rows_of(shape))
     on_cpu = torch_engine.train(shape, models(5), rows)
     on_gpu = torch_engine.train(shape, models(5), rows, device="cuda")
     np.testing.assert_allclose(on_gpu.parameters, on_cpu.parameters, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(on_gpu.losses, on_cpu.losses, rtol=1e-7, atol=1e-9)
+    predicted = [torch_engine.predictor(shape, on_cpu.parameters, device)(rows_of(shape)[0]) for device in DEVICES]
+    np.testing.assert_allclose(predicted[1], predicted[0], rtol=1e-7, atol=1e-9)

@@ -107,4 +107,12 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
 }
 """By the name in a job spec."""
+OUTPUTS: dict[str, Activation] = {
+    "linear": ACTIVATIONS["identity"],
+    "sigmoid": ACTIVATIONS["sigmoid"],
+    "tanh": ACTIVATIONS["tanh"],
+    "relu": ACTIVATIONS["relu"],
+}
+"""Activations of the output layer, by the name in a job spec; all of them are computed in place."""
+assert all(output.in_place for output in OUTPUTS.values())
 assert nn.LeakyReLU().negative_slope == LEAK

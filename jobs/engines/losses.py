@@ -1,7 +1,7 @@
 """Loss curves: at which epochs the loss of a training is kept, and what the curves say. Plain arrays, no torch.
 
-The loss of an epoch is the mean squared error over its rows in normalised units, each as it was when its batch was
-trained. It is a sum that training computes anyway.
+The loss of an epoch is the mean over its rows in normalised units, each as it was when its batch was trained. It is a
+sum that training computes anyway.
 
 Suffixes: M models, E points of a curve, S steps.
 """

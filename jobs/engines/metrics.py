@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ EVALUATION_ROWS = 1024
 _BLOCK = 16
 """Models whose predictions are compared at a time: their 128 KB stay in the cache, which was 3 times faster."""
 
+_HALF = 0.5
+"""Between the answers no and yes, 0 and 1."""
+
 Floats = NDArray[np.float64]
 
 
@@ -25,7 +28,7 @@ class Errors:
     """Sums over the rows of a split, per model [M]. They are not finite for a model whose predictions are not."""
 
     count: int
-    """Rows."""
+    """Rows; of 0 rows every mean is NaN."""
     squares_M: Floats
     """Sum of squared errors."""
     rounded_squares_M: Floats
@@ -42,11 +45,13 @@ class Errors:
     """Number of chosen rows."""
     total_squares: float
     """Sum of squared differences of the targets from their mean."""
+    right_side_M: NDArray[np.int64]
+    """Rows whose prediction is on the same side of 1/2 as the target; 1/2 counts as above."""
 
     @property
     def rmse(self) -> Floats:
         """Root mean squared error."""
-        return np.sqrt(self.squares_M / self.count)
+        return np.sqrt(self._mean(self.squares_M))
 
     @property
     def rmse_chosen(self) -> Floats:
@@ -56,12 +61,12 @@ class Errors:
     @property
     def mae(self) -> Floats:
         """Mean absolute error."""
-        return self.absolute_M / self.count
+        return self._mean(self.absolute_M)
 
     @property
     def rmse_rounded(self) -> Floats:
         """Root mean squared error of the rounded predictions."""
-        return np.sqrt(self.rounded_squares_M / self.count)
+        return np.sqrt(self._mean(self.rounded_squares_M))
 
     @property
     def r2(self) -> Floats:
@@ -71,40 +76,75 @@ class Errors:
     @property
     def exact_fraction(self) -> Floats:
         """Share of rows whose rounded prediction is the target."""
-        return self.exact_M / self.count
+        return self._mean(self.exact_M)
+
+    @property
+    def accuracy(self) -> Floats:
+        """Share of rows on the right side of 1/2."""
+        return self._mean(self.right_side_M)
+
+    def _mean(self, sum_M: NDArray[Any]) -> Floats:
+        return sum_M / self.count if self.count else np.full(len(sum_M), np.nan)
 
 
 def measure(
     predict: Callable[[NDArray[np.floating]], Floats],
-    rows: Iterable[tuple[NDArray[np.floating], NDArray[np.int64]]],
+    rows: Iterable[tuple[NDArray[np.floating], NDArray[Any]]],
     restore: Callable[[Floats], Floats],
     chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:
     """Measures all models on rows in chunks: normalised inputs [N, I] with raw targets [N].
 
     `predict` returns normalised predictions [M, N] for at most `EVALUATION_ROWS` rows, and `restore` converts them to
-    the target's units. `chosen_N` marks, among the first rows, those that are also measured separately.
+    the target's units. `chosen_N` marks, among the first rows, those that are also measured separately. Rows whose
+    target isn't finite, as beyond the range of a formula, are left out.
     """
-    chosen_N = np.zeros(0, bool) if chosen_N is None else chosen_N
-    count, centre, sum_centred, sum_squares = 0, None, 0.0, 0.0
+    spread, chosen, begin = _Spread(), 0, 0
     sums: _Sums | None = None
     with np.errstate(over="ignore", invalid="ignore"):
         for x_NI, target_N in rows:
             expected_N = target_N.astype(np.float64)
-            # The targets' variance is summed around a value near their mean, so that it doesn't cancel out.
-            centre = expected_N.mean() if centre is None else centre
-            before, count = count, count + len(expected_N)
-            sum_centred += (expected_N - centre).sum()
-            sum_squares += np.square(expected_N - centre).sum()
+            is_known_N, is_chosen_N = np.isfinite(expected_N), np.zeros(len(expected_N), bool)
+            if chosen_N is not None:
+                marked_N = chosen_N[begin : begin + len(expected_N)]
+                is_chosen_N[: len(marked_N)] = marked_N & is_known_N[: len(marked_N)]
+            spread.add(expected_N[is_known_N])
+            chosen += int(np.count_nonzero(is_chosen_N))
+            begin += len(expected_N)
             # The parts have a constant size, whatever the size of the chunks.
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
-                here_N = np.flatnonzero(chosen_N[before + start : min(before + start + EVALUATION_ROWS, count)])
-                added = _sums(predict(x_NI[part]), expected_N[part], restore, here_N)
+                known = np.flatnonzero(is_known_N[part])
+                predicted_MN, answer_N = predict(x_NI[part]), expected_N[part]
+                if len(known) < len(answer_N):
+                    predicted_MN, answer_N = predicted_MN[:, known], answer_N[known]
+                added = _sums(predicted_MN, answer_N, restore, np.flatnonzero(is_chosen_N[part][known]))
                 sums = added if sums is None else sums.plus(added)
     assert sums is not None, "a split has at least one row"
-    chosen = int(np.count_nonzero(chosen_N[:count]))
-    return Errors(count, *sums, chosen, total_squares=float(sum_squares - sum_centred**2 / count))
+    return Errors(spread.count, **sums._asdict(), chosen=chosen, total_squares=spread.squares)
+
+
+class _Spread:
+    """The sum of squared differences of numbers from their mean, which come in chunks.
+
+    It is taken around a value near the mean, so that it doesn't cancel out.
+    """
+
+    def __init__(self) -> None:
+        self.count, self._centre, self._centred, self._squares = 0, 0.0, 0.0, 0.0
+
+    def add(self, numbers_N: Floats) -> None:
+        """Adds a chunk."""
+        if self.count == 0 and len(numbers_N):
+            self._centre = numbers_N.mean()
+        self.count += len(numbers_N)
+        self._centred += (numbers_N - self._centre).sum()
+        self._squares += np.square(numbers_N - self._centre).sum()
+
+    @property
+    def squares(self) -> float:
+        """The sum; 0 for no numbers."""
+        return float(self._squares - self._centred**2 / max(self.count, 1))
 
 
 class _Sums(NamedTuple):
@@ -116,6 +156,7 @@ class _Sums(NamedTuple):
     exact_M: NDArray[np.int64]
     absolute_M: Floats
     chosen_squares_M: Floats
+    right_side_M: NDArray[np.int64]
 
     def plus(self, other: _Sums) -> _Sums:
         """Returns the sums over the rows of both."""
@@ -126,6 +167,7 @@ class _Sums(NamedTuple):
             self.exact_M + other.exact_M,
             self.absolute_M + other.absolute_M,
             self.chosen_squares_M + other.chosen_squares_M,
+            self.right_side_M + other.right_side_M,
         )
 
 
@@ -135,7 +177,9 @@ def _sums(
     """Sums over these rows; `chosen` are the indices of those that are also summed separately."""
     models, rows = predicted_MN.shape
     squares_M, rounded_M, largest_M, absolute_M, chosen_M = np.empty((5, models))
-    sums = _Sums(squares_M, rounded_M, largest_M, np.empty(models, np.int64), absolute_M, chosen_M)
+    exact_M, right_M = np.empty((2, models), np.int64)
+    sums = _Sums(squares_M, rounded_M, largest_M, exact_M, absolute_M, chosen_M, right_M)
+    is_above_N = expected_N >= _HALF
     for first in range(0, models, _BLOCK):
         block = slice(first, first + _BLOCK)
         # One memory layout, whatever `predict` returned: in another one the order, and so the bits, of a sum differ.
@@ -146,7 +190,8 @@ def _sums(
         sums.squares_M[block] = square_MN.sum(1)
         sums.chosen_squares_M[block] = square_MN.take(chosen, axis=1).sum(1)
         sums.rounded_squares_M[block] = np.square(rounded_MN).sum(1)
-        sums.largest_M[block] = np.abs(error_MN, out=error_MN).max(1)
+        sums.largest_M[block] = np.abs(error_MN, out=error_MN).max(1, initial=0.0)
         sums.absolute_M[block] = error_MN.sum(1)
+        sums.right_side_M[block] = np.count_nonzero((answer_MN >= _HALF) == is_above_N, axis=1)
         sums.exact_M[block] = rows - np.count_nonzero(rounded_MN, axis=1)
     return sums

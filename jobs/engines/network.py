@@ -60,7 +60,10 @@ class Network:
         return self._buffers[N]
 
     def forward(self, x_NI: Tensor) -> Tensor:
-        """Returns predictions [M, N] for rows that all models share; the next pass of N rows overwrites them."""
+        """Returns the output's pre-activations [M, N] for rows that all models share.
+
+        The next pass of N rows overwrites them.
+        """
         buffers = self._buffers_for(len(x_NI))
         h = x_NI
         for index, ((w_MIO, b_M1O), _) in enumerate(self._layers):
@@ -77,7 +80,7 @@ class Network:
         return self._buffers_for(len(x_NI)).a[:-1]
 
     def backward(self, x_NI: Tensor, d_MN: Tensor) -> None:
-        """Writes the gradient [M, P], given the loss's derivative with respect to the last predictions."""
+        """Writes the gradient [M, P], given the loss's derivative with respect to the last pre-activations."""
         buffers = self._buffers_for(len(x_NI))
         d_MNO = d_MN.unsqueeze(2)
         for index in range(len(self._layers) - 1, -1, -1):

@@ -57,9 +57,9 @@ class Program:
     shuffle_seed: int
     """Seed of the order of the rows, together with the number of the epoch."""
     output: str = "linear"
-    """Activation of the output layer: linear, sigmoid, tanh or relu."""
+    """Activation of the output layer, a name in `activations.OUTPUTS`."""
     loss: str = "mse"
-    """mse, mae, huber or bce, of normalised predictions and targets."""
+    """A name in `objective.LOSSES`: of normalised predictions and targets. bce needs the output sigmoid."""
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

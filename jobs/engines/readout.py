@@ -44,7 +44,8 @@ class Observed:
     """What the hidden layers of M models do on the training rows, and the readout that fits those rows best."""
 
     readout_MK: Floats
-    """Weights of the output layer, then its bias. A model with a feature that isn't finite has NaN, here and below."""
+    """Weights of the output layer, then its bias; NaN unless `can_solve`. A model with a feature that isn't finite has
+    NaN, here and below."""
     dead_share_M: Floats
     """Share of the hidden units that are above 0 on no row; NaN unless relu, or without hidden layers."""
     saturated_share_M: Floats
@@ -78,12 +79,22 @@ def _observe(
             for part in _parts(len(y_N), len(parameters_MP[models]) * _row_flops(program), FOLD_ROWS):
                 x, y = (np.ascontiguousarray(array[part], np.float64) for array in (x_NI, y_N))
                 solver.observe(program, parameters_MP[models], x, y, seen.models(models))
-    parts = _parts(len(parameters_MP), _solve_flops(program), VECTOR)
-    readout_MK = np.concatenate([solver.solve(rows.count, seen.triangles_MCC[part]) for part in parts])
-    is_known_M = np.isfinite(readout_MK).all(axis=1)
+    readout_MK = _solve(solver, program, rows.count, seen.triangles_MCC)
+    is_known_M = np.isfinite(seen.triangles_MCC).all(axis=(1, 2))
+    if can_solve(program):
+        is_known_M &= np.isfinite(readout_MK).all(axis=1)
     readout_MK[~is_known_M] = np.nan
     dead_M, saturated_M = _shares(program, seen, rows.count)
     return readout_MK, np.where(is_known_M, dead_M, np.nan), np.where(is_known_M, saturated_M, np.nan)
+
+
+def _solve(solver: Library | ModuleType, program: Program, rows: int, triangles_MCC: Floats) -> Floats:
+    """Returns the readouts of models, given the triangles of so many rows; NaN where there are none."""
+    models, columns, _ = triangles_MCC.shape
+    if not can_solve(program):
+        return np.full((models, columns - 1), np.nan)
+    parts = _parts(models, _solve_flops(program), VECTOR)
+    return np.concatenate([solver.solve(rows, triangles_MCC[part]) for part in parts])
 
 
 def _shares(program: Program, seen: Seen, rows: int) -> tuple[Floats, Floats]:
@@ -98,9 +109,15 @@ def _shares(program: Program, seen: Seen, rows: int) -> tuple[Floats, Floats]:
 
 def with_readout(program: Program, parameters_MP: NDArray[np.floating], readout_MK: Floats) -> tuple[Program, Floats]:
     """Returns the float64 program with its parameters [M, P], of which the output layer's are replaced."""
+    assert can_solve(program), program.output
     parameters = np.array(parameters_MP, np.float64)
     parameters[:, program.layers[-1].start :] = readout_MK
     return replace(program, dtype="float64"), parameters
+
+
+def can_solve(program: Program) -> bool:
+    """Whether least squares gives an output layer that fits best: only where the output is linear in its weights."""
+    return program.output == "linear"
 
 
 def is_affordable(program: Program) -> bool:
@@ -111,7 +128,8 @@ def is_affordable(program: Program) -> bool:
 
 def seconds_of(program: Program) -> float:
     """Expected time to observe one of several models on one core."""
-    return (program.rows * _row_flops(program) + _solve_flops(program)) / FLOPS_PER_SECOND
+    solving = _solve_flops(program) if can_solve(program) else 0.0
+    return (program.rows * _row_flops(program) + solving) / FLOPS_PER_SECOND
 
 
 def bytes_of(program: Program, models: int) -> int:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sumsquares.jobs.engines.activations import ACTIVATIONS
+from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.program import Program
 
 
@@ -24,6 +24,7 @@ def sequential(program: Program, tensors: Mapping[str, NDArray[np.floating]]) ->
             nn.Linear(layer.inputs, layer.outputs, dtype=getattr(torch, program.dtype)),
             ACTIVATIONS[program.activation].module(),
         ]
-    network = nn.Sequential(*modules[:-1])
+    modules[-1:] = [OUTPUTS[program.output].module()] if program.output != "linear" else []
+    network = nn.Sequential(*modules)
     network.load_state_dict({name: torch.tensor(values) for name, values in tensors.items()})
     return network

@@ -45,8 +45,8 @@ class State:
     finite_steps: NDArray[np.int64]
     """[M]: steps with a finite loss. If they are fewer than `step`, the model diverged after that many."""
     losses: NDArray[np.float64]
-    """[M, E]: mean squared error, in normalised units, over the rows of each epoch of `losses.curve_epochs`, as the
-    optimizer saw them. The epoch under way has the part of its steps so far, later ones 0, and unknown ones NaN."""
+    """[M, E]: mean loss, in normalised units, over the rows of each epoch of `losses.curve_epochs`, as the optimizer
+    saw them. The epoch under way has the part of its steps so far, later ones 0, and unknown ones NaN."""
 
 
 def losses_so_far(program: Program, state: State) -> NDArray[np.float64]:

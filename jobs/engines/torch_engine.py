@@ -17,9 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sumsquares.jobs.engines.activations import OUTPUTS
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.network import Network
+from sumsquares.jobs.engines.objective import Objective
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS, decay
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
@@ -64,7 +66,7 @@ def train(
 ) -> State:
     """Trains to the end, from the initial or a saved state, and returns the final state.
 
-    The loss is the mean squared error of a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps; it
+    The loss is the mean over a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps; it
     may call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no
     longer count. The other models are not affected.
     """
@@ -74,7 +76,7 @@ def train(
     step = state.step
 
     # Copies on the device, which the steps change in place.
-    network = Network(program, torch.tensor(state.parameters, device=device))
+    network, objective = Network(program, torch.tensor(state.parameters, device=device)), Objective(program)
     optimizer_state = [torch.tensor(array, device=device) for array in state.optimizer_state]
     finite_M = torch.tensor(state.finite_steps, device=device)
     losses_ME = torch.tensor(losses_so_far(program, state), device=device)
@@ -104,14 +106,11 @@ def train(
 
             for x, y in batches(rows, program.batch_size, program.shuffle_seed, epoch, skip):
                 x_NI, y_N = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-                error_MN = network.forward(x_NI).sub_(y_N)
-                squares_M = error_MN.square().sum(1)
-                finite_M += torch.isfinite(squares_M)
+                loss_M, d_MN = objective.derive(network.forward(x_NI), y_N)
+                finite_M += torch.isfinite(loss_M)
                 if epoch in points:
-                    losses_ME[:, points[epoch]].addcdiv_(squares_M, rows_of_epoch)
-
-                # The derivative of the mean squared error with respect to the predictions is 2 error / N.
-                network.backward(x_NI, error_MN.mul_(2 / len(y_N)))
+                    losses_ME[:, points[epoch]].addcdiv_(loss_M, rows_of_epoch)
+                network.backward(x_NI, d_MN)
 
                 # A constant learning rate is computed once: on small networks each operation is a noticeable cost.
                 lr_factor, *corrections = next(per_step)
@@ -135,10 +134,12 @@ def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
 ) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
     """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
-    network = Network(program, torch.tensor(parameters_MP, device=device))
+    network, output = Network(program, torch.tensor(parameters_MP, device=device)), OUTPUTS[program.output]
 
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
         with torch.inference_mode():
-            return network.forward(torch.from_numpy(x_NI).to(device)).double().cpu().numpy()
+            z_MN = network.forward(torch.from_numpy(x_NI).to(device))
+            output.forward(z_MN, z_MN)
+            return z_MN.double().cpu().numpy()
 
     return predict

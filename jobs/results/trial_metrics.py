@@ -44,6 +44,8 @@ class Metric:
     """Whether a trial that is ok may lack it."""
     needs_exactness: bool = False
     """Whether it is of answers rounded to integers: null where float64 doesn't hold every integer of the targets."""
+    loss: str | None = None
+    """The loss whose trials have it, where only those do: null for the others."""
 
 
 def _rmse(errors: Errors) -> Floats:
@@ -80,6 +82,17 @@ METRICS = (
     # d ln(loss) / d ln(epoch) over the second half of the training; ln(last loss / lowest loss). Null where not stored.
     Metric("loss_slope", 12, "losses", lambda curve: curve.slope, ("median",), is_optional=True),
     Metric("loss_rise", 13, "losses", lambda curve: curve.rise, ("median",), is_optional=True),
+    # The share of rows whose answer, a probability, is on the right side of 1/2, 0..1.
+    Metric(
+        "accuracy",
+        14,
+        "test",
+        lambda errors: errors.accuracy,
+        ("median",),
+        higher_is_better=True,
+        is_optional=True,
+        loss="bce",
+    ),
 )
 """In the order of the summary's columns."""
 
@@ -92,10 +105,13 @@ OF_ANSWERS = tuple(metric.name for metric in METRICS if metric.source in SPLITS)
 """Metrics of the trial's own answers, on which two results of one trial must agree."""
 
 
-def metrics_of(sources: Mapping[Source, Any], models: int, metrics: Iterable[Metric] = METRICS) -> dict[str, Floats]:
-    """Computes metrics [M] by name. A source that is missing or None gives NaN."""
+def metrics_of(
+    sources: Mapping[Source, Any], models: int, metrics: Iterable[Metric] = METRICS, loss: str = "mse"
+) -> dict[str, Floats]:
+    """Computes metrics [M] by name, of models with this loss. A source that is missing or None gives NaN."""
     unknown_M = np.full(models, np.nan)
-    return {
-        metric.name: unknown_M if sources.get(metric.source) is None else metric.of(sources[metric.source])
-        for metric in metrics
-    }
+
+    def is_known(metric: Metric) -> bool:
+        return sources.get(metric.source) is not None and metric.loss in (None, loss)
+
+    return {metric.name: metric.of(sources[metric.source]) if is_known(metric) else unknown_M for metric in metrics}

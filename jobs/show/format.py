@@ -12,6 +12,7 @@ from sumsquares.jobs.messages.numbers import listed as listed
 from sumsquares.jobs.messages.numbers import number as number
 from sumsquares.jobs.messages.numbers import plain as plain
 from sumsquares.jobs.messages.numbers import share as share
+from sumsquares.jobs.results.described import formula_words, range_words, spec_of
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, LATER
 
 Row = Mapping[str, Any]
@@ -22,13 +23,27 @@ _IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize",
 
 
 def describe_task(about: Row) -> str:
-    """Returns a dataset's task, from the fields of its spec: `sum of 2 numbers 1..1000`, `square of 1..1000`."""
+    """Returns what a dataset's target is, from the fields of its spec.
+
+    `sum of 2 numbers 1..1000`, `square of 1..1000`, `sin(x1) + x2 ** 2 for x1, x2 in -3..3, noise 0.1`.
+    """
+    extras = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
+    if about.get("digits"):
+        extras += f", by the {spec_of(about).n_digits} binary digits"
+    if about.get("task") is None:
+        return _describe_formula(about) + extras
     numbers = f"1..{about['largest']}"
     if about["task"] != "square":
         numbers = f"{counted(about['n_numbers'], 'number')} {numbers}"
     task = "sum of the squares" if about["task"] == "sum_of_squares" else about["task"]
-    unused = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
-    return f"{task} of {numbers}{unused}"
+    return f"{task} of {numbers}{extras}"
+
+
+def _describe_formula(about: Row) -> str:
+    spec = spec_of(about)
+    kind = "" if spec.source.is_real else "integers " if spec.n_numbers > 1 else "integer "
+    noise = f", noise {plain(spec.noise)}" if spec.noise else ""
+    return f"{formula_words(str(spec.formula))} for {kind}{range_words(spec)}{noise}"
 
 
 def describe_variant(row: Row) -> str:

@@ -41,6 +41,7 @@ HEADINGS = (
     Heading("rmse_rounded_best", "rounded\nbest", ("rounded", "best"), gives_way=1),
     Heading("rmse_extrapolation_median", "beyond\nrange", ("beyond range", "median"), gives_way=3),
     Heading("exact_fraction_best", "exact\nbest", ("exact", "best"), gives_way=None, text=share),
+    Heading("accuracy_median", "accuracy\nmedian", ("accuracy", "median"), gives_way=None, text=share),
     Heading("cause", "cause", ("cause", ""), gives_way=8, text=_spaced),
 )
 """In the order in which they are shown. The report explains what a heading means, under "The words"."""

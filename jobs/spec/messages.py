@@ -81,6 +81,8 @@ def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
         elif "oneOf" not in node:  # the tag of a union is not a key
             node = node.get("properties", {}).get(part, {})
         node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+        branches = _branches(node)
+        node = branches[0] if len(branches) == 1 else node  # the only alternative to null
     return node
 
 

@@ -136,7 +136,8 @@ def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torc
         same = of_variant.get(trial.variant.digest)
         if same is None:
             variant = trial.variant
-            shape = (variant.dataset_digest, variant.normalize, variant.readout, program_of(variant))
+            scale = (variant.normalize, variant.normalize_target)
+            shape = (variant.dataset_digest, *scale, variant.readout, program_of(variant))
             same = of_variant[variant.digest] = shapes.setdefault(shape, [])
         same.append(trial)
     packs = [pack for same in shapes.values() for pack in _cut(same, device, engine)]
