@@ -1,4 +1,4 @@
-"""Powers for pieces of arrays: few multiplications for a small integer b; else e**(b log a), with log a in two parts."""
+"""Powers for pieces of arrays: multiplications for a small integer b; else e**(b log a), with log a in two parts."""
 
 from __future__ import annotations
 

@@ -66,11 +66,11 @@ def _wrong_targets(axes: Axes, usable: dict[str, DatasetSpec]) -> Iterator[tuple
             low, high = _extremes(usable[name])
             if logarithm and low.value <= 0:
                 told = _told(name, low)
-                yield logarithm, f'"log" of the target, which is {told}; write another normalize_target, such as "unit"'
+                yield logarithm, f'"log" needs a target above 0, and {told}; write a normalize_target, such as "unit"'
             outside = low if low.value < 0 else high
             if entropy and not 0 <= outside.value <= 1:
                 told = _told(name, outside)
-                yield entropy, f'"bce" with a target from 0 to 1, and it is {told}; write another loss, such as "mse"'
+                yield entropy, f'"bce" needs a target from 0 to 1, and {told}; write another loss, such as "mse"'
 
 
 @lru_cache(maxsize=1024)
@@ -82,4 +82,4 @@ def _extremes(first_rows: DatasetSpec) -> tuple[_Target, _Target]:
 
 
 def _told(name: str, target: _Target) -> str:
-    return f"{target.value:.6g} in row {target.row} of dataset {show(name)}"
+    return f"that of dataset {show(name)} is {target.value:.6g} in training row {target.row}"
