@@ -17,7 +17,7 @@ from sumsquares.datasets.formula_text import MOST_CHARACTERS, FormulaError
 from sumsquares.datasets.program import Program
 from sumsquares.datasets.source import Numbers, Range, Split
 
-PIECE = 4096
+PIECE = 8192
 """Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
 
 
