@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from sumsquares.datasets.formula import Expression, Formula, parse
-from sumsquares.datasets.formula_text import FormulaError
+from sumsquares.datasets.formula_characters import FormulaError
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
@@ -161,11 +161,6 @@ class DatasetSpec(BaseModel):
     def rows_in(self, split: Split) -> int:
         """Returns the rows of that split."""
         return self.rows if split == "train" else self.test_rows
-
-    def range_of(self, split: Split) -> tuple[int, int]:
-        """Of a task: the smallest and the largest number of that split, both inclusive."""
-        first = self.source.parts(split)[0][0]
-        return int(first.low), int(first.high)
 
     def unnamed(self) -> DatasetSpec:
         """Returns the same dataset without a name: what a manifest stores."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_text import FormulaError
+from sumsquares.datasets.formula_characters import FormulaError
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:
