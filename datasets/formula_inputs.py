@@ -119,8 +119,6 @@ def refuse_name(node: ast.Name, n_inputs: int, is_called: bool = False) -> NoRet
     known = FUNCTIONS if is_called else ("x", *(f"x{i}" for i in range(1, n_inputs + 1)), *CONSTANTS, *FUNCTIONS)
     similar = difflib.get_close_matches(name[:40].lower(), known, n=1)
     kind = "function" if is_called else "name"
-    remedy = f"did you mean {similar[0]}? else " if similar else ""
-    listed = (
-        f"functions are {', '.join(FUNCTIONS)}" if is_called else f"the inputs are {inputs}, the constants pi and e"
-    )
-    refuse(node.col_offset, name, f"there is no such {kind}; {remedy}{listed}")
+    listed = ", ".join(FUNCTIONS) if is_called else f"{inputs}, pi, e or a number"
+    write = f"write {similar[0]}, or one of" if similar else "write one of"
+    refuse(node.col_offset, name, f"there is no such {kind}; {write} {listed}")

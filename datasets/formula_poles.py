@@ -120,11 +120,12 @@ def _narrowed(
         if not alive.all():
             exact = Trace(program, middle_PK[~alive])
             if exact.is_bad.any():
-                bad_PK: Points = middle_PK[~alive][exact.is_bad]
-                return bad_PK[0]
+                return np.asarray(middle_PK[~alive][exact.is_bad][0])
             below_PK, above_PK, size_P = below_PK[alive], above_PK[alive], size_P[alive]
-    pairs = zip(below_PK, above_PK, size_P, strict=True)
-    return next((low_K for low_K, high_K, size in pairs if _is_pole(program, crossing, low_K, high_K, size)), None)
+    for low_K, high_K, size in zip(below_PK, above_PK, size_P, strict=True):
+        if _is_pole(program, crossing, low_K, high_K, size):
+            return np.asarray(low_K)
+    return None
 
 
 def _is_pole(program: Program, crossing: Crossing, below_K: Points, above_K: Points, size: float) -> bool:

@@ -221,9 +221,9 @@ def mean(*values: Bounds) -> Bounds:
 
 def overlap(a: Bounds, b: Bounds) -> Condition:
     """Whether both may be equal."""
-    return np.less_equal(a.low, b.high) & (b.low <= a.high)
+    return np.logical_and(a.low <= b.high, b.low <= a.high)
 
 
 def same_point(a: Bounds, b: Bounds) -> Condition:
     """Whether both are equal for sure."""
-    return a.is_point & b.is_point & (a.low == b.low)
+    return np.logical_and(a.is_point, b.is_point) & (a.low == b.low)

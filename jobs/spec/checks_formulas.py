@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sumsquares.datasets.formula import Formula
+from sumsquares.datasets.formula_range import check_range
 from sumsquares.datasets.rows import blocks, first_rows_problem
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.spec.errors import path_of
@@ -31,7 +33,7 @@ def formula_problems(raw: Raw) -> Iterator[str]:
     first_rows = {index: _first_rows(each, len(datasets)) for index, each in datasets.items()}
     usable: dict[str, DatasetSpec] = {}
     for index, rows in first_rows.items():
-        if problem := _not_finite(rows):
+        if problem := _not_finite(rows, len(datasets)):
             yield f"{path_of(('dataset', index, 'formula'), raw)}: {problem}"
         else:
             usable[datasets[index].name] = rows
@@ -50,8 +52,10 @@ def _first_rows(dataset: NamedDataset, count: int) -> DatasetSpec:
 
 
 @lru_cache(maxsize=1024)
-def _not_finite(first_rows: DatasetSpec) -> str | None:
-    return first_rows_problem(first_rows)
+def _not_finite(first_rows: DatasetSpec, count: int) -> str | None:
+    source = first_rows.source
+    assert isinstance(source, Formula)
+    return check_range(source, count) or first_rows_problem(first_rows)
 
 
 def _wrong_targets(axes: Axes, usable: dict[str, DatasetSpec]) -> Iterator[tuple[Place, str]]:
