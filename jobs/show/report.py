@@ -36,7 +36,7 @@ from sumsquares.jobs.show.format import (
     plain,
     varying,
 )
-from sumsquares.jobs.show.headings import HEADINGS
+from sumsquares.jobs.show.headings import Heading, headings_of
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
 
@@ -72,6 +72,8 @@ class Listing:
 
     axes: tuple[str, ...]
     """Those that vary: each is a column."""
+    headings: Sequence[Heading]
+    """Of the columns of numbers."""
     constants: str
     """The others, with their values."""
     rows: Ends
@@ -118,7 +120,6 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         environment=facts,
         sections=sections,
         counted=counted,
-        headings=HEADINGS,
         factor=DIVERGED_FACTOR,
     )
 
@@ -132,7 +133,7 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         answer=answer(summary, name, run),
         finding=finding(facts, rows, summary.best_trial[name]),
         chart=_chart(rows),
-        listing=_listing(rows, asked),
+        listing=_listing(facts, rows, asked),
         best=best,
         best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
@@ -190,19 +191,21 @@ def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool
     return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
 
 
-def _listing(rows: Sequence[Row], asked: Counter[str]) -> Listing:
-    axes = varying(rows)
+def _listing(facts: Row, rows: Sequence[Row], asked: Counter[str]) -> Listing:
+    axes, headings = varying(rows), headings_of(facts, rows)
     best, left_out, worst = _ends(list(enumerate(rows, 1)), *IN_TABLE)
     shown = Ends(
-        [_line(rank, row, axes, asked) for rank, row in best],
+        [_line(rank, row, axes, headings, asked) for rank, row in best],
         left_out,
-        [_line(rank, row, axes, asked) for rank, row in worst],
+        [_line(rank, row, axes, headings, asked) for rank, row in worst],
     )
-    return Listing(axes, constants(rows), shown)
+    return Listing(axes, headings, constants(rows), shown)
 
 
-def _line(rank: int, row: Row, axes: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
-    numbers = [heading.text(row[heading.column]) for heading in HEADINGS]
+def _line(
+    rank: int, row: Row, axes: Sequence[str], headings: Sequence[Heading], asked: Counter[str]
+) -> tuple[Any, ...]:
+    numbers = [heading.text(row[heading.column]) for heading in headings]
     return rank, is_linear(row), [plain(row[axis]) for axis in axes], _fate(row, asked), numbers
 
 
