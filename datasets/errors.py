@@ -1,4 +1,9 @@
-"""Errors of stored data. shards.py and manifest.py raise them; nothing is read here."""
+"""Errors of stored data. shards.py and manifest.py raise them, and rows.py one about formulas; nothing is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
 
 
 class DataError(ValueError):
@@ -18,3 +23,27 @@ class ForeignShard(DataError):  # noqa: N818  the same
 
 class DamagedManifest(DataError):  # noqa: N818  the same
     """A manifest whose bytes aren't those that were written, or that contradicts itself."""
+
+
+class OtherRows(DataError):  # noqa: N818  the same
+    """A shard that this version can't make again: the manifest lists other rows than it makes from the spec."""
+
+
+class NotFinite(ValueError):  # noqa: N818  ValueError says that it is an error
+    """A formula that has no finite value for a row of the train or test split."""
+
+    exit_code = 2
+    """Of a command that this error ends: the spec is wrong."""
+
+    def __init__(self, formula: str, split: str, row: int, numbers: Mapping[str, float], value: float) -> None:
+        super().__init__(formula, split, row, numbers, value)
+
+    def __str__(self) -> str:
+        formula, split, row, numbers, value = self.args
+        shown = ", ".join(f"{name} = {number!r}" for name, number in islice(numbers.items(), 5))
+        formula = formula if len(formula) <= 100 else f"{formula[:97]}..."
+        return (
+            f'formula = "{formula}" is {value} where {shown}{" and so on" if len(numbers) > 5 else ""} (row {row:,} of '
+            f"the {split} split, counted from 0); write low and high between which it is finite, or a formula that is, "
+            "such as one with where(condition, value, other)"
+        )

@@ -5,18 +5,22 @@ It is never evaluated as Python. What operations there are is listed in operatio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.formula_characters import FormulaError as FormulaError
+from sumsquares.datasets.formula_parser import parse_tape
+from sumsquares.datasets.formula_text import MOST_CHARACTERS
+from sumsquares.datasets.program import Program
 from sumsquares.datasets.source import Numbers, Range, Split
+from sumsquares.datasets.tape import input_names, written
 
-
-class FormulaError(ValueError):
-    """A formula that can't be used. The message says where, what is wrong, and what to write."""
+PIECE = 4096
+"""Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,22 @@ class Expression:
     """The canonical text: equal trees have equal texts, and it parses to the same tree."""
     n_numbers: int
     """Inputs: 1 for x, n for x1 to xn."""
+    program: Program = field(repr=False, compare=False)
+    """Its steps, ready to be evaluated."""
 
     def of(self, numbers_NK: Numbers) -> NDArray[np.float64]:
         """Evaluates the formula on each row; without warnings, NaN or infinite where it has no finite value."""
-        raise NotImplementedError
+        target_N = np.empty(len(numbers_NK))
+        with np.errstate(all="ignore"):
+            for start in range(0, len(numbers_NK), PIECE):
+                piece_NK = numbers_NK[start : start + PIECE]
+                columns = [piece_NK[:, k].astype(np.float64) for k in range(self.n_numbers)]
+                target_N[start : start + PIECE] = self.program.value(columns)
+        return target_N
 
     def is_integer(self, inputs_are: bool) -> bool:
         """Whether every value is an integer, given whether the inputs are; decided from the operations alone."""
-        raise NotImplementedError
+        return self.program.is_integer(inputs_are)
 
 
 @lru_cache(maxsize=1024)
@@ -45,7 +57,13 @@ def parse(text: str, n_numbers: int | None = None) -> Expression:
         FormulaError: it has no meaning, or is too large.
 
     """
-    raise NotImplementedError
+    tape, root, n_inputs = parse_tape(text, n_numbers)
+    canonical = written(tape.steps, root)
+    if len(canonical) > MOST_CHARACTERS:
+        raise FormulaError(
+            f"in canonical form it has {len(canonical)} characters, the most is {MOST_CHARACTERS}; write a shorter one"
+        )
+    return Expression(canonical, n_inputs, Program(tape.steps, root))
 
 
 @dataclass(frozen=True)
@@ -62,8 +80,7 @@ class Formula:
     @property
     def names(self) -> tuple[str, ...]:
         """x, or x1 and so on."""
-        count = self.expression.n_numbers
-        return ("x",) if count == 1 else tuple(f"x{i}" for i in range(1, count + 1))
+        return tuple(input_names(self.expression.n_numbers))
 
     @property
     def target_type(self) -> np.dtype[Any]:

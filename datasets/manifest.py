@@ -28,7 +28,7 @@ class StoredColumn(BaseModel):
 
     name: str
     """Its name in the Parquet schema."""
-    type: Literal["int32", "int64"]
+    type: Literal["int32", "int64", "double"]
     """Its Arrow type."""
 
 

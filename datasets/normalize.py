@@ -1,11 +1,13 @@
-"""Normalisation: shift and scale between raw integers and a network's numbers, from the spec alone; no data is read.
+"""Normalisation: shift and scale between raw numbers and a network's numbers, after a logarithm where one is asked for.
 
-The moments are those of the distribution, not of a sample: exact, and the same for every split and shard.
+That of a task follows from its spec alone: its moments are those of the distribution, exact, and the same for every
+split and shard. That of a formula follows from the ranges in its spec and from the moments of its training rows.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -13,72 +15,198 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from sumsquares.datasets import elementary
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.moments import Moments
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.datasets.tasks import Integers, Task, target_range
+from sumsquares.datasets.tasks import Task, target_range
 
 # Shapes: N rows, I input columns.
-NormalizationKind = Literal["question", "unit", "symmetric", "zscore"]
-Number = int | Fraction
+NormalizationKind = Literal["question", "unit", "symmetric", "zscore", "none", "log"]
+TargetKind = Literal["same", "unit", "symmetric", "zscore", "none", "log"]
+Number = float | Fraction
+Pair = tuple[Number, Number]
+"""Shift and scale."""
 Floats = NDArray[np.floating[Any]]
+_OF_TARGETS = ("unit", "symmetric", "zscore", "log")
+"""Kinds for which the target of a formula must have been measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """normalised = (raw - shift) / scale: one pair for all input columns, one for the target. No scale is 0."""
+    """normalised = (raw - shift) / scale, where raw may be a logarithm. No scale is 0."""
 
-    input_shift: float
-    input_scale: float
+    input_shift: tuple[float, ...]
+    """One for each input column, like `input_scale`."""
+    input_scale: tuple[float, ...]
     target_shift: float
     target_scale: float
+    log_inputs: bool = False
+    """Whether it is the natural logarithm of the inputs that is shifted and scaled."""
+    log_target: bool = False
+    """The same for the target."""
 
-    def inputs(self, raw_NI: Integers, dtype: DTypeLike) -> Floats:
-        """Normalises inputs: computed in float64, cast last."""
-        return _apply(raw_NI, self.input_shift, self.input_scale, dtype)
+    def inputs(self, raw_NI: Numbers, dtype: DTypeLike) -> Floats:
+        """Normalises inputs: computed in float64, cast last. Without a logarithm they become NaN."""
+        shift, scale = _per_column(self.input_shift), _per_column(self.input_scale)
+        return _apply(raw_NI, self.log_inputs, shift, scale, dtype)
 
-    def target(self, raw_N: Integers, dtype: DTypeLike) -> Floats:
-        """Normalises targets: computed in float64, cast last."""
-        return _apply(raw_N, self.target_shift, self.target_scale, dtype)
+    def target(self, raw_N: Numbers, dtype: DTypeLike) -> Floats:
+        """Normalises targets: computed in float64, cast last. Without a logarithm they become NaN."""
+        return _apply(raw_N, self.log_target, self.target_shift, self.target_scale, dtype)
 
     def restore(self, prediction: Floats) -> NDArray[np.float64]:
         """Returns predictions of any shape in the target's own units, as float64, not rounded."""
-        return np.asarray(prediction, np.float64) * self.target_scale + self.target_shift
+        restored = np.asarray(prediction, np.float64) * self.target_scale + self.target_shift
+        return elementary.exp(restored) if self.log_target else restored
 
 
-def _apply(raw: Integers, shift: float, scale: float, dtype: DTypeLike) -> Floats:
-    return ((raw.astype(np.float64) - shift) / scale).astype(dtype)
+def _per_column(values_I: tuple[float, ...]) -> float | NDArray[np.float64]:
+    """Returns one number for all columns where they have the same: the fast path."""
+    return values_I[0] if len(set(values_I)) == 1 else np.array(values_I)
 
 
-def normalization(spec: DatasetSpec, kind: NormalizationKind) -> Normalization:
-    """Returns the normalisation of that kind, fitted to the numbers 1..largest of the train and test splits.
+def _apply(raw: Numbers, is_log: bool, shift: Any, scale: Any, dtype: DTypeLike) -> Floats:
+    values = raw.astype(np.float64)
+    if is_log:
+        values = elementary.log(np.where(values > 0, values, np.nan))
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
+        normalized: Floats = ((values - shift) / scale).astype(dtype)
+    return normalized
 
-    * question: what the question did. Inputs and target over the largest target (numbers up to `largest`).
-    * unit: inputs over `largest`, target over the largest target.
-    * symmetric: inputs and target each from their smallest..largest value to -1..1.
-    * zscore: inputs and target each to mean 0 and standard deviation 1.
+
+def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
+    """Whether `normalization` needs the moments of the training rows: for a formula, unless its ranges are enough."""
+    return spec.formula is not None and (kind == "zscore" or _of_target(kind, target_kind) in _OF_TARGETS)
+
+
+def problem_of(spec: DatasetSpec, kind: NormalizationKind) -> str | None:
+    """Returns why a dataset's inputs can't be normalised in this way, and what to write; or None.
+
+    Whether the targets of a formula are positive, as "log" needs them, only its rows tell.
     """
-    smallest, top = target_range(spec.task, spec.n_numbers, 1, spec.largest)
-    if kind == "question":
-        return _normalization((0, top), (0, top))
-    if kind == "unit":
-        return _normalization((0, spec.largest), (0, top))
-    if kind == "symmetric":
-        return _normalization(_to_unit_interval(1, spec.largest), _to_unit_interval(smallest, top))
-    assert kind == "zscore", kind
-    mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
-    return _normalization(
-        (_power_mean(1, spec.largest), _deviation(Fraction(spec.largest**2 - 1, 12))),
-        (mean, _deviation(variance)),
+    if kind == "question" and spec.formula is not None:
+        return 'normalize = "question" divides by the largest target of a task, and this is a formula; write "unit"'
+    low = min(low for low, _ in spec.input_ranges("train"))
+    if kind == "log" and low <= 0:
+        remedy = "write a low above 0, or another normalize"
+        if spec.digits is not None:
+            remedy = "write another normalize, or remove digits"
+        return f'normalize = "log" takes logarithms of the inputs, which reach down to {low:g}; {remedy}'
+    return None
+
+
+def normalization(
+    spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same", moments: Moments | None = None
+) -> Normalization:
+    """Returns the normalisation of that kind, fitted to the train split.
+
+    * question: what the question did, for tasks. Inputs and target over the largest target.
+    * unit: the range to 0..1; that of a task, which begins at 1 or above it, as if it began at 0.
+    * symmetric: the range to -1..1.
+    * zscore: to mean 0 and standard deviation 1.
+    * none: raw.
+    * log: the natural logarithm, and then its range to -1..1.
+
+    The range of inputs is the declared one, digits being 0 or 1. That of a task's target follows from it; that of a
+    formula's target is measured, like the means and standard deviations of a formula: `moments` has them. `target_kind`
+    is the kind of the target, if it isn't the same.
+
+    Raises:
+        DataError: the logarithm of a formula's targets is wanted, and they aren't positive.
+
+    """
+    target = _of_target(kind, target_kind)
+    assert moments is not None or not needs_moments(spec, kind, target_kind), (kind, target_kind)
+    assert problem_of(spec, kind) is None, problem_of(spec, kind)
+    shift_I, scale_I = zip(*map(_floats, _inputs(spec, kind, moments)), strict=True)
+    return Normalization(
+        shift_I,
+        scale_I,
+        *_floats(_target(spec, target, moments)),
+        log_inputs=kind == "log",
+        log_target=target == "log",
     )
 
 
-def _normalization(inputs: tuple[Number, float | Number], target: tuple[Number, float | Number]) -> Normalization:
-    (input_shift, input_scale), (target_shift, target_scale) = inputs, target
+def _of_target(kind: NormalizationKind, target_kind: TargetKind) -> NormalizationKind:
+    return kind if target_kind == "same" else target_kind
+
+
+def _floats(pair: Pair) -> tuple[float, float]:
     # A scale of 0 means a constant (largest = 1), which becomes 0 and stays finite when divided by 1.
-    return Normalization(float(input_shift), float(input_scale) or 1.0, float(target_shift), float(target_scale) or 1.0)
+    return float(pair[0]), float(min(pair[1], sys.float_info.max)) or 1.0
 
 
-def _to_unit_interval(low: int, high: int) -> tuple[Fraction, Fraction]:
-    return Fraction(low + high, 2), Fraction(high - low, 2)
+def _inputs(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None) -> list[Pair]:
+    """Returns shift and scale of each input column."""
+    is_number_of_task = spec.task is not None and not spec.digits
+    if kind == "question":
+        return [(0, _task_targets(spec)[1])] * spec.inputs
+    if kind == "unit" and is_number_of_task:
+        return [(0, spec.input_ranges("train")[0].high)] * spec.inputs
+    if kind != "zscore":
+        return [_of_range(kind, *each) for each in spec.input_ranges("train")]
+    if moments is not None:
+        return list(zip(moments.input_mean, moments.input_std, strict=True))
+    return _input_moments_of_task(spec)
+
+
+def _target(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None) -> Pair:
+    """Returns shift and scale of the target."""
+    if kind == "none":
+        return 0, 1
+    if spec.task is None:
+        assert moments is not None
+        if kind == "zscore":
+            return moments.target_mean, moments.target_std
+        if kind == "log" and moments.target_min <= 0:
+            found = f"the smallest target of the training rows is {moments.target_min:g}"
+            raise DataError(
+                f'a logarithm needs targets above 0, and {found}; write another normalize_target than "log"'
+            )
+        return _of_range(kind, moments.target_min, moments.target_max)
+    smallest, top = _task_targets(spec)
+    if kind == "zscore":
+        assert spec.largest is not None, spec
+        mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
+        return mean, _deviation(variance)
+    return (0, top) if kind in ("question", "unit") else _of_range(kind, smallest, top)
+
+
+def _of_range(kind: NormalizationKind, low: float, high: float) -> Pair:
+    """Returns shift and scale that map a range as that kind does."""
+    if kind == "none":
+        return 0, 1
+    if kind == "log":
+        low, high = elementary.log(np.array([low, high])).tolist()
+    exact_low, exact_high = Fraction(low), Fraction(high)
+    if kind == "unit":
+        return exact_low, exact_high - exact_low
+    assert kind in ("symmetric", "log"), kind
+    return (exact_low + exact_high) / 2, (exact_high - exact_low) / 2
+
+
+def _task_targets(spec: DatasetSpec) -> tuple[int, int]:
+    """Returns the smallest and the largest target of a task."""
+    assert spec.task is not None
+    assert spec.largest is not None
+    return target_range(spec.task, spec.n_numbers, 1, spec.largest)
+
+
+def _input_moments_of_task(spec: DatasetSpec) -> list[Pair]:
+    assert spec.largest is not None
+    if not spec.digits:
+        return [(_power_mean(1, spec.largest), _deviation(Fraction(spec.largest**2 - 1, 12)))] * spec.inputs
+    means = [_digit_mean(place, spec.largest) for place in range(spec.inputs)]
+    return [(mean, _deviation(mean * (1 - mean))) for mean in means]
+
+
+def _digit_mean(place: int, largest: int) -> Fraction:
+    """Returns the mean of the binary digit of that place over 1..largest."""
+    whole, rest = divmod(largest + 1, 2 << place)
+    return Fraction((whole << place) + max(0, rest - (1 << place)), largest)
 
 
 def _deviation(variance: Fraction) -> float:

@@ -7,12 +7,15 @@ Format: https://parquet.apache.org/docs/file-format/data-pages/encodings/
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from sumsquares.datasets.columns import Unsigned
+import numpy as np
+from numpy.typing import NDArray
+
 from sumsquares.datasets.thrift import varint, zigzag
 
 # Shapes: N rows of a page.
+Unsigned = NDArray[np.unsignedinteger[Any]]
 
 
 def indices_page(indices_N: Unsigned, count: int) -> bytes:

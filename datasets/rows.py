@@ -4,27 +4,39 @@ A block is BLOCK_ROWS rows with a random stream of its own, so blocks can be mad
 the first k rows are the same for any number of rows. Only `Philox.random_raw` is used, a stream that numpy
 guarantees for good (NEP 19: that of a bit generator is fixed, that of `Generator.integers` is not).
 
-A word w of b random bits becomes low + floor(w * span / 2**b), without rejection, so every number takes the
-same part of the stream. Bias: a number's probability is off 1/span by less than 2**-b, which is less than 2**-16
-of it with 32-bit words (spans up to 2**16) and less than 2**-33 of it with 64-bit words (spans up to 2**31).
+For integers a word w of b random bits becomes low + floor(w * span / 2**b), without rejection, so every number takes
+the same part of the stream. Bias: a number's probability is off 1/span by less than 2**-b, which is less than 2**-16
+of it with 32-bit words (spans up to 2**16) and less than 2**-32 of it with 64-bit words (spans up to 2**32).
+For real numbers the upper 53 bits of a word, k, become low + (k / 2**53) * (high - low), each step rounded to float64;
+what rounds to high becomes the number before it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.errors import NotFinite
+from sumsquares.datasets.formula import Formula
+from sumsquares.datasets.noise import noise
+from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
-from sumsquares.datasets.tasks import Integers, target
 
-# Shapes: N rows of a block, I input columns, W random words.
+# Shapes: N rows of a block, I input columns, K numbers, W random words.
 BLOCK_ROWS = 65_536
+CHECKED_ROWS = 16 * BLOCK_ROWS
+"""How many rows of a split are tried before a formula's dataset is generated."""
 
 _NARROW_SPAN = 2**16
 _HALF = np.uint64(32)
 _LOW_HALF = np.uint64(2**32 - 1)
+_REAL_SHIFT = np.uint64(11)  # leaves 53 bits
+
+Block = tuple[Numbers, NDArray[Any]]
 
 
 def block_count(spec: DatasetSpec, split: Split) -> int:
@@ -32,42 +44,123 @@ def block_count(spec: DatasetSpec, split: Split) -> int:
     return -(-spec.rows_in(split) // BLOCK_ROWS)
 
 
-def input_type(spec: DatasetSpec) -> np.dtype[np.signedinteger]:
-    """Returns int32 if the numbers of every split fit, else int64."""
-    return np.dtype(np.int32 if 2 * spec.largest < 2**31 else np.int64)
+def input_type(spec: DatasetSpec) -> np.dtype[Any]:
+    """Returns float64 for real numbers; for integers int32 if those of every split fit, else int64."""
+    if spec.source.is_real:
+        return np.dtype(np.float64)
+    if spec.n_digits:
+        return np.dtype(np.int32)
+    ranges = [each for split in SPLITS for each in spec.input_ranges(split)]
+    # Differences within a column must fit too: they are stored.
+    fits = all(low >= -(2**31) and high < 2**31 and high - low < 2**31 for low, high in ranges)
+    return np.dtype(np.int32 if fits else np.int64)
 
 
-def block(spec: DatasetSpec, split: Split, index: int) -> tuple[Integers, NDArray[np.int64]]:
+def block(spec: DatasetSpec, split: Split, index: int) -> Block:
     """Makes BLOCK_ROWS rows of the split from row index*BLOCK_ROWS on, or as many as are left.
 
     Returns:
-        inputs_NI: numbers, then unused columns, of `input_type`; column-major, each column contiguous.
-        target_N: int64.
+        inputs_NI: numbers or their digits, then unused columns, of `input_type`; column-major, each column contiguous.
+        target_N: int64 for tasks, float64 for formulas.
+
+    Raises:
+        NotFinite: a formula has no finite value for a row of the train or test split.
 
     """
     rows = min(BLOCK_ROWS, spec.rows_in(split) - index * BLOCK_ROWS)
     assert rows > 0, f"block {index} of {split} is beyond its {spec.rows_in(split)} rows"
-    low, _ = spec.range_of(split)
-    inputs_IN = np.empty((spec.inputs, BLOCK_ROWS), input_type(spec))
-    words_IW = _words(spec.seed, split, index, spec.inputs, spec.largest)
-    for words_W, numbers_N in zip(words_IW, inputs_IN, strict=True):
-        np.add(_scale(words_W, spec.largest), np.uint64(low), out=numbers_N, casting="unsafe")
-    inputs_NI = inputs_IN[:, :rows].T
-    return inputs_NI, target(spec.task, inputs_NI[:, : spec.n_numbers])
+    drawn_NI = _draw(spec, split, index, rows)
+    numbers_NK = drawn_NI[:, : spec.n_numbers]
+    target_N = spec.source.target(numbers_NK)
+    if spec.formula is not None:
+        if split != "extrapolation":
+            _refuse_not_finite(spec, split, index, numbers_NK, target_N)
+        if split == "train" and spec.noise:
+            target_N += noise(spec.seed, index, rows, spec.noise)
+    return (spec.inputs_of(numbers_NK) if spec.n_digits else drawn_NI), target_N
 
 
-def blocks(spec: DatasetSpec, split: Split) -> Iterator[tuple[Integers, NDArray[np.int64]]]:
+def blocks(spec: DatasetSpec, split: Split) -> Iterator[Block]:
     """Makes all rows of that split, a block at a time, as `block` does."""
     return (block(spec, split, index) for index in range(block_count(spec, split)))
 
 
-def _words(seed: int, split: Split, index: int, inputs: int, span: int) -> NDArray[np.unsignedinteger]:
-    """Draws a row of words per input column. The key names seed and split, the counter's upper half the block."""
+def first_rows_problem(spec: DatasetSpec) -> str | None:
+    """Returns why a formula's dataset can't be generated, found in its first CHECKED_ROWS training and test rows."""
+    try:
+        for split in ("train", "test") if spec.formula is not None else ():
+            for index in range(min(block_count(spec, split), CHECKED_ROWS // BLOCK_ROWS)):
+                block(spec, split, index)
+    except NotFinite as error:
+        return str(error)
+    return None
+
+
+def _refuse_not_finite(
+    spec: DatasetSpec, split: Split, index: int, numbers_NK: Numbers, target_N: NDArray[Any]
+) -> None:
+    if math.isfinite(target_N.min()) and math.isfinite(target_N.max()):  # NaN is both; no temporary array
+        return
+    row = int(np.flatnonzero(~np.isfinite(target_N))[0])
+    source, numbers_K = spec.source, numbers_NK[row]
+    assert isinstance(source, Formula)
+    value = float(source.expression.of(numbers_K[np.newaxis])[0])  # NaN or infinite
+    numbers = dict(zip(source.names, numbers_K.tolist(), strict=True))
+    raise NotFinite(source.expression.text, split, index * BLOCK_ROWS + row, numbers, value)
+
+
+def _draw(spec: DatasetSpec, split: Split, index: int, rows: int) -> Numbers:
+    """Draws the numbers and the unused columns, column-major."""
+    parts = spec.drawn(split)
+    is_real, is_narrow = spec.source.is_real, _is_narrow(spec, parts)
+    drawn_IN = np.empty((len(parts[0]), rows), np.int64 if spec.n_digits else input_type(spec))
+    for column, words_W in enumerate(_words(spec.seed, split, index, len(parts[0]), rows, is_narrow)):
+        for part, ranges in enumerate(parts):
+            turns = slice(part, None, len(parts))
+            fill = _fill_real if is_real else _fill_integers
+            fill(words_W[turns], ranges[column], drawn_IN[column, turns])
+    return drawn_IN.T
+
+
+def _is_narrow(spec: DatasetSpec, parts: tuple[tuple[Range, ...], ...]) -> bool:
+    """Whether numbers take 32-bit words."""
+    return not spec.source.is_real and all(_span(each) <= _NARROW_SPAN for part in parts for each in part)
+
+
+def _span(integers: Range) -> int:
+    return int(integers.high) - int(integers.low) + 1
+
+
+def _words(
+    seed: int, split: Split, index: int, columns: int, rows: int, is_narrow: bool
+) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
+    """Draws the words of each column. The key names seed and split, the counter's upper half the block.
+
+    A column takes BLOCK_ROWS words of the stream, of which those beyond `rows` aren't drawn.
+    """
     stream = np.random.Philox(key=seed | SPLITS.index(split) << 64, counter=index << 128)
-    if span <= _NARROW_SPAN:
-        raw = stream.random_raw(inputs * BLOCK_ROWS // 2)
-        return raw.astype("<u8", copy=False).view("<u4").reshape(inputs, BLOCK_ROWS)
-    return stream.random_raw(inputs * BLOCK_ROWS).reshape(inputs, BLOCK_ROWS)
+    words, in_column = (-(-rows // 2), BLOCK_ROWS // 2) if is_narrow else (rows, BLOCK_ROWS)
+    words = -(-words // 4) * 4  # Philox makes four at a time
+    for _ in range(columns):
+        raw_W = stream.random_raw(words)
+        if words < in_column:
+            stream.advance((in_column - words) // 4)
+        yield (raw_W.astype("<u8", copy=False).view("<u4") if is_narrow else raw_W)[:rows]
+
+
+def _fill_integers(words_W: NDArray[np.unsignedinteger[Any]], integers: Range, numbers_N: Numbers) -> None:
+    np.add(_scale(words_W, _span(integers)).view(np.int64), int(integers.low), out=numbers_N, casting="unsafe")
+
+
+def _fill_real(words_W: NDArray[np.uint64], real: Range, numbers_N: NDArray[np.float64]) -> None:
+    """Fills with real numbers, without a temporary array; it overwrites the words."""
+    words_W >>= _REAL_SHIFT
+    width = real.high - real.low
+    np.multiply(words_W.view(np.int64), 2.0**-53, out=numbers_N)
+    numbers_N *= width
+    numbers_N += real.low
+    if real.low + (1 - 2.0**-53) * width >= real.high:  # the largest number is rounded to high
+        np.minimum(numbers_N, math.nextafter(real.high, real.low), out=numbers_N)
 
 
 def _scale(words_W: NDArray[np.unsignedinteger], span: int) -> NDArray[np.uint64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_right
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
@@ -20,30 +19,26 @@ from pydantic import (
     model_validator,
 )
 
-from sumsquares.datasets.formula import Expression, Formula, FormulaError, parse
+from sumsquares.datasets.formula import Expression, Formula, parse
+from sumsquares.datasets.formula_text import FormulaError
 from sumsquares.datasets.source import SPLITS as SPLITS
-from sumsquares.datasets.source import Numbers, Source
+from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
-from sumsquares.datasets.tasks import Arithmetic, target_range
+from sumsquares.datasets.spec_checks import INT64_MAX as INT64_MAX
+from sumsquares.datasets.spec_checks import LARGEST_INTEGER, MOST_INPUTS, as_bound, canonical, check_keys, each
+from sumsquares.datasets.tasks import Arithmetic
 from sumsquares.datasets.tasks import Task as Task
 
 GENERATOR_VERSION: Literal[1] = 1  # part of every digest: raise it with any change of the rows
-INT64_MAX = 2**63 - 1
-LARGEST_MAX = 2**31 - 1
 DEFAULT_TEST_ROWS = 10_000
-MOST_INPUTS = 1024
 MOST_CHARACTERS = 20_000
 """Of a formula."""
 LATER = ("formula", "low", "high", "numbers", "noise", "digits")
 """Fields that were added later: digests and stored specs leave them out at their defaults."""
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
-Bound = Annotated[_Finite | tuple[_Finite, ...], BeforeValidator(_as_tuple)]
+Bound = Annotated[_Finite | tuple[_Finite, ...], BeforeValidator(as_bound)]
 """One number for all inputs of a formula, or one for each."""
 
 
@@ -60,7 +55,7 @@ class DatasetSpec(BaseModel):
     """What the target is: sum, product or sum of squares of the numbers, or the square of the only number."""
     n_numbers: Annotated[int, Field(ge=1, le=MOST_INPUTS)] = 2
     """Numbers that the target depends on. Default 2; for `square` 1, its only value; for a formula those it names."""
-    largest: Annotated[int, Field(ge=1, le=LARGEST_MAX)] | None = None
+    largest: Annotated[int, Field(ge=1, le=LARGEST_INTEGER)] | None = None
     """Of a task: numbers are uniform on 1..largest; 1..2**31-1. In the extrapolation split on largest+1..2*largest."""
     rows: Annotated[int, Field(ge=1, le=10**12)]
     """Rows of the train split, 1..10**12."""
@@ -99,34 +94,11 @@ class DatasetSpec(BaseModel):
         return defaults | data
 
     @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Self:
+    def _check_and_normalize(self) -> Self:
         check_keys(self)
-        if self.task is not None:
-            self._refuse_impossible_targets(self.task)
+        for name in ("low", "high"):  # equal datasets have equal digests, however they are spelt
+            object.__setattr__(self, name, canonical(getattr(self, name)))
         return self
-
-    def _refuse_impossible_targets(self, task: Task) -> None:
-        assert self.largest is not None
-        if task == "square" and self.n_numbers != 1:
-            raise ValueError(
-                f"n_numbers = {self.n_numbers}: task square has one number; "
-                "write n_numbers = 1, or task = 'sum_of_squares'"
-            )
-        _, top = target_range(task, self.n_numbers, 1, 2 * self.largest)
-        if top > INT64_MAX:
-            raise ValueError(self._overflow(task, self.largest, top))
-
-    def _overflow(self, task: Task, largest: int, top: int) -> str:
-        fits = bisect_right(
-            range(1, LARGEST_MAX),
-            INT64_MAX,
-            key=lambda largest: target_range(task, self.n_numbers, 1, 2 * largest)[1],
-        )
-        return (
-            f"task = {task}, n_numbers = {self.n_numbers}, largest = {largest}: targets reach {top:.3g} "
-            f"in the extrapolation split (numbers up to {2 * largest}), int64 ends at {INT64_MAX:.3g}; "
-            f"write largest = {fits} or less" + (", or fewer numbers" if self.n_numbers > 1 else "")
-        )
 
     @model_serializer(mode="wrap")
     def _without_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -162,11 +134,22 @@ class DatasetSpec(BaseModel):
         return (*(digits or self.source.names), *unused, "target")
 
     def inputs_of(self, numbers_NK: Numbers) -> Numbers:
-        """Returns the inputs for numbers, without unused ones: the numbers themselves, or their digits."""
+        """Returns the inputs for numbers, without unused ones: the numbers, or their digits, column-major."""
         if not self.n_digits:
             return numbers_NK
-        places = np.arange(self.n_digits, dtype=np.int64)
-        return (numbers_NK.astype(np.int64) >> places & 1).astype(np.int32)
+        places_I: NDArray[np.int64] = np.arange(self.n_digits, dtype=np.int64)[:, np.newaxis]
+        return (numbers_NK[:, 0].astype(np.int64) >> places_I & 1).astype(np.int32).T
+
+    def drawn(self, split: Split) -> tuple[tuple[Range, ...], ...]:
+        """Returns the ranges of the numbers and the unused columns. Of several parts rows are taken in turns."""
+        return tuple((*part, *part[:1] * self.unused) for part in self.source.parts(split))
+
+    def input_ranges(self, split: Split) -> tuple[Range, ...]:
+        """Returns the range of each input column: the smallest that holds all parts."""
+        if self.n_digits:
+            return (Range(0, 1),) * self.n_digits
+        columns = zip(*self.drawn(split), strict=True)
+        return tuple(Range(min(low for low, _ in parts), max(high for _, high in parts)) for parts in columns)
 
     def numbers_of(self, inputs_NI: Numbers) -> Numbers:
         """Returns the numbers of rows of inputs."""
@@ -206,19 +189,6 @@ _LEFT_OUT: dict[str, Any] = {
 }
 
 
-def check_keys(spec: DatasetSpec) -> None:
-    """Raises ValueError if a dataset has keys of both kinds, or lacks some of its own."""
-    if spec.task is None and spec.formula is None:
-        raise ValueError('task and formula are missing; write one of them, such as task = "square" or formula = "x**2"')
-    if spec.task is not None and spec.largest is None:
-        raise ValueError("largest is missing; write the largest number, such as largest = 1000")
-    if spec.formula is not None:
-        try:
-            parse(spec.formula, spec.n_numbers)
-        except FormulaError as error:
-            raise ValueError(f"formula: {error}") from None
-
-
 def _parsed(text: str, n_numbers: Any) -> Expression | None:
     try:
         return parse(text, n_numbers if type(n_numbers) is int else None)
@@ -238,15 +208,11 @@ def _source(
     digits: int | None,
 ) -> Source:
     if formula is None:
-        assert task is not None and largest is not None
+        assert task is not None
+        assert largest is not None
         return Arithmetic(task, n_numbers, largest)
-    bounds = (_each(bound, n_numbers) for bound in (low, high))
-    return Formula(parse(formula, n_numbers), *bounds, numbers == "real", digits is not None)
-
-
-def _each(bound: float | tuple[float, ...] | None, count: int) -> tuple[float, ...]:
-    assert bound is not None
-    return bound if isinstance(bound, tuple) else (bound,) * count
+    expression = parse(formula, n_numbers)
+    return Formula(expression, each(low, n_numbers), each(high, n_numbers), numbers == "real", digits is not None)
 
 
 class NamedDataset(DatasetSpec):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.datasets import facts as module
+from sumsquares.datasets import seen as module
 from sumsquares.datasets.facts import largest_target, linear_fit, measure_facts
 from sumsquares.datasets.rows import block, block_count
 from sumsquares.datasets.spec import DatasetSpec

@@ -9,8 +9,8 @@ import pytest
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.stages import dataset_facts as module
-from sumsquares.jobs.stages.dataset_facts import encode_facts, facts_of, facts_path
+from sumsquares.jobs.results import dataset_facts as module
+from sumsquares.jobs.results.dataset_facts import encode_facts, facts_of, facts_path
 from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import StorageError, Store

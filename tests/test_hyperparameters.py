@@ -18,7 +18,9 @@ from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 ROOT = Path(__file__).parent.parent
 OLD = ROOT / "tests/old_store"
 IDS = stored_ids()[str(TRAINING_VERSION)]
-LAST = '    """The output layer is that of the training, or solved after it by least squares on the training rows."""\n'
+LAST = """    loss: Loss = "mse"
+    \"""What the training minimises: mean squared error, mean absolute error, Huber's loss or binary cross-entropy.\"""
+"""
 ADDED = LAST + "    dropout: Annotated[float, Field(strict=True, ge=0, examples=[0.1])] = 0.0\n"
 PROGRAM = """
 import json, sys

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sumsquares.jobs.spec.axes import AXES, Grid
 from sumsquares.jobs.spec.difference import describe_difference
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, load_spec, parse_spec
+from sumsquares.jobs.spec.variants import trials
 
 DESIGN = """
 name = "question"
@@ -69,14 +70,15 @@ def test_omitted_values_have_the_documented_defaults() -> None:
         "dataset": ["sums"], "hidden": [()], "activation": ["relu"], "optimizer": ["adam"], "lr": [0.001],
         "schedule": ["constant"], "weight_decay": [0.0], "batch_size": [100], "epochs": [500],
         "init": ["glorot_uniform"], "normalize": ["unit"], "dtype": ["float32"], "shuffle_seed": [0],
-        "readout": ["trained"], "seeds": 1,
+        "readout": ["trained"], "normalize_target": ["same"], "output": ["linear"], "loss": ["mse"], "seeds": 1,
     }  # fmt: skip
 
 
 OTHER = {
     "hidden": "[[8]]", "activation": '"tanh"', "optimizer": '"sgd"', "lr": "0.5", "schedule": '"cosine"',
     "weight_decay": "0.1", "batch_size": "7", "epochs": "3", "init": '"pytorch"', "normalize": '"zscore"',
-    "dtype": '"float64"', "shuffle_seed": "9", "readout": '"solved"',
+    "dtype": '"float64"', "shuffle_seed": "9", "readout": '"solved"', "normalize_target": '"zscore"',
+    "output": '"tanh"', "loss": '"huber"',
 }  # fmt: skip
 
 
@@ -96,6 +98,17 @@ def test_a_grid_overrides_train_which_overrides_the_default(axis: str) -> None:
     assert train == both != default
     constant = {"hidden": "[[]]", "activation": '["relu"]'}.get(axis) or str(default[axis]).replace("'", '"')
     assert axes_of(TINY + in_train + grid + f"{axis} = {constant}\n") == default
+
+
+def test_a_grid_without_datasets_means_all_of_them() -> None:
+    """The digest, the trials and the differences are those of the explicit list."""
+    listed, left_out = parse(DESIGN), parse(DESIGN.replace('dataset = ["sums", "squares"]\n', ""))
+    assert left_out.digest == listed.digest
+    assert [trial.id for trial in trials(left_out)] == [trial.id for trial in trials(listed)]
+    assert describe_difference(left_out, listed) == []
+    assert describe_difference(left_out, parse(DESIGN.replace('["sums", "squares"]', '"sums"'))) == [
+        'grid[0].dataset: ["squares", "sums"] -> ["sums"]'
+    ]
 
 
 def test_an_integer_is_read_as_a_float_where_a_float_is_expected() -> None:

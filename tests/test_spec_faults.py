@@ -93,7 +93,6 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "the model's own field name": (spec(top="datasets = []"), ["datasets:", 'did you mean "dataset"?']),
     "no rows": (two("seed = 1", "rows"), ['dataset[1] "squares".rows:', "missing", "from 1 to 1_000_000_000_000"]),
     "no name": (two("seed = 1", "name"), ["dataset[1].name:", "missing", NAME_RULE]),
-    "a grid without dataset": (spec(grid="lr = 0.1"), ["grid[0].dataset:", "missing", '["squares"]']),
     # datasets
     "unknown task": (two('task = "squre"', "task"), ['"squares".task:', '"squre"', '"square"?', '"sum_of_squares"']),
     "rows of zero": (two("rows = 0", "rows"), ['dataset[1] "squares".rows:', "0 is out of range", "from 1 to"]),
@@ -114,8 +113,8 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         ['dataset[1] "squares":', "sum_of_squares", "int64"],
     ),
     "a square of two numbers": (two("n_numbers = 2"), ['dataset[1] "squares":', "n_numbers = 2"]),
-    "17 numbers": (two("n_numbers = 17"), ['"squares".n_numbers:', "17 is out of range", "from 1 to 16"]),
-    "negative unused": (two("unused = -1"), ['"squares".unused:', "-1", "from 0 to 16"]),
+    "too many numbers": (two("n_numbers = 1025"), ['"squares".n_numbers:', "1025 is out of range", "from 1 to 1_024"]),
+    "negative unused": (two("unused = -1"), ['"squares".unused:', "-1", "from 0 to 1_023"]),
     "a seed below 0": (two("seed = -1"), ['"squares".seed:', "-1", "from 0 to"]),
     # one value of an axis
     "lr of 0": (grid("lr = [0.1, 0.01, 0]"), ["grid[0].lr[2]:", "0 is out of range", "above 0", "such as 0.001"]),
@@ -167,6 +166,31 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "no seeds": (grid("seeds = []"), ["grid[0].seeds:", "the list is empty"]),
     "a seed in the list below 0": (grid("seeds = [1, -1]"), ["grid[0].seeds[1]:", "-1 is out of range", "from 0 to"]),
     "a seed beyond int64": (grid(f"seeds = [{2**63}]"), ["grid[0].seeds[0]:", "9223372036854775808", "from 0 to"]),
+    # values that don't go together
+    "a solved readout of a sigmoid": (
+        grid('readout = ["trained", "solved"]\noutput = ["linear", "sigmoid"]'),
+        ["grid[0].readout[1]:", '"solved" needs output = "linear"', 'has output = "sigmoid"', "grids of their own"],
+    ),
+    "a solved readout of another loss": (
+        spec(train='readout = "solved"', grid='dataset = ["sums"]\nloss = "huber"'),
+        ["train.readout:", '"solved" needs loss = "mse"', 'has loss = "huber"'],
+    ),
+    "cross-entropy of a linear output": (
+        grid('loss = ["bce"]\nnormalize_target = "none"'),
+        ["grid[0].loss[0]:", '"bce" needs output = "sigmoid"', 'has output = "linear"'],
+    ),
+    "cross-entropy of a task": (
+        grid('loss = "bce"\noutput = "sigmoid"\nnormalize = "none"'),
+        ["grid[0].loss:", '"bce" needs a target from 0 to 1', 'that of dataset "sums" reaches 2000', "another loss"],
+    ),
+    "cross-entropy of a scaled target": (
+        grid('loss = "bce"\noutput = "sigmoid"'),
+        ["grid[0].loss:", '"bce" needs normalize_target = "none"', 'has normalize = "unit"'],
+    ),
+    "cross-entropy of a target with a scale of its own": (
+        grid('loss = "bce"\noutput = "sigmoid"\nnormalize = "none"\nnormalize_target = ["same", "zscore"]'),
+        ["grid[0].loss:", '"bce" needs normalize_target = "none"', 'has normalize_target = "zscore"'],
+    ),
     # grids as a whole
     "an empty axis": (grid("lr = []"), ["grid[0].lr:", "the list is empty", "such as [0.001]"]),
     "an empty axis of choices": (grid("optimizer = []"), ["grid[0].optimizer:", "the list is empty", '["sgd"]']),
@@ -254,7 +278,7 @@ def test_all_problems_are_reported_at_once() -> None:
         [
             "name", 'dataset[0] "sums".largest', 'dataset[1] "sums"', 'dataset[1] "sums".name', "train.lr",
             "train.epoch", "grid[0].dataset[1]", "grid[0].hidden[0][0]", "grid[0].batch_size[0]", "grid[0].seeds",
-            "grid[1].dataset", "grid[1].lr",
+            "grid[1].batch_size", "grid[1].lr",
         ]
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ Exit codes are in `jobs/exits.py`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from typer.core import TyperCommand
 from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
 from sumsquares.jobs.cli.nightly import nightly_app
-from sumsquares.jobs.cli.numbers import whole
+from sumsquares.jobs.cli.numbers import any_number, whole
 from sumsquares.jobs.cli.options import (
     Address,
     GpuWorkers,
@@ -55,12 +56,15 @@ def before_a_command(
     """Options that precede the command."""
 
 
+_NEGATIVE = re.compile(r"-\.?[0-9]")
+
+
 class TakesNumbers(TyperCommand):
-    """A command that takes -5 as a number; if no argument is such a number, unknown options are errors."""
+    """A command that takes -5 and -2.5 as numbers; if no argument is such a number, unknown options are errors."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses the command's own arguments."""
-        ctx.ignore_unknown_options = any(arg.startswith("-") and arg[1:].isdecimal() for arg in args)
+        ctx.ignore_unknown_options = any(_NEGATIVE.match(arg) for arg in args)
         return super().parse_args(ctx, args)
 
 
@@ -144,7 +148,9 @@ def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, results: Resu
 @flat
 def predict(
     run: Run,
-    numbers: Annotated[list[int], typer.Argument(parser=whole(), help="Numbers to predict for.", show_default=False)],
+    numbers: Annotated[
+        list[float], typer.Argument(parser=any_number, help="Numbers to predict for.", show_default=False)
+    ],
     *,
     dataset: Annotated[
         str | None,

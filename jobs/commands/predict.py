@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
@@ -17,12 +17,16 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.results.pack_files import variant_columns
-from sumsquares.jobs.results.samples import Sample, ask
+from sumsquares.jobs.results.described import dots, range_words
+from sumsquares.jobs.results.samples import Number, Sample, ask, short
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.show.format import describe_task, describe_variant, number
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.storage.store import Store
+
+LARGEST_REAL = 1e300
+"""Largest absolute real number that is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Reply:
         return [f"{sample}{note if out else ''}" for sample, out in zip(self.samples, self.outside, strict=True)]
 
 
-def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
+def predict(run: str, numbers: Sequence[Number], dataset: str | None, trial_id: str | None, shared: Shared) -> int:
     """Prints the predictions of trained models."""
     replies = ask_run(Store(shared.store), run, numbers, dataset, trial_id)
     facts = [reply.facts for reply in replies]
@@ -66,7 +70,7 @@ def predict(run: str, numbers: Sequence[int], dataset: str | None, trial_id: str
 
 
 def ask_run(
-    store: Store, run: str, numbers: Sequence[int], dataset: str | None = None, trial_id: str | None = None
+    store: Store, run: str, numbers: Sequence[Number], dataset: str | None = None, trial_id: str | None = None
 ) -> list[Reply]:
     """Returns the predictions of a named trial, or of the best one of each dataset that takes these numbers.
 
@@ -124,7 +128,7 @@ def _best(
     return chosen
 
 
-def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[int], asked: Asked, why: str) -> Reply:
+def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[Number], asked: Asked, why: str) -> Reply:
     """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":
@@ -132,35 +136,56 @@ def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence
     task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
     far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
     if variant.dataset.unused:
-        far += f"; unused inputs at {_middle(variant.dataset)}"
+        far += f"; unused inputs at {short(_middle(variant.dataset))}"
     error = f"test RMSE {number(row['rmse'])}{far}"
     title = f"{variant.dataset.name} ({task}), {why} {trial.id}: {network}, seed {trial.seed}, {error}"
     try:
         samples = ask(store, row["pack"], trial, _inputs(variant.dataset, numbers))
     except FileNotFoundError as error:
         raise DataError(f"{error.filename}: missing; {asked.retrain}") from error
-    low, high = variant.dataset.range_of("train")
-    outside = [not all(low <= number <= high for number in sample.numbers) for sample in samples]
-    return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples, outside, f"{low}..{high}")
+    (ranges,) = variant.dataset.source.parts("train")
+    outside = [
+        not all(low <= number <= high for number, (low, high) in zip(sample.numbers, ranges, strict=True))
+        for sample in samples
+    ]
+    trained_on = dots(ranges[0]) if len(set(ranges)) == 1 else range_words(variant.dataset)
+    return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples, outside, trained_on)
 
 
-def _misfit(dataset: NamedDataset, numbers: Sequence[int]) -> str | None:
+def _misfit(dataset: NamedDataset, numbers: Sequence[Number]) -> str | None:
     """Returns why a dataset doesn't accept these numbers, or None."""
-    limit = 2 * dataset.largest
-    if wrong := [number for number in numbers if not 0 <= number <= limit]:
-        return f"{wrong[0]} is out of range: {dataset.name} takes 0..{limit} (it was trained on 1..{dataset.largest})"
+    if not dataset.source.is_real and (wrong := [number for number in numbers if not float(number).is_integer()]):
+        return f"{wrong[0]} is not an integer: {dataset.name} takes integers"
+    low, high = _accepted(dataset)
+    if wrong := [number for number in numbers if not low <= number <= high]:
+        ranges = f"1..{dataset.largest}" if dataset.largest is not None else range_words(dataset)
+        return f"{wrong[0]} is out of range: {dataset.name} takes {low}..{high} (it was trained on {ranges})"
     if len(numbers) % dataset.n_numbers:
         count = dataset.n_numbers
         return f"{dataset.name} takes {count} numbers per row: give a multiple of {count}, not {len(numbers)}"
     return None
 
 
-def _inputs(dataset: NamedDataset, numbers: Sequence[int]) -> NDArray[np.int64]:
+def _accepted(dataset: NamedDataset) -> tuple[Number, Number]:
+    """The smallest and the largest number that is accepted: of formulas any that their inputs can hold."""
+    most = 2**dataset.n_digits - 1 if dataset.n_digits else None
+    if dataset.largest is not None:
+        return 0, min(2 * dataset.largest, most or 2 * dataset.largest)
+    if most is not None:
+        return 0, most
+    return (-LARGEST_REAL, LARGEST_REAL) if dataset.source.is_real else (-(2**53), 2**53)
+
+
+def _inputs(dataset: NamedDataset, numbers: Sequence[Number]) -> Numbers:
     """Returns rows of inputs; unused columns hold the middle of their range, as the target doesn't depend on them."""
-    rows_NK = np.array(numbers, np.int64).reshape(-1, dataset.n_numbers)
-    unused = np.full((len(rows_NK), dataset.unused), _middle(dataset))
-    return np.hstack([rows_NK, unused])
+    dtype = np.float64 if dataset.source.is_real else np.int64
+    rows_NK = np.array(numbers, dtype).reshape(-1, dataset.n_numbers)
+    inputs_NI = dataset.inputs_of(rows_NK)
+    return np.hstack([inputs_NI, np.full((len(rows_NK), dataset.unused), _middle(dataset), dtype)])
 
 
-def _middle(dataset: NamedDataset) -> int:
-    return (dataset.largest + 1) // 2
+def _middle(dataset: NamedDataset) -> Number:
+    """The middle of the range of the first number, which is that of the unused ones."""
+    (ranges,) = dataset.source.parts("train")
+    low, high = ranges[0]
+    return low / 2 + high / 2 if dataset.source.is_real else (int(low) + int(high)) // 2

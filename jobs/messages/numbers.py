@@ -30,6 +30,11 @@ def share(fraction: float | None) -> str:
     return f"{100 * min(max(fraction, 0.001), 0.999):.1f}%"
 
 
+def percent(fraction: float) -> str:
+    """A percentage with four significant digits: `0.02134%`."""
+    return f"{number(100 * fraction)}%"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 trial`, `1,362 trials`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

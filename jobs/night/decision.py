@@ -27,6 +27,8 @@ from sumsquares.jobs.spec.variants import Variant, variants
 HISTORY = 20
 """Maximum number of nights in the gate's history."""
 _TRIES = 3
+_QUESTION = NamedDataset.model_fields.keys() - {"name", "rows", "test_rows", "seed", "noise"}
+"""What a dataset asks: its target, ranges and inputs. How much of it is trained on, and how noisy, is no part of it."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ def match_datasets(champion: Sequence[NamedDataset], night: Sequence[NamedDatase
     """Returns by the name of each champion's dataset the night's dataset of the same question, each used once.
 
     Datasets with the same rows are matched first, then those of the same name, then any others: those were renamed. All
-    pairs have the same task, range and inputs. A dataset without a match was removed, or asks something else now.
+    pairs have the same task or formula, range and inputs. A dataset without a match was removed, or asks another
+    question now.
     """
     found: dict[str, NamedDataset | None] = dict.fromkeys(sorted(dataset.name for dataset in champion))
     left = sorted(night, key=lambda dataset: dataset.name)
@@ -150,8 +153,8 @@ def match_datasets(champion: Sequence[NamedDataset], night: Sequence[NamedDatase
 
 
 def same_test_rows(one: DatasetSpec, other: DatasetSpec) -> bool:
-    """Whether networks are measured on the same rows; the number of training rows doesn't matter for that."""
-    return one.model_copy(update={"rows": other.rows}).digest == other.digest
+    """Whether networks are measured on the same rows; the number of training rows, and their noise, don't matter."""
+    return one.model_copy(update={"rows": other.rows, "noise": other.noise}).digest == other.digest
 
 
 def one_stream(one: DatasetSpec, other: DatasetSpec) -> bool:
@@ -262,5 +265,4 @@ def _same_name(one: NamedDataset, other: NamedDataset) -> bool:
 
 
 def _comparable(one: NamedDataset, other: NamedDataset) -> bool:
-    question = ("task", "largest", "n_numbers", "unused")
-    return all(getattr(one, name) == getattr(other, name) for name in question)
+    return all(getattr(one, name) == getattr(other, name) for name in _QUESTION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sumsquares.cluster import inline
 from sumsquares.datasets.shards import SHARD_ROWS
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
-from sumsquares.jobs.stages.dataset_facts import facts_of
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.stages.generate import generate
 from sumsquares.jobs.stages.plan import Plan
 

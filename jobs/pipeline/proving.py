@@ -20,6 +20,7 @@ from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.changed import changed, controls, fields_of
 from sumsquares.jobs.results.proof import Proof, Rmse, Side, best_of_each, compared
 from sumsquares.jobs.results.proof_size import MOST_STARTS
+from sumsquares.jobs.results.scale import unit_of
 from sumsquares.jobs.spec.axes import Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
@@ -140,14 +141,15 @@ def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> Proof:
     def of(variant: Variant, values: _ByTrial, seeds: Sequence[int]) -> dict[int, Rmse]:
         return {seed: values.get((variant.id, seed)) for seed in seeds}
 
+    unit = unit_of(planned.before.dataset)
     before_S = tuple(of(planned.before, rmse, planned.seeds).values())
     tested, fitted = (of(planned.after, values, planned.seeds_after) for values in (rmse, rmse_train))
     after_S = best_of_each(planned.seeds_after, len(planned.seeds), tested, fitted)
     control: Side | None = None
     if planned.control:
         other = changed(planned.before, planned.control)
-        control = compared(before_S, planned.control, other.id, tuple(of(other, rmse, planned.seeds).values()))
-    after = compared(before_S, planned.change, planned.after.id, after_S)
+        control = compared(before_S, planned.control, other.id, tuple(of(other, rmse, planned.seeds).values()), unit)
+    after = compared(before_S, planned.change, planned.after.id, after_S, unit)
     return Proof(
         planned.told_id, planned.cause, planned.seeds, planned.starts, planned.metric, before_S, after, control
     )

@@ -27,7 +27,7 @@ from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.stages.dataset_facts import facts_of
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.stages.run_files import is_of_another, publish_run
 from sumsquares.jobs.storage.store import Store
 

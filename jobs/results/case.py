@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from sumsquares.datasets.normalize import NormalizationKind, normalization, target_moments
+from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
-from sumsquares.jobs.results.range_floors import is_linear
+from sumsquares.jobs.results.normalized_columns import Scale, columns_of
+from sumsquares.jobs.results.described import SOLVED, spec_of, spread_of
+from sumsquares.jobs.results.networks import Reach, is_linear, reach_of
 from sumsquares.jobs.spec.axes import AXES
 
 Row = Mapping[str, Any]
@@ -30,9 +32,10 @@ FAR = 0.05
 """An RMSE above this share of the target's standard deviation is far from what trained networks reach."""
 CONSTANT = 0.9
 """An RMSE above this share of the target's standard deviation is hardly better than the same answer for every input."""
+_ROUNDS = 0.1
+"""An RMSE of integers below this is nearly always right after rounding."""
 _KEPT = 8
 """Neighbours that are kept of an axis with many values: those with the lowest median RMSE."""
-_SPEC = tuple(DatasetSpec.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,6 @@ class Cause:
     """By what factor the RMSE should fall at least, roughly. It ranks the causes."""
 
 
-class Scale(NamedTuple):
-    """Where a dataset's normalised columns lie: mean and standard deviation of the inputs, and of the target."""
-
-    input_mean: float
-    input_std: float
-    target_mean: float
-    target_std: float
-
-
 @dataclass(frozen=True)
 class Case:
     """All that is known of one variant."""
@@ -98,15 +92,73 @@ class Case:
         """Widths of the hidden layers."""
         return widths(self.row["hidden"])
 
+    @cached_property
+    def spec(self) -> DatasetSpec:
+        """Its dataset's spec."""
+        return spec_of(self.about)
+
+    @cached_property
+    def moments(self) -> Moments | None:
+        """Of the training rows of a formula."""
+        known = self.about["facts"].get("moments")
+        return None if known is None else Moments(**{name: _frozen(value) for name, value in known.items()})
+
     @property
     def is_linear(self) -> bool:
-        """Whether it is one linear function, however many layers it has."""
-        return is_linear(self.hidden, self.row["activation"])
+        """Whether it is one linear function of its inputs, which may be logarithms, however many layers it has."""
+        return is_linear(self.hidden, self.row["activation"], self.row["output"]) and not self.has_log_target
+
+    @property
+    def has_log_inputs(self) -> bool:
+        """Whether its inputs are logarithms."""
+        return bool(self.row["normalize"] == "log")
+
+    @property
+    def target_kind(self) -> str:
+        """How its target is scaled."""
+        kind = self.row["normalize_target"]
+        return str(self.row["normalize"] if kind == "same" else kind)
+
+    @property
+    def has_log_target(self) -> bool:
+        """Whether what it is trained on is the logarithm of the target."""
+        return self.target_kind == "log"
+
+    @cached_property
+    def reach(self) -> Reach | None:
+        """What its answers reach; None if that is every number."""
+        kinds = (self.row["normalize"], self.row["normalize_target"])
+        return reach_of(self.spec, self.row["output"], *kinds, self.moments)
+
+    @cached_property
+    def has_integer_target(self) -> bool:
+        """Whether its answers may be right after rounding."""
+        return self.spec.source.has_integer_target
+
+    @property
+    def enough(self) -> float:
+        """An RMSE below this needs no mending: of integers it is nearly always right after rounding."""
+        return _ROUNDS if self.has_integer_target else SOLVED * self.spread
 
     @property
     def is_solved(self) -> bool:
         """Whether its last layer was solved after the training, so that the losses say little of its answers."""
         return bool(self.row.get("readout") == "solved")
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether its inputs or its target are logarithms."""
+        return self.has_log_inputs or self.has_log_target
+
+    @property
+    def solving(self) -> Change:
+        """The change to a solved readout, which minimises the mean squared error."""
+        return Change("readout", "solved", None if self.row["loss"] == "mse" else Change("loss", "mse"))
+
+    @property
+    def per_square(self) -> float:
+        """Factor of the slope of the loss's logarithm that makes it that of a squared error."""
+        return 2.0 if self.row["loss"] == "mae" else 1.0
 
     @property
     def steps(self) -> int:
@@ -121,18 +173,27 @@ class Case:
 
     @property
     def is_memorised(self) -> bool:
-        """Whether training rows are answered far better than others: no change of the training mends that."""
-        return (self.gap or 1.0) >= 2
+        """Whether training rows are answered far better than others: no change of the training mends that.
 
-    @property
+        Or, where their targets have noise, far better than the formula itself answers them.
+        """
+        train = self.number("rmse_train_median")
+        return (self.gap or 1.0) >= 2 or (train is not None and 2 * train < self.noise)
+
+    @cached_property
     def spread(self) -> float:
         """Standard deviation of the target: the RMSE of the best constant answer."""
-        return _spread(self.about["task"], self.about["n_numbers"], self.about["largest"])
+        return _spread(self.spec)
+
+    @cached_property
+    def noise(self) -> float:
+        """RMS of the noise in the training targets."""
+        return float(self.about["facts"].get("noise_rmse") or 0.0)
 
     @cached_property
     def scale(self) -> Scale:
         """Of the dataset as this variant's normalisation makes it."""
-        return _scale(self.row["normalize"], *(self.about[name] for name in _SPEC))
+        return columns_of(self.spec, self.row["normalize"], self.row["normalize_target"], self.moments)
 
     def number(self, column: str) -> float | None:
         """The value of a column, None where it is missing."""
@@ -215,19 +276,8 @@ def widths(hidden: str) -> tuple[int, ...]:
     return tuple(json.loads(hidden))
 
 
-@lru_cache(maxsize=1024)
-def _spread(task: Any, n_numbers: int, largest: int) -> float:
-    return math.sqrt(target_moments(task, n_numbers, largest)[1])
+_spread = lru_cache(maxsize=1024)(spread_of)
 
 
-@lru_cache(maxsize=1024)
-def _scale(kind: NormalizationKind, *fields: Any) -> Scale:
-    spec = DatasetSpec(**dict(zip(_SPEC, fields, strict=True)))
-    scale = normalization(spec, kind)
-    mean, variance = target_moments(spec.task, spec.n_numbers, spec.largest)
-    return Scale(
-        input_mean=((1 + spec.largest) / 2 - scale.input_shift) / scale.input_scale,
-        input_std=math.sqrt((spec.largest**2 - 1) / 12) / scale.input_scale,
-        target_mean=(float(mean) - scale.target_shift) / scale.target_scale,
-        target_std=math.sqrt(variance) / scale.target_scale,
-    )
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
+
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.engines.initialize import STEPS_WITHOUT_SCALE
-from sumsquares.jobs.messages.numbers import at_most, counted, number
+from sumsquares.jobs.messages.numbers import at_most, counted, number, percent, plain, share
 from sumsquares.jobs.results.case import (
     CONSTANT,
     FAR,
@@ -25,31 +27,51 @@ from sumsquares.jobs.results.case import (
     widths,
     with_change,
 )
+from sumsquares.jobs.results.described import beyond_words, first_targets
 
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
 
 _SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
-_ROUNDS = 0.1
-"""An RMSE below this is nearly always right after rounding."""
 _OVERFIT = 1.2
 """From this ratio of the RMSE on other rows to that on training rows on, unused inputs are fitted, and so would more
 units be."""
+_SETTLED_SLOPE = -0.2
+"""A loss with a slope above this no longer falls."""
+_FAR_OFF = 0.3
+"""An RMSE above this share of the target's standard deviation blames few units whose best last layer isn't known."""
+_NEAR_NOISE = (0.8, 1.1)
+"""Between which multiples of the noise the training RMSE is at it. Few rows are fitted closer than that by anything."""
+_BELOW_NOISE, _LEARNT = 0.5, 0.2
+"""The RMSE on test rows, which have no noise, is then below this share of the noise, and of the standard deviation of
+the target: what was learnt is the formula."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
 
 def no_activation(case: Case) -> Cause | None:
     """A network that is one linear function, on a target that isn't."""
-    facts, rmse = case.about["facts"], case.rmse
-    limit = facts["linear_rmse"]
-    if not case.is_linear or rmse is None or facts["linear_exact"] or not limit:
+    if (case.row["activation"] != "identity" and case.hidden) or case.rmse is None or case.has_log_target:
         return None
-    lacks = "an activation" if case.hidden else "a hidden layer"
-    told = (
-        f"Without {lacks} the network is one linear function, and none of those gets below an RMSE of {at_most(limit)} "
-        f"on the test rows; this one has {number(rmse)}."
-    )
+    rmse, lacks = case.rmse, "an activation" if case.hidden else "a hidden layer"
+    if case.is_linear:
+        limit = _linear_limit(case)
+        if not limit:
+            return None
+        logs = " of its inputs' logarithms" if case.has_log_inputs else ""
+        told = (
+            f"Without {lacks} the network is one linear function{logs}, and none of those gets below an RMSE of "
+            f"{at_most(limit)} on the test rows; this one has {number(rmse)}."
+        )
+    else:
+        # Nothing is known of how far such a function gets; a target that is nearly linear needs no more.
+        limit = case.about["facts"]["linear_rmse"]
+        if min(limit, rmse) < FAR * case.spread or case.has_log_inputs:
+            return None
+        told = (
+            f"Without {lacks} the network is the {case.row['output']} of one linear function; its RMSE is "
+            f"{number(rmse)}."
+        )
     if case.hidden:
         tried = case.best_neighbour("activation", lambda name: name != "identity")
         change = Change("activation", tried[0]["activation"] if tried else "relu")
@@ -61,8 +83,22 @@ def no_activation(case: Case) -> Cause | None:
         if tried[1] < LEAST_GAIN:
             return None
         told += f" {with_change(change, tried[0])}"
-    gain = tried[1] if tried else (5.0 if rmse < LEAST_GAIN * limit else LEAST_GAIN)
-    return Cause("no_activation", told, {"rmse": rmse, "linear_rmse": limit}, change, gain)
+    is_near = rmse < LEAST_GAIN * limit if case.is_linear else rmse > LEAST_GAIN * FAR * case.spread
+    return Cause(
+        "no_activation",
+        told,
+        {"rmse": rmse, "linear_rmse": limit},
+        change,
+        tried[1] if tried else (5.0 if is_near else LEAST_GAIN),
+    )
+
+
+def _linear_limit(case: Case) -> float | None:
+    """What no linear function of the network's inputs gets below; None if that is nothing, or isn't known."""
+    facts = case.about["facts"]
+    if case.has_log_inputs:
+        return case.number("floor") if case.row["floor_kind"] == "linear" else None
+    return None if facts["linear_exact"] else float(facts["linear_rmse"])
 
 
 def too_narrow(case: Case) -> Cause | None:
@@ -81,22 +117,35 @@ def too_narrow(case: Case) -> Cause | None:
             f"{number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
-    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > _ROUNDS and (case.gap or 1.0) < _OVERFIT:
+    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > case.enough and (case.gap or 1.0) < _OVERFIT:
         units = counted(case.hidden[-1], "unit")
         told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
         return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
     solved = case.number("rmse_solved_median")
     if case.about["facts"]["linear_exact"]:  # then a unit suffices that doesn't bend on the range
         return None
-    if solved is None or solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
+    if solved is None:
+        return _few_units(case, change)
+    if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
     told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."
     return Cause("too_narrow", told, {"rmse_solved": solved}, change, 3.0)
 
 
+def _few_units(case: Case, change: Change) -> Cause | None:
+    """Few units with an output activation, of which the best last layer isn't known, and a training that has ended."""
+    assert case.rmse is not None
+    is_settled = (case.number("loss_slope_median") or 0.0) > _SETTLED_SLOPE
+    if case.row["output"] == "linear" or case.hidden[-1] > 4 or case.rmse < _FAR_OFF * case.spread or not is_settled:
+        return None
+    told = f"The loss no longer falls, and with {counted(case.hidden[-1], 'unit')} the RMSE is {number(case.rmse)}."
+    return Cause("too_narrow", told, {"rmse": case.rmse, "units": case.hidden[-1]}, change, 2.0)
+
+
 def knots_misplaced(case: Case) -> Cause | None:
     """ReLU units whose knots lie where they don't help."""
-    if case.row["activation"] != "relu" or not case.hidden or case.rmse is None:
+    is_open = case.row["output"] == "linear" and not case.has_log_target
+    if case.row["activation"] != "relu" or not case.hidden or case.rmse is None or not is_open:
         return None
     tried = case.best_neighbour("init", lambda kind: kind == "spread_knots")
     if tried is not None:
@@ -107,7 +156,7 @@ def knots_misplaced(case: Case) -> Cause | None:
     # Units that together tell nothing of the input are dead, or their weights are gone: their places don't matter.
     if solved > CONSTANT * case.spread:
         return None
-    change = Change("init", "spread_knots", None if case.is_solved else Change("readout", "solved"))
+    change = Change("init", "spread_knots", None if case.is_solved else case.solving)
     floor = case.number("floor") if case.row["floor_kind"] == "relu_pieces" else None
     if floor and solved >= 3 * floor:
         told = (
@@ -129,10 +178,8 @@ def knots_misplaced(case: Case) -> Cause | None:
 
 def _start_at_the_end(case: Case) -> bool:
     """Whether first weights without biases put all knots where the inputs begin, and the target isn't linear."""
-    is_one_sided = case.row["normalize"] in ("unit", "question") and case.row["init"] in (
-        "glorot_uniform",
-        "he_uniform",
-    )
+    has_no_bias = case.row["init"] in ("glorot_uniform", "he_uniform")
+    is_one_sided = has_no_bias and all(column.low >= 0 for column in case.scale.inputs)
     return is_one_sided and not case.about["facts"]["linear_exact"] and not case.is_memorised
 
 
@@ -142,11 +189,12 @@ def memorised(case: Case) -> Cause | None:
     if train is None or unseen is None or gap is None or not case.is_memorised or unseen < GOOD * case.spread:
         return None
     rows = case.about["rows"]
+    noisy = f", whose targets have noise of {number(case.noise)}," if train < case.noise else ""
     told = (
-        f"The RMSE is {number(train)} on the {counted(rows, 'training row')} and {number(unseen)} on test rows that "
-        f"are not among them."
+        f"The RMSE is {number(train)} on the {counted(rows, 'training row')}{noisy} and {number(unseen)} on test rows "
+        f"that are not among them."
     )
-    gain = min(gap, 4.0)
+    gain = min(max(gap, 2.0), 4.0)
     return Cause("memorised", told, {"rmse_train": train, "rmse_unseen": unseen}, Change("rows", 4 * rows), gain)
 
 
@@ -162,7 +210,7 @@ def unused_input(case: Case) -> Cause | None:
         told += f" the RMSE is {number(train)} on training rows and {number(unseen)} on others."
         evidence = {"unused": unused, "rmse_train": train, "rmse_unseen": unseen}
         return Cause("unused_input", told, evidence, change, min(2 * gap, 8.0))
-    if case.is_solved and not case.is_linear and rmse > _ROUNDS:
+    if case.is_solved and not case.is_linear and rmse > case.enough:
         told += f" with the best last layer on units that see all of them the RMSE is {number(rmse)}."
         return Cause("unused_input", told, {"unused": unused, "rmse": rmse}, change, 2.0)
     return None
@@ -192,21 +240,31 @@ def seed_luck(case: Case) -> Cause | None:
 def outside_range(case: Case) -> Cause | None:
     """An answer that holds inside the range alone."""
     beyond, rmse = case.number("rmse_extrapolation_median"), case.rmse
-    largest = case.about["largest"]
     if beyond is None or rmse is None or rmse > FAR * case.spread:
         return None
-    smallest_target, _ = target_range(case.about["task"], case.about["n_numbers"], largest + 1, 2 * largest)
-    if beyond < 10 * max(rmse, 0.5) or beyond < 0.01 * smallest_target:
+    if beyond < 10 * max(rmse, 5 * case.enough) or beyond < 0.01 * _size_beyond(case):
         return None
     told = (
-        f"On numbers from {largest + 1:,} to {2 * largest:,}, which were not trained, the RMSE is {number(beyond)}; "
-        f"on the range itself {number(rmse)}."
+        f"On {beyond_words(case.spec)}, which were not trained, the RMSE is {number(beyond)}; on the range itself "
+        f"{number(rmse)}."
     )
     return Cause("outside_range", told, {"rmse": rmse, "rmse_extrapolation": beyond}, _beyond(case))
 
 
+def _size_beyond(case: Case) -> float:
+    """How large targets beyond the range are: of a task the smallest one, of a formula their root mean square."""
+    spec = case.spec
+    if spec.task is not None:
+        assert spec.largest is not None
+        return float(target_range(spec.task, spec.n_numbers, spec.largest + 1, 2 * spec.largest)[0])
+    target_N = first_targets(spec, "extrapolation")
+    return float(np.sqrt(np.square(target_N).mean())) if len(target_N) else 0.0
+
+
 def _beyond(case: Case) -> Change | None:
-    """The change to a layer for which the target has the same form everywhere, if there is one."""
+    """The change to a layer for which the target has the same form everywhere, if there is one: of tasks alone."""
+    if case.spec.task is None or case.spec.digits or case.row["output"] != "linear" or case.has_logs:
+        return None
     if case.about["task"] == "sum":
         return Change("hidden", ()) if case.hidden else None
     can = case.about["task"] != "product" or case.about["n_numbers"] <= 2
@@ -218,13 +276,82 @@ def _beyond(case: Case) -> Change | None:
 
 
 def solved(case: Case) -> Cause | None:
-    """Right after rounding on what was not trained, or on the whole range."""
+    """Right after rounding, or nearly right, on what was not trained or on the whole range."""
+    if not case.has_integer_target:
+        return _nearly_right(case)
     facts, exact, trials = case.about["facts"], case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
     everywhere = case.number("exact_everywhere") == 1
     if 2 * exact <= trials or not (everywhere or facts["unseen_numbers"] or facts["covers_range"]):
         return None
     told = _right_everywhere(case) if everywhere or facts["covers_range"] else _right_on_test_rows(case)
     return Cause("solved", told, {"exact_seeds": exact / trials}, None, math.inf)
+
+
+def _nearly_right(case: Case) -> Cause | None:
+    """What counts as solved where targets aren't integers: an RMSE far below the target's standard deviation."""
+    facts, rmse = case.about["facts"], case.rmse
+    unseen = case.number("rmse_unseen_median") if facts["unseen_rows"] < facts["measured_rows"] else rmse
+    lost = case.row["n_diverged"]
+    is_shown = facts["unseen_numbers"] or facts["covers_range"]
+    if rmse is None or lost >= case.row["n"] or not is_shown or max(rmse, unseen or 0.0) >= case.enough:
+        return None
+    least = "at least " if facts["measured_rows"] < case.about["test_rows"] else ""
+    which = f"{least}{facts['unseen_numbers']:,} of them not in training"
+    if facts["unseen_numbers"] == case.about["test_rows"]:
+        which = "none of them in training"
+    told = (
+        f"The RMSE is {percent(rmse / case.spread)} of the target's standard deviation on "
+        f"{counted(case.about['test_rows'], 'test row')}, {which}."
+    )
+    return Cause("solved", told, {"rmse": rmse, "share": rmse / case.spread}, None, math.inf)
+
+
+def at_noise(case: Case) -> Cause | None:
+    """Training rows whose errors are their noise."""
+    train, rmse, noise = case.number("rmse_train_median"), case.rmse, case.noise
+    if not noise or train is None or rmse is None or case.row["n_diverged"] >= case.row["n"]:
+        return None
+    if not _NEAR_NOISE[0] <= train / noise <= _NEAR_NOISE[1] or rmse > min(_BELOW_NOISE * noise, _LEARNT * case.spread):
+        return None
+    told = (
+        f"The training targets have noise of standard deviation {plain(case.spec.noise)}; the formula itself has an "
+        f"RMSE of {number(noise)} on the training rows, and the network {number(train)}. On the test rows, which have "
+        f"no noise, the network has {number(rmse)}."
+    )
+    return Cause("at_noise", told, {"noise": noise, "rmse_train": train, "rmse": rmse}, None, math.inf)
+
+
+def output_cannot_reach(case: Case) -> Cause | None:
+    """An output activation with a range that doesn't hold the targets."""
+    if case.reach is None or case.rmse is None:
+        return None
+    tried = case.best_neighbour("output", lambda output: output == "linear")
+    if tried is not None and tried[1] < LEAST_GAIN:
+        return None
+    low, high = case.reach
+    target_N = first_targets(case.spec, "test")
+    beyond_N = np.maximum(0.0, np.maximum(low - target_N, target_N - high))
+    limit = float(np.sqrt(np.square(beyond_N).mean()))
+    share_beyond = float((beyond_N > case.enough).mean())
+    if limit < max(case.enough, GOOD * case.spread) or (limit < FAR * case.spread and case.rmse > 2 * limit):
+        return None
+    least, most = float(target_N.min()), float(target_N.max())
+    which = "the test rows" if len(target_N) == case.about["test_rows"] else f"the first {len(target_N):,} test rows"
+    told = (
+        f"With output = \"{case.row['output']}\" answers lie {_interval(low, high)}, and the targets of {which} between "
+        f"{number(least)} and {number(most)}: {share(share_beyond)} of them are out of reach, which alone makes an RMSE "
+        f"of {at_most(limit)}."
+    )
+    if tried is not None:
+        told += f" {with_change(Change('output', 'linear'), tried[0])}"
+    change = Change("output", "linear", Change("loss", "mse") if case.row["loss"] == "bce" else None)
+    gain = tried[1] if tried else max(LEAST_GAIN, 6.0 * min(1.0, limit / case.rmse))
+    evidence = {"rmse": case.rmse, "reach_rmse": limit, "share": share_beyond}
+    return Cause("output_cannot_reach", told, evidence, change, gain)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"at {number(low)} or above" if math.isinf(high) else f"between {number(low)} and {number(high)}"
 
 
 def _right_everywhere(case: Case) -> str:

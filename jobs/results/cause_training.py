@@ -18,11 +18,15 @@ from sumsquares.jobs.results.case import (
     Case,
     Cause,
     Change,
+    Row,
     by_neighbour,
     times,
     with_change,
 )
+from sumsquares.jobs.results.normalized_columns import Column
 
+Tried = tuple[Row, float] | None
+"""The best neighbour with another scale, and by what factor it is better."""
 USUAL_LR = {
     "sgd": (0.003, 1.0),
     "momentum": (0.0003, 0.1),
@@ -34,6 +38,9 @@ USUAL_LR = {
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
 _LEAST_SPREAD = 0.12
 """A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
+_LARGE = 6.0
+"""A normalised column of this size is far from the -1..1 for which first weights and learning rates are usual: one of
+-10..10 isn't, one of 0..30 is."""
 _FEWEST_STEPS, _FEW_STEPS = 100, 300
 """Up to the one number of steps they are too few for any of these networks, as long as the answer is far off; up to the
 other the loss needn't fall as steeply to promise more."""
@@ -75,9 +82,7 @@ def readout_not_trained(case: Case) -> Cause | None:
         f"With {kept} solved by least squares on the training rows, the RMSE is {number(solved)} instead of "
         f"{number(rmse)}."
     )
-    return Cause(
-        "readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, Change("readout", "solved"), factor
-    )
+    return Cause("readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, case.solving, factor)
 
 
 def too_few_steps(case: Case) -> Cause | None:
@@ -90,7 +95,7 @@ def too_few_steps(case: Case) -> Cause | None:
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
     steep = _STEEP_EARLY if steps <= _FEW_STEPS else _STEEP
-    still_falls = slope is not None and slope <= steep and (rise or 0.0) < _SETTLED
+    still_falls = slope is not None and slope * case.per_square <= steep and (rise or 0.0) < _SETTLED
     # Four times as many epochs or, where those are still few steps, as many as make enough.
     enough = -(-_ENOUGH_STEPS * epochs // steps)
     change = Change("epochs", min(max(4 * epochs, enough), 10**7))
@@ -143,6 +148,7 @@ def lr_too_high(case: Case) -> Cause | None:
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
     # Where most trials diverged the median of all does; what settles is at most a quarter of the spread off.
     gain = math.inf if 2 * lost >= trials else 4 * max(1.0, (case.rmse or 0.0) / case.spread if case.spread else 1.0)
+    gain = LEAST_GAIN if _is_far_from_scaled(case) else gain
     lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
     return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high / 3 if lost else high)), gain)
 
@@ -187,7 +193,8 @@ def lr_too_low(case: Case) -> Cause | None:
         f"A learning rate of {plain(rate)} is low for {case.row['optimizer']}; "
         f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
     )
-    gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) / 2)))
+    gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) * case.per_square / 2)))
+    gain = min(gain, LEAST_GAIN) if _is_far_from_scaled(case) else gain
     if gain < LEAST_GAIN:
         return None
     return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _higher(rate, low)), gain)
@@ -267,7 +274,7 @@ def saturated(case: Case) -> Cause | None:
     if at_ends is None or at_ends < 0.1 or case.rmse is None:
         return None
     high = USUAL_LR[case.row["optimizer"]][1]
-    change = Change("normalize", "symmetric") if case.scale.input_std > 2 else Change("lr", _lower(rate, high))
+    change = Change("normalize", "symmetric") if case.scale.widest.std > 2 else Change("lr", _lower(rate, high))
     if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < LEAST_GAIN:
         return None
     told = f"{share(at_ends)} of the hidden units are at the ends of their range on nearly all training rows."
@@ -277,29 +284,97 @@ def saturated(case: Case) -> Cause | None:
 
 
 def inputs_not_scaled(case: Case) -> Cause | None:
-    """Inputs that are squashed into a small part of -1..1."""
-    return _badly_scaled(case, "inputs_not_scaled", "inputs", case.scale.input_std, "symmetric")
+    """Inputs that are squashed into a small part of -1..1, or far beyond it."""
+    tried = case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"])
+    change = Change("normalize", "symmetric")
+    if case.scale.widest.size > _LARGE:
+        return _too_large(case, "inputs_not_scaled", case.scale.widest, change, tried)
+    if case.spec.digits:
+        return None
+    return _squashed(case, "inputs_not_scaled", case.scale.narrowest, change, tried)
 
 
 def target_not_scaled(case: Case) -> Cause | None:
-    """A target that is squashed into a small part of -1..1."""
-    return _badly_scaled(case, "target_not_scaled", "target", case.scale.target_std, "zscore")
+    """A target that is squashed into a small part of -1..1, or far beyond it."""
+    if case.row["loss"] == "bce":  # it takes targets as they are
+        return None
+    kind = {"sigmoid": "unit", "relu": "unit", "tanh": "symmetric"}.get(case.row["output"], "zscore")
+    # Where the inputs are raw, they are another matter.
+    alone = case.row["normalize_target"] != "same" or case.row["normalize"] in ("none", "log") or kind != "zscore"
+    change = Change("normalize_target" if alone else "normalize", kind)
+    fields = ("normalize", "normalize_target")
+    known = [case.best_neighbour(field, lambda kind, field=field: kind != case.row[field]) for field in fields]
+    tried = max((each for each in known if each), key=lambda each: each[1], default=None)
+    find = _too_large if case.scale.target.size > _LARGE else _squashed
+    return find(case, "target_not_scaled", case.scale.target, change, tried)
 
 
-def _badly_scaled(case: Case, name: str, column: str, std: float, remedy: str) -> Cause | None:
-    tried = case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"])
-    if not 0 < std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
+def _squashed(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
+    if not 0 < column.std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
         return None
     rmse = case.rmse
     if rmse is not None and rmse < GOOD * case.spread:
         return None
-    change = Change("normalize", tried[0]["normalize"] if tried else remedy)
-    have = "inputs have" if column == "inputs" else "target has"
-    told = f"With {Change('normalize', case.row['normalize'])} the {have} a standard deviation of {number(std)}."
-    if tried:
-        told += f" {with_change(change, tried[0])}"
+    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {number(column.std)}."
     far = rmse is None or rmse > FAR * case.spread
-    gain = tried[1] if tried else (10.0 if far else 3.0)
-    if tried is None and case.is_memorised:  # what is learnt by heart was not held up by its scale
+    gain = 10.0 if far else 3.0
+    if case.is_memorised:  # what is learnt by heart was not held up by its scale
         gain = LEAST_GAIN
-    return Cause(name, told, {"std": std}, change, gain)
+    return _of_scale(case, name, told, {"std": column.std}, change, tried, gain)
+
+
+def _too_large(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
+    """The cause, where what it explains is far off: first weights and learning rates are for numbers of about -1..1."""
+    rmse = case.rmse
+    if tried is not None and tried[1] < LEAST_GAIN:
+        return None
+    if rmse is not None and (rmse < FAR * case.spread or case.is_memorised):
+        return None
+    reach = "reaches" if column.name == "target" or not _are_alike(case) else "reach"
+    told = (
+        f"With {_kind(case, name)} the {_subject(case, column)} {reach} from {number(column.low)} to "
+        f"{number(column.high)}, where -1 to 1 is usual."
+    )
+    # What a solved readout gains, scaled numbers gain too.
+    gain = max(10.0, LEAST_GAIN * times(rmse, case.number("rmse_solved_median") or math.inf))
+    return _of_scale(case, name, told, {"low": column.low, "high": column.high}, change, tried, gain)
+
+
+def _of_scale(
+    case: Case, name: str, told: str, evidence: dict[str, float], change: Change, tried: Tried, gain: float
+) -> Cause:
+    """The cause, with the change of the best neighbour if there is one."""
+    if tried is None:
+        return Cause(name, told, evidence, change, gain)
+    row, factor = tried
+    field = next(each for each in ("normalize", "normalize_target") if row[each] != case.row[each])
+    change = Change(field, row[field])
+    return Cause(name, f"{told} {with_change(change, row)}", evidence, change, factor)
+
+
+def _kind(case: Case, name: str) -> Change:
+    """The scaling that a variant has, as a spec writes it."""
+    is_own = name == "target_not_scaled" and case.row["normalize_target"] != "same"
+    field = "normalize_target" if is_own else "normalize"
+    return Change(field, case.row[field])
+
+
+def _are_alike(case: Case) -> bool:
+    """Whether all inputs have the same scale."""
+    return len({column[1:] for column in case.scale.inputs}) == 1 or len(case.scale.inputs) == 1
+
+
+def _subject(case: Case, column: Column) -> str:
+    if column.name == "target":
+        return "target"
+    return "inputs" if _are_alike(case) else f"input {column.name}"
+
+
+def _have(case: Case, column: Column) -> str:
+    subject = _subject(case, column)
+    return f"{subject} {'have' if subject == 'inputs' else 'has'}"
+
+
+def _is_far_from_scaled(case: Case) -> bool:
+    """Whether the scale of inputs or target is the fault to tell first."""
+    return inputs_not_scaled(case) is not None or target_not_scaled(case) is not None

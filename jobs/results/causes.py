@@ -13,10 +13,12 @@ from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
 from sumsquares.jobs.results.cause_network import (
+    at_noise,
     knots_misplaced,
     memorised,
     no_activation,
     outside_range,
+    output_cannot_reach,
     seed_luck,
     solved,
     too_narrow,
@@ -49,23 +51,25 @@ CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
     knots_misplaced,
     memorised,
     unused_input,
+    output_cannot_reach,
     seed_luck,
     outside_range,
+    at_noise,
     solved,
 )
 """Each is called what its cause is called. Causes of equal gain are listed in this order."""
 NAMES = (*(cause.__name__ for cause in CAUSES), "unknown")
-_WITHOUT_FAULT = (solved, outside_range)
-_BEYOND_FLOOR = frozenset({"hidden", "activation", "rows", "unused", "seeds"})
+_WITHOUT_FAULT = (solved, at_noise, outside_range)
+_BEYOND_FLOOR = frozenset({"hidden", "activation", "rows", "unused", "seeds", "output"})
 """Changes after which another floor holds, or more trials are looked at."""
 
 
 def causes_of(case: Case) -> tuple[Cause, ...]:
     """Returns the causes of a case, the one whose remedy gains most first; never none.
 
-    A solved variant has no fault, though it may not hold beyond the range.
+    A solved variant has no fault, and neither has one that is at the noise, though it may not hold beyond the range.
     """
-    looked_for = _WITHOUT_FAULT if solved(case) else CAUSES
+    looked_for = _WITHOUT_FAULT if solved(case) or at_noise(case) else CAUSES
     found = [cause for cause in (look(case) for look in looked_for) if cause is not None and _is_possible(case, cause)]
     return tuple(sorted(found, key=lambda cause: -cause.gain)) or (_unknown(case),)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.normalize import Normalization
 from sumsquares.jobs.spec.variants import Trial
 
 
@@ -25,18 +25,22 @@ class Linear:
     constant: float
 
 
-def collapse(trial: Trial, tensors: Mapping[str, NDArray[np.floating]], place: int) -> Linear:
-    """Returns the linear function of a trial without activation, computed in float64.
+def collapse(
+    trial: Trial, tensors: Mapping[str, NDArray[np.floating]], place: int, scale: Normalization
+) -> Linear | None:
+    """Returns the linear function of a trial without hidden activation, computed in float64.
 
+    It is None if the answer isn't linear in the raw numbers: with another output than linear, or with logarithms.
     `tensors` are the stacked weights of its pack, as `read_weights` returns them, and `place` is the trial's in them.
     """
     variant = trial.variant
     assert variant.activation == "identity", variant.activation
+    if variant.output != "linear" or scale.log_inputs or scale.log_target:
+        return None
     weights_I, bias = _multiplied({name: stacked[place] for name, stacked in tensors.items()}, len(variant.hidden) + 1)
     # answer = shift + scale * (sum of w * (x - input_shift) / input_scale + b)
-    scale = normalization(variant.dataset, variant.normalize)
-    slopes_I = weights_I * (scale.target_scale / scale.input_scale)
-    constant = float(scale.restore(np.array(bias))) - float(slopes_I.sum()) * scale.input_shift
+    slopes_I = weights_I * (scale.target_scale / np.array(scale.input_scale))
+    constant = float(scale.restore(np.array(bias))) - float(slopes_I @ np.array(scale.input_shift))
     return Linear(trial.id, dict(zip(variant.dataset.columns, slopes_I.tolist(), strict=False)), constant)
 
 

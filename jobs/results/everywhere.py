@@ -1,24 +1,25 @@
-"""Checks chosen trials on every combination of the numbers 1..largest, where there are few enough of them.
+"""Checks chosen trials on every combination of the integers of a range, where there are few enough of them.
 
 Test rows are a sample; only this check allows "exact everywhere". Which trials are checked follows from a budget in
 operations and not from the clock, so that the same results give the same summary.
 
-Suffixes: N rows, I inputs.
+Suffixes: N rows, K numbers, I inputs.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.rows import input_type
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.datasets.tasks import Integers, target
 from sumsquares.jobs.results.predict import errors_over
 from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
@@ -45,10 +46,19 @@ def _log(_pack: str, error: Exception) -> None:
 def combinations(dataset: DatasetSpec) -> int | None:
     """Returns the number of combinations of the numbers, or None if they can't all be checked.
 
-    They are more than MOST, or there are unused inputs, on which answers may depend as well.
+    They are real, their targets aren't integers, they are more than MOST, or there are unused inputs, on which answers
+    may depend as well.
     """
-    count = dataset.largest**dataset.n_numbers
-    return count if count <= MOST and not dataset.unused else None
+    if not dataset.source.has_integer_target or dataset.source.is_real or dataset.unused:
+        return None
+    count = math.prod(_counts(dataset))
+    return count if count <= MOST else None
+
+
+def _counts(dataset: DatasetSpec) -> tuple[int, ...]:
+    """Returns how many values each number has."""
+    (ranges,) = dataset.source.parts("train")
+    return tuple(int(high) - int(low) + 1 for low, high in ranges)
 
 
 def check_everywhere(
@@ -98,13 +108,17 @@ def _operations(trial: Trial) -> float:
     return (2 * program.parameters + _UNIT * sum(program.hidden)) * program.item_bytes / 4 + _ANSWER
 
 
-def _everything(dataset: DatasetSpec) -> Iterator[tuple[Integers, NDArray[np.int64]]]:
-    """Yields all combinations [N, I] with their targets [N], a block at a time; the last number changes fastest."""
-    count, shape = combinations(dataset), (dataset.largest,) * dataset.n_numbers
+def _everything(dataset: DatasetSpec) -> Iterator[tuple[Numbers, NDArray[Any]]]:
+    """Yields the inputs of all combinations [N, I] with their targets [N], a block at a time.
+
+    The last number changes fastest.
+    """
+    count, shape = combinations(dataset), _counts(dataset)
     assert count is not None, dataset
+    (ranges,) = dataset.source.parts("train")
     for start in range(0, count, BLOCK_ROWS):
         place_N = np.arange(start, min(start + BLOCK_ROWS, count))
-        numbers_NI = np.empty((len(place_N), len(shape)), input_type(dataset), order="F")
+        numbers_NK = np.empty((len(place_N), len(shape)), np.int64, order="F")
         for column, index_N in enumerate(np.unravel_index(place_N, shape)):
-            np.add(index_N, 1, out=numbers_NI[:, column], casting="unsafe")
-        yield numbers_NI, target(dataset.task, numbers_NI)
+            np.add(index_N, int(ranges[column].low), out=numbers_NK[:, column])
+        yield dataset.inputs_of(numbers_NK), dataset.source.target(numbers_NK)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
-from sumsquares.datasets.normalize import Normalization, normalization
+from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.rows import BLOCK_ROWS, block, blocks
 from sumsquares.datasets.spec import NamedDataset, Split
 from sumsquares.jobs.engines.choice import choose, engine
@@ -26,8 +26,10 @@ from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import can_solve, is_affordable
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.engines.state import flat_parameters
+from sumsquares.jobs.results.defined import Normalized
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS, metrics_of
 from sumsquares.jobs.spec.program import program_of
@@ -99,7 +101,7 @@ class _GeneratedRows:
 
         return Rows(self.dataset.rows, chunk)
 
-    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[Normalized]:
         """Yields normalised inputs and raw targets of a split."""
         for inputs_NI, target_N in blocks(self.dataset, split):
             yield self.scale.inputs(inputs_NI, dtype), target_N
@@ -119,7 +121,7 @@ def _measured(
     places = [ids.index(trial.id) for trial in trials]
     chosen = {name: stacked[places] for name, stacked in tensors.items()}
     models = Models(program, flat_parameters(program, chosen))
-    rows = _GeneratedRows(variant.dataset, normalization(variant.dataset, variant.normalize), facts_of)
+    rows = _GeneratedRows(variant.dataset, scale_of(store, variant), facts_of)
     predictor = engine(choose("auto", "cpu")).predictor
     measured = measure_models(models, variant.readout, None, rows, predictor, _SOURCES)
     values = metrics_of(measured.sources, len(trials), _LATER, program.loss)

@@ -17,9 +17,11 @@ from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.case import Cause, Row, cases
 from sumsquares.jobs.results.causes import causes_of
+from sumsquares.jobs.results.described import spec_of
 from sumsquares.jobs.results.everywhere import check_everywhere
 from sumsquares.jobs.results.floors import Floor, floors
 from sumsquares.jobs.results.importance import Importance, importance
+from sumsquares.jobs.results.scale import unit_of
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.storage.store import Store
@@ -153,14 +155,12 @@ def _importance(
     of_dataset: Mapping[str, Sequence[Row]], summary: Summary, rmse: Mapping[str, Sequence[float]]
 ) -> dict[str, Importance]:
     """Returns what matters in the grid, by dataset."""
-    return {
-        name: importance(
-            rows,
-            [rmse.get(row["variant_id"], ()) for row in rows],
-            summary.datasets[name]["facts"]["largest_target"],
-        )
-        for name, rows in of_dataset.items()
-    }
+    found = {}
+    for name, rows in of_dataset.items():
+        unit = unit_of(spec_of(summary.datasets[name]))
+        rmse_VS = [[value / unit for value in rmse.get(row["variant_id"], ())] for row in rows]
+        found[name] = importance(rows, rmse_VS, summary.datasets[name]["facts"]["largest_target"] / unit)
+    return found
 
 
 def _below_floor(

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear, collapse
 from sumsquares.jobs.results.importance import Importance
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import Results, read_weights
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -36,7 +37,7 @@ class Explainer:
     """Explains variants of a run."""
 
     def __init__(self, store: Store, spec: JobSpec, summary: Summary, stored: Results) -> None:
-        self._summary, self._stored = summary, stored
+        self._store, self._summary, self._stored = store, summary, stored
         # Variants of one pack mostly follow one another, and it is read once for all of them.
         self._weights_of = lru_cache(maxsize=2)(partial(read_weights, store))
         self._trials = trials(spec)
@@ -119,4 +120,4 @@ class Explainer:
             return None
         trial = Trial(self.variants[row["variant_id"]], self._best_seeds[row["variant_id"]])
         tensors, ids = self._weights_of(self._packs[trial.id])
-        return collapse(trial, tensors, ids.index(trial.id))
+        return collapse(trial, tensors, ids.index(trial.id), scale_of(self._store, trial.variant))

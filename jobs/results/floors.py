@@ -1,8 +1,8 @@
 """Floors: the smallest RMSE that a variant's architecture can reach at all, however it is trained.
 
 Each number is a lower bound: exact for constant targets and linear models, close for one hidden layer of ReLU units and
-one input, rough otherwise. Where nothing but 0 is known, that is said as None. Pure: datasets' rows are made from
-their specs, and nothing is stored.
+one input, rough otherwise. An output activation has a floor of its own: no answer lies beyond what it reaches. Where
+nothing but 0 is known, that is said as None. Pure: datasets' rows are made from their specs, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets import elementary
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts
 from sumsquares.datasets.rows import blocks
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
-from sumsquares.datasets.tasks import Integers
+from sumsquares.jobs.results.networks import Network, Reach, network_of
 from sumsquares.jobs.results.pieces import Errors, Points, errors
-from sumsquares.jobs.results.range_floors import CURVED, floor_on_range, is_linear, is_piecewise, is_relu_layer, pieces
+from sumsquares.jobs.results.range_floors import CURVED, floor_on_range
 from sumsquares.jobs.spec.variants import Variant
 
 # Shapes: N rows, I input columns, G rows of a group.
@@ -32,8 +34,10 @@ _MOST_GROUPS = 128
 _MOST_STEPS = 1e7
 """If there are several inputs: how many groups of rows count, the largest first, and up to which sum of the squares of
 their distinct numbers. More would take longer than 2 seconds. Leaving out some lowers the bound."""
-Network = tuple[tuple[int, ...], str]
-"""Hidden layers and activation."""
+_MOST_AXES = 16
+"""Numbers along which rows are grouped, the first ones; each takes up to 0.2 seconds."""
+_LOG_ROWS = 1 << 20
+"""Test rows up to which the best linear function of logarithms is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,65 +48,98 @@ class Floor:
     """How it is known.
 
     * constant: all targets of the rows are the same number.
-    * linear: without an activation a network is a linear function: least squares.
+    * linear: without an activation a network is a linear function, maybe of logarithms: least squares.
     * relu_pieces: one hidden layer of ReLU units and one input: pieces.py.
     * rows: a network that is made of linear pieces may have enough of them for every distinct row.
-    * bound: other networks of linear pieces: no more pieces than they may have, along one input.
+    * bound: other networks of linear pieces: no more pieces than they may have, along one input. Networks with an
+      output activation: the distance of the targets from what it reaches, where that is more.
     * none: nothing is known.
     """
     rows: float | None
     """On the test rows: none can have a smaller RMSE there. None if it isn't known."""
     range: float | None
-    """On all inputs 1..largest of the task, equally likely, likewise."""
+    """On all inputs 1..largest of the task, equally likely, likewise; None for formulas."""
 
 
 def floors(variants: Sequence[Variant], facts_of: Callable[[NamedDataset], Facts]) -> list[Floor]:
     """Returns the floor of each variant. Variants of one dataset and one architecture share theirs."""
     networks: dict[str, dict[Network, Floor | None]] = defaultdict(dict)
     datasets: dict[str, NamedDataset] = {}
+    of_variant = []
     for variant in variants:
-        datasets[variant.dataset.name] = variant.dataset
-        networks[variant.dataset.name][variant.hidden, variant.activation] = None
+        dataset = datasets[variant.dataset.name] = variant.dataset
+        network = network_of(variant, facts_of(dataset).moments if variant.output != "linear" else None)
+        networks[dataset.name][network] = None
+        of_variant.append(network)
     known = {name: _of_dataset(datasets[name], facts_of(datasets[name]), list(networks[name])) for name in networks}
-    return [known[variant.dataset.name][variant.hidden, variant.activation] for variant in variants]
+    return [known[variant.dataset.name][network] for variant, network in zip(variants, of_variant, strict=True)]
 
 
 def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
-    bounded = [
-        pieces(hidden)
-        for hidden, activation in networks
-        if is_piecewise(hidden, activation) and not _fits_all(dataset, facts, hidden, activation)
-    ]
-    most = max(bounded, default=0)
-    fits = None if facts.constant or not most else _fits(dataset, most)
-    return {network: _floor(dataset, facts, fits, *network) for network in networks}
+    bounded = [each for each in networks if each.is_piecewise and not _fits_all(dataset, facts, each)]
+    fits: dict[bool, Errors | None] = {}
+    for is_log in {each.log_inputs for each in bounded if not facts.constant}:
+        most = max(each.pieces for each in bounded if each.log_inputs == is_log)
+        fits[is_log] = _fits(dataset, most, is_log)
+    beyond = {reach: _beyond(dataset, reach) for reach in {each.reach for each in networks} if reach is not None}
+    return {
+        each: _with_reach(_floor(dataset, facts, fits.get(each.log_inputs), each), beyond.get(each.reach, 0.0))
+        for each in networks
+    }
 
 
-def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, hidden: tuple[int, ...], activation: str) -> Floor:
-    """Returns the floor of a network on a dataset, given the errors of its pieces on the test rows."""
-    whole = floor_on_range(dataset, hidden, activation)
+def _with_reach(floor: Floor, beyond: float) -> Floor:
+    """Returns the floor of a network whose answers are at least so far from the targets."""
+    return floor if beyond <= (floor.rows or 0.0) else Floor("bound", beyond, floor.range)
+
+
+def _beyond(dataset: DatasetSpec, reach: Reach) -> float:
+    """Returns the root mean square distance of the test rows' targets from what a network reaches."""
+    low, high = reach
+    squares = 0.0
+    for _, target_N in blocks(dataset, "test"):
+        squares += float(np.square(np.maximum(0.0, np.maximum(low - target_N, target_N - high))).sum())
+    return math.sqrt(squares / dataset.test_rows)
+
+
+def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, network: Network) -> Floor:
+    """Returns the floor of a network that reaches all targets, given the errors of its pieces on the test rows."""
+    whole = floor_on_range(dataset, network)
     if facts.constant:
         return Floor("constant", 0.0, whole)
-    if is_linear(hidden, activation):
-        return Floor("linear", facts.linear_rmse, whole)
-    if not is_piecewise(hidden, activation):
+    if network.is_linear:
+        rmse = _linear_of_logs(dataset) if network.log_inputs else facts.linear_rmse
+        return Floor("none", None, whole) if rmse is None else Floor("linear", rmse, whole)
+    if not network.is_piecewise:
         return Floor("none", None, None)
-    if _fits_all(dataset, facts, hidden, activation):
+    if _fits_all(dataset, facts, network):
         return Floor("rows", 0.0, whole)
-    is_layer, rows = is_relu_layer(hidden, activation), None
+    rows = None
     if fits is not None:
-        squares = fits.of_units(hidden[0]) if is_layer else fits.of_pieces(pieces(hidden))
+        squares = fits.of_units(network.hidden[0]) if network.is_relu_layer else fits.of_pieces(network.pieces)
         rows = math.sqrt(squares / dataset.test_rows)
-    if not rows and _distinct(dataset, facts) <= 2 * pieces(hidden):
+    if not rows and _distinct(dataset, facts) <= 2 * network.pieces:
         return Floor("rows", 0.0, whole)
-    if is_layer and dataset.inputs == 1:
+    if network.is_relu_layer and dataset.inputs == 1:
         return Floor("relu_pieces", rows, whole)
     return Floor("bound", rows or None, whole) if rows or whole else Floor("none", None, None)
 
 
-def _fits_all(dataset: DatasetSpec, facts: Facts, hidden: Sequence[int], activation: str) -> bool:
+def _linear_of_logs(dataset: DatasetSpec) -> float | None:
+    """Returns the RMSE of the best linear function of the inputs' logarithms, or None if the test rows are many."""
+    if dataset.test_rows > _LOG_ROWS:
+        return None
+    inputs_NI, target_N = _test_rows(dataset)
+    columns = np.column_stack([elementary.log(inputs_NI.astype(np.float64)), np.ones(len(target_N))])
+    weights, *_ = np.linalg.lstsq(columns, target_N.astype(np.float64))
+    rmse = math.sqrt(float(np.square(columns @ weights - target_N).mean()))
+    noise = 64 * (dataset.inputs + 2) * np.finfo(float).eps * float(np.abs(target_N).max())
+    return 0.0 if rmse <= noise else rmse
+
+
+def _fits_all(dataset: DatasetSpec, facts: Facts, network: Network) -> bool:
     """Whether a network may fit every distinct row: two with each piece, or with one ReLU layer, one with each unit."""
-    enough = hidden[0] if is_relu_layer(hidden, activation) else 2 * pieces(hidden)
+    enough = network.hidden[0] if network.is_relu_layer else 2 * network.pieces
     return _distinct(dataset, facts) <= enough
 
 
@@ -110,24 +147,52 @@ def _distinct(dataset: DatasetSpec, facts: Facts) -> float:
     return facts.distinct if dataset.test_rows <= MEASURED_ROWS else math.inf
 
 
-def _fits(dataset: DatasetSpec, most: int) -> Errors | None:
+def _test_rows(dataset: DatasetSpec) -> tuple[Numbers, NDArray[np.int64 | np.float64]]:
+    inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*blocks(dataset, "test"), strict=True))
+    return inputs_NI, target_N
+
+
+def _fits(dataset: DatasetSpec, most: int, is_log: bool) -> Errors | None:
     """Returns the errors of up to `most` pieces on the test rows, or None if nothing but 0 is known, or they are many.
 
-    Along each input a network of linear pieces has at most so many of them. So rows that differ in one input alone are
-    fitted together, and the groups are added up, for the input with the largest sum. The target is constant along
-    unused inputs.
+    Along each input a network of linear pieces has at most so many of them: along its logarithm, if that is what it
+    gets. So rows that differ in one input alone are fitted together, and the groups are added up, for the input with
+    the largest sum. The target is constant along unused inputs.
     """
-    is_straight = dataset.task not in CURVED and dataset.inputs > 1  # along each input
-    if is_straight or dataset.test_rows > MEASURED_ROWS:
+    if dataset.test_rows > MEASURED_ROWS or not (axes := _axes(dataset)):
         return None
-    inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*blocks(dataset, "test"), strict=True))
-    enough = min(most, -(-min(len(target_N), dataset.largest, MOST_DISTINCT) // 2))
-    found = (_along(inputs_NI, target_N, axis, dataset.n_numbers, enough) for axis in range(dataset.n_numbers))
+    inputs_NI, target_N = _test_rows(dataset)
+    if is_log:
+        inputs_NI = elementary.log(inputs_NI.astype(np.float64))
+    widest = max(_count(dataset, axis) for axis in axes)
+    enough = min(most, -(-int(min(len(target_N), widest, MOST_DISTINCT)) // 2))
+    found = (_along(inputs_NI, target_N, axis, len(axes), enough) for axis in axes)
     known = [fits for fits in found if fits is not None]
     return reduce(operator.or_, known) if known else None
 
 
-def _along(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int, axes: int, most: int) -> Errors | None:
+def _axes(dataset: DatasetSpec) -> list[int]:
+    """Returns the numbers along which there may be a bound above 0: with 3 values, and not known to be straight.
+
+    Rows of several real numbers are never equal in all but one; digits have two values.
+    """
+    is_straight = dataset.task is not None and dataset.task not in CURVED and dataset.inputs > 1
+    if is_straight or dataset.digits or (dataset.source.is_real and dataset.inputs > 1):
+        return []
+    return [axis for axis in range(dataset.n_numbers) if _count(dataset, axis) >= 3][:_MOST_AXES]
+
+
+def _count(dataset: DatasetSpec, axis: int) -> float:
+    """Returns how many values a number has."""
+    if dataset.source.is_real:
+        return math.inf
+    low, high = dataset.source.parts("test")[0][axis]
+    return high - low + 1
+
+
+def _along(
+    inputs_NI: Numbers, target_N: NDArray[np.int64 | np.float64], axis: int, axes: int, most: int
+) -> Errors | None:
     """Returns the errors along one of so many axes, or None if no group has 3 distinct numbers, or one has too many."""
     groups = list(_groups(inputs_NI, target_N, axis))[: -(-_MOST_GROUPS // axes)]
     steps_G = np.cumsum([float(len(points.x_N)) ** 2 for points in groups])
@@ -137,8 +202,11 @@ def _along(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int, axes: in
     return reduce(operator.add, (errors(points, most) for points in groups))
 
 
-def _groups(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int) -> Iterator[Points]:
-    """Yields the points of the largest groups of rows that are equal in all other inputs."""
+def _groups(inputs_NI: Numbers, target_N: NDArray[np.int64 | np.float64], axis: int) -> Iterator[Points]:
+    """Yields the points of the largest groups of rows that are equal in all other inputs.
+
+    Logarithms of different numbers may be equal: then the mean of their targets counts for all, which lowers the bound.
+    """
     others = [inputs_NI[:, column] for column in range(inputs_NI.shape[1]) if column != axis]
     order = np.lexsort([inputs_NI[:, axis], *others])
     changed = [np.flatnonzero(np.diff(column_N[order])) + 1 for column_N in others]
@@ -146,5 +214,10 @@ def _groups(inputs_NI: Integers, target_N: NDArray[np.int64], axis: int) -> Iter
     size_G = np.diff(np.append(start_G, len(order)))
     for group in np.argsort(-size_G, kind="stable")[:_MOST_GROUPS]:
         rows = order[start_G[group] : start_G[group] + size_G[group]]
-        x_N, first_N, count_N = np.unique(inputs_NI[rows, axis], return_index=True, return_counts=True)
-        yield Points(x_N.astype(np.int64), target_N[rows][first_N], count_N.astype(float))
+        x_N, first_N, place_N, count_N = np.unique(
+            inputs_NI[rows, axis], return_index=True, return_inverse=True, return_counts=True
+        )
+        y_N = target_N[rows][first_N]
+        if y_N.dtype == np.float64:
+            y_N = np.where(count_N == 1, y_N, np.bincount(place_N, target_N[rows]) / count_N)
+        yield Points(x_N if x_N.dtype == np.float64 else x_N.astype(np.int64), y_N, count_N.astype(float))

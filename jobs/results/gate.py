@@ -79,7 +79,7 @@ class Scores:
     variant_T: NDArray[np.str_]
     """Names of their variants."""
     rmse_T: Floats
-    """In the target's own units; infinite if the trial diverged."""
+    """In the unit of their dataset, scale.py's; infinite if the trial diverged."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.engines.losses import Curve
-from sumsquares.jobs.engines.metrics import Errors, Floats, measure
+from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import can_solve, is_affordable, observe, with_readout
 from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import state_dicts
+from sumsquares.jobs.results.defined import Normalized, Predict, defined, with_targets
 from sumsquares.jobs.results.trial_metrics import Source
 
 ALL: tuple[Source, ...] = get_args(Source)
-Predictor = Callable[[Program, NDArray[np.floating]], Callable[[NDArray[np.floating]], Floats]]
+Predictor = Callable[[Program, NDArray[np.floating]], Predict]
 """An engine's `predictor`."""
 
 
@@ -39,7 +41,7 @@ class RowSource(Protocol):
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""
 
-    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[Normalized]:
         """Yields normalised inputs and raw targets of a split; of train only the first rows."""
 
     def unseen(self) -> NDArray[np.bool_]:
@@ -90,9 +92,12 @@ def measure_models(
     if readout == "solved":
         answering = solved
 
-    def errors_of(models: Models, split: Split) -> Errors:
-        predict, evaluated = predictor(*models), rows.evaluation_rows(split, models.program.dtype)
-        return measure(predict, evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
+    def errors_of(models: Models, split: Split) -> Errors | None:
+        evaluated = with_targets(rows.evaluation_rows(split, models.program.dtype))
+        if (first := next(evaluated, None)) is None:
+            return None
+        predict, unseen_N = defined(predictor(*models), rows.scale), rows.unseen() if split == "test" else None
+        return measure(predict, chain([first], evaluated), rows.scale.restore, unseen_N)
 
     sources: dict[Source, Any] = {split: errors_of(answering, split) for split in SPLITS if split in wanted}
     sources["hidden"] = observed

@@ -39,7 +39,7 @@ _COLUMNS = {
     "variant_id": _TEXT,
     "dataset": _TEXT,  # the name in the spec that trained it; another spec may call the same data otherwise
     "dataset_digest": _TEXT,
-    "task": _TEXT,
+    "task": _TEXT,  # or the formula
     **{name: _KINDS[type(default)] for name, default in DEFAULTS.items()},
     "seed": _COUNT,
     "parameters": _COUNT,
@@ -79,7 +79,7 @@ def variant_columns(variant: Variant) -> dict[str, Any]:
         "variant_id": variant.id,
         "dataset": variant.dataset.name,
         "dataset_digest": variant.dataset_digest,
-        "task": variant.dataset.task,
+        "task": variant.dataset.task or variant.dataset.formula,
         **{name: _cell(getattr(variant, name)) for name in DEFAULTS},
         "parameters": variant.parameters,
     }

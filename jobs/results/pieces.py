@@ -15,12 +15,21 @@ sum of r(x) relu(x - s), is nowhere below 0. G and its slope are 0 on both sides
 1 and x. Its curvature has the signs of r, which are +, -, +, as r is convex minus a line. So G is at least 0 on both
 outer parts, and between them it is concave, with ends of at least 0.
 
+Where the points are not convex, their lower convex hull is, and they lie above it by b at most: as targets that are
+rounded do. Both bounds move by no more than b * sqrt(sum of weights) from the hull to the points, in the root of the
+sum of squares, and so does the layer's error: 2 b * sqrt(sum of weights) is taken off. That the points are convex is
+the same as that their negatives are concave, and the negative of a layer is one.
+
 Suffixes: N points, W lengths of a piece, K numbers of pieces or units.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -38,10 +47,10 @@ at most 3 of the 64 (targets up to 1e19); it is taken off, so that what is left 
 
 @dataclass(frozen=True)
 class Points:
-    """Points of one input, with distinct and ascending x."""
+    """Points of one input, with distinct and ascending x. Integers must fit int64; real numbers are float64."""
 
-    x_N: NDArray[np.int64]
-    y_N: NDArray[np.int64]
+    x_N: NDArray[Any]
+    y_N: NDArray[Any]
     weight_N: Reals
 
     def every(self, step: int, first: int) -> Points:
@@ -54,10 +63,51 @@ class Points:
         return Points(-self.x_N[::-1], self.y_N[::-1], self.weight_N[::-1])
 
     @property
+    def flipped(self) -> Points:
+        """The same with y upside down: what a network can answer, its negative can."""
+        return Points(self.x_N, -self.y_N, self.weight_N)
+
+    @property
     def is_convex(self) -> bool:
         """Whether no slope between neighbours is below the one before it; decided in Python's integers."""
-        dx, dy = (np.diff(values_N).astype(object) for values_N in (self.x_N, self.y_N))
+        dx, dy = (np.diff(_integers(values_N)) for values_N in (self.x_N, self.y_N))
         return bool((dy[1:] * dx[:-1] >= dy[:-1] * dx[1:]).all())
+
+    @property
+    def bend(self) -> float:
+        """How far the points lie above their lower convex hull at most: 0 if they are convex. Never too low."""
+        if self.is_convex:
+            return 0.0
+        x, y = (_integers(values_N).tolist() for values_N in (self.x_N, self.y_N))
+        hull: list[int] = []
+        for place in range(len(x)):
+            while len(hull) > 1 and _is_above(x, y, hull[-2], hull[-1], place):
+                hull.pop()
+            hull.append(place)
+        highest = Fraction(0)
+        for left, right in pairwise(hull):
+            slope = Fraction(y[right] - y[left], x[right] - x[left])
+            highest = max([highest, *(y[n] - y[left] - slope * (x[n] - x[left]) for n in range(left + 1, right))])
+        return math.nextafter(float(highest * _unit(self.y_N)), math.inf)
+
+
+def _is_above(x: list[int], y: list[int], left: int, middle: int, right: int) -> bool:
+    """Whether the point in the middle is on or above the line through the others."""
+    return (y[middle] - y[left]) * (x[right] - x[left]) >= (y[right] - y[left]) * (x[middle] - x[left])
+
+
+def _unit(values_N: NDArray[Any]) -> Fraction:
+    """The largest power of two of which these numbers are multiples, at most 1: floats are exact fractions."""
+    return Fraction(1, max(value.as_integer_ratio()[1] for value in values_N.tolist()))
+
+
+def _integers(values_N: NDArray[Any]) -> NDArray[np.object_]:
+    """Returns the numbers in that unit, as Python's integers."""
+    per_one = _unit(values_N).denominator
+    ratios = (value.as_integer_ratio() for value in values_N.tolist())
+    found = np.empty(len(values_N), object)
+    found[:] = [top * (per_one // bottom) for top, bottom in ratios]
+    return found
 
 
 @dataclass(frozen=True)
@@ -101,6 +151,8 @@ def _errors(points: Points, most: int) -> Errors:
     A piece whose own error is above that of all points with one piece fewer is in no answer that counts, so each layer
     looks at short pieces only. For n points and k layers that takes about 15 n^2 steps instead of k n^2.
     """
+    if (bend := points.bend) and points.flipped.is_convex:
+        points, bend = points.flipped, 0.0
     cost_WN = _costs(points)
     least_W = cost_WN.min(axis=1)
     count = len(points.x_N)
@@ -118,8 +170,11 @@ def _errors(points: Points, most: int) -> Errors:
         if free_K[k] <= noise:
             free_K[k:], bent_K[k + 1 :] = 0.0, 0.0
             break
-    units_K = np.minimum(free_K[:-1], bent_K[1:]) if points.is_convex else np.append(np.inf, free_K[2:])
-    return Errors(*(_lowered(each_K, noise) for each_K in (free_K[:-1], units_K)))
+    # Of any points, H units are at most H + 1 pieces.
+    units_K = _lowered(np.append(np.inf, free_K[2:]), noise)
+    near = 2 * bend * math.sqrt(points.weight_N.sum())
+    convex_K = _lowered(np.minimum(free_K[:-1], bent_K[1:]), (math.sqrt(noise) + near) ** 2)
+    return Errors(_lowered(free_K[:-1], noise), np.maximum(units_K, convex_K))
 
 
 def _with_one_more(best_N: Reals, cost_WN: Reals) -> Reals:

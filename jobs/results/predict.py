@@ -8,27 +8,29 @@ Suffixes: M models, N rows, I inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.normalize import Normalization, normalization
-from sumsquares.datasets.rows import blocks
+from sumsquares.datasets.normalize import Normalization
+from sumsquares.datasets.rows import Block, blocks
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
+from sumsquares.jobs.results.defined import Predict, defined, with_targets
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
-Integers = NDArray[np.signedinteger]
 Floats = NDArray[np.float64]
 
 
-def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: Integers) -> Floats:
+def answers(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> Floats:
     """Predicts with a trial's model: raw inputs [N, I] in, [N] in the target's own units out, not rounded.
 
     Raises:
@@ -60,20 +62,21 @@ def errors_over(
     store: Store,
     pack_id: str,
     trials: Sequence[Trial],
-    rows: Iterable[tuple[Integers, NDArray[np.int64]]],
+    rows: Iterable[Block],
     chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:
     """Errors [M] of several trials of one pack on any rows: blocks of raw inputs [N, I] with their targets [N].
 
+    Rows without a target are left out; at least one must have one.
+
     `chosen_N` is that of `measure`. Raises as `answers` does.
     """
     predict, scale, dtype = _predictor(store, pack_id, trials)
-    return measure(predict, ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in rows), scale.restore, chosen_N)
+    normalized = ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in rows)
+    return measure(predict, with_targets(normalized), scale.restore, chosen_N)
 
 
-def _predictor(
-    store: Store, pack_id: str, trials: Sequence[Trial]
-) -> tuple[Callable[[NDArray[np.floating]], Floats], Normalization, str]:
+def _predictor(store: Store, pack_id: str, trials: Sequence[Trial]) -> tuple[Predict, Normalization, str]:
     """From normalised inputs to normalised predictions [M, N] of trials of one pack, their scale, the inputs' dtype."""
     variant = trials[0].variant  # what it says of the program and the scale is the same for the whole pack
     program = predicting_program(variant)
@@ -82,4 +85,5 @@ def _predictor(
     places = [place_of[trial.id] for trial in trials]
     chosen = {name: stacked[places] for name, stacked in tensors.items()}
     predict = engine(choose("auto", "cpu")).predictor(program, flat_parameters(program, chosen))
-    return predict, normalization(variant.dataset, variant.normalize), program.dtype
+    scale = scale_of(store, variant)
+    return defined(predict, scale), scale, program.dtype

@@ -89,15 +89,17 @@ class Proof:
         }
 
 
-def compared(before_S: Sequence[Rmse], change: Change, variant_id: str, after_S: Sequence[Rmse]) -> Side:
-    """Judges the trials after a change against those before it, seed by seed."""
-    verdicts = judge(_scores(after_S), _scores(before_S), [], Policy()).changes
+def compared(
+    before_S: Sequence[Rmse], change: Change, variant_id: str, after_S: Sequence[Rmse], unit: float = 1.0
+) -> Side:
+    """Judges the trials after a change against those before it, seed by seed; `unit` is that of scale.py."""
+    verdicts = judge(_scores(after_S, unit), _scores(before_S, unit), [], Policy()).changes
     return Side(change, variant_id, tuple(after_S), verdicts[0] if verdicts else None)
 
 
-def _scores(rmse_S: Sequence[Rmse]) -> Scores:
+def _scores(rmse_S: Sequence[Rmse], unit: float) -> Scores:
     """The trials that have a result, named by their places."""
-    known = {f"{place:06}": rmse for place, rmse in enumerate(rmse_S) if rmse is not None}
+    known = {f"{place:06}": rmse / unit for place, rmse in enumerate(rmse_S) if rmse is not None}
     return Scores(
         np.array([*known], np.str_), np.array(["the variant"] * len(known), np.str_), np.array([*known.values()])
     )

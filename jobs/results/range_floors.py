@@ -1,64 +1,47 @@
 """Floors on the whole range of a task, in closed form: exact for any range, and no rows are made.
 
-Where they are lower bounds only, and what they are for, is in floors.py. Also what kinds of networks have one.
+Where they are lower bounds only, and what they are for, is in floors.py.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
 from fractions import Fraction
 
 from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.results.networks import Network
 
 CURVED = ("square", "sum_of_squares")
 """Tasks whose target is a square plus a constant along each number; along those of the others it is straight."""
 
 
-def is_linear(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network is one linear function, however many layers it has."""
-    return not hidden or activation == "identity"
-
-
-def is_piecewise(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network is made of linear pieces, but isn't linear."""
-    return bool(hidden) and activation in ("relu", "leaky_relu")
-
-
-def is_relu_layer(hidden: Sequence[int], activation: str) -> bool:
-    """Whether a network has one hidden layer, of ReLU units: along any line it is one of a single input."""
-    return activation == "relu" and len(hidden) == 1
-
-
-def pieces(hidden: Sequence[int]) -> int:
-    """Returns how many linear pieces a network may have along a line at most: each unit may cut each piece in two."""
-    return math.prod(units + 1 for units in hidden)
-
-
-def floor_on_range(dataset: DatasetSpec, hidden: tuple[int, ...], activation: str) -> float | None:
-    """Returns the floor on all inputs, or None if nothing but 0 is known."""
-    if is_linear(hidden, activation):
+def floor_on_range(dataset: DatasetSpec, network: Network) -> float | None:
+    """Returns the floor of a task on all inputs, or None if nothing but 0 is known: always of formulas and digits."""
+    if dataset.largest is None or dataset.digits or network.output != "linear" or network.has_logs:
+        return None
+    if network.is_linear:
         return math.sqrt(linear_on_range(dataset))
     if dataset.largest == 1:  # a constant
         return 0.0
-    if not is_piecewise(hidden, activation):
+    if not network.is_piecewise:
         return None
-    squares = _pieces_on_range(dataset, hidden, activation)
+    squares = _pieces_on_range(dataset, network)
     # With one input, what is straight can be answered by one unit, and few numbers by enough pieces.
     is_straight = dataset.inputs == 1 and dataset.task not in CURVED
-    has_enough = dataset.largest**dataset.n_numbers <= 2 * pieces(hidden)
+    has_enough = dataset.largest**dataset.n_numbers <= 2 * network.pieces
     return math.sqrt(squares / dataset.largest) or (0.0 if is_straight or has_enough else None)
 
 
-def _pieces_on_range(dataset: DatasetSpec, hidden: tuple[int, ...], activation: str) -> Fraction:
+def _pieces_on_range(dataset: DatasetSpec, network: Network) -> Fraction:
     """Returns the least sum of squared errors along one number: a sum of squares is a square plus a constant there."""
+    assert dataset.largest is not None
     if dataset.task not in CURVED:
         return Fraction(0)
-    if is_relu_layer(hidden, activation):
-        return units_on_range(hidden[0], dataset.largest)
-    return pieces_on_range(pieces(hidden), dataset.largest)
+    if network.is_relu_layer:
+        return units_on_range(network.hidden[0], dataset.largest)
+    return pieces_on_range(network.pieces, dataset.largest)
 
 
 def linear_on_range(dataset: DatasetSpec) -> Fraction:
@@ -67,6 +50,7 @@ def linear_on_range(dataset: DatasetSpec) -> Fraction:
     It is the target's variance without the part along each number, which are independent. Unused inputs have none.
     """
     count, largest = dataset.n_numbers, dataset.largest
+    assert dataset.task is not None and largest is not None
     if dataset.task in CURVED:
         return Fraction(count * line_on_squares(largest), largest)
     mean, spread = Fraction(largest + 1, 2), Fraction(largest**2 - 1, 12)

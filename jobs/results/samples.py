@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sumsquares.datasets.rows import block
-from sumsquares.datasets.tasks import target
+from sumsquares.datasets.source import Numbers
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.results.described import range_words
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 ROWS = 10
+Number = int | float
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One line of the table."""
 
-    numbers: tuple[int, ...]
+    numbers: tuple[Number, ...]
     """The numbers that the target depends on."""
-    expected: int
-    predicted: int
-    """Rounded, as the question did."""
+    expected: Number | None
+    """None where a formula has no finite value."""
+    predicted: Number
+    """Of integer targets rounded, as the question did."""
 
     @property
-    def error(self) -> int:
-        """Expected minus predicted, the sign that the question uses."""
-        return self.expected - self.predicted
+    def error(self) -> Number | None:
+        """Expected minus predicted, the sign that the question uses; None without an expected number."""
+        return None if self.expected is None else self.expected - self.predicted
 
     def __str__(self) -> str:
         """As the question printed it."""
-        return f"Expected={self.expected}, Predicted={self.predicted} (err={self.error})"
+        return sample_words(self.expected, self.predicted, self.error)
+
+
+def sample_words(expected: Number | None, predicted: Number, error: Number | None) -> str:
+    """A sample as the question printed it; real numbers have six significant digits, errors three."""
+    if expected is None or error is None:
+        return f"Expected=none, Predicted={short(predicted)}"
+    return f"Expected={short(expected)}, Predicted={short(predicted)} (err={short(error, 3)})"
+
+
+def short(value: Number, digits: int = 6) -> str:
+    """An integer as it is, a real number with so many significant digits."""
+    return str(value) if isinstance(value, int) else f"{value + 0.0:.{digits}g}"
 
 
 def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
@@ -43,7 +59,7 @@ def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
     return ask(store, pack_id, trial, inputs_NI[:ROWS])
 
 
-def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedinteger]) -> list[Sample]:
+def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sample]:
     """Returns the trial's predictions for raw inputs [N, I], unused columns included.
 
     Raises:
@@ -51,11 +67,27 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: NDArray[np.signedin
 
     """
     dataset = trial.variant.dataset
-    numbers_NK = inputs_NI[:, : dataset.n_numbers]
-    expected_N = target(dataset.task, numbers_NK)
-    predicted_N = np.rint(answers(store, pack_id, trial, inputs_NI))
+    numbers_NK = dataset.numbers_of(inputs_NI)
+    predicted_N = answers(store, pack_id, trial, inputs_NI)
     if not np.isfinite(predicted_N).all():
         numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
-        raise UsageError(f"trial {trial.id} overflows for {numbers}; ask about numbers up to {dataset.largest}")
-    rows = zip(numbers_NK.tolist(), expected_N.tolist(), predicted_N.tolist(), strict=True)
-    return [Sample(tuple(numbers), expected, int(predicted)) for numbers, expected, predicted in rows]
+        raise UsageError(f"trial {trial.id} overflows for {numbers}; ask about {_nearer(dataset)}")
+    expected_N, is_integer = dataset.source.target(numbers_NK), dataset.source.has_integer_target
+    return [
+        Sample(tuple(numbers), _number(expected, is_integer), round(predicted) if is_integer else predicted)
+        for numbers, expected, predicted in zip(
+            numbers_NK.tolist(), expected_N.tolist(), predicted_N.tolist(), strict=True
+        )
+    ]
+
+
+def _nearer(dataset: DatasetSpec) -> str:
+    """What to ask instead."""
+    return f"{range_words(dataset)}, its range" if dataset.largest is None else f"numbers up to {dataset.largest}"
+
+
+def _number(expected: Number, is_integer: bool) -> Number | None:
+    """Returns an expected number, None if there is none."""
+    if not math.isfinite(expected):
+        return None
+    return int(expected) if is_integer else expected

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.facts import largest_target
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.results.described import SOLVED, spread_of
 
 DIVERGED_FACTOR = 10
 """A trial counts as diverged if its RMSE exceeds this many times the largest absolute target of the test rows."""
 DIVERGED = 1e30
 """RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
 RESOLUTION = 0.1
-"""Added to each RMSE as a hypotenuse. A model whose RMSE is below it answers with the right integer (an error of 0.5 is
-five of them), so models below it don't differ."""
+"""Added to each RMSE, in the unit of its dataset, as a hypotenuse. A model whose RMSE is below it answers with the right
+integer (an error of 0.5 is five of them), so models below it don't differ."""
 
 
 @lru_cache(maxsize=1024)
@@ -25,6 +26,16 @@ def diverged_from(dataset: DatasetSpec) -> float:
     return float(DIVERGED_FACTOR * largest_target(dataset))
 
 
+@lru_cache(maxsize=1024)
+def unit_of(dataset: DatasetSpec) -> float:
+    """Returns the unit in which RMSEs on a dataset are compared: 1 for integer targets.
+
+    For others it is such that RESOLUTION is the share of the target's standard deviation that counts as solved.
+    """
+    return 1.0 if dataset.source.has_integer_target else SOLVED / RESOLUTION * spread_of(dataset) or 1.0
+
+
 def log_rmse(rmse_T: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the compared quantity: the natural logarithm of the RMSE, of DIVERGED for a trial that diverged."""
+    """Returns the compared quantity: the natural logarithm of the RMSE in its dataset's unit; for a trial that diverged
+    that of DIVERGED."""
     return np.log(np.minimum(np.hypot(rmse_T, RESOLUTION), DIVERGED))

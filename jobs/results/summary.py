@@ -46,7 +46,7 @@ _TABLE = pa.schema(
         *list(SCHEMA)[SCHEMA.get_field_index("variant_id") : SCHEMA.get_field_index("seed")],
         pa.field("n", pa.int64(), nullable=False),
         pa.field("n_diverged", pa.int64(), nullable=False),
-        pa.field("n_exact", pa.int64(), nullable=False),
+        pa.field("n_exact", pa.int64()),
         *(
             pa.field(f"{metric.name}_{statistic}", pa.float64())
             for metric in METRICS
@@ -89,8 +89,8 @@ class Summary:
     table: pa.Table
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
 
-    `n_exact` counts those of them that have every test answer right after rounding. The confidence interval is
-    Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is null. `train_seconds` sums
+    `n_exact` counts those of them that have every test answer right after rounding; null where targets aren't integers.
+    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is null. `train_seconds` sums
     over all trials, diverged ones included.
     """
     trials: pa.Table
@@ -171,9 +171,10 @@ def summarize(
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
     limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
+    is_integer_V = np.array([variant.dataset.source.has_integer_target for variant in variants], bool)
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
-    rows = _without_exactness(rows, (limit_V > DIVERGED_FACTOR * EXACT_TARGET)[variant_R])
-    table = _table(own, rows, variant_R)
+    rows = _without_exactness(rows, (~is_integer_V | (limit_V > DIVERGED_FACTOR * EXACT_TARGET))[variant_R])
+    table = _table(own, rows, variant_R, is_integer_V)
     trials = _trials(own, rows, variant_R)
     status_T = np.full(len(expected), "missing", dtype=object)
     status_T[found] = rows["status"].to_numpy()
@@ -210,7 +211,7 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
 
 
 def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
-    """Returns the rows without metrics that float64 can't decide, as it doesn't hold every integer of these targets."""
+    """Returns the rows without metrics of rounded answers: of targets that aren't integers, or beyond those of float64."""
     if not beyond_R.any():
         return rows
     for name in (metric.name for metric in METRICS if metric.needs_exactness):
@@ -239,14 +240,18 @@ def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
     return variants, np.array(variant_T, dtype=np.intp)
 
 
-def _table(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
-    """Returns one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant."""
+def _table(own: pa.Table, rows: pa.Table, variant_R: Indices, is_integer_V: NDArray[np.bool_]) -> pa.Table:
+    """Returns one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant.
+
+    `is_integer_V` says of each whether its targets are integers.
+    """
     count = len(own)
     diverged_R = rows["status"].to_numpy() == "diverged"
+    exact_V = np.bincount(variant_R[rows["exact_fraction"].to_numpy() == 1], minlength=count)
     columns = {
         "n": np.bincount(variant_R[~diverged_R], minlength=count),
         "n_diverged": np.bincount(variant_R[diverged_R], minlength=count),
-        "n_exact": np.bincount(variant_R[rows["exact_fraction"].to_numpy() == 1], minlength=count),
+        "n_exact": pa.array(exact_V, mask=~is_integer_V),
         **{name: _nullable(values) for name, values in _statistics(rows, variant_R, count).items()},
         "train_seconds": np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=count),
         **{name: own[name] for name in _OWN.names},
@@ -303,6 +308,8 @@ def _datasets(
 def _plain(facts: Facts) -> dict[str, Any]:
     """The facts as JSON: of the test rows, how many were measured and how many are unseen."""
     kept = {name: value for name, value in vars(facts).items() if name != "seen_N"}
+    if facts.moments is not None:
+        kept["moments"] = asdict(facts.moments)
     return {"measured_rows": len(facts.seen_N), "unseen_rows": facts.unseen, **kept}
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from sumsquares.jobs.results.samples import ROWS
+from sumsquares.jobs.results.samples import ROWS, sample_words
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.findings import finding, seen_share
@@ -25,7 +25,7 @@ from sumsquares.jobs.show.format import (
     told_of,
     varying,
 )
-from sumsquares.jobs.show.headings import HEADINGS, Heading
+from sumsquares.jobs.show.headings import HEADINGS, Heading, headings_of
 
 BEST, WORST = 12, 3
 """Variants shown per dataset unless all are asked for; all are in summary.parquet."""
@@ -73,8 +73,7 @@ def result_tables(
             seed = best["trial"]["seed"]
             yield Text(f"{name}: the best variant is {best_words(best)}; its best trial, seed {seed}:", style="bold")
             for sample in best["samples"][:ROWS]:
-                expected, predicted, error = sample["expected"], sample["predicted"], sample["error"]
-                yield Text(f"  Expected={expected}, Predicted={predicted} (err={error})")
+                yield Text(f"  {sample_words(sample['expected'], sample['predicted'], sample['error'])}")
         yield Text()
 
 
@@ -100,7 +99,7 @@ def _variants(
         Column("n", _cells(shown, _seeds, "")),
         *(
             Column(heading.terminal, _cells(shown, _text_of(heading), ""))
-            for heading in HEADINGS
+            for heading in headings_of(about, rows)
             if differs or heading.column != _UNSEEN
         ),
     ]

@@ -66,7 +66,7 @@ def _networks(value: Any) -> Any:
 
 
 Axis = Annotated[tuple[T, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-"""A scalar or a list in a [[grid]]; the default () stands for the constant of [train]."""
+"""A scalar or a list in a [[grid]]; the default () stands for the constant of [train], or for all datasets."""
 
 _SeedCount = Annotated[int, Field(strict=True, ge=1, le=10**9, examples=[5]), Tag("count")]
 _SeedList = Annotated[tuple[Seed, ...], Field(min_length=1, examples=[[0, 1, 2]]), Tag("list")]
@@ -138,8 +138,8 @@ class _OfDatasets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: Axis[Annotated[str, Field(strict=True, examples=["squares"])]]
-    """Names of the datasets."""
+    dataset: Axis[Annotated[str, Field(strict=True, examples=["squares"])]] = ()
+    """Names of the datasets. Left out, it means all of the spec."""
 
 
 def _axis_of(name: str, kind: Any) -> Any:

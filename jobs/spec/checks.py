@@ -6,20 +6,15 @@ at once. The checks of single values are those of the models (axes.py, datasets/
 
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from sumsquares.datasets.spec import SPLITS, NamedDataset
-from sumsquares.jobs.spec.axes import DEFAULTS, Grid
+from sumsquares.jobs.spec.axes import Grid
+from sumsquares.jobs.spec.checks_training import training_problems
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
+from sumsquares.jobs.spec.raw import Raw, axis_of, datasets_of, is_count, names, tables, valid, values
 from sumsquares.jobs.spec.size import size_of
-
-M = TypeVar("M", bound=BaseModel)
-Raw = dict[str, Any]
-Place = tuple[int | str, ...]
-
 
 MAX_ROWS = 2**41
 """Limit for all splits of all datasets: two million shards, whose plan takes 8 s and 1 GB."""
@@ -43,13 +38,15 @@ def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
     yield from _unknown_names(raw)
     yield from _large_batches(raw)
     yield from _endless(raw)
-    if problem := size_of(_valid(Grid, raw, "grid")).problem(max_trials):
+    yield from training_problems(raw)
+    datasets = len({name for _, name in names(raw)})
+    if problem := size_of(valid(Grid, raw, "grid"), datasets).problem(max_trials):
         yield problem
 
 
 def _duplicate_names(raw: Raw) -> Iterator[str]:
     first: dict[str, int] = {}
-    for index, name in _names(raw):
+    for index, name in names(raw):
         if first.setdefault(name, index) != index:
             path = path_of(("dataset", index, "name"), raw)
             yield f"{path}: dataset[{first[name]}] has this name too; write another name for one of them"
@@ -58,7 +55,7 @@ def _duplicate_names(raw: Raw) -> Iterator[str]:
 def _duplicate_rows(raw: Raw) -> Iterator[str]:
     """Rejects datasets with equal rows: their trials have equal ids, and would be reported for the first one only."""
     first: dict[str, tuple[int, str]] = {}
-    for index, dataset in _valid(NamedDataset, raw, "dataset"):
+    for index, dataset in valid(NamedDataset, raw, "dataset"):
         twin, name = first.setdefault(dataset.digest, (index, dataset.name))
         if name != dataset.name:
             same = f"has the same rows as dataset[{twin}] {show(name)}"
@@ -66,24 +63,23 @@ def _duplicate_rows(raw: Raw) -> Iterator[str]:
 
 
 def _unknown_names(raw: Raw) -> Iterator[str]:
-    defined = dict.fromkeys(name for _, name in _names(raw))
-    for index, grid in _tables(raw, "grid"):
-        for place, name in _values(grid, ("grid", index), "dataset"):
+    defined = dict.fromkeys(name for _, name in names(raw))
+    for index, grid in tables(raw, "grid"):
+        for place, name in values(grid, ("grid", index), "dataset"):
             if isinstance(name, str) and name not in defined:
-                valid = f"write one of the defined: {listing(defined)}" if defined else "define it in a [[dataset]]"
-                yield f"{path_of(place, raw)}: no dataset {show(name)}; {similar(name, defined)}{valid}"
+                remedy = f"write one of the defined: {listing(defined)}" if defined else "define it in a [[dataset]]"
+                yield f"{path_of(place, raw)}: no dataset {show(name)}; {similar(name, defined)}{remedy}"
 
 
 def _large_batches(raw: Raw) -> Iterator[str]:
     """Compares each batch size with the smallest dataset of its grid."""
-    rows = {table["name"]: table["rows"] for _, table in _tables(raw, "dataset") if _has_name_and_rows(table)}
+    rows = {table["name"]: table["rows"] for _, table in tables(raw, "dataset") if _has_name_and_rows(table)}
     seen = set()
-    for index, grid in _tables(raw, "grid"):
-        named = [name for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows]
-        least = min(named, key=lambda name: rows[name], default=None)
-        for place, size in _batch_sizes(raw, index, grid) if least is not None else ():
+    for index, grid in tables(raw, "grid"):
+        least = min((name for name in datasets_of(raw, grid) if name in rows), key=lambda name: rows[name], default="")
+        for place, size in axis_of(raw, index, grid, "batch_size") if least else ():
             # Several grids may use one batch size of [train]: it is reported once per dataset.
-            if _is_count(size) and size > rows[least] and (place, least) not in seen:
+            if is_count(size) and size > rows[least] and (place, least) not in seen:
                 seen.add((place, least))
                 noun = "row" if rows[least] == 1 else "rows"
                 limit = f"the {rows[least]:_} {noun} of dataset {show(least)}"
@@ -91,9 +87,13 @@ def _large_batches(raw: Raw) -> Iterator[str]:
                 yield f"{path_of(place, raw)}: {show(size)} is more than {limit}; {remedy}"
 
 
+def _has_name_and_rows(table: Raw) -> bool:
+    return bool(isinstance(table.get("name"), str) and table["name"] and is_count(table.get("rows")))
+
+
 def _endless(raw: Raw) -> Iterator[str]:
     """Rejects more rows or steps than anybody can wait for, counted from the numbers in the spec."""
-    datasets = [dataset for _, dataset in _valid(NamedDataset, raw, "dataset")]
+    datasets = [dataset for _, dataset in valid(NamedDataset, raw, "dataset")]
     rows = sum(dataset.rows_in(split) for dataset in datasets for split in SPLITS)
     if rows > MAX_ROWS:
         remedy = "write fewer rows and test_rows, or fewer datasets"
@@ -101,66 +101,14 @@ def _endless(raw: Raw) -> Iterator[str]:
 
     # Upper bounds: the most epochs with the most rows and the smallest batches of each grid.
     rows_of = {dataset.name: dataset.rows for dataset in datasets}
-    for index, grid in _tables(raw, "grid"):
-        named = [rows_of[name] for _, name in _values(grid, (), "dataset") if isinstance(name, str) and name in rows_of]
-        epochs = [value for value in _axis(raw, grid, "epochs") if _is_count(value)]
-        batches = [value for value in _axis(raw, grid, "batch_size") if _is_count(value)]
-        steps = max(epochs, default=0) * -(-max(named, default=0) // min(batches, default=1))
+    for index, grid in tables(raw, "grid"):
+        most = max((rows_of[name] for name in datasets_of(raw, grid) if name in rows_of), default=0)
+        epochs, batches = (_counts(raw, index, grid, key) for key in ("epochs", "batch_size"))
+        steps = max(epochs, default=0) * -(-most // min(batches, default=1))
         if steps > MAX_STEPS:
             remedy = "write fewer epochs or rows, or a larger batch_size"
             yield f"grid[{index}]: {steps:_} steps of training a trial, more than {MAX_STEPS:_}; {remedy}"
 
 
-def _axis(raw: Raw, grid: Raw, key: str) -> list[Any]:
-    """Returns the values of an axis; if the grid doesn't list it, that of [train] or the default."""
-    train = raw.get("train")
-    constants = train if isinstance(train, dict) else {}
-    value = grid.get(key, constants.get(key, DEFAULTS[key]))
-    return value if isinstance(value, list) else [value]
-
-
-def _batch_sizes(raw: Raw, index: int, grid: Raw) -> Iterator[tuple[Place, Any]]:
-    train = raw.get("train")
-    if "batch_size" in grid or not isinstance(train, dict) or "batch_size" not in train:
-        default = {"batch_size": DEFAULTS["batch_size"]}
-        yield from _values(default | grid, ("grid", index), "batch_size")
-    else:
-        yield ("train", "batch_size"), train["batch_size"]
-
-
-def _has_name_and_rows(table: Raw) -> bool:
-    return isinstance(table.get("name"), str) and _is_count(table.get("rows"))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 10**12  # a value out of range has its own error
-
-
-def _names(raw: Raw) -> Iterator[tuple[int, str]]:
-    for index, table in _tables(raw, "dataset"):
-        if isinstance(table.get("name"), str):
-            yield index, table["name"]
-
-
-def _tables(raw: Raw, key: str) -> Iterator[tuple[int, Raw]]:
-    tables = raw.get(key)
-    for index, table in enumerate(tables if isinstance(tables, list) else ()):
-        if isinstance(table, dict):
-            yield index, table
-
-
-def _values(table: Raw, place: Place, key: str) -> Iterator[tuple[Place, Any]]:
-    """Yields the value or values of an axis, each with its place; none if the axis isn't listed."""
-    if key in table:
-        values = table[key] if isinstance(table[key], list) else [table[key]]
-        for index, value in enumerate(values):
-            yield (*place, key, index), value
-
-
-def _valid(model: type[M], raw: Raw, key: str) -> Iterator[tuple[int, M]]:
-    """Yields the tables that are valid by themselves."""
-    for index, table in _tables(raw, key):
-        try:
-            yield index, model.model_validate(table)
-        except ValidationError:
-            continue
+def _counts(raw: Raw, index: int, grid: Raw, key: str) -> list[Any]:
+    return [value for _, value in axis_of(raw, index, grid, key) if is_count(value)]

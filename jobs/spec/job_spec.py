@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
+from sumsquares.jobs.spec.checks_formulas import formula_problems
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
@@ -78,7 +79,11 @@ class JobSpec(BaseModel):
     @property
     def canonical_grids(self) -> tuple[dict[str, Any], ...]:
         """All axes of each grid, with those of [train]; grids are in the order of the spec, and values are sorted."""
-        return tuple(_canonical(grid, self.train) for grid in self.grids)
+        return tuple(_canonical(grid, self) for grid in self.grids)
+
+    def names_of(self, grid: Grid) -> tuple[str, ...]:
+        """Returns the distinct names of a grid's datasets: those that it lists, or all."""
+        return tuple(dict.fromkeys(grid.dataset or (dataset.name for dataset in self.datasets)))
 
 
 def load_spec(path: str | Path, max_trials: int = MAX_TRIALS) -> JobSpec:
@@ -103,7 +108,7 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
     """Validates the bytes of a spec, which messages call `source`.
 
     A spec of more than `max_trials` trials is rejected from the lengths of its lists, before it is expanded. A `new`
-    spec, which is not from a store, must not have a reserved name.
+    spec, which is not from a store, must not have a reserved name, and its formulas are evaluated on their first rows.
 
     Raises:
         SpecError: the spec is invalid; it lists all problems.
@@ -111,6 +116,7 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
     """
     raw = read_toml(text, source)
     across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials))
+    across = chain(across, formula_problems(raw)) if new else across
     try:
         spec = JobSpec.model_validate(raw)
         problems = tuple(islice(across, MAX_PROBLEMS + 1))
@@ -145,11 +151,11 @@ def _without_later(grid: dict[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in grid.items() if name not in LATER or values != [DEFAULTS[name]]}
 
 
-def _canonical(grid: Grid, train: Hyperparameters) -> dict[str, Any]:
+def _canonical(grid: Grid, spec: JobSpec) -> dict[str, Any]:
     seeds = sorted(grid.seed_values) if isinstance(grid.seeds, tuple) else []
     count = len(grid.seed_values)
     return {
-        "dataset": sorted(set(grid.dataset)),
-        **{name: sorted(values) for name, values in axes(grid, train).items()},
+        "dataset": sorted(spec.names_of(grid)),
+        **{name: sorted(values) for name, values in axes(grid, spec.train).items()},
         "seeds": seeds if seeds and seeds != list(range(count)) else count,
     }

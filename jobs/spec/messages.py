@@ -81,6 +81,8 @@ def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
         elif "oneOf" not in node:  # the tag of a union is not a key
             node = node.get("properties", {}).get(part, {})
         node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+        branches = _branches(node)
+        node = branches[0] if len(branches) == 1 else node  # the only alternative to null
     return node
 
 
@@ -96,8 +98,10 @@ def such_as(node: Schema) -> str:
 
 
 def _allowed(node: Schema) -> str:
-    if "enum" in node or "const" in node:
-        return "one of " + listing(node.get("enum", [node.get("const")]))
+    if "const" in node:
+        return show(node["const"])
+    if "enum" in node:
+        return "one of " + listing(node["enum"])
     match node.get("type"):
         case "integer":
             return "a whole number" + _range(node)
@@ -106,7 +110,7 @@ def _allowed(node: Schema) -> str:
         case "string" if "pattern" in node:
             return "1 to 64 lower-case letters, digits, - and _, the first a letter or digit"
         case "string":
-            return "text in quotes"
+            return "text in quotes" + (f" of at most {node['maxLength']:_} characters" if "maxLength" in node else "")
         case "array":
             most = f" of at most {node['maxItems']} items" if "maxItems" in node else ""
             return f"a list{most}, each {allowed(node['items'])}"

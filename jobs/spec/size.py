@@ -62,11 +62,12 @@ class SizeReport:
         return f"grid: {self.trials:_} trials, {why} ({factors}); {remedy}"
 
 
-def size_of(grids: Iterable[tuple[int, Grid]]) -> SizeReport:
-    """Counts the trials of grids, each given with its index in the spec."""
-    return SizeReport(tuple(GridSize(index, _factors(grid)) for index, grid in grids))
+def size_of(grids: Iterable[tuple[int, Grid]], datasets: int) -> SizeReport:
+    """Counts the trials of grids, each given with its index in a spec of so many datasets."""
+    return SizeReport(tuple(GridSize(index, _factors(grid, datasets)) for index, grid in grids))
 
 
-def _factors(grid: Grid) -> tuple[tuple[str, int], ...]:
-    counts = [(name, len(set(getattr(grid, name)))) for name in ("dataset", *AXES)]
-    return tuple((name, count) for name, count in [*counts, ("seeds", len(grid.seed_values))] if count > 1)
+def _factors(grid: Grid, datasets: int) -> tuple[tuple[str, int], ...]:
+    counts = {name: len(set(getattr(grid, name))) for name in ("dataset", *AXES)}
+    counts |= {"dataset": counts["dataset"] or datasets, "seeds": len(grid.seed_values)}
+    return tuple((name, count) for name, count in counts.items() if count > 1)

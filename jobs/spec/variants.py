@@ -38,6 +38,8 @@ class Variant(Hyperparameters):
     def __post_init__(self) -> None:
         if not self.hidden:  # without hidden layers all activations are the same variant
             object.__setattr__(self, "activation", "identity")
+        if self.normalize_target == self.normalize:
+            object.__setattr__(self, "normalize_target", "same")
         for real in _reals_of(self):
             if type(real) is not float:  # 1 and 1.0 are the same learning rate
                 self._make_reals_floats()
@@ -146,7 +148,7 @@ def _collector_paused() -> Iterator[None]:
 def _variants_of(grid: Grid, spec: JobSpec) -> Iterator[Variant]:
     datasets = {dataset.name: dataset for dataset in spec.datasets}
     values = axes(grid, spec.train).values()
-    for name in dict.fromkeys(grid.dataset):
+    for name in spec.names_of(grid):
         yield from starmap(
             partial(Variant, dataset=datasets[name], training_version=spec.training_version), product(*values)
         )

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sumsquares.datasets.errors import DamagedManifest, DamagedShard
+from sumsquares.datasets.errors import DamagedManifest, DamagedShard, OtherRows
 from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to_json
 from sumsquares.datasets.shards import (
     SHARD_ROWS,
     ShardEntry,
     decode_shard,
     encode_shard,
-    recover_shard,
     shard_count,
     shard_path,
 )
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from sumsquares.jobs.storage.layout import folder_of as folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
@@ -41,6 +41,8 @@ class ShardTask:
     index: int
     exists: bool
     """Whether there is a file already, which is damaged or left by an interrupted run."""
+    listed: ShardEntry | None = None
+    """What the manifest says of it, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,6 @@ class DatasetPlan:
     def rows(self) -> int:
         """Rows to generate or to check."""
         return sum(rows_of(task) for task in self.tasks)
-
-
-def folder_of(dataset: DatasetSpec) -> str:
-    """The path of a dataset's folder in the store."""
-    return f"datasets/{dataset.digest}"
 
 
 def manifest_path(dataset: DatasetSpec) -> str:
@@ -128,7 +125,7 @@ def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
             if entry is not None and size == entry.bytes:
                 plan.kept.append(entry)
                 continue
-            plan.tasks.append(ShardTask(store, dataset, split, index, size is not None))
+            plan.tasks.append(ShardTask(store, dataset, split, index, size is not None, entry))
             if entry is not None:
                 reason = "has another size than its manifest says" if size is not None else "is missing"
                 plan.notes.append(f"{folder}/{path} {reason}: made again")
@@ -153,25 +150,26 @@ def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on
 
 
 def make_shard(task: ShardTask) -> Made:
-    """Generates one shard, or keeps the existing file if all its rows are right.
+    """Generates one shard, or keeps the existing file if its bytes are the same.
 
     Raises:
+        OtherRows: the manifest lists other rows in its place.
         ForeignShard: the existing file is a readable Parquet file, but not this shard.
         ForeignFile: the existing file is not ours.
 
     """
-    # An interrupted run leaves shards that no manifest lists: they are worth keeping.
     path = f"{folder_of(task.dataset)}/{shard_path(task.split, task.index)}"
+    data, entry = encode_shard(task.dataset, task.split, task.index)
+    refuse_other_rows(task.dataset, entry, task.listed)
+
+    # An interrupted run leaves shards that no manifest lists: they needn't be written again.
     found = None
     with suppress(FileNotFoundError):  # it was there when it was listed
         found = task.store.get(path, most_bytes(task.dataset)) if task.exists else None
-    if found is not None:
-        kept = recover_shard(found, task.dataset, task.split, task.index)
-        if kept is not None:
-            return Made(task.dataset.digest, kept, generated=False)
+    if found == data:
+        return Made(task.dataset.digest, entry, generated=False)
 
     # Only damaged files of ours are overwritten.
-    data, entry = encode_shard(task.dataset, task.split, task.index)
     if found is not None:
         with suppress(DamagedShard):
             decode_shard(found, task.dataset, entry)
@@ -180,3 +178,16 @@ def make_shard(task: ShardTask) -> Made:
             raise ForeignFile(f"{path}: somebody else's content lies where a file of ours belongs: {remedy}")
     task.store.put(path, data)
     return Made(task.dataset.digest, entry, generated=True)
+
+
+def refuse_other_rows(dataset: DatasetSpec, made: ShardEntry, listed: ShardEntry | None) -> None:
+    """Raises OtherRows if a shard was made with other rows than the manifest lists: datasets are never mixed."""
+    if listed is None or made.content == listed.content:
+        return
+    folder = folder_of(dataset)
+    raise OtherRows(
+        f"{folder}/{listed.path} is damaged or missing, and this version can't make it again: the manifest lists rows "
+        f"with digest {listed.content}, and this version makes {made.content}. Put a copy of the file back, or move "
+        f"the folder {folder} out of the store and run again: then all rows of the dataset are made anew, and trials "
+        "that are stored already keep the results that they have from the earlier rows"
+    )

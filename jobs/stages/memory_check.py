@@ -69,5 +69,5 @@ def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
 
 
 def _row_bytes(dataset: DatasetSpec) -> int:
-    """Bytes of a row in memory: the inputs, and the target as int64."""
+    """Bytes of a row in memory: the inputs, and the target of 8 bytes."""
     return input_type(dataset).itemsize * dataset.inputs + 8

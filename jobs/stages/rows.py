@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ from sumsquares.datasets.errors import DamagedShard
 from sumsquares.datasets.manifest import Manifest
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
+from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
-from sumsquares.jobs.stages.dataset_facts import facts_of
-from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest
+from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
 from sumsquares.jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
@@ -30,7 +32,7 @@ TRAIN_EVALUATION_ROWS = SHARD_ROWS
 """Limit of the training rows, counted from the first, for rmse_train: more would take as long as the training."""
 log = logging.getLogger(__name__)
 
-RawShard = tuple[NDArray[np.signedinteger], NDArray[np.int64]]
+RawShard = tuple[Numbers, NDArray[Any]]
 """Inputs [N, I] and target [N], as stored."""
 
 
@@ -56,7 +58,8 @@ class DatasetReader:
         """Returns the verified rows of one shard.
 
         Raises:
-            DamagedShard: its bytes differ from those that were written, and this version can't generate them again.
+            OtherRows: its bytes differ from those that were written, and this version makes other rows.
+            DamagedShard: they differ, and this version makes the same rows in other bytes.
             ForeignShard: another file is in its place.
 
         """
@@ -81,6 +84,7 @@ class DatasetReader:
         except DamagedShard as error:
             # Another version of the generator may give other rows than those that trials were trained on.
             data, again = encode_shard(dataset, split, index)
+            refuse_other_rows(dataset, again, entry)
             if again != entry:
                 raise
             self._few.warning("%s: %s; made again", path, error)
@@ -107,7 +111,7 @@ class NormalizedRows:
 
         return Rows(self.dataset.rows, chunk)
 
-    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int64]]]:
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[Any]]]:
         """Yields normalised inputs and raw targets of a split in order; of train only the first rows."""
         rows = self.dataset.rows_in(split)
         if split == "train":

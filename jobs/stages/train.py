@@ -7,25 +7,26 @@ An interrupted pack resumes from its last checkpoint and ends with the same bits
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.normalize import Normalization
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Floats
 from sumsquares.jobs.engines.state import PerModel, State
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import variant_columns
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import commit_pack
-from sumsquares.jobs.results.trial_metrics import metrics_of
+from sumsquares.jobs.results.trial_metrics import METRICS, Source, metrics_of
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
-from sumsquares.jobs.spec.variants import Variant
 from sumsquares.jobs.stages.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader, NormalizedRows
@@ -94,10 +95,10 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
             save_checkpoint(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
             saved_at = time.monotonic()
 
-    read = NormalizedRows(reader, variant.dataset, normalization(variant.dataset, variant.normalize))
+    read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
     state = trains.train(
         program,
-        models_of(pack),
+        replace(models_of(pack), input_range=input_range(variant.dataset, read.scale)),
         read.training_rows(variant.dtype),
         device=trainer.device,
         state=load_checkpoint(store, pack.id, name),
@@ -113,32 +114,33 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
 
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
-    rows = _rows(
-        pack,
-        state,
-        metrics_of(measured.sources, len(pack.trials), loss=program.loss),
-        seconds,
-        Trainer(name, trainer.device),
-    )
+    rows = _rows(pack, state, _metrics(pack, measured.sources), seconds, Trainer(name, trainer.device))
     commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
     store.delete(checkpoint_path(pack.id))
     return _pack_outcome(pack, rows)
 
 
 def models_of(pack: Pack) -> PerModel:
-    """The values in which the pack's models differ."""
+    """The values in which the pack's models differ; the ranges of its inputs are left out."""
     return PerModel(
         seeds=[trial.seed for trial in pack.trials],
         **{name: [getattr(trial.variant, name) for trial in pack.trials] for name in _PER_MODEL},
-        input_range=[_input_range(pack.variant)] * pack.program.inputs,
     )
 
 
-def _input_range(variant: Variant) -> tuple[float, float]:
-    """The smallest and the largest normalised number of the training rows."""
-    scale = normalization(variant.dataset, variant.normalize)
-    low, high = scale.inputs(np.array(variant.dataset.range_of("train")), np.float64).tolist()
-    return low, high
+def input_range(dataset: DatasetSpec, scale: Normalization) -> list[tuple[float, float]]:
+    """Returns the smallest and the largest normalised number of each input column, by the range of its numbers."""
+    ends_2I = scale.inputs(np.array(dataset.input_ranges("train")).T, np.float64)
+    return list(zip(*ends_2I.tolist(), strict=True))
+
+
+def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
+    """Returns the metrics of all models; those of rounded answers are NaN where targets are no integers."""
+    unknown_M = np.full(len(pack.trials), np.nan)
+    metrics = metrics_of(sources, len(pack.trials), loss=pack.program.loss)
+    if not pack.variant.dataset.source.has_integer_target:
+        metrics |= {metric.name: unknown_M for metric in METRICS if metric.needs_exactness}
+    return metrics
 
 
 def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, by: Trainer) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from sumsquares.datasets.spec import DatasetSpec
+
 _NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
 AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
 """The top folders of a store."""
@@ -52,3 +54,8 @@ def unit_of(path: str) -> tuple[str, str] | None:
 def is_folder_of_ours(path: str) -> bool:
     """Whether it is one of the folders that hold our files."""
     return _FOLDER.fullmatch(path) is not None
+
+
+def folder_of(dataset: DatasetSpec) -> str:
+    """The path of a dataset's folder in the store."""
+    return f"datasets/{dataset.digest}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Annotated
 
 import numpy as np
@@ -17,13 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts
+from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.stages.generate import folder_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.store import StorageError, Store
 
-_KEPT = tuple(field.name for field in fields(Facts) if field.name != "seen_N")
+_OF_FORMULAS = ("moments", "noise_rmse")
+_KEPT = tuple(field.name for field in fields(Facts) if field.name not in ("seen_N", *_OF_FORMULAS))
 
 
 class _Stored(BaseModel):
@@ -38,9 +40,12 @@ class _Stored(BaseModel):
     distinct: int
     covers_range: bool
     constant: bool
-    largest_target: int
+    largest_target: int | FiniteFloat
     linear_rmse: FiniteFloat
     linear_exact: bool
+    moments: Moments | None = None
+    """A task's facts lack these two, and a formula's have both."""
+    noise_rmse: FiniteFloat = 0.0
 
 
 _SHAPE = TypeAdapter(_Stored)
@@ -87,6 +92,8 @@ def _read(data: bytes, dataset: DatasetSpec) -> Facts:
     stored = unseal(data, facts_path(dataset), "", _SHAPE)
     if stored.dataset != dataset.digest:
         raise ValueError(f"it is that of dataset {stored.dataset}")
+    if stored.moments is None and dataset.formula is not None:
+        raise ValueError("it has no moments")
     return _decode(stored)
 
 
@@ -94,11 +101,14 @@ def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:
     """Returns the bytes of the file."""
     packed = base64.b64encode(zlib.compress(np.packbits(facts.seen_N).tobytes(), 9)).decode()
     kept = {name: getattr(facts, name) for name in _KEPT}
+    if facts.moments is not None:
+        kept |= {"moments": asdict(facts.moments), "noise_rmse": facts.noise_rmse}
     return seal({"format": 1, "dataset": dataset.digest, "measured_rows": len(facts.seen_N), "seen": packed, **kept})
 
 
 def _decode(stored: _Stored) -> Facts:
-    return Facts(seen_N=_unpacked(stored), **{name: getattr(stored, name) for name in _KEPT})
+    kept = {name: getattr(stored, name) for name in (*_KEPT, *_OF_FORMULAS)}
+    return Facts(seen_N=_unpacked(stored), **kept)
 
 
 def _unpacked(stored: _Stored) -> NDArray[np.bool_]:

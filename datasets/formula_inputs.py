@@ -1,0 +1,124 @@
+"""The names in a formula: which inputs it has, and what is said of a name that nobody knows."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from typing import NoReturn
+
+from sumsquares.datasets.formula_characters import FormulaError, refuse
+from sumsquares.datasets.formula_text import is_input
+from sumsquares.datasets.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
+
+MOST_INPUTS = 1024
+_OTHER_NAMES = {  # what others call it: what to write here
+    "ln": "log",
+    "arctan": "atan",
+    "tg": "tan",
+    "sgn": "sign",
+    "abs_": "abs",
+    "fabs": "abs",
+    "expit": "sigmoid",
+    "logistic": "sigmoid",
+    "product": "prod",
+    "average": "mean",
+    "maximum": "max",
+    "minimum": "min",
+    "trunc": "sign(x) * floor(abs(x))",
+    "square": "x**2",
+    "pow": "x1**x2",
+    "power": "x1**x2",
+    "mod": "x1 % x2",
+    "fmod": "x1 % x2",
+    "xor": "!= between two conditions",
+    "relu": "max(x, 0)",
+    "heaviside": "where(x > 0, 1, 0)",
+    "clip": "min(max(x, a), b)",
+    "cbrt": "sign(x) * abs(x)**(1/3)",
+    "log1p": "log(1 + x)",
+    "expm1": "exp(x) - 1",
+    "exp2": "2**x",
+    "inf": "a finite number",
+    "nan": "a finite number",
+    "tau": "2 * pi",
+}
+
+
+def means_all_inputs(call: ast.Call) -> bool:
+    """Whether it is sum(x) or the like, which means all inputs where there are several."""
+    is_of_x = len(call.args) == 1 and isinstance(call.args[0], ast.Name) and call.args[0].id == "x"
+    return is_of_x and isinstance(call.func, ast.Name) and call.func.id in OF_ALL_INPUTS
+
+
+def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
+    """Returns the number of inputs, x or x1 to xn without gaps. `n_numbers` is what the spec says, if it says it."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and is_input(node.id)]
+    for node in names:
+        _check_number(node)
+    numbers = {int(node.id[1:]): node for node in names if node.id != "x"}
+    of_all = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and means_all_inputs(node)]
+    bare = [node for node in names if node.id == "x"]
+    if n_numbers is not None and n_numbers > 1:
+        bare = [node for node in bare if node not in of_all]
+        if bare:
+            refuse(
+                bare[0].col_offset,
+                "x",
+                f"n_numbers = {n_numbers}, and x is the name of an only input; write x1 to x{n_numbers}, "
+                "or sum(x), prod(x), min(x), max(x) or mean(x) of all",
+            )
+        return _checked(numbers, n_numbers, n_numbers if of_all else 0)
+    if bare and numbers:
+        refuse(
+            bare[0].col_offset, "x", "x is the name of an only input, but there are x1 and so on too; write x1, x2, ..."
+        )
+    if not bare and not numbers:
+        _refuse_unknown(tree)
+        raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
+    return 1 if bare else _checked(numbers, n_numbers or max(numbers), 0)
+
+
+def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
+    beyond = max(numbers, default=0)
+    if beyond > count:
+        what = f"n_numbers = {count}; write n_numbers = {beyond}, or only inputs up to x{count}"
+        refuse(numbers[beyond].col_offset, numbers[beyond].id, what)
+    missing = next((i for i in range(1, count + 1) if i not in numbers), None) if n_used < count else None
+    if missing is not None:
+        raise FormulaError(
+            f"x{missing} is missing among x1 to x{count}; number the inputs from x1 without gaps, "
+            f"and write unused = {count - len(numbers)} for columns that the target does not depend on"
+        )
+    return count
+
+
+def _refuse_unknown(tree: ast.expr) -> None:
+    """Names the first name that nobody knows, which may be meant as an input."""
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node not in called and node.id not in CONSTANTS:
+            refuse_name(node, 1)
+
+
+def _check_number(node: ast.Name) -> None:
+    digits = node.id[1:]
+    if digits.startswith("0"):
+        refuse(node.col_offset, node.id, f"inputs count from x1; write x{digits.lstrip('0') or 1}")
+    if len(digits) > 4 or int(digits or 1) > MOST_INPUTS:
+        refuse(node.col_offset, node.id, f"there are at most {MOST_INPUTS} inputs; write x1 to x{MOST_INPUTS}")
+
+
+def refuse_name(node: ast.Name, n_inputs: int, is_called: bool = False) -> NoReturn:
+    """Refuses a name that is no input and no constant, or not a function although it is called."""
+    name = node.id
+    inputs = "x" if n_inputs == 1 else f"x1 to x{n_inputs}"
+    if not is_called and name in FUNCTIONS:
+        refuse(node.col_offset, name, f"this is a function; write {name}({'x' if n_inputs == 1 else 'x1'})")
+    if name in _OTHER_NAMES:
+        refuse(node.col_offset, name, f"formulas don't know it by that name; write {_OTHER_NAMES[name]}")
+    known = FUNCTIONS if is_called else ("x", *(f"x{i}" for i in range(1, n_inputs + 1)), *CONSTANTS, *FUNCTIONS)
+    similar = difflib.get_close_matches(name[:40].lower(), known, n=1)
+    kind = "function" if is_called else "name"
+    listed = ", ".join(FUNCTIONS) if is_called else f"{inputs}, pi, e or a number"
+    write = f"write {similar[0]}, or one of" if similar else "write one of"
+    refuse(node.col_offset, name, f"there is no such {kind}; {write} {listed}")

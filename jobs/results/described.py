@@ -1,0 +1,103 @@
+"""Datasets as a summary describes them: their specs again, their ranges in words, and what their targets are like.
+
+Rows are made from the specs where they are needed, and nothing is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.datasets.normalize import target_moments
+from sumsquares.datasets.rows import block
+from sumsquares.datasets.source import Range, Split
+from sumsquares.datasets.spec import DatasetSpec
+
+FIELDS = tuple(DatasetSpec.model_fields)
+SOLVED = 0.001
+"""Share of the target's standard deviation below which an RMSE counts as solved where targets aren't integers."""
+_KEPT = 16
+"""Datasets whose targets are kept: of each up to 65,536 rows, 512 KB."""
+_FEW = 3
+"""Numbers that are named one by one."""
+_LONGEST = 60
+"""Characters of a formula that are shown."""
+
+
+def spec_of(about: Mapping[str, Any]) -> DatasetSpec:
+    """Returns the spec of a dataset from its entry in a summary."""
+    return _spec(tuple((name, _frozen(about[name])) for name in FIELDS if name in about))
+
+
+@lru_cache(maxsize=1024)
+def _spec(fields: tuple[tuple[str, Any], ...]) -> DatasetSpec:
+    return DatasetSpec.model_validate(dict(fields))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def spread_of(spec: DatasetSpec) -> float:
+    """Returns the target's standard deviation: of a task on its whole range, of a formula on the test rows."""
+    if spec.task is not None:
+        assert spec.largest is not None
+        return math.sqrt(target_moments(spec.task, spec.n_numbers, spec.largest)[1])
+    return float(first_targets(spec, "test").std())
+
+
+@lru_cache(maxsize=_KEPT)
+def first_targets(spec: DatasetSpec, split: Split) -> NDArray[np.float64]:
+    """Returns the finite targets among the first 65,536 rows of a split, as float64."""
+    target_N = block(spec, split, 0)[1].astype(np.float64)
+    return target_N[np.isfinite(target_N)]
+
+
+def formula_words(text: str) -> str:
+    """A formula, shortened."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+
+
+def names_words(names: tuple[str, ...]) -> str:
+    """Names of numbers: `x`, `x1, x2`, `x1 to x20`."""
+    return ", ".join(names) if len(names) <= _FEW else f"{names[0]} to {names[-1]}"
+
+
+def end(value: float) -> str:
+    """An end of a range: `-3`, `1000`, `0.25`."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def range_words(spec: DatasetSpec) -> str:
+    """The numbers of a formula with their ranges: `x1, x2 in -3..3`, `x1 in 0..1, x2 in 2..5`."""
+    (parts,) = spec.source.parts("train")
+    if len(set(parts)) == 1:
+        return f"{names_words(spec.source.names)} in {dots(parts[0])}"
+    if len(parts) > _FEW:
+        low, high = min(part.low for part in parts), max(part.high for part in parts)
+        return f"{names_words(spec.source.names)} in ranges within {dots(Range(low, high))}"
+    return ", ".join(f"{name} in {dots(part)}" for name, part in zip(spec.source.names, parts, strict=True))
+
+
+def dots(part: Range) -> str:
+    """A range: `-3..3`."""
+    return f"{end(part.low)}..{end(part.high)}"
+
+
+def beyond_words(spec: DatasetSpec) -> str:
+    """The numbers of the extrapolation split: `numbers from 1,001 to 2,000`; of a formula those below and above."""
+    parts = spec.source.parts("extrapolation")
+    if any(len(set(part)) > 1 for part in parts):
+        return "numbers below and above the ranges, as far again" if len(parts) > 1 else "numbers above the ranges"
+    return f"numbers {' and '.join(f'from {_counted(part[0].low)} to {_counted(part[0].high)}' for part in parts)}"
+
+
+def _counted(value: float) -> str:
+    return f"{int(value):,}" if float(value).is_integer() and abs(value) < 1e15 else end(value)

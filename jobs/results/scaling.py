@@ -1,0 +1,34 @@
+"""The normalisation of a variant: from its spec and, where that isn't enough, from the facts of its dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from sumsquares.datasets.normalize import Normalization, NormalizationKind, TargetKind, needs_moments, normalization
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.storage.store import Store
+
+
+def scale_of(store: Store, variant: Variant) -> Normalization:
+    """Returns the normalisation of a variant's rows. Facts that the store lacks are measured; nothing is written."""
+    return _scale(_Dataset(variant.dataset_digest, variant.dataset, store), variant.normalize, variant.normalize_target)
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """A dataset. From which store its facts are read makes no difference."""
+
+    digest: str
+    spec: DatasetSpec = field(compare=False)
+    store: Store = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _scale(dataset: _Dataset, kind: NormalizationKind, target_kind: TargetKind) -> Normalization:
+    moments = None
+    if needs_moments(dataset.spec, kind, target_kind):
+        moments = facts_of(dataset.store, dataset.spec, keeps=False).moments
+    return normalization(dataset.spec, kind, target_kind, moments)
