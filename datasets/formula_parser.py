@@ -9,8 +9,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from sumsquares.datasets.formula_characters import FormulaError, refuse
 from sumsquares.datasets.formula_inputs import count_inputs, means_all_inputs, refuse_name
-from sumsquares.datasets.formula_text import FormulaError, check_text, is_input, refuse
+from sumsquares.datasets.formula_text import check_text, is_input
 from sumsquares.datasets.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
 from sumsquares.datasets.tape import Step, Tape
 
@@ -34,17 +35,6 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.GtE: ">=",
     ast.Eq: "==",
     ast.NotEq: "!=",
-}
-_UNKNOWN: dict[type[ast.AST], str] = {
-    ast.IfExp: "write where(condition, a, b) for a choice",
-    ast.GeneratorExp: "there are no loops; write each term, or sum(x) with n_numbers for all inputs",
-    ast.Starred: "write each argument by itself",
-    ast.Tuple: "a formula has one value; remove the comma",
-    ast.Lambda: "write the expression alone, without lambda",
-    ast.In: "write == or != between two values, joined by or",
-    ast.NotIn: "write == or != between two values, joined by or",
-    ast.Is: "write ==",
-    ast.IsNot: "write !=",
 }
 
 
@@ -74,7 +64,7 @@ def _tree(text: str) -> ast.expr:
     except SyntaxError as error:
         at = max((error.offset or 1) - 1, 0)
         refuse(
-            at, text[at : at + 20].strip() or text[-20:], "this is no expression; write values with operators between"
+            at, text[at : at + 20].strip() or text[-20:], "this can't be read; write values with operators between them"
         )
     except (RecursionError, MemoryError):
         raise FormulaError(
@@ -87,7 +77,7 @@ class _Parser:
         self.text = text
         self.n_inputs = n_inputs
         self.nodes = 0
-        self.tape = Tape(n_inputs)
+        self.tape = Tape()
         self.kinds: dict[type[ast.expr], Callable[[Any, int], int]] = {
             ast.Constant: self.number,
             ast.Name: self.name,
@@ -102,7 +92,7 @@ class _Parser:
         """Returns the index of the step that has the node's value."""
         self.count(node, depth)
         if type(node) not in self.kinds:
-            self.refuse(node, _UNKNOWN.get(type(node), "there is no such thing; write numbers, inputs and operators"))
+            self.refuse(node, "a formula is one value of numbers, inputs, operators and functions; write one")
         return self.kinds[type(node)](node, depth)
 
     def count(self, node: ast.expr, depth: int) -> None:
@@ -118,7 +108,7 @@ class _Parser:
     def number(self, node: ast.Constant, _: int) -> int:
         written = self.text[node.col_offset : node.end_col_offset]
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            self.refuse(node, {"True": "write 1", "False": "write 0"}.get(written, "write a number"))
+            self.refuse(node, "this is no number; write one")
         value = float(written)  # not float(node.value): that of a huge integer raises
         if not math.isfinite(value):
             self.refuse(node, "no float64 is that large; write a number below 1.8e308")
@@ -148,7 +138,7 @@ class _Parser:
 
     def operator(self, node: ast.expr, operator: ast.AST) -> str:
         if type(operator) not in _OPERATORS:
-            self.refuse(node, _UNKNOWN.get(type(operator), "formulas have no such operator; write + - * / // % **"))
+            self.refuse(node, "there is no such operator; write + - * / // % ** or a comparison")
         return _OPERATORS[type(operator)]
 
     def unary(self, node: ast.UnaryOp, depth: int) -> int:
@@ -182,8 +172,7 @@ class _Parser:
         name = node.func.id
         if name not in FUNCTIONS:
             refuse_name(node.func, self.n_inputs, is_called=True)
-        if node.keywords:
-            self.refuse(node, f"arguments have no names; write {name}(...) with values alone")
+        assert not node.keywords, "the text was checked"
         if self.n_inputs > 1 and means_all_inputs(node):
             self.nodes += self.n_inputs - 1
             self.count(node, depth)

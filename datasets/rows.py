@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import NotFinite
+from sumsquares.datasets.formula import Formula
 from sumsquares.datasets.noise import noise
 from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
@@ -101,9 +102,11 @@ def _refuse_not_finite(
     if math.isfinite(target_N.min()) and math.isfinite(target_N.max()):  # NaN is both; no temporary array
         return
     row = int(np.flatnonzero(~np.isfinite(target_N))[0])
-    numbers = dict(zip(spec.source.names, numbers_NK[row].tolist(), strict=True))
-    assert spec.formula is not None
-    raise NotFinite(spec.formula, split, index * BLOCK_ROWS + row, numbers, float(target_N[row]))
+    source, numbers_K = spec.source, numbers_NK[row]
+    assert isinstance(source, Formula)
+    value = float(source.expression.of(numbers_K[np.newaxis])[0])  # NaN or infinite
+    numbers = dict(zip(source.names, numbers_K.tolist(), strict=True))
+    raise NotFinite(source.expression.text, split, index * BLOCK_ROWS + row, numbers, value)
 
 
 def _draw(spec: DatasetSpec, split: Split, index: int, rows: int) -> Numbers:

@@ -19,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from sumsquares.datasets.formula import Expression, Formula, FormulaError, parse
+from sumsquares.datasets.formula import Expression, Formula, parse
+from sumsquares.datasets.formula_text import FormulaError
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split

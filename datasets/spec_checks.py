@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sumsquares.datasets.formula import FormulaError, parse
+from sumsquares.datasets.formula import parse
+from sumsquares.datasets.formula_text import FormulaError
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:

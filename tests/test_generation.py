@@ -8,7 +8,9 @@ import pytest
 from specs import small
 
 from sumsquares.cluster.inline import map_tasks
-from sumsquares.datasets.errors import DamagedManifest, ForeignShard
+from sumsquares.datasets import rows as rows_module
+from sumsquares.datasets import shards
+from sumsquares.datasets.errors import DamagedManifest, ForeignShard, OtherRows
 from sumsquares.datasets.shards import decode_shard
 from sumsquares.jobs.stages.generate import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
 from sumsquares.jobs.stages.rows import DatasetReader
@@ -112,6 +114,59 @@ def test_a_foreign_file_is_left_alone_and_stops_the_run(store):
     with pytest.raises(ForeignShard, match="expected"):
         complete(store)
     assert store.get(path) == foreign
+
+
+@pytest.mark.parametrize("harm", ["gone", "emptied", "flipped"])
+def test_rows_of_two_versions_are_never_mixed(store, monkeypatch, harm):
+    """A shard that this version makes with other rows than the manifest lists is neither written nor trained on.
+
+    Once the folder is moved away, all rows are made anew.
+    """
+    before, path = contents(store), f"{FOLDER}/test/part-00000.parquet"
+    data = before[path]
+    other_version(monkeypatch)
+    assert complete(store) == ([], [])
+    if harm == "gone":
+        store.delete(path)
+    else:
+        store.put(path, b"" if harm == "emptied" else data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    harmed = contents(store)
+    if harm != "flipped":  # a file of the right size is read only for training
+        with pytest.raises(
+            OtherRows, match=rf"{path} is damaged or missing.* move the folder {FOLDER} out of the store"
+        ):
+            complete(store)
+    if harm != "gone":
+        with pytest.raises(OtherRows, match="all rows of the dataset are made anew"):
+            DatasetReader(store).shard(DATASET, "test", 0)
+    assert contents(store) == harmed
+    for name in harmed:
+        store.delete(name)
+    made, kept = complete(store)
+    assert (len(made), kept) == (3, [])
+    assert all(store.get(name) != before[name] for name in before if "train" not in name)
+    rows(store)
+
+
+def test_shards_of_another_version_without_a_manifest_are_made_again(store, monkeypatch):
+    """An interrupted run of another version may have left them; the dataset is this version's as a whole."""
+    before = contents(store)
+    store.delete(manifest_path(DATASET))
+    other_version(monkeypatch)
+    made, kept = complete(store)
+    assert made == ["test/part-00000.parquet", "extrapolation/part-00000.parquet"]
+    assert kept == ["train/part-00000.parquet"]
+    assert all((store.get(name) == before[name]) == ("train" in name) for name in before)
+
+
+def other_version(monkeypatch):
+    """Makes the generator give the rows of the test and extrapolation splits in another order."""
+
+    def block(spec, split, index):
+        inputs_NI, target_N = rows_module.block(spec, split, index)
+        return (inputs_NI, target_N) if split == "train" else (inputs_NI[::-1], target_N[::-1])
+
+    monkeypatch.setattr(shards, "block", block)
 
 
 def test_any_shard_can_be_made_anywhere_in_any_order(store, tmp_path):
