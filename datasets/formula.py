@@ -38,7 +38,7 @@ class Expression:
         with np.errstate(all="ignore"):
             for start in range(0, len(numbers_NK), PIECE):
                 piece_NK = numbers_NK[start : start + PIECE]
-                columns = [piece_NK[:, k].astype(np.float64) for k in range(self.n_numbers)]
+                columns = [piece_NK[:, k].astype(np.float64, copy=False) for k in range(self.n_numbers)]
                 target_N[start : start + PIECE] = self.program.value(columns)
         return target_N
 
@@ -108,4 +108,5 @@ class Formula:
     def target(self, numbers_NK: Numbers) -> NDArray[np.float64]:
         """Returns the target of each row, without noise; NaN where the formula has no finite value."""
         target_N = self.expression.of(numbers_NK)
-        return np.where(np.isfinite(target_N), target_N, np.nan)
+        is_finite = np.isfinite(target_N)
+        return target_N if is_finite.all() else np.where(is_finite, target_N, np.nan)
