@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.formula_characters import FormulaError as FormulaError
 from sumsquares.datasets.formula_parser import parse_tape
-from sumsquares.datasets.formula_text import MOST_CHARACTERS, FormulaError
+from sumsquares.datasets.formula_text import MOST_CHARACTERS
 from sumsquares.datasets.program import Program
 from sumsquares.datasets.source import Numbers, Range, Split
+from sumsquares.datasets.tape import input_names, written
 
 PIECE = 8192
 """Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
@@ -56,7 +58,7 @@ def parse(text: str, n_numbers: int | None = None) -> Expression:
 
     """
     tape, root, n_inputs = parse_tape(text, n_numbers)
-    canonical = tape.text(root)
+    canonical = written(tape.steps, root)
     if len(canonical) > MOST_CHARACTERS:
         raise FormulaError(
             f"in canonical form it has {len(canonical)} characters, the most is {MOST_CHARACTERS}; write a shorter one"
@@ -78,8 +80,7 @@ class Formula:
     @property
     def names(self) -> tuple[str, ...]:
         """x, or x1 and so on."""
-        count = self.expression.n_numbers
-        return ("x",) if count == 1 else tuple(f"x{i}" for i in range(1, count + 1))
+        return tuple(input_names(self.expression.n_numbers))
 
     @property
     def target_type(self) -> np.dtype[Any]:

@@ -6,7 +6,8 @@ import ast
 import difflib
 from typing import NoReturn
 
-from sumsquares.datasets.formula_text import FormulaError, is_input, refuse
+from sumsquares.datasets.formula_characters import FormulaError, refuse
+from sumsquares.datasets.formula_text import is_input
 from sumsquares.datasets.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
 
 MOST_INPUTS = 1024
@@ -52,6 +53,9 @@ def means_all_inputs(call: ast.Call) -> bool:
 def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
     """Returns the number of inputs, x or x1 to xn without gaps. `n_numbers` is what the spec says, if it says it."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and is_input(node.id)]
+    if not names:
+        _refuse_unknown(tree)
+        raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     for node in names:
         _check_number(node)
     numbers = {int(node.id[1:]): node for node in names if node.id != "x"}
@@ -71,8 +75,6 @@ def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
         refuse(
             bare[0].col_offset, "x", "x is the name of an only input, but there are x1 and so on too; write x1, x2, ..."
         )
-    if not bare and not numbers:
-        raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     return 1 if bare else _checked(numbers, n_numbers or max(numbers), 0)
 
 
@@ -84,10 +86,18 @@ def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
     missing = next((i for i in range(1, count + 1) if i not in numbers), None) if n_used < count else None
     if missing is not None:
         raise FormulaError(
-            f"x{missing} is missing among x1 to x{count}; number the inputs from x1 without gaps, "
-            f"and write unused = {count - len(numbers)} for columns that the target does not depend on"
+            f"x{missing} is missing among x1 to x{count}; write {len(numbers)} inputs, from x1 without gaps, "
+            f"and unused = {count - len(numbers)} for columns that the target does not depend on"
         )
     return count
+
+
+def _refuse_unknown(tree: ast.expr) -> None:
+    """Names the first name that nobody knows, which may be meant as an input."""
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node not in called and node.id not in CONSTANTS:
+            refuse_name(node, 1)
 
 
 def _check_number(node: ast.Name) -> None:
@@ -109,8 +119,6 @@ def refuse_name(node: ast.Name, n_inputs: int, is_called: bool = False) -> NoRet
     known = FUNCTIONS if is_called else ("x", *(f"x{i}" for i in range(1, n_inputs + 1)), *CONSTANTS, *FUNCTIONS)
     similar = difflib.get_close_matches(name[:40].lower(), known, n=1)
     kind = "function" if is_called else "name"
-    remedy = f"did you mean {similar[0]}? " if similar else ""
-    listed = (
-        f"functions are {', '.join(FUNCTIONS)}" if is_called else f"the inputs are {inputs}, the constants pi and e"
-    )
-    refuse(node.col_offset, name, f"there is no such {kind}; {remedy}{listed}")
+    listed = ", ".join(FUNCTIONS) if is_called else f"{inputs}, pi, e or a number"
+    write = f"write {similar[0]}, or one of" if similar else "write one of"
+    refuse(node.col_offset, name, f"there is no such {kind}; {write} {listed}")

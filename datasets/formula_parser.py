@@ -9,8 +9,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from sumsquares.datasets.formula_characters import FormulaError, refuse
 from sumsquares.datasets.formula_inputs import count_inputs, means_all_inputs, refuse_name
-from sumsquares.datasets.formula_text import FormulaError, check_text, is_input, refuse
+from sumsquares.datasets.formula_text import check_text, is_input
 from sumsquares.datasets.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
 from sumsquares.datasets.tape import Step, Tape
 
@@ -18,6 +19,10 @@ MOST_NODES = 5_000
 """Numbers, inputs and operations of a formula."""
 MOST_DEPTH = 100
 """Operations inside each other, where a chain such as x1 + x2 - x3 counts as one."""
+MOST_LEVELS = 1_500
+"""Of Python's tree, in which each operator of a chain is a level. Python itself gives up at 3,000, less three for each
+function that is being called, and a formula must not depend on that."""
+_TOO_LONG = f"more than {MOST_LEVELS} operators are in one chain or inside each other; write sum(...), or fewer"
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -34,17 +39,6 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.GtE: ">=",
     ast.Eq: "==",
     ast.NotEq: "!=",
-}
-_UNKNOWN: dict[type[ast.AST], str] = {
-    ast.IfExp: "write where(condition, a, b) for a choice",
-    ast.GeneratorExp: "there are no loops; write each term, or sum(x) with n_numbers for all inputs",
-    ast.Starred: "write each argument by itself",
-    ast.Tuple: "a formula has one value; remove the comma",
-    ast.Lambda: "write the expression alone, without lambda",
-    ast.In: "write == or != between two values, joined by or",
-    ast.NotIn: "write == or != between two values, joined by or",
-    ast.Is: "write ==",
-    ast.IsNot: "write !=",
 }
 
 
@@ -70,16 +64,24 @@ def _tree(text: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(parsed, mode="eval").body
+            tree = ast.parse(parsed, mode="eval").body
     except SyntaxError as error:
         at = max((error.offset or 1) - 1, 0)
-        refuse(
-            at, text[at : at + 20].strip() or text[-20:], "this is no expression; write values with operators between"
-        )
+        part = text[at : at + 20].strip() or text[-20:]
+        refuse(at, part, "this can't be read; write values with operators between them")
     except (RecursionError, MemoryError):
-        raise FormulaError(
-            f"it is nested too deeply; nest at most {MOST_DEPTH} operations, or write sum(...)"
-        ) from None
+        raise FormulaError(_TOO_LONG) from None
+    if _levels(tree) > MOST_LEVELS:
+        raise FormulaError(_TOO_LONG)
+    return tree
+
+
+def _levels(tree: ast.AST) -> int:
+    count, level = 0, [tree]
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        count += 1
+    return count
 
 
 class _Parser:
@@ -87,7 +89,7 @@ class _Parser:
         self.text = text
         self.n_inputs = n_inputs
         self.nodes = 0
-        self.tape = Tape(n_inputs)
+        self.tape = Tape()
         self.kinds: dict[type[ast.expr], Callable[[Any, int], int]] = {
             ast.Constant: self.number,
             ast.Name: self.name,
@@ -102,7 +104,7 @@ class _Parser:
         """Returns the index of the step that has the node's value."""
         self.count(node, depth)
         if type(node) not in self.kinds:
-            self.refuse(node, _UNKNOWN.get(type(node), "there is no such thing; write numbers, inputs and operators"))
+            self.refuse(node, "a formula is one value of numbers, inputs, operators and functions; write one")
         return self.kinds[type(node)](node, depth)
 
     def count(self, node: ast.expr, depth: int) -> None:
@@ -118,7 +120,7 @@ class _Parser:
     def number(self, node: ast.Constant, _: int) -> int:
         written = self.text[node.col_offset : node.end_col_offset]
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            self.refuse(node, {"True": "write 1", "False": "write 0"}.get(written, "write a number"))
+            self.refuse(node, "this is no number; write one")
         value = float(written)  # not float(node.value): that of a huge integer raises
         if not math.isfinite(value):
             self.refuse(node, "no float64 is that large; write a number below 1.8e308")
@@ -148,7 +150,7 @@ class _Parser:
 
     def operator(self, node: ast.expr, operator: ast.AST) -> str:
         if type(operator) not in _OPERATORS:
-            self.refuse(node, _UNKNOWN.get(type(operator), "formulas have no such operator; write + - * / // % **"))
+            self.refuse(node, "there is no such operator; write + - * / // % ** or a comparison")
         return _OPERATORS[type(operator)]
 
     def unary(self, node: ast.UnaryOp, depth: int) -> int:
@@ -182,8 +184,7 @@ class _Parser:
         name = node.func.id
         if name not in FUNCTIONS:
             refuse_name(node.func, self.n_inputs, is_called=True)
-        if node.keywords:
-            self.refuse(node, f"arguments have no names; write {name}(...) with values alone")
+        assert not node.keywords, "the text was checked"
         if self.n_inputs > 1 and means_all_inputs(node):
             self.nodes += self.n_inputs - 1
             self.count(node, depth)

@@ -1,68 +1,47 @@
-"""What the text of a formula may hold, checked before anything parses it: its characters, words and parentheses."""
+"""The words of a formula, checked before anything parses it: values and operators in turns, parentheses in pairs."""
 
 from __future__ import annotations
 
+import keyword
 import re
-import unicodedata
 from itertools import pairwise
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
+
+from sumsquares.datasets.formula_characters import FormulaError, refuse, refuse_character
+from sumsquares.datasets.operations import FUNCTIONS
 
 MOST_CHARACTERS = 20_000
 """Of a formula, as it is written and in canonical form."""
 MOST_NESTED = 100
 """Parentheses inside each other."""
+MOST_DIGITS = 400
+"""Characters of a number; float64 has 309 before the point."""
 _TOKEN = re.compile(
     r"(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<operator>\*\*|//|<=|>=|==|!=|<>|=<|=>|[-+*/%<>=!(),.])",
     re.ASCII,
 )
-WORDS = ("and", "or", "not", "if", "else", "in", "is", "lambda", "for", "import", "yield", "await", "async", "from")
-"""Words of Python that are no names. Formulas know three of them."""
-_IS_WRITTEN = {  # characters that a formula can't hold, and what to write
-    "^": "for a power write **, such as x**2",
-    "&": "write and",
-    "|": "write or; for an absolute value abs(...)",
-    "~": "write not",
-    "[": "write ( and )",
-    "]": "write ( and )",
-    "{": "write ( and )",
-    "}": "write ( and )",
-    ":": "write an expression alone; for a choice write where(condition, a, b)",
-    ";": "write one expression",
-    "@": "for a product write *",
-    "#": "write a comment behind the formula's closing quote",
-    "\\": "write the formula in one line",
-    "\n": "write the formula in one line",
-    "\r": "write the formula in one line",
-    '"': "a formula has no texts; write numbers",
-    "'": "a formula has no texts; write numbers",
-    "\N{MULTIPLICATION SIGN}": "write *",
-    "·": "write *",
-    "⋅": "write *",
-    "\N{ASTERISK OPERATOR}": "write *",
-    "÷": "write /",
-    "\N{FRACTION SLASH}": "write /",
-    "\N{MINUS SIGN}": "write -",
-    "\N{EN DASH}": "write -",
-    "—": "write -",
-    "√": "write sqrt(...)",
-    "π": "write pi",
-    "≤": "write <=",
-    "≥": "write >=",
-    "≠": "write !=",
-    "∧": "write and",
-    "\N{LOGICAL OR}": "write or",
-    "¬": "write not",
-    "∑": "write sum(...)",
-    "∏": "write prod(...)",
-    "\u00a0": "write a space",
+_BETWEEN = frozenset(["*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!=", ",", "and", "or"])
+"""Operators that have a value on either side."""
+_OPERATORS = {  # that formulas don't know: what to write
+    "<>": "write !=",
+    "=<": "write <=",
+    "=>": "write >=",
+    "=": "to compare write ==; arguments have no names, and of y = x**2 write x**2 alone",
+    "!": "write not for a condition, != to compare; there is no factorial",
+    ".": "names have no parts; write the function alone, such as sqrt(x)",
 }
-_LOOKS_LIKE = dict(zip("хеасорукіѕаοχ", "xeacopykisaox", strict=True))
-_OPERATORS = {"<>": "!=", "=<": "<=", "=>": ">="}
-
-
-class FormulaError(ValueError):
-    """A formula that can't be used. The message says where, what is wrong, and what to write."""
+_WORDS = {
+    "if": "for a choice write where(condition, a, b)",
+    "else": "for a choice write where(condition, a, b)",
+    "is": "write ==",
+    "in": "write == or != between two values, joined by or",
+    "for": "there are no loops; write each term, or sum(x) with n_numbers for all inputs",
+    "lambda": "write the expression alone",
+    "True": "write 1, or 1 > 0 for a condition",
+    "False": "write 0, or 1 < 0 for a condition",
+    "None": "write a number",
+}
 
 
 class Token(NamedTuple):
@@ -74,31 +53,34 @@ class Token(NamedTuple):
 
     @property
     def ends_value(self) -> bool:
-        """Whether a value may end here, so that an operator has to follow."""
-        return self.kind == "number" or self.text == ")" or (self.kind == "name" and self.text not in WORDS)
+        """Whether a value ends here, so that an operator has to follow."""
+        return self.kind in ("number", "name") or self.text == ")"
 
     @property
     def starts_value(self) -> bool:
-        """Whether a value may start here."""
-        return self.kind == "number" or self.text == "(" or (self.kind == "name" and self.text not in WORDS)
+        """Whether a value starts here."""
+        return self.kind in ("number", "name") or self.text in ("(", "not")
 
 
-def refuse(at: int, part: str, what: str) -> NoReturn:
-    """Raises FormulaError: at which character, counted from 1, which part, and what is wrong with it."""
-    part = ascii(part)[1:-1] if len(part) <= 40 else ascii(part[:37])[1:-1] + "..."
-    raise FormulaError(f"at character {at + 1}, {part!r}: {what}")
+def is_input(name: str) -> bool:
+    """Whether a name is that of an input: x, or x and a number."""
+    return re.fullmatch(r"x\d*", name, re.ASCII) is not None
 
 
 def check_text(text: str) -> None:
     """Raises FormulaError for what no parser should see."""
     if len(text) > MOST_CHARACTERS:
         raise FormulaError(f"it has {len(text)} characters, the most is {MOST_CHARACTERS}; write a shorter one")
-    if not text.strip():
+    tokens = _tokens(text)
+    if not tokens:
         raise FormulaError("it is empty; write an expression of x, or of x1, x2 and so on, such as x**2")
-    tokens = list(_tokens(text))
     _check_parentheses(tokens)
+    if tokens[0].text in _BETWEEN:
+        refuse(tokens[0].at, tokens[0].text, "a value is missing before it; write one")
     for token, following in pairwise(tokens):
         _check_pair(text, token, following)
+    if not tokens[-1].ends_value:
+        refuse(tokens[-1].at, tokens[-1].text, "a value is missing after it; write one")
 
 
 def _tokens(text: str) -> list[Token]:
@@ -108,36 +90,25 @@ def _tokens(text: str) -> list[Token]:
         if text[at] in " \t":
             at += 1
         elif match := _TOKEN.match(text, at):
-            token = Token(str(match.lastgroup), match[0], at)
-            _check_operator(token)
-            tokens.append(token)
+            tokens.append(_token(str(match.lastgroup), match[0], at))
             at = match.end()
         else:
-            _refuse_character(text, at)
+            refuse_character(text, at)
     return tokens
 
 
-def _refuse_character(text: str, at: int) -> NoReturn:
-    character = text[at]
-    if character in _IS_WRITTEN:
-        refuse(at, character, _IS_WRITTEN[character])
-    like = _LOOKS_LIKE.get(character.lower()) or unicodedata.normalize("NFKC", character)
-    name = unicodedata.name(character, f"the character U+{ord(character):04X}")
-    if like.isascii() and like.isalnum():
-        raised = "SUPERSCRIPT" in name
-        refuse(at, character, f"this is {name}, not {like}; write {'**' if raised else ''}{like}")
-    refuse(at, character, f"this is {name}; write letters, digits and operators of ASCII alone")
-
-
-def _check_operator(token: Token) -> None:
-    if token.text in _OPERATORS:
-        refuse(token.at, token.text, f"write {_OPERATORS[token.text]}")
-    if token.text == "=":
-        refuse(token.at, "=", "write == to compare; a formula assigns nothing: write what comes after y = alone")
-    if token.text == "!":
-        refuse(token.at, "!", "write not for a condition, != to compare; there is no factorial")
-    if token.text == ".":
-        refuse(token.at, ".", "names have no parts; write the function alone, such as sqrt(x)")
+def _token(kind: str, text: str, at: int) -> Token:
+    if text in _OPERATORS:
+        refuse(at, text, _OPERATORS[text])
+    if text in ("and", "or", "not"):
+        return Token("operator", text, at)
+    if keyword.iskeyword(text):
+        refuse(at, text, _WORDS.get(text, "this is a word of Python; inputs are called x, or x1, x2 and so on"))
+    if kind == "number" and len(text) > MOST_DIGITS:
+        refuse(at, text, f"this number has {len(text)} characters, the most is {MOST_DIGITS}; write it like 1e300")
+    if kind == "number" and text.isdigit() and text != (shortest := text.lstrip("0") or "0"):
+        refuse(at, text, f"a number doesn't begin with 0; write {shortest}")
+    return Token(kind, text, at)
 
 
 def _check_parentheses(tokens: list[Token]) -> None:
@@ -156,24 +127,25 @@ def _check_parentheses(tokens: list[Token]) -> None:
 
 
 def _check_pair(text: str, token: Token, following: Token) -> None:
-    """Refuses values that no operator joins, but the call of a function."""
-    if not (token.ends_value and following.starts_value):
-        if token.text == "(" and following.text == ")":
-            refuse(token.at, "()", "nothing is between the parentheses; write a value")
-        return
     part = text[token.at : following.at + len(following.text)]
-    joined = token.at + len(token.text) == following.at
-    if token.kind == "name" and following.text == "(":
-        if is_input(token.text):
-            refuse(token.at, part, f"{token.text} is no function; write {token.text} * (")
+    if token.ends_value and following.starts_value:
+        _check_join(token, following, part)
+    elif not token.ends_value and (following.text in _BETWEEN or following.text == ")"):
+        refuse(token.at, part, "a value is missing between them; write one")
+
+
+def _check_join(token: Token, following: Token, part: str) -> None:
+    """Refuses two values that no operator joins. A name before a parenthesis is a call."""
+    first, second = token.text, following.text
+    if token.kind == "name" and second == "(":
+        if is_input(first):
+            refuse(token.at, part, f"{first} is no function; write {first} * (")
         return
-    if joined and token.kind == "number" and following.text[0] in "xXbBoO" and token.text == "0":
-        refuse(token.at, part, f"write numbers in decimal digits, or 0 * {following.text}")
-    if joined and token.kind == "number" and following.text in ("j", "J"):
+    is_joined = token.at + len(first) == following.at
+    if is_joined and first == "0" and second[0] in "xXbBoO":
+        refuse(token.at, part, f"write numbers in decimal digits; for a product 0 * {second}")
+    if is_joined and second in ("j", "J"):
         refuse(token.at, part, "there are no complex numbers; write a real one")
-    refuse(token.at, part, f"an operator is missing; write {token.text} * {following.text}")
-
-
-def is_input(name: str) -> bool:
-    """Whether a name is that of an input: x, or x and a number."""
-    return re.fullmatch(r"x\d*", name, re.ASCII) is not None
+    if first in FUNCTIONS:
+        refuse(token.at, part, f"parentheses are missing; write {first}({second})")
+    refuse(token.at, part, f"an operator is missing; write {first} * {second}")

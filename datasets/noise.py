@@ -17,9 +17,18 @@ def noise(seed: int, index: int, rows: int, deviation: float) -> NDArray[np.floa
     """Returns normal noise for the first rows of a training block, by Box and Muller: two rows a pair of words."""
     pairs = -(-rows // 2)
     stream = np.random.Philox(key=seed | _PURPOSE << 64, counter=index << 128)
-    words_P2 = (stream.random_raw(2 * pairs) >> _SHIFT).reshape(pairs, 2)
-    uniform_P = (words_P2[:, 0].astype(np.float64) + 1) * 2.0**-53  # in (0, 1]: its logarithm is finite
-    angle_P = words_P2[:, 1].astype(np.float64) * (2 * np.pi * 2.0**-53)
-    radius_P = np.sqrt(-2 * log(uniform_P)) * deviation
-    noise_P2 = np.column_stack([radius_P * cos(angle_P), radius_P * sin(angle_P)])
-    return noise_P2.reshape(-1)[:rows]
+    words_W = stream.random_raw(2 * pairs)
+    words_W >>= _SHIFT
+    words_W[::2] += np.uint64(1)  # uniform in (0, 1], where the logarithm is finite
+    radius_P = words_W[::2].astype(np.float64)
+    radius_P *= 2.0**-53
+    log(radius_P, out=radius_P)
+    radius_P *= -2
+    np.sqrt(radius_P, out=radius_P)
+    radius_P *= deviation
+    angle_P = words_W[1::2].astype(np.float64)
+    angle_P *= 2 * np.pi * 2.0**-53
+    noise_N = np.empty(2 * pairs)
+    np.multiply(cos(angle_P), radius_P, out=noise_N[::2])
+    np.multiply(sin(angle_P, out=angle_P), radius_P, out=noise_N[1::2])
+    return noise_N[:rows]

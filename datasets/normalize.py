@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sumsquares.datasets import elementary
+from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
@@ -111,10 +112,14 @@ def normalization(
     The range of inputs is the declared one, digits being 0 or 1. That of a task's target follows from it; that of a
     formula's target is measured, like the means and standard deviations of a formula: `moments` has them. `target_kind`
     is the kind of the target, if it isn't the same.
+
+    Raises:
+        DataError: the logarithm of a formula's targets is wanted, and they aren't positive.
+
     """
     target = _of_target(kind, target_kind)
     assert moments is not None or not needs_moments(spec, kind, target_kind), (kind, target_kind)
-    assert kind != "question" or spec.task is not None, kind
+    assert problem_of(spec, kind) is None, problem_of(spec, kind)
     shift_I, scale_I = zip(*map(_floats, _inputs(spec, kind, moments)), strict=True)
     return Normalization(
         shift_I,
@@ -156,6 +161,11 @@ def _target(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None)
         assert moments is not None
         if kind == "zscore":
             return moments.target_mean, moments.target_std
+        if kind == "log" and moments.target_min <= 0:
+            found = f"the smallest target of the training rows is {moments.target_min:g}"
+            raise DataError(
+                f'a logarithm needs targets above 0, and {found}; write another normalize_target than "log"'
+            )
         return _of_range(kind, moments.target_min, moments.target_max)
     smallest, top = _task_targets(spec)
     if kind == "zscore":

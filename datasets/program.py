@@ -47,13 +47,23 @@ class Program:
 
     def value(self, columns: Sequence[Column]) -> Column:
         """Evaluates the formula; a column for each input."""
-        values = {index: columns[step.args[0]] for index, step in enumerate(self.steps) if step.name == "input"}
-        values |= self.constants
+        values = self._given(columns)
         for (index, evaluate, args), dropped in zip(self._calls, self._dropped, strict=True):
             values[index] = evaluate(*(values[arg] for arg in args))
             for unused in dropped:
                 del values[unused]
         return values[self.root]
+
+    def values(self, columns: Sequence[Column]) -> dict[int, Column]:
+        """Evaluates every step."""
+        values = self._given(columns)
+        for index, evaluate, args in self._calls:
+            values[index] = evaluate(*(values[arg] for arg in args))
+        return values
+
+    def _given(self, columns: Sequence[Column]) -> dict[int, Column]:
+        given = {index: columns[step.args[0]] for index, step in enumerate(self.steps) if step.name == "input"}
+        return given | self.constants
 
     def is_integer(self, inputs_are: bool) -> bool:
         """Whether every value is an integer, given whether the inputs are; decided from the operations alone."""

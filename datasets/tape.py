@@ -5,7 +5,7 @@ It knows nothing of how formulas are written, but for the canonical text that it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sumsquares.datasets.operations import (
@@ -14,11 +14,9 @@ from sumsquares.datasets.operations import (
     FUNCTIONS,
 )
 
-# Shapes: N rows, K numbers of a row.
-PIECE = 4096
-"""Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
-_LOOSENESS = {"or": 1, "and": 2, "not": 3, **dict.fromkeys((*COMPARISONS, "chain"), 4), "+": 5, "-": 5}
-_LOOSENESS |= {"*": 6, "/": 6, "//": 6, "%": 6, "negative": 7, "**": 8}
+# How tightly an operator binds: what binds less tightly than its place needs is put in parentheses.
+_TIGHTNESS = {"or": 1, "and": 2, "not": 3, **dict.fromkeys((*COMPARISONS, "chain"), 4), "+": 5, "-": 5}
+_TIGHTNESS |= {"*": 6, "/": 6, "//": 6, "%": 6, "negative": 7, "**": 8}
 _TIGHTEST = 9
 
 
@@ -36,8 +34,7 @@ class Step(NamedTuple):
 class Tape:
     """Steps in an order in which they can be computed. Equal parts of a formula are one step."""
 
-    def __init__(self, n_inputs: int) -> None:
-        self.names = input_names(n_inputs)
+    def __init__(self) -> None:
         self.steps: list[Step] = []
         self._found: dict[Step, int] = {}
 
@@ -52,19 +49,29 @@ class Tape:
             self.steps.append(step)
         return self._found[step]
 
-    def text(self, root: int) -> str:
-        """Returns the canonical text of a step."""
-        written: list[str] = []
+
+def written(steps: Sequence[Step], root: int) -> str:
+    """Returns the canonical text of a step."""
+    return "".join(_Writer(steps).pieces(root))
+
+
+class _Writer:
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.names = input_names(sum(step.name == "input" for step in steps))
+
+    def pieces(self, root: int) -> Iterator[str]:
+        """Yields the text in pieces, without recursion: a chain may be long."""
         waiting: list[str | int] = [root]
         while waiting:
             part = waiting.pop()
             if isinstance(part, str):
-                written.append(part)
+                yield part
             else:
-                waiting.extend(reversed(list(self._written(part))))
-        return "".join(written)
+                waiting.extend(reversed(list(self.parts(part))))
 
-    def _written(self, index: int) -> Iterator[str | int]:
+    def parts(self, index: int) -> Iterator[str | int]:
+        """Yields the text of a step, with the steps in it as their indices."""
         name, args, value = self.steps[index]
         if name == "number":
             yield number_text(value)
@@ -78,29 +85,29 @@ class Tape:
                 yield from (", ", arg) if place else (arg,)
             yield ")"
         else:
-            yield from self._operator(name, args)
+            yield from self.operator(name, args)
 
-    def _operator(self, name: str, args: tuple[int, ...]) -> Iterator[str | int]:
-        own = _LOOSENESS[name]
+    def operator(self, name: str, args: tuple[int, ...]) -> Iterator[str | int]:
+        own = _TIGHTNESS[name]
         if name in ("not", "negative"):
             yield "not " if name == "not" else "-"
-            yield from self._bracketed(args[0], own)
+            yield from self.bracketed(args[0], own)
         elif name == "chain":
-            yield from self._bracketed(self.steps[args[0]].args[0], own + 1)
+            yield from self.bracketed(self.steps[args[0]].args[0], own + 1)
             for comparison in args:
                 yield f" {self.steps[comparison].name} "
-                yield from self._bracketed(self.steps[comparison].args[1], own + 1)
+                yield from self.bracketed(self.steps[comparison].args[1], own + 1)
         elif name == "**":  # binds its right side more loosely: 2**-x, x**y**z
-            yield from self._bracketed(args[0], own + 1)
+            yield from self.bracketed(args[0], own + 1)
             yield "**"
-            yield from self._bracketed(args[1], _LOOSENESS["negative"])
+            yield from self.bracketed(args[1], _TIGHTNESS["negative"])
         else:
-            yield from self._bracketed(args[0], own + (name in COMPARISONS))
+            yield from self.bracketed(args[0], own + (name in COMPARISONS))
             yield f" {name} "
-            yield from self._bracketed(args[1], own + 1)
+            yield from self.bracketed(args[1], own + 1)
 
-    def _bracketed(self, index: int, least: int) -> Iterator[str | int]:
-        tight = _LOOSENESS.get(self.steps[index].name, _TIGHTEST) >= least
+    def bracketed(self, index: int, least: int) -> Iterator[str | int]:
+        tight = _TIGHTNESS.get(self.steps[index].name, _TIGHTEST) >= least
         yield from (index,) if tight else ("(", index, ")")
 
 

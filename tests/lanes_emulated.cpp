@@ -53,10 +53,10 @@ int observe_and_solve(const Program& program, int64_t rows, const std::vector<do
 
 template <class T>
 int run() {
-  const auto head = read_numbers<int64_t>(9);
-  const int64_t steps = head[5], rows = head[6], models = head[7], parameters = head[8];
+  const auto head = read_numbers<int64_t>(11);
+  const int64_t steps = head[7], rows = head[8], models = head[9], parameters = head[10];
   const auto hidden = read_numbers<int64_t>(head[1]);
-  const Program program{head[0], head[1], hidden.data(), head[2], head[3], head[4]};
+  const Program program{head[0], head[1], hidden.data(), head[2], head[3], head[4], head[5], head[6]};
   const auto x = read_numbers<T>(rows * program.inputs);
   auto p = read_numbers<T>(models * parameters);
   if constexpr (std::is_same_v<T, double>)

@@ -65,8 +65,10 @@ class Emulated:
         assert isinstance(native, Library)  # built from the same lists of names
         kinds = (
             native.activations.index(program.activation),
-            native.optimizers.index(program.optimizer),
+            native.outputs.index(program.output),
             LAYOUTS.index(self._layout),
+            native.optimizers.index(program.optimizer),
+            native.losses.index(program.loss),
         )
         shape = [x_NI.itemsize, program.inputs, len(program.hidden), *kinds, steps, len(x_NI), *parameters_MP.shape]
         return np.array([*shape, *program.hidden], np.int64), x_NI, parameters_MP

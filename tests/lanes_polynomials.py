@@ -35,8 +35,14 @@ def erfcx(u: mpf, low: int, high: int) -> mpf:
     return mpmath.exp(x * x) * mpmath.erfc(x)
 
 
+def log1p_part(u: mpf) -> mpf:
+    """Returns ln(1 + u) / u - 1."""
+    return mpmath.log1p(u) / u - 1 if u > mpf(10) ** -30 else -u / 2
+
+
 FITS = {
     "EXPM1": ((expm1_part, (-HALF_LN2, HALF_LN2)), (6, 11)),
+    "LOG1P": ((log1p_part, (0, 1)), (11, 22)),
     "ERF": ((erf_part, (0, 1)), (7, 13)),
     "ERFCX": (None, (12, 28)),
 }

@@ -16,16 +16,18 @@ HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40), (2, 130))
 
 
 def train(path: Path) -> None:
-    """Trains with every activation and optimizer at least once, in several shapes, pack sizes and layouts."""
+    """Trains with every activation, optimizer, output and loss at least once, in several shapes, packs and layouts."""
     draws = np.random.default_rng(0)
     cuts = itertools.cycle([np.array([13, 26, 33]), np.arange(1, 34), np.array([33])])
     native = Library("sanitized", path)
     kinds = itertools.cycle(itertools.product(native.activations, native.optimizers))
+    pairs = itertools.product(native.outputs, native.losses)
+    objectives = itertools.cycle([pair for pair in pairs if pair[1] != "bce" or pair[0] == "sigmoid"])
     for hidden, inputs, dtype, models, layout in itertools.product(
         HIDDEN, (1, 3), ("float32", "float64"), (1, 7, 16, 19), LAYOUTS
     ):
-        activation, optimizer = next(kinds)
-        program = Program(inputs, hidden, activation, optimizer, "constant", 13, 1, 33, dtype, 0)
+        (activation, optimizer), objective = next(kinds), next(objectives)
+        program = Program(inputs, hidden, activation, optimizer, "constant", 13, 1, 33, dtype, 0, *objective)
         parameters = initialize(program, range(models), ["pytorch"] * models)
         trained = Trained(
             parameters,

@@ -23,9 +23,13 @@ from sumsquares.jobs.stages.packs import plan_packs
 WIDE = "[[2048, 2048]]"
 
 
-def packs_of(rows=60, batch=20, epochs=8, hidden="[[], [6], [5, 4]]", device="cpu"):
+def packs_of(rows=60, batch=20, epochs=8, hidden="[[], [6], [5, 4]]", device="cpu", unused=1):
     """Returns packs of the small spec with other sizes."""
-    text = SMALL.replace("\nrows = 60", f"\nrows = {rows}").replace("batch_size = 20", f"batch_size = {batch}")
+    text = (
+        SMALL.replace("\nrows = 60", f"\nrows = {rows}")
+        .replace("\nunused = 1", f"\nunused = {unused}")
+        .replace("batch_size = 20", f"batch_size = {batch}")
+    )
     text = text.replace("epochs = 8", f"epochs = {epochs}").replace("[[], [6], [5, 4]]", hidden)
     return plan_packs(trials(parse_spec(text.encode(), "spec.toml")), device)
 
@@ -47,6 +51,7 @@ SIZES = [
     {"rows": 10**9, "batch": 10**9, "epochs": 10},
     {"rows": 10**12, "batch": 10**12, "epochs": 1},
     {"rows": 10**6, "hidden": f"[{[16_384] * 64}]"},
+    {"rows": 10**6, "batch": 10_000, "unused": 1000},
 ]
 
 
@@ -60,6 +65,7 @@ def test_a_measured_sample_stays_within_the_pack_and_the_limits(sizes):
         assert sample.program.steps <= min(MEASURED_STEPS, pack.program.steps)
         assert sample.program.batch_size <= pack.program.batch_size
         assert sample.program.epochs * sample.program.rows <= MEASURED_ROWS
+        assert sample.program.epochs * sample.program.rows * sample.program.inputs * 16 <= MEASURED_BYTES
         assert sample.flops <= min(MEASURED_FLOPS, pack.flops)
         assert sample.program.model_bytes * len(sample.trials) <= MEASURED_BYTES
 

@@ -51,3 +51,20 @@ def test_the_schema_is_the_same_for_all_splits(largest, number):
     assert schema.names == ["number_1", "number_2", "unused_1", "target"]
     assert schema.types == [number, number, number, pa.int64()]
     assert not any(field.nullable for field in schema)
+
+
+def test_columns_of_a_formula():
+    """Real numbers have neither range nor dictionary; integers may begin below 0; digits have a dictionary of two."""
+    real = DatasetSpec(formula="x1 * x2", low=-1, high=1, rows=9, unused=1)
+    assert arrow_schema(real).types == [pa.float64()] * 4
+    assert {(c.low, c.high, c.dictionary, c.is_real) for c in stored_columns(real, "train", 2**20)} == {
+        (0, 0, None, True)
+    }
+    integer = DatasetSpec(formula="x", low=-5, high=5, numbers="integer", rows=9)
+    number, target = stored_columns(integer, "extrapolation", 2**20)
+    assert (number.low, number.high, number.dictionary.tolist()) == (-16, 16, list(range(-16, 17)))
+    assert (target.dtype, target.source, target.dictionary) == (np.float64, 1, None)
+    digits = DatasetSpec(task="square", largest=100, rows=9, digits=2)
+    *places, target = stored_columns(digits, "train", 2**20)
+    assert [place.dictionary.tolist() for place in places] == [[0, 1]] * 8
+    assert (target.source, target.dictionary is None) == (8, False)

@@ -47,6 +47,28 @@ def test_any_bounded_integers_are_read_back_with_a_dictionary(data, dtype, span)
     assert found.read().column("x").to_pylist() == [value for page in pages for value in page]
 
 
+@settings(deadline=None)
+@given(data=st.data(), dtype=st.sampled_from([np.int32, np.int64]), reach=st.integers(0, 33))
+def test_integers_below_zero_are_read_back(data, dtype, reach):
+    """Ranges on both sides of 0, as wide as int32 allows or wider, with and without a dictionary."""
+    span = min(2**reach, 2**31 - 1) if dtype is np.int32 else 2**reach
+    low = -data.draw(st.integers(0, min(span, 2**31)))
+    high = low + span
+    values = st.lists(st.integers(low, high) | st.sampled_from([low, high]), min_size=1, max_size=300)
+    pages = data.draw(st.lists(values, min_size=1, max_size=3))
+    dictionary = np.arange(low, high + 1, dtype=dtype) if span < 2**16 and data.draw(st.booleans()) else None
+    found = read(written(pages, low, high, dtype, dictionary)).read().column("x").to_pylist()
+    assert found == [value for page in pages for value in page]
+
+
+@settings(deadline=None)
+@given(pages=st.lists(st.lists(st.floats(), min_size=1, max_size=300), min_size=1, max_size=3))
+def test_any_real_numbers_are_read_back_to_the_bit(pages):
+    """NaN, infinities, zeros of both signs and the smallest numbers included."""
+    found = read(written(pages, 0, 0, np.float64)).read().column("x").to_numpy()
+    assert found.tobytes() == np.concatenate([np.array(page) for page in pages]).tobytes()
+
+
 @pytest.mark.parametrize("span", [1, 1000, 2**16, 2**20, 2**31, 2**62])
 def test_a_second_reader_sees_the_same_rows(tmp_path, span):
     """DuckDB reads large and small pages, with and without a dictionary, as pyarrow does."""

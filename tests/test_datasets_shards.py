@@ -2,7 +2,9 @@
 
 import functools
 import hashlib
+import zlib
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +17,7 @@ from sumsquares.datasets.errors import DamagedShard, DataError, ForeignShard
 from sumsquares.datasets.rows import BLOCK_ROWS, block
 from sumsquares.datasets.shards import (
     SHARD_ROWS,
+    _block_digest,
     add_digests,
     decode_shard,
     encode_shard,
@@ -30,6 +33,11 @@ SPECS = {
     "squares": DatasetSpec(task="square", largest=1000, rows=70_000, test_rows=9, unused=1),
     "products": DatasetSpec(task="product", n_numbers=3, largest=2000, rows=70_000, test_rows=1),
     "wide": DatasetSpec(task="sum_of_squares", n_numbers=1, largest=1_518_500_249, rows=70_000),
+    "real": DatasetSpec(formula="x1 * x2 - 0.5", low=[-3, 0], high=2, rows=70_000, test_rows=9, unused=1),
+    "noisy": DatasetSpec(formula="sqrt(x)", low=0, high=1, rows=70_000, test_rows=4_000, noise=0.1),
+    "negative": DatasetSpec(formula="x1 * x2", low=-30, high=1000, numbers="integer", rows=70_000),
+    "far": DatasetSpec(formula="x", low=-(2**31) + 1, high=2**31 - 1, numbers="integer", rows=70_000),
+    "digits": DatasetSpec(formula="x % 2", low=0, high=1023, numbers="integer", digits=2, rows=70_000),
 }
 
 
@@ -54,6 +62,15 @@ def content_of(spec, split, shard_rows=SHARD_ROWS):
         ("products", "test", "73f5ca496a7cbe19", "85a3aceea264eb4c"),
         ("wide", "train", "8a4301506bca3ea2", "9f3cc3c78f177e2f"),
         ("wide", "test", "92cb45775e46799a", "7e69f35c18f3b9bb"),
+        ("real", "train", "e515df3be4723286", "256d7113756584ce"),
+        ("real", "extrapolation", "4264ffe79a85a3dc", "f2631d8677c34fe7"),
+        ("noisy", "train", "71eadc155643c4dd", "4b1c8b34f520abbc"),
+        ("noisy", "extrapolation", "20553542a3c802bb", "a7e57d338bd76537"),
+        ("negative", "train", "dae26af94a9bc43e", "19cde9b109bfc4f3"),
+        ("negative", "extrapolation", "4ec135edff9e8ebc", "00de55cce101f46c"),
+        ("far", "extrapolation", "04eb291aff4b05d0", "a10f311056ab4cd8"),
+        ("digits", "train", "18aabcd346b2ff02", "b3e63765dbd95f6e"),
+        ("digits", "extrapolation", "dd95436934d69cdc", "20cb0c2cf2df5996"),
     ],
 )
 def test_shards_never_change(name, split, content, sha256):
@@ -66,11 +83,27 @@ def test_shards_never_change(name, split, content, sha256):
 @given(data=st.data(), blocks=st.integers(1, 6), rows=st.integers(1, 5 * BLOCK_ROWS))
 def test_content_is_the_same_for_any_shard_size_and_order(data, blocks, rows):
     """However a split is cut into shards, and in whatever order these are made, its content digest is the same."""
-    spec = DatasetSpec(task="sum", largest=1000, rows=rows, seed=1)
+    kind = data.draw(st.sampled_from([SPEC, SPECS["noisy"]]))
+    spec = kind.model_copy(update={"rows": rows})
     size = blocks * BLOCK_ROWS
     order = data.draw(st.permutations(range(shard_count(spec, "train", size))))
     contents = [encode_shard(spec, "train", index, size)[1].content for index in order]
     assert add_digests(contents) == content_of(spec, "train")
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_content_distinguishes_real_numbers_by_value_bit_and_place(data):
+    """A flipped bit, two equal flips, and two values in each other's place give other digests."""
+    values_N = block(SPECS["real"], "train", 0)[0][:, 0].copy()
+    first, second = data.draw(st.lists(st.integers(0, len(values_N) - 1), min_size=2, max_size=2, unique=True))
+    bit = np.uint64(1 << data.draw(st.integers(0, 63)))
+    flipped, both, swapped = (values_N.copy() for _ in range(3))
+    flipped.view(np.uint64)[first] ^= bit
+    both.view(np.uint64)[[first, second]] ^= bit
+    swapped[[first, second]] = swapped[[second, first]]
+    digests = [_block_digest(7, [x], [zlib.crc32(x.data)]) for x in (values_N, flipped, both, swapped)]
+    assert len(set(digests)) == 4
 
 
 def test_content_distinguishes_splits_seeds_and_lengths():
@@ -93,7 +126,22 @@ def test_decoding_gives_the_rows_that_were_generated(name, split):
     blocks = [block(spec, split, i) for i in range(-(-entry.rows // BLOCK_ROWS))]
     for i, column in enumerate(spec.columns):
         parts = [target_N if column == "target" else inputs_NI[:, i] for inputs_NI, target_N in blocks]
-        assert np.array_equal(table.column(column).to_numpy(), np.concatenate(parts))
+        assert table.column(column).to_numpy().tobytes() == np.concatenate(parts).tobytes()
+
+
+def test_real_numbers_are_stored_plain_and_read_by_another_program(tmp_path):
+    """DuckDB reads the same bits, NaN included; the columns are required doubles."""
+    data, _ = encoded("noisy", "extrapolation")
+    path = tmp_path / "x.parquet"
+    path.write_bytes(data)
+    inputs_NI, target_N = block(SPECS["noisy"], "extrapolation", 0)
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT x, target FROM read_parquet(?)", [str(path)]).fetchnumpy()
+        kinds = connection.execute("SELECT name, type, repetition_type FROM parquet_schema(?)", [str(path)]).fetchall()
+    assert found["x"].tobytes() == inputs_NI.tobytes()
+    assert np.ma.getdata(found["target"]).tobytes() == target_N.tobytes()
+    assert np.isnan(target_N[::2]).all()
+    assert kinds[1:] == [("x", "DOUBLE", "REQUIRED"), ("target", "DOUBLE", "REQUIRED")]
 
 
 def test_later_shards_continue_where_the_first_one_ends():
@@ -105,7 +153,9 @@ def test_later_shards_continue_where_the_first_one_ends():
     assert [entry.path for _, entry in shards] == [shard_path("train", i) for i in range(3)]
 
 
-@pytest.mark.parametrize(("name", "split"), [("sums", "test"), ("squares", "test"), ("products", "train")])
+@pytest.mark.parametrize(
+    ("name", "split"), [("sums", "test"), ("squares", "test"), ("products", "train"), ("noisy", "extrapolation")]
+)
 def test_every_flipped_bit_is_found(name, split):
     """Wherever a bit flips, decoding names the shard and recovery refuses it."""
     data, entry = encoded(name, split)

@@ -37,7 +37,7 @@ def committed(store, dataset, models, **changes):
         Trial(variant(dataset, hidden=(), normalize="unit", dtype="float64", **changes), k) for k in range(models)
     ]
     program, scale = program_of(trials[0].variant), normalization(dataset, "unit")
-    exact = scale.input_scale / scale.target_scale
+    exact = scale.input_scale[0] / scale.target_scale
     wrong_MP = np.random.default_rng(models).normal(0, 0.05, (models, program.parameters))
     wrong_MP[0] = 0
     parameters_MP = np.array([*[exact] * dataset.inputs, 0.0]) + wrong_MP
@@ -80,7 +80,7 @@ def test_one_wrong_answer_of_a_million_is_not_exact(tmp_path):
     trials = [Trial(variant(dataset, hidden=(1,), activation="relu", dtype="float64"), seed) for seed in range(3)]
     program, scale = program_of(trials[0].variant), normalization(dataset, "unit")
     # The second is too high in proportion to the sum, and only by the largest, 2000, by more than a half.
-    slope = scale.input_scale / scale.target_scale
+    slope = scale.input_scale[0] / scale.target_scale
     [exact, wrong, infinite] = np.array([[slope, slope, 0.0, 1.0, 0.0]] * 3)
     wrong[3] = 1 + 0.50002 / 2000
     infinite[3] = np.inf

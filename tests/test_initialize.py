@@ -18,7 +18,7 @@ from sumsquares.jobs.engines.draws import philox, uniform
 from sumsquares.jobs.engines.initialize import GENTLE, STEEP, initialize, steepness
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
-from sumsquares.jobs.spec.axes import Activation, Normalize, Optimizer, Readout
+from sumsquares.jobs.spec.axes import Activation, Optimizer, Readout
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.stages.packs import Pack
@@ -182,7 +182,7 @@ def test_a_unit_rises_by_its_steepness_across_the_range(optimizer, activation, i
     assert steepness(program, is_solved) == (STEEP if is_steep else GENTLE)
 
 
-@pytest.mark.parametrize("normalize", get_args(Normalize))
+@pytest.mark.parametrize("normalize", ["question", "unit", "symmetric", "zscore"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_after_training_the_best_last_layer_reaches_the_floor_of_its_width(normalize, dtype):
     """Within 5 %, by least squares on all squares of 1..1000: the knots of a pack that was trained stay in place."""
@@ -200,6 +200,29 @@ def test_after_training_the_best_last_layer_reaches_the_floor_of_its_width(norma
     error_N = features_NK @ np.linalg.lstsq(features_NK, raw_N1[:, 0] ** 2.0)[0] - raw_N1[:, 0] ** 2
     floor = 1000**2 / (6 * 5**0.5 * (units + 0.5) ** 2)
     assert 0.97 < np.sqrt(np.mean(error_N**2)) / floor < 1.05
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)), min_size=1, max_size=4), st.integers(0, 99))
+def test_inputs_of_any_ranges_are_looked_along_alike(ends, seed):
+    """A unit rises along each input by as much as if all had the range -1 to 1, and its knot lies as far along."""
+    program = replace(SPREAD, inputs=len(ends), hidden=(6,), dtype="float64")
+    ranges = [(low, low + width) for low, width in ends]
+    first, unit = program.layers[0], [(-1.0, 1.0)] * len(ends)
+    found, expected = (initialize(program, [seed], ["spread_knots"], each)[0] for each in (ranges, unit))
+    rise_IH, expected_IH = (each[first.weights].reshape(len(ends), 6) for each in (found, expected))
+    width_I, middle_I = np.array([(high - low, (low + high) / 2) for low, high in ranges]).T
+    np.testing.assert_allclose(rise_IH * width_I[:, None], expected_IH * 2, rtol=1e-6)
+    np.testing.assert_allclose(middle_I @ rise_IH + found[first.bias], expected[first.bias], rtol=1e-6, atol=1e-6)
+
+
+def test_equal_ranges_and_constant_inputs_leave_the_directions_as_they_are():
+    """They are those of he_uniform, times one factor for each unit."""
+    program = replace(SPREAD, inputs=3, hidden=(5,), dtype="float64")
+    first = program.layers[0]
+    [found_P] = initialize(program, [1], ["spread_knots"], [(0.1, 0.7), (5.0, 5.0), (0.1, 0.7)])
+    [equal_P] = initialize(replace(program, inputs=3), [1], ["he_uniform"], [])
+    ratio_IH = found_P[first.weights].reshape(3, 5) / equal_P[first.weights].reshape(3, 5)
+    np.testing.assert_allclose(ratio_IH, ratio_IH[:1].repeat(3, 0), rtol=1e-12)
 
 
 def test_inputs_that_are_constant_give_finite_weights():

@@ -10,7 +10,7 @@ from lanes_builds import builds
 from lanes_emulated import MISSING, Emulated
 from test_lanes_engine import shuffled_rows, trained_by
 from test_readout import observed_by, parameters_of
-from test_torch_engine import models, program, rows_of
+from test_torch_engine import OBJECTIVES, models, program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
@@ -22,7 +22,15 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)}"),
     pytest.mark.skipif(not builds(fused_only=True), reason="no fused build of the lanes kernel to compare with"),
 ]
-KINDS = list(zip(itertools.cycle(OPTIMIZERS), ACTIVATIONS, itertools.cycle(LAYOUTS), strict=False))
+KINDS = list(
+    zip(
+        itertools.cycle(OPTIMIZERS),
+        itertools.cycle(ACTIVATIONS),
+        itertools.cycle(LAYOUTS),
+        OBJECTIVES,
+        strict=False,
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +40,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("optimizer", "activation", "layout"), KINDS)
-def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, layout, dtype):
-    """This covers every activation, optimizer and layout, packs that leave lanes empty, weight decay and a cosine."""
+@pytest.mark.parametrize(("optimizer", "activation", "layout", "objective"), KINDS)
+def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, layout, objective, dtype):
+    """This covers every name of each list, every layout, packs that leave lanes empty, weight decay and a cosine."""
     arm = Emulated(folder, layout)
     for hidden, count, inputs in (((5, 3), 3, 1), ((17, 33), 6, 2), ((16,), 9, 1)):
         shape = program(
@@ -42,6 +50,8 @@ def test_arm_trains_and_predicts_the_same_bits(folder, optimizer, activation, la
             inputs=inputs,
             activation=activation,
             optimizer=optimizer,
+            output=objective[0],
+            loss=objective[1],
             dtype=dtype,
             schedule="cosine",
         )

@@ -1,4 +1,4 @@
-"""The kernel's own tanh, logistic function, erf and division, tested through networks of one unit."""
+"""The kernel's own tanh, logistic function, erf, logarithm and division, tested through the smallest networks."""
 
 from __future__ import annotations
 
@@ -100,16 +100,65 @@ def test_an_overflown_moment_leaves_a_weight_unchanged(dtype, build):
     assert np.isnan(updated_MP[2, 1])
 
 
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_is_accurate_to_a_few_ulps(dtype, build):
+    """Of the wrong answer, for pre-activations of either sign and every magnitude; it is as large as they are."""
+    draws = np.random.default_rng(3)
+    z_M = np.concatenate((draws.uniform(-80, 80, 1000), draws.choice([-1, 1], 500) * 10 ** draws.uniform(-6, 1, 500)))
+    z_M = z_M.astype(dtype)
+    loss_M = step(BUILDS[build], z_M, "bce", 0.0).losses_ME[:, 0]
+    exact_M = [mpmath.log1p(mpmath.exp(mpmath.mpf(float(z)))) for z in z_M]
+    off_M = [
+        abs(float((mpmath.mpf(found) - exact) / float(np.spacing(z_M.dtype.type(exact)))))
+        for found, exact in zip(loss_M, exact_M, strict=True)
+    ]
+    assert max(off_M) <= 3, z_M[np.argmax(off_M)]
+    huge_M = np.array([1e30, -1e30, np.nan], dtype)
+    np.testing.assert_allclose(step(BUILDS[build], huge_M, "bce", 0.0).losses_ME[:, 0], huge_M.clip(0), atol=1e-30)
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("mse", {-3.0: (9, -6), -1.0: (1, -2), 0.0: (0, 0), 0.5: (0.25, 1), 2.0: (4, 4)}),
+        ("mae", {-3.0: (3, -1), -1.0: (1, -1), 0.0: (0, 0), 0.5: (0.5, 1), 2.0: (2, 1)}),
+        ("huber", {-3.0: (2.5, -1), -1.0: (0.5, -1), 0.0: (0, 0), 0.5: (0.125, 0.5), 2.0: (1.5, 1)}),
+    ],
+)
+def test_a_loss_and_its_slope_are_exact(loss, expected, build):
+    """By hand, for errors of either sign on both sides of Huber's limit, and for none."""
+    error_M = np.array(list(expected))
+    trained = step(BUILDS[build], error_M + 0.25, loss, 0.25)
+    found = zip(trained.losses_ME[:, 0], error_M + 0.25 - trained.parameters_MP[:, 1], strict=True)
+    assert list(found) == list(expected.values())
+
+
+def step(library, bias_M, loss, target):
+    """Returns linear models with these biases and weights of 0 after a step of gradient descent at a rate of 1."""
+    output = "sigmoid" if loss == "bce" else "linear"
+    shape = program(hidden=(), optimizer="sgd", output=output, loss=loss, inputs=1, dtype=str(bias_M.dtype))
+    return one_step(library, shape, np.stack((np.zeros_like(bias_M), bias_M), axis=1), (), target)
+
+
 def updated(library, moment_M, target):
     """Returns weight and bias [M, 2] of linear models after a step of RMSprop from 0, with a given moment per bias."""
-    dtype = moment_M.dtype
-    shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=str(dtype), rows=1, batch_size=1)
+    shape = program(inputs=1, hidden=(), optimizer="rmsprop", dtype=str(moment_M.dtype))
     moments_MP = np.stack((np.ones_like(moment_M), moment_M), axis=1)
-    losses_ME = np.zeros((len(moment_M), 1))
-    trained = Trained(np.zeros_like(moments_MP), (moments_MP,), np.zeros(len(moment_M), np.int64), losses_ME)
-    steps = Steps(np.zeros((1, 1), dtype), target, np.array([1]), np.ones(1), np.ones((2, 1)), np.array([0]), 1)
-    library.train(shape, steps, np.ones(len(moment_M)), np.zeros(len(moment_M)), trained)
-    return trained.parameters_MP
+    return one_step(library, shape, np.zeros_like(moments_MP), (moments_MP,), target[0]).parameters_MP
+
+
+def one_step(library, shape, parameters_MP, state, target):
+    """Trains models for one step at a rate of 1, on one row whose input is 0."""
+    models, dtype = len(parameters_MP), parameters_MP.dtype
+    trained = Trained(parameters_MP, state, np.zeros(models, np.int64), np.zeros((models, 1)))
+    y_N = np.array([target], dtype)
+    steps = Steps(np.zeros((1, 1), dtype), y_N, np.array([1]), np.ones(1), np.ones((2, 1)), np.array([0]), 1)
+    library.train(shape, steps, np.ones(models), np.zeros(models), trained)
+    return trained
 
 
 def test_the_coefficients_are_those_of_the_fit():

@@ -153,19 +153,19 @@ def test_predictions_take_the_memory_of_the_parameters_once():
 
 
 @needs_lanes
-@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=11, max_size=11))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 9), min_size=13, max_size=13))
 @settings(max_examples=300, deadline=None)
 def test_invalid_numbers_give_an_error_and_no_crash(numbers):
     """This calls the C function without the checks in Python; pointers are null, or to more memory than is read."""
     functions = library.load()._functions
-    inputs, depth, width, activation, layout, optimizer, steps, models, null, epoch_rows, points = numbers
+    inputs, depth, width, activation, output, layout, optimizer, loss, steps, models, null, epoch_rows, points = numbers
     room = np.ones(4096)
     hidden = np.full(1001, width, np.int64)
     pointer = None if null % 2 else room.ctypes.data_as(ctypes.c_void_p)
     if 1 <= inputs <= 9 and 0 <= depth <= 9 and 1 <= models <= 9 and 0 <= steps <= 9:
         steps = -1  # otherwise all arguments may be valid, and the call would succeed
-    head = [inputs, depth, hidden.ctypes.data_as(ctypes.c_void_p), activation, layout]
-    ints = [ctypes.c_int64(v) if isinstance(v, int) else v for v in [*head, optimizer, steps]]
+    head = [inputs, depth, hidden.ctypes.data_as(ctypes.c_void_p), activation, output, layout]
+    ints = [ctypes.c_int64(v) if isinstance(v, int) else v for v in [*head, optimizer, loss, steps]]
     ints += [*[pointer] * 7, ctypes.c_int64(epoch_rows), ctypes.c_int64(models), *[pointer] * 6]
     code = functions.lanes_train_f64(*ints, ctypes.c_int64(points), pointer)
     assert code in (1, 2)
@@ -179,7 +179,7 @@ def test_a_network_that_does_not_fit_into_memory_is_an_error():
     hidden = np.array([2**38], np.int64)
     pointer = room.ctypes.data_as(ctypes.c_void_p)
     head = [ctypes.c_int64(1), ctypes.c_int64(1), hidden.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(0)]
-    tail = [ctypes.c_int64(0), ctypes.c_int64(1), pointer, ctypes.c_int64(1), pointer, pointer]
+    tail = [ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_int64(1), pointer, ctypes.c_int64(1), pointer, pointer]
     assert functions.lanes_predict_f64(*head, *tail) == 2
 
 

@@ -15,7 +15,7 @@ from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.commands.run import run
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.engines import activations, choice, optimizers
+from sumsquares.jobs.engines import activations, choice, objective, optimizers
 from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.lanes.library import MOST_STATE
 from sumsquares.jobs.engines.program import Program
@@ -25,6 +25,7 @@ from sumsquares.jobs.results import cause_training, causes
 from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show import answer
 from sumsquares.jobs.spec import axes
+from sumsquares.jobs.stages.packs import WITHOUT_EXP
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
 
@@ -51,6 +52,17 @@ def test_torch_knows_the_activations_of_the_spec():
     assert_same(axes.Activation, activations.ACTIVATIONS, "jobs/engines/activations.py")
 
 
+def test_activations_without_an_exponential_function_are_activations():
+    """Planning assumes of all others that they have one."""
+    assert {*WITHOUT_EXP} < {*get_args(axes.Activation)}
+
+
+def test_torch_knows_the_outputs_and_losses_of_the_spec():
+    """Each output with its module, each loss with its slope."""
+    assert_same(axes.Output, activations.OUTPUTS, "jobs/engines/activations.py")
+    assert_same(axes.Loss, objective.LOSSES, "jobs/engines/objective.py")
+
+
 def test_torch_knows_the_optimizers_of_the_spec():
     """Each with its state, for which the kernel has room as well."""
     assert_same(axes.Optimizer, optimizers.OPTIMIZERS, "jobs/engines/optimizers.py")
@@ -72,6 +84,14 @@ def test_lanes_knows_the_optimizers_of_the_spec(build):
     assert_same(axes.Optimizer, library.optimizers, "LANES_OPTIMIZERS, jobs/engines/lanes/optimizers.h")
     arrays = {name: optimizer.arrays for name, optimizer in optimizers.OPTIMIZERS.items()}
     assert {name: library.arrays_of(name) for name in library.optimizers} == arrays
+
+
+@needs_lanes
+@pytest.mark.parametrize("build", BUILDS)
+def test_lanes_knows_the_outputs_and_losses_of_the_spec(build):
+    """In every build."""
+    assert_same(axes.Output, BUILDS[build].outputs, "LANES_OUTPUTS, jobs/engines/lanes/activations.h")
+    assert_same(axes.Loss, BUILDS[build].losses, "LANES_LOSSES, jobs/engines/lanes/losses.h")
 
 
 def test_each_optimizer_has_its_usual_learning_rates():
@@ -126,7 +146,7 @@ def test_the_recipes_name_files_and_lists_that_exist():
     """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
     recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
-    assert len(steps) == 17
+    assert len(steps) == 25
     for step in steps:
         quoted = re.findall(r"`([^`]+)`", step)
         texts = [(ROOT / path).read_text() for path in quoted if "/" in path]
@@ -135,7 +155,9 @@ def test_the_recipes_name_files_and_lists_that_exist():
             assert any(re.search(rf"\b{name}\b", text) for text in texts), (name, step)
 
 
-@pytest.mark.parametrize("name", [name for name in axes.AXES if name not in ("normalize", "readout")])
+@pytest.mark.parametrize(
+    "name", [name for name in axes.AXES if name not in ("normalize", "normalize_target", "readout")]
+)
 def test_each_hyperparameter_reaches_the_engines(name):
     """By the program of a pack or the values of its models; rows are scaled before, a readout is solved afterwards."""
     assert name in {field.name for field in (*fields(Program), *fields(PerModel))}

@@ -172,6 +172,27 @@ def test_datasets_are_matched_by_their_rows_then_their_name_then_their_question(
         assert match_datasets([a], [dataset("a", **other)]) == {"a": None}
 
 
+def formula(name, **fields):
+    ranges = {"formula": "x1 * x2", "low": -1.0, "high": 1.0, "rows": 200, "test_rows": 100}
+    return NamedDataset(**{"name": name, **ranges, **fields})
+
+
+def test_formulas_are_matched_by_their_question():
+    """It is the formula in canonical form, the range and the inputs; not the rows, their seed and their noise."""
+    a = formula("a")
+    for same in ({"formula": "(x1*x2)"}, {"low": (-1, -1.0)}, {"rows": 9}, {"seed": 1}, {"noise": 0.1}):
+        assert match_datasets([a], [ours := formula("b", **same)]) == {"a": ours}
+    for other in ({"formula": "x2 * x1"}, {"low": -2.0}, {"high": (1.0, 2.0)}, {"unused": 1}, {"numbers": "integer"}):
+        assert match_datasets([a], [formula("a", **other)]) == {"a": None}
+    assert match_datasets([dataset("a")], [a]) == {"a": None}
+
+
+def test_noise_on_the_training_rows_changes_no_test_row():
+    """They have none; so it is no reason to measure again."""
+    assert same_test_rows(formula("a"), formula("a", noise=0.1))
+    assert not same_test_rows(formula("a"), formula("a", low=-2.0))
+
+
 def test_the_test_rows_depend_on_all_but_the_number_of_training_rows():
     """If the test rows are the same, nothing is measured again."""
     a = dataset("a", test_rows=100)

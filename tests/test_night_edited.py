@@ -208,7 +208,7 @@ def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_i
     night(0, EPOCHS, store)
     other = EPOCHS.replace('"sum"', '"product"')
     record = night(1, other, store)
-    assert "dataset 'sums' of the champion: no dataset of the same task, range and inputs" in record.message
+    assert "dataset 'sums' of the champion: no dataset of the same target, range and inputs" in record.message
     assert (record.gate["datasets"], record.gate["apart"], record.gate["added"]) == ([], ["sums"], ["sums"])
     accept(store, record.night, "now")
     after = night(2, other, store)

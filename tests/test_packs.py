@@ -79,6 +79,7 @@ def test_operations_are_counted_per_weight_and_row():
         ({"batch_size": 10}, 23e-6),
         ({"batch_size": 100}, 119e-6),
         ({"batch_size": 1, "hidden": (64, 64)}, 193e-6),
+        ({"batch_size": 100, "inputs": 1024, "hidden": (16,)}, 3800e-6),
     ],
 )
 def test_the_expected_time_in_lanes_is_near_the_measured_time(changes, measured):

@@ -35,8 +35,16 @@ REFUSALS = {
     "no kernel": ('engine = "lanes"\n' + LARGER, PlacementOptions("0"), None, exits.USAGE),
     "a wrong spec": (LARGER.replace("epochs = 8", "epochs = 0"), PlacementOptions("0"), None, exits.USAGE),
 }
+FORMULA = 'formula = "1 / (x - 25)"\nlow = 1\nhigh = 50\nnumbers = "integer"\n'
+REFUSALS["a formula without a value"] = (
+    LARGER.replace('task = "sum"\nlargest = 50\n', FORMULA),
+    PlacementOptions("0"),
+    None,
+    exits.USAGE,
+)
 RUNS = [(command, refusal) for command in ("run", "train", "night") for refusal in REFUSALS]
 RUNS += [("generate", "no room"), ("generate", "a wrong spec"), ("summarize", "a wrong spec")]
+RUNS += [("generate", "a formula without a value")]
 
 
 @pytest.fixture(scope="module")

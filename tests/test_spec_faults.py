@@ -169,27 +169,27 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     # values that don't go together
     "a solved readout of a sigmoid": (
         grid('readout = ["trained", "solved"]\noutput = ["linear", "sigmoid"]'),
-        ["grid[0].readout[1]:", '"solved" with output "sigmoid"', 'output = "linear"', "grids of their own"],
+        ["grid[0].readout[1]:", '"solved" needs output = "linear"', 'has output = "sigmoid"', "grids of their own"],
     ),
     "a solved readout of another loss": (
         spec(train='readout = "solved"', grid='dataset = ["sums"]\nloss = "huber"'),
-        ["train.readout:", '"solved" with loss "huber"', 'loss = "mse"'],
+        ["train.readout:", '"solved" needs loss = "mse"', 'has loss = "huber"'],
     ),
     "cross-entropy of a linear output": (
         grid('loss = ["bce"]\nnormalize_target = "none"'),
-        ["grid[0].loss[0]:", '"bce" with output "linear"', 'output = "sigmoid"'],
+        ["grid[0].loss[0]:", '"bce" needs output = "sigmoid"', 'has output = "linear"'],
     ),
     "cross-entropy of a task": (
         grid('loss = "bce"\noutput = "sigmoid"\nnormalize = "none"'),
-        ["grid[0].loss:", '"bce" with a target from 0 to 1', 'reaches 2000 in dataset "sums"', "another loss"],
+        ["grid[0].loss:", '"bce" needs a target from 0 to 1', 'that of dataset "sums" reaches 2000', "another loss"],
     ),
     "cross-entropy of a scaled target": (
         grid('loss = "bce"\noutput = "sigmoid"'),
-        ["grid[0].loss:", '"bce" with normalize "unit"', 'normalize_target = "none"'],
+        ["grid[0].loss:", '"bce" needs normalize_target = "none"', 'has normalize = "unit"'],
     ),
     "cross-entropy of a target with a scale of its own": (
         grid('loss = "bce"\noutput = "sigmoid"\nnormalize = "none"\nnormalize_target = ["same", "zscore"]'),
-        ["grid[0].loss:", '"bce" with normalize_target "zscore"', 'normalize_target = "none"'],
+        ["grid[0].loss:", '"bce" needs normalize_target = "none"', 'has normalize_target = "zscore"'],
     ),
     # grids as a whole
     "an empty axis": (grid("lr = []"), ["grid[0].lr:", "the list is empty", "such as [0.001]"]),

@@ -17,6 +17,7 @@ from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
+from sumsquares.jobs.engines.network import Network
 from sumsquares.jobs.engines.objective import LOSSES, Objective
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.program import Program
@@ -181,6 +182,30 @@ def test_cross_entropy_neither_overflows_nor_cancels():
         assert sum_M.item() == pytest.approx(expected, rel=1e-15)
         wanted = [1, -1, 0, 0, 0, math.exp(-40)][place]
         assert d_MN.item() == pytest.approx(wanted, abs=1e-16)
+
+
+@pytest.mark.parametrize("hidden", [(), (1,), (5, 3)])
+def test_many_inputs_equal_the_same_network_trained_alone(hidden):
+    """1,024 of them, at a learning rate that suits."""
+    assert_equals_reference(program(hidden=hidden, inputs=1024), models(3, 0.0001), 1e-9, 1e-12)
+
+
+@given(
+    st.lists(st.integers(1, 40), max_size=3),
+    st.sampled_from([1, 2, 30, 1024]),
+    st.integers(1, 50),
+    st.sampled_from(sorted(ACTIVATIONS)),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_model_takes_no_more_memory_than_is_planned(hidden, inputs, batch_size, activation):
+    """With parameters, gradient, two arrays of optimizer state, scratch memory of that size, and activations."""
+    shape = program(hidden=tuple(hidden), inputs=inputs, batch_size=batch_size, activation=activation)
+    network = Network(shape, torch.zeros(2, shape.parameters, dtype=torch.float64))
+    network.forward(torch.zeros(batch_size, inputs, dtype=torch.float64))
+    buffers = network._buffers_for(batch_size)
+    tensors = [*buffers.z, *buffers.a, *buffers.d, buffers._scratch]
+    sizes = {tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}
+    assert sum(sizes.values()) + 5 * network.parameters_MP.numel() * 8 <= 2 * shape.model_bytes
 
 
 def test_float32_stays_close_to_the_same_network_trained_alone():

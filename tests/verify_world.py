@@ -30,7 +30,15 @@ from sumsquares.jobs.verify.repair import repair
 from sumsquares.jobs.verify.scan import check, scan
 
 DAYS = ("2026-11-01", "2026-11-02")
-MINE = TINY.replace('"tiny"', '"mine"')
+WAVES = """[[dataset]]
+name = "waves"
+formula = "sin(x1) + x2"
+low = -2.0
+high = [2.0, 3.0]
+noise = 0.1
+rows = 100
+"""
+MINE = TINY.replace('"tiny"', '"mine"').replace("[train]", WAVES + "[train]").replace('dataset = "sums"\n', "")
 EARLIER = MINE.replace("seeds = 4", "seeds = 2")
 VOLATILE = ("timing", "environment", "files", "sha256")
 

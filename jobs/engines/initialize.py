@@ -99,12 +99,15 @@ def _spread(program: Program, flat_MP: NDArray[np.float64], input_range: Ranges,
     """Returns the parameters with the first layer's knots spread over the inputs, and with a flatter second layer.
 
     A knot is where a unit's weighted sum is 0. The one of unit k of H is at (k + 1/2) / (H + 1/2) of the way along the
-    unit's direction, from the smallest to the largest projection of the inputs. With one input, all units face right,
-    and those are the knots of the best fit to a parabola by H units.
+    unit's direction, from the smallest to the largest projection of the inputs. Directions are drawn as if all inputs
+    had the same range: else nearly all units would look along the widest. With one input, all units face right, and
+    those are the knots of the best fit to a parabola by H units.
     """
     first, second = program.layers[:2]
     low_I, high_I = np.array(input_range).T
-    weights_MIH = flat_MP[:, first.weights].reshape(-1, first.inputs, first.outputs)
+    width_I = high_I - low_I
+    share_I = np.where(width_I > 0, width_I / (width_I.max() or 1.0), 1.0)  # exactly 1 where the ranges are equal
+    weights_MIH = flat_MP[:, first.weights].reshape(-1, first.inputs, first.outputs) / share_I[:, None]
     if first.inputs == 1:
         weights_MIH = np.abs(weights_MIH)
     ends_2MIH = np.stack([weights_MIH * low_I[:, None], weights_MIH * high_I[:, None]])

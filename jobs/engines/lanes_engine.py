@@ -29,6 +29,8 @@ UPDATE_FLOPS = 100
 """The cost of updating one parameter, in operations; its square root is most of it, and of a step of few rows."""
 CALL_ROWS = 1 << 18
 """Rows of one call, or as many more as complete an epoch."""
+CALL_NUMBERS = 1 << 22
+"""Inputs and targets of one call, likewise: with many inputs there are fewer rows, in 32 MB at most."""
 CALL_STEPS = 50
 """Steps of one call where layers are wide, if possible: a call loads and saves the models, which takes as long as a
 step or two. Then several calls make a round, after which all models are at the same step."""
@@ -73,7 +75,7 @@ def train(
 ) -> State:
     """Trains to the end, from the initial or a saved state, and returns the final state.
 
-    The loss is the mean squared error of a batch. `on_progress(step, state)` is called after each round, of 0.2 to 2 s;
+    The loss is the mean over a batch. `on_progress(step, state)` is called after each round, of 0.2 to 2 s;
     it may call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no
     longer count. The other models are not affected.
     """
@@ -113,7 +115,7 @@ def _round_steps(flops: float) -> int:
 def _rounds(program: Program, rows: Rows, begin: int, most: int) -> Iterator[Steps]:
     """Yields the steps from `begin` on, in rounds of at most so many."""
     step = begin
-    enough = min(CALL_ROWS, most * program.batch_size)
+    enough = min(CALL_ROWS, max(1, CALL_NUMBERS // (program.inputs + 1)), most * program.batch_size)
     for x_NI, y_N, ends_S in step_blocks(rows, program.batch_size, program.shuffle_seed, program.epochs, begin, enough):
         for first in range(0, len(ends_S), most):
             ends = ends_S[first : first + most]

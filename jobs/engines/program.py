@@ -104,6 +104,10 @@ class Program:
 
     @property
     def model_bytes(self) -> int:
-        """Bytes per model in training: parameters, gradient, two arrays of optimizer state, scratch, activations."""
-        activations = 4 * self.batch_size * (sum(self.hidden) + 1)
+        """Bytes per model in training: parameters, gradient, two arrays of optimizer state, scratch, activations.
+
+        Where the first layer has one output, the products of its weights with the inputs are scratch.
+        """
+        products = self.inputs if self.layers[0].outputs == 1 else 0
+        activations = self.batch_size * (4 * (sum(self.hidden) + 1) + products)
         return self.item_bytes * (5 * self.parameters + activations)

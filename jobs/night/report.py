@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night import gate_best
 from sumsquares.jobs.night.decision import Decision, EditedJudgement
@@ -22,7 +23,7 @@ from sumsquares.jobs.night.retention import Pruning
 from sumsquares.jobs.night.scores import variant_name
 from sumsquares.jobs.results.gate import NIGHTS, Change, Judgement, Policy, Scores
 from sumsquares.jobs.results.pack_files import variant_columns
-from sumsquares.jobs.results.scale import RESOLUTION
+from sumsquares.jobs.results.scale import RESOLUTION, unit_of
 from sumsquares.jobs.show.format import TOLD, counted, describe_variant, named
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant, variants
@@ -78,10 +79,12 @@ def best_of(scores: Scores, night: Night) -> dict[str, BestVariant]:
         values[name].append(rmse)
     best: dict[str, BestVariant] = {}
     for name, rmse in sorted(values.items()):
-        variant, median = names[name], float(np.median(rmse))
+        variant = names[name]
+        unit = unit_of(variant.dataset)
+        median, lowest = float(np.median(rmse)) * unit, min(rmse) * unit
         known = best.get(variant.dataset.name)
         if median < (known.rmse_median if known else np.inf):
-            found = BestVariant(rmse_median=median, rmse_best=min(rmse), words=describe(variant))
+            found = BestVariant(rmse_median=median, rmse_best=lowest, words=describe(variant))
             best[variant.dataset.name] = found
     return best
 
@@ -142,7 +145,8 @@ def _paired(decision: Decision, judgement: Judgement, night: Night, policy: Poli
     shown = [change for change in _ranked(judgement) if change.verdict == decision.result != "same"]
     of_all = counted(len(changes), "variant")
     count = f"{len(shown)} of {of_all}" if shown else of_all
-    parts = [f"{describe(names[change.variant])}: {_effect(change)}" for change in shown[:_SHOWN]]
+    told = [(change, names[change.variant]) for change in shown[:_SHOWN]]
+    parts = [f"{describe(variant)}: {_effect(change, variant.dataset)}" for change, variant in told]
     parts += [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
     rule = f"p-values are Holm-corrected, tested at alpha = {policy.alpha:.3g}"
 
@@ -161,8 +165,8 @@ def _edited(decision: Decision, edited: EditedJudgement, night: Night, policy: P
     parts = [_compared(edited, name, policy) for name in edited.found]
     if edited.apart:
         parts.append(
-            f"{_datasets(edited.apart)} of the champion: no dataset of the same task, range and inputs to compare it "
-            "with"
+            f"{_datasets(edited.apart)} of the champion: no dataset of the same target, range and inputs to compare "
+            "it with"
         )
     if edited.added:
         parts.append(f"{_datasets(edited.added)}: new, and not judged")
@@ -197,13 +201,14 @@ def _ranked(judgement: Judgement) -> list[Change]:
     return sorted(judgement.changes, key=lambda change: (change.verdict in ("same", "untested"), change.p))
 
 
-def _effect(change: Change) -> str:
+def _effect(change: Change, rows: DatasetSpec) -> str:
     assert change.high is not None, "a change was tested"
     if any(change.diverged):
         ours, theirs = change.diverged
         return f"{ours} of {counted(change.seeds, 'seed')} diverged, before {theirs} (p = {change.p:.2g})"
     interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
-    return f"{_measure(change.is_small)} {_ratio(change.effect)} ({interval}, {change.seeds} seeds, p = {change.p:.2g})"
+    tested = f"{interval}, {change.seeds} seeds, p = {change.p:.2g}"
+    return f"{_measure(change.is_small, rows)} {_ratio(change.effect)} ({tested})"
 
 
 def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
@@ -211,10 +216,11 @@ def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
     ours, theirs = _descriptions(edited, found)
     same = "shows no significant difference" if found.p is not None else "shows no difference that counts"
     verdict = same if found.verdict == "same" else f"is {found.verdict}"
-    return f"{ours} against {theirs} {verdict}: {_best_effect(found, policy)}"
+    rows = edited.champion_names[found.champion].dataset
+    return f"{ours} against {theirs} {verdict}: {_best_effect(found, rows, policy)}"
 
 
-def _best_effect(found: Comparison, policy: Policy) -> str:
+def _best_effect(found: Comparison, rows: DatasetSpec, policy: Policy) -> str:
     """Returns by how much the best variants differ, how sure that is, and the reason if there was no test."""
     ours, theirs = found.seeds
     if found.medians is None:
@@ -222,12 +228,12 @@ def _best_effect(found: Comparison, policy: Policy) -> str:
         return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
     if found.effect is None or found.low is None or found.high is None:
         seeds = f"{ours} and {theirs} seeds; with fewer than {gate_best.SEEDS} only a {policy.early:g}x change counts"
-        return f"median {_measure(found.is_small)} {_ratio(found.medians)} ({seeds})"
+        return f"median {_measure(found.is_small, rows)} {_ratio(found.medians)} ({seeds})"
     tested = f"{ours} and {theirs} seeds, p = {found.p:.2g}"
     if any(found.diverged):
         text = f"{found.diverged[0]} of {ours} seeds diverged, of the champion's {found.diverged[1]} of {theirs}"
     else:
-        text = f"{_measure(found.is_small)} {_ratio(found.effect)}"
+        text = f"{_measure(found.is_small, rows)} {_ratio(found.effect)}"
         tested = f"95 % interval {_ratio(found.low)} to {_ratio(found.high)}, {tested}"
     if found.rule == "early":
         tested += f"; median {_ratio(found.medians)}, and until {gate_best.NIGHTS} fresh-data nights exist only a "
@@ -251,7 +257,8 @@ def _descriptions(edited: EditedJudgement, found: Comparison) -> tuple[str, str]
 
 def _left_out(variant: Variant) -> dict[str, Any]:
     columns = variant_columns(variant)
-    rows = {"rows": variant.dataset.rows, "seed of the rows": variant.dataset.seed}
+    dataset = variant.dataset
+    rows = {"rows": dataset.rows, "seed of the rows": dataset.seed, "noise": dataset.noise}
     return {**{name: columns[name] for name in _LEFT_OUT}, **rows}
 
 
@@ -269,6 +276,6 @@ def _ratio(effect: float) -> str:
     return f"x {factor:.3g}" if factor >= 2 else f"x 1/{1 / factor:.3g}" if factor > 0 else "x 0"
 
 
-def _measure(is_small: bool) -> str:
-    """Returns what is compared: an RMSE, or a small one as a hypotenuse with a tenth of an integer."""
-    return f"RMSE (hypotenuse with {RESOLUTION:g})" if is_small else "RMSE"
+def _measure(is_small: bool, rows: DatasetSpec) -> str:
+    """Returns what is compared: an RMSE, or a small one as a hypotenuse with the resolution on these rows."""
+    return f"RMSE (hypotenuse with {RESOLUTION * unit_of(rows):.4g})" if is_small else "RMSE"

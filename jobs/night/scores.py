@@ -1,8 +1,8 @@
 """Scores: all trials of a night, measured on the evaluation rows that every night of its spec shares.
 
 Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
-when it was trained; one with fresh data is measured here. Scores are stored in nightly/<night>/scores.parquet and
-measured again if that is damaged. Comparing them is for results/gate.py.
+when it was trained; one with fresh data is measured here. RMSEs are stored in nightly/<night>/scores.parquet and
+measured again if that is damaged. They are compared in the units of their datasets, by results/gate.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +28,7 @@ from sumsquares.jobs.night.records import stored_night
 from sumsquares.jobs.results.gate import Scores
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict import errors_on
-from sumsquares.jobs.results.scale import diverged_from
+from sumsquares.jobs.results.scale import diverged_from, unit_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec
@@ -52,7 +51,8 @@ def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores,
     """
     table, data = measure_night(store, night, read)
     store.put(scores_path(night.id), data)
-    return _scores(table), hashlib.sha256(data).hexdigest()
+    units = [unit_of(trial.variant.dataset) for trial in trials(night.spec)]
+    return _scores(table, units), hashlib.sha256(data).hexdigest()
 
 
 def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Table, bytes]:
@@ -80,7 +80,7 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read
     pairs = [(own, trained) for own, trained in pairs if own.variant.dataset.name in rows]
     rows_of = {trained.id: rows[own.variant.dataset.name] for own, trained in pairs}
     rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
-    return _scores(_table(pairs, rmse, rows_of))
+    return _scores(_table(pairs, rmse, rows_of), [unit_of(rows_of[trained.id]) for _, trained in pairs])
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
@@ -91,10 +91,10 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    names, limits = _trials_of(found.spec.source_text)
+    names, limits, units = _trials_of(found.spec.source_text)
     try:
         table = pq.read_table(pa.BufferReader(data))
-        return _within(_scores(table), limits) if table["trial"].to_pylist() == names else None
+        return _scores(table, units, limits) if table["trial"].to_pylist() == names else None
     except (pa.ArrowException, LookupError, TypeError):  # an intact digest of something else
         return None
 
@@ -111,17 +111,13 @@ def _trial_name(variant: str, seed: int) -> str:
 
 
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
-def _trials_of(source: bytes) -> tuple[list[str], list[float]]:
-    """Returns the names of a spec's trials in its nights' scores, and the RMSE above which each counts as diverged."""
+def _trials_of(source: bytes) -> tuple[list[str], list[float], list[float]]:
+    """Returns the names of a spec's trials in its nights' scores, and the limit and the unit of each one's RMSE."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
     names = [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
-    return names, [diverged_from(trial.variant.dataset) for trial in wanted]
-
-
-def _within(scores: Scores, limits: Sequence[float]) -> Scores:
-    """Returns the scores with those beyond their limit set to infinity, like those of diverged trials."""
-    return replace(scores, rmse_T=np.where(scores.rmse_T > np.array(limits), np.inf, scores.rmse_T))
+    datasets = [trial.variant.dataset for trial in wanted]
+    return names, [*map(diverged_from, datasets)], [*map(unit_of, datasets)]
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
@@ -163,9 +159,12 @@ def _table(
     )
 
 
-def _scores(table: pa.Table) -> Scores:
+def _scores(table: pa.Table, units: Sequence[float], limits: Sequence[float] = ()) -> Scores:
+    """Returns stored RMSEs in the units of their datasets; beyond its limit one is infinite, as of a diverged trial."""
     trial_T, variant_T = (np.array(table[name].to_pylist(), np.str_) for name in ("trial", "variant"))
-    return Scores(trial_T, variant_T, table["rmse"].to_numpy())
+    rmse_T = table["rmse"].to_numpy()
+    rmse_T = np.where(rmse_T > np.array(limits), np.inf, rmse_T) if limits else rmse_T
+    return Scores(trial_T, variant_T, rmse_T / np.array(units))
 
 
 def _measured(

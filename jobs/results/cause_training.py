@@ -38,8 +38,9 @@ USUAL_LR = {
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
 _LEAST_SPREAD = 0.12
 """A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
-_LARGE = 10.0
-"""Normalised numbers beyond this are far from the -1..1 for which first weights and learning rates are usual."""
+_LARGE = 6.0
+"""A normalised column of this size is far from the -1..1 for which first weights and learning rates are usual: one of
+-10..10 isn't, one of 0..30 is."""
 _FEWEST_STEPS, _FEW_STEPS = 100, 300
 """Up to the one number of steps they are too few for any of these networks, as long as the answer is far off; up to the
 other the loss needn't fall as steeply to promise more."""
@@ -286,7 +287,7 @@ def inputs_not_scaled(case: Case) -> Cause | None:
     """Inputs that are squashed into a small part of -1..1, or far beyond it."""
     tried = case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"])
     change = Change("normalize", "symmetric")
-    if case.scale.widest.largest > _LARGE:
+    if case.scale.widest.size > _LARGE:
         return _too_large(case, "inputs_not_scaled", case.scale.widest, change, tried)
     if case.spec.digits:
         return None
@@ -304,7 +305,7 @@ def target_not_scaled(case: Case) -> Cause | None:
     fields = ("normalize", "normalize_target")
     known = [case.best_neighbour(field, lambda kind, field=field: kind != case.row[field]) for field in fields]
     tried = max((each for each in known if each), key=lambda each: each[1], default=None)
-    find = _too_large if case.scale.target.largest > _LARGE else _squashed
+    find = _too_large if case.scale.target.size > _LARGE else _squashed
     return find(case, "target_not_scaled", case.scale.target, change, tried)
 
 

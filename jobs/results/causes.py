@@ -38,7 +38,6 @@ from sumsquares.jobs.results.cause_training import (
 
 CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
     no_activation,
-    output_cannot_reach,
     readout_not_trained,
     too_few_steps,
     lr_too_high,
@@ -52,6 +51,7 @@ CAUSES: tuple[Callable[[Case], Cause | None], ...] = (
     knots_misplaced,
     memorised,
     unused_input,
+    output_cannot_reach,
     seed_luck,
     outside_range,
     at_noise,

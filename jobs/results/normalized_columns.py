@@ -26,9 +26,9 @@ class Column(NamedTuple):
     """Standard deviation."""
 
     @property
-    def largest(self) -> float:
-        """Its largest absolute value."""
-        return max(abs(self.low), abs(self.high))
+    def size(self) -> float:
+        """How far from 0 it lies: its standard deviation, or its smallest absolute value where that is more."""
+        return max(self.std, self.low, -self.high)
 
 
 class Scale(NamedTuple):
@@ -44,8 +44,8 @@ class Scale(NamedTuple):
 
     @property
     def widest(self) -> Column:
-        """The input with the largest values."""
-        return max(self.inputs, key=lambda each: each.largest)
+        """The input that lies farthest from 0."""
+        return max(self.inputs, key=lambda each: each.size)
 
 
 @lru_cache(maxsize=1024)

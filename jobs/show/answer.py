@@ -14,15 +14,19 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import LEAST_GAIN, Cause
+from sumsquares.jobs.results.described import spec_of, spread_of
+from sumsquares.jobs.results.everywhere import combinations
 from sumsquares.jobs.results.proof import Rmse, Side, compared
+from sumsquares.jobs.results.scale import unit_of
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.show.format import Row, counted, distinguish, number, share
+from sumsquares.jobs.show.format import Row, counted, distinguish, number, percent, share
 from sumsquares.jobs.show.matters import sentence as matters_words
 from sumsquares.jobs.show.proof_text import p_words
 from sumsquares.jobs.spec.axes import AXES
 
 REASONS = {
     "no_activation": "it has no activation",
+    "output_cannot_reach": "its output can't reach the targets",
     "readout_not_trained": "its last layer is not trained out",
     "too_few_steps": "it has too few steps",
     "lr_too_high": "its learning rate is too high",
@@ -58,7 +62,11 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
     """The asker's network, its reason, what shows that, and what mends it."""
     cause, which = causes[0], f"The first network of the spec, {distinguish(first, rows)},"
     if cause.name == "solved":
-        yield f"{which} {_how_exact(first)}."
+        yield f"{which} {_how_exact(first, summary.datasets[first['dataset']])}."
+        return
+    if cause.name == "at_noise":
+        yield f"{which} is at the noise of its training rows."
+        yield cause.sentence
         return
     if not first["n"] + first["n_diverged"]:
         yield f"{which} has no result yet."
@@ -83,7 +91,11 @@ def _is_near_floor(first: Row) -> bool:
     return rmse is not None and floor is not None and rmse < LEAST_GAIN * floor
 
 
-def _how_exact(row: Row) -> str:
+def _how_exact(row: Row, about: Row) -> str:
+    spec = spec_of(about)
+    if not spec.source.has_integer_target:
+        share_of = percent(row["rmse_median"] / spread_of(spec))
+        return f"is solved: its RMSE is {share_of} of the target's standard deviation"
     if row["exact_everywhere"] == 1:
         return "is solved: its best trial is right after rounding on the whole range"
     seeds = counted(row["n"] + row["n_diverged"], "seed")
@@ -117,7 +129,8 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
         [variant_id] = found
         after = _by_seed(summary, variant_id, metric)
     seeds = sorted(before.keys() & after.keys())
-    return compared([before[s] for s in seeds], cause.change, variant_id, [after[s] for s in seeds])
+    unit = unit_of(spec_of(summary.datasets[first["dataset"]]))
+    return compared([before[s] for s in seeds], cause.change, variant_id, [after[s] for s in seeds], unit)
 
 
 def _values(cause: Cause) -> dict[str, Any]:
@@ -158,7 +171,8 @@ def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
     checked = [row for row in rows if row["exact_everywhere"] is not None]
     if not checked:
         return
-    count = about["largest"] ** about["n_numbers"]
+    count = combinations(spec_of(about))
+    assert count is not None
     inputs = counted(count, "number" if about["n_numbers"] == 1 else "combination")
     opening = f"Checked on {'the only' if count == 1 else 'all'} {inputs.removeprefix('1 ')} of the range"
     exact = [row for row in checked if row["exact_everywhere"] == 1]

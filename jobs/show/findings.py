@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sumsquares.jobs.results.case import widths
-from sumsquares.jobs.results.range_floors import is_linear as is_linear_network
+from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
+from sumsquares.jobs.results.networks import is_linear_in_raw
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
-from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number
+from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number, of_spread, share
 
-Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "no result"]
+Verdict = Literal[
+    "exact", "memorised", "seen rows only", "constant", "not exact", "solved", "not solved", "no result"
+]
 _OVERFIT = 2.0  # ratio of the RMSE on test rows to that on training rows from which on both are reported
 _NAMED = 12  # exact variants that are named one by one
 _VALUES = 6  # values of an axis that are named one by one
@@ -30,15 +33,17 @@ class Finding:
 
     verdict: Verdict
     """exact: some trial has every test row right after rounding, and that shows more than memory. memorised, seen rows
-    only: the same, and why it shows no more. constant: there is nothing to learn."""
+    only: the same, and why it shows no more. constant: there is nothing to learn. solved, not solved: the targets aren't
+    integers, and the closest variant has an RMSE below SOLVED of their standard deviation, on rows that weren't
+    trained, or hasn't."""
     sentences: tuple[str, ...]
     caveats: tuple[str, ...]
     """What happened to trials without a result; empty if there are none."""
 
 
 def is_linear(row: Row) -> bool:
-    """Whether a variant is one linear function, however many layers it has."""
-    return is_linear_network(widths(row["hidden"]), row["activation"])
+    """Whether a variant is one linear function of the inputs, however many layers it has."""
+    return is_linear_in_raw(row, widths(row["hidden"]))
 
 
 def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
@@ -57,8 +62,11 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
         sentences += [] if constant else [opening]
         sentences.append(_named_exact(exact, rows))
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
-    else:
+    elif spec_of(about).source.has_integer_target:
         sentences += [f"Not exact: {_closest(measured, rows)}.", *_about_seen(about, measured[0])]
+    else:
+        verdict, words = _how_close(about, measured, rows)
+        sentences += [words, *_about_seen(about, measured[0])]
     if not constant:
         sentences += _about_linear(about, rows, exact)
     sentences += _about_best(rows, measured[0], best_trial)
@@ -79,8 +87,21 @@ def seen_share(about: Row) -> str:
 
 
 def _constant(about: Row) -> str:
-    targets = counted(about["rows"] + about["test_rows"], "target")
-    return f"Constant: {targets} of training and test, and all are {about['facts']['largest_target']:,}."
+    targets, spec = counted(about["rows"] + about["test_rows"], "target"), spec_of(about)
+    value = f"{about['facts']['largest_target']:,}" if spec.task else number(float(first_targets(spec, "test")[0]))
+    return f"Constant: {targets} of training and test, and all are {value}."
+
+
+def _how_close(about: Row, measured: Sequence[Row], rows: Sequence[Row]) -> tuple[Verdict, str]:
+    """The verdict, and its sentence, where targets aren't integers."""
+    best, spread = measured[0], spread_of(spec_of(about))
+    is_solved = best["rmse_median"] < SOLVED * spread and about["facts"]["unseen_numbers"]
+    told = _closest(measured, rows)
+    if spread:
+        told += f"; that is {of_spread(best['rmse_median'] / spread)} the target's standard deviation"
+    if (accuracy := best.get("accuracy_median")) is not None:
+        told += f", and {share(accuracy)} of the test rows are on the right side of 1/2"
+    return "solved" if is_solved else "not solved", f"{told[0].upper()}{told[1:]}."
 
 
 def _exact(about: Row, exact: Sequence[Row], best_trial: Row) -> tuple[Verdict, str]:
@@ -101,7 +122,9 @@ def _exact(about: Row, exact: Sequence[Row], best_trial: Row) -> tuple[Verdict, 
             "exact",
             f"Learnt exactly: {inputs}, and the numbers beyond it that were tested are right after rounding too.",
         )
-    beyond = f"beyond the range the best trial has an RMSE of {number(best_trial['rmse_extrapolation'])}"
+    beyond = "beyond the range nothing could be measured"
+    if best_trial["rmse_extrapolation"] is not None:
+        beyond = f"beyond the range the best trial has an RMSE of {number(best_trial['rmse_extrapolation'])}"
     if min(row["parameters"] for row in exact) >= distinct:
         fewer = f"no exact network has fewer parameters, and {beyond}"
         return "memorised", f"Memorised, as far as the test can tell: {inputs}, {fewer}."
@@ -158,13 +181,16 @@ def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
 
 def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
     """The limit of linear models, by least squares, and how close the trained ones get."""
-    facts = about["facts"]
+    facts, is_integer = about["facts"], spec_of(about).source.has_integer_target
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
+    is_fitted = facts["linear_exact"] or not (is_integer or facts["linear_rmse"])
     if facts["linear_rmse"] and not facts["linear_exact"]:
         limit = at_most(facts["linear_rmse"])
-        yield f"No linear model gets below an RMSE of {limit} on these test rows (least squares)."
-    elif facts["linear_exact"] and not any(map(is_linear, exact)):
-        yield "A linear model can get every test row right after rounding (least squares)."
+        logs = " of the inputs" if any("log" in (row["normalize"], row["normalize_target"]) for row in rows) else ""
+        yield f"No linear model{logs} gets below an RMSE of {limit} on these test rows (least squares)."
+    elif is_fitted and not any(map(is_linear, exact)):
+        can = "can get every test row right after rounding" if is_integer else "fits all test rows"
+        yield f"A linear model {can} (least squares)."
         if trained:
             yield f"The best linear trial has an RMSE of {number(min(trained))}."
     if all(map(is_linear, rows)):

@@ -10,6 +10,7 @@ from sumsquares.jobs.messages.numbers import at_most as at_most
 from sumsquares.jobs.messages.numbers import counted as counted
 from sumsquares.jobs.messages.numbers import listed as listed
 from sumsquares.jobs.messages.numbers import number as number
+from sumsquares.jobs.messages.numbers import percent as percent
 from sumsquares.jobs.messages.numbers import plain as plain
 from sumsquares.jobs.messages.numbers import share as share
 from sumsquares.jobs.results.described import formula_words, range_words, spec_of
@@ -19,7 +20,7 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
 """Axes that a variant's description always names; it names others only if they don't have their default."""
-_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype"})  # need no name before them
+_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype", "loss"})  # need no name before them
 
 
 def describe_task(about: Row) -> str:
@@ -46,10 +47,15 @@ def _describe_formula(about: Row) -> str:
     return f"{formula_words(str(spec.formula))} for {kind}{range_words(spec)}{noise}"
 
 
+def of_spread(ratio: float) -> str:
+    """How an RMSE compares with the target's standard deviation: `0.02134% of`, `16.07 times`."""
+    return f"{percent(ratio)} of" if ratio < 1 else f"{number(ratio)} times"
+
+
 def describe_variant(row: Row) -> str:
     """Returns a variant's description: its network, its training, and the other axes that aren't at their defaults."""
     hidden = row["hidden"]
-    network = "a linear model" if hidden == "[]" else f"{hidden} {row['activation']}"
+    network = _no_hidden_layer(row) if hidden == "[]" else f"{hidden} {row['activation']}"
     basics = (
         f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
     )
@@ -67,9 +73,14 @@ def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
     axes = told_of(row, varying(rows))
     if row["hidden"] == "[]":  # without hidden layers, no activation is applied
-        words = ["a linear model", *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
+        words = [_no_hidden_layer(row), *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
         return ", ".join(words) if axes else describe_variant(row)
     return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)
+
+
+def _no_hidden_layer(row: Row) -> str:
+    """A network without hidden layers."""
+    return "a linear model" if row["output"] == "linear" else "no hidden layer"
 
 
 def varying(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sumsquares.jobs.show.format import at_most, number, share
+from sumsquares.jobs.results.described import spec_of
+from sumsquares.jobs.show.format import Row, at_most, number, share
 
 
 class Heading(NamedTuple):
@@ -45,3 +46,12 @@ HEADINGS = (
     Heading("cause", "cause", ("cause", ""), gives_way=8, text=_spaced),
 )
 """In the order in which they are shown. The report explains what a heading means, under "The words"."""
+_OF_INTEGERS = frozenset({"rmse_rounded_best", "exact_fraction_best"})
+_OF_ACCURACY = frozenset({"accuracy_median"})
+
+
+def headings_of(about: Row, rows: Sequence[Row]) -> list[Heading]:
+    """Returns those for a dataset's variants: rounded answers are of integers, and accuracy is of cross-entropy."""
+    rounded = frozenset() if spec_of(about).source.has_integer_target else _OF_INTEGERS
+    accuracy = frozenset() if any(row["loss"] == "bce" for row in rows) else _OF_ACCURACY
+    return [each for each in HEADINGS if each.column not in rounded | accuracy]

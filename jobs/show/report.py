@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.results.described import beyond_words, formula_words, range_words, spec_of
+from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
@@ -33,7 +36,7 @@ from sumsquares.jobs.show.format import (
     plain,
     varying,
 )
-from sumsquares.jobs.show.headings import HEADINGS
+from sumsquares.jobs.show.headings import Heading, headings_of
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
 
@@ -69,6 +72,8 @@ class Listing:
 
     axes: tuple[str, ...]
     """Those that vary: each is a column."""
+    headings: Sequence[Heading]
+    """Of the columns of numbers."""
     constants: str
     """The others, with their values."""
     rows: Ends
@@ -91,6 +96,8 @@ class Section:
     """The best variant in words; empty if there is none."""
     samples: Sequence[Row]
     """Predictions of its best trial; empty if there are none."""
+    beyond: str
+    """On which numbers what is beyond the range was measured."""
 
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
@@ -103,6 +110,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
     ]
     text = files("sumsquares.jobs.show").joinpath("report.html.jinja").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["short"] = short
     return page.from_string(text).render(
         spec=spec,
         source=masked(spec.source_text.decode("utf-8-sig")),
@@ -112,7 +120,6 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         environment=facts,
         sections=sections,
         counted=counted,
-        headings=HEADINGS,
         factor=DIVERGED_FACTOR,
     )
 
@@ -126,25 +133,39 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         answer=answer(summary, name, run),
         finding=finding(facts, rows, summary.best_trial[name]),
         chart=_chart(rows),
-        listing=_listing(rows, asked),
+        listing=_listing(facts, rows, asked),
         best=best,
         best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
+        beyond=beyond_words(spec_of(facts)),
     )
 
 
 def _about(facts: Row) -> str:
     """A dataset in words."""
+    spec, seen = spec_of(facts), seen_share(facts)
+    if spec.task is None:
+        return f"{_of_formula(spec)}. {seen[0].upper()}{seen[1:]}."
     n, largest = facts["n_numbers"], facts["largest"]
     numbers = "a number" if n == 1 else f"{n} numbers"
     task = "sum of the squares" if facts["task"] == "sum_of_squares" else facts["task"]
-    _, top = target_range(facts["task"], n, 1, largest)
+    _, top = target_range(spec.task, n, 1, largest)
     count = facts["unused"]
     unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
-    seen = seen_share(facts)
     return (
         f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}. {seen[0].upper()}{seen[1:]}."
     )
+
+
+def _of_formula(spec: DatasetSpec) -> str:
+    """A formula's dataset in words."""
+    kind = "real numbers" if spec.source.is_real else "integers"
+    words = f"{formula_words(str(spec.formula))} of {kind}: {range_words(spec)}"
+    if spec.digits:
+        words += f", each by its {spec.n_digits} binary digits"
+    if spec.unused:
+        words += f", beside {counted(spec.unused, 'unused input')}"
+    return words + (f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else "")
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
@@ -170,19 +191,21 @@ def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool
     return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
 
 
-def _listing(rows: Sequence[Row], asked: Counter[str]) -> Listing:
-    axes = varying(rows)
+def _listing(facts: Row, rows: Sequence[Row], asked: Counter[str]) -> Listing:
+    axes, headings = varying(rows), headings_of(facts, rows)
     best, left_out, worst = _ends(list(enumerate(rows, 1)), *IN_TABLE)
     shown = Ends(
-        [_line(rank, row, axes, asked) for rank, row in best],
+        [_line(rank, row, axes, headings, asked) for rank, row in best],
         left_out,
-        [_line(rank, row, axes, asked) for rank, row in worst],
+        [_line(rank, row, axes, headings, asked) for rank, row in worst],
     )
-    return Listing(axes, constants(rows), shown)
+    return Listing(axes, headings, constants(rows), shown)
 
 
-def _line(rank: int, row: Row, axes: Sequence[str], asked: Counter[str]) -> tuple[Any, ...]:
-    numbers = [heading.text(row[heading.column]) for heading in HEADINGS]
+def _line(
+    rank: int, row: Row, axes: Sequence[str], headings: Sequence[Heading], asked: Counter[str]
+) -> tuple[Any, ...]:
+    numbers = [heading.text(row[heading.column]) for heading in headings]
     return rank, is_linear(row), [plain(row[axis]) for axis in axes], _fate(row, asked), numbers
 
 

@@ -25,7 +25,7 @@ from sumsquares.jobs.show.format import (
     told_of,
     varying,
 )
-from sumsquares.jobs.show.headings import HEADINGS, Heading
+from sumsquares.jobs.show.headings import HEADINGS, Heading, headings_of
 
 BEST, WORST = 12, 3
 """Variants shown per dataset unless all are asked for; all are in summary.parquet."""
@@ -99,7 +99,7 @@ def _variants(
         Column("n", _cells(shown, _seeds, "")),
         *(
             Column(heading.terminal, _cells(shown, _text_of(heading), ""))
-            for heading in HEADINGS
+            for heading in headings_of(about, rows)
             if differs or heading.column != _UNSEEN
         ),
     ]

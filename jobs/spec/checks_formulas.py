@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sumsquares.datasets.formula import Formula
+from sumsquares.datasets.formula_range import check_range
 from sumsquares.datasets.rows import blocks, first_rows_problem
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.spec.errors import path_of
@@ -31,7 +33,7 @@ def formula_problems(raw: Raw) -> Iterator[str]:
     first_rows = {index: _first_rows(each, len(datasets)) for index, each in datasets.items()}
     usable: dict[str, DatasetSpec] = {}
     for index, rows in first_rows.items():
-        if problem := _not_finite(rows):
+        if problem := _not_finite(rows, len(datasets)):
             yield f"{path_of(('dataset', index, 'formula'), raw)}: {problem}"
         else:
             usable[datasets[index].name] = rows
@@ -50,8 +52,10 @@ def _first_rows(dataset: NamedDataset, count: int) -> DatasetSpec:
 
 
 @lru_cache(maxsize=1024)
-def _not_finite(first_rows: DatasetSpec) -> str | None:
-    return first_rows_problem(first_rows)
+def _not_finite(first_rows: DatasetSpec, count: int) -> str | None:
+    source = first_rows.source
+    assert isinstance(source, Formula)
+    return check_range(source, count) or first_rows_problem(first_rows)
 
 
 def _wrong_targets(axes: Axes, usable: dict[str, DatasetSpec]) -> Iterator[tuple[Place, str]]:
@@ -62,11 +66,11 @@ def _wrong_targets(axes: Axes, usable: dict[str, DatasetSpec]) -> Iterator[tuple
             low, high = _extremes(usable[name])
             if logarithm and low.value <= 0:
                 told = _told(name, low)
-                yield logarithm, f'"log" of the target, which is {told}; write another normalize_target, such as "unit"'
+                yield logarithm, f'"log" needs a target above 0, and {told}; write a normalize_target, such as "unit"'
             outside = low if low.value < 0 else high
             if entropy and not 0 <= outside.value <= 1:
                 told = _told(name, outside)
-                yield entropy, f'"bce" with a target from 0 to 1, and it is {told}; write another loss, such as "mse"'
+                yield entropy, f'"bce" needs a target from 0 to 1, and {told}; write another loss, such as "mse"'
 
 
 @lru_cache(maxsize=1024)
@@ -78,4 +82,4 @@ def _extremes(first_rows: DatasetSpec) -> tuple[_Target, _Target]:
 
 
 def _told(name: str, target: _Target) -> str:
-    return f"{target.value:.6g} in row {target.row} of dataset {show(name)}"
+    return f"that of dataset {show(name)} is {target.value:.6g} in training row {target.row}"

@@ -15,8 +15,6 @@ from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
 from sumsquares.jobs.spec.raw import Axes, Place, Raw, tables, valid
 
-_SEPARATE = "or list the two in grids of their own"
-
 
 def training_problems(raw: Raw) -> Iterator[str]:
     """Yields a line for each combination that can't be trained."""
@@ -37,17 +35,22 @@ def _solved(axes: Axes) -> Iterator[tuple[Place, str]]:
     if place := axes.of("readout").get("solved"):
         for axis, needed in (("output", "linear"), ("loss", "mse")):
             for other in axes.others(axis, needed):
-                yield place, f'"solved" with {axis} {show(other)}; write {axis} = "{needed}" with it, {_SEPARATE}'
+                yield place, _needs("solved", axis, needed, f"{axis} = {show(other)}")
 
 
 def _entropy(axes: Axes) -> Iterator[tuple[Place, str]]:
     """Cross-entropy compares probabilities with targets as they are."""
     if place := axes.of("loss").get("bce"):
         for other in axes.others("output", "sigmoid"):
-            yield place, f'"bce" with output {show(other)}; write output = "sigmoid" with it, {_SEPARATE}'
+            yield place, _needs("bce", "output", "sigmoid", f"output = {show(other)}")
         for scale, (axis, _) in axes.target_scales().items():
             if scale != "none":
-                yield place, f'"bce" with {axis} {show(scale)}; write normalize_target = "none" with it, {_SEPARATE}'
+                yield place, _needs("bce", "normalize_target", "none", f"{axis} = {show(scale)}")
+
+
+def _needs(value: str, axis: str, needed: str, there: str) -> str:
+    together = f'"{value}" needs {axis} = "{needed}", and this grid has {there}'
+    return f'{together}; write {axis} = "{needed}", or list the two in grids of their own'
 
 
 def _outside(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, str]]:
@@ -56,10 +59,11 @@ def _outside(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, 
     for dataset in datasets if place else ():
         top = target_range(dataset.task, dataset.n_numbers, 1, dataset.largest or 1)[1] if dataset.task else 1
         if place and top > 1:
-            reached = f"it reaches {show(top)} in dataset {show(dataset.name)}"
-            yield place, f'"bce" with a target from 0 to 1, and {reached}; write another loss, such as "mse"'
+            reached = f"that of dataset {show(dataset.name)} reaches {show(top)}"
+            yield place, f'"bce" needs a target from 0 to 1, and {reached}; write another loss, such as "mse"'
         if place and dataset.noise:
-            yield place, f'"bce" with the noise of dataset {show(dataset.name)}; write noise = 0.0 there, {_SEPARATE}'
+            noisy = f"dataset {show(dataset.name)} has noise"
+            yield place, f'"bce" needs a target from 0 to 1, and {noisy}; write noise = 0.0 there, or another loss'
 
 
 def _scales(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, str]]:

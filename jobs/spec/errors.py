@@ -114,6 +114,8 @@ def _wrong(kind: str, value: Any) -> str:
             return f"{show(value)} is unknown"
         case "too_long":
             return f"a list of {len(value)} is too long"
+        case "string_too_long":
+            return f"a text of {len(value):_} characters is too long"
     return f"found {found(value)}"
 
 

@@ -98,8 +98,10 @@ def such_as(node: Schema) -> str:
 
 
 def _allowed(node: Schema) -> str:
-    if "enum" in node or "const" in node:
-        return "one of " + listing(node.get("enum", [node.get("const")]))
+    if "const" in node:
+        return show(node["const"])
+    if "enum" in node:
+        return "one of " + listing(node["enum"])
     match node.get("type"):
         case "integer":
             return "a whole number" + _range(node)
@@ -108,7 +110,7 @@ def _allowed(node: Schema) -> str:
         case "string" if "pattern" in node:
             return "1 to 64 lower-case letters, digits, - and _, the first a letter or digit"
         case "string":
-            return "text in quotes"
+            return "text in quotes" + (f" of at most {node['maxLength']:_} characters" if "maxLength" in node else "")
         case "array":
             most = f" of at most {node['maxItems']} items" if "maxItems" in node else ""
             return f"a list{most}, each {allowed(node['items'])}"

@@ -28,7 +28,8 @@ MEASURED_FLOPS = 1e10
 """Limit per shape: half a second for wide layers, where a run may take thousands of seconds."""
 MEASURED_ROWS = 1 << 18
 MEASURED_BYTES = 256 << 20
-"""Limit of the models and activations of a measured pack; larger packs are estimated by `Pack.seconds` alone."""
+"""Limit of the measured rows, while they are drawn; and of the models and activations of a measured pack: larger packs
+are estimated by `Pack.seconds` alone."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def measurable(pack: Pack) -> Pack | None:
     """
     program = pack.program
     flops = pack.flops / (program.epochs * program.rows)
-    rows = min(MEASURED_ROWS, int(MEASURED_FLOPS / flops))
+    rows = min(MEASURED_ROWS, MEASURED_BYTES // (16 * program.inputs), int(MEASURED_FLOPS / flops))
     batch = min(program.batch_size, rows // LEAST_STEPS)
     steps = min(MEASURED_STEPS, program.steps, rows // batch if batch else 0) // 2
     if not steps:

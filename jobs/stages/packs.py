@@ -27,6 +27,8 @@ LANES_SECONDS = 60.0
 where a lane holds a model."""
 WITHOUT_EXP = frozenset({"identity", "relu", "leaky_relu", "square"})
 """Activations without an exponential function."""
+FEW_INPUTS = 2
+"""Inputs up to which the lanes engine computes the first layer without products (lanes/network.h)."""
 LANES_HERTZ = 2.7e9
 """Cycles per second of the core that the lanes engine's times were measured on."""
 
@@ -122,7 +124,9 @@ def _lanes_cycles(program: Program) -> tuple[int, float, float]:
         group += program.batch_size * (10 + 8 * program.inputs)
         return lanes, group, group
     for index, layer in enumerate(program.layers[:-1]):
-        product, updates = layer.inputs if index else 0, update * (layer.inputs + 1)
+        # The first layer has two of the three products, and with few inputs none: it has no gradient of its inputs.
+        share = 1 if index else 2 / 3 if layer.inputs > FEW_INPUTS else 0
+        product, updates = layer.inputs * share, update * (layer.inputs + 1)
         group += layer.outputs * (program.batch_size * (1.83 * product + 8 + activation) + updates)
         alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.7 + activation) + updates)
     return lanes, group, alone

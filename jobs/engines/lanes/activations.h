@@ -1,4 +1,5 @@
-// Activations: one struct for each, with the function and its derivative, and the one list of all of them.
+// Activations: one struct for each, with the function and its derivative, and the one list of all of them; and those of the
+// output layer.
 //
 // `forward` maps a pre-activation z to the activation h. `backward` maps d, the derivative of the loss with respect to h, to
 // the derivative with respect to z. It computes the slope from h where that is possible. Where it is not, `forward` also
@@ -132,11 +133,20 @@ struct Square : OfSlope {
   EACH(silu, Silu)              \
   EACH(square, Square)
 
+// Those of the output layer, likewise. None of them keeps its slope.
+#define LANES_OUTPUTS(EACH) \
+  EACH(linear, Identity)    \
+  EACH(sigmoid, Sigmoid)    \
+  EACH(tanh, Tanh)          \
+  EACH(relu, Relu)
+
 #define LANES_MEMBER(NAME, KIND) KIND,
 #define LANES_NAME(NAME, KIND) "," #NAME
 
 enum class Activation : int64_t { LANES_ACTIVATIONS(LANES_MEMBER) COUNT };
 constexpr const char* ACTIVATION_NAMES = &LANES_ACTIVATIONS(LANES_NAME)[1];  // without the first comma
+enum class OutputKind : int64_t { LANES_OUTPUTS(LANES_MEMBER) COUNT };
+constexpr const char* OUTPUT_NAMES = &LANES_OUTPUTS(LANES_NAME)[1];
 
 // Calls work(kind) with an object of the activation's struct.
 template <class F>
@@ -146,6 +156,18 @@ inline void visit(Activation activation, F work) {
   case Activation::KIND:       \
     return work(KIND());
     LANES_ACTIVATIONS(LANES_CASE)
+#undef LANES_CASE
+    default:
+      return;
+  }
+}
+template <class F>
+inline void visit(OutputKind output, F work) {
+  switch (output) {
+#define LANES_CASE(NAME, KIND) \
+  case OutputKind::KIND:       \
+    return work(KIND());
+    LANES_OUTPUTS(LANES_CASE)
 #undef LANES_CASE
     default:
       return;

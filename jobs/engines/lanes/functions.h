@@ -1,4 +1,4 @@
-// exp, tanh, the logistic function, erf and a reciprocal, lane by lane. They are made of additions, multiplications,
+// exp, tanh, the logistic function, ln(1 + e^x), erf and a reciprocal, lane by lane. They are made of additions, multiplications,
 // divisions and fma alone, so that their bits don't depend on a libm. Errors are about 1 ulp, as
 // tests/test_lanes_functions.py measures. NaN stays NaN.
 #pragma once
@@ -109,6 +109,13 @@ template <class T>
 inline typename Lanes<T>::V logistic(typename Lanes<T>::V x) {
   const typename Lanes<T>::V one = broadcast<T>(T(1));
   return one / (one + Exponential<T>(-x).exp());
+}
+
+// ln(1 + e^x) for x up to 0. A polynomial gives ln(1 + u) / u - 1 for u up to 1.
+template <class T>
+inline typename Lanes<T>::V log1p_exp(typename Lanes<T>::V x) {
+  const typename Lanes<T>::V u = Exponential<T>(x).exp();
+  return fma(u, polynomial<T>(u, Polynomials<T>::LOG1P), u);
 }
 
 // erf(x), and e^(-x^2), which is needed for it. Below 1 a polynomial gives erf(x) / x - 1; from there on erf(x) is

@@ -21,8 +21,8 @@ bool fits(int64_t rows, int64_t inputs) {
 }
 
 // Consecutive optimizer steps. Step s is trained on rows ends[s - 1] to ends[s], with each model's learning rate times
-// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate). Its squared errors count for point[s] of
-// the loss curves, unless that is -1.
+// lr_factor[s], and with Adam's bias corrections first[s] and second[s] (see Rate). Its loss counts for point[s] of the loss
+// curves, unless that is -1.
 template <class T>
 struct Steps {
   int64_t count;
@@ -57,7 +57,7 @@ struct PerModel {
   const double *lr, *decay;      // [count]
   int64_t* finite_steps;         // [count]; a call adds the number of steps whose loss was finite
   int64_t points;                // of a loss curve
-  double* losses;                // [count][points]; a step adds its squared errors / epoch_rows to its point
+  double* losses;                // [count][points]; a step adds the sum of its loss / epoch_rows to its point
 
   // Whether all steps have a point of the curves, or none.
   bool has_points_of(const Steps<T>& steps) const {
@@ -91,21 +91,22 @@ void train_group(const Group<T, Layout>& group, Optimizer optimizer, const Steps
   }
 
   const long inputs = group.inputs();
+  const T factor = T(gradient_factor(group.shape.loss));
   typename Lanes<T>::I finite{};
   network.transpose(p.data());
   for (int64_t s = 0; s < steps.count; s++) {
-    // The gradient of the mean squared error is 2 / rows times the sum over the rows, which come in tiles that fit the cache.
+    // The loss is the mean over the rows, which come in tiles that fit the cache.
     const long begin = s ? steps.ends[s - 1] : 0, end = steps.ends[s];
     for (long n = begin, next; n < end; n = next) {
       next = network.tile_end(n, end);
-      network.accumulate_gradient(p.data(), steps.x + n * inputs, y + n, next - n, T(2) / T(end - begin),
+      network.accumulate_gradient(p.data(), steps.x + n * inputs, y + n, next - n, factor / T(end - begin),
                                   {n - begin, next == end});
     }
-    const V squares = network.squares();
-    finite -= squares - squares == V{};  // true is -1; infinity and NaN minus themselves are NaN
+    const V loss = network.loss();
+    finite -= loss - loss == V{};  // true is -1; infinity and NaN minus themselves are NaN
     if (const int64_t point = steps.point[s]; point >= 0)
       for (int64_t l = 0; l < group.width; l++)
-        models.losses[(group.first + l) * models.points + point] += double(squares[l]) / double(steps.epoch_rows);
+        models.losses[(group.first + l) * models.points + point] += double(loss[l]) / double(steps.epoch_rows);
 
     // The learning rate stays in double until it is multiplied by its factor: one rounding in all.
     rate.lr = broadcast<T>(T(models.lr[group.first] * steps.lr_factor[s]));
@@ -180,7 +181,7 @@ int observe(const Program& program, int64_t rows, const double* x, const double*
   if (!program.valid() || !fits(rows, program.inputs) || models < 1 || models > MOST) return INVALID;
   if (!x || !y || !parameters || !seen.valid(program)) return INVALID;
   const DenormalsFlushed flushed;
-  const Shape<ByModel<double>> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  const Shape<ByModel<double>> shape(program);
   Observer observer(shape);
   each_group<double, ByModel<double>>(program, 0, models, FOLD_ROWS, false, [&](const auto& group, auto& network) {
     observer.observe(group, network, rows, x, y, parameters, seen);
@@ -234,9 +235,12 @@ LANES int lanes_level() {
 #endif
 LANES const char* lanes_sources() { return LANES_SOURCES; }
 
-// Return the names of the activations and optimizers, separated by commas. A program holds their indices in these lists.
+// Return the names of the activations, those of the output, the optimizers and the losses, separated by commas. A program holds
+// their indices in these lists.
 LANES const char* lanes_activations() { return ACTIVATION_NAMES; }
+LANES const char* lanes_outputs() { return OUTPUT_NAMES; }
 LANES const char* lanes_optimizers() { return OPTIMIZER_NAMES; }
+LANES const char* lanes_losses() { return LOSS_NAMES; }
 
 // Returns how many numbers of state an optimizer keeps per parameter.
 LANES int lanes_optimizer_state(int64_t optimizer) {
@@ -246,31 +250,32 @@ LANES int lanes_optimizer_state(int64_t optimizer) {
 // Returns whether a * b + c is rounded once. All variants that do so give the same bits.
 LANES int lanes_fused() { return FUSED; }
 
-#define LANES_FUNCTIONS(T, SUFFIX)                                                                                          \
-  LANES int lanes_train_##SUFFIX(                                                                                      \
-      int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t optimizer,         \
-      int64_t steps,                                                                                                        \
-      const int64_t* ends, const T* x, const T* y, const double* lr_factor, const double* first, const double* second,          \
-      const int64_t* point, int64_t epoch_rows,                                                                                \
+// The first arguments of each function: its program, as far as predictions need it.
+#define LANES_PROGRAM                                                                                         \
+  int64_t inputs, int64_t depth, const int64_t *hidden, int64_t activation, int64_t output, int64_t layout
+
+#define LANES_FUNCTIONS(T, SUFFIX)                                                                                            \
+  LANES int lanes_train_##SUFFIX(                                                                                             \
+      LANES_PROGRAM, int64_t optimizer, int64_t loss, int64_t steps, const int64_t* ends, const T* x, const T* y,             \
+      const double* lr_factor, const double* first, const double* second, const int64_t* point, int64_t epoch_rows,           \
       int64_t models, T* parameters, T* state0, T* state1, const double* lr, const double* decay, int64_t* finite_steps,      \
-      int64_t points, double* losses) {                                                                                        \
-    return train<T>({inputs, depth, hidden, activation, optimizer, layout},                                                    \
-                    {steps, ends, x, y, lr_factor, first, second, point, epoch_rows},                                          \
-                    {models, parameters, {state0, state1}, lr, decay, finite_steps, points, losses});                          \
-  }                                                                                                                         \
-  LANES int lanes_predict_##SUFFIX(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation,           \
-                                        int64_t layout, int64_t rows, const T* x, int64_t models, const T* parameters, T* predictions) {    \
-    return predict<T>({inputs, depth, hidden, activation, 0, layout}, rows, x, models, parameters, predictions);                  \
+      int64_t points, double* losses) {                                                                                       \
+    return train<T>({inputs, depth, hidden, activation, output, layout, optimizer, loss},                                     \
+                    {steps, ends, x, y, lr_factor, first, second, point, epoch_rows},                                         \
+                    {models, parameters, {state0, state1}, lr, decay, finite_steps, points, losses});                         \
+  }                                                                                                                           \
+  LANES int lanes_predict_##SUFFIX(LANES_PROGRAM, int64_t rows, const T* x, int64_t models, const T* parameters,              \
+                                   T* predictions) {                                                                          \
+    return predict<T>({inputs, depth, hidden, activation, output, layout, 0, 0}, rows, x, models, parameters, predictions);   \
   }
 
 LANES_FUNCTIONS(float, f32)
 LANES_FUNCTIONS(double, f64)
 
 // Adds rows to the triangles [models][K + 2][K + 2] of K features, and to the statistics [models][hidden units].
-LANES int lanes_observe_f64(int64_t inputs, int64_t depth, const int64_t* hidden, int64_t activation, int64_t layout, int64_t rows,
-                            const double* x, const double* y, int64_t models, const double* parameters, double* triangles,
-                            double* highest, double* saturated) {
-  return observe({inputs, depth, hidden, activation, 0, layout}, rows, x, y, models, parameters,
+LANES int lanes_observe_f64(LANES_PROGRAM, int64_t rows, const double* x, const double* y, int64_t models,
+                            const double* parameters, double* triangles, double* highest, double* saturated) {
+  return observe({inputs, depth, hidden, activation, output, layout, 0, 0}, rows, x, y, models, parameters,
                  {triangles, highest, saturated});
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "network.h"
-#include "program.h"
 
 namespace lanes {
 
@@ -66,7 +65,7 @@ struct Group {
 // Calls work(group, network) for each group of all models in one layout, one after the other in the same memory.
 template <class T, class Layout, class F>
 void each_group(const Program& program, int64_t first, int64_t last, int64_t most_rows, bool trains, F work) {
-  const Shape<Layout> shape(program.inputs, program.depth, program.hidden, Activation(program.activation));
+  const Shape<Layout> shape(program);
   Network<T, Layout> network(shape, most_rows, trains);
   for (; first < last; first += Layout::models)
     work(Group<T, Layout>{shape, first, std::min<int64_t>(Layout::models, last - first)}, network);

@@ -54,9 +54,9 @@ class Steps:
     bias_corrections_2S: NDArray[np.float64]
     """Adam's bias corrections 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t), where t counts steps from 1."""
     point_S: NDArray[np.int64]
-    """The point of the loss curves that a step's squared errors are added to; -1: none."""
+    """The point of the loss curves that the sum of a step's loss is added to; -1: none."""
     epoch_rows: int
-    """Rows of an epoch, by which they are divided."""
+    """Rows of an epoch, by which it is divided."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,10 @@ class Library:
         if self._text("sources") != sources_digest():
             raise OSError("it was built from another version of its source; install sumsquares again")
         self.activations = tuple(self._text("activations").split(","))
-        """Names of the activations; the index of each is its number in the kernel."""
+        """Names of the activations; the index of each is its number in the kernel, here and below."""
+        self.outputs = tuple(self._text("outputs").split(","))
         self.optimizers = tuple(self._text("optimizers").split(","))
+        self.losses = tuple(self._text("losses").split(","))
 
     def _text(self, name: str) -> str:
         """Returns the text of a function without arguments; "" if the library is so old that it lacks the function."""
@@ -182,6 +184,7 @@ class Library:
             f"lanes_train_{_SUFFIXES[kind]}",
             *self._shape(program),
             ctypes.c_int64(_place(self.optimizers, "optimizer", program.optimizer)),
+            ctypes.c_int64(_place(self.losses, "loss", program.loss)),
             ctypes.c_int64(S),
             *map(_pointer, (steps.ends_S, steps.x_NI, steps.y_N, steps.lr_factor_S, *steps.bias_corrections_2S)),
             _pointer(steps.point_S),
@@ -296,6 +299,7 @@ class Library:
             ctypes.c_int64(len(hidden)),
             hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
             ctypes.c_int64(_place(self.activations, "activation", program.activation)),
+            ctypes.c_int64(_place(self.outputs, "output", program.output)),
             ctypes.c_int64(LAYOUTS.index(self.layout)),
         )
 

@@ -19,6 +19,7 @@
 #include "activations.h"
 #include "output.h"
 #include "product.h"
+#include "program.h"
 
 namespace lanes {
 
@@ -34,14 +35,18 @@ struct Shape {
   std::vector<Layer> hidden;
   Layer output;
   Activation activation;
+  OutputKind output_kind;
+  LossKind loss;
   long vectors;  // of all parameters
 
-  Shape(long inputs, long depth, const int64_t* widths, Activation activation) : activation(activation) {
-    long start = 0;
-    for (long l = 0; l < depth; l++) {
-      hidden.push_back({inputs, widths[l], Layout::columns(widths[l]), start});
+  explicit Shape(const Program& program)
+      : activation(Activation(program.activation)), output_kind(OutputKind(program.output)), loss(LossKind(program.loss)) {
+    long inputs = program.inputs, start = 0;
+    for (long l = 0; l < program.depth; l++) {
+      const long units = program.hidden[l];
+      hidden.push_back({inputs, units, Layout::columns(units), start});
       start += hidden.back().columns * (inputs + 1);
-      inputs = widths[l];
+      inputs = units;
     }
     output = {inputs, 1, Layout::columns(inputs), start};
     vectors = start + output.columns + 1;
@@ -114,14 +119,8 @@ class Network {
 
   // Predicts the rows x [rows][inputs] of a tile.
   const Output<T, Layout>& predict(const V* p, const T* x, long rows) {
-    const long inputs = first().inputs;
-    const V* w = p + shape_.output.start;
-    if (shape_.hidden.empty()) {
-      if constexpr (!Layout::BY_UNIT) output_.predict(w, x, inputs, inputs, 1, rows);
-      return output_;
-    }
-    run_hidden(p, x, rows);
-    output_.predict(w, values_.back().data(), shape_.output.inputs, 1, stride_, rows);
+    run(p, x, rows);
+    visit(shape_.output_kind, [&](auto kind) { output_.template activate<decltype(kind)>(rows); });
     return output_;
   }
 
@@ -131,12 +130,14 @@ class Network {
       for (size_t l = 1; l < shape_.hidden.size(); l++) transpose(p, l);
   }
 
-  // Adds the gradient of a tile to `gradient()`, which is that of the loss after the last tile of a batch. The loss is the
-  // sum of the squared errors over all tiles, times scale / 2.
+  // Adds the gradient of a tile to `gradient()`, which is that of the loss after the last tile of a batch. That is the sum of
+  // the loss over the rows of all tiles, times scale / FACTOR (losses.h).
   void accumulate_gradient(const V* p, const T* x, const T* y, long rows, T scale, Tile tile) {
-    predict(p, x, rows);
-    output_.derive(y, rows, scale, tile);
-    if (tile.last) std::tie(squares_, gradient_[size_t(shape_.output.start + shape_.output.columns)]) = output_.sums();
+    run(p, x, rows);
+    visit(shape_.output_kind, shape_.loss, [&](auto kind, auto loss) {
+      output_.template derive<decltype(kind), decltype(loss)>(y, rows, scale, tile);
+    });
+    if (tile.last) std::tie(loss_, gradient_[size_t(shape_.output.start + shape_.output.columns)]) = output_.sums();
     if (shape_.hidden.empty()) {
       if constexpr (!Layout::BY_UNIT) input_sums(x, rows, tile);
       return;
@@ -153,10 +154,22 @@ class Network {
       product_with_gradient(0, Left<T, 1>{x, first().inputs, rows}, 0, first().inputs, rows, tile);
   }
 
-  // The sum of the squared errors of a batch.
-  V squares() const { return squares_; }
+  // The sum of the loss over the rows of a batch.
+  V loss() const { return loss_; }
 
  private:
+  // Computes the output's pre-activations.
+  void run(const V* p, const T* x, long rows) {
+    const long inputs = first().inputs;
+    const V* w = p + shape_.output.start;
+    if (!shape_.hidden.empty()) {
+      run_hidden(p, x, rows);
+      output_.compute(w, values_.back().data(), shape_.output.inputs, 1, stride_, rows);
+    } else if constexpr (!Layout::BY_UNIT) {
+      output_.compute(w, x, inputs, inputs, 1, rows);
+    }
+  }
+
   // The rows of a usual tile.
   static long usual_tile(const Shape<Layout>& shape) {
     long columns = 1, widest = 0;
@@ -369,7 +382,7 @@ class Network {
   const Shape<Layout>& shape_;
   const long tile_, stride_;
   Output<T, Layout> output_;
-  V squares_;
+  V loss_;
   std::vector<std::vector<V>> values_, slope_, transposed_;  // per hidden layer
   std::vector<V> from_above_, gradient_, kept_;
 };

@@ -1,4 +1,5 @@
-// The last layer of a network, which has one output: its predictions, their errors, and the sums over the rows of both.
+// The last layer of a network, which has one output: its predictions, the derivative of their loss, and the sums over the rows
+// of the loss and of its derivative.
 //
 // ByModel has a vector per row, with a lane per model. ByUnit has a number per row: vectors hold the rows of a single model.
 #pragma once
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "losses.h"
 #include "sums.h"
 
 namespace lanes {
@@ -37,27 +39,32 @@ class Output<T, ByModel<T>> {
  public:
   Output(long, long rows) : outputs_(size_t(rows)) {}
 
-  // Writes the predictions of a tile. The inputs are vectors, or numbers that all models share; those of row n are at
+  // Writes the pre-activations of a tile. The inputs are vectors, or numbers that all models share; those of row n are at
   // h + n * row, `stride` from one to the next.
   template <class H>
-  void predict(const V* w, const H* h, long inputs, long row, long stride, long rows) {
-    predict<PARTS<T>>(w, h, inputs, row, stride, rows);
+  void compute(const V* w, const H* h, long inputs, long row, long stride, long rows) {
+    compute<PARTS<T>>(w, h, inputs, row, stride, rows);
   }
 
-  // Replaces the predictions by the derivative of the loss: scale times the errors. y may be read up to the end of a vector.
+  // Replaces the pre-activations by predictions.
+  template <class Kind>
+  void activate(long rows) {
+    for (long n = 0; n < rows; n++) outputs_[n] = Kind::template forward<T, V>(outputs_[n], nullptr);
+  }
+
+  // Replaces the pre-activations by the derivative of the loss (losses.h). y may be read up to the end of a vector.
+  template <class Kind, class Loss>
   void derive(const T* y, long rows, T scale, Tile tile) {
-    if (tile.begin == 0) std::fill_n(squares_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
+    if (tile.begin == 0) std::fill_n(loss_, PARTS<T>, V{}), std::fill_n(bias_, PARTS<T>, V{});
     for (long n = 0; n < rows; n++) {
-      const V error = outputs_[n] - broadcast<T>(y[n]);
-      V &square = squares_[(tile.begin + n) % PARTS<T>], &bias = bias_[(tile.begin + n) % PARTS<T>];
-      square = fma(error, error, square);
-      outputs_[n] = error * broadcast<T>(scale);
+      V &loss = loss_[(tile.begin + n) % PARTS<T>], &bias = bias_[(tile.begin + n) % PARTS<T>];
+      outputs_[n] = derivative<Kind, Loss, T>(outputs_[n], broadcast<T>(y[n]), broadcast<T>(scale), &loss);
       bias += outputs_[n];
     }
   }
 
-  // Returns the sum of the squared errors and the gradient of the bias, after the last tile of a batch.
-  std::pair<V, V> sums() { return {sum_of_parts<T>(squares_), sum_of_parts<T>(bias_)}; }
+  // Returns the sum of the loss over the rows and the gradient of the bias, after the last tile of a batch.
+  std::pair<V, V> sums() { return {sum_of_parts<T>(loss_), sum_of_parts<T>(bias_)}; }
 
   const V* outputs() const { return outputs_.data(); }
   T output(long row, int64_t lane) const { return outputs_[row][lane]; }
@@ -65,9 +72,9 @@ class Output<T, ByModel<T>> {
  private:
   // Has the number of parts as a constant of the compiler.
   template <int N, class H>
-  void predict(const V* w, const H* h, long inputs, long row, long stride, long rows) {
+  void compute(const V* w, const H* h, long inputs, long row, long stride, long rows) {
     if constexpr (N > 1)
-      if (inputs < N) return predict<N - 1>(w, h, inputs, row, stride, rows);
+      if (inputs < N) return compute<N - 1>(w, h, inputs, row, stride, rows);
     for (long n = 0; n < rows; n++, h += row) {
       V part[N];
 #pragma GCC unroll 16
@@ -81,7 +88,7 @@ class Output<T, ByModel<T>> {
   }
 
   std::vector<V> outputs_;
-  V squares_[PARTS<T>], bias_[PARTS<T>];
+  V loss_[PARTS<T>], bias_[PARTS<T>];
 };
 
 template <class T>
@@ -94,22 +101,29 @@ class Output<T, ByUnit<T>> {
     for (long lane = 0; lane < W; lane++) numbers_[lane] = T(lane), all_[lane] = -1, last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
   }
 
-  void predict(const V* w, const V* h, long inputs, long, long stride, long rows) {
+  void compute(const V* w, const V* h, long inputs, long, long stride, long rows) {
     const long columns = ByUnit<T>::columns(inputs);
     const V bias = broadcast<T>(w[columns][0]);
     for (long n = 0; n < rows; n += W) store(outputs_.data() + n, products(w, h + n, stride, columns) + bias);
   }
 
-  void derive(const T* y, long rows, T scale, Tile tile) {
-    if (tile.begin == 0) std::fill_n(squares_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
-    long n = 0;
-    for (; n + W <= rows; n += W) derive<false>(n, y, scale, W);
-    if (n < rows) derive<true>(n, y, scale, rows - n);
+  template <class Kind>
+  void activate(long rows) {
+    for (T* h = outputs_.data(); h < outputs_.data() + rows; h += W)
+      store(h, Kind::template forward<T, V>(lanes::load<V>(h), nullptr));
   }
 
-  // All lanes have the sum of the squared errors; the first one has the gradient of the bias.
+  template <class Kind, class Loss>
+  void derive(const T* y, long rows, T scale, Tile tile) {
+    if (tile.begin == 0) std::fill_n(loss_, VECTORS, V{}), std::fill_n(bias_, VECTORS, V{});
+    long n = 0;
+    for (; n + W <= rows; n += W) derive<Kind, Loss, false>(n, y, scale, W);
+    if (n < rows) derive<Kind, Loss, true>(n, y, scale, rows - n);
+  }
+
+  // All lanes have the sum of the loss; the first one has the gradient of the bias.
   std::pair<V, V> sums() const {
-    V sums[] = {folded(squares_), folded(bias_)};
+    V sums[] = {folded(loss_), folded(bias_)};
     const V both = sums_of_lanes<T, 2>(sums);
     return {broadcast<T>(both[0]), broadcast<T>(both[1])};
   }
@@ -140,18 +154,19 @@ class Output<T, ByUnit<T>> {
   }
 
   // One vector of rows; the last one of a tile may have fewer.
-  template <bool IS_PART>
+  template <class Kind, class Loss, bool IS_PART>
   void derive(long n, const T* y, T scale, long rows) {
-    const V error = lanes::load<V>(outputs_.data() + n) - lanes::load<V>(y + n), d = error * broadcast<T>(scale);
-    V &square = squares_[n / W % VECTORS], &bias = bias_[n / W % VECTORS];
+    V &loss = loss_[n / W % VECTORS], &bias = bias_[n / W % VECTORS], new_loss = loss;
+    const V z = lanes::load<V>(outputs_.data() + n), target = lanes::load<V>(y + n);
+    const V d = derivative<Kind, Loss, T>(z, target, broadcast<T>(scale), &new_loss);
+    const V new_bias = bias + d;
     store(outputs_.data() + n, d);
-    const V new_square = fma(error, error, square), new_bias = bias + d;
     if constexpr (IS_PART) {
       const V some = broadcast<T>(T(rows));
-      square = numbers_ < some ? new_square : square;
+      loss = numbers_ < some ? new_loss : loss;
       bias = numbers_ < some ? new_bias : bias;
     } else {
-      square = new_square;
+      loss = new_loss;
       bias = new_bias;
     }
   }
@@ -169,7 +184,7 @@ class Output<T, ByUnit<T>> {
   std::vector<T> outputs_;
   typename Lanes<T>::I all_, last_;  // which lanes of a column of inputs, and of the last one, have an input
   V numbers_;                           // of the lanes
-  V squares_[VECTORS], bias_[VECTORS];
+  V loss_[VECTORS], bias_[VECTORS];
 };
 
 }  // namespace lanes

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "activations.h"
+#include "losses.h"
 #include "optimizers.h"
 
 namespace lanes {
@@ -14,7 +14,9 @@ constexpr int64_t MOST = int64_t(1) << 40;  // limit of every count and array le
 struct Program {
   int64_t inputs, depth;
   const int64_t* hidden;
-  int64_t activation, optimizer, layout;  // layout: 0 the faster one, 1 ByModel, 2 ByUnit if there is a hidden layer
+  int64_t activation, output;
+  int64_t layout;  // 0 the faster one, 1 ByModel, 2 ByUnit if there is a hidden layer
+  int64_t optimizer, loss;
 
   // Whether ByUnit trains this many models, of at most as many as there are lanes, faster than ByModel, which takes as long
   // for one model as for all lanes. The costs are processor cycles per row of a batch, fitted to the measurements of
@@ -46,6 +48,8 @@ struct Program {
     if (inputs < 1 || inputs > MOST || depth < 0 || depth > 1000 || (depth && !hidden)) return false;
     if (activation < 0 || activation >= int64_t(Activation::COUNT)) return false;
     if (optimizer < 0 || optimizer >= int64_t(Optimizer::COUNT) || layout < 0 || layout > 2) return false;
+    if (output < 0 || output >= int64_t(OutputKind::COUNT) || loss < 0 || loss >= int64_t(LossKind::COUNT)) return false;
+    if (!are_together(OutputKind(output), LossKind(loss))) return false;
     for (int64_t l = 0; l < depth; l++)
       if (hidden[l] < 1 || hidden[l] > MOST) return false;
     return parameters() < double(MOST);

@@ -2,7 +2,7 @@
 // width of the vectors. So all of them give the same bits.
 //
 //   products           one chain of fused multiply-adds in the order of the index (product.h)
-//   the output layer   its products with the last hidden layer, its bias gradient and the squared errors, which have one number
+//   the output layer   its products with the last hidden layer, its bias gradient and the loss, which have one number
 //                      per row: PARTS interleaved partial sums. Part j has the numbers j, j + PARTS, j + 2 PARTS, ...
 //   sums over rows     the other gradients that are no matrix product, which have one number per unit: ROW_PARTS of them
 //
