@@ -22,6 +22,7 @@ from pydantic import (
 
 from sumsquares.datasets.formula import Expression, Formula, parse
 from sumsquares.datasets.formula_characters import FormulaError
+from sumsquares.datasets.formula_text import MOST_CHARACTERS
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
@@ -80,7 +81,7 @@ class DatasetSpec(BaseModel):
     """Names the random streams, 0..2**63-1. Datasets with one seed draw from the same streams."""
     unused: Annotated[int, Field(ge=0, le=MOST_INPUTS - 1)] = 0
     """Extra columns of random numbers that the target does not depend on."""
-    formula: Annotated[str, AfterValidator(_parsable)] | None = None
+    formula: Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_parsable)] | None = None
     """What the target is, as a formula of x, or of x1, x2 and so on, in canonical form."""
     low: Bound | None = None
     """Of a formula: the lower end of each number's range."""
