@@ -1,12 +1,11 @@
-"""Where a formula or a logarithm is not defined nothing is measured or answered, instead of a number that looks right.
+"""Where a logarithm is not defined a network has no answer, instead of a number that looks right.
 
 Suffixes: M models, N rows, I inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,6 @@ from sumsquares.jobs.engines.metrics import Floats
 
 Predict = Callable[[NDArray[np.floating]], Floats]
 """From normalised inputs [N, I] to normalised predictions [M, N]."""
-Normalized = tuple[NDArray[np.floating], NDArray[Any]]
-"""Normalised inputs [N, I] and raw targets [N]."""
-
-
-def with_targets(rows: Iterable[Normalized]) -> Iterator[Normalized]:
-    """Leaves out rows without a target, which a formula may have beyond its range."""
-    for x_NI, target_N in rows:
-        has_target_N = np.isfinite(target_N)
-        if has_target_N.all():
-            yield x_NI, target_N
-        elif has_target_N.any():
-            yield x_NI[has_target_N], target_N[has_target_N]
 
 
 def defined(predict: Predict, scale: Normalization) -> Predict:
