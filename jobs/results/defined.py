@@ -1,4 +1,4 @@
-"""Where a logarithm is not defined a network has no answer, instead of a number that looks right.
+"""Where a logarithm is not defined nothing is answered, instead of a number that looks right.
 
 Suffixes: M models, N rows, I inputs.
 """
@@ -6,6 +6,7 @@ Suffixes: M models, N rows, I inputs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from sumsquares.jobs.engines.metrics import Floats
 
 Predict = Callable[[NDArray[np.floating]], Floats]
 """From normalised inputs [N, I] to normalised predictions [M, N]."""
+Normalized = tuple[NDArray[np.floating], NDArray[Any]]
+"""Normalised inputs [N, I] and raw targets [N]."""
 
 
 def defined(predict: Predict, scale: Normalization) -> Predict:

@@ -22,7 +22,7 @@ from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import can_solve, is_affordable, observe, with_readout
 from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import state_dicts
-from sumsquares.jobs.results.defined import Predict, defined
+from sumsquares.jobs.results.defined import Normalized, Predict, defined
 from sumsquares.jobs.results.trial_metrics import Source
 
 ALL: tuple[Source, ...] = get_args(Source)
@@ -40,7 +40,7 @@ class RowSource(Protocol):
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""
 
-    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[Any]]]:
+    def evaluation_rows(self, split: Split, dtype: str) -> Iterator[Normalized]:
         """Yields normalised inputs and raw targets of a split; of train only the first rows."""
 
     def unseen(self) -> NDArray[np.bool_]:
