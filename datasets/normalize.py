@@ -68,12 +68,13 @@ def _per_column(values_I: tuple[float, ...]) -> float | NDArray[np.float64]:
 
 
 def _apply(raw: Numbers, is_log: bool, shift: Any, scale: Any, dtype: DTypeLike) -> Floats:
-    values = raw.astype(np.float64)
+    values = raw.astype(np.float64)  # a copy, which is changed in place: three times as fast on a shard
     if is_log:
         values = elementary.log(np.where(values > 0, values, np.nan))
-    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
-        normalized: Floats = ((values - shift) / scale).astype(dtype)
-    return normalized
+    with np.errstate(over="ignore"):  # what a type can't hold becomes infinite
+        values -= shift
+        values /= scale
+        return values.astype(dtype)
 
 
 def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
