@@ -19,10 +19,10 @@ from sumsquares.datasets.normalize import (
     needs_moments,
     normalization,
     problem_of,
-    target_moments,
 )
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.datasets.tasks import Task, target
 
 KINDS = get_args(NormalizationKind)
