@@ -2,8 +2,9 @@
 
     python benchmarks/generation.py [--rows N] [--rounds 7] [--json]
 
-Takes about two minutes. All write the same columns (random INTEGERs 1..1000 and a BIGINT target) to files in a
-temporary folder, without fsync; only ours computes digests of the content and of each file. Every contender is a
+Takes about three minutes. All write the same columns (random INTEGERs 1..1000 and a BIGINT target) to files in a
+temporary folder, without fsync; only ours computes digests of the content and of each file. Formulas of random real
+numbers, of which all columns are DOUBLE, are measured against DuckDB alone. Every contender is a
 process of its own with one thread, pinned to the same core; those of other projects run in build/peers. Each ratio is
 measured within a round. Quote only the ratios: absolute rates differ between machines. It measures neither reading nor
 several cores.
@@ -41,6 +42,13 @@ ENTRIES: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
 }
 """By name: label, library, and its options."""
+FORMULAS: dict[str, dict[str, object]] = {
+    "sin(x1) + 0.5*x2**2": {"low": -3, "high": 3, "names": ["x1", "x2"], "sql": "sin(x1) + 0.5 * x2 * x2"},
+    "x1*x2": {"low": -3, "high": 3, "names": ["x1", "x2"], "sql": "x1 * x2"},
+    "exp(-x**2)": {"low": -3, "high": 3, "names": ["x"], "sql": "exp(-x * x)"},
+    "sqrt(x)": {"low": 0, "high": 9, "names": ["x"], "sql": "sqrt(x)"},
+}
+"""By formula: its inputs and their range, and the same in SQL, without pow(), which would take DuckDB longer."""
 
 
 def main() -> None:
@@ -55,18 +63,25 @@ def main() -> None:
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin every process to")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
-    tasks = [measure(task, options) for task in ("sum", "square")]
+    tasks = [measure(task, options.only, options) for task in ("sum", "square")]
+    those_of_formulas = [name for name in options.only if ENTRIES[name][1] in ("ours", "duckdb")]
+    formulas = [measure(formula, those_of_formulas, options) for formula in FORMULAS]
     if not options.json:
-        print("\n".join(table(found) for found in tasks))
+        print("\n".join(table(found) for found in (*tasks, *formulas)))
         return
     shown = {"rows": options.rows, "rounds": options.rounds, "clock": options.clock}
     known = versions(("numpy", "pyarrow"), ("duckdb", "polars"))
-    print(json.dumps({"machine": machine(options.core), **shown, "versions": known, "tasks": tasks}, indent=1))
+    print(
+        json.dumps(
+            {"machine": machine(options.core), **shown, "versions": known, "tasks": tasks, "formulas": formulas},
+            indent=1,
+        )
+    )
 
 
-def measure(task: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Measures all contenders on one task: rows per second, and ratios of ours to theirs."""
-    names = dict.fromkeys(["ours", *options.only])
+def measure(task: str, only: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Measures these contenders on one task or formula: rows per second, and ratios of ours to theirs."""
+    names = dict.fromkeys(["ours", *only])
     with ExitStack() as stack:
         contenders = {name: stack.enter_context(start(name, task, options)) for name in names}
         sizes = {name: one.seconds(1)["bytes"] / options.rows for name, one in contenders.items()}
@@ -85,6 +100,7 @@ def start(name: str, task: str, options: argparse.Namespace) -> Contender:
     _, library, settings = ENTRIES[name]
     python = sys.executable if library == "ours" else peers_python()
     question = {"core": options.core, "library": library, "task": task, "rows": options.rows, "options": settings}
+    question["formula"] = FORMULAS.get(task)
     return Contender(python, "peers/parquet_rows.py", question)
 
 

@@ -30,7 +30,7 @@ class OtherRows(DataError):  # noqa: N818  the same
 
 
 class NotFinite(ValueError):  # noqa: N818  ValueError says that it is an error
-    """A formula that has no finite value for a row of the train or test split."""
+    """A formula whose value for a row of the train or test split is not finite, or too large to be squared."""
 
     exit_code = 2
     """Of a command that this error ends: the spec is wrong."""
@@ -44,6 +44,6 @@ class NotFinite(ValueError):  # noqa: N818  ValueError says that it is an error
         formula = formula if len(formula) <= 100 else f"{formula[:97]}..."
         return (
             f'formula = "{formula}" is {value} where {shown}{" and so on" if len(numbers) > 5 else ""} (row {row:,} of '
-            f"the {split} split, counted from 0); write low and high between which it is finite, or a formula that is, "
-            "such as one with where(condition, value, other)"
+            f"the {split} split, counted from 0), and targets must be finite and at most 1e100 in size; write low and "
+            "high between which they are, or a formula with where(condition, value, other) that avoids it"
         )

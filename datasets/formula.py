@@ -19,7 +19,7 @@ from sumsquares.datasets.program import Program
 from sumsquares.datasets.source import Numbers, Range, Split
 from sumsquares.datasets.tape import input_names, written
 
-PIECE = 4096
+PIECE = 8192
 """Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
 
 

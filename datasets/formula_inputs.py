@@ -53,6 +53,9 @@ def means_all_inputs(call: ast.Call) -> bool:
 def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
     """Returns the number of inputs, x or x1 to xn without gaps. `n_numbers` is what the spec says, if it says it."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and is_input(node.id)]
+    if not names:
+        _refuse_unknown(tree)
+        raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     for node in names:
         _check_number(node)
     numbers = {int(node.id[1:]): node for node in names if node.id != "x"}
@@ -72,9 +75,6 @@ def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
         refuse(
             bare[0].col_offset, "x", "x is the name of an only input, but there are x1 and so on too; write x1, x2, ..."
         )
-    if not bare and not numbers:
-        _refuse_unknown(tree)
-        raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     return 1 if bare else _checked(numbers, n_numbers or max(numbers), 0)
 
 
@@ -86,8 +86,8 @@ def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
     missing = next((i for i in range(1, count + 1) if i not in numbers), None) if n_used < count else None
     if missing is not None:
         raise FormulaError(
-            f"x{missing} is missing among x1 to x{count}; number the inputs from x1 without gaps, "
-            f"and write unused = {count - len(numbers)} for columns that the target does not depend on"
+            f"x{missing} is missing among x1 to x{count}; write {len(numbers)} inputs, from x1 without gaps, "
+            f"and unused = {count - len(numbers)} for columns that the target does not depend on"
         )
     return count
 

@@ -19,6 +19,10 @@ MOST_NODES = 5_000
 """Numbers, inputs and operations of a formula."""
 MOST_DEPTH = 100
 """Operations inside each other, where a chain such as x1 + x2 - x3 counts as one."""
+MOST_LEVELS = 1_500
+"""Of Python's tree, in which each operator of a chain is a level. Python itself gives up at 3,000, less three for each
+function that is being called, and a formula must not depend on that."""
+_TOO_LONG = f"more than {MOST_LEVELS} operators are in one chain or inside each other; write sum(...), or fewer"
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -60,16 +64,24 @@ def _tree(text: str) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(parsed, mode="eval").body
+            tree = ast.parse(parsed, mode="eval").body
     except SyntaxError as error:
         at = max((error.offset or 1) - 1, 0)
-        refuse(
-            at, text[at : at + 20].strip() or text[-20:], "this can't be read; write values with operators between them"
-        )
+        part = text[at : at + 20].strip() or text[-20:]
+        refuse(at, part, "this can't be read; write values with operators between them")
     except (RecursionError, MemoryError):
-        raise FormulaError(
-            f"it is nested too deeply; nest at most {MOST_DEPTH} operations, or write sum(...)"
-        ) from None
+        raise FormulaError(_TOO_LONG) from None
+    if _levels(tree) > MOST_LEVELS:
+        raise FormulaError(_TOO_LONG)
+    return tree
+
+
+def _levels(tree: ast.AST) -> int:
+    count, level = 0, [tree]
+    while level:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        count += 1
+    return count
 
 
 class _Parser:

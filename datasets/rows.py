@@ -25,6 +25,7 @@ from sumsquares.datasets.formula import Formula
 from sumsquares.datasets.noise import noise
 from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
+from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: N rows of a block, I input columns, K numbers, W random words.
 BLOCK_ROWS = 65_536
@@ -64,7 +65,7 @@ def block(spec: DatasetSpec, split: Split, index: int) -> Block:
         target_N: int64 for tasks, float64 for formulas.
 
     Raises:
-        NotFinite: a formula has no finite value for a row of the train or test split.
+        NotFinite: a formula's value for a row of the train or test split is not finite, or beyond LARGEST_REAL.
 
     """
     rows = min(BLOCK_ROWS, spec.rows_in(split) - index * BLOCK_ROWS)
@@ -99,9 +100,9 @@ def first_rows_problem(spec: DatasetSpec) -> str | None:
 def _refuse_not_finite(
     spec: DatasetSpec, split: Split, index: int, numbers_NK: Numbers, target_N: NDArray[Any]
 ) -> None:
-    if math.isfinite(target_N.min()) and math.isfinite(target_N.max()):  # NaN is both; no temporary array
+    if target_N.min() >= -LARGEST_REAL and target_N.max() <= LARGEST_REAL:  # NaN is both; no temporary array
         return
-    row = int(np.flatnonzero(~np.isfinite(target_N))[0])
+    row = int(np.flatnonzero(~(np.abs(target_N) <= LARGEST_REAL))[0])
     source, numbers_K = spec.source, numbers_NK[row]
     assert isinstance(source, Formula)
     value = float(source.expression.of(numbers_K[np.newaxis])[0])  # NaN or infinite

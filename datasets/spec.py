@@ -20,12 +20,20 @@ from pydantic import (
 )
 
 from sumsquares.datasets.formula import Expression, Formula, parse
-from sumsquares.datasets.formula_text import FormulaError
+from sumsquares.datasets.formula_characters import FormulaError
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
 from sumsquares.datasets.spec_checks import INT64_MAX as INT64_MAX
-from sumsquares.datasets.spec_checks import LARGEST_INTEGER, MOST_INPUTS, as_bound, canonical, check_keys, each
+from sumsquares.datasets.spec_checks import (
+    LARGEST_INTEGER,
+    LARGEST_REAL,
+    MOST_INPUTS,
+    as_bound,
+    canonical,
+    check_keys,
+    each,
+)
 from sumsquares.datasets.tasks import Arithmetic
 from sumsquares.datasets.tasks import Task as Task
 
@@ -73,7 +81,7 @@ class DatasetSpec(BaseModel):
     """Of a formula: the upper end of each number's range; real numbers don't reach it, integers do."""
     numbers: Literal["real", "integer"] = "real"
     """Of a formula: real numbers are uniform on low..high, integers on low..high with both ends."""
-    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    noise: Annotated[float, Field(ge=0, le=LARGEST_REAL, allow_inf_nan=False)] = 0.0
     """Standard deviation of normal noise on the targets of the training rows, in the target's units."""
     digits: Literal[2] | None = None
     """If 2, the inputs are the binary digits of the only number, which must be an integer, the lowest digit first."""
@@ -161,11 +169,6 @@ class DatasetSpec(BaseModel):
     def rows_in(self, split: Split) -> int:
         """Returns the rows of that split."""
         return self.rows if split == "train" else self.test_rows
-
-    def range_of(self, split: Split) -> tuple[int, int]:
-        """Of a task: the smallest and the largest number of that split, both inclusive."""
-        first = self.source.parts(split)[0][0]
-        return int(first.low), int(first.high)
 
     def unnamed(self) -> DatasetSpec:
         """Returns the same dataset without a name: what a manifest stores."""

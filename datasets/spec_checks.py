@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_text import FormulaError
+from sumsquares.datasets.formula_characters import FormulaError
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ INT64_MAX = 2**63 - 1
 LARGEST_INTEGER = 2**31 - 1
 """Integers of a task are at most this, and those of a formula at least its negative too."""
 LARGEST_REAL = 1e100
-"""Bounds of real numbers are at most this, so that the squares of a range's width, and their sums, are finite."""
+"""Bounds of real numbers, noise and targets are at most this, so that sums of their squares are finite."""
 MOST_INPUTS = 1024
 _OF_FORMULAS = ("low", "high", "numbers", "noise")
 

@@ -52,10 +52,11 @@ def test_a_tiny_training_benchmark_of_ours_has_every_figure():
 
 
 def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
-    """This holds for sums and for squares."""
+    """This holds for sums, for squares and for formulas."""
     found = json.loads(run("generation", "--rows", "1000", "--rounds", "1", "--only", "ours", "--json"))
     assert [task["task"] for task in found["tasks"]] == ["sum", "square"]
-    for task in found["tasks"]:
+    assert len(found["formulas"]) >= 3
+    for task in (*found["tasks"], *found["formulas"]):
         (entry,) = task["entries"]
         assert entry["rate_ratio"] == {"median": 1.0, "min": 1.0, "max": 1.0}
         assert entry["bytes_per_row"] > 0

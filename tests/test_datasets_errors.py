@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sumsquares import datasets
-from sumsquares.datasets.errors import DamagedManifest, DamagedShard, DataError, ForeignShard
+from sumsquares.datasets.errors import DamagedManifest, DamagedShard, DataError, ForeignShard, OtherRows
 
 
-@pytest.mark.parametrize("error", [DamagedShard, ForeignShard, DamagedManifest])
+@pytest.mark.parametrize("error", [DamagedShard, ForeignShard, DamagedManifest, OtherRows])
 def test_every_kind_of_bad_data_is_a_data_error(error):
     """One `except DataError` catches them all, and they are ValueErrors: bad input, not a broken program."""
     assert issubclass(error, DataError)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sumsquares.datasets import seen as module
 from sumsquares.datasets.facts import largest_target, linear_fit, measure_facts
 from sumsquares.datasets.rows import block, block_count
+from sumsquares.datasets.source import Range
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.spec.job_spec import load_spec
 
@@ -37,8 +38,31 @@ SPECS = st.builds(
 )
 
 
+FORMULAS = st.builds(
+    lambda formula, ends, rows, test_rows, unused, seed, numbers, digits: DatasetSpec(
+        formula=formula,
+        low=ends[0],
+        high=ends[1],
+        numbers="integer" if digits else numbers,
+        digits=2 if digits else None,
+        unused=0 if digits else unused,
+        rows=rows,
+        test_rows=test_rows,
+        seed=seed,
+    ),
+    st.sampled_from(["3 * x - 1", "x**2", "x % 2", "4.5 + 0 * x", "max(x, 2) / 7"]),
+    st.sampled_from([(0, 1), (0, 12), (3, 700), (1, 2**20)]),
+    st.integers(1, 400),
+    st.integers(1, 60),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.sampled_from(["integer", "real"]),
+    st.booleans(),
+)
+
+
 def rows_of(spec, split):
-    """All rows as Python's integers: (inputs, target)."""
+    """All rows as Python's numbers: (inputs, target)."""
     found = []
     for index in range(block_count(spec, split)):
         inputs_NI, target_N = block(spec, split, index)
@@ -59,8 +83,8 @@ def exact_fit(rows):
     return normal[-1][-1]
 
 
-@given(SPECS)
-@settings(max_examples=120, deadline=None)
+@given(SPECS | FORMULAS)
+@settings(max_examples=240, deadline=None)
 def test_facts_are_what_a_plain_reference_finds(spec):
     """Which test rows were seen, what they cover, whether the target varies, and how far a linear function gets."""
     train, test = rows_of(spec, "train"), rows_of(spec, "test")
@@ -68,20 +92,22 @@ def test_facts_are_what_a_plain_reference_finds(spec):
     facts = measure_facts(spec)
     assert facts.seen_N.tolist() == [inputs in seen for inputs, _ in test]
     assert facts.unseen == sum(inputs not in seen for inputs, _ in test)
-    numbers = {inputs[: spec.n_numbers] for inputs, _ in train}
-    assert facts.unseen_numbers == sum(inputs[: spec.n_numbers] not in numbers for inputs, _ in test)
-    different = {inputs[: spec.n_numbers] for inputs, _ in test}
+    used = spec.n_digits or spec.n_numbers
+    numbers = {inputs[:used] for inputs, _ in train}
+    assert facts.unseen_numbers == sum(inputs[:used] not in numbers for inputs, _ in test)
+    different = {inputs[:used] for inputs, _ in test}
     assert facts.distinct == len(different)
-    assert facts.covers_range == (len(different) == spec.largest**spec.n_numbers)
+    low, high = spec.source.parts("train")[0][0]
+    assert facts.covers_range == (not spec.source.is_real and len(different) == (high - low + 1) ** spec.n_numbers)
     assert facts.constant == (len({target for _, target in train + test}) == 1)
-    largest = max(target for _, target in test)
+    largest = max(abs(target) for _, target in test)
     assert facts.largest_target == largest_target(spec) == largest
     expected = math.sqrt(float(exact_fit(test)) / len(test))
     assert facts.linear_rmse == pytest.approx(expected, rel=1e-6, abs=1e-9 * largest)
 
 
-@given(SPECS)
-@settings(max_examples=30, deadline=None)
+@given(SPECS | FORMULAS)
+@settings(max_examples=60, deadline=None)
 def test_hashed_keys_find_the_same_rows(spec):
     """Rows too wide for 64 bits are found by a hash and then compared: the same as by their place."""
     expected = measure_facts(spec).seen_N
@@ -134,3 +160,55 @@ def test_a_line_through_targets_beyond_floats_is_no_limit():
     low, high, rmse, is_exact = linear_fit(spec)
     assert high > low > 2**53
     assert (rmse, is_exact) == (0.0, False)  # whether each answer is right can't be told either
+
+
+def test_real_numbers_are_found_by_their_value():
+    """A test row with the bits of a training row is seen; a zero of the other sign is the same number."""
+    keys = module._RowKeys((Range(-1.0, 1.0),) * 2, is_real=True, mix=module._MIX[0])
+    rows_NI = np.array([[0.0, 0.5], [-0.0, 0.5], [0.5, 0.0], [np.nextafter(0.0, 1), 0.5]])
+    first, minus, other, near = keys.of(rows_NI).tolist()
+    assert first == minus
+    assert len({first, other, near}) == 3
+
+
+def test_only_integer_targets_can_be_met_exactly():
+    """A line through real targets fits them, but no answer is right after rounding."""
+    line = {"low": -5, "high": 5, "numbers": "integer", "rows": 60, "test_rows": 60}
+    exact, real = (measure_facts(DatasetSpec(formula=text, **line)) for text in ("2 * x - 1", "2.5 * x - 1"))
+    assert (exact.linear_rmse, exact.linear_exact) == (0.0, True)
+    assert (real.linear_rmse, real.linear_exact) == (0.0, False)
+
+
+@pytest.mark.parametrize("power", [-150, -20, 0, 20, 150])
+def test_the_fit_has_the_scale_of_the_targets(power):
+    """However large or small they are: no square leaves the range of floats."""
+    spec = DatasetSpec(formula=f"1e{power} * x**2", low=-1.0, high=2.0, rows=10, test_rows=1000)
+    plain = DatasetSpec(formula="x**2", low=-1.0, high=2.0, rows=10, test_rows=1000)
+    assert linear_fit(spec).rmse == pytest.approx(float(f"1e{power}") * linear_fit(plain).rmse, rel=1e-9)
+
+
+def test_the_fit_to_many_inputs_is_that_of_all_rows_at_once(monkeypatch):
+    """By the normal equations, which take a tenth of the time."""
+    spec = DatasetSpec(formula="sum(x) + x1 * x2", n_numbers=100, low=-1.0, high=3.0, rows=10, test_rows=900)
+    found = linear_fit(spec).rmse
+    monkeypatch.setattr("sumsquares.datasets.linear_fit._MANY_INPUTS", 1000)
+    assert found == pytest.approx(linear_fit(spec).rmse, rel=1e-9)
+
+
+def test_a_thousand_inputs_are_measured():
+    """1,024 of them, as many as a dataset may have."""
+    spec = DatasetSpec(formula="mean(x)", n_numbers=1024, low=0.0, high=1.0, rows=300, test_rows=200)
+    facts = measure_facts(spec)
+    assert (facts.unseen, facts.distinct, len(facts.moments.input_mean)) == (200, 200, 1024)
+
+
+def test_noise_is_measured_on_the_training_rows():
+    """As the root mean square of what was added to their targets; the test rows have none."""
+    noisy = DatasetSpec(formula="x**2", low=-1.0, high=1.0, noise=0.25, rows=70_000)
+    plain = noisy.model_copy(update={"noise": 0.0})
+    added_N = np.concatenate([block(noisy, "train", index)[1] - block(plain, "train", index)[1] for index in range(2)])
+    facts = measure_facts(noisy)
+    assert facts.noise_rmse == pytest.approx(np.sqrt(np.mean(added_N**2)), rel=1e-12)
+    assert facts.noise_rmse == pytest.approx(0.25, rel=0.02)
+    assert facts.largest_target == measure_facts(plain).largest_target <= 1
+    assert measure_facts(plain).noise_rmse == 0

@@ -60,7 +60,7 @@ def test_targets_are_the_arithmetic_of_the_numbers_of_their_row(name, split):
     """Each target equals plain Python's on the row's numbers, which are in range; unused columns play no part."""
     spec = SPECS[name]
     inputs_NI, target_N = block(spec, split, 0)
-    low, high = spec.range_of(split)
+    low, high = spec.input_ranges(split)[0]
     assert inputs_NI.min() >= low
     assert inputs_NI.max() <= high
     numbers = inputs_NI[:3000, : spec.n_numbers].tolist()
@@ -94,7 +94,7 @@ def test_every_column_is_uniform(largest, split):
     """Chi-squared over 10 equal bins stays below its 1e-6 quantile (df 9: 45.1), for each column and split."""
     spec = DatasetSpec(task="sum", largest=largest, rows=BLOCK_ROWS, test_rows=BLOCK_ROWS, unused=1)
     inputs_NI, _ = block(spec, split, 0)
-    low, _ = spec.range_of(split)
+    low, _ = spec.input_ranges(split)[0]
     for column_N in inputs_NI.T:
         counts = np.bincount((column_N.astype(np.int64) - low) * 10 // largest, minlength=10)
         assert len(counts) == 10

@@ -192,9 +192,10 @@ def test_noise_of_zero_is_no_noise():
 
 
 @pytest.mark.parametrize(
-    ("formula", "value"), [("sqrt(x)", "nan"), ("1 / (x - 5)", "inf"), ("where(x > 0.9, 1e308 * 10, x)", "inf")]
+    ("formula", "value"),
+    [("sqrt(x)", "nan"), ("1e101 + x", "1e+101"), ("1 / (x - 5)", "inf"), ("where(x > 0.9, 1e308 * x, x)", "inf")],
 )
-def test_a_training_or_test_row_without_a_finite_target_is_named(formula, value):
+def test_a_training_or_test_row_whose_target_is_not_finite_or_too_large_is_named(formula, value):
     """With its number, the value and the remedy, by the check before anything is written and by block; it is exit 2."""
     spec = DatasetSpec(formula=formula, low=-3, high=7, numbers="integer", rows=100_000, seed=3)
     with pytest.raises(NotFinite) as caught:

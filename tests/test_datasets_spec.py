@@ -109,7 +109,8 @@ def test_columns_rows_and_ranges_follow_from_the_fields():
     assert spec.columns == ("number_1", "number_2", "unused_1", "target")
     assert spec.inputs == 3
     assert [spec.rows_in(split) for split in ("train", "test", "extrapolation")] == [99, 5, 5]
-    assert [spec.range_of(split) for split in ("train", "test", "extrapolation")] == [(1, 10), (1, 10), (11, 20)]
+    ranges = [spec.input_ranges(split) for split in ("train", "test", "extrapolation")]
+    assert ranges == [((1, 10),) * 3, ((1, 10),) * 3, ((11, 20),) * 3]
 
 
 def test_a_spec_cannot_be_changed():

@@ -18,6 +18,8 @@ from sumsquares.jobs.storage.store import StorageError, Store
 SPEC = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)
 OTHER = DatasetSpec(task="square", largest=60, rows=40, test_rows=50, seed=1)
 
+WAVES = DatasetSpec(formula="sin(x1) * x2", low=(-3.0, 0.1), high=3.0, noise=0.3, rows=70, test_rows=50, unused=1)
+
 
 def equal(one, other):
     """Whether two facts are equal."""
@@ -29,12 +31,31 @@ def store(tmp_path):
     return Store(str(tmp_path))
 
 
-def test_facts_are_measured_once(store, monkeypatch):
-    """The second call reads from the file what the first measured."""
-    measured = facts_of(store, SPEC)
-    assert equal(measured, measure_facts(SPEC))
+@pytest.mark.parametrize("spec", [SPEC, WAVES], ids=["task", "formula"])
+def test_facts_are_measured_once(store, monkeypatch, spec):
+    """The second call reads from the file what the first measured, to the bit."""
+    measured = facts_of(store, spec)
+    assert equal(measured, measure_facts(spec))
     monkeypatch.setattr(module, "measure_facts", lambda _: pytest.fail("measured twice"))
-    assert equal(facts_of(store, SPEC), measured)
+    assert equal(facts_of(store, spec), measured)
+
+
+def test_the_facts_of_a_task_lack_what_only_formulas_have(store):
+    """So that their bytes are those of earlier versions."""
+    body = json.loads(encode_facts(SPEC, measure_facts(SPEC)))
+    names = "format dataset measured_rows seen unseen_numbers distinct covers_range constant largest_target"
+    assert [*body] == [*names.split(), "linear_rmse", "linear_exact", "sha256"]
+    assert isinstance(body["largest_target"], int)
+    facts_of(store, WAVES)
+    assert {*json.loads(store.get(facts_path(WAVES)))} == {*body, "moments", "noise_rmse"}
+
+
+def test_facts_of_a_formula_without_moments_are_measured_again(store):
+    """Its rows could not be scaled without them."""
+    body = json.loads(encode_facts(WAVES, measure_facts(WAVES)))
+    del body["sha256"], body["moments"]
+    store.put(facts_path(WAVES), seal(body))
+    assert equal(facts_of(store, WAVES), measure_facts(WAVES))
 
 
 def sealed(**changes):

@@ -9,12 +9,13 @@ from itertools import combinations, product
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from result_rows import SQUARES, SUMS, variant
 from typer.testing import CliRunner
 
 from sumsquares.datasets.facts import measure_facts
+from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.cli.main import app
@@ -348,3 +349,159 @@ def test_spread_knots_and_a_solved_readout_come_near_the_floor(tmp_path):
     floor = {row["variant_id"]: row["floor"] for row in summary}
     assert len(rows) == 6
     assert all(1 <= row["rmse"] / floor[row["variant_id"]] <= 1.05 for row in rows)
+
+
+FORMULAS = (
+    {"formula": "sin(3 * x)", "low": -2.0, "high": 2.0},
+    {"formula": "sqrt(x)", "low": 0.01, "high": 9.0},
+    {"formula": "x**2 - x", "low": -1.0, "high": 3.0},
+    {"formula": "x % 5", "low": -20.0, "high": 20.0, "numbers": "integer"},
+    {"formula": "x1 * x2", "low": 1.0, "high": 9.0, "numbers": "integer"},
+    {"formula": "x1 / x2 + x2**2", "low": 0.5, "high": 4.0},
+    {"formula": "-3 + 0 * x", "low": 0.0, "high": 1.0},
+    {"formula": "x % 3", "low": 0.0, "high": 100.0, "numbers": "integer", "digits": 2},
+)
+OUTPUTS = {
+    "linear": lambda z_N: z_N,
+    "relu": lambda z_N: np.maximum(0, z_N),
+    "sigmoid": lambda z_N: 1 / (1 + np.exp(-z_N)),
+    "tanh": np.tanh,
+}
+
+
+def formula_of(fields, seed=0, **changes):
+    """A small dataset of a formula."""
+    return NamedDataset.model_validate({"name": "d", "rows": 60, "test_rows": 120, "seed": seed, **fields, **changes})
+
+
+@given(
+    st.sampled_from(FORMULAS),
+    st.sampled_from([*NETWORKS, ((3,), "tanh")]),
+    st.sampled_from([*OUTPUTS]),
+    st.sampled_from(["unit", "symmetric", "zscore", "none", "log"]),
+    st.sampled_from(["same", "none", "log"]),
+    st.integers(0, 99),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_network_gets_below_the_floor_of_a_formula(fields, network, output, kind, target_kind, seed):
+    """Random hidden layers, with the best readout where the output is linear, in any scale and with any output."""
+    dataset = formula_of(fields, seed)
+    facts = measure_facts(dataset)
+    log_target = target_kind == "log" or (kind, target_kind) == ("log", "same")
+    is_positive = block(dataset, "train", 0)[1].min() > 0 and block(dataset, "test", 0)[1].min() > 0
+    assume(not (kind == "log" and (dataset.source.parts("train")[0][0].low <= 0 or dataset.digits)))
+    assume(is_positive or not log_target)
+    (hidden, activation), draw = network, np.random.default_rng(seed)
+    one = variant(
+        dataset, hidden=hidden, activation=activation, normalize=kind, normalize_target=target_kind, output=output
+    )
+    (floor,) = floors([one], lambda _: facts)
+    assert floor.range is None
+    scale = normalization(dataset, one.normalize, one.normalize_target, facts.moments)
+    inputs_NI, target_N = block(dataset, "test", 0)
+    for _ in range(10):
+        layer_NK = scale.inputs(inputs_NI, np.float64)
+        for units in hidden:
+            layer_NK = layer_NK @ draw.normal(size=(layer_NK.shape[1], units)) + draw.normal(size=units) / 2
+            act = {"relu": 0.0, "leaky_relu": 0.01, "identity": 1.0}.get(activation)
+            layer_NK = np.tanh(layer_NK) if act is None else np.where(layer_NK > 0, layer_NK, act * layer_NK)
+        columns_NK = np.column_stack([layer_NK, np.ones(len(layer_NK))])
+        weights_K, *_ = np.linalg.lstsq(columns_NK, scale.target(target_N, np.float64))
+        answer_N = scale.restore(OUTPUTS[output](np.clip(columns_NK @ weights_K, -300, 300)))
+        with np.errstate(over="ignore"):
+            rmse = math.sqrt(float(np.square(answer_N - target_N).mean()))
+        assert (floor.rows or 0.0) <= rmse * (1 + 1e-9) + 1e-9 * float(np.abs(target_N).max())
+
+
+def test_real_numbers_have_the_floors_of_their_own_points():
+    """Of one input the same dynamic program; of several, of digits and of logarithms of the target nothing is known."""
+    sine, product, bits = (formula_of(FORMULAS[place]) for place in (0, 5, 7))
+    relu, deep, linear, tanh = kinds(sine, ((8,), "relu"), ((2, 2), "relu"), ((), "relu"), ((4,), "tanh"))
+    assert (relu.kind, deep.kind, linear.kind, tanh.kind) == ("relu_pieces", "bound", "linear", "none")
+    assert 0 < relu.rows <= deep.rows < linear.rows == measure_facts(sine).linear_rmse
+    assert {each.kind for dataset in (product, bits) for each in kinds(dataset, ((4,), "relu"))} == {"none"}
+    assert floors([variant(sine, hidden=(), output="relu", normalize="none")], measure_facts)[0].kind == "bound"
+
+
+def test_an_output_that_reaches_no_target_below_0_has_a_floor():
+    """The root mean square of what is out of reach; scaled targets are all within it."""
+    sine = formula_of(FORMULAS[0])
+    target_N = block(sine, "test", 0)[1]
+    beyond = math.sqrt(np.square(np.minimum(target_N, 0)).mean())
+    for output in ("sigmoid", "relu"):
+        (raw,) = floors([variant(sine, activation="tanh", normalize="none", output=output)], measure_facts)
+        assert (raw.kind, raw.rows) == ("bound", pytest.approx(beyond))
+    (tanh, unit) = floors(
+        [
+            variant(sine, activation="tanh", normalize="none", output="tanh"),
+            variant(sine, activation="tanh", normalize="unit", output="sigmoid"),
+        ],
+        measure_facts,
+    )
+    assert (tanh.kind, tanh.rows) == ("none", None)
+    assert (unit.rows or 0.0) < 1e-3
+
+
+def test_a_linear_function_of_logarithms_has_its_own_floor():
+    """ln(x) is none of x, and one of its logarithm: least squares on that."""
+    dataset = formula_of({"formula": "log(x)", "low": 1.0, "high": 50.0})
+    raw, logs, both = floors(
+        [
+            variant(dataset, hidden=(), normalize="unit"),
+            variant(dataset, hidden=(), normalize="log", normalize_target="unit"),
+            variant(dataset, hidden=(16,), normalize="log", normalize_target="unit"),
+        ],
+        measure_facts,
+    )
+    assert raw.rows == measure_facts(dataset).linear_rmse > 0.1
+    assert (logs.kind, logs.rows) == ("linear", 0.0)
+    assert both.rows == pytest.approx(0.0, abs=1e-9)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 2]))
+@settings(max_examples=25, deadline=None)
+def test_rounded_targets_of_a_convex_curve_have_nearly_the_floor_of_exact_ones(seed, units):
+    """Real numbers are hardly ever exactly convex: what rounding bends them is taken off, and so is a concave curve."""
+    x_N = np.sort(np.random.default_rng(seed).uniform(0, 3, 40))
+    one = np.ones(40)
+    for y_N in (np.exp(x_N), -np.exp(x_N), np.sqrt(x_N)):
+        points = Points(x_N, y_N, one)
+        free, bound = errors(points, units + 1).of_pieces(units + 1), errors(points, units + 1).of_units(units)
+        bent = Points(x_N, y_N + 1e-15 * np.random.default_rng(seed).normal(size=40), one)
+        assert bound >= free
+        assert errors(bent, units + 1).of_units(units) == pytest.approx(bound, rel=1e-6)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1e-3, 0.1, 3.0]), st.sampled_from([1, 2]))
+@settings(max_examples=25, deadline=None)
+def test_no_layer_gets_below_its_floor_on_points_that_are_bent(seed, bend, units):
+    """Convex points with noise of any size: random units with the best weights stay above."""
+    draw = np.random.default_rng(seed)
+    x_N = np.sort(draw.uniform(-1, 3, 14))
+    points = Points(x_N, 20 * x_N**2 + bend * draw.normal(size=14), np.ones(14))
+    floor = errors(points, units + 1).of_units(units)
+    for _ in range(60):
+        bends_NK = np.maximum(0, draw.choice([-1, 1], units) * (x_N[:, None] - draw.uniform(-1, 3, units)))
+        assert floor <= least_squares(np.column_stack([np.ones(14), bends_NK]), points) * (1 + 1e-9)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_the_bend_of_points_is_their_largest_distance_from_the_hull(seed):
+    """Against all lines that lie below all points, on integers and on the same numbers as fractions."""
+    points = drawn(seed, 9)
+    hull = [
+        max(
+            Fraction(int(y0)) + Fraction(int(y1 - y0), int(x1 - x0)) * int(x - x0)
+            for (x0, y0), (x1, y1) in combinations(zip(points.x_N, points.y_N, strict=True), 2)
+            if all(
+                Fraction(int(y0)) + Fraction(int(y1 - y0), int(x1 - x0)) * int(a - x0) <= b
+                for a, b in zip(points.x_N, points.y_N, strict=True)
+            )
+        )
+        for x in points.x_N
+    ]
+    expected = max(float(int(y) - low) for y, low in zip(points.y_N, hull, strict=True))
+    real = Points(points.x_N / 64, points.y_N / 64, points.weight_N)
+    assert points.bend == pytest.approx(expected, rel=1e-12)
+    assert real.bend == pytest.approx(expected / 64, rel=1e-12)

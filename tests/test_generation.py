@@ -4,6 +4,7 @@ again.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from specs import small
 
@@ -12,6 +13,7 @@ from sumsquares.datasets import rows as rows_module
 from sumsquares.datasets import shards
 from sumsquares.datasets.errors import DamagedManifest, ForeignShard, OtherRows
 from sumsquares.datasets.shards import decode_shard
+from sumsquares.datasets.spec import SPLITS, NamedDataset
 from sumsquares.jobs.stages.generate import folder_of, generate, make_shard, manifest_path, plan_dataset, read_manifest
 from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.store import Store
@@ -177,6 +179,32 @@ def test_any_shard_can_be_made_anywhere_in_any_order(store, tmp_path):
         make_shard(task)
     complete(other)
     assert contents(other) == contents(store)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"formula": "sqrt(x1) * x2", "low": [0, -1], "high": 4, "noise": 0.1, "unused": 1},
+        {"formula": "x % 3", "low": 0, "high": 99, "numbers": "integer", "digits": 2},
+        {"task": "square", "largest": 50, "digits": 2},
+    ],
+)
+def test_formulas_and_digits_are_read_as_they_were_generated(store, fields):
+    """To the bit, NaN included, after generation and after a shard was damaged."""
+    dataset = NamedDataset(name="one", rows=70_000, test_rows=900, **fields)
+    generate(store, [plan_dataset(store, dataset)], map_tasks, lambda _made: None)
+    path = f"{folder_of(dataset)}/extrapolation/part-00000.parquet"
+    data = store.get(path)
+    store.put(path, data[:60] + bytes([data[60] ^ 4]) + data[61:])
+    reader = DatasetReader(store)
+    for split in SPLITS:
+        inputs_NI, target_N = reader.shard(dataset, split, 0)
+        parts = [rows_module.block(dataset, split, index) for index in range(rows_module.block_count(dataset, split))]
+        assert inputs_NI.tobytes() == np.concatenate([part[0] for part in parts]).tobytes()
+        assert target_N.tobytes() == np.concatenate([part[1] for part in parts]).tobytes()
+        assert inputs_NI.dtype == parts[0][0].dtype
+    assert store.get(path) == data
+    assert plan_dataset(store, dataset).tasks == []
 
 
 def test_a_reader_holds_no_more_than_its_limit(store):

@@ -204,7 +204,7 @@ def test_the_number_of_steps_per_call_changes_nothing(monkeypatch, flops):
     shape = program(rows=50, dtype="float32")
     expected = lanes_engine.train(shape, models(5), shuffled_rows(shape))
     monkeypatch.setattr(lanes_engine, "CALL_FLOPS", flops)
-    monkeypatch.setattr(lanes_engine, "CALL_NUMBERS", flops / 1e3)
+    monkeypatch.setattr(lanes_engine, "CALL_NUMBERS", int(flops / 1e3))
     found = lanes_engine.train(shape, models(5), shuffled_rows(shape))
     np.testing.assert_array_equal(found.parameters, expected.parameters)
     np.testing.assert_array_equal(found.losses, expected.losses)

@@ -10,7 +10,7 @@ from specs import small
 from sumsquares.cluster.inline import map_tasks
 from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.shards import SHARD_ROWS
-from sumsquares.datasets.spec import SPLITS
+from sumsquares.datasets.spec import SPLITS, NamedDataset
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages import memory_check
 from sumsquares.jobs.stages.generate import generate, plan_dataset
@@ -51,6 +51,22 @@ def test_a_pack_that_does_not_fit_alone_has_another_remedy(monkeypatch):
     why = answer(monkeypatch, max(map(bytes_of, PACKS)) - 1, TWO)
     assert "narrower" in why
     assert "--workers" not in why
+
+
+def test_shards_must_fit_before_they_are_made(monkeypatch):
+    """A shard of 1,024 real inputs takes 16 GB: rows and file; a message says which dataset and what to write."""
+    wide = NamedDataset(name="wide", formula="sum(x)", n_numbers=1000, low=0, high=1, rows=10**7, unused=24)
+    there = 2 * SHARD_ROWS * 1025 * 8
+    packs = [
+        replace(pack, trials=tuple(replace(t, variant=replace(t.variant, dataset=wide)) for t in pack.trials))
+        for pack in PACKS[:1]
+    ]
+    monkeypatch.setattr(memory_check, "available_memory", lambda: there - 1)
+    why = no_room(packs, IN_PROCESS)
+    assert why.startswith("generating a shard of dataset wide (1,048,576 rows of 1,024 inputs) needs 16,400 MiB")
+    assert "write fewer rows or fewer inputs" in why
+    monkeypatch.setattr(memory_check, "available_memory", lambda: there)
+    assert not (no_room(packs, IN_PROCESS) or "").startswith("generating")
 
 
 def test_no_more_packs_than_there_are_and_nothing_about_clusters(monkeypatch):

@@ -15,11 +15,13 @@ from result_rows import SQUARES, SUMS, commit, row_of, variant
 
 from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.engines import choice, lanes_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS
 from sumsquares.jobs.engines.state import flat_parameters, state_dicts
 from sumsquares.jobs.results.models import load_model
 from sumsquares.jobs.results.predict import answers, errors_on
+from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
@@ -61,6 +63,56 @@ def test_answers_are_those_of_the_sequential(monkeypatch, tmp_path, engine, acti
         assert np.abs(found_N - expected_N).max() <= TOLERANCE[dtype] * max(1.0, np.abs(expected_N).max())
 
 
+GROWTH = NamedDataset(name="growth", formula="exp(x1) + x2", low=(0.5, 10.0), high=(3.0, 99.0), rows=400, unused=1)
+
+
+@pytest.mark.parametrize("dataset", [SUMS, GROWTH], ids=["task", "formula"])
+@pytest.mark.parametrize("normalize", ["unit", "symmetric", "zscore", "none", "log"])
+@pytest.mark.parametrize("target", ["same", "unit", "symmetric", "zscore", "none", "log"])
+def test_answers_are_those_of_the_sequential_between_the_scales_of_inputs_and_target(
+    tmp_path, dataset, normalize, target
+):
+    """Whatever the two kinds: scaled here by hand, from the fields of the scale."""
+    store, pack, [trial] = committed(
+        tmp_path, 1, dataset=dataset, dtype="float64", normalize=normalize, normalize_target=target
+    )
+    assert trial.variant.normalize_target == ("same" if target == normalize else target)
+    scale = scale_of(store, trial.variant)
+    inputs_NI = block(dataset, "test", 0)[0][:20]
+    raw_NI = np.log(inputs_NI) if normalize == "log" else inputs_NI
+    x_NI = (raw_NI - np.array(scale.input_shift)) / np.array(scale.input_scale)
+    with torch.inference_mode():
+        output_N = load_model(store, pack, trial)(torch.from_numpy(x_NI)).squeeze(1).numpy()
+    expected_N = output_N * scale.target_scale + scale.target_shift
+    if "log" in (target, normalize if target == "same" else ""):
+        with np.errstate(over="ignore"):  # of raw numbers in the hundreds
+            expected_N = np.exp(expected_N)
+    np.testing.assert_allclose(answers(store, pack, trial, inputs_NI), expected_N, rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_input_without_a_logarithm_has_no_answer(monkeypatch, tmp_path, engine):
+    """Though a ReLU would make a number of it; other rows have theirs."""
+    monkeypatch.setattr("sumsquares.jobs.results.predict.choose", lambda *_asked: engine)
+    store, pack, [trial] = committed(tmp_path, 1, dataset=SQUARES, normalize="log")
+    found_N = answers(store, pack, trial, np.array([[5], [-5], [0], [7]]))
+    assert np.isnan(found_N).tolist() == [False, True, True, False]
+
+
+def test_rows_without_a_target_are_not_measured(tmp_path):
+    """Beyond its range a formula may have none: the errors are those of the other rows."""
+    roots = NamedDataset(name="roots", formula="sqrt(x)", low=0.5, high=2.0, rows=400, test_rows=60)
+    store, pack, trials = committed(tmp_path, 2, dataset=roots, dtype="float64")
+    inputs_NI, target_N = block(roots, "extrapolation", 0)
+    is_there_N = np.isfinite(target_N)
+    assert 0 < is_there_N.sum() < 60
+    errors = errors_on(store, pack, trials, roots, "extrapolation")
+    assert errors.count == is_there_N.sum()
+    for place, trial in enumerate(trials):
+        error_N = (answers(store, pack, trial, inputs_NI) - target_N)[is_there_N]
+        assert errors.rmse[place] == pytest.approx(np.sqrt(np.mean(error_N**2)), rel=1e-9)
+
+
 @given(seed=st.integers(0, 99), chosen=st.lists(st.booleans(), max_size=SUMS.test_rows))
 @settings(max_examples=10)
 def test_errors_are_what_the_answers_give_in_plain_arithmetic(tmp_path_factory, seed, chosen):
@@ -95,6 +147,7 @@ def test_predicting_imports_no_torch(tmp_path):
 import sys
 from result_rows import variant
 from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store

@@ -1,7 +1,8 @@
-"""Writes random integers and their target as a Parquet file, with one library and setting per process. One thread.
+"""Writes random numbers and their target as a Parquet file, with one library and setting per process. One thread.
 
-All write the same columns, without fsync: numbers 1..1000 as INTEGER, and the target of the task as BIGINT. Only ours
-computes digests. Libraries without fast random numbers of their own use numpy's fastest generator.
+All write the same columns, without fsync: numbers 1..1000 as INTEGER, and the target of the task as BIGINT; or, for a
+formula, real numbers and its value as DOUBLE. Only ours computes digests. Libraries without fast random numbers of
+their own use numpy's fastest generator.
 """
 
 import os
@@ -22,13 +23,18 @@ QUERIES = {
     "FROM (SELECT {random} AS a, {random} AS b FROM range({rows}))",
     "square": "SELECT a AS number_1, a::BIGINT * a AS target FROM (SELECT {random} AS a FROM range({rows}))",
 }
+FORMULA_QUERY = "SELECT {names}, {target} AS target FROM (SELECT {numbers} FROM range({rows}))"
 
 
 def groups(question):
     """Returns the only candidate, which the question names. Its "models" are rows, its steps files."""
     make = {"ours": ours, "duckdb": duckdb, "polars": polars, "pyarrow": pyarrow}[question["library"]]
     folder = tempfile.TemporaryDirectory()
-    write = partial(make, question["task"], question["rows"], question["options"])
+    task = question["task"]
+    if question["formula"] is not None:
+        make = {"ours": ours_of_formula, "duckdb": duckdb_of_formula}[question["library"]]
+        task = {"formula": task, **question["formula"]}
+    write = partial(make, task, question["rows"], question["options"])
     return [[Candidate(question["library"], question["rows"], lambda: writing(write, folder), 1)]]
 
 
@@ -45,11 +51,22 @@ def writing(make, folder):
 
 
 def ours(task, rows, _options, folder):
+    """Writes the shards of a task."""
+    return shards({"task": task, "largest": 1000, "rows": rows}, folder)
+
+
+def ours_of_formula(formula, rows, _options, folder):
+    """Writes the shards of a formula."""
+    fields = {name: formula[name] for name in ("formula", "low", "high")}
+    return shards({**fields, "numbers": "real", "rows": rows}, folder)
+
+
+def shards(dataset, folder):
     """Writes shards of the train split, with digests of their content and of each file."""
     from sumsquares.datasets.shards import encode_shard, shard_count
     from sumsquares.datasets.spec import DatasetSpec
 
-    spec = DatasetSpec.model_validate({"task": task, "largest": 1000, "rows": rows})
+    spec = DatasetSpec.model_validate(dataset)
 
     def write():
         for index in range(shard_count(spec, "train")):
@@ -59,11 +76,23 @@ def ours(task, rows, _options, folder):
 
 
 def duckdb(task, rows, options, folder):
+    """Writes the query of a task."""
+    return copied(QUERIES[task].format(random=RANDOM, rows=rows), options, folder)
+
+
+def duckdb_of_formula(formula, rows, options, folder):
+    """Writes numbers of the formula's range, and its expression in SQL."""
+    low, width, names = formula["low"], formula["high"] - formula["low"], formula["names"]
+    numbers = ", ".join(f"{low} + {width} * random() AS {name}" for name in names)
+    columns = {"names": ", ".join(names), "target": formula["sql"], "numbers": numbers}
+    return copied(FORMULA_QUERY.format(rows=rows, **columns), options, folder)
+
+
+def copied(query, options, folder):
     """Writes with COPY from a query."""
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1})
-    query = QUERIES[task].format(random=RANDOM, rows=rows)
     settings = "".join(f", {name} {value}" for name, value in options.items())
     return lambda: connection.execute(f"COPY ({query}) TO '{folder / 'x.parquet'}' (FORMAT parquet{settings})")
 

@@ -14,11 +14,14 @@ from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
 from sumsquares.jobs.results.normalized_columns import Scale, columns_of
-from sumsquares.jobs.results.described import SOLVED, spec_of, spread_of
+from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
 from sumsquares.jobs.results.networks import Reach, is_linear, reach_of
 from sumsquares.jobs.spec.axes import AXES
 
@@ -129,6 +132,25 @@ class Case:
         """What its answers reach; None if that is every number."""
         kinds = (self.row["normalize"], self.row["normalize_target"])
         return reach_of(self.spec, self.row["output"], *kinds, self.moments)
+
+    @cached_property
+    def reach_rmse(self) -> float:
+        """The RMSE that follows from targets beyond that alone, on the first 65,536 test rows."""
+        return 0.0 if self.reach is None else float(np.sqrt(np.square(self.beyond_reach_N).mean()))
+
+    @cached_property
+    def beyond_reach_N(self) -> NDArray[np.float64]:
+        """How far the targets of those rows are from what its answers reach."""
+        assert self.reach is not None
+        low, high = self.reach
+        target_N = first_targets(self.spec, "test")
+        return np.maximum(0.0, np.maximum(low - target_N, target_N - high))
+
+    @property
+    def floor(self) -> float | None:
+        """The floor that follows from its hidden layers: None where it is that of its reach, or nothing is known."""
+        floor = self.number("floor")
+        return None if floor is None or 0 < floor <= self.reach_rmse * (1 + 1e-9) else floor
 
     @cached_property
     def has_integer_target(self) -> bool:

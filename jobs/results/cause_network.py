@@ -109,7 +109,7 @@ def too_narrow(case: Case) -> Cause | None:
     tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
     if tried is not None:
         return by_neighbour(case, "too_narrow", "hidden", tried)
-    floor = case.number("floor")
+    floor = case.floor
     change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
     if floor and case.rmse < LEAST_GAIN * floor:
         told = (
@@ -157,7 +157,7 @@ def knots_misplaced(case: Case) -> Cause | None:
     if solved > CONSTANT * case.spread:
         return None
     change = Change("init", "spread_knots", None if case.is_solved else case.solving)
-    floor = case.number("floor") if case.row["floor_kind"] == "relu_pieces" else None
+    floor = case.floor if case.row["floor_kind"] == "relu_pieces" else None
     if floor and solved >= 3 * floor:
         told = (
             f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
@@ -329,10 +329,8 @@ def output_cannot_reach(case: Case) -> Cause | None:
     if tried is not None and tried[1] < LEAST_GAIN:
         return None
     low, high = case.reach
-    target_N = first_targets(case.spec, "test")
-    beyond_N = np.maximum(0.0, np.maximum(low - target_N, target_N - high))
-    limit = float(np.sqrt(np.square(beyond_N).mean()))
-    share_beyond = float((beyond_N > case.enough).mean())
+    target_N, limit = first_targets(case.spec, "test"), case.reach_rmse
+    share_beyond = float((case.beyond_reach_N > case.enough).mean())
     if limit < max(case.enough, GOOD * case.spread) or (limit < FAR * case.spread and case.rmse > 2 * limit):
         return None
     least, most = float(target_N.min()), float(target_N.max())

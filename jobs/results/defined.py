@@ -1,11 +1,11 @@
-"""Where a formula or a logarithm is not defined nothing is measured or answered, instead of a number that looks right.
+"""Where a logarithm is not defined nothing is answered, instead of a number that looks right.
 
 Suffixes: M models, N rows, I inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,6 @@ Predict = Callable[[NDArray[np.floating]], Floats]
 """From normalised inputs [N, I] to normalised predictions [M, N]."""
 Normalized = tuple[NDArray[np.floating], NDArray[Any]]
 """Normalised inputs [N, I] and raw targets [N]."""
-
-
-def with_targets(rows: Iterable[Normalized]) -> Iterator[Normalized]:
-    """Leaves out rows without a target, which a formula may have beyond its range."""
-    for x_NI, target_N in rows:
-        has_target_N = np.isfinite(target_N)
-        if has_target_N.all():
-            yield x_NI, target_N
-        elif has_target_N.any():
-            yield x_NI[has_target_N], target_N[has_target_N]
 
 
 def defined(predict: Predict, scale: Normalization) -> Predict:

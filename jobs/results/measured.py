@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -23,7 +22,7 @@ from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import can_solve, is_affordable, observe, with_readout
 from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import state_dicts
-from sumsquares.jobs.results.defined import Normalized, Predict, defined, with_targets
+from sumsquares.jobs.results.defined import Normalized, Predict, defined
 from sumsquares.jobs.results.trial_metrics import Source
 
 ALL: tuple[Source, ...] = get_args(Source)
@@ -92,12 +91,13 @@ def measure_models(
     if readout == "solved":
         answering = solved
 
-    def errors_of(models: Models, split: Split) -> Errors | None:
-        evaluated = with_targets(rows.evaluation_rows(split, models.program.dtype))
-        if (first := next(evaluated, None)) is None:
-            return None
-        predict, unseen_N = defined(predictor(*models), rows.scale), rows.unseen() if split == "test" else None
-        return measure(predict, chain([first], evaluated), rows.scale.restore, unseen_N)
+    def errors_of(models: Models, split: Split) -> Errors:
+        predict = defined(predictor(*models), rows.scale)
+        evaluated, unseen_N = (
+            rows.evaluation_rows(split, models.program.dtype),
+            rows.unseen() if split == "test" else None,
+        )
+        return measure(predict, evaluated, rows.scale.restore, unseen_N)
 
     sources: dict[Source, Any] = {split: errors_of(answering, split) for split in SPLITS if split in wanted}
     sources["hidden"] = observed

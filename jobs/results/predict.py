@@ -20,7 +20,7 @@ from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
-from sumsquares.jobs.results.defined import Predict, defined, with_targets
+from sumsquares.jobs.results.defined import Predict, defined
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.program import predicting_program
@@ -67,13 +67,11 @@ def errors_over(
 ) -> Errors:
     """Errors [M] of several trials of one pack on any rows: blocks of raw inputs [N, I] with their targets [N].
 
-    Rows without a target are left out; at least one must have one.
-
     `chosen_N` is that of `measure`. Raises as `answers` does.
     """
     predict, scale, dtype = _predictor(store, pack_id, trials)
     normalized = ((scale.inputs(x_NI, dtype), target_N) for x_NI, target_N in rows)
-    return measure(predict, with_targets(normalized), scale.restore, chosen_N)
+    return measure(predict, normalized, scale.restore, chosen_N)
 
 
 def _predictor(store: Store, pack_id: str, trials: Sequence[Trial]) -> tuple[Predict, Normalization, str]:

@@ -7,7 +7,7 @@ from heapq import nlargest
 
 from sumsquares.datasets.rows import input_type
 from sumsquares.datasets.shards import SHARD_ROWS
-from sumsquares.datasets.spec import SPLITS, DatasetSpec
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.placement import Placement
@@ -29,6 +29,9 @@ def no_room(packs: Collection[Pack], placement: Placement) -> str | None:
     largest = nlargest(workers, packs, key=bytes_of)
     if bytes_of(largest[0]) > there:
         return _no_room_for_one(largest[0], there)
+    widest = max((pack.variant.dataset for pack in packs), key=generating_bytes)
+    if generating_bytes(widest) > there:
+        return _no_room_for_a_shard(widest, there)
     rows = workers * cached_bytes(packs, placement.memory_limit)
     trained = sum(map(bytes_of, largest))
     processes = workers * PROCESS_BYTES if placement.count else 0
@@ -53,6 +56,15 @@ def _no_room_for_one(pack: Pack, there: int) -> str:
     )
 
 
+def _no_room_for_a_shard(dataset: NamedDataset, there: int) -> str:
+    """The message about a dataset whose shards can't be made."""
+    return (
+        f"generating a shard of dataset {dataset.name} ({min(dataset.rows, SHARD_ROWS):,} rows of {dataset.inputs:,} "
+        f"inputs) needs {generating_bytes(dataset) // MIB:,} MiB of memory, and this machine has {there // MIB:,} MiB: "
+        "write fewer rows or fewer inputs, or run it where there is more"
+    )
+
+
 def bytes_of(pack: Pack) -> int:
     """Bytes that a pack takes: the models with their activations, and a batch of rows."""
     program = pack.program
@@ -66,6 +78,11 @@ def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
     rows = sum(_row_bytes(dataset) * sum(map(dataset.rows_in, SPLITS)) for dataset in datasets)
     shard = max(_row_bytes(dataset) for dataset in datasets) * SHARD_ROWS
     return min(rows, max(memory_limit, shard))
+
+
+def generating_bytes(dataset: DatasetSpec) -> int:
+    """Bytes that making the largest shard takes: its rows, and the file with as many."""
+    return 2 * _row_bytes(dataset) * min(max(map(dataset.rows_in, SPLITS)), SHARD_ROWS)
 
 
 def _row_bytes(dataset: DatasetSpec) -> int:
