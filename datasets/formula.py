@@ -43,7 +43,7 @@ class Expression:
             rows = min(PIECE, _PIECE_NUMBERS // self.n_numbers)
             for start in range(0, len(numbers_NK), rows):
                 piece_NK = numbers_NK[start : start + rows]
-                columns = [piece_NK[:, k].astype(np.float64) for k in range(self.n_numbers)]
+                columns = [piece_NK[:, k].astype(np.float64, copy=False) for k in range(self.n_numbers)]
                 target_N[start : start + rows] = self.program.value(columns)
         return target_N
 
@@ -112,4 +112,5 @@ class Formula:
     def target(self, numbers_NK: Numbers) -> NDArray[np.float64]:
         """Returns the target of each row, without noise; NaN where the formula has no finite value."""
         target_N = self.expression.of(numbers_NK)
-        return np.where(np.isfinite(target_N), target_N, np.nan)
+        is_finite = np.isfinite(target_N)
+        return target_N if is_finite.all() else np.where(is_finite, target_N, np.nan)
