@@ -21,7 +21,7 @@ SPECS = [
     {"formula": "x % 3", "low": 0, "high": 100, "numbers": "integer", "digits": 2, "rows": 99},
     {"formula": "1e12 + x", "low": 0.0, "high": 1e-3, "rows": 2 * BLOCK_ROWS + 5},
     {"formula": "x", "low": -1e100, "high": 1e100, "rows": 300},
-    {"formula": "1e200 * x", "low": 1e99, "high": 1e100, "rows": 300},
+    {"formula": "1e90 * x", "low": 1e9, "high": 1e10, "rows": 300},
 ]
 
 
