@@ -15,7 +15,7 @@ from sumsquares.datasets.rows import blocks, first_rows_problem
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
-from sumsquares.jobs.spec.raw import Axes, Place, Raw, tables, valid
+from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables
 
 _CHECKED = 2**23
 """How much is evaluated of all formulas: rows times the characters and inputs of a row. It takes about 0.2 s."""
@@ -27,9 +27,9 @@ class _Target(NamedTuple):
     row: int
 
 
-def formula_problems(raw: Raw) -> Iterator[str]:
+def formula_problems(raw: Raw, valid: Datasets) -> Iterator[str]:
     """Yields a line for each formula that isn't finite, and for each target that can't be trained on as it is asked."""
-    datasets = {index: each for index, each in valid(NamedDataset, raw, "dataset") if each.formula is not None}
+    datasets = {index: each for index, each in valid.items() if each.formula is not None}
     first_rows = {index: _first_rows(each, len(datasets)) for index, each in datasets.items()}
     usable: dict[str, DatasetSpec] = {}
     for index, rows in first_rows.items():
