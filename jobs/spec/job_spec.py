@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
+from sumsquares.jobs.spec.checks_formulas import too_many_formulas
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
@@ -114,6 +115,8 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
 
     """
     raw = read_toml(text, source)
+    if many := too_many_formulas(raw):
+        raise SpecError(source, [many])
     across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials, new))
     try:
         spec = JobSpec.model_validate(raw)
