@@ -2,8 +2,8 @@
 
 They consist of the operations that IEEE 754 defines to the last bit: + - * /, rounding, comparisons, and integer
 operations on the bits. numpy's own exp, log, sin and power give other last bits with AVX-512 than without. Errors are
-below 0.6 ulp, but 0.75 for sin and cos and 2 for tan, sinh, cosh and sigmoid; powers with small integer exponents are
-multiplications (tests/test_elementary.py). Limits and special values are those of C. There are no warnings.
+below 0.6 ulp, but up to 2 ulp for tan, sinh, cosh and sigmoid; powers with small integer exponents are multiplications
+(tests/test_elementary.py). Limits and special values are those of C. There are no warnings.
 
 Each returns a new array, or writes to `out`, which may be the input.
 """

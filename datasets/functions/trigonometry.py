@@ -36,8 +36,8 @@ class _Table(NamedTuple):
     """Of each step of a turn: as a multiple of 2**-52."""
     sine_low: Floats
     cosine: Floats
-    cosine_high: Floats
     """As a multiple of 2**-6, whose product with the first part of r is a multiple of 2**-52."""
+    cosine_low: Floats
     sine_polynomial: tuple[Floats, ...]
     """(sin r - r) / r**3, of r**2."""
     cosine_polynomial: tuple[Floats, ...]
@@ -54,15 +54,14 @@ def _table() -> _Table:
         rest -= exact.integer(part)
     values = [exact.sin_cos(step * n) for n in range(TURN)]
     sine, sine_low = zip(*(exact.split(one, 52) for one, _ in values), strict=True)
-    cosine_high = [exact.split(one, 6)[0] for _, one in values]
+    cosine, cosine_low = zip(*(exact.split(one, 6) for _, one in values), strict=True)
     largest = Fraction(1, 162) ** 2  # (pi / 512)**2, and a little
     sines = [Fraction(-1, 6), Fraction(1, 120), Fraction(-1, 5040), Fraction(1, 362880)]
     cosines = [Fraction(-1, 2), Fraction(1, 24), Fraction(-1, 720), Fraction(1, 40320)]
     short = [tuple(map(constant, exact.shortened(one, Fraction(0), largest, 2))) for one in (sines, cosines)]
-    cosine = [exact.nearest(one) for _, one in values]
     per_step = constant(exact.nearest((exact.ONE << exact.BITS) // step))
     steps = tuple(map(constant, [*parts, exact.nearest(rest)]))
-    tables = np.array(sine), np.array(sine_low), np.array(cosine), np.array(cosine_high)
+    tables = np.array(sine), np.array(sine_low), np.array(cosine), np.array(cosine_low)
     return _Table(per_step, steps, *tables, *short)
 
 
@@ -83,7 +82,7 @@ def cos(x: Floats, out: Floats, buffers: Buffers) -> None:
 def tan(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the tangent."""
     _reduce(x, buffers)
-    sine, cosine = buffers[11:13]
+    sine, cosine = buffers[12:14]
     _sine_of_step(0, sine, buffers)
     _sine_of_step(QUARTER, cosine, buffers)
     np.divide(sine, cosine, out)
@@ -123,10 +122,10 @@ def _reduce(x: Floats, buffers: Buffers) -> None:
 
 
 def _sine_of_step(shift: int, out: Floats, buffers: Buffers) -> None:
-    """Writes the sine of r and n + shift steps. Uses buffers 6 to 10."""
-    n, _, r_high, r_low, sine, cosine, total, work, more = buffers[:9]
+    """Writes the sine of r and n + shift steps. Uses buffers 6 to 11."""
+    n, _, r_high, r_low, sine, cosine, total, work, more, high, cosine_of_n = buffers[:11]
     table = _table()
-    index = buffers[10].view(np.int64)
+    index = buffers[11].view(np.int64)
     if shift:
         np.add(n.view(np.int64), shift, index)
         np.bitwise_and(index, TURN - 1, index)
@@ -136,17 +135,16 @@ def _sine_of_step(shift: int, out: Floats, buffers: Buffers) -> None:
     np.multiply(total, cosine, more)
     table.sine_low.take(index, out=work, mode="clip")
     np.add(more, work, more)
-    table.cosine.take(index, out=work, mode="clip")
-    small = buffers[9]
-    np.add(sine, r_low, small)
-    np.multiply(small, work, small)
-    np.add(more, small, more)
-    table.cosine_high.take(index, out=small, mode="clip")
-    np.subtract(work, small, work)
+    table.cosine.take(index, out=high, mode="clip")
+    table.cosine_low.take(index, out=work, mode="clip")
+    np.add(high, work, cosine_of_n)
+    np.multiply(high, r_high, high)
+    np.add(total, high, total)  # exact
     np.multiply(work, r_high, work)
     np.add(more, work, more)
-    np.multiply(small, r_high, small)
-    np.add(total, small, total)  # exact
+    np.add(sine, r_low, work)
+    np.multiply(work, cosine_of_n, work)
+    np.add(more, work, more)
     np.add(total, more, out)
 
 
