@@ -226,4 +226,4 @@ def overlap(a: Bounds, b: Bounds) -> Condition:
 
 def same_point(a: Bounds, b: Bounds) -> Condition:
     """Whether both are equal for sure."""
-    return np.logical_and(a.is_point & b.is_point, a.low == b.low)
+    return overlap(a, b) & a.is_point & b.is_point

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.rows import blocks
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.rows import Block
 
 # Shapes: N rows of a block.
 _LEAST_EXPONENT = -1000  # of the largest value: a power of two above 2**1000 would not be finite
@@ -37,17 +37,28 @@ class Moments:
     target_std: float
 
 
-def measure_moments(spec: DatasetSpec) -> Moments:
-    """Measures all training rows, a block at a time."""
-    columns: list[_Column] = []
-    for inputs_NI, target_N in blocks(spec, "train"):
-        values = [*inputs_NI.T, target_N]
-        columns = columns or [_Column(values_N) for values_N in values]
-        for column, values_N in zip(columns, values, strict=True):
-            column.add(values_N)
-    *inputs, target = (column.moments(spec.rows) for column in columns)
-    low_I, high_I, mean_I, std_I = zip(*inputs, strict=True)
-    return Moments(low_I, high_I, mean_I, std_I, *target)
+class Meter:
+    """Measures blocks of rows as they pass."""
+
+    def __init__(self) -> None:
+        self._columns: list[_Column] = []
+        self._count = 0
+
+    def watch(self, rows: Iterable[Block]) -> Iterator[Block]:
+        """Yields the blocks and measures them."""
+        for inputs_NI, target_N in rows:
+            values = [*inputs_NI.T, target_N]
+            self._columns = self._columns or [_Column(values_N) for values_N in values]
+            for column, values_N in zip(self._columns, values, strict=True):
+                column.add(values_N)
+            self._count += len(target_N)
+            yield inputs_NI, target_N
+
+    def moments(self) -> Moments:
+        """Returns the moments of the rows so far."""
+        *inputs, target = (column.moments(self._count) for column in self._columns)
+        low_I, high_I, mean_I, std_I = zip(*inputs, strict=True)
+        return Moments(low_I, high_I, mean_I, std_I, *target)
 
 
 class _Column:

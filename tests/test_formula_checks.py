@@ -60,9 +60,9 @@ FAULTS = {
     ),
     "not finite": (
         spec('formula = "1 / (x - 1)"\nlow = 0\nhigh = 2\nnumbers = "integer"'),
-        ['dataset[0] "waves".formula:', "x = 1", "row 2"],
+        ['dataset[0] "waves".formula:', "divides by 0 at x = 1", "where("],
     ),
-    "not parsed": (spec('formula = "x^2"\nlow = 0\nhigh = 2'), ['dataset[0] "waves":', "formula:", "'^'", "**"]),
+    "not parsed": (spec('formula = "x^2"\nlow = 0\nhigh = 2'), ['dataset[0] "waves".formula:', "'^'", "**"]),
     "misspelt": (spec(WAVES.replace("formula", "formual")), ['dataset[0] "waves".formual:', '"formula"?', '"low"']),
     "one's own rows": (spec('path = "own.csv"'), ['dataset[0] "waves".path:', "unknown key", '"task"', '"formula"']),
     "a long formula": (

@@ -16,8 +16,8 @@ DIVERGED_FACTOR = 10
 DIVERGED = 1e30
 """RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
 RESOLUTION = 0.1
-"""Added to each RMSE, in the unit of its dataset, as a hypotenuse. A model whose RMSE is below it answers with the right
-integer (an error of 0.5 is five of them), so models below it don't differ."""
+"""Added to each RMSE, in the unit of its dataset, as a hypotenuse. A model whose RMSE is below it answers with the
+right integer (an error of 0.5 is five of them), so models below it don't differ."""
 
 
 @lru_cache(maxsize=1024)

@@ -90,8 +90,8 @@ class Summary:
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
 
     `n_exact` counts those of them that have every test answer right after rounding; null where targets aren't integers.
-    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is null. `train_seconds` sums
-    over all trials, diverged ones included.
+    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is
+    null. `train_seconds` sums over all trials, diverged ones included.
     """
     trials: pa.Table
     """The stored rows of the expected trials, in the order of the spec, by the names of this spec.
@@ -211,7 +211,7 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
 
 
 def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
-    """Returns the rows without metrics of rounded answers: of targets that aren't integers, or beyond those of float64."""
+    """Returns the rows without metrics of rounded answers: of targets that aren't integers that float64 holds."""
     if not beyond_R.any():
         return rows
     for name in (metric.name for metric in METRICS if metric.needs_exactness):

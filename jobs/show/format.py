@@ -20,7 +20,9 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
 """Axes that a variant's description always names; it names others only if they don't have their default."""
-_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype", "loss"})  # need no name before them
+_IN_WORDS = frozenset(
+    {"hidden", "activation", "optimizer", "init", "normalize", "dtype", "loss"}
+)  # need no name before them
 
 
 def describe_task(about: Row) -> str:
@@ -73,7 +75,10 @@ def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
     axes = told_of(row, varying(rows))
     if row["hidden"] == "[]":  # without hidden layers, no activation is applied
-        words = [_no_hidden_layer(row), *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
+        words = [
+            _no_hidden_layer(row),
+            *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation")),
+        ]
         return ", ".join(words) if axes else describe_variant(row)
     return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)
 

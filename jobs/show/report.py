@@ -165,7 +165,9 @@ def _of_formula(spec: DatasetSpec) -> str:
         words += f", each by its {spec.n_digits} binary digits"
     if spec.unused:
         words += f", beside {counted(spec.unused, 'unused input')}"
-    return words + (f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else "")
+    return words + (
+        f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else ""
+    )
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
