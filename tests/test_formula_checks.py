@@ -106,6 +106,17 @@ def test_a_stored_spec_is_not_evaluated_again(tmp_path) -> None:
         load_spec(tmp_path / "spec.toml")
 
 
+@pytest.mark.parametrize(("formula", "count"), [("x + " * 4000 + "x", 7), ("sum(x)", 98)])
+def test_formulas_that_are_long_together_are_refused_unparsed(formula: str, count: int) -> None:
+    """A file of 1 MiB could have so many that they take minutes. One that is too long by itself has its own message."""
+    tables = [
+        f'[[dataset]]\nname = "d{i}"\nformula = "{formula}"\nn_numbers = 1024\nrows = {i + 1}' for i in range(count)
+    ]
+    (problem,) = problems('name = "q"\n' + "\n".join(tables))
+    assert problem.startswith("dataset: 1")
+    assert "more than 100_000; write fewer or shorter ones" in problem
+
+
 @pytest.mark.parametrize("count", [1, 20, 500])
 @pytest.mark.parametrize("formula", ["x", "x" + " + x" * 900, "sum(x)"])
 def test_the_rows_that_are_evaluated_are_bounded(formula: str, count: int) -> None:
