@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Sequence
 from typing import NoReturn
 
 from sumsquares.datasets.formula_characters import FormulaError, refuse
@@ -52,14 +53,15 @@ def means_all_inputs(call: ast.Call) -> bool:
 
 def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
     """Returns the number of inputs, x or x1 to xn without gaps. `n_numbers` is what the spec says, if it says it."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and is_input(node.id)]
+    nodes = [*ast.walk(tree)]
+    names = [node for node in nodes if isinstance(node, ast.Name) and is_input(node.id)]
     if not names:
-        _refuse_unknown(tree)
+        _refuse_unknown(nodes)
         raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     for node in names:
         _check_number(node)
     numbers = {int(node.id[1:]): node for node in names if node.id != "x"}
-    of_all = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and means_all_inputs(node)]
+    of_all = [node.args[0] for node in nodes if isinstance(node, ast.Call) and means_all_inputs(node)]
     bare = [node for node in names if node.id == "x"]
     if n_numbers is not None and n_numbers > 1:
         bare = [node for node in bare if node not in of_all]
@@ -92,10 +94,10 @@ def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
     return count
 
 
-def _refuse_unknown(tree: ast.expr) -> None:
+def _refuse_unknown(nodes: Sequence[ast.AST]) -> None:
     """Names the first name that nobody knows, which may be meant as an input."""
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    for node in ast.walk(tree):
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    for node in nodes:
         if isinstance(node, ast.Name) and node not in called and node.id not in CONSTANTS:
             refuse_name(node, 1)
 

@@ -103,7 +103,7 @@ def _token(kind: str, text: str, at: int) -> Token:
     if text in ("and", "or", "not"):
         return Token("operator", text, at)
     if keyword.iskeyword(text):
-        refuse(at, text, _WORDS.get(text, "this is a word of Python; inputs are called x, or x1, x2 and so on"))
+        refuse(at, text, _WORDS.get(text, "this is a word of Python; write x, or x1, x2 and so on, for inputs"))
     if kind == "number" and len(text) > MOST_DIGITS:
         refuse(at, text, f"this number has {len(text)} characters, the most is {MOST_DIGITS}; write it like 1e300")
     if kind == "number" and text.isdigit() and text != (shortest := text.lstrip("0") or "0"):

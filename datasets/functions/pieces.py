@@ -26,16 +26,18 @@ def constant(value: float) -> Floats:
 
 def apply(kernel: Kernel, inputs: Sequence[Floats], out: Floats | None) -> Floats:
     """Returns the kernel's results for arrays of one shape, or for scalars beside them."""
-    shape = np.broadcast_shapes(*(one.shape for one in inputs))
-    flat = [one if one.ndim == 0 and shape else np.broadcast_to(one, shape).reshape(-1) for one in inputs]
+    shape = next((one.shape for one in inputs if one.ndim), ())
+    if any(one.ndim and one.shape != shape for one in inputs):
+        shape = np.broadcast_shapes(*(one.shape for one in inputs))
+    flat = [_flat(one, shape) for one in inputs]
     result = out if out is not None and _usable(out, flat) else np.empty(shape)
     flat_result = result.reshape(-1)
     with np.errstate(all="ignore"):
         for start in range(0, flat_result.size, PIECE):
             piece = slice(start, start + PIECE)
             target = flat_result[piece]
-            buffers = _buffers(target.size)
-            kernel(*(one if one.ndim == 0 else _contiguous(one[piece]) for one in flat), target, buffers)
+            given = (one if one.ndim == 0 else np.ascontiguousarray(one[piece]) for one in flat)
+            kernel(*given, target, _buffers(target.size))
     if out is None:
         return result
     if out is not result:
@@ -43,12 +45,15 @@ def apply(kernel: Kernel, inputs: Sequence[Floats], out: Floats | None) -> Float
     return out
 
 
+def _flat(one: Floats, shape: tuple[int, ...]) -> Floats:
+    """Returns one dimension, or a scalar where that serves as well."""
+    if one.ndim == 0 and shape:
+        return one
+    return (one if one.shape == shape else np.broadcast_to(one, shape)).reshape(-1)
+
+
 def _usable(out: Floats, inputs: Sequence[Floats]) -> bool:
     return out.flags.c_contiguous and not any(np.may_share_memory(out, one) for one in inputs)
-
-
-def _contiguous(piece: Floats) -> Floats:
-    return np.ascontiguousarray(piece)
 
 
 def _buffers(count: int) -> Buffers:

@@ -32,29 +32,28 @@ def power(a: Floats, b: Floats, out: Floats, buffers: Buffers) -> None:
         for one in np.unique(b[is_small]).tolist():
             places = np.flatnonzero(b == one)
             base, result = np.broadcast_to(a, b.shape)[places], np.empty(places.size)
-            _multiply(base, int(one), result, [np.empty(places.size) for _ in range(2)])
+            _multiply(base, int(one), result, [np.empty(places.size)])
             out[places] = result
 
 
 def _multiply(a: Floats, exponent: int, out: Floats, buffers: Buffers) -> None:
     """Writes a**exponent: of a, a**2, a**4 and so on, those that make up the exponent are multiplied."""
-    square, product = buffers[:2]
-    count, found = abs(exponent), None
-    factor = a
+    square = buffers[0]
+    count, found, factor = abs(exponent), None, a
     while count:
         if count & 1:
-            found = factor if found is None else np.multiply(found, factor, product)
-            if found is square:  # which the next step overwrites
-                found = product
-                np.copyto(product, square)
+            found = factor if found is None else np.multiply(found, factor, out)
         count >>= 1
+        if found is square:  # the next step overwrites it
+            found = out
+            np.copyto(out, square)
         if count:
-            factor = np.multiply(factor, factor, square)
+            factor = np.multiply(factor, factor, out if count == 1 and found is None else square)
     if found is None:
         out[...] = ONE
     elif exponent < 0:
         np.divide(ONE, found, out)
-    else:
+    elif found is not out:
         np.copyto(out, found)
 
 

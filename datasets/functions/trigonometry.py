@@ -1,7 +1,7 @@
 """Sine, cosine and tangent for pieces of arrays.
 
-x = n pi / 64 + r, so that sin x = S cos r + C sin r, with S and C of n from a table (Tang 1991), and polynomials for
-the small r. It is computed in two parts, from pi / 64 in four parts (Cody and Waite 1980); beyond 2**20 with integers.
+x = n pi / 256 + r, so that sin x = S cos r + C sin r, with S and C of n from a table (Tang 1991), and polynomials for
+the small r. It is computed in two parts, from pi / 256 in four parts (Cody and Waite 1980); beyond 2**20 with integers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sumsquares.datasets.functions import exact
 from sumsquares.datasets.functions.pieces import Buffers, Floats, constant, polynomial
 
-TURN = 128
-"""Steps of pi / 64 in a turn."""
+TURN = 512
+"""Steps of pi / 256 in a turn."""
 QUARTER = TURN // 4
 ROUNDER = constant(1.5 * 2.0**52)
 """Added to a small number, it leaves the nearest integer in the lowest bits."""
@@ -31,13 +31,13 @@ EXACT_BITS = 1200
 class _Table(NamedTuple):
     per_step: Floats
     steps: tuple[Floats, ...]
-    """pi / 64, as three numbers of 28 bits, whose products with n < 2**25 are exact, and the rest."""
+    """pi / 256, as three numbers of 26 bits, whose products with n < 2**27 are exact, and the rest."""
     sine: Floats
     """Of each step of a turn: as a multiple of 2**-52."""
     sine_low: Floats
     cosine: Floats
-    cosine_high: Floats
     """As a multiple of 2**-6, whose product with the first part of r is a multiple of 2**-52."""
+    cosine_low: Floats
     sine_polynomial: tuple[Floats, ...]
     """(sin r - r) / r**3, of r**2."""
     cosine_polynomial: tuple[Floats, ...]
@@ -46,23 +46,22 @@ class _Table(NamedTuple):
 
 @cache
 def _table() -> _Table:
-    step = exact.pi() // 64
+    step = exact.pi() // (TURN // 2)
     parts, rest = [], step
-    for bits in (32, 60, 88):
+    for bits in (32, 58, 84):
         part, _ = exact.split(rest, bits)
         parts.append(part)
         rest -= exact.integer(part)
     values = [exact.sin_cos(step * n) for n in range(TURN)]
     sine, sine_low = zip(*(exact.split(one, 52) for one, _ in values), strict=True)
-    cosine_high = [exact.split(one, 6)[0] for _, one in values]
-    largest = Fraction(1, 40) ** 2  # (pi / 128)**2, and a little
-    sines = [Fraction(-1, 6), Fraction(1, 120), Fraction(-1, 5040), Fraction(1, 362880), Fraction(-1, 39916800)]
-    cosines = [Fraction(-1, 2), Fraction(1, 24), Fraction(-1, 720), Fraction(1, 40320), Fraction(-1, 3628800)]
-    short = [tuple(map(constant, exact.shortened(one, Fraction(0), largest, 3))) for one in (sines, cosines)]
-    cosine = [exact.nearest(one) for _, one in values]
+    cosine, cosine_low = zip(*(exact.split(one, 6) for _, one in values), strict=True)
+    largest = Fraction(1, 162) ** 2  # (pi / 512)**2, and a little
+    sines = [Fraction(-1, 6), Fraction(1, 120), Fraction(-1, 5040), Fraction(1, 362880)]
+    cosines = [Fraction(-1, 2), Fraction(1, 24), Fraction(-1, 720), Fraction(1, 40320)]
+    short = [tuple(map(constant, exact.shortened(one, Fraction(0), largest, 2))) for one in (sines, cosines)]
     per_step = constant(exact.nearest((exact.ONE << exact.BITS) // step))
     steps = tuple(map(constant, [*parts, exact.nearest(rest)]))
-    tables = np.array(sine), np.array(sine_low), np.array(cosine), np.array(cosine_high)
+    tables = np.array(sine), np.array(sine_low), np.array(cosine), np.array(cosine_low)
     return _Table(per_step, steps, *tables, *short)
 
 
@@ -70,7 +69,7 @@ def sin(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the sine."""
     _reduce(x, buffers)
     _sine_of_step(0, out, buffers)
-    if np.count_nonzero(x) != x.size:
+    if not x.all():
         np.copyto(out, x, where=x == 0)
 
 
@@ -83,11 +82,11 @@ def cos(x: Floats, out: Floats, buffers: Buffers) -> None:
 def tan(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the tangent."""
     _reduce(x, buffers)
-    sine, cosine = buffers[11:13]
+    sine, cosine = buffers[12:14]
     _sine_of_step(0, sine, buffers)
     _sine_of_step(QUARTER, cosine, buffers)
     np.divide(sine, cosine, out)
-    if np.count_nonzero(x) != x.size:
+    if not x.all():
         np.copyto(out, x, where=x == 0)
 
 
@@ -123,10 +122,10 @@ def _reduce(x: Floats, buffers: Buffers) -> None:
 
 
 def _sine_of_step(shift: int, out: Floats, buffers: Buffers) -> None:
-    """Writes the sine of r and n + shift steps. Uses buffers 6 to 10."""
-    n, _, r_high, r_low, sine, cosine, total, work, more = buffers[:9]
+    """Writes the sine of r and n + shift steps. Uses buffers 6 to 11."""
+    n, _, r_high, r_low, sine, cosine, total, work, more, high, cosine_of_n = buffers[:11]
     table = _table()
-    index = buffers[10].view(np.int64)
+    index = buffers[11].view(np.int64)
     if shift:
         np.add(n.view(np.int64), shift, index)
         np.bitwise_and(index, TURN - 1, index)
@@ -136,23 +135,22 @@ def _sine_of_step(shift: int, out: Floats, buffers: Buffers) -> None:
     np.multiply(total, cosine, more)
     table.sine_low.take(index, out=work, mode="clip")
     np.add(more, work, more)
-    table.cosine.take(index, out=work, mode="clip")
-    small = buffers[9]
-    np.add(sine, r_low, small)
-    np.multiply(small, work, small)
-    np.add(more, small, more)
-    table.cosine_high.take(index, out=small, mode="clip")
-    np.subtract(work, small, work)
+    table.cosine.take(index, out=high, mode="clip")
+    table.cosine_low.take(index, out=work, mode="clip")
+    np.add(high, work, cosine_of_n)
+    np.multiply(high, r_high, high)
+    np.add(total, high, total)  # exact
     np.multiply(work, r_high, work)
     np.add(more, work, more)
-    np.multiply(small, r_high, small)
-    np.add(total, small, total)  # exact
+    np.add(sine, r_low, work)
+    np.multiply(work, cosine_of_n, work)
+    np.add(more, work, more)
     np.add(total, more, out)
 
 
 def _reduce_exactly(x: Floats, n: NDArray[np.int64], r: Floats, r_high: Floats, r_low: Floats) -> None:
     """Reduces the large numbers again, one by one: some microseconds each."""
-    step = exact.pi(EXACT_BITS - 6)  # pi / 64, times 2**EXACT_BITS
+    step = exact.pi(EXACT_BITS - 8)  # pi / 256, times 2**EXACT_BITS
     for place in np.flatnonzero((np.abs(x) > LIMIT) & np.isfinite(x)).tolist():
         numerator, denominator = float(x[place]).as_integer_ratio()
         scaled = (numerator << EXACT_BITS) // denominator

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Range, Split
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 
 FIELDS = tuple(DatasetSpec.model_fields)
 SOLVED = 0.001

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization, target_moments
+from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.datasets.tasks import target_range
 
 

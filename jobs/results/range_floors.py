@@ -9,8 +9,8 @@ import math
 from bisect import bisect_left
 from fractions import Fraction
 
-from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.jobs.results.networks import Network
 
 CURVED = ("square", "sum_of_squares")
