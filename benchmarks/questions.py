@@ -5,6 +5,7 @@ The first variant of a spec is the network as it was asked; the others mend it. 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ QUESTIONS = {
     "q22": Expected(("no_activation", "too_narrow"), {"hidden": "[4]"}),
     "q24": Expected(("outside_range",), {"activation": "square"}, (BEYOND, BEYOND)),
     "q25": Expected(("outside_range",), {"activation": "square"}, (BEYOND, BEYOND)),
-    "q27": Expected(("output_cannot_reach",), {"output": "linear", "normalize_target": "same"}),
+    "q27": Expected(("output_cannot_reach",), {"output": "linear"}),
     "q28": Expected(("inputs_not_scaled", "target_not_scaled"), {"hidden": "[]", "normalize": "log"}),
     "q29": Expected(("lr_too_high",), {"normalize": "log"}),
     "q31": Expected(("solved",), {"hidden": "[]"}),
@@ -72,8 +73,6 @@ QUESTIONS = {
     "q43": Expected(("output_cannot_reach",), {"output": "linear"}),
 }
 """By the name of the spec. Nothing in sumsquares was fitted to them."""
-NOT_ASKED = {"q32": "it needs a network with two outputs"}
-"""Questions that no spec can ask."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,12 @@ class Asked:
     @cached_property
     def cured(self) -> Mapping[str, Any]:
         """The row of the variant that mends it."""
-        cure = QUESTIONS[self.name].cure
-        [row] = [row for row in self.rows if all(row[key] == value for key, value in cure.items())]
+        [row] = [row for row in self.rows if all(row[key] == value for key, value in self._cure.items())]
         return row
+
+    @property
+    def _cure(self) -> Mapping[str, Any]:
+        return QUESTIONS[self.name].cure
 
     @property
     def before(self) -> float | None:
@@ -127,10 +129,17 @@ class Asked:
         return [cause.name for cause in causes_of(Case(self.first, about, tuple(rmse_S), {}))]
 
     @property
+    def change(self) -> str:
+        """What the variant that mends it has, as a spec writes it."""
+        values = {key: json.loads(value) if key == "hidden" else value for key, value in self._cure.items()}
+        return ", ".join(
+            f"{key} = {[value] if key == 'hidden' else json.dumps(value)}" for key, value in values.items()
+        )
+
+    @property
     def sentences(self) -> list[str]:
         """The answer to the network as it was asked."""
         return answer(self.summary, self.first["dataset"], self.spec.name)
-
 
 
 def _number(row: Mapping[str, Any], column: str) -> float | None:

@@ -8,7 +8,6 @@ depends on the processor.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from sumsquares.datasets.rows import Block
 
 # Shapes: N rows of a block.
-_LEAST_EXPONENT = -1000  # of the largest value: a power of two above 2**1000 would not be finite
+_LEAST_EXPONENT = -1000  # of the largest value: 2**1024 isn't finite
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class _Column:
 
     def __init__(self, first_N: NDArray[Any]) -> None:
         values_N = first_N.astype(np.float64)
-        # A power of two keeps the squares of the largest float64 finite, and changes no digit.
+        # A power of two changes no digit, and without it the squares of tiny numbers would be 0.
         self._scale = math.ldexp(1.0, -max(_LEAST_EXPONENT, math.frexp(float(np.abs(values_N).max()))[1]))
         self._shift = total(values_N * self._scale) / len(values_N)
         self._low, self._high = math.inf, -math.inf
@@ -89,7 +88,7 @@ class _Column:
         offset = self._sum / count
         mean = min(high, max(low, (self._shift + offset) / self._scale))
         std = math.sqrt(max(0.0, self._squares / count - offset * offset)) / self._scale
-        return low, high, mean, min(std, sys.float_info.max)
+        return low, high, mean, std
 
 
 def total(values_N: NDArray[np.float64]) -> float:

@@ -7,7 +7,6 @@ split and shard. That of a formula follows from the ranges in its spec and from 
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -138,7 +137,7 @@ def _of_target(kind: NormalizationKind, target_kind: TargetKind) -> Normalizatio
 
 def _floats(pair: Pair) -> tuple[float, float]:
     # A scale of 0 means a constant (largest = 1), which becomes 0 and stays finite when divided by 1.
-    return float(pair[0]), float(min(pair[1], sys.float_info.max)) or 1.0
+    return float(pair[0]), float(pair[1]) or 1.0
 
 
 def _inputs(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None) -> list[Pair]:

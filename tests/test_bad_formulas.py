@@ -5,11 +5,15 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_formulas import RANGES, TEXTS
 from command_line import cli as cli
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sumsquares.datasets.formula import FormulaError, parse
+from sumsquares.datasets.formula import Formula, FormulaError, parse
+from sumsquares.datasets.formula_range import check_range
 from sumsquares.datasets.formula_text import MOST_CHARACTERS
 
 MOST_BYTES = 64 * 2**20
@@ -88,3 +92,60 @@ def test_all_bad_formulas_of_a_spec_are_told_at_once(cli):
     message = refused(cli, f'name = "bad"\n{"".join(tables)}{GRID}')
     for words in ("write 2 * x", "write **", "1 / x divides by 0 at x = 0", "log(x) is the logarithm"):
         assert words in message
+
+
+WORDS = [
+    "x",
+    "x1",
+    "x2",
+    "x3",
+    "x0",
+    "1",
+    "2.5",
+    "0",
+    "1e308",
+    "7e-308",
+    "pi",
+    "e",
+    "2x",
+    "_",
+    "ln",
+    "\u0445",
+    "'",
+    "1j",
+]
+WORDS += ["+", "-", "*", "/", "//", "%", "**", "(", ")", ",", "<", "<=", "==", "!=", "and", "or", "not", "True", "in"]
+WORDS += ["where", "log", "max", "sum", "sqrt", "tan", "exp", ".", "=", "^", "lambda", "if", "else", ":", "[", "]"]
+
+
+def refusal(text):
+    """Why a text is no formula, or None."""
+    try:
+        parse(text)
+    except FormulaError as error:
+        return str(error)
+    return None
+
+
+@given(words=st.lists(st.sampled_from(WORDS), max_size=12), low=st.integers(-9, 9), is_real=st.booleans())
+def test_whatever_the_words_a_formula_is_used_or_refused(words, low, is_real):
+    """Random words are a formula, which is evaluated and checked on its range, or a FormulaError; nothing else."""
+    text = " ".join(words)
+    if message := refusal(text):
+        assert "write" in message or "remove" in message
+        return
+    count = parse(text).n_numbers
+    source = Formula(parse(text), (float(low),) * count, (low + 3.0,) * count, is_real)
+    assert source.target(np.full((2, count), low)).shape == (2,)
+    assert "; write " in (check_range(source) or "; write ")
+
+
+@given(text=st.text(max_size=30))
+def test_whatever_the_characters_a_formula_is_used_or_refused(text):
+    """Random characters are a formula, or a FormulaError of printable ASCII."""
+    message = refusal(text)
+    if message is None:
+        assert parse(parse(text).text).text == parse(text).text
+    else:
+        assert message.isascii()
+        assert message.isprintable()

@@ -60,7 +60,7 @@ def test_causes_of_tasks_are_those_of_formulas_too(name):
     """With the same columns, as shares of the target's standard deviation."""
     spread = 298_000.0
     shown = {key: value / spread if key.startswith("rmse") and value else value for key, value in SHOWS[name].items()}
-    if "floor" in shown and shown["floor"]:
+    if shown.get("floor"):
         shown |= {"floor": shown["floor"] / spread * formula(SINE, 1.0).spread, "floor_kind": "relu_pieces"}
     rmse = shown.pop("rmse_median", 0.01)
     assert name in named(formula(SINE, rmse, **shown))

@@ -41,10 +41,8 @@ def _multiply(a: Floats, exponent: int, out: Floats, buffers: Buffers) -> None:
     square = buffers[0]
     count, found, factor = abs(exponent), None, a
     while count:
-        if count & 1 and found is None:
-            found = factor
-        elif count & 1:
-            found = np.multiply(found, factor, out)
+        if count & 1:
+            found = factor if found is None else np.multiply(found, factor, out)
         count >>= 1
         if found is square:  # the next step overwrites it
             found = out

@@ -160,7 +160,7 @@ def _about(facts: Row) -> str:
 def _of_formula(spec: DatasetSpec) -> str:
     """A formula's dataset in words."""
     kind = "real numbers" if spec.source.is_real else "integers"
-    words = f"{formula_words(str(spec.formula))} of {kind}: {range_words(spec)}"
+    words = f"{formula_words(spec)} of {kind}: {range_words(spec)}"
     if spec.digits:
         words += f", each by its {spec.n_digits} binary digits"
     if spec.unused:
