@@ -500,7 +500,8 @@ CLAIMS = {
     rf"C{CLOSEST[1:]}(?:; that is (?P<share>{N}% of|{N} times) the target's standard deviation)?"
     rf"(?:, and (?P<accuracy>{N})% of the test rows are on the right side of 1/2)?\.": closest,
     r"A linear model fits all test rows \(least squares\)\.": linear_fits,
-    rf"No linear model(?P<logs> of the inputs)? gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares\)\.": linear_limit,
+    rf"No linear model(?P<logs> of the inputs)? gets below an RMSE of (?P<limit>{N}) on these test rows "
+    r"\(least squares\)\.": linear_limit,
     r"A linear model can get every test row right after rounding \(least squares\)\.": linear_can,
     rf"The best linear trial has an RMSE of (?P<rmse>{N})\.": linear_trained,
     r"Only linear models were trained\.": only_linear,

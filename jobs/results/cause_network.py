@@ -103,7 +103,7 @@ def _linear_limit(case: Case) -> float | None:
 
 def too_narrow(case: Case) -> Cause | None:
     """A network at the limit of its width."""
-    if case.is_linear or not case.hidden or case.rmse is None:
+    if not case.hidden or case.row["activation"] == "identity" or case.rmse is None:
         return None
     ours = sum(case.hidden)
     tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
