@@ -129,14 +129,21 @@ class Asked:
     @property
     def change(self) -> str:
         """All that the variant that mends it has otherwise, as a spec writes it."""
-        unused = {"activation"} if self.cured["hidden"] == "[]" else set()
-        axes = [axis for axis in ("dataset", *AXES) if self.cured[axis] != self.first[axis] and axis not in unused]
-        return ", ".join(f"{axis} = {_written(axis, self.cured[axis])}" for axis in axes)
+        first, cured = (_told(row) for row in (self.first, self.cured))
+        return ", ".join(f"{axis} = {_written(axis, cured[axis])}" for axis in cured if cured[axis] != first.get(axis))
 
     @property
     def sentences(self) -> list[str]:
         """The answer to the network as it was asked."""
         return answer(self.summary, self.first["dataset"], self.spec.name)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to tell of a variant: no activation of no layer, and a scale of the target only if it has its own."""
+    left_out = {"activation"} if row["hidden"] == "[]" else set()
+    if row["normalize_target"] == "same":
+        left_out.add("normalize_target")
+    return {axis: row[axis] for axis in ("dataset", *AXES) if axis not in left_out}
 
 
 def _written(axis: str, value: Any) -> str:
