@@ -81,9 +81,9 @@ class Asked:
     """A question's spec, run in a store."""
 
     name: str
-    store: Store
-    spec: JobSpec
-    summary: Summary
+    store: Store = field(repr=False)
+    spec: JobSpec = field(repr=False)
+    summary: Summary = field(repr=False)
     rows: Sequence[Mapping[str, Any]] = field(repr=False)
 
     @cached_property

@@ -32,7 +32,7 @@ def run(request, tmp_path_factory):
 
 def test_the_true_cause_is_among_the_first_two(asked):
     """As the public answer gave it, in the run that has the cure too."""
-    assert not set(asked.causes[:2]).isdisjoint(QUESTIONS[asked.name].causes)
+    assert set(asked.causes[:2]) & set(QUESTIONS[asked.name].causes), asked.causes
 
 
 def test_the_cure_cures(asked):
