@@ -235,3 +235,12 @@ def test_one_integer_is_a_range():
     """A range of one integer, of many inputs, is tried like any other."""
     assert message("+".join(f"x{i}" for i in range(1, 101)), 1, 1, "integer") is None
     assert "x1 = 0" in message("x2 / x1", 0, 0, "integer")
+
+
+@pytest.mark.parametrize("count", [1, 100, 100_000])
+def test_formulas_that_share_the_bounds_are_still_tried(count):
+    """However many formulas a spec has, the telling points of each are tried."""
+    for text, words in (("1 / x", "at x = 0"), ("log(x)", "at x = -1"), ("exp(999 * x)", "at x = ")):
+        found = check_range(Formula(parse(text), (-1.0,), (2.0,), True), count)
+        assert found is not None
+        assert words in found

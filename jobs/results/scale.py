@@ -23,7 +23,12 @@ right integer (an error of 0.5 is five of them), so models below it don't differ
 @lru_cache(maxsize=1024)
 def diverged_from(dataset: DatasetSpec) -> float:
     """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
-    return float(DIVERGED_FACTOR * largest_target(dataset))
+    return limit_of(largest_target(dataset))
+
+
+def limit_of(largest: float) -> float:
+    """Returns the same from the largest absolute target; where all targets are 0 it is as if that were 1."""
+    return float(DIVERGED_FACTOR * (largest or 1))
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,7 @@ from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
-from sumsquares.jobs.results.scale import DIVERGED_FACTOR
+from sumsquares.jobs.results.scale import DIVERGED_FACTOR, limit_of
 from sumsquares.jobs.results.stored import OF_TRIAL
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial, Variant
@@ -170,7 +170,7 @@ def summarize(
     variant_R = variant_T[found]
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
-    limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
+    limit_V = np.array([limit_of(facts[variant.dataset.name].largest_target) for variant in variants])
     is_integer_V = np.array([variant.dataset.source.has_integer_target for variant in variants], bool)
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
     rows = _without_exactness(rows, (~is_integer_V | (limit_V > DIVERGED_FACTOR * EXACT_TARGET))[variant_R])
