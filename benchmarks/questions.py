@@ -40,7 +40,7 @@ class Expected:
     measured: tuple[str, str] = (INSIDE, INSIDE)
     """The columns that are compared: of the network as it was asked, and of the one that mends it."""
     is_named: bool = True
-    """Whether the true cause is among the first two that are named; where it isn't, the rules have something to learn."""
+    """Whether the true cause is among the first two named. Where it isn't, the rules have something to learn."""
 
 
 QUESTIONS = {
@@ -141,7 +141,7 @@ class Asked:
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is to tell of a variant: no activation of no layer, and a scale of the target only if it has its own."""
+    """What there is to tell of a variant: no activation without a layer, a scale of the target if it has its own."""
     left_out = {"activation"} if row["hidden"] == "[]" else set()
     if row["normalize_target"] == "same":
         left_out.add("normalize_target")
