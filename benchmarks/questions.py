@@ -132,7 +132,10 @@ class Asked:
     def change(self) -> str:
         """All that the variant that mends it has otherwise, as a spec writes it."""
         first, cured = (_told(row) for row in (self.first, self.cured))
-        return ", ".join(f"{axis} = {_written(axis, cured[axis])}" for axis in cured if cured[axis] != first.get(axis))
+        other = {axis: value for axis, value in cured.items() if value != first.get(axis)}
+        if other.get("normalize") == other.get("normalize_target"):  # one key says both
+            other.pop("normalize_target", None)
+        return ", ".join(f"{axis} = {_written(axis, value)}" for axis, value in other.items())
 
     @property
     def sentences(self) -> list[str]:
@@ -141,11 +144,10 @@ class Asked:
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is to tell of a variant: no activation without a layer, a scale of the target if it has its own."""
+    """What there is to tell of a variant: no activation without a layer, and the scale of the target in any case."""
     left_out = {"activation"} if row["hidden"] == "[]" else set()
-    if row["normalize_target"] == "same":
-        left_out.add("normalize_target")
-    return {axis: row[axis] for axis in ("dataset", *AXES) if axis not in left_out}
+    scale = row["normalize"] if row["normalize_target"] == "same" else row["normalize_target"]
+    return {axis: row[axis] for axis in ("dataset", *AXES) if axis not in left_out} | {"normalize_target": scale}
 
 
 def _written(axis: str, value: Any) -> str:
