@@ -43,4 +43,4 @@ def run(name: str, arrays: tuple[NDArray[np.float64] | None, ...], table: Table,
     assert arrays[0] is not None
     addresses = [0 if one is None else one.ctypes.data for one in arrays]
     arguments = [arrays[0].size, *addresses, *table.addresses, *numbers]
-    return bool(library[f"kernels_{name}"](*map(ctypes.c_int64, arguments)))
+    return bool(getattr(library, f"kernels_{name}")(*map(ctypes.c_int64, arguments)))
