@@ -1,7 +1,7 @@
 """Measures how often a planted fault is found, and whether the remedy that is named mends it.
 
-    python benchmarks/causes.py [--cases 60] [--seed 0] [--only NAME ...] [--tuning] [--prove] [--seeds 10]
-        [--core N] [--json]
+    python benchmarks/causes.py [--cases 60] [--seed 0] [--only NAME ...] [--tuning | --formulas] [--prove]
+        [--seeds 10] [--core N] [--json]
 
 For each cause, settings of a dataset and a network are drawn at random, and one fault is planted in each; the control
 is the same setting without it. A drawn pair counts if it is one: the control's RMSE must be at least FAULT times
@@ -22,7 +22,9 @@ was made from among them:
 
 A second table has the share of right diagnoses by the cause that is named first, whatever was planted.
 
-Thresholds were fixed with --tuning: squares and sums, other widths and seeds. By default it takes minutes on one core,
+Thresholds were fixed with --tuning: squares and sums, other widths and seeds. --formulas plants the same faults in
+networks that learn formulas of real numbers and integers, some of them with noise; what fails beyond the range has no
+remedy there. By default it takes minutes on one core,
 with --prove twice as long.
 """
 
@@ -66,7 +68,9 @@ FAULT_BEYOND = 10.0
 SEEDS = 5
 CONTROL = 0
 """The seed that the controls of proofs are drawn with, as `explain --prove` does by default."""
-_OF_DATASET = ("task", "n_numbers", "largest", "rows", "test_rows", "seed", "unused")
+_OF_DATASET = tuple(name for name in NamedDataset.model_fields if name != "name")
+Function = tuple[str, int] | tuple[str, int, float, float] | tuple[str, int, float, float, float]
+"""A task with its number of numbers; or a formula with that, its range and its noise."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,13 @@ class Setting:
 class World:
     """What settings are drawn from."""
 
-    curved: tuple[tuple[str, int], ...]
-    """Tasks that no linear function is right on, with their number of numbers."""
-    tasks: tuple[tuple[str, int], ...]
-    many: tuple[tuple[str, int], ...]
-    """Tasks of so many numbers that a target over its largest value varies little."""
+    curved: tuple[Function, ...]
+    """Those that no linear function is right on."""
+    tasks: tuple[Function, ...]
+    many: tuple[Function, ...]
+    """Those whose target varies little over its largest value."""
+    raw: tuple[Function, ...]
+    """Formulas of numbers far from -1..1."""
     largest: tuple[int, ...]
     rows: tuple[int, ...]
     widths: tuple[tuple[int, ...], ...]
@@ -123,6 +129,7 @@ TUNING = World(
     rows=(400, 800),
     widths=((8,), (16,), (32,), (16, 16)),
     epochs=(100, 200),
+    raw=(),
     batch_size=50,
     first_seed=0,
 )
@@ -134,8 +141,35 @@ OTHER = World(
     rows=(500, 1000),
     widths=((12,), (24,), (48,), (12, 12)),
     epochs=(120, 240),
+    raw=(),
     batch_size=40,
     first_seed=1_000_000,
+)
+_FORMULAS: tuple[Function, ...] = (
+    ("sin(x)", 1, -3.0, 3.0),
+    ("sin(x)", 1, 0.0, 6.0, 0.05),
+    ("(x - 0.5)**2", 1, 0.0, 1.0),
+    ("exp(x)", 1, -2.0, 2.0),
+    ("tanh(3 * x) + x**2", 1, -2.0, 2.0, 0.1),
+    ("x1 * x2", 2, -1.0, 1.0),
+    ("x1 / x2", 2, 1.0, 4.0),
+    ("abs(x1 - x2)", 2, -5.0, 5.0),
+    ("sin(x1) + 0.5 * x2**2", 2, -3.0, 3.0, 0.1),
+    ("max(x1, x2, x3)", 3, 0.0, 1.0),
+)
+FORMULAS = replace(
+    OTHER,
+    curved=_FORMULAS,
+    tasks=(*_FORMULAS, ("x1 - 2 * x2", 2, -3.0, 3.0)),
+    many=(("exp(3 * x)", 1, -2.0, 2.0), ("x1 * x2 * x3 * x4", 4, 0.0, 9.0), ("exp(x1 + x2)", 2, -3.0, 3.0)),
+    raw=(
+        ("sqrt(x)", 1, 0.0, 3000.0),
+        ("x**2", 1, 0.0, 1000.0),
+        ("x1 * x2", 2, 0.0, 100.0),
+        ("x1 + x2", 2, 0.0, 500.0),
+        ("sin(x / 100)", 1, 0.0, 600.0),
+    ),
+    first_seed=2_000_000,
 )
 _LR = {"adam": (0.003, 0.01), "adamw": (0.003, 0.01), "rmsprop": (0.001, 0.003), "momentum": (0.01, 0.03)}
 _ANY = ("relu", "relu", "tanh", "gelu", "leaky_relu", "silu")
@@ -146,13 +180,12 @@ Pair = tuple[Setting, Setting]
 
 def healthy(draw: random.Random, world: World, **fixed: Any) -> Setting:
     """A setting in which nothing is wrong; keys in capitals name what is drawn from instead."""
-    task, n_numbers = draw.choice(fixed.pop("TASKS", world.tasks))
+    function = draw.choice(fixed.pop("TASKS", world.tasks))
+    n_numbers = function[1]
     optimizer = draw.choice(fixed.pop("OPTIMIZERS", ("adam", "adam", "rmsprop", "momentum")))
     first = world.first_seed + draw.randrange(100_000)
     fields = {
-        "task": task,
-        "n_numbers": n_numbers,
-        "largest": draw.choice(world.largest[: 2 if n_numbers > 3 else None]),
+        **target_of(function, draw.choice(world.largest[: 2 if n_numbers > 3 else None])),
         "rows": draw.choice(fixed.pop("ROWS", world.rows)),
         "test_rows": 400,
         "seed": draw.randrange(3),
@@ -165,6 +198,14 @@ def healthy(draw: random.Random, world: World, **fixed: Any) -> Setting:
         "normalize": draw.choice(("symmetric", "zscore")),
     }
     return Setting.of(range(first, first + SEEDS), **{**fields, **fixed})
+
+
+def target_of(function: Function, largest: int) -> dict[str, Any]:
+    """The fields of a dataset that say what its target is."""
+    if len(function) == 2:
+        return {"task": function[0], "n_numbers": function[1], "largest": largest}
+    found = {"formula": function[0], "n_numbers": function[1], "low": function[2], "high": function[3]}
+    return found | ({"noise": function[4]} if len(function) == 5 else {})
 
 
 def no_activation(draw: random.Random, world: World) -> Pair:
@@ -213,6 +254,12 @@ def dead_units(draw: random.Random, world: World) -> Pair:
     return control.but(seeds=dead[:SEEDS]), control.but(seeds=alive[:SEEDS])
 
 
+def output_cannot_reach(draw: random.Random, world: World) -> Pair:
+    """An output activation that reaches a part of the targets."""
+    control = healthy(draw, world, TASKS=world.curved)
+    return control.but(output=draw.choice(("sigmoid", "relu", "tanh"))), control
+
+
 def seed_luck(draw: random.Random, world: World) -> Pair:
     """The same, in most of the seeds."""
     case, control = dead_units(draw, world)
@@ -235,15 +282,16 @@ def saturated(draw: random.Random, world: World) -> Pair:
 
 
 def inputs_not_scaled(draw: random.Random, world: World) -> Pair:
-    """The question's own scaling, which squashes the inputs."""
-    control = healthy(draw, world, TASKS=world.curved)
-    return control.but(normalize="question"), control
+    """The question's own scaling, which squashes the inputs; or none, of large ones."""
+    control = healthy(draw, world, TASKS=world.raw or world.curved)
+    return control.but(normalize="none" if world.raw else "question"), control
 
 
 def target_not_scaled(draw: random.Random, world: World) -> Pair:
-    """A target over its largest value, which it hardly ever comes near."""
-    control = healthy(draw, world, TASKS=world.many, normalize="zscore")
-    return control.but(normalize="unit"), control
+    """A target over its largest value, which it hardly ever comes near; or a large one as it is."""
+    control = healthy(draw, world, TASKS=(*world.many, *world.raw), normalize="zscore")
+    is_raw = world.raw and "x1 * x2 * x3" not in control["formula"] and "exp" not in control["formula"]
+    return control.but(**({"normalize_target": "none"} if is_raw else {"normalize": "unit"})), control
 
 
 def too_narrow(draw: random.Random, world: World) -> Pair:
@@ -300,6 +348,7 @@ PLANTS: dict[str, Callable[[random.Random, World], Pair]] = {
         knots_misplaced,
         memorised,
         unused_input,
+        output_cannot_reach,
         seed_luck,
         outside_range,
     )
@@ -461,7 +510,7 @@ def is_fault(name: str, case: Case, control: Case) -> bool:
     if name == "outside_range":
         beyond = [each.number("rmse_extrapolation_median") for each in (case, control)]
         return case.rmse is not None and times(*beyond) >= FAULT_BEYOND
-    if 2 * case.row["n_exact"] > case.row["n"] > 0:
+    if 2 * (case.row["n_exact"] or 0) > case.row["n"] > 0:
         return False
     if name == "seed_luck" and times(case.rmse, min(case.rmse_S, default=None)) < FAULT:
         return False
@@ -585,19 +634,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=60, help="cases per cause, and as many controls")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=list(PLANTS), choices=list(PLANTS), metavar="NAME")
+    parser.add_argument("--only", nargs="*", choices=list(PLANTS), metavar="NAME")
     parser.add_argument("--tuning", action="store_true", help="the settings that thresholds were fixed on")
+    parser.add_argument(
+        "--formulas", action="store_true", help="formulas of real numbers and integers instead of tasks"
+    )
     parser.add_argument("--prove", action="store_true", help="prove each first diagnosis, with a control beside it")
     parser.add_argument("--seeds", type=int, default=SEEDS_OF_PROOF, help="of each proof")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="core to pin the process to")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.sched_setaffinity(0, {options.core})
-    world, seeds = TUNING if options.tuning else OTHER, options.seeds if options.prove else 0
+    world = FORMULAS if options.formulas else TUNING if options.tuning else OTHER
+    seeds = options.seeds if options.prove else 0
+    names = options.only or [name for name in PLANTS if name != "outside_range" or not options.formulas]
     with tempfile.TemporaryDirectory() as folder:
-        found = [
-            measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed, seeds) for name in options.only
-        ]
+        found = [measured(name, Lab(f"{folder}/{name}"), world, options.cases, options.seed, seeds) for name in names]
     if options.json:
         asked = {"cases": options.cases, "seed": options.seed, "seeds_of_proofs": seeds, "least_gain": LEAST_GAIN}
         facts = {"machine": machine(options.core), **asked, "found": [asdict(each) for each in found]}

@@ -1,4 +1,4 @@
-"""Writes the figures in README, two pages of docs and the examples, from the measurements in docs/figures.
+"""Writes the figures in README, three pages of docs and the examples, from the measurements in docs/figures.
 
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
@@ -8,6 +8,7 @@
     python benchmarks/scale.py --json > docs/figures/scale.json
     python benchmarks/causes.py --prove --cases 12 --seed 5 --json > docs/figures/causes.json
     python benchmarks/examples.py
+    python benchmarks/gallery.py
     python benchmarks/pages.py [--check]
 
 It measures nothing. `--check` changes nothing, and exits with 1 if a file is out of date.
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from charts import Panel, Row, svg
+from gallery_table import gallery_table, question_head
 from printed import example_head, readme_block, readme_reading
 from tables import (
     billion_line,
@@ -43,6 +45,7 @@ DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGE = DOCS / "performance.md"
 EXPLAINING = DOCS / "explaining.md"
+GALLERY = DOCS / "gallery.md"
 README = ROOT / "README.md"
 SHOWN = ([16, 16], [64, 64])
 """Networks with a chart and all figures; each of the others has one line in a table."""
@@ -84,8 +87,12 @@ def made() -> dict[Path, str]:
         "speed": speed_table(training, generation, endtoend, scale),
     }
     paths = {ROOT / "examples" / f"{name}.toml": found for name, found in examples.items()}
+    gallery = json.loads((FIGURES / "gallery.json").read_text())
+    questions = {ROOT / "examples/questions" / f"{name}.toml": found for name, found in gallery.items()}
     return {
         **{path: example_head(found, path.read_text()) for path, found in paths.items()},
+        **{path: question_head(found, path.read_text()) for path, found in questions.items()},
+        GALLERY: filled(GALLERY.read_text(), {"gallery": gallery_table(gallery)}),
         README: filled(README.read_text(), readme),
         PAGE: filled(PAGE.read_text(), tables),
         EXPLAINING: filled(EXPLAINING.read_text(), {"causes": causes_table(causes)}),

@@ -7,7 +7,7 @@ formula the moments of its training rows. It makes the rows from the spec, block
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.linear_fit import EXACT_TARGET as EXACT_TARGET
 from sumsquares.datasets.linear_fit import bounds, linear_fit
-from sumsquares.datasets.moments import Moments, measure_moments
+from sumsquares.datasets.moments import Meter, Moments
 from sumsquares.datasets.rows import Block, block, block_count, blocks
 from sumsquares.datasets.seen import MEASURED_ROWS as MEASURED_ROWS
 from sumsquares.datasets.seen import combinations, seen_rows
@@ -61,11 +61,14 @@ class Facts:
 
 
 def measure_facts(spec: DatasetSpec) -> Facts:
-    """Measures a dataset. It reads training rows until every test row is found: all of them where one is missing."""
-    seen_N, distinct = seen_rows(spec, spec.n_numbers + spec.unused)
+    """Measures a dataset. Of a formula it makes all training rows, of a task until every test row is found."""
+    meter, train = Meter(), blocks(spec, "train")
+    if spec.formula is not None:
+        train = meter.watch(train)
+    seen_N, distinct = seen_rows(spec, spec.n_numbers + spec.unused, train)
     numbers_seen_N = seen_N
     if spec.unused:
-        numbers_seen_N, distinct = seen_rows(spec, spec.n_numbers)
+        numbers_seen_N, distinct = seen_rows(spec, spec.n_numbers, blocks(spec, "train"))
     fit = linear_fit(spec)
     return Facts(
         seen_N=seen_N,
@@ -76,9 +79,16 @@ def measure_facts(spec: DatasetSpec) -> Facts:
         largest_target=max(abs(fit.low), abs(fit.high)),
         linear_rmse=fit.rmse,
         linear_exact=fit.is_exact,
-        moments=measure_moments(spec) if spec.formula is not None else None,
+        moments=_of_all(meter, train) if spec.formula is not None else None,
         noise_rmse=noise_rmse(spec) if spec.noise else 0.0,
     )
+
+
+def _of_all(meter: Meter, rest: Iterator[Block]) -> Moments:
+    """Returns the moments of the rows that the meter has seen and of the rest."""
+    for _ in rest:
+        pass
+    return meter.moments()
 
 
 def largest_target(spec: DatasetSpec) -> float:

@@ -21,6 +21,8 @@ from sumsquares.datasets.tape import input_names, written
 
 PIECE = 8192
 """Rows that are evaluated at once, so that the columns of all steps stay in the cache."""
+_PIECE_NUMBERS = 2**20
+"""Numbers of these rows: fewer rows of very many inputs."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,11 @@ class Expression:
         """Evaluates the formula on each row; without warnings, NaN or infinite where it has no finite value."""
         target_N = np.empty(len(numbers_NK))
         with np.errstate(all="ignore"):
-            for start in range(0, len(numbers_NK), PIECE):
-                piece_NK = numbers_NK[start : start + PIECE]
+            rows = min(PIECE, _PIECE_NUMBERS // self.n_numbers)
+            for start in range(0, len(numbers_NK), rows):
+                piece_NK = numbers_NK[start : start + rows]
                 columns = [piece_NK[:, k].astype(np.float64, copy=False) for k in range(self.n_numbers)]
-                target_N[start : start + PIECE] = self.program.value(columns)
+                target_N[start : start + rows] = self.program.value(columns)
         return target_N
 
     def is_integer(self, inputs_are: bool) -> bool:
@@ -49,7 +52,7 @@ class Expression:
         return self.program.is_integer(inputs_are)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16_384)  # more than most specs have: each formula is asked for a dozen times
 def parse(text: str, n_numbers: int | None = None) -> Expression:
     """Parses a formula of x, or of x1 to xn. `n_numbers` is what the spec says, if it says it.
 

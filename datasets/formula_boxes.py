@@ -11,6 +11,7 @@ from sumsquares.datasets.formula_points import Condition, Points, used_steps
 from sumsquares.datasets.intervals import Bounds
 from sumsquares.datasets.operations import OPERATIONS
 from sumsquares.datasets.program import Program
+from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: B boxes, K numbers of a point.
 MOST_BOXES = 1024
@@ -26,7 +27,7 @@ class Boxes(NamedTuple):
 
 
 def step_bounds(program: Program, boxes: Boxes) -> tuple[list[Bounds], Condition]:
-    """Returns the bounds of each step, and whether the formula is finite in the whole box for sure."""
+    """Returns the bounds of each step, and whether targets in the whole box are finite and not too large for sure."""
     count = len(boxes.low_BK)
     found: list[Bounds] = []
     defined: dict[int, Condition] = {}
@@ -47,7 +48,7 @@ def step_bounds(program: Program, boxes: Boxes) -> tuple[list[Bounds], Condition
             defined[index] = holds & defined.get(index, np.asarray(True))
     used = used_steps(program, lambda i: found[i].high != 0, lambda i: found[i].low == 0, count)
     root = found[program.root]
-    is_done = np.isfinite(root.low) & np.isfinite(root.high) & np.ones(count, bool)
+    is_done = (root.low >= -LARGEST_REAL) & (root.high <= LARGEST_REAL) & np.ones(count, bool)
     for index, holds in defined.items():
         is_done &= holds | ~used[index]
     return found, is_done

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from sumsquares.datasets.formula_characters import FormulaError, refuse
@@ -16,7 +18,6 @@ _OTHER_NAMES = {  # what others call it: what to write here
     "arctan": "atan",
     "tg": "tan",
     "sgn": "sign",
-    "abs_": "abs",
     "fabs": "abs",
     "expit": "sigmoid",
     "logistic": "sigmoid",
@@ -34,6 +35,12 @@ _OTHER_NAMES = {  # what others call it: what to write here
     "relu": "max(x, 0)",
     "heaviside": "where(x > 0, 1, 0)",
     "clip": "min(max(x, a), b)",
+    "asin": "atan(x / sqrt(1 - x**2))",
+    "arcsin": "atan(x / sqrt(1 - x**2))",
+    "acos": "pi / 2 - atan(x / sqrt(1 - x**2))",
+    "arccos": "pi / 2 - atan(x / sqrt(1 - x**2))",
+    "sinc": "where(x != 0, sin(x) / x, 1)",
+    "gauss": "exp(-x**2)",
     "cbrt": "sign(x) * abs(x)**(1/3)",
     "log1p": "log(1 + x)",
     "expm1": "exp(x) - 1",
@@ -52,14 +59,15 @@ def means_all_inputs(call: ast.Call) -> bool:
 
 def count_inputs(tree: ast.expr, n_numbers: int | None) -> int:
     """Returns the number of inputs, x or x1 to xn without gaps. `n_numbers` is what the spec says, if it says it."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and is_input(node.id)]
+    nodes = [*ast.walk(tree)]
+    names = [node for node in nodes if isinstance(node, ast.Name) and is_input(node.id)]
     if not names:
-        _refuse_unknown(tree)
+        _refuse_unknown(nodes)
         raise FormulaError("it has no input; write one of x, or of x1, x2 and so on, such as x**2")
     for node in names:
         _check_number(node)
     numbers = {int(node.id[1:]): node for node in names if node.id != "x"}
-    of_all = [node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and means_all_inputs(node)]
+    of_all = [node.args[0] for node in nodes if isinstance(node, ast.Call) and means_all_inputs(node)]
     bare = [node for node in names if node.id == "x"]
     if n_numbers is not None and n_numbers > 1:
         bare = [node for node in bare if node not in of_all]
@@ -86,16 +94,16 @@ def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
     missing = next((i for i in range(1, count + 1) if i not in numbers), None) if n_used < count else None
     if missing is not None:
         raise FormulaError(
-            f"x{missing} is missing among x1 to x{count}; write {len(numbers)} inputs, from x1 without gaps, "
+            f"x{missing} is missing among x1 to x{count}; write inputs from x1 to x{len(numbers)} without gaps, "
             f"and unused = {count - len(numbers)} for columns that the target does not depend on"
         )
     return count
 
 
-def _refuse_unknown(tree: ast.expr) -> None:
+def _refuse_unknown(nodes: Sequence[ast.AST]) -> None:
     """Names the first name that nobody knows, which may be meant as an input."""
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    for node in ast.walk(tree):
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    for node in nodes:
         if isinstance(node, ast.Name) and node not in called and node.id not in CONSTANTS:
             refuse_name(node, 1)
 
@@ -114,10 +122,14 @@ def refuse_name(node: ast.Name, n_inputs: int, is_called: bool = False) -> NoRet
     inputs = "x" if n_inputs == 1 else f"x1 to x{n_inputs}"
     if not is_called and name in FUNCTIONS:
         refuse(node.col_offset, name, f"this is a function; write {name}({'x' if n_inputs == 1 else 'x1'})")
+    if is_input(name.lower()):
+        refuse(node.col_offset, name, f"names are in small letters; write {name.lower()}")
+    if parts := re.fullmatch(r"(x\d*)(x\d*)", name):
+        refuse(node.col_offset, name, f"an operator is missing; write {parts[1]} * {parts[2]}")
     if name in _OTHER_NAMES:
         refuse(node.col_offset, name, f"formulas don't know it by that name; write {_OTHER_NAMES[name]}")
     known = FUNCTIONS if is_called else ("x", *(f"x{i}" for i in range(1, n_inputs + 1)), *CONSTANTS, *FUNCTIONS)
-    similar = difflib.get_close_matches(name[:40].lower(), known, n=1)
+    similar = difflib.get_close_matches(name[:40].lower(), known, n=1, cutoff=0.75)
     kind = "function" if is_called else "name"
     listed = ", ".join(FUNCTIONS) if is_called else f"{inputs}, pi, e or a number"
     write = f"write {similar[0]}, or one of" if similar else "write one of"

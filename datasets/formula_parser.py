@@ -160,6 +160,7 @@ class _Parser:
         return self.tape.add(Step("negative", (operand,))) if isinstance(node.op, ast.USub) else operand
 
     def joined(self, node: ast.BoolOp, depth: int) -> int:
+        self.nodes += len(node.values) - 1
         index = self.condition(node.values[0], depth + 1)
         for value in node.values[1:]:
             index = self.tape.add(Step(_OPERATORS[type(node.op)], (index, self.condition(value, depth + 1))))
@@ -173,6 +174,7 @@ class _Parser:
         return index
 
     def compared(self, node: ast.Compare, depth: int) -> int:
+        self.nodes += len(node.ops)
         values = [self.value(value, depth + 1) for value in (node.left, *node.comparators)]
         names = [self.operator(node, operator) for operator in node.ops]
         steps = [self.tape.add(Step(*step)) for step in zip(names, pairwise(values), strict=True)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sumsquares.datasets.intervals import Bounds
 from sumsquares.datasets.operations import OPERATIONS
 from sumsquares.datasets.program import Program
+from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: P points, K numbers of a point.
 Condition = NDArray[np.bool_]
@@ -23,7 +24,7 @@ class Blame(NamedTuple):
 
     step: int
     is_undefined: bool
-    """Whether the operation has no value there; else it is beyond float64."""
+    """Whether the operation has no value there; else its value is too large."""
 
 
 def used_steps(
@@ -76,9 +77,9 @@ class Trace:
 
     @cached_property
     def is_bad(self) -> Condition:
-        """At which points there is no finite value, or a step is used that has none."""
+        """At which points the value is not finite or too large, or a step is used that has none."""
         bad = np.zeros(len(self.points_PK), bool)
-        for fault in (*self.undefined.values(), ~np.isfinite(self.values[self.program.root])):
+        for fault in (*self.undefined.values(), ~(np.abs(self.values[self.program.root]) <= LARGEST_REAL)):
             bad |= fault
         return bad
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from sumsquares.datasets.formula import Formula
-from sumsquares.datasets.formula_boxes import Boxes, open_middles
+from sumsquares.datasets.formula_boxes import Boxes, open_middles, step_bounds
 from sumsquares.datasets.formula_points import Points, Trace
 from sumsquares.datasets.formula_poles import find_pole
 from sumsquares.datasets.formula_samples import all_integers, combinations, samples
 from sumsquares.datasets.formula_told import told, told_pole
+from sumsquares.datasets.intervals import is_large_angle
 from sumsquares.datasets.operations import FUNCTIONS
 from sumsquares.datasets.program import Program
 from sumsquares.datasets.source import Range
@@ -25,6 +26,9 @@ _PER_STEP = 500
 """What one operation costs beside its values, in values."""
 _SLOW = 10
 """What an elementary function costs, in sums."""
+_SLOWEST = 300
+"""What sin, cos or tan of a large angle costs more."""
+_OF_ANGLES = ("sin", "cos", "tan")
 _MOST_VALUES = 40_000_000
 """Of all steps, if all integers are tried."""
 _SLOW_STEPS = frozenset(("**", "%", "//", *FUNCTIONS)) - {"abs", "min", "max", "sum", "mean", "prod", "where"}
@@ -36,8 +40,8 @@ def check_range(formula: Formula, count: int = 1) -> str | None:
     Integers are all tried where they have few combinations. Otherwise the search is bounded: rows are checked as well.
     It takes at most a few tenths of a second for `count` formulas together, which share its bounds.
     """
-    search = _Search(formula.expression.program, formula.parts("train")[0], formula.is_real, count)
     with np.errstate(all="ignore"):
+        search = _Search(formula.expression.program, formula.parts("train")[0], formula.is_real, count)
         return search.message()
 
 
@@ -48,7 +52,15 @@ class _Search:
         self.is_real = is_real
         self.budget = _BUDGET // count
         self.most_values = _MOST_VALUES // count
-        self.weight = sum(_SLOW if step.name in _SLOW_STEPS else 1 for step in program.steps)
+        self.whole = Boxes(*(np.array([ends]) for ends in zip(*ranges, strict=True)))
+        self.weight = self._weight()
+
+    def _weight(self) -> int:
+        """What an evaluation costs per point."""
+        bounds, _ = step_bounds(self.program, self.whole)
+        angles = [bounds[step.args[0]] for step in self.program.steps if step.name in _OF_ANGLES]
+        large = sum(bool(is_large_angle(angle).any()) for angle in angles)
+        return large * _SLOWEST + sum(_SLOW if step.name in _SLOW_STEPS else 1 for step in self.program.steps)
 
     def affords(self, count: int) -> bool:
         """Takes from the budget what one evaluation of so many points costs; False if it is used up."""
@@ -56,7 +68,6 @@ class _Search:
         return self.budget > 0
 
     def message(self) -> str | None:
-        trace: Trace | None = None
         for points_PK in self.points():
             trace = Trace(self.program, points_PK)
             if trace.is_bad.any():
@@ -74,5 +85,4 @@ class _Search:
             return
         count = self.budget // 10 // self.weight - _PER_STEP
         yield samples(self.ranges, min(max(count, 16), MOST_SAMPLES), self.is_real)
-        whole = Boxes(*(np.array([ends]) for ends in zip(*self.ranges, strict=True)))
-        yield from open_middles(self.program, whole, self.is_real, self.affords)
+        yield from open_middles(self.program, self.whole, self.is_real, self.affords)

@@ -39,7 +39,7 @@ def samples(ranges: Sequence[Range], count: int, is_real: bool) -> Points:
     high_K = np.array([high for _, high in ranges])
     draw = np.random.default_rng(0)
     points_PK = np.concatenate([_telling(low_K, high_K), _random(low_K, high_K, count, draw)])[:count]
-    points_PK = np.clip(points_PK if is_real else np.round(points_PK), low_K, high_K)
+    points_PK = np.clip(points_PK if is_real else np.round(points_PK), low_K, high_K) + 0.0  # -0.0 becomes 0.0
     return points_PK if len(ranges) > 1 else np.sort(points_PK, axis=0)
 
 

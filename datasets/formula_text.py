@@ -44,6 +44,10 @@ _WORDS = {
 }
 
 
+_ELSEWHERE = {"mod": "%", "div": "//", "xor": "!=", "and": "and", "or": "or", "not": "not"}
+"""Names that others give to operators, in small or in capital letters."""
+
+
 class Token(NamedTuple):
     """A number, a name or an operator."""
 
@@ -103,7 +107,7 @@ def _token(kind: str, text: str, at: int) -> Token:
     if text in ("and", "or", "not"):
         return Token("operator", text, at)
     if keyword.iskeyword(text):
-        refuse(at, text, _WORDS.get(text, "this is a word of Python; inputs are called x, or x1, x2 and so on"))
+        refuse(at, text, _WORDS.get(text, "this is a word of Python; write x, or x1, x2 and so on, for inputs"))
     if kind == "number" and len(text) > MOST_DIGITS:
         refuse(at, text, f"this number has {len(text)} characters, the most is {MOST_DIGITS}; write it like 1e300")
     if kind == "number" and text.isdigit() and text != (shortest := text.lstrip("0") or "0"):
@@ -146,6 +150,8 @@ def _check_join(token: Token, following: Token, part: str) -> None:
         refuse(token.at, part, f"write numbers in decimal digits; for a product 0 * {second}")
     if is_joined and second in ("j", "J"):
         refuse(token.at, part, "there are no complex numbers; write a real one")
+    if name := next((name for name in (second, first) if name.lower() in _ELSEWHERE), None):
+        refuse(token.at, part, f"an operator is missing; write {_ELSEWHERE[name.lower()]} in place of {name}")
     if first in FUNCTIONS:
         refuse(token.at, part, f"parentheses are missing; write {first}({second})")
     refuse(token.at, part, f"an operator is missing; write {first} * {second}")

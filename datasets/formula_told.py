@@ -8,6 +8,7 @@ from sumsquares.datasets.formula_points import Points, Trace
 from sumsquares.datasets.formula_poles import Pole
 from sumsquares.datasets.operations import CONDITIONS, OPERATIONS
 from sumsquares.datasets.program import Program
+from sumsquares.datasets.spec_checks import LARGEST_REAL
 from sumsquares.datasets.tape import input_names, written
 
 # Shapes: K numbers of a point.
@@ -15,7 +16,6 @@ _MOST_SHOWN = 60
 """Characters of a part of the formula."""
 _MOST_NUMBERS = 6
 _OTHER_RANGE = "write another low or high"
-_TOO_LARGE = "is beyond the numbers of float64, which end at 1.8e308"
 
 
 def told(trace: Trace, point: int, is_real: bool) -> str:
@@ -24,10 +24,10 @@ def told(trace: Trace, point: int, is_real: bool) -> str:
     step, is_undefined = trace.blame(point)
     place = _place(program, step, trace.points_PK[point], is_exact=True)
     if not _inputs(program, step):
-        fault = _fault(trace, step, point) if is_undefined else _TOO_LARGE
+        fault = _fault(trace, step, point) if is_undefined else _too_large(trace, step, point)
         return f"{_part(program, step)} {fault}, whatever the inputs are; write another number there"
     if not is_undefined:
-        return f"{_part(program, step)} {_TOO_LARGE}, {place}; {_OTHER_RANGE}"
+        return f"{_part(program, step)} {_too_large(trace, step, point)}, {place}; {_OTHER_RANGE}"
     return f"{_part(program, step)} {_fault(trace, step, point)} {place}; {_remedy(program, step, is_real)}"
 
 
@@ -48,6 +48,12 @@ def _fault(trace: Trace, step: int, point: int) -> str:
     domain = OPERATIONS[name].domain
     assert domain is not None
     return domain.fault
+
+
+def _too_large(trace: Trace, step: int, point: int) -> str:
+    if np.isfinite(np.broadcast_to(trace.values[step], len(trace.points_PK))[point]):
+        return f"is beyond {LARGEST_REAL:g}, the largest target"
+    return "is beyond the numbers of float64, which end at 1.8e308"
 
 
 def _remedy(program: Program, step: int, is_real: bool) -> str:

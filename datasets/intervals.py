@@ -56,6 +56,8 @@ def _where(condition: Condition, a: Bounds, b: Bounds) -> Bounds:
 
 
 _ANYTHING = Bounds(np.asarray(-math.inf), np.asarray(math.inf))
+_NOTHING = Bounds(np.asarray(math.nan), np.asarray(math.nan))
+"""Where a value may be NaN."""
 
 
 def added(a: Bounds, b: Bounds) -> Bounds:
@@ -88,9 +90,10 @@ def floor_divided(a: Bounds, b: Bounds) -> Bounds:
 
 
 def remainder(a: Bounds, b: Bounds) -> Bounds:
-    """Bounds of a % b, which has the sign of b."""
+    """Bounds of a % b, which has the sign of b. Infinite numbers have none: NaN."""
     unchanged = (a.low >= 0) & (a.high < b.low)
-    return _where(unchanged, a, Bounds(np.minimum(b.low, 0), np.maximum(b.high, 0)))
+    found = _where(unchanged, a, Bounds(np.minimum(b.low, 0), np.maximum(b.high, 0)))
+    return _where(np.isfinite(a.high - a.low), found, _NOTHING)
 
 
 def power(compute: Callable[[Column, Column], Column]) -> Callable[[Bounds, Bounds], Bounds]:
@@ -150,24 +153,32 @@ def even(compute: Callable[[Column], Column], least: float) -> Callable[[Bounds]
 
 
 def periodic(compute: Callable[[Column], Column], peak: float) -> Callable[[Bounds], Bounds]:
-    """Returns what computes the bounds of sin or cos, which is 1 at `peak`."""
+    """Returns what computes the bounds of sin or cos, which is 1 at `peak`. Infinite angles have none: NaN."""
 
     def bounds(a: Bounds) -> Bounds:
-        ends = compute(a.low), compute(a.high)
-        near = _widened(np.minimum(*ends), np.maximum(*ends), _ERROR)
+        near = _of_small_angles(compute, a)
         low = np.where(_reaches(a, peak + math.pi), -1.0, near.low)
         high = np.where(_reaches(a, peak), 1.0, near.high)
-        return _within(Bounds(low, high), -1.0, 1.0)
+        return _where(np.isfinite(a.high - a.low), _within(Bounds(low, high), -1.0, 1.0), _NOTHING)
 
     return bounds
+
+
+def is_large_angle(a: Bounds) -> Condition:
+    """Whether angles aren't told apart, and take 30 times as long to compute."""
+    return np.logical_not(np.maximum(np.abs(a.low), np.abs(a.high)) <= _LARGEST_ANGLE)
+
+
+def _of_small_angles(compute: Callable[[Column], Column], a: Bounds) -> Bounds:
+    ends = [compute(np.where(is_large_angle(a), 0.0, end)) for end in a]
+    return _widened(np.minimum(*ends), np.maximum(*ends), _ERROR)
 
 
 def _reaches(a: Bounds, angle: float, period: float = 2 * math.pi) -> Condition:
     """Whether an angle, up to whole periods, may lie within."""
     slack = 1e-9
     first = np.ceil((a.low - angle - slack) / period)
-    large = np.maximum(np.abs(a.low), np.abs(a.high)) > _LARGEST_ANGLE
-    return np.logical_or(~a.is_point & large, first * period + angle <= a.high + slack)
+    return np.logical_or(is_large_angle(a), first * period + angle <= a.high + slack)
 
 
 def has_pole(a: Bounds) -> Condition:
@@ -179,7 +190,7 @@ def tangent(compute: Callable[[Column], Column]) -> Callable[[Bounds], Bounds]:
     """Returns what computes the bounds of tan."""
 
     def bounds(a: Bounds) -> Bounds:
-        return _where(has_pole(a), _ANYTHING, _widened(compute(a.low), compute(a.high), _ERROR))
+        return _where(_reaches(a, math.pi / 2, math.pi), _ANYTHING, _of_small_angles(compute, a))
 
     return bounds
 
@@ -226,4 +237,4 @@ def overlap(a: Bounds, b: Bounds) -> Condition:
 
 def same_point(a: Bounds, b: Bounds) -> Condition:
     """Whether both are equal for sure."""
-    return np.logical_and(a.is_point & b.is_point, a.low == b.low)
+    return overlap(a, b) & a.is_point & b.is_point

@@ -72,7 +72,7 @@ def bounds(rows: Iterable[Block]) -> tuple[float, float]:
 
 
 def _target_scale(spec: DatasetSpec, top: float) -> tuple[float, float]:
-    """Returns what targets are divided by, and the unit of their errors: a power of two keeps squares finite."""
+    """Returns what targets are divided by, and the unit of their errors: without it squares of tiny ones would be 0."""
     if spec.task is not None:
         assert spec.largest is not None
         return float(target_range(spec.task, spec.n_numbers, 1, spec.largest)[1]), 1.0

@@ -8,18 +8,17 @@ depends on the processor.
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.rows import blocks
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.rows import Block
 
 # Shapes: N rows of a block.
-_LEAST_EXPONENT = -1000  # of the largest value: a power of two above 2**1000 would not be finite
+_LEAST_EXPONENT = -1000  # of the largest value: 2**1024 isn't finite
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,28 @@ class Moments:
     target_std: float
 
 
-def measure_moments(spec: DatasetSpec) -> Moments:
-    """Measures all training rows, a block at a time."""
-    columns: list[_Column] = []
-    for inputs_NI, target_N in blocks(spec, "train"):
-        values = [*inputs_NI.T, target_N]
-        columns = columns or [_Column(values_N) for values_N in values]
-        for column, values_N in zip(columns, values, strict=True):
-            column.add(values_N)
-    *inputs, target = (column.moments(spec.rows) for column in columns)
-    low_I, high_I, mean_I, std_I = zip(*inputs, strict=True)
-    return Moments(low_I, high_I, mean_I, std_I, *target)
+class Meter:
+    """Measures blocks of rows as they pass."""
+
+    def __init__(self) -> None:
+        self._columns: list[_Column] = []
+        self._count = 0
+
+    def watch(self, rows: Iterable[Block]) -> Iterator[Block]:
+        """Yields the blocks and measures them."""
+        for inputs_NI, target_N in rows:
+            values = [*inputs_NI.T, target_N]
+            self._columns = self._columns or [_Column(values_N) for values_N in values]
+            for column, values_N in zip(self._columns, values, strict=True):
+                column.add(values_N)
+            self._count += len(target_N)
+            yield inputs_NI, target_N
+
+    def moments(self) -> Moments:
+        """Returns the moments of the rows so far."""
+        *inputs, target = (column.moments(self._count) for column in self._columns)
+        low_I, high_I, mean_I, std_I = zip(*inputs, strict=True)
+        return Moments(low_I, high_I, mean_I, std_I, *target)
 
 
 class _Column:
@@ -55,7 +65,7 @@ class _Column:
 
     def __init__(self, first_N: NDArray[Any]) -> None:
         values_N = first_N.astype(np.float64)
-        # A power of two keeps the squares of the largest float64 finite, and changes no digit.
+        # A power of two changes no digit, and without it the squares of tiny numbers would be 0.
         self._scale = math.ldexp(1.0, -max(_LEAST_EXPONENT, math.frexp(float(np.abs(values_N).max()))[1]))
         self._shift = total(values_N * self._scale) / len(values_N)
         self._low, self._high = math.inf, -math.inf
@@ -78,7 +88,7 @@ class _Column:
         offset = self._sum / count
         mean = min(high, max(low, (self._shift + offset) / self._scale))
         std = math.sqrt(max(0.0, self._squares / count - offset * offset)) / self._scale
-        return low, high, mean, min(std, sys.float_info.max)
+        return low, high, mean, std
 
 
 def total(values_N: NDArray[np.float64]) -> float:

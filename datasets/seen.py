@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.rows import block, blocks
+from sumsquares.datasets.rows import Block, block
 from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import DatasetSpec
 
@@ -22,16 +23,17 @@ _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # odd multi
 Keys = NDArray[np.uint64]
 
 
-def seen_rows(spec: DatasetSpec, columns: int) -> tuple[NDArray[np.bool_], int]:
+def seen_rows(spec: DatasetSpec, columns: int, train: Iterable[Block]) -> tuple[NDArray[np.bool_], int]:
     """Returns whether each of the first MEASURED_ROWS test rows is in training, and how many of them are distinct.
 
     Rows are the same if the first `columns` of their numbers and unused columns are; digits stand for their number.
+    Blocks of training rows are taken until every test row is found.
     """
     ranges = spec.drawn("train")[0][:columns]
     keys, distinct_KI, place_N = _distinct(_first_rows(spec, columns), ranges, spec.source.is_real)
     lookup = _Lookup(keys.of(distinct_KI))
     is_seen_K = np.zeros(len(distinct_KI), bool)
-    for inputs_NI, _ in blocks(spec, "train"):
+    for inputs_NI, _ in train:
         train_NI = _drawn(spec, inputs_NI, columns)
         hit_N, found = lookup.find(keys.of(train_NI))
         if not keys.exact:

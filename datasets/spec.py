@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,7 @@ from pydantic import (
 
 from sumsquares.datasets.formula import Expression, Formula, parse
 from sumsquares.datasets.formula_characters import FormulaError
+from sumsquares.datasets.formula_text import MOST_CHARACTERS
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
@@ -39,10 +41,16 @@ from sumsquares.datasets.tasks import Task as Task
 
 GENERATOR_VERSION: Literal[1] = 1  # part of every digest: raise it with any change of the rows
 DEFAULT_TEST_ROWS = 10_000
-MOST_CHARACTERS = 20_000
-"""Of a formula."""
 LATER = ("formula", "low", "high", "numbers", "noise", "digits")
 """Fields that were added later: digests and stored specs leave them out at their defaults."""
+
+
+def _parsable(text: str) -> str:
+    try:
+        parse(text)
+    except FormulaError as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -73,7 +81,7 @@ class DatasetSpec(BaseModel):
     """Names the random streams, 0..2**63-1. Datasets with one seed draw from the same streams."""
     unused: Annotated[int, Field(ge=0, le=MOST_INPUTS - 1)] = 0
     """Extra columns of random numbers that the target does not depend on."""
-    formula: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = None
+    formula: Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_parsable)] | None = None
     """What the target is, as a formula of x, or of x1, x2 and so on, in canonical form."""
     low: Bound | None = None
     """Of a formula: the lower end of each number's range."""
@@ -94,9 +102,9 @@ class DatasetSpec(BaseModel):
         defaults: dict[str, Any] = {"n_numbers": 1} if data.get("task") == "square" else {}
         if isinstance(rows := data.get("rows"), int):
             defaults["test_rows"] = min(rows, DEFAULT_TEST_ROWS) if rows > 0 else DEFAULT_TEST_ROWS
-        if isinstance(text := data.get("formula"), str) and len(text) <= MOST_CHARACTERS:
+        if isinstance(text := data.get("formula"), str):
             expression = _parsed(text, data.get("n_numbers"))
-            if expression is not None:  # else the error is reported after the types
+            if expression is not None:  # else the error is reported with those of other fields
                 data = data | {"formula": expression.text}
                 defaults["n_numbers"] = expression.n_numbers
         return defaults | data

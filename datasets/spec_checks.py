@@ -109,30 +109,35 @@ def _of_formula(spec: DatasetSpec) -> Iterator[str]:
 
 
 def _of_ranges(spec: DatasetSpec, count: int) -> Iterator[str]:
-    is_long = False
-    for name in ("low", "high"):
-        bound = getattr(spec, name)
-        if isinstance(bound, tuple) and len(bound) != count:
-            is_long = True
-            inputs = "1 input" if count == 1 else f"{count} inputs"
-            yield f"{name} has {len(bound)} numbers and the formula {inputs}; write one number, or one for each input"
-    if is_long or spec.low is None or spec.high is None:
+    lists = {name: bound for name in ("low", "high") if isinstance(bound := getattr(spec, name), tuple)}
+    wrong = {name: len(bound) for name, bound in lists.items() if len(bound) != count}
+    for name, length in wrong.items():
+        numbers, inputs = _counted(length, "number"), _counted(count, "input")
+        yield f"{name} has {numbers} and the formula {inputs}; write one number, or one for each input"
+    if wrong or spec.low is None or spec.high is None:
         return
-    is_integer = spec.numbers == "integer"
     for i, (low, high) in enumerate(zip(each(spec.low, count), each(spec.high, count), strict=True), 1):
-        where = "" if count == 1 else f" of x{i}"
-        if is_integer and not all(bound.is_integer() and abs(bound) <= LARGEST_INTEGER for bound in (low, high)):
-            yield (
-                f'low = {low:.17g} and high = {high:.17g}{where}: with numbers = "integer" they are whole numbers '
-                f'from {-LARGEST_INTEGER} to {LARGEST_INTEGER}; write such numbers, or numbers = "real"'
-            )
-        elif low > high or (low == high and not is_integer):
-            yield f"low = {low:.17g} and high = {high:.17g}{where}: low is not below high; write a larger high"
-        elif not is_integer and not low < (low + high) / 2 < high:
-            yield f"low = {low!r} and high = {high!r}{where}: no number lies between them; write a larger high"
-        else:
-            continue
-        return  # the same for all inputs, as a rule
+        problem = _range_problem(low, high, spec.numbers == "integer")
+        if problem is not None:
+            yield f"low = {low:.17g} and high = {high:.17g}{f' of x{i}' if count > 1 else ''}: {problem}"
+            return  # the same for all inputs, as a rule
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _range_problem(low: float, high: float, is_integer: bool) -> str | None:
+    if is_integer and not all(bound.is_integer() and abs(bound) <= LARGEST_INTEGER for bound in (low, high)):
+        return (
+            f'with numbers = "integer" they are whole numbers from {-LARGEST_INTEGER} to {LARGEST_INTEGER}; write such '
+            'numbers, or numbers = "real"'
+        )
+    if low > high or (low == high and not is_integer):
+        return "low is not below high; write a larger high"
+    if not is_integer and not low < (low + high) / 2 < high:
+        return "no number lies between them; write a larger high"
+    return None
 
 
 def _of_inputs(spec: DatasetSpec) -> Iterator[str]:

@@ -179,7 +179,7 @@ def test_only_integer_targets_can_be_met_exactly():
     assert (real.linear_rmse, real.linear_exact) == (0.0, False)
 
 
-@pytest.mark.parametrize("power", [-150, -20, 0, 20, 150])
+@pytest.mark.parametrize("power", [-200, -20, 0, 20, 90])
 def test_the_fit_has_the_scale_of_the_targets(power):
     """However large or small they are: no square leaves the range of floats."""
     spec = DatasetSpec(formula=f"1e{power} * x**2", low=-1.0, high=2.0, rows=10, test_rows=1000)

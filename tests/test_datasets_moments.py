@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.datasets.moments import Moments, measure_moments, total
-from sumsquares.datasets.rows import BLOCK_ROWS, block, block_count
+from sumsquares.datasets.moments import Meter, Moments, total
+from sumsquares.datasets.rows import BLOCK_ROWS, blocks
+from sumsquares.datasets.shards import decode_shard, encode_shard, shard_count
 from sumsquares.datasets.spec import DatasetSpec
 
 FLOATS = st.floats(-1e100, 1e100)
@@ -19,16 +20,23 @@ SPECS = [
     {"formula": "sin(x1) + x2**2", "low": [-3.0, 1e6], "high": [3.0, 1e6 + 1], "noise": 0.1, "rows": 700},
     {"formula": "x1 * x2", "low": -9, "high": 5, "numbers": "integer", "rows": 1234, "unused": 2},
     {"formula": "x % 3", "low": 0, "high": 100, "numbers": "integer", "digits": 2, "rows": 99},
-    {"formula": "1e12 + x", "low": 0.0, "high": 1e-3, "rows": 2 * BLOCK_ROWS + 5},
+    {"formula": "1e12 + x", "low": 0.0, "high": 1e-3, "rows": BLOCK_ROWS + 5},
     {"formula": "x", "low": -1e100, "high": 1e100, "rows": 300},
-    {"formula": "1e200 * x", "low": 1e99, "high": 1e100, "rows": 300},
+    {"formula": "1e-200 * x", "low": 1.0, "high": 2.0, "rows": 300},
 ]
 
 
 def columns_of(spec):
     """All training rows, the target as the last column."""
-    blocks = [block(spec, "train", index) for index in range(block_count(spec, "train"))]
-    return [*np.concatenate([x_NI for x_NI, _ in blocks]).T, np.concatenate([y_N for _, y_N in blocks])]
+    inputs, targets = zip(*blocks(spec, "train"), strict=True)
+    return [*np.concatenate(inputs).T, np.concatenate(targets)]
+
+
+def measured(spec):
+    """The moments of all training rows."""
+    meter = Meter()
+    assert sum(len(target_N) for _, target_N in meter.watch(blocks(spec, "train"))) == spec.rows
+    return meter.moments()
 
 
 def in_order(values):
@@ -53,7 +61,7 @@ def test_a_sum_has_one_order(values):
 def test_moments_are_those_of_exact_arithmetic(given_spec):
     """Of inputs and of the noisy target; the variance does not cancel out, whatever the mean."""
     spec = DatasetSpec(**given_spec)
-    found = measure_moments(spec)
+    found = measured(spec)
     each = [
         *zip(found.input_min, found.input_max, found.input_mean, found.input_std, strict=True),
         (found.target_min, found.target_max, found.target_mean, found.target_std),
@@ -78,7 +86,7 @@ def _root(square):
 def test_moments_have_the_bits_of_sums_in_the_documented_order(rows, seed):
     """In plain Python, with no sum of numpy's: no processor adds in another order."""
     spec = DatasetSpec(formula="exp(x)", low=-4.0, high=9.0, rows=rows, seed=seed)
-    found = measure_moments(spec)
+    found = measured(spec)
     values = columns_of(spec)[-1].tolist()
     scale = math.ldexp(1.0, -math.frexp(max(map(abs, values)))[1])
     shift = in_order([value * scale for value in values]) / rows
@@ -93,6 +101,29 @@ def test_moments_have_the_bits_of_sums_in_the_documented_order(rows, seed):
 def test_a_constant_column_has_no_deviation():
     """Exactly none, although sums of equal numbers are rounded, and a zero has no sign."""
     spec = DatasetSpec(formula="0.1 + 0 * x", low=-0.0, high=0, numbers="integer", rows=1003)
-    assert measure_moments(spec) == Moments((0.0,), (0.0,), (0.0,), (0.0,), 0.1, 0.1, 0.1, 0.0)
-    minus = measure_moments(spec.model_copy(update={"formula": "-0.0 * (x + 1)"}))
+    assert measured(spec) == Moments((0.0,), (0.0,), (0.0,), (0.0,), 0.1, 0.1, 0.1, 0.0)
+    minus = measured(spec.model_copy(update={"formula": "-0.0 * (x + 1)"}))
     assert math.copysign(1, minus.target_min) == math.copysign(1, minus.target_mean) == 1.0
+
+
+@pytest.mark.parametrize("shard_rows", [BLOCK_ROWS, 2 * BLOCK_ROWS])
+def test_moments_are_the_same_for_any_size_of_the_shards(shard_rows):
+    """To the bit: those of the stored rows, taken in blocks, are those of the rows that a spec gives."""
+    spec = DatasetSpec(formula="exp(x)", low=0.0, high=3.0, noise=0.1, rows=2 * BLOCK_ROWS + 77)
+
+    def stored():
+        for index in range(shard_count(spec, "train", shard_rows)):
+            table = decode_shard(*encode_shard_of(spec, index, shard_rows))
+            x_N, target_N = (column.to_numpy() for column in table.columns)
+            for start in range(0, len(x_N), BLOCK_ROWS):
+                yield x_N[start : start + BLOCK_ROWS, None], target_N[start : start + BLOCK_ROWS]
+
+    meter = Meter()
+    assert sum(1 for _ in meter.watch(stored())) == 3
+    assert meter.moments() == measured(spec)
+
+
+def encode_shard_of(spec, index, shard_rows):
+    """The arguments with which a shard of training rows is decoded."""
+    data, entry = encode_shard(spec, "train", index, shard_rows)
+    return data, spec, entry

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.moments import measure_moments
+from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.normalize import (
     Normalization,
     NormalizationKind,
@@ -19,10 +19,10 @@ from sumsquares.datasets.normalize import (
     needs_moments,
     normalization,
     problem_of,
-    target_moments,
 )
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.datasets.tasks import Task, target
 
 KINDS = get_args(NormalizationKind)
@@ -130,7 +130,7 @@ OF_FORMULAS = [kind for kind in KINDS if kind != "question"]
 def formula_of(name):
     """A dataset of a formula, its moments and its training rows."""
     spec = DatasetSpec(**FORMULAS[name], rows=500)
-    return spec, measure_moments(spec), *block(spec, "train", 0)
+    return spec, measure_facts(spec).moments, *block(spec, "train", 0)
 
 
 def close(values, expected):
@@ -190,7 +190,7 @@ def test_restore_undoes_the_target_of_formulas(name, kind, target_kind):
 @pytest.mark.parametrize("spec", [spec_of("product", 1000), DatasetSpec(**FORMULAS["positive"], rows=500)])
 def test_logarithms_reach_from_minus_one_to_one(spec):
     """From the ends of the range: declared for inputs and tasks' targets, measured for formulas' targets."""
-    moments = measure_moments(spec) if spec.formula else None
+    moments = measure_facts(spec).moments if spec.formula else None
     scaled = normalization(spec, "log", moments=moments)
     ends_2I = np.array(spec.input_ranges("train")).T
     assert close(scaled.inputs(ends_2I, "f8"), [[-1] * spec.inputs, [1] * spec.inputs])

@@ -64,7 +64,7 @@ def content_of(spec, split, shard_rows=SHARD_ROWS):
         ("wide", "test", "92cb45775e46799a", "7e69f35c18f3b9bb"),
         ("real", "train", "e515df3be4723286", "256d7113756584ce"),
         ("real", "extrapolation", "4264ffe79a85a3dc", "f2631d8677c34fe7"),
-        ("noisy", "train", "71eadc155643c4dd", "4b1c8b34f520abbc"),
+        ("noisy", "train", "26aa3a697a416e5f", "1042cca1d4df27cc"),
         ("noisy", "extrapolation", "20553542a3c802bb", "a7e57d338bd76537"),
         ("negative", "train", "dae26af94a9bc43e", "19cde9b109bfc4f3"),
         ("negative", "extrapolation", "4ec135edff9e8ebc", "00de55cce101f46c"),

@@ -125,6 +125,7 @@ def test_tasks_are_stored_as_before():
         ),
         ({"formula": "x1 + x2", "low": [1, 2, 3], "high": 9}, ["low has 3 numbers and the formula 2 inputs", "each"]),
         ({"formula": "x", "low": 1, "high": [1, 2]}, ["high has 2 numbers and the formula 1 input;"]),
+        ({"formula": "x1 + x2", "low": [1], "high": 9}, ["low has 1 number and the formula 2 inputs;"]),
         ({"formula": "x", "low": 3, "high": 3}, ["low = 3 and high = 3: low is not below high; write a larger high"]),
         ({"formula": "x1+x2", "low": 0, "high": [1, -1]}, ["low = 0 and high = -1 of x2: low is not below high"]),
         ({"formula": "x", "low": 3, "high": 2, "numbers": "integer"}, ["low = 3 and high = 2: low is not below high"]),

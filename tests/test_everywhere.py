@@ -73,6 +73,38 @@ def test_shares_are_those_of_a_plain_loop(tmp_path_factory, task, shape, block_r
     assert task != "sum" or found[best[0][0].id] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({"formula": "x1 - x2", "low": (-4.0, 2.0), "high": (3.0, 6.0)}, 40),
+        ({"formula": "abs(x)", "low": -30.0, "high": 9.0}, 40),
+        ({"formula": "x // 3", "low": 0.0, "high": 20.0, "digits": 2}, 21),
+        ({"formula": "x1 / 2 + x2", "low": 0.0, "high": 3.0}, None),
+        ({"formula": "floor(x)", "low": 0.0, "high": 3.0, "numbers": "real"}, None),
+        ({"formula": "x1 + x2", "low": 0.0, "high": 1000.0}, None),
+    ],
+)
+def test_every_combination_of_the_integers_of_a_formula_is_checked(tmp_path, fields, count):
+    """Whatever their ranges, and by their digits where those are the inputs; targets must be integers."""
+    dataset = NamedDataset.model_validate({"name": "any", "rows": 20, "numbers": "integer", **fields})
+    assert combinations(dataset) == count
+    if count is None:
+        return
+    store, draw = Store(str(tmp_path)), np.random.default_rng(1)
+    trial = Trial(variant(dataset, hidden=(), normalize="none", dtype="float64"), 0)
+    program = program_of(trial.variant)
+    parameters_MP = draw.normal(0, 0.5, (1, program.parameters))
+    pack = commit(store, [row_of(trial)], state_dicts(program, parameters_MP))
+    (ranges,) = dataset.source.parts("train")
+    every = np.array([*itertools.product(*(range(int(low), int(high) + 1) for low, high in ranges))])
+    assert len(every) == count
+    answer_N = answers(store, pack, trial, dataset.inputs_of(every))
+    right = sum(
+        round(answer) == target for answer, target in zip(answer_N.tolist(), dataset.source.target(every), strict=True)
+    )
+    assert check_everywhere(store, [(trial, pack)]) == {trial.id: right / count}
+
+
 def test_one_wrong_answer_of_a_million_is_not_exact(tmp_path):
     """Nor is an answer that is not finite."""
     dataset = NamedDataset(name="sums", task="sum", largest=1000, rows=20)

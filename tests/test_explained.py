@@ -149,8 +149,9 @@ def test_whatever_is_missing_or_diverged_each_variant_is_explained(seed):
         [row] = [row for row in found.table.to_pylist() if row["variant_id"] == best["variant_id"]]
         assert {key: value for key, value in best.items() if key != "trial"} == row
         assert best["trial"] == plain.best[name]["trial"]
-    rows, rmse = found.table.to_pylist(), world.of
-    expected = importance(rows, [rmse(row["variant_id"]) for row in rows], world.largest)
+    rows = found.table.to_pylist()
+    rmse_VS = [[rmse / world.unit for rmse in world.of(row["variant_id"])] for row in rows]
+    expected = importance(rows, rmse_VS, world.largest / world.unit)
     assert found.importance == {"data": expected}
 
 
@@ -160,7 +161,7 @@ def test_the_most_promising_trials_are_checked_first(seed):
     """The best trial of each variant with a result: first those of variants with the most exact trial."""
     world, asked = world_of(seed), []
     made_up(world, lambda _store, best, _on_lost: asked.extend(best) or {})
-    ok = [row for row in world.rows if world.is_ok(row)]
+    ok, is_integer = [row for row in world.rows if world.is_ok(row)], world.dataset.source.has_integer_target
     best = {}
     for row in sorted(ok, key=lambda row: (row["rmse"], row["seed"])):
         best.setdefault(row["variant_id"], row["trial_id"])
@@ -169,7 +170,7 @@ def test_the_most_promising_trials_are_checked_first(seed):
     ranks = []
     for trial, _ in asked:
         mine = [row for row in ok if row["variant_id"] == trial.variant.id]
-        ranks.append(min((-row["exact_fraction"], row["rmse"]) for row in mine))
+        ranks.append(min((-row["exact_fraction"] if is_integer else 0, row["rmse"]) for row in mine))
     assert ranks == sorted(ranks)
 
 

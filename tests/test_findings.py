@@ -47,22 +47,26 @@ class World:
         seen = set(map(tuple, train[0].tolist()))
         self.test = list(zip(map(tuple, test[0].tolist()), test[1].tolist(), strict=True))
         self.unseen = sum(inputs not in seen for inputs, _ in self.test)
-        numbers = self.dataset.n_numbers
-        seen_numbers = {inputs[:numbers] for inputs in seen}
-        self.new_numbers = sum(inputs[:numbers] not in seen_numbers for inputs, _ in self.test)
-        self.distinct = len({inputs[:numbers] for inputs, _ in self.test})
-        self.covers = self.distinct == self.dataset.largest**numbers
+        numbers_of = {"test": [], "train": []}
+        for split, (inputs_NI, _) in (("train", train), ("test", test)):
+            numbers_of[split] = [*map(tuple, self.dataset.numbers_of(inputs_NI).tolist())]
+        self.new_numbers = sum(each not in {*numbers_of["train"]} for each in numbers_of["test"])
+        self.distinct = len({*numbers_of["test"]})
+        self.count = count_of(self.dataset)
+        self.covers = self.distinct == self.count
         self.targets = {*train[1].tolist(), *test[1].tolist()}
-        self.largest = max(target for _, target in self.test)
+        self.largest = max(abs(target) for _, target in self.test)
+        self.is_integer = self.dataset.source.has_integer_target
+        self.spread = statistics.pstdev([target for _, target in self.test])
         columns = np.column_stack([test[0], np.ones(len(test[1]))]).astype(float)
         weights, *_ = np.linalg.lstsq(columns, test[1].astype(float))
         self.linear = math.sqrt(float(np.square(columns @ weights - test[1]).mean()))
-        self.linear_exact = bool((np.rint(columns @ weights) == test[1]).all())
+        self.linear_exact = self.is_integer and bool((np.rint(columns @ weights) == test[1]).all())
         self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= 10 * self.largest]
         self.by_variant = defaultdict(list)
         for row in self.ok:
             self.by_variant[row["variant_id"]].append(row)
-        self.exact = {row["variant_id"] for row in self.ok if row["exact_fraction"] == 1}
+        self.exact = {row["variant_id"] for row in self.ok if self.is_integer and row["exact_fraction"] == 1}
 
     def of(self, variant_id, name):
         """A metric of a variant's trials that are ok."""
@@ -72,26 +76,55 @@ class World:
         return statistics.median(self.of(variant_id, name))
 
 
-def world_of(seed):
-    """A random world, determined by a number."""
-    draw = random.Random(seed)  # noqa: S311  no secret
+FORMULAS = (
+    {"formula": "sin(x)", "low": -3.0, "high": 3.0},
+    {"formula": "x1 * x2", "low": 0.5, "high": 9.0, "noise": 0.5},
+    {"formula": "1.8 * x + 32", "low": -20.0, "high": 40.0},
+    {"formula": "0 * x - 4", "low": 0.0, "high": 1.0},
+    {"formula": "x / 4", "low": 0.0, "high": 9.0, "numbers": "integer"},
+    {"formula": "(x1 + x2) % 2", "low": 0.0, "high": 1.0, "numbers": "integer"},
+    {"formula": "abs(x1) - x2", "low": (-5.0, 0.0), "high": (5.0, 3.0), "numbers": "integer"},
+    {"formula": "x % 3", "low": 0.0, "high": 20.0, "numbers": "integer", "digits": 2},
+)
+
+
+def count_of(dataset):
+    """How many inputs there are, infinite for real numbers."""
+    if dataset.source.is_real:
+        return math.inf
+    return math.prod(int(high - low) + 1 for low, high in dataset.source.parts("train")[0])
+
+
+def dataset_of(draw):
+    """A random dataset: a task, or a formula."""
+    sizes = {"rows": draw.choice([1, 8, 50, 500]), "test_rows": draw.choice([1, 10, 60]), "seed": draw.randint(0, 5)}
+    if draw.random() < 0.4:
+        fields = draw.choice(FORMULAS)
+        unused = {} if "digits" in fields else {"unused": draw.choice([0, 0, 0, 1])}
+        return NamedDataset.model_validate({"name": "data", **fields, **sizes, **unused})
     task = draw.choice(["sum", "product", "square", "sum_of_squares"])
-    dataset = NamedDataset(
+    return NamedDataset(
         name="data",
         task=task,
         n_numbers=1 if task == "square" else draw.randint(1, 3),
         largest=draw.choice([1, 2, 5, 10, 30, 1000]),
-        rows=draw.choice([1, 8, 50, 500]),
-        test_rows=draw.choice([1, 10, 60]),
         unused=draw.choice([0, 0, 0, 1]),
-        seed=draw.randint(0, 5),
+        **sizes,
     )
+
+
+def world_of(seed):
+    """A random world, determined by a number."""
+    draw = random.Random(seed)  # noqa: S311  no secret
+    dataset = dataset_of(draw)
+    low = min(low for low, _ in dataset.source.parts("train")[0])
     values = {
         "hidden": [(), (2,), (16,), (64, 64)],
         "activation": ["identity", "relu", "square"],
         "lr": draw.choice([[0.001, 0.01, 10.0], [round(0.001 * 3**power, 4) for power in range(20)]]),
-        "normalize": ["unit", "zscore"],
+        "normalize": ["unit", "zscore", *(["log"] if low > 0 and draw.random() < 0.2 else [])],
         "epochs": [1, 300],
+        "output": ["linear", *(["sigmoid"] if draw.random() < 0.2 else [])],
     }
     axes = {axis: draw.sample(known, draw.randint(1, len(known))) for axis, known in values.items()}
     variants = {}
@@ -114,7 +147,7 @@ def made(trial, fate, draw):
         return None
     if fate == "diverged" or (trial.variant.lr >= 10 and draw.random() < 0.8):
         return row_of(trial, status="diverged", **dict.fromkeys(METRIC_NAMES))
-    largest = max(block(trial.variant.dataset, "test", 0)[1].tolist())
+    largest = max(map(abs, block(trial.variant.dataset, "test", 0)[1].tolist()))
     scale = largest * (0.02 if trial.variant.normalize == "zscore" else 0.1)
     rmse = {
         "ok": scale * draw.uniform(0.5, 2),
@@ -128,6 +161,8 @@ def made(trial, fate, draw):
         rmse_rounded=0.0 if exact else rmse[fate],
         rmse_train=rmse[fate] * draw.uniform(0.1, 1.2),
         rmse_unseen=draw.choice([None, rmse[fate] * 1.1]),
+        rmse_extrapolation=draw.choice([None, *[draw.random()] * 9]),
+        accuracy=draw.choice([None, None, draw.random()]),
         exact_fraction=1.0 if exact else draw.choice([0.0, 0.5]),
     )
 
@@ -216,11 +251,12 @@ def seen_only(world, rows, words, match):
 def whole_range(world, rows, words, match):
     assert world.exact
     assert (world.new_numbers, world.covers) == (0, True)
-    assert value(match["count"]) == world.distinct == world.dataset.largest**world.dataset.n_numbers
+    assert value(match["count"]) == world.distinct == world.count
     assert (match["noun"][:6] == "number") == (world.dataset.n_numbers == 1)
     best = min(world.ok, key=lambda row: row["rmse"])
     if "beyond" in match.re.groupindex:
-        assert is_near(match["beyond"], best["rmse_extrapolation"])
+        told = match["beyond"]
+        assert is_near(told, best["rmse_extrapolation"]) if told else best["rmse_extrapolation"] is None
 
 
 def right_beyond(world, rows, words, match):
@@ -250,7 +286,8 @@ def exact_networks(world, rows, words, match):
     for trial in world.trials:
         one = trial.variant
         if one.id in world.exact:
-            of_network["a linear model" if not one.hidden else f"{list(one.hidden)} {one.activation}"].add(one.id)
+            flat = "a linear model" if one.output == "linear" else "no hidden layer"
+            of_network[f"{list(one.hidden)} {one.activation}" if one.hidden else flat].add(one.id)
     parts = [re.fullmatch(r"(.+) \((\d+) variants?\)", part) for part in match["all"].split("; ")]
     assert {part[1]: int(part[2]) for part in parts} == {network: len(ids) for network, ids in of_network.items()}
     assert value(match["count"]) == len(world.exact)
@@ -265,8 +302,30 @@ def not_exact(world, rows, words, match):
     check_closest(world, rows, words, match, list(world.by_variant))
 
 
+def closest(world, rows, words, match):
+    assert not world.is_integer
+    check_closest(world, rows, words, match, list(world.by_variant))
+    best = words[match["variant"]]
+    if match["share"]:
+        ratio, (told, unit) = world.median(best) / world.spread, match["share"].split(" ")
+        assert is_near(told.removesuffix("%"), 100 * ratio) if unit == "of" else is_near(told, ratio)
+        assert (unit == "of") == (ratio < 1)
+    else:
+        assert world.spread == 0
+    accuracy = world.of(best, "accuracy")
+    assert (match["accuracy"] is not None) == bool(accuracy)
+    if accuracy:
+        assert value(match["accuracy"]) == pytest.approx(100 * statistics.median(accuracy), abs=0.11)
+
+
+def linear_fits(world, rows, words, match):
+    assert not world.is_integer
+    assert world.linear < 1e-9
+
+
 def linear_limit(world, rows, words, match):
     assert not world.linear_exact
+    assert (match["logs"] is not None) == any(row["normalize"] == "log" for row in rows)
     assert is_near(match["limit"], world.linear)
     assert value(match["limit"]) <= world.linear  # nothing is below it
 
@@ -277,13 +336,15 @@ def linear_can(world, rows, words, match):
 
 def linear_trained(world, rows, words, match):
     mine = [row["variant_id"] for row in rows if is_linear(row)]
-    assert world.linear_exact
+    assert world.linear_exact or not world.is_integer
     assert not world.exact & set(mine)
     assert is_near(match["rmse"], min(rmse for each in mine for rmse in world.of(each, "rmse")))
 
 
 def only_linear(world, rows, words, match):
-    assert all(trial.variant.activation == "identity" or not trial.variant.hidden for trial in world.trials)
+    for one in (trial.variant for trial in world.trials):
+        assert one.activation == "identity" or not one.hidden
+        assert (one.output, one.normalize == "log") == ("linear", False)
 
 
 def is_median(world, match, variant_id):
@@ -419,7 +480,7 @@ WHERE = re.compile(
 )
 RIGHT = rf"(?:the only test row is|all (?P<rows>{N}) test rows are) right after rounding"
 RANGE = rf"all (?P<count>{N}) (?P<noun>\w+) of the range were in training"
-BEYOND = rf"beyond the range the best trial has an RMSE of (?P<beyond>{N})"
+BEYOND = rf"beyond the range (?:the best trial has an RMSE of (?P<beyond>{N})|nothing could be measured)"
 CLAIMS = {
     r"No trial gave a result\.": nothing,
     rf"Learnt exactly: {RIGHT}, (?:none of (?:them|it)|(?P<some>{N}) of them) "
@@ -436,7 +497,11 @@ CLAIMS = {
     rf"Exact in some seed: (?P<count>{N}) variants: (?P<all>.+)\.": exact_networks,
     rf"Of the others {CLOSEST}\.": others,
     rf"Not exact: {CLOSEST}\.": not_exact,
-    rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares\)\.": linear_limit,
+    rf"C{CLOSEST[1:]}(?:; that is (?P<share>{N}% of|{N} times) the target's standard deviation)?"
+    rf"(?:, and (?P<accuracy>{N})% of the test rows are on the right side of 1/2)?\.": closest,
+    r"A linear model fits all test rows \(least squares\)\.": linear_fits,
+    rf"No linear model(?P<logs> of the inputs)? gets below an RMSE of (?P<limit>{N}) on these test rows "
+    r"\(least squares\)\.": linear_limit,
     r"A linear model can get every test row right after rounding \(least squares\)\.": linear_can,
     rf"The best linear trial has an RMSE of (?P<rmse>{N})\.": linear_trained,
     r"Only linear models were trained\.": only_linear,
@@ -472,13 +537,16 @@ def test_each_sentence_of_a_finding_is_true_of_the_results(seed):
     words = words_of(world, rows)
     for sentence in (*found.sentences, *found.caveats):
         check(sentence, world, rows, words)
-    if found.verdict != "constant":
+    if found.verdict in ("solved", "not solved"):
+        best = min(world.by_variant, key=world.median)
+        assert (found.verdict == "solved") == (world.median(best) < 0.001 * world.spread and world.new_numbers > 0)
+    elif found.verdict != "constant":
         assert (found.verdict in ("not exact", "no result")) == (not world.exact)
     if world.exact:
         assert {exact_ones, exact_networks} & {CLAIMS[said] for said in world.said}
 
 
-TELLING = (0, 3, 4, 6, 7, 13, 16, 18, 22, 26, 60, 343)
+TELLING = (0, 1, 2, 3, 4, 5, 6, 11, 13, 29, 133, 452)
 """Worlds in which every pattern is said; they are tried first."""
 
 
@@ -503,11 +571,26 @@ def test_every_pattern_matches_a_sentence_that_is_printed():
         ({"task": "product", "largest": 100}, "product of 2 numbers 1..100"),
         ({"task": "square", "largest": 1000, "unused": 1}, "square of 1..1000, 1 unused input"),
         ({"task": "sum_of_squares", "n_numbers": 1, "largest": 9}, "sum of the squares of 1 number 1..9"),
+        ({"task": "square", "largest": 100, "digits": 2}, "square of 1..100, by the 8 binary digits"),
+        (
+            {"formula": "sin(x1)+0.5*x2**2", "low": -3.0, "high": 3.0, "noise": 0.1},
+            "sin(x1) + 0.5 * x2**2 for x1, x2 in -3..3, noise 0.1",
+        ),
+        (
+            {"formula": "x1 % x2", "low": (0.0, 1.0), "high": (1000.0, 9.0), "numbers": "integer", "unused": 2},
+            "x1 % x2 for integers x1 in 0..1000, x2 in 1..9, 2 unused inputs",
+        ),
+        (
+            {"formula": "sum(x)", "n_numbers": 20, "low": 0.25, "high": 1e6},
+            "sum(x1, ..., x20) for x1 to x20 in 0.25..1000000",
+        ),
+        ({"formula": "x % 2", "low": 0.0, "high": 7.0, "numbers": "integer"}, "x % 2 for integer x in 0..7"),
     ],
 )
 def test_a_title_says_how_many_numbers_go_in(fields, text):
     """And of which range they are."""
-    assert describe_task(NamedDataset(name="d", rows=5, **fields).model_dump()) == text
+    dataset = NamedDataset(name="d", rows=5, **fields)
+    assert describe_task(dataset.model_dump()) == describe_task(dataset.model_dump(mode="json")) == text
 
 
 def test_counts_and_numbers_are_readable():

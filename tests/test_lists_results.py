@@ -61,7 +61,7 @@ TASK = {
         '    assert task in ("sum", "product")': '    if task == "doubled_sum":\n        return 2 * wide_N\n',
         '    if task == "sum":\n': '    if task == "doubled_sum":\n        return 2 * n_numbers * number\n',
     },
-    "datasets/normalize.py": {
+    "datasets/task_moments.py": {
         '"sum": 1, "product"': '"doubled_sum": 1, ',
         "    return n_numbers * mean, ": '    if task == "doubled_sum":\n'
         "        return 2 * n_numbers * mean, 4 * n_numbers * (second - mean**2)\n",

@@ -68,6 +68,19 @@ def test_the_readout_fits_as_well_as_numpys_least_squares(activation, hidden, so
             assert abs(seen.triangles_MCC[m, -1, -1]) == pytest.approx(residual, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["numpy", *BUILDS])
+@pytest.mark.parametrize("hidden", [(), (17,), (3, 5)])
+def test_a_readout_behind_many_inputs_fits_as_well_as_numpys_least_squares(hidden, solver):
+    """1,024 of them, or 300 where they are the features themselves, which then fit every row."""
+    shape = program(hidden=hidden, inputs=1024 if hidden else 300, rows=101)
+    (x_NI, y_N), parameters = rows_of(shape), parameters_of(shape, 2)
+    _, found = observed_by(BUILDS.get(solver, readout_numpy), shape, parameters, x_NI, y_N)
+    for m, readout_K in enumerate(found):
+        features = features_of(shape, parameters[m], x_NI)
+        expected = features @ least_squares(features, y_N)
+        np.testing.assert_allclose(features @ readout_K, expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("solver", BUILDS)
 @pytest.mark.parametrize("hidden", WIDE)
 @pytest.mark.parametrize(("activation", "rows"), [("relu", 400), ("tanh", 400), ("tanh", 70)])

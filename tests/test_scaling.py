@@ -18,6 +18,7 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results import scaling
 from sumsquares.jobs.results.dataset_facts import facts_of, facts_path
 from sumsquares.jobs.results.predict import answers
+from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import Trial
@@ -123,3 +124,10 @@ def test_a_target_scaled_like_the_inputs_is_the_same_variant():
         plain, same = variant(SUMS, normalize=kind), variant(SUMS, normalize=kind, normalize_target=kind)
         assert (same, same.id) == (plain, plain.id)
     assert variant(SUMS, normalize_target="zscore").id != variant(SUMS).id
+
+
+def test_a_target_that_is_always_zero_makes_no_trial_diverge():
+    """Any RMSE is above ten times 0; it counts as if its largest target were 1."""
+    zero = NamedDataset(name="zero", formula="0 * x", low=0, high=9, **SIZES)
+    assert diverged_from(zero) == 10
+    assert diverged_from(SUMS) == 10 * max(block(SUMS, "test", 0)[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_parser import MOST_NODES
+from sumsquares.datasets.formula_parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
 from sumsquares.datasets.formula_text import MOST_CHARACTERS
 from sumsquares.datasets.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
 from sumsquares.datasets.spec import NamedDataset
@@ -94,8 +94,10 @@ def test_its_formulas_are_parsed() -> None:
 
 
 def test_its_limits_are_those_of_the_parser() -> None:
-    """Characters and nodes."""
-    assert f"at most {MOST_CHARACTERS:,} characters and {MOST_NODES:,} operations" in " ".join(PAGE.split())
+    """Characters, nodes, chains and depth."""
+    text = " ".join(PAGE.split())
+    assert f"at most {MOST_CHARACTERS:,} characters and {MOST_NODES:,} operations" in text
+    assert f"up to {MOST_LEVELS:,} operators in one chain, and {MOST_DEPTH} inside each other" in text
 
 
 def test_its_spec_is_valid() -> None:

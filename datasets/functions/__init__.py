@@ -1,1 +1,1 @@
-"""What elementary.py consists of: each function of a piece of an array, and the constants of all."""
+"""What datasets/elementary.py consists of: each function of a piece of an array, and the constants of all."""

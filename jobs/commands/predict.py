@@ -16,8 +16,8 @@ from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import shown
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.described import dots, range_words
+from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.samples import Number, Sample, ask, short
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import read_results
@@ -128,7 +128,9 @@ def _best(
     return chosen
 
 
-def _reply(store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[Number], asked: Asked, why: str) -> Reply:
+def _reply(
+    store: Store, row: Mapping[str, Any], trial: Trial, numbers: Sequence[Number], asked: Asked, why: str
+) -> Reply:
     """Returns the trial's predictions; `row` is its result, `why` says how it was chosen."""
     variant = trial.variant
     if row["status"] == "diverged":

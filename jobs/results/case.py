@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
-from sumsquares.jobs.results.normalized_columns import Scale, columns_of
 from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
 from sumsquares.jobs.results.networks import Reach, is_linear, reach_of
+from sumsquares.jobs.results.normalized_columns import Scale, columns_of
 from sumsquares.jobs.spec.axes import AXES
 
 Row = Mapping[str, Any]
@@ -136,10 +136,10 @@ class Case:
     @cached_property
     def reach_rmse(self) -> float:
         """The RMSE that follows from targets beyond that alone, on the first 65,536 test rows."""
-        return 0.0 if self.reach is None else float(np.sqrt(np.square(self.beyond_reach_N).mean()))
+        return 0.0 if self.reach is None else float(np.sqrt(np.square(self.distances).mean()))
 
     @cached_property
-    def beyond_reach_N(self) -> NDArray[np.float64]:
+    def distances(self) -> NDArray[np.float64]:
         """How far the targets of those rows are from what its answers reach."""
         assert self.reach is not None
         low, high = self.reach

@@ -103,7 +103,7 @@ def _linear_limit(case: Case) -> float | None:
 
 def too_narrow(case: Case) -> Cause | None:
     """A network at the limit of its width."""
-    if case.is_linear or case.rmse is None:
+    if not case.hidden or case.row["activation"] == "identity" or case.rmse is None:
         return None
     ours = sum(case.hidden)
     tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
@@ -117,7 +117,12 @@ def too_narrow(case: Case) -> Cause | None:
             f"{number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
-    if case.is_solved and case.row["activation"] in _SMOOTH and case.rmse > case.enough and (case.gap or 1.0) < _OVERFIT:
+    if (
+        case.is_solved
+        and case.row["activation"] in _SMOOTH
+        and case.rmse > case.enough
+        and (case.gap or 1.0) < _OVERFIT
+    ):
         units = counted(case.hidden[-1], "unit")
         told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
         return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
@@ -330,15 +335,15 @@ def output_cannot_reach(case: Case) -> Cause | None:
         return None
     low, high = case.reach
     target_N, limit = first_targets(case.spec, "test"), case.reach_rmse
-    share_beyond = float((case.beyond_reach_N > case.enough).mean())
+    share_beyond = float((case.distances > 0).mean())
     if limit < max(case.enough, GOOD * case.spread) or (limit < FAR * case.spread and case.rmse > 2 * limit):
         return None
     least, most = float(target_N.min()), float(target_N.max())
     which = "the test rows" if len(target_N) == case.about["test_rows"] else f"the first {len(target_N):,} test rows"
     told = (
-        f"With output = \"{case.row['output']}\" answers lie {_interval(low, high)}, and the targets of {which} between "
-        f"{number(least)} and {number(most)}: {share(share_beyond)} of them are out of reach, which alone makes an RMSE "
-        f"of {at_most(limit)}."
+        f'With output = "{case.row["output"]}" answers lie {_interval(low, high)}, and the targets of {which} between '
+        f"{number(least)} and {number(most)}: {share(share_beyond)} of them are out of reach, which alone makes an "
+        f"RMSE of {at_most(limit)}."
     )
     if tried is not None:
         told += f" {with_change(Change('output', 'linear'), tried[0])}"

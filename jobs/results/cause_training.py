@@ -302,8 +302,10 @@ def target_not_scaled(case: Case) -> Cause | None:
     # Where the inputs are raw, they are another matter.
     alone = case.row["normalize_target"] != "same" or case.row["normalize"] in ("none", "log") or kind != "zscore"
     change = Change("normalize_target" if alone else "normalize", kind)
-    fields = ("normalize", "normalize_target")
-    known = [case.best_neighbour(field, lambda kind, field=field: kind != case.row[field]) for field in fields]
+    known = [
+        case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"]),
+        case.best_neighbour("normalize_target", lambda kind: kind != case.row["normalize_target"]),
+    ]
     tried = max((each for each in known if each), key=lambda each: each[1], default=None)
     find = _too_large if case.scale.target.size > _LARGE else _squashed
     return find(case, "target_not_scaled", case.scale.target, change, tried)

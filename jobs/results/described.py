@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Range, Split
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 
 FIELDS = tuple(DatasetSpec.model_fields)
 SOLVED = 0.001
@@ -58,8 +58,12 @@ def first_targets(spec: DatasetSpec, split: Split) -> NDArray[np.float64]:
     return target_N[np.isfinite(target_N)]
 
 
-def formula_words(text: str) -> str:
-    """A formula, shortened."""
+def formula_words(spec: DatasetSpec) -> str:
+    """A formula, shortened: `sum(x1, ..., x20)`."""
+    assert spec.formula is not None
+    names, text = spec.source.names, spec.formula
+    if len(names) > _FEW:
+        text = text.replace(", ".join(names), f"{names[0]}, ..., {names[-1]}")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
 
 

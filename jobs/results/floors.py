@@ -81,9 +81,9 @@ def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network])
     for is_log in {each.log_inputs for each in bounded if not facts.constant}:
         most = max(each.pieces for each in bounded if each.log_inputs == is_log)
         fits[is_log] = _fits(dataset, most, is_log)
-    beyond = {reach: _beyond(dataset, reach) for reach in {each.reach for each in networks} if reach is not None}
+    beyond = {reach: _beyond(dataset, reach) for reach in {each.reach for each in networks}}
     return {
-        each: _with_reach(_floor(dataset, facts, fits.get(each.log_inputs), each), beyond.get(each.reach, 0.0))
+        each: _with_reach(_floor(dataset, facts, fits.get(each.log_inputs), each), beyond[each.reach])
         for each in networks
     }
 
@@ -93,8 +93,10 @@ def _with_reach(floor: Floor, beyond: float) -> Floor:
     return floor if beyond <= (floor.rows or 0.0) else Floor("bound", beyond, floor.range)
 
 
-def _beyond(dataset: DatasetSpec, reach: Reach) -> float:
+def _beyond(dataset: DatasetSpec, reach: Reach | None) -> float:
     """Returns the root mean square distance of the test rows' targets from what a network reaches."""
+    if reach is None:
+        return 0.0
     low, high = reach
     squares = 0.0
     for _, target_N in blocks(dataset, "test"):

@@ -61,9 +61,9 @@ def importance(
 ) -> Importance:
     """Returns what matters among the variants of a dataset.
 
-    `rmse_VS` has the RMSEs of each row's seeds that are ok, in the unit of scale.py, and `largest_target` is in it, too.
-    A diverged seed counts at DIVERGED_FACTOR times the largest absolute target of the test rows. Variants without any
-    result are left out.
+    `rmse_VS` has the RMSEs of each row's seeds that are ok, in the unit of scale.py, as `largest_target` is. A diverged
+    seed counts at DIVERGED_FACTOR times the largest absolute target of the test rows. Variants without any result are
+    left out.
     """
     tried = [v for v, row in enumerate(rows) if len(rmse_VS[v]) + row["n_diverged"]]
     grid = CodedGrid.of([rows[v] for v in tried])

@@ -93,11 +93,8 @@ def measure_models(
 
     def errors_of(models: Models, split: Split) -> Errors:
         predict = defined(predictor(*models), rows.scale)
-        evaluated, unseen_N = (
-            rows.evaluation_rows(split, models.program.dtype),
-            rows.unseen() if split == "test" else None,
-        )
-        return measure(predict, evaluated, rows.scale.restore, unseen_N)
+        evaluated = rows.evaluation_rows(split, models.program.dtype)
+        return measure(predict, evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
 
     sources: dict[Source, Any] = {split: errors_of(answering, split) for split in SPLITS if split in wanted}
     sources["hidden"] = observed

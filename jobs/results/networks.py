@@ -92,7 +92,7 @@ def is_linear_in_raw(row: Mapping[str, Any], hidden: Sequence[int]) -> bool:
 def reach_of(
     spec: DatasetSpec, output: str, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None
 ) -> Reach | None:
-    """Returns what a network with that output activation reaches in the target's units; None if that is every number."""
+    """Returns what a network with that output activation reaches, in the target's units; None for every number."""
     if output not in ENDS:
         return None
     scale = normalization(spec, kind, target_kind, moments)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import Normalization, NormalizationKind, TargetKind, normalization, target_moments
+from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.datasets.tasks import target_range
 
 
@@ -66,9 +67,7 @@ def columns_of(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKi
             else _scaled(column, scale.input_shift[place], scale.input_scale[place])
             for place, column in enumerate(inputs)
         ),
-        _measured("target", log_N)
-        if scale.log_target
-        else _scaled(target, scale.target_shift, scale.target_scale),
+        _measured("target", log_N) if scale.log_target else _scaled(target, scale.target_shift, scale.target_scale),
     )
 
 
@@ -79,7 +78,8 @@ def _raw(spec: DatasetSpec, moments: Moments | None) -> list[Column]:
         stds = (*moments.input_std, moments.target_std)
         ends = [*ranges, (moments.target_min, moments.target_max)]
     else:
-        assert spec.task is not None and spec.largest is not None
+        assert spec.task is not None
+        assert spec.largest is not None
         variance = target_moments(spec.task, spec.n_numbers, spec.largest)[1]
         deviation = 0.5 if spec.digits else math.sqrt((spec.largest**2 - 1) / 12)
         stds = (*(deviation for _ in ranges), math.sqrt(variance))
@@ -94,5 +94,5 @@ def _scaled(column: Column, shift: float, scale: float) -> Column:
     return Column(column.name, (column.low - shift) / scale, (column.high - shift) / scale, column.std / scale)
 
 
-def _measured(name: str, values_N: NDArray[np.float64]) -> Column:
+def _measured(name: str, values_N: NDArray[np.floating]) -> Column:
     return Column(name, float(values_N.min()), float(values_N.max()), float(values_N.std()))

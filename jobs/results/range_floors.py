@@ -9,8 +9,8 @@ import math
 from bisect import bisect_left
 from fractions import Fraction
 
-from sumsquares.datasets.normalize import target_moments
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.task_moments import target_moments
 from sumsquares.jobs.results.networks import Network
 
 CURVED = ("square", "sum_of_squares")
@@ -50,7 +50,8 @@ def linear_on_range(dataset: DatasetSpec) -> Fraction:
     It is the target's variance without the part along each number, which are independent. Unused inputs have none.
     """
     count, largest = dataset.n_numbers, dataset.largest
-    assert dataset.task is not None and largest is not None
+    assert dataset.task is not None
+    assert largest is not None
     if dataset.task in CURVED:
         return Fraction(count * line_on_squares(largest), largest)
     mean, spread = Fraction(largest + 1, 2), Fraction(largest**2 - 1, 12)

@@ -71,7 +71,7 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
     predicted_N = answers(store, pack_id, trial, inputs_NI)
     if not np.isfinite(predicted_N).all():
         numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
-        raise UsageError(f"trial {trial.id} overflows for {numbers}; ask about {_nearer(dataset)}")
+        raise UsageError(f"trial {trial.id} has no finite answer for {numbers}; ask about {_nearer(dataset)}")
     expected_N, is_integer = dataset.source.target(numbers_NK), dataset.source.has_integer_target
     return [
         Sample(tuple(numbers), _number(expected, is_integer), round(predicted) if is_integer else predicted)

@@ -16,14 +16,19 @@ DIVERGED_FACTOR = 10
 DIVERGED = 1e30
 """RMSE of a trial that diverged: beyond that of any answer to a 64-bit target."""
 RESOLUTION = 0.1
-"""Added to each RMSE, in the unit of its dataset, as a hypotenuse. A model whose RMSE is below it answers with the right
-integer (an error of 0.5 is five of them), so models below it don't differ."""
+"""Added to each RMSE, in the unit of its dataset, as a hypotenuse. A model whose RMSE is below it answers with the
+right integer (an error of 0.5 is five of them), so models below it don't differ."""
 
 
 @lru_cache(maxsize=1024)
 def diverged_from(dataset: DatasetSpec) -> float:
     """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
-    return float(DIVERGED_FACTOR * largest_target(dataset))
+    return limit_of(largest_target(dataset))
+
+
+def limit_of(largest: float) -> float:
+    """Returns the same from the largest absolute target; where all targets are 0 it is as if that were 1."""
+    return float(DIVERGED_FACTOR * (largest or 1))
 
 
 @lru_cache(maxsize=1024)

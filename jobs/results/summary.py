@@ -23,7 +23,7 @@ from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
-from sumsquares.jobs.results.scale import DIVERGED_FACTOR
+from sumsquares.jobs.results.scale import DIVERGED_FACTOR, limit_of
 from sumsquares.jobs.results.stored import OF_TRIAL
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial, Variant
@@ -90,8 +90,8 @@ class Summary:
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
 
     `n_exact` counts those of them that have every test answer right after rounding; null where targets aren't integers.
-    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is null. `train_seconds` sums
-    over all trials, diverged ones included.
+    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is
+    null. `train_seconds` sums over all trials, diverged ones included.
     """
     trials: pa.Table
     """The stored rows of the expected trials, in the order of the spec, by the names of this spec.
@@ -170,7 +170,7 @@ def summarize(
     variant_R = variant_T[found]
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
-    limit_V = np.array([float(DIVERGED_FACTOR * facts[variant.dataset.name].largest_target) for variant in variants])
+    limit_V = np.array([limit_of(facts[variant.dataset.name].largest_target) for variant in variants])
     is_integer_V = np.array([variant.dataset.source.has_integer_target for variant in variants], bool)
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
     rows = _without_exactness(rows, (~is_integer_V | (limit_V > DIVERGED_FACTOR * EXACT_TARGET))[variant_R])
@@ -211,7 +211,7 @@ def _within(rows: pa.Table, limit_R: Reals) -> pa.Table:
 
 
 def _without_exactness(rows: pa.Table, beyond_R: NDArray[np.bool_]) -> pa.Table:
-    """Returns the rows without metrics of rounded answers: of targets that aren't integers, or beyond those of float64."""
+    """Returns the rows without metrics of rounded answers: of targets that aren't integers that float64 holds."""
     if not beyond_R.any():
         return rows
     for name in (metric.name for metric in METRICS if metric.needs_exactness):

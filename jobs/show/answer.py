@@ -86,9 +86,9 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
 
 
 def _is_near_floor(first: Row) -> bool:
-    """Whether what no network of this kind gets below is most of the RMSE."""
+    """Whether what no linear function gets below is most of the RMSE."""
     rmse, floor = first["rmse_median"], first["floor"]
-    return rmse is not None and floor is not None and rmse < LEAST_GAIN * floor
+    return first["floor_kind"] == "linear" and rmse is not None and rmse < LEAST_GAIN * floor
 
 
 def _how_exact(row: Row, about: Row) -> str:
@@ -119,7 +119,8 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
         return None
     metric = "rmse_extrapolation" if cause.name == "outside_range" else "rmse"
     before = _by_seed(summary, first["variant_id"], metric)
-    if cause.name == "readout_not_trained":
+    # With another loss too, the hidden layers would be others.
+    if cause.name == "readout_not_trained" and cause.change.also is None:
         after, variant_id = _by_seed(summary, first["variant_id"], "rmse_solved"), first["variant_id"]
     else:
         wanted = {**first, **_values(cause)}

@@ -16,11 +16,20 @@ from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, sp
 from sumsquares.jobs.results.networks import is_linear_in_raw
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
-from sumsquares.jobs.show.format import Row, at_most, counted, distinguish, listed, named, number, of_spread, share
+from sumsquares.jobs.show.format import (
+    Row,
+    at_most,
+    counted,
+    distinguish,
+    listed,
+    named,
+    network_words,
+    number,
+    of_spread,
+    share,
+)
 
-Verdict = Literal[
-    "exact", "memorised", "seen rows only", "constant", "not exact", "solved", "not solved", "no result"
-]
+Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "solved", "not solved", "no result"]
 _OVERFIT = 2.0  # ratio of the RMSE on test rows to that on training rows from which on both are reported
 _NAMED = 12  # exact variants that are named one by one
 _VALUES = 6  # values of an axis that are named one by one
@@ -33,9 +42,9 @@ class Finding:
 
     verdict: Verdict
     """exact: some trial has every test row right after rounding, and that shows more than memory. memorised, seen rows
-    only: the same, and why it shows no more. constant: there is nothing to learn. solved, not solved: the targets aren't
-    integers, and the closest variant has an RMSE below SOLVED of their standard deviation, on rows that weren't
-    trained, or hasn't."""
+    only: the same, and why it shows no more. constant: there is nothing to learn. solved, not solved: the targets
+    aren't integers, and the closest variant has an RMSE below SOLVED of their standard deviation, with unseen rows
+    among the test rows, or hasn't."""
     sentences: tuple[str, ...]
     caveats: tuple[str, ...]
     """What happened to trials without a result; empty if there are none."""
@@ -160,9 +169,7 @@ def _named_exact(exact: Sequence[Row], rows: Sequence[Row]) -> str:
     if len(exact) <= _NAMED:
         each = [f"{distinguish(row, rows)} ({row['n_exact']} of {counted(_results(row), 'seed')})" for row in exact]
         return f"Exact: {'; '.join(each)}."
-    networks = Counter(
-        "a linear model" if row["hidden"] == "[]" else f"{row['hidden']} {row['activation']}" for row in exact
-    )
+    networks = Counter(map(network_words, exact))
     each = [f"{network} ({counted(count, 'variant')})" for network, count in networks.most_common()]
     return f"Exact in some seed: {counted(len(exact), 'variant')}: {'; '.join(each)}."
 

@@ -20,7 +20,9 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 TOLD = ("hidden", "activation", "optimizer", "lr", "normalize", "epochs")
 """Axes that a variant's description always names; it names others only if they don't have their default."""
-_IN_WORDS = frozenset({"hidden", "activation", "optimizer", "init", "normalize", "dtype", "loss"})  # need no name before them
+_IN_WORDS = frozenset(
+    {"hidden", "activation", "optimizer", "init", "normalize", "dtype", "loss"}
+)  # need no name before them
 
 
 def describe_task(about: Row) -> str:
@@ -44,7 +46,7 @@ def _describe_formula(about: Row) -> str:
     spec = spec_of(about)
     kind = "" if spec.source.is_real else "integers " if spec.n_numbers > 1 else "integer "
     noise = f", noise {plain(spec.noise)}" if spec.noise else ""
-    return f"{formula_words(str(spec.formula))} for {kind}{range_words(spec)}{noise}"
+    return f"{formula_words(spec)} for {kind}{range_words(spec)}{noise}"
 
 
 def of_spread(ratio: float) -> str:
@@ -54,13 +56,9 @@ def of_spread(ratio: float) -> str:
 
 def describe_variant(row: Row) -> str:
     """Returns a variant's description: its network, its training, and the other axes that aren't at their defaults."""
-    hidden = row["hidden"]
-    network = _no_hidden_layer(row) if hidden == "[]" else f"{hidden} {row['activation']}"
-    basics = (
-        f"{network}, {row['optimizer']} lr {plain(row['lr'])}, {row['normalize']}, {counted(row['epochs'], 'epoch')}"
-    )
+    training = [f"{row['optimizer']} lr {plain(row['lr'])}", row["normalize"], counted(row["epochs"], "epoch")]
     others = [axis for axis in AXES if axis not in TOLD and row[axis] != DEFAULTS[axis]]
-    return ", ".join([basics, *(named(axis, row[axis]) for axis in others)])
+    return ", ".join([network_words(row), *training, *(named(axis, row[axis]) for axis in others)])
 
 
 def best_words(row: Row) -> str:
@@ -73,13 +71,18 @@ def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
     axes = told_of(row, varying(rows))
     if row["hidden"] == "[]":  # without hidden layers, no activation is applied
-        words = [_no_hidden_layer(row), *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation"))]
+        words = [
+            network_words(row),
+            *(named(axis, row[axis]) for axis in axes if axis not in ("hidden", "activation")),
+        ]
         return ", ".join(words) if axes else describe_variant(row)
     return ", ".join(named(axis, row[axis]) for axis in axes) or describe_variant(row)
 
 
-def _no_hidden_layer(row: Row) -> str:
-    """A network without hidden layers."""
+def network_words(row: Row) -> str:
+    """The hidden layers: `[16, 16] relu`."""
+    if row["hidden"] != "[]":
+        return f"{row['hidden']} {row['activation']}"
     return "a linear model" if row["output"] == "linear" else "no hidden layer"
 
 

@@ -160,12 +160,14 @@ def _about(facts: Row) -> str:
 def _of_formula(spec: DatasetSpec) -> str:
     """A formula's dataset in words."""
     kind = "real numbers" if spec.source.is_real else "integers"
-    words = f"{formula_words(str(spec.formula))} of {kind}: {range_words(spec)}"
+    words = f"{formula_words(spec)} of {kind}: {range_words(spec)}"
     if spec.digits:
         words += f", each by its {spec.n_digits} binary digits"
     if spec.unused:
         words += f", beside {counted(spec.unused, 'unused input')}"
-    return words + (f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else "")
+    return words + (
+        f"; the training targets have noise of standard deviation {plain(spec.noise)}" if spec.noise else ""
+    )
 
 
 def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:

@@ -10,10 +10,11 @@ from typing import Any
 
 from sumsquares.datasets.spec import SPLITS, NamedDataset
 from sumsquares.jobs.spec.axes import Grid
+from sumsquares.jobs.spec.checks_formulas import formula_problems
 from sumsquares.jobs.spec.checks_training import training_problems
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
-from sumsquares.jobs.spec.raw import Raw, axis_of, datasets_of, is_count, names, tables, valid, values
+from sumsquares.jobs.spec.raw import Datasets, Raw, axis_of, datasets_of, is_count, names, tables, valid, values
 from sumsquares.jobs.spec.size import size_of
 
 MAX_ROWS = 2**41
@@ -31,17 +32,19 @@ def reserved_name(raw: Raw) -> Iterator[str]:
         yield f"name: {show(name)} is what the nightly job calls a night's run, or its champion; write another name"
 
 
-def cross_problems(raw: Raw, max_trials: int) -> Iterator[str]:
-    """Yields a line for each problem between the tables of a spec."""
+def cross_problems(raw: Raw, max_trials: int, new: bool) -> Iterator[str]:
+    """Yields a line for each problem between the tables of a spec, and if it is new with its formulas."""
+    datasets = dict(valid(NamedDataset, raw, "dataset"))
     yield from _duplicate_names(raw)
-    yield from _duplicate_rows(raw)
+    yield from _duplicate_rows(raw, datasets)
     yield from _unknown_names(raw)
     yield from _large_batches(raw)
-    yield from _endless(raw)
-    yield from training_problems(raw)
-    datasets = len({name for _, name in names(raw)})
-    if problem := size_of(valid(Grid, raw, "grid"), datasets).problem(max_trials):
+    yield from _endless(raw, datasets)
+    yield from training_problems(raw, datasets)
+    count = len({name for _, name in names(raw)})
+    if problem := size_of(valid(Grid, raw, "grid"), count).problem(max_trials):
         yield problem
+    yield from formula_problems(raw, datasets) if new else ()
 
 
 def _duplicate_names(raw: Raw) -> Iterator[str]:
@@ -52,10 +55,10 @@ def _duplicate_names(raw: Raw) -> Iterator[str]:
             yield f"{path}: dataset[{first[name]}] has this name too; write another name for one of them"
 
 
-def _duplicate_rows(raw: Raw) -> Iterator[str]:
+def _duplicate_rows(raw: Raw, datasets: Datasets) -> Iterator[str]:
     """Rejects datasets with equal rows: their trials have equal ids, and would be reported for the first one only."""
     first: dict[str, tuple[int, str]] = {}
-    for index, dataset in valid(NamedDataset, raw, "dataset"):
+    for index, dataset in datasets.items():
         twin, name = first.setdefault(dataset.digest, (index, dataset.name))
         if name != dataset.name:
             same = f"has the same rows as dataset[{twin}] {show(name)}"
@@ -91,16 +94,15 @@ def _has_name_and_rows(table: Raw) -> bool:
     return bool(isinstance(table.get("name"), str) and table["name"] and is_count(table.get("rows")))
 
 
-def _endless(raw: Raw) -> Iterator[str]:
+def _endless(raw: Raw, datasets: Datasets) -> Iterator[str]:
     """Rejects more rows or steps than anybody can wait for, counted from the numbers in the spec."""
-    datasets = [dataset for _, dataset in valid(NamedDataset, raw, "dataset")]
-    rows = sum(dataset.rows_in(split) for dataset in datasets for split in SPLITS)
+    rows = sum(dataset.rows_in(split) for dataset in datasets.values() for split in SPLITS)
     if rows > MAX_ROWS:
         remedy = "write fewer rows and test_rows, or fewer datasets"
         yield f"dataset: {rows:_} rows of all splits together, more than {MAX_ROWS:_}; {remedy}"
 
     # Upper bounds: the most epochs with the most rows and the smallest batches of each grid.
-    rows_of = {dataset.name: dataset.rows for dataset in datasets}
+    rows_of = {dataset.name: dataset.rows for dataset in datasets.values()}
     for index, grid in tables(raw, "grid"):
         most = max((rows_of[name] for name in datasets_of(raw, grid) if name in rows_of), default=0)
         epochs, batches = (_counts(raw, index, grid, key) for key in ("epochs", "batch_size"))

@@ -11,15 +11,19 @@ import numpy as np
 
 from sumsquares.datasets.formula import Formula
 from sumsquares.datasets.formula_range import check_range
+from sumsquares.datasets.formula_text import MOST_CHARACTERS
 from sumsquares.datasets.rows import blocks, first_rows_problem
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
+from sumsquares.datasets.spec_checks import MOST_INPUTS
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
-from sumsquares.jobs.spec.raw import Axes, Place, Raw, tables, valid
+from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables
 
 _CHECKED = 2**23
 """How much is evaluated of all formulas: rows times the characters and inputs of a row. It takes about 0.2 s."""
 _LEAST_ROWS = 100
+MAX_FORMULAS = 100_000
+"""Characters and inputs of all formulas of a spec: to parse and check them takes up to 7 s."""
 
 
 class _Target(NamedTuple):
@@ -27,9 +31,25 @@ class _Target(NamedTuple):
     row: int
 
 
-def formula_problems(raw: Raw) -> Iterator[str]:
+def too_many_formulas(raw: Raw) -> str | None:
+    """Returns a line if a spec's formulas are so long together that parsing them alone would take long."""
+    sizes = [_size(table) for _, table in tables(raw, "dataset")]
+    if sum(sizes) <= MAX_FORMULAS:
+        return None
+    remedy = "write fewer or shorter ones, or several specs"
+    return f"dataset: {sum(sizes):_} characters and inputs of all formulas, more than {MAX_FORMULAS:_}; {remedy}"
+
+
+def _size(table: Raw) -> int:
+    formula, count = table.get("formula"), table.get("n_numbers")
+    if not isinstance(formula, str) or len(formula) > MOST_CHARACTERS:  # a longer one is refused unparsed
+        return 0
+    return len(formula) + (count if type(count) is int and 0 < count <= MOST_INPUTS else 0)
+
+
+def formula_problems(raw: Raw, valid: Datasets) -> Iterator[str]:
     """Yields a line for each formula that isn't finite, and for each target that can't be trained on as it is asked."""
-    datasets = {index: each for index, each in valid(NamedDataset, raw, "dataset") if each.formula is not None}
+    datasets = {index: each for index, each in valid.items() if each.formula is not None}
     first_rows = {index: _first_rows(each, len(datasets)) for index, each in datasets.items()}
     usable: dict[str, DatasetSpec] = {}
     for index, rows in first_rows.items():

@@ -13,12 +13,12 @@ from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.spec.axes import Normalize
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
-from sumsquares.jobs.spec.raw import Axes, Place, Raw, tables, valid
+from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables
 
 
-def training_problems(raw: Raw) -> Iterator[str]:
+def training_problems(raw: Raw, valid: Datasets) -> Iterator[str]:
     """Yields a line for each combination that can't be trained."""
-    datasets = {dataset.name: dataset for _, dataset in valid(NamedDataset, raw, "dataset")}
+    datasets = {dataset.name: dataset for dataset in valid.values()}
     seen = set()  # several grids may have one value of [train]
     for index, grid in tables(raw, "grid"):
         axes = Axes(raw, index, grid)

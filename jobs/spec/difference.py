@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import JobSpec, canonical_json
 from sumsquares.jobs.spec.messages import show
@@ -15,8 +16,12 @@ def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
 
 
 def _datasets(old: JobSpec, new: JobSpec) -> Iterator[str]:
-    before = {dataset.name: dataset.model_dump() for dataset in old.datasets}
-    after = {dataset.name: dataset.model_dump() for dataset in new.datasets}
+    # Fields that a spec leaves out at their defaults count as well.
+    fields = tuple(NamedDataset.model_fields)
+    before, after = (
+        {dataset.name: {key: getattr(dataset, key) for key in fields} for dataset in spec.datasets}
+        for spec in (old, new)
+    )
     for name in before | after:
         path = f"dataset {show(name)}"
         if name not in before or name not in after:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
-from sumsquares.jobs.spec.checks_formulas import formula_problems
+from sumsquares.jobs.spec.checks_formulas import too_many_formulas
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
@@ -115,8 +115,9 @@ def parse_spec(text: bytes, source: str, max_trials: int = MAX_TRIALS, new: bool
 
     """
     raw = read_toml(text, source)
-    across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials))
-    across = chain(across, formula_problems(raw)) if new else across
+    if many := too_many_formulas(raw):
+        raise SpecError(source, [many])
+    across = chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials, new))
     try:
         spec = JobSpec.model_validate(raw)
         problems = tuple(islice(across, MAX_PROBLEMS + 1))

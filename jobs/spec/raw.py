@@ -6,11 +6,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS
 
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]
 Place = tuple[int | str, ...]
+Datasets = dict[int, NamedDataset]
+"""The datasets that are valid by themselves, by their index in the spec."""
 
 
 def tables(raw: Raw, key: str) -> Iterator[tuple[int, Raw]]:
