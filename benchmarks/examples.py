@@ -26,7 +26,9 @@ WIDTH = 100
 def main() -> None:
     """Runs the named examples, or all; keeps the earlier measurements of the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=["question", "sweep", "exact", "formula", "large"], help="examples to run")
+    parser.add_argument(
+        "names", nargs="*", default=["question", "sweep", "exact", "formula", "large"], help="examples to run"
+    )
     options = parser.parse_args()
     found = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     for name in options.names:

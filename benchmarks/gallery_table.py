@@ -13,7 +13,8 @@ _WIDTH = 118
 
 def gallery_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the table of docs/gallery.md, and what the questions have shown together."""
-    lines = ["| | question | cause that is named | RMSE as asked | RMSE mended |", "| --- | --- | --- | ---: | ---: |"]
+    head = ["", "question", "causes that are named", "RMSE as asked", "RMSE mended", "by"]
+    lines = [f"| {' | '.join(head)} |", "| --- | --- | --- | ---: | ---: | --- |"]
     for name, each in sorted(found.items()):
         named = " ".join(f"`{cause}`" for cause in each["causes"][:2])
         restated = " *(restated)*" if each["restated"] else ""
@@ -23,7 +24,8 @@ def gallery_table(found: Mapping[str, Mapping[str, Any]]) -> str:
             f"[{name}](../examples/questions/{name}.toml): {escaped}{restated}",
             named,
             _figure(each["before"]) + (" beyond the range" if each["beyond"] else ""),
-            f"{_figure(each['after'])} with {each['cure']}",
+            _figure(each["after"]),
+            f"`{each['cure']}`",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", _together(found)])
@@ -45,7 +47,9 @@ def _together(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "diverged" if value is None else f"{value:,.0f}" if 1000 <= value < 1e7 else f"{value:.3g}"
+    if value is None:
+        return "diverged"
+    return f"{value:,.0f}" if 1000 <= value < 1e5 else f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-")
 
 
 def question_head(each: Mapping[str, Any], text: str) -> str:
@@ -53,7 +57,8 @@ def question_head(each: Mapping[str, Any], text: str) -> str:
     comment, mark, rest = text.partition('name = "')
     seconds = f"{each['seconds']} second{'s' if each['seconds'] > 1 else ''}"
     where = " beyond the range" if each["beyond"] else ""
-    result = f"RMSE {_figure(each['before'])}{where}; {_figure(each['after'])} with {each['cure']}"
+    before = f"RMSE {_figure(each['before'])}{where}" if each["before"] is not None else "all trials diverge"
+    result = f"{before}; {_figure(each['after'])} with {each['cure']}"
     told = f"# Time: about {seconds} on {each['cores']} cores. Result: {result}."
     lines = textwrap.wrap(told, _WIDTH, subsequent_indent="#   ", break_long_words=False, break_on_hyphens=False)
     return comment.partition("# Time: ")[0] + "\n".join(lines) + f"\n{mark}{rest}"

@@ -20,6 +20,7 @@ OPTIONS = {
     "evidence": {"--trials", "--epochs", "--rounds", "--seeds", "--core", "--json"},
     "workers": {"--trials", "--epochs", "--rounds", "--only", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
+    "gallery": {"NAME"},
     "pages": {"--check"},
 }
 

@@ -17,6 +17,7 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.evidence import with_evidence
 from sumsquares.jobs.results.explained import explain
 from sumsquares.jobs.results.pack_files import DamagedResult
@@ -27,7 +28,6 @@ from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.stages.run_files import is_of_another, publish_run
 from sumsquares.jobs.storage.store import Store
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sumsquares.jobs.messages.abbreviate import few_names
+from sumsquares.jobs.results.dataset_facts import facts_path
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.stages.checkpoints import checkpoint_path
-from sumsquares.jobs.results.dataset_facts import facts_path
 from sumsquares.jobs.stages.generate import manifest_path
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.plan import Plan

@@ -15,8 +15,8 @@ from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to_json
 from sumsquares.datasets.shards import ShardEntry, encode_shard, recover_shard, shard_count, shard_path
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
-from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.results.dataset_facts import damage_of, encode_facts, facts_path
+from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
