@@ -15,7 +15,10 @@ from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.results.case import Case, Change
 from sumsquares.jobs.results.causes import causes_of
+from sumsquares.jobs.results.described import spread_of
 from sumsquares.jobs.results.floors import floors
+from sumsquares.jobs.results.proof import compared
+from sumsquares.jobs.results.scale import unit_of
 from sumsquares.jobs.results.spread_knots import spread_rmse
 
 SINE = {"formula": "sin(x)", "low": -3.0, "high": 3.0}
@@ -249,3 +252,15 @@ def test_spread_knots_are_the_best_of_a_parabola_and_of_little_else():
     assert spread_rmse(known.spec, 12, is_log=False) > given.rmse / 3
     assert found(given, "knots_misplaced").change is None
     assert spread_rmse(formula({"formula": "x1 * x2", "low": 0.0, "high": 1.0}, 0.1).spec, 12, is_log=False) is None
+
+
+def test_small_errors_of_real_targets_are_told_apart_in_their_own_unit():
+    """An RMSE of 0.001 is none of integers, and may be a large one of a real target."""
+    before, after = [0.010, 0.011, 0.012, 0.010, 0.011], [0.001, 0.0011, 0.0012, 0.001, 0.0011]
+    dataset = DatasetSpec.model_validate({"rows": 500, **SINE})
+    unit = unit_of(dataset)
+    assert unit == pytest.approx(0.01 * spread_of(dataset))
+    assert unit_of(DatasetSpec.model_validate({"rows": 500, **STEPS})) == 1
+    change = Change("epochs", 1000)
+    assert compared(before, change, "", after).verdict == "same"
+    assert compared(before, change, "", after, unit).verdict == "better"
