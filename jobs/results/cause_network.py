@@ -28,6 +28,7 @@ from sumsquares.jobs.results.case import (
     with_change,
 )
 from sumsquares.jobs.results.described import beyond_words, first_targets, noise_words
+from sumsquares.jobs.results.spread_knots import spread_rmse
 
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
@@ -36,6 +37,8 @@ _SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
 _OVERFIT = 1.2
 """From this ratio of the RMSE on other rows to that on training rows on, unused inputs are fitted, and so would more
 units be."""
+_FAR_FROM_FLOOR = 3.0
+"""How many times the floor the RMSE with the best last layer is at least where the knots are in the wrong places."""
 _SETTLED_SLOPE = -0.2
 """A loss with a slope above this no longer falls."""
 _FAR_OFF = 0.3
@@ -133,6 +136,8 @@ def too_narrow(case: Case) -> Cause | None:
         return _few_units(case, change)
     if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
+    if floor and solved >= _FAR_FROM_FLOOR * floor:  # as many units in their places suffice
+        return None
     told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."
     return Cause("too_narrow", told, {"rmse_solved": solved}, change, 3.0)
 
@@ -163,16 +168,21 @@ def knots_misplaced(case: Case) -> Cause | None:
         return None
     change = Change("init", "spread_knots", None if case.is_solved else case.solving)
     floor = case.floor if case.row["floor_kind"] == "relu_pieces" else None
-    if floor and solved >= 3 * floor:
+    if floor and solved >= _FAR_FROM_FLOOR * floor:
         told = (
             f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
             f"ReLU networks of this shape{case.on_logs} can have on these rows, {at_most(floor)}: the knots lie in the "
             f"wrong places."
         )
-        # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
-        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
+        evidence = {"rmse_solved": solved, "floor": floor}
+        # Spread knots are the best ones of a parabola, so of squares; on other functions they may be as bad as any.
+        reached = floor if case.spec.task else spread_rmse(case.spec, case.hidden[0], case.has_log_inputs)
+        # Adam leaves knots in their places, so that this is nearly reached; SGD with momentum moves them.
+        gain = times(case.rmse, reached or floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
+        if case.spec.task is None and gain < LEAST_GAIN:
+            return Cause("knots_misplaced", told, evidence, None)
         gain = LEAST_GAIN if case.is_memorised else gain
-        return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+        return Cause("knots_misplaced", told, evidence, change, max(gain, LEAST_GAIN))
     if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:
         told = (
             f"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best "
