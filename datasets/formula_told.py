@@ -62,6 +62,8 @@ def _remedy(program: Program, step: int, is_real: bool) -> str:
     template = _guard(program, step, is_real)
     asked = [arg for place, arg in enumerate(args) if f"{{{place}}}" in template]
     if all(arg in program.constants for arg in asked):
+        if program.steps[step].name in ("/", "//", "%"):  # by 0, in any range
+            return "write another number than 0 there"
         return f"{_OTHER_RANGE}, or another number than {written(program.steps, asked[0])} there"
     condition = template.format(*(_bracketed(program, arg) for arg in args))
     part = written(program.steps, step)

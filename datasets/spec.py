@@ -201,6 +201,8 @@ _LEFT_OUT: dict[str, Any] = {
 
 
 def _parsed(text: str, n_numbers: Any) -> Expression | None:
+    if type(n_numbers) is int and n_numbers > MOST_INPUTS:
+        return None
     try:
         return parse(text, n_numbers if type(n_numbers) is int else None)
     except FormulaError:
