@@ -139,7 +139,7 @@ class Asked:
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is to tell of a variant: no activation of no layer, and a scale of the target only if it has its own."""
+    """What there is to tell of a variant: no activation without layers, and the target scale only if it has its own."""
     left_out = {"activation"} if row["hidden"] == "[]" else set()
     if row["normalize_target"] == "same":
         left_out.add("normalize_target")
