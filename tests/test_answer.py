@@ -164,7 +164,7 @@ class World:
         return [row for row in self.rows if row["variant_id"] == variant_id]
 
     def is_ok(self, row):
-        return row["status"] == "ok" and row["rmse"] <= 10 * self.largest
+        return row["status"] == "ok" and row["rmse"] <= (10 * self.largest or math.inf)
 
     def of(self, variant_id, name="rmse"):
         """A metric of a variant's trials that are ok."""
@@ -289,9 +289,9 @@ def world_of(seed):
 
 def dataset_of(draw):
     """A random dataset: a task, or a formula."""
-    sizes = {"rows": draw.choice([8, 50, 500]), "test_rows": draw.choice([10, 60]), "seed": draw.randint(0, 5)}
+    sizes = {"rows": draw.choice([8, 50, 500]), "test_rows": draw.choice([1, 10, 60, 60]), "seed": draw.randint(0, 5)}
     if draw.random() < 0.45:
-        fields = draw.choice([each for each in (*FORMULAS, *OTHERS) if "0 *" not in each["formula"]])
+        fields = draw.choice([*FORMULAS, *OTHERS])
         unused = {} if "digits" in fields else {"unused": draw.choice([0, 0, 0, 1])}
         return NamedDataset.model_validate({"name": "data", **fields, **sizes, **unused})
     task = draw.choice(["sum", "product", "square", "square", "sum_of_squares"])
@@ -1016,31 +1016,30 @@ TELLING = (
     4,
     5,
     7,
-    8,
+    9,
     10,
     12,
     14,
     16,
-    17,
     19,
+    21,
     24,
-    27,
     29,
     36,
-    42,
     46,
     54,
+    72,
     81,
     82,
     104,
     109,
     130,
     133,
-    148,
-    207,
-    233,
-    330,
+    211,
+    306,
+    528,
     631,
+    791,
 )
 """Worlds in which every pattern is said; they are tried first, which takes a second instead of thirteen."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.engines.initialize import STEPS_WITHOUT_SCALE
-from sumsquares.jobs.messages.numbers import at_most, counted, number, percent, plain, share
+from sumsquares.jobs.messages.numbers import at_most, counted, number, percent, share
 from sumsquares.jobs.results.case import (
     CONSTANT,
     FAR,
@@ -27,7 +27,7 @@ from sumsquares.jobs.results.case import (
     widths,
     with_change,
 )
-from sumsquares.jobs.results.described import beyond_words, first_targets
+from sumsquares.jobs.results.described import beyond_words, first_targets, noise_words
 
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
@@ -113,8 +113,8 @@ def too_narrow(case: Case) -> Cause | None:
     change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
     if floor and case.rmse < LEAST_GAIN * floor:
         told = (
-            f"No network of this shape gets below an RMSE of {at_most(floor)} on these rows; this one has "
-            f"{number(case.rmse)}."
+            f"No network of this shape{case.on_logs} gets below an RMSE of {at_most(floor)} on these rows; this one "
+            f"has {number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
     if (
@@ -166,7 +166,8 @@ def knots_misplaced(case: Case) -> Cause | None:
     if floor and solved >= 3 * floor:
         told = (
             f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
-            f"ReLU networks of this shape can have on these rows, {at_most(floor)}: the knots lie in the wrong places."
+            f"ReLU networks of this shape{case.on_logs} can have on these rows, {at_most(floor)}: the knots lie in the "
+            f"wrong places."
         )
         # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
         gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
@@ -319,9 +320,8 @@ def at_noise(case: Case) -> Cause | None:
     if not _NEAR_NOISE[0] <= train / noise <= _NEAR_NOISE[1] or rmse > min(_BELOW_NOISE * noise, _LEARNT * case.spread):
         return None
     told = (
-        f"The training targets have noise of standard deviation {plain(case.spec.noise)}; the formula itself has an "
-        f"RMSE of {number(noise)} on the training rows, and the network {number(train)}. On the test rows, which have "
-        f"no noise, the network has {number(rmse)}."
+        f"{noise_words(case.about)}, and the network {number(train)}. On the test rows, which have no noise, the "
+        f"network has {number(rmse)}."
     )
     return Cause("at_noise", told, {"noise": noise, "rmse_train": train, "rmse": rmse}, None, math.inf)
 
@@ -348,7 +348,7 @@ def output_cannot_reach(case: Case) -> Cause | None:
     if tried is not None:
         told += f" {with_change(Change('output', 'linear'), tried[0])}"
     change = Change("output", "linear", Change("loss", "mse") if case.row["loss"] == "bce" else None)
-    gain = tried[1] if tried else max(LEAST_GAIN, 6.0 * min(1.0, limit / case.rmse))
+    gain = tried[1] if tried else max(LEAST_GAIN, 6.0 * min(1.0, times(limit, case.rmse)))
     evidence = {"rmse": case.rmse, "reach_rmse": limit, "share": share_beyond}
     return Cause("output_cannot_reach", told, evidence, change, gain)
 

@@ -162,7 +162,7 @@ def _signs_of_a_high_rate(case: Case) -> list[str]:
     shown = [_diverged(lost, case.row["n"] + lost)] if lost else []
     if rise is not None and rise > math.log(2):
         shown.append(f"the loss ended {number(math.exp(min(rise, 700.0)))} times above its lowest")
-    if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
+    if (rmse := case.rmse) is not None and rmse > FAR * case.spread > 0:
         shown.append(f"the RMSE is {_of_spread(rmse / case.spread)} the target's standard deviation")
     return shown
 
@@ -227,7 +227,8 @@ def weight_decay_too_high(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
     explained = _explained_by_decay(case)
-    if explained < _HIGH_DECAY or rmse is None or rmse < FAR * case.spread or case.is_memorised:
+    is_far = rmse is not None and rmse >= FAR * case.spread > 0
+    if explained < _HIGH_DECAY or rmse is None or not is_far or case.is_memorised:
         return None
     told = (
         f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sumsquares.jobs.results.case import widths
-from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
+from sumsquares.jobs.results.described import SOLVED, first_targets, noise_words, spec_of, spread_of
 from sumsquares.jobs.results.networks import is_linear_in_raw
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
@@ -78,6 +78,8 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
         sentences += [words, *_about_seen(about, measured[0])]
     if not constant:
         sentences += _about_linear(about, rows, exact)
+    if about.get("noise"):
+        sentences.append(f"{noise_words(about)}; test rows have none.")
     sentences += _about_best(rows, measured[0], best_trial)
     sentences += _about_axes(rows)
     return Finding("constant" if constant else verdict, tuple(sentences), caveats)
