@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from sumsquares.datasets.formula import Expression, Formula, parse
-from sumsquares.datasets.formula_characters import FormulaError
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
+from sumsquares.datasets.formulas.characters import FormulaError
+from sumsquares.datasets.formulas.formula import Expression, Formula, parse
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split

@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_characters import FormulaError
+from sumsquares.datasets.formulas.characters import FormulaError
+from sumsquares.datasets.formulas.formula import parse
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""datasets/formula_range.py: where a formula has no finite value is found before anything is generated."""
+"""datasets/formulas/range_check.py: where a formula has no finite value is found before anything is generated."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from formula_texts import formulas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sumsquares.datasets.formula import Formula, parse
-from sumsquares.datasets.formula_boxes import Boxes, step_bounds
-from sumsquares.datasets.formula_range import MOST_COMBINATIONS, check_range
+from sumsquares.datasets.formulas.boxes import Boxes, step_bounds
+from sumsquares.datasets.formulas.formula import Formula, parse
+from sumsquares.datasets.formulas.range_check import MOST_COMBINATIONS, check_range
 
 FAULTS = (
     "1 / ({0})",

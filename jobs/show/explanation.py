@@ -56,7 +56,7 @@ def floor_words(row: Row) -> str | None:
     kind = row.get("floor_kind")
     if kind is None:
         return None
-    words = FLOORS.get(kind, kind) + (_OF_LOGS if row["normalize"] == "log" and kind in _BY_INPUTS else "")
+    words = str(FLOORS.get(kind, kind)) + (_OF_LOGS if row["normalize"] == "log" and kind in _BY_INPUTS else "")
     known = f"floor {at_most(row['floor'])}: {words}" if row.get("floor") is not None else f"floor: {words}"
     whole = row.get("floor_range")
     return known + (f"; on the whole range {at_most(whole)}" if whole is not None else "")

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse
-from sumsquares.datasets.formula_inputs import count_inputs, means_all_inputs, refuse_name
-from sumsquares.datasets.formula_names import example_of, is_input
-from sumsquares.datasets.formula_text import check_text
-from sumsquares.datasets.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
-from sumsquares.datasets.tape import Step, Tape
+from sumsquares.datasets.formulas.characters import FormulaError, refuse
+from sumsquares.datasets.formulas.inputs import count_inputs, means_all_inputs, refuse_name
+from sumsquares.datasets.formulas.names import example_of, is_input
+from sumsquares.datasets.formulas.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
+from sumsquares.datasets.formulas.tape import Step, Tape
+from sumsquares.datasets.formulas.words import check_text
 
 MOST_NODES = 5_000
 """Numbers, inputs and operations of a formula."""

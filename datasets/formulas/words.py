@@ -7,9 +7,9 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse, refuse_character
-from sumsquares.datasets.formula_names import example_of, is_input, is_told
-from sumsquares.datasets.operations import FUNCTIONS
+from sumsquares.datasets.formulas.characters import FormulaError, refuse, refuse_character
+from sumsquares.datasets.formulas.names import example_of, is_input, is_told
+from sumsquares.datasets.formulas.operations import FUNCTIONS
 
 MOST_CHARACTERS = 20_000
 """Of a formula, as it is written and in canonical form."""

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse
-from sumsquares.datasets.formula_names import OTHER_NAMES, example_of, is_input
-from sumsquares.datasets.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
+from sumsquares.datasets.formulas.characters import FormulaError, refuse
+from sumsquares.datasets.formulas.names import OTHER_NAMES, example_of, is_input
+from sumsquares.datasets.formulas.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
 
 MOST_INPUTS = 1024
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sumsquares.datasets.formula_points import Points, Trace
-from sumsquares.datasets.formula_poles import Pole
-from sumsquares.datasets.operations import CONDITIONS, OPERATIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.operations import CONDITIONS, OPERATIONS
+from sumsquares.datasets.formulas.points import Points, Trace
+from sumsquares.datasets.formulas.poles import Pole
+from sumsquares.datasets.formulas.program import Program
+from sumsquares.datasets.formulas.tape import input_names, written
 from sumsquares.datasets.spec_checks import LARGEST_REAL
-from sumsquares.datasets.tape import input_names, written
 
 # Shapes: K numbers of a point.
 _MOST_SHOWN = 60

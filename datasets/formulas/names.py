@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sumsquares.datasets.operations import CONSTANTS, FUNCTIONS
+from sumsquares.datasets.formulas.operations import CONSTANTS, FUNCTIONS
 
 OTHER_NAMES = {  # what others call it: what to write here
     "ln": "log",
