@@ -1,7 +1,7 @@
 """The operations that formulas consist of: values of columns, bounds, and where they are defined. The one list of them.
 
-They use only operations of numpy that IEEE 754 rounds exactly, and `datasets/elementary.py`, which is made of those: the same bits
-on every machine.
+They use only operations of numpy that IEEE 754 rounds exactly, and those of `datasets/elementary.py`, which consist of
+such operations: the same bits on every machine.
 """
 
 from __future__ import annotations
