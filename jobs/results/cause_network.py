@@ -39,8 +39,8 @@ _OVERFIT = 1.2
 units be."""
 _FAR_FROM_FLOOR = 3.0
 """How many times the floor the RMSE with the best last layer is at least where the knots are in the wrong places."""
-_SETTLED_SLOPE = -0.2
-"""A loss with a slope above this no longer falls."""
+_SETTLED_SLOPE = -0.15
+"""A loss with a slope above this hardly falls any more: by 10 % while the number of epochs doubles."""
 _FAR_OFF = 0.3
 """An RMSE above this share of the target's standard deviation blames few units whose best last layer isn't known."""
 _NEAR_NOISE = (0.8, 1.1)
@@ -145,10 +145,13 @@ def too_narrow(case: Case) -> Cause | None:
 def _few_units(case: Case, change: Change) -> Cause | None:
     """Few units with an output activation, of which the best last layer isn't known, and a training that has ended."""
     assert case.rmse is not None
-    is_settled = (case.number("loss_slope_median") or 0.0) > _SETTLED_SLOPE
+    slope = case.number("loss_slope_median")
+    is_settled = slope is not None and slope > _SETTLED_SLOPE
     if case.row["output"] == "linear" or case.hidden[-1] > 4 or case.rmse < _FAR_OFF * case.spread or not is_settled:
         return None
-    told = f"The loss no longer falls, and with {counted(case.hidden[-1], 'unit')} the RMSE is {number(case.rmse)}."
+    told = (
+        f"The loss hardly falls any more, and with {counted(case.hidden[-1], 'unit')} the RMSE is {number(case.rmse)}."
+    )
     return Cause("too_narrow", told, {"rmse": case.rmse, "units": case.hidden[-1]}, change, 2.0)
 
 
