@@ -13,25 +13,21 @@ from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
 from sumsquares.jobs.results.cause_network import (
-    at_noise,
     knots_misplaced,
     memorised,
     no_activation,
-    output_cannot_reach,
-    outside_range,
     seed_luck,
-    solved,
     too_narrow,
     unused_input,
 )
+from sumsquares.jobs.results.cause_outcome import at_noise, output_cannot_reach, outside_range, solved
+from sumsquares.jobs.results.cause_scale import inputs_not_scaled, target_not_scaled
 from sumsquares.jobs.results.cause_training import (
     dead_units,
-    inputs_not_scaled,
     lr_too_high,
     lr_too_low,
     readout_not_trained,
     saturated,
-    target_not_scaled,
     too_few_steps,
     weight_decay_too_high,
 )
