@@ -419,6 +419,12 @@ def is_noise(world, words, match):
     assert 2 * world.median(world.first) <= world.noise
 
 
+def noisy(world, words, match):
+    assert world.cause != "at_noise"
+    assert float(match["std"]) == world.dataset.noise
+    assert is_near(match["noise"], world.noise)
+
+
 def no_result(world, words, match):
     is_first(world, words, match)
     assert not world.results(world.first)
@@ -447,7 +453,9 @@ def shows(name):
 
     def decorated(check):
         def checker(world, words, match):
-            world.cause = name
+            # What happens beyond the range may be told after the cause of the RMSE.
+            if name != "outside_range" or world.cause is None:
+                world.cause = name
             check(world, match)
 
         checker.__name__ = f"{name}_{check.__name__}"
@@ -758,6 +766,9 @@ def better_neighbour(world, words, match):
 def unknown(world, words, match):
     assert world.reason is None
     world.cause = "unknown"
+    if match["change"]:
+        neighbour(world, match)
+        assert world.median(world.first) >= 1.5 * world.median(world.changed(fields_of(match["change"])))
 
 
 # What mends it.
@@ -887,6 +898,8 @@ CLAIMS = {
     rf"The training targets have noise of standard deviation (?P<std>{N}); the formula itself has an RMSE of "
     rf"(?P<noise>{N}) on the training rows, and the network (?P<train>{N})\. On the test rows, which have no noise, "
     rf"the network has (?P<rmse>{N})\.": is_noise,
+    rf"The training targets have noise of standard deviation (?P<std>{N}); the formula itself has an RMSE of "
+    rf"(?P<noise>{N}) on the training rows; test rows have none\.": noisy,
     rf"{WHICH} has no result yet\.": no_result,
     rf"{WHICH} has an RMSE of (?P<rmse>{N}){MEDIAN}{LIKELY}(?P<lost>)\.": ended,
     rf"{WHICH} diverged in (?:all (?P<lost>{N}) seeds that were|the only seed that was) trained{LIKELY}"
@@ -940,7 +953,7 @@ CLAIMS = {
     rf"With (?P<ours>\w+ = [^.]+(?:\.\d[^.]*)?) (?:all trials diverged|the RMSE is (?P<rmse>{N}))\. {WITH}": (
         better_neighbour
     ),
-    r"None of the causes that are looked for shows in its results\.": unknown,
+    rf"None of the causes that are looked for shows in its results\.(?: {WITH})?": unknown,
     rf"What mends it: {CHANGE} \((?:(?P<beyond>beyond the range )?(?P<least>at least )?(?P<factor>{N}) times smaller "
     rf"over (?P<seeds>\d+) seeds?|diverged: (?P<before>\d+) of (?P<of>\d+) seeds? before, (?P<after>\d+) after), "
     r"(?:p = (?P<p>[\d.e-]+)|p < 1e-15)\)\.": mends,

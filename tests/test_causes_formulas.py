@@ -158,10 +158,11 @@ def test_an_integer_target_is_solved_when_it_is_right_after_rounding():
 
 
 def test_numbers_far_from_1_are_named_before_the_learning_rate():
-    """Usual rates are for scaled numbers; a solved readout gains no more than scaling does."""
-    raw = {"normalize": "none", "rmse_solved_median": 0.01, "lr": 1e-5}
+    """Usual rates are for scaled numbers. What a solved readout gains is measured: if it is more, it comes first."""
+    raw = {"normalize": "none", "rmse_solved_median": 0.2, "lr": 1e-5}
     first, *others = causes_of(formula(ROOTS, 0.9, **raw))
     assert (first.name, first.change) == ("inputs_not_scaled", Change("normalize", "symmetric"))
+    assert causes_of(formula(ROOTS, 0.9, **{**raw, "rmse_solved_median": 0.01}))[0].name == "readout_not_trained"
     assert first.sentence == 'With normalize = "none" the inputs reach from 0 to 3,000, where -1 to 1 is usual.'
     assert {cause.name for cause in others} >= {"readout_not_trained", "target_not_scaled"}
     assert "inputs_not_scaled" not in named(formula(ROOTS, 0.9, **{**raw, "normalize": "symmetric"}))

@@ -318,13 +318,6 @@ def closest(world, rows, words, match):
         assert value(match["accuracy"]) == pytest.approx(100 * statistics.median(accuracy), abs=0.11)
 
 
-def noisy(world, rows, words, match):
-    inputs_NI, target_N = block(world.dataset, "train", 0)
-    noise_N = target_N - world.dataset.source.target(world.dataset.numbers_of(inputs_NI))
-    assert float(match["std"]) == world.dataset.noise
-    assert is_near(match["noise"], math.sqrt(float(np.square(noise_N).mean())))
-
-
 def linear_fits(world, rows, words, match):
     assert not world.is_integer
     assert world.linear < 1e-9
@@ -512,8 +505,6 @@ CLAIMS = {
     r"A linear model can get every test row right after rounding \(least squares\)\.": linear_can,
     rf"The best linear trial has an RMSE of (?P<rmse>{N})\.": linear_trained,
     r"Only linear models were trained\.": only_linear,
-    rf"The training targets have noise of standard deviation (?P<std>{N}); the formula itself has an RMSE of "
-    rf"(?P<noise>{N}) on the training rows; test rows have none\.": noisy,
     rf"On training rows its RMSE is (?P<rmse>{N})(?P<median> \(median\))?; "
     rf"the dataset has (?P<rows>{N}) training rows?\.": training,
     rf"{SHARE}: (?P<rest>nothing is known of its errors on others|these are all that there are)\.": all_seen,

@@ -24,6 +24,7 @@ from sumsquares.jobs.results.case import (
     widths,
     with_change,
 )
+from sumsquares.jobs.results.cause_scale import is_far_too_large
 from sumsquares.jobs.results.spread_knots import spread_rmse
 
 _SMALL = 0.04
@@ -39,6 +40,12 @@ _SETTLED_SLOPE = -0.15
 """A loss with a slope above this hardly falls any more: by 10 % while the number of epochs doubles."""
 _FAR_OFF = 0.3
 """An RMSE above this share of the target's standard deviation blames few units whose best last layer isn't known."""
+_FROM_LINEAR = 5.0
+"""What an activation gains at least, mostly, where a network is at the limit of linear functions."""
+_AT_LIMIT = 1.1
+"""An RMSE below this many times what no linear function gets below is explained by that, whatever else is found."""
+_OF_READOUT = 10.0
+"""Where the best last layer alone gains this factor or more, the last layer is told before the knots."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -59,8 +66,9 @@ def no_activation(case: Case) -> Cause | None:
         )
     else:
         # Nothing is known of how far such a function gets; a target that is nearly linear needs no more.
-        limit = case.about["facts"]["linear_rmse"]
-        if min(limit, rmse) < FAR * case.spread or case.has_log_inputs:
+        facts = case.about["facts"]
+        limit, best = facts["linear_rmse"], min(case.rmse_S, default=rmse)
+        if min(limit, best) < FAR * case.spread or facts["linear_exact"] or case.has_log_inputs:
             return None
         told = (
             f"Without {lacks} the network is the {case.row['output']} of one linear function; its RMSE is "
@@ -73,18 +81,16 @@ def no_activation(case: Case) -> Cause | None:
         tried = None
         layer_alone = Change("activation", "relu") if case.row["activation"] == "identity" else None
         change = Change("hidden", (16,), layer_alone)
-    if tried is not None:
-        if tried[1] < LEAST_GAIN:
-            return None
-        told += f" {with_change(change, tried[0])}"
+    evidence = {"rmse": rmse, "linear_rmse": limit}
     is_near = rmse < LEAST_GAIN * limit if case.is_linear else rmse > LEAST_GAIN * FAR * case.spread
-    return Cause(
-        "no_activation",
-        told,
-        {"rmse": rmse, "linear_rmse": limit},
-        change,
-        tried[1] if tried else (5.0 if is_near else LEAST_GAIN),
-    )
+    if tried is None:
+        return Cause("no_activation", told, evidence, change, _FROM_LINEAR if is_near else LEAST_GAIN)
+    told += f" {with_change(change, tried[0])}"
+    if tried[1] >= LEAST_GAIN:
+        return Cause("no_activation", told, evidence, change, tried[1])
+    # The limit holds, although an activation alone doesn't lead below it.
+    is_at_limit = case.is_linear and rmse < _AT_LIMIT * limit and limit > FAR * case.spread
+    return Cause("no_activation", told, evidence, None, _FROM_LINEAR) if is_at_limit else None
 
 
 def _linear_limit(case: Case) -> float | None:
@@ -175,7 +181,9 @@ def knots_misplaced(case: Case) -> Cause | None:
         gain = times(case.rmse, reached or floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
         if case.spec.task is None and gain < LEAST_GAIN:
             return Cause("knots_misplaced", told, evidence, None)
-        gain = LEAST_GAIN if case.is_memorised else gain
+        by_readout = 1.0 if case.is_solved else times(case.rmse, solved)
+        gain = min(gain, 0.9 * by_readout) if by_readout >= _OF_READOUT else gain
+        gain = LEAST_GAIN if case.is_memorised or is_far_too_large(case) else gain
         return Cause("knots_misplaced", told, evidence, change, max(gain, LEAST_GAIN))
     if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:
         told = (

@@ -11,7 +11,18 @@ import numpy as np
 
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.numbers import at_most, counted, number, percent, share
-from sumsquares.jobs.results.case import FAR, GOOD, LEAST_GAIN, Case, Cause, Change, times, with_change
+from sumsquares.jobs.results.case import (
+    FAR,
+    GOOD,
+    LEAST_GAIN,
+    Case,
+    Cause,
+    Change,
+    Row,
+    by_neighbour,
+    times,
+    with_change,
+)
 from sumsquares.jobs.results.described import beyond_words, first_targets, noise_words
 
 _NEAR_NOISE = (0.8, 1.1)
@@ -20,11 +31,14 @@ _BELOW_NOISE, _LEARNT = 0.5, 0.2
 """The RMSE on test rows, which have no noise, is then below this share of the noise, and of the standard deviation of
 the target: what was learnt is the formula."""
 
+_HOLDS = 0.2
+"""An answer with a larger RMSE, as a share of the target's standard deviation, doesn't hold inside the range either."""
+
 
 def outside_range(case: Case) -> Cause | None:
     """An answer that holds inside the range alone."""
     beyond, rmse = case.number("rmse_extrapolation_median"), case.rmse
-    if beyond is None or rmse is None or rmse > FAR * case.spread:
+    if beyond is None or rmse is None or rmse > _HOLDS * case.spread:
         return None
     if beyond < 10 * max(rmse, 5 * case.enough) or beyond < 0.01 * _size_beyond(case):
         return None
@@ -111,6 +125,13 @@ def output_cannot_reach(case: Case) -> Cause | None:
     tried = case.best_neighbour("output", lambda output: output == "linear")
     if tried is not None and tried[1] < LEAST_GAIN:
         return None
+    return _beyond_reach(case, tried) or (tried and by_neighbour(case, "output_cannot_reach", "output", tried))
+
+
+def _beyond_reach(case: Case, tried: tuple[Row, float] | None) -> Cause | None:
+    """The cause, where targets lie beyond what the output reaches."""
+    assert case.reach is not None
+    assert case.rmse is not None
     low, high = case.reach
     target_N, limit = first_targets(case.spec, "test"), case.reach_rmse
     share_beyond = float((case.distances > 0).mean())

@@ -5,10 +5,8 @@ As those of cause_training.py, and with thresholds that were fixed as those were
 
 from __future__ import annotations
 
-import math
-
 from sumsquares.jobs.messages.numbers import number
-from sumsquares.jobs.results.case import FAR, GOOD, LEAST_GAIN, Case, Cause, Change, Row, times, with_change
+from sumsquares.jobs.results.case import FAR, GOOD, LEAST_GAIN, Case, Cause, Change, Row, by_neighbour, with_change
 from sumsquares.jobs.results.normalized_columns import Column
 
 Tried = tuple[Row, float] | None
@@ -18,6 +16,8 @@ _LEAST_SPREAD = 0.12
 _LARGE = 6.0
 """A normalised column of this size is far from the -1..1 for which first weights and learning rates are usual: one of
 -10..10 isn't, one of 0..30 is."""
+_FEWEST_ROWS = 10
+"""Rows from which on the spread of a column says something: that of fewer is small by chance now and then."""
 
 
 def inputs_not_scaled(case: Case) -> Cause | None:
@@ -26,9 +26,10 @@ def inputs_not_scaled(case: Case) -> Cause | None:
     change = Change("normalize", "symmetric")
     if case.scale.widest.size > _LARGE:
         return _too_large(case, "inputs_not_scaled", case.scale.widest, change, tried)
-    if case.spec.digits:
-        return None
-    return _squashed(case, "inputs_not_scaled", case.scale.narrowest, change, tried)
+    if not case.spec.digits and _is_squashed(case, case.scale.narrowest):
+        return _squashed(case, "inputs_not_scaled", case.scale.narrowest, change, tried)
+    # Nothing is wrong with the size of the inputs, and yet another scale may be better: that of logarithms, for one.
+    return None if tried is None else by_neighbour(case, "inputs_not_scaled", "normalize", tried)
 
 
 def target_not_scaled(case: Case) -> Cause | None:
@@ -44,12 +45,19 @@ def target_not_scaled(case: Case) -> Cause | None:
         case.best_neighbour("normalize_target", lambda kind: kind != case.row["normalize_target"]),
     ]
     tried = max((each for each in known if each), key=lambda each: each[1], default=None)
-    find = _too_large if case.scale.target.size > _LARGE else _squashed
-    return find(case, "target_not_scaled", case.scale.target, change, tried)
+    if case.scale.target.size > _LARGE:
+        return _too_large(case, "target_not_scaled", case.scale.target, change, tried)
+    if _is_squashed(case, case.scale.target):
+        return _squashed(case, "target_not_scaled", case.scale.target, change, tried)
+    return None if known[1] is None else by_neighbour(case, "target_not_scaled", "normalize_target", known[1])
+
+
+def _is_squashed(case: Case, column: Column) -> bool:
+    return 0 < column.std < _LEAST_SPREAD and bool(case.about["rows"] >= _FEWEST_ROWS)
 
 
 def _squashed(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
-    if not 0 < column.std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
+    if tried is not None and tried[1] < LEAST_GAIN:
         return None
     rmse = case.rmse
     if rmse is not None and rmse < GOOD * case.spread:
@@ -74,9 +82,7 @@ def _too_large(case: Case, name: str, column: Column, change: Change, tried: Tri
         f"With {_kind(case, name)} the {_subject(case, column)} {reach} from {number(column.low)} to "
         f"{number(column.high)}, where -1 to 1 is usual."
     )
-    # What a solved readout gains, scaled numbers gain too.
-    gain = max(10.0, LEAST_GAIN * times(rmse, case.number("rmse_solved_median") or math.inf))
-    return _of_scale(case, name, told, {"low": column.low, "high": column.high}, change, tried, gain)
+    return _of_scale(case, name, told, {"low": column.low, "high": column.high}, change, tried, 10.0)
 
 
 def _of_scale(
@@ -112,6 +118,11 @@ def _subject(case: Case, column: Column) -> str:
 def _have(case: Case, column: Column) -> str:
     subject = _subject(case, column)
     return f"{subject} {'have' if subject == 'inputs' else 'has'}"
+
+
+def is_far_too_large(case: Case) -> bool:
+    """Whether inputs are so large that units can't move their knots: biases grow by a learning rate a step."""
+    return case.scale.widest.size > _LARGE and inputs_not_scaled(case) is not None
 
 
 def is_far_from_scaled(case: Case) -> bool:

@@ -97,7 +97,8 @@ def too_few_steps(case: Case) -> Cause | None:
     if still_falls and slope is not None:
         told = f"The loss still fell when the training ended after {counted(steps, 'step')}: {_fell(slope)}."
         return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
-    if steps <= _FEWEST_STEPS and case.rmse > FAR * case.spread:
+    # A loss curve of one or two epochs has no slope: then nothing speaks against more of them.
+    if steps <= (_FEW_STEPS if slope is None else _FEWEST_STEPS) and case.rmse > FAR * case.spread:
         told = f"The RMSE is {number(case.rmse)} after no more than {counted(steps, 'step')}."
         return Cause("too_few_steps", told, {"steps": steps, "rmse": case.rmse}, change, gain)
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sumsquares.jobs.results.case import LEAST_GAIN, times
+from sumsquares.jobs.results.case import LEAST_GAIN, times, widths, with_change
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
@@ -79,6 +79,15 @@ def _is_possible(case: Case, cause: Cause) -> bool:
 
 
 def _unknown(case: Case) -> Cause:
-    has_result = bool(case.row["n"] or case.row["n_diverged"])
-    told = "None of the causes that are looked for shows in its results." if has_result else "It has no result yet."
-    return Cause("unknown", told, {}, None)
+    if not case.row["n"] + case.row["n_diverged"]:
+        return Cause("unknown", "It has no result yet.", {}, None)
+    told = "None of the causes that are looked for shows in its results."
+    found = ((axis, case.best_neighbour(axis, lambda _: True)) for axis in case.neighbours)
+    known = {axis: tried for axis, tried in found if tried is not None}
+    best = max(known, key=lambda axis: known[axis][1], default=None)
+    if best is None or known[best][1] < LEAST_GAIN:
+        return Cause("unknown", told, {}, None)
+    row, factor = known[best]
+    change = Change(best, widths(row[best]) if best == "hidden" else row[best])
+    evidence = {"rmse_with_change": float(row["rmse_median"])}
+    return Cause("unknown", f"{told} {with_change(change, row)}", evidence, change, factor)
