@@ -31,6 +31,8 @@ from sumsquares.datasets.spec_checks import LARGEST_REAL
 BLOCK_ROWS = 65_536
 CHECKED_ROWS = 16 * BLOCK_ROWS
 """How many rows of a split are tried before a formula's dataset is generated."""
+SMALLEST_TARGET = 1e-100
+"""Of the largest target of those rows, unless all are 0: it can be squared like LARGEST_REAL, and so can its errors."""
 
 _NARROW_SPAN = 2**16
 _HALF = np.uint64(32)
@@ -88,13 +90,21 @@ def blocks(spec: DatasetSpec, split: Split) -> Iterator[Block]:
 
 def first_rows_problem(spec: DatasetSpec) -> str | None:
     """Returns why a formula's dataset can't be generated, found in its first CHECKED_ROWS training and test rows."""
+    largest = 0.0
     try:
         for split in ("train", "test") if spec.formula is not None else ():
             for index in range(min(block_count(spec, split), CHECKED_ROWS // BLOCK_ROWS)):
-                block(spec, split, index)
+                largest = max(largest, float(np.abs(block(spec, split, index)[1]).max()))
     except NotFinite as error:
         return str(error)
-    return None
+    return _tiny(largest) if 0 < largest < SMALLEST_TARGET else None
+
+
+def _tiny(largest: float) -> str:
+    return (
+        f"its values in the rows that are checked are at most {largest:.6g} in size, too small for their errors to be "
+        f"squared; write it in another unit, so that some are at least {SMALLEST_TARGET:g}"
+    )
 
 
 def _refuse_not_finite(

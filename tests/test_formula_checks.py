@@ -62,6 +62,10 @@ FAULTS = {
         spec('formula = "1 / (x - 1)"\nlow = 0\nhigh = 2\nnumbers = "integer"'),
         ['dataset[0] "waves".formula:', "divides by 0 at x = 1", "where("],
     ),
+    "too small": (
+        spec('formula = "1e-170 * x"\nlow = 1\nhigh = 2'),
+        ['dataset[0] "waves".formula:', "at most 1.99", "e-170 in size", "to be squared", "at least 1e-100"],
+    ),
     "not parsed": (spec('formula = "x^2"\nlow = 0\nhigh = 2'), ['dataset[0] "waves".formula:', "'^'", "**"]),
     "misspelt": (spec(WAVES.replace("formula", "formual")), ['dataset[0] "waves".formual:', '"formula"?', '"low"']),
     "one's own rows": (spec('path = "own.csv"'), ['dataset[0] "waves".path:', "unknown key", '"task"', '"formula"']),
@@ -86,6 +90,12 @@ def test_a_dataset_that_cannot_be_trained_on_is_refused(fault: str) -> None:
 def test_what_can_be_trained_is_accepted(grid: str) -> None:
     """A step from 0 to 1 as it is, as a probability, and with logarithms of its inputs."""
     assert problems(spec(STEP.replace("low = 0.0", "low = 0.1"), grid)) == ()
+
+
+@pytest.mark.parametrize("formula", ["x - x", "1e-100 + x * 0", "where(x > 0.5, 1e-99, 1e-200)"])
+def test_small_targets_are_accepted_if_their_errors_can_be_squared(formula: str) -> None:
+    """All of them may be 0."""
+    assert problems(spec(STEP.replace("x > 0.5", formula))) == ()
 
 
 def test_all_problems_are_told_at_once_and_each_once() -> None:

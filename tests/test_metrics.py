@@ -72,6 +72,14 @@ def test_targets_that_do_not_vary_have_no_r2():
     assert np.isnan(measured(np.array([[3.0, 4.0]]), np.array([3, 3]), 1).r2[0])
 
 
+def test_targets_too_large_to_be_squared_have_no_errors_and_warn_of_nothing(recwarn):
+    """Beyond its range a formula may have any finite value."""
+    errors = measured(np.zeros((1, 4)), np.array([1e200, -1e250, 3e180, 1.0]), 2)
+    assert not np.isfinite([errors.rmse[0], errors.r2[0]]).any()
+    assert errors.mae[0] == pytest.approx(2.5e249)
+    assert not recwarn.list
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=50), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_accuracy_counts_the_answers_on_the_targets_side_of_one_half(rows, pieces):

@@ -144,7 +144,8 @@ class _Spread:
     @property
     def squares(self) -> float:
         """The sum; 0 for no numbers."""
-        return float(self._squares - self._centred**2 / max(self.count, 1))
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond the range a formula may have any finite value
+            return float(self._squares - self._centred**2 / max(self.count, 1))
 
 
 class _Sums(NamedTuple):

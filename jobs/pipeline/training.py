@@ -7,8 +7,10 @@ from functools import partial
 from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.jobs.pipeline.failures import raise_if_fatal, warn_of_failures
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.targets import refuse_targets
 from sumsquares.jobs.stages.train import worker
 
 
@@ -16,12 +18,14 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     """Trains all packs of the plan; returns and reports those that were given up.
 
     Raises:
+        WrongTarget: the targets of a dataset are not what a trial needs.
         StorageError: results could not be written.
 
     """
     packs = plan.packs(runners.device)
     if not packs:
         return ()
+    refuse_targets(plan.todo, partial(facts_of, runtime.store))
     failures: tuple[Failure, ...] = ()
     make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
     with runtime.progress.training(packs) as show:
