@@ -164,7 +164,7 @@ class World:
         return [row for row in self.rows if row["variant_id"] == variant_id]
 
     def is_ok(self, row):
-        return row["status"] == "ok" and row["rmse"] <= (10 * self.largest or math.inf)
+        return row["status"] == "ok" and row["rmse"] <= 10 * (self.largest or 1)
 
     def of(self, variant_id, name="rmse"):
         """A metric of a variant's trials that are ok."""
@@ -303,7 +303,7 @@ def dataset_of(draw):
 
 def results_of(world, one, trials, lost, draw):
     """Results of a variant's trials: what shows a cause is the same for all of them, but for some noise."""
-    level = world.largest * 10 ** draw.uniform(-3, -0.3)
+    level = (world.largest or 1) * 10 ** draw.uniform(-3, -0.3)
     if (not one.hidden or one.activation == "identity") and world.linear > 1e-6:
         level = world.linear * draw.choice([1.01, 1.2, 3.0])
     fate = draw.choices(["ok", "exact", "diverged", "missing"], [8, 2, 1, 0.5])[0]
@@ -847,7 +847,7 @@ def matters(world, words, match):
     trials = [
         (
             world.variants[row["variant_id"]],
-            math.log(math.hypot((row["rmse"] if world.is_ok(row) else 10 * world.largest) / world.unit, 0.1)),
+            math.log(math.hypot((row["rmse"] if world.is_ok(row) else 10 * (world.largest or 1)) / world.unit, 0.1)),
         )
         for row in world.rows
     ]

@@ -151,7 +151,7 @@ def test_whatever_is_missing_or_diverged_each_variant_is_explained(seed):
         assert best["trial"] == plain.best[name]["trial"]
     rows = found.table.to_pylist()
     rmse_VS = [[rmse / world.unit for rmse in world.of(row["variant_id"])] for row in rows]
-    expected = importance(rows, rmse_VS, world.largest / world.unit)
+    expected = importance(rows, rmse_VS, 10 * (world.largest or 1) / world.unit)
     assert found.importance == {"data": expected}
 
 

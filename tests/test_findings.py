@@ -62,7 +62,7 @@ class World:
         weights, *_ = np.linalg.lstsq(columns, test[1].astype(float))
         self.linear = math.sqrt(float(np.square(columns @ weights - test[1]).mean()))
         self.linear_exact = self.is_integer and bool((np.rint(columns @ weights) == test[1]).all())
-        self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= (10 * self.largest or math.inf)]
+        self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= 10 * (self.largest or 1)]
         self.by_variant = defaultdict(list)
         for row in self.ok:
             self.by_variant[row["variant_id"]].append(row)
@@ -147,7 +147,7 @@ def made(trial, fate, draw):
         return None
     if fate == "diverged" or (trial.variant.lr >= 10 and draw.random() < 0.8):
         return row_of(trial, status="diverged", **dict.fromkeys(METRIC_NAMES))
-    largest = max(map(abs, block(trial.variant.dataset, "test", 0)[1].tolist()))
+    largest = max(map(abs, block(trial.variant.dataset, "test", 0)[1].tolist())) or 1.0
     scale = largest * (0.02 if trial.variant.normalize == "zscore" else 0.1)
     rmse = {
         "ok": scale * draw.uniform(0.5, 2),

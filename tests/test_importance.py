@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.results.axis_effects import Effect, sentence
 from sumsquares.jobs.results.importance import importance
+from sumsquares.jobs.results.scale import limit_of
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.show.format import named
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS
@@ -24,7 +25,7 @@ VALUES = {
     "lr": [0.001, 0.01, 0.1],
     "normalize": ["question", "zscore"],
 }
-LARGEST = 1000.0
+LOST = 10_000.0
 
 
 def row_of(point, diverged=0):
@@ -65,7 +66,7 @@ def by_axis(found):
 @settings(max_examples=60, deadline=None)
 def test_shares_of_a_full_grid_add_up_to_1(seed, axes, seeds):
     """Those of the axes, of their interactions, and of the seeds."""
-    found = importance(*drawn(seed, axes, seeds), LARGEST)
+    found = importance(*drawn(seed, axes, seeds), LOST)
     assert found.method == "full grid"
     assert found.shared == 0
     assert (found.seeds is None) == (seeds == 1)
@@ -78,7 +79,7 @@ def test_shares_of_a_full_grid_add_up_to_1(seed, axes, seeds):
 def test_with_what_axes_share_the_shares_of_any_grid_add_up_to_1(seed, axes, seeds):
     """Also of a union of grids, with different numbers of seeds."""
     rows, rmse_VS = drawn(seed, axes, seeds, share=0.6)
-    found = importance(rows, rmse_VS, LARGEST)
+    found = importance(rows, rmse_VS, LOST)
     total = sum(each.share for each in found.axes) + found.interactions + found.shared + (found.seeds or 0)
     assert total == pytest.approx(1 if sum(map(len, rmse_VS)) > 1 else 0)
 
@@ -86,7 +87,7 @@ def test_with_what_axes_share_the_shares_of_any_grid_add_up_to_1(seed, axes, see
 def test_a_two_way_analysis_of_variance_by_hand():
     """Three networks and two activations, four seeds each: the sums of squares of the textbook."""
     rows, rmse_VS = drawn(1, 2, 4)
-    found = importance(rows, rmse_VS, LARGEST)
+    found = importance(rows, rmse_VS, LOST)
     log = {(row["hidden"], row["activation"]): log_S for row, log_S in zip(rows, logs(rmse_VS), strict=True)}
     every = [value for log_S in log.values() for value in log_S]
     grand = statistics.fmean(every)
@@ -121,7 +122,7 @@ def residual(rows, rmse_VS, axes):
 def test_partial_shares_are_those_of_least_squares(seed, share):
     """What an axis explains beyond all others, also where some are confounded."""
     rows, rmse_VS = drawn(seed, 4, 3, share)
-    found = importance(rows, rmse_VS, LARGEST)
+    found = importance(rows, rmse_VS, LOST)
     axes = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
     total, rest = residual(rows, rmse_VS, []), residual(rows, rmse_VS, axes)
     within = sum((x - statistics.fmean(log_S)) ** 2 for log_S in logs(rmse_VS) for x in log_S)
@@ -135,7 +136,7 @@ def test_an_axis_that_another_one_gives_away_explains_nothing_beyond_it():
     """Linear models have no activation: what both say counts as shared, and nothing fails."""
     points = [("[]", "identity"), *product(["[4]", "[16]"], ["relu", "tanh"])]
     rmse_VS = [[900.0, 901.0], [50.0, 51.0], [40.0, 42.0], [20.0, 21.0], [10.0, 11.0]]
-    found = importance([row_of(point) for point in points], rmse_VS, LARGEST)
+    found = importance([row_of(point) for point in points], rmse_VS, LOST)
     assert found.method == "least squares"
     assert found.shared > 0.8
     assert all(0 < each.share < 0.2 for each in found.axes)
@@ -147,8 +148,8 @@ def test_the_order_of_the_rows_does_not_matter(seed, share):
     """All numbers but the last digits stay, with the values that they are about."""
     rows, rmse_VS = drawn(seed, 4, 3, share)
     order = random.Random(seed).sample(range(len(rows)), len(rows))  # noqa: S311  no secret
-    found = importance(rows, rmse_VS, LARGEST)
-    again = importance([rows[v] for v in order], [rmse_VS[v] for v in order], LARGEST)
+    found = importance(rows, rmse_VS, LOST)
+    again = importance([rows[v] for v in order], [rmse_VS[v] for v in order], LOST)
     assert by_axis(again) == pytest.approx(by_axis(found), abs=1e-7)
     assert (again.interactions, again.seeds) == pytest.approx((found.interactions, found.seeds), abs=1e-7)
     effects = [{each.axis: each.effect for each in one.axes} for one in (found, again)]
@@ -166,7 +167,7 @@ def test_an_axis_that_does_nothing_has_the_share_of_noise():
     rows = [row_of(point) for point in grid_of(3)]
     shares = {"hidden": [], "activation": [], "lr": []}
     for _ in range(200):
-        found = importance(rows, np.exp(draw.normal(size=(len(rows), 5)) + 5).tolist(), LARGEST)
+        found = importance(rows, np.exp(draw.normal(size=(len(rows), 5)) + 5).tolist(), LOST)
         for axis, share in by_axis(found).items():
             shares[axis].append(share)
     expected = {"hidden": 2 / 89, "activation": 1 / 89, "lr": 2 / 89}
@@ -183,7 +184,7 @@ def test_an_effect_is_that_of_its_pairs(seed, share):
         tuple(row[axis] for axis in VALUES): statistics.fmean(s) for row, s in zip(rows, logs(rmse_VS), strict=True)
     }
     names = list(VALUES)
-    for each in importance(rows, rmse_VS, LARGEST).axes:
+    for each in importance(rows, rmse_VS, LOST).axes:
         at, differences = names.index(each.axis), {}
         for one, other in product(mean, repeat=2):
             if one[at] != other[at] and one[:at] + one[at + 1 :] == other[:at] + other[at + 1 :]:
@@ -210,7 +211,7 @@ def test_of_many_values_the_best_and_the_worst_are_found():
     """Of 60 learning rates, each better than the one before."""
     rows = [{**row_of(()), "lr": 0.1 / 2**k, "epochs": epochs} for k in range(60) for epochs in (1, 2)]
     rmse_VS = [[1e9 / 1.2**k * (1 + row["epochs"] / 100)] for row, k in zip(rows, np.repeat(range(60), 2), strict=True)]
-    effect = next(each.effect for each in importance(rows, rmse_VS, LARGEST).axes if each.axis == "lr")
+    effect = next(each.effect for each in importance(rows, rmse_VS, LOST).axes if each.axis == "lr")
     assert (effect.better, effect.worse, effect.pairs) == (0.1 / 2**59, 0.1, 2)
 
 
@@ -223,36 +224,35 @@ def test_twins_are_found_among_more_combinations_than_int64_counts():
         for k in np.random.default_rng(0).permutation(60)
         for lr in (1.0, 2.0)
     ]
-    found = importance(rows, [[50.0], [100.0]] * 60, LARGEST)
+    found = importance(rows, [[50.0], [100.0]] * 60, LOST)
     effects = {each.axis: each.effect for each in found.axes}
     assert (effects["lr"].better, effects["lr"].pairs, effects["lr"].wins) == (1.0, 60, 60)
     assert all(effects[axis] is None for axis in others)
 
 
-def test_a_diverged_seed_counts_at_ten_times_the_largest_target():
+def test_a_diverged_seed_counts_at_the_rmse_of_a_lost_one():
     """As if it had that RMSE; variants without any result are left out."""
     points = grid_of(2)
     rmse_VS = [[10.0 + k, 20.0] for k in range(len(points))]
     rows = [row_of(point) for point in points]
-    expected = importance(rows, [[*rmse_VS[0], 10 * LARGEST], *([*each, 5.0] for each in rmse_VS[1:])], LARGEST)
+    expected = importance(rows, [[*rmse_VS[0], LOST], *([*each, 5.0] for each in rmse_VS[1:])], LOST)
     lost = [row_of(points[0], diverged=1), *rows[1:], row_of(("[64]", "relu"))]
-    found = importance(lost, [rmse_VS[0], *([*each, 5.0] for each in rmse_VS[1:]), []], LARGEST)
+    found = importance(lost, [rmse_VS[0], *([*each, 5.0] for each in rmse_VS[1:]), []], LOST)
     assert by_axis(found) == pytest.approx(by_axis(expected))
     assert found.seeds == pytest.approx(expected.seeds)
 
 
-def test_the_largest_target_may_be_any_of_int64():
-    """Ten times that is no int64; the result is that of a float."""
-    rows, rmse_VS = [row_of(point, diverged=1) for point in grid_of(1)], [[10.0], [20.0], [5.0]]
-    assert importance(rows, rmse_VS, 2**63 - 1) == importance(rows, rmse_VS, 2.0**63)
+def test_from_ten_times_the_largest_target_on_a_trial_counts_as_diverged():
+    """It may be any of int64; where all targets are 0 it is as if it were 1."""
+    assert [limit_of(largest) for largest in (0, 3, 2**63 - 1)] == [10.0, 30.0, 10 * 2.0**63]
 
 
 def test_where_nothing_varies_nothing_is_explained():
     """No rows, one variant, or the same RMSE everywhere."""
-    assert importance([], [], LARGEST).axes == ()
-    one = importance([row_of(())], [[3.0]], LARGEST)
+    assert importance([], [], LOST).axes == ()
+    one = importance([row_of(())], [[3.0]], LOST)
     assert (one.axes, one.interactions, one.seeds) == ((), 0.0, None)
-    same = importance([row_of(point) for point in grid_of(2)], [[7.0, 7.0]] * 6, LARGEST)
+    same = importance([row_of(point) for point in grid_of(2)], [[7.0, 7.0]] * 6, LOST)
     assert {*by_axis(same).values(), same.interactions, same.seeds} == {0.0}
 
 

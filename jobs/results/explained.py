@@ -21,7 +21,7 @@ from sumsquares.jobs.results.described import spec_of
 from sumsquares.jobs.results.everywhere import check_everywhere
 from sumsquares.jobs.results.floors import Floor, floors
 from sumsquares.jobs.results.importance import Importance, importance
-from sumsquares.jobs.results.scale import unit_of
+from sumsquares.jobs.results.scale import limit_of, unit_of
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.storage.store import Store
@@ -159,7 +159,7 @@ def _importance(
     for name, rows in of_dataset.items():
         unit = unit_of(spec_of(summary.datasets[name]))
         rmse_VS = [[value / unit for value in rmse.get(row["variant_id"], ())] for row in rows]
-        found[name] = importance(rows, rmse_VS, summary.datasets[name]["facts"]["largest_target"] / unit)
+        found[name] = importance(rows, rmse_VS, limit_of(summary.datasets[name]["facts"]["largest_target"]) / unit)
     return found
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from sumsquares.jobs.results.axis_effects import Effect, best_and_worst
 from sumsquares.jobs.results.coded_grid import CodedGrid
 from sumsquares.jobs.results.grouped import Reals
-from sumsquares.jobs.results.scale import DIVERGED_FACTOR, log_rmse
+from sumsquares.jobs.results.scale import log_rmse
 
 _RIDGE = 1e-9
 """Share of each indicator's square that is added to it: makes confounded axes solvable, and changes sums of squares by
@@ -56,18 +56,16 @@ class Importance:
     partial sums of squares, what an axis explains beyond all others."""
 
 
-def importance(
-    rows: Sequence[Mapping[str, Any]], rmse_VS: Sequence[Sequence[float]], largest_target: float
-) -> Importance:
+def importance(rows: Sequence[Mapping[str, Any]], rmse_VS: Sequence[Sequence[float]], lost_rmse: float) -> Importance:
     """Returns what matters among the variants of a dataset.
 
-    `rmse_VS` has the RMSEs of each row's seeds that are ok, in the unit of scale.py, as `largest_target` is. A diverged
-    seed counts at DIVERGED_FACTOR times the largest absolute target of the test rows. Variants without any result are
+    `rmse_VS` has the RMSEs of each row's seeds that are ok, in the unit of scale.py. A diverged seed counts at
+    `lost_rmse`, in that unit too: the RMSE from which on a trial counts as diverged. Variants without any result are
     left out.
     """
     tried = [v for v, row in enumerate(rows) if len(rmse_VS[v]) + row["n_diverged"]]
     grid = CodedGrid.of([rows[v] for v in tried])
-    count_V, mean_V, within = _moments([rows[v] for v in tried], [rmse_VS[v] for v in tried], largest_target)
+    count_V, mean_V, within = _moments([rows[v] for v in tried], [rmse_VS[v] for v in tried], lost_rmse)
     centred_V = mean_V - (count_V @ mean_V / count_V.sum() if tried else 0.0)
     between = float(count_V @ centred_V**2)
     is_full = math.prod(grid.sizes) == len(tried) and len(set(count_V.tolist())) <= 1
@@ -88,14 +86,14 @@ def importance(
 
 
 def _moments(
-    rows: Sequence[Mapping[str, Any]], rmse_VS: Sequence[Sequence[float]], largest_target: float
+    rows: Sequence[Mapping[str, Any]], rmse_VS: Sequence[Sequence[float]], lost_rmse: float
 ) -> tuple[Reals, Reals, float]:
     """Returns number and mean of the log RMSEs of each variant's seeds, and their sum of squares within variants."""
     ok_V = np.array([len(rmse_S) for rmse_S in rmse_VS], np.int64)
     lost_V = np.array([row["n_diverged"] for row in rows], np.int64)
     variant_T = np.repeat(np.arange(len(rows)), ok_V)
     log_T = log_rmse(np.fromiter(chain.from_iterable(rmse_VS), float, len(variant_T)))
-    lost = float(log_rmse(np.array([DIVERGED_FACTOR * float(largest_target)]))[0])
+    lost = float(log_rmse(np.array([float(lost_rmse)]))[0])
     count_V = (ok_V + lost_V).astype(float)
     mean_V = (np.bincount(variant_T, log_T, minlength=len(rows)) + lost_V * lost) / count_V
     within = np.square(log_T - mean_V[variant_T]).sum() + lost_V @ np.square(lost - mean_V)
