@@ -100,7 +100,7 @@ def test_where_a_formula_has_no_value_none_is_expected(store):
     assert math.isfinite(sample["predicted"])
     code, text = sumsquares("predict", "mixed", "-1", "0", "--dataset", "roots", "--store", store)
     assert code == 0
-    assert re.search(r"Expected=none, Predicted=-?[\d.]+, outside the training range x1 in 0..4, x2 in -2..2", text)
+    assert re.search(r"Expected=no value, Predicted=-?[\d.]+, outside the training range x1 in 0..4, x2 in -2..2", text)
 
 
 def test_integers_and_digits_are_asked_by_the_number(store):
@@ -138,7 +138,7 @@ def test_samples_of_real_numbers_are_short():
     """Six digits, and three of the error."""
     assert str(Sample((0.5,), 1 / 3, 0.33)) == "Expected=0.333333, Predicted=0.33 (err=0.00333)"
     assert str(Sample((3, 4), 7, 9)) == "Expected=7, Predicted=9 (err=-2)"
-    assert str(Sample((0.5,), None, 1.0)) == "Expected=none, Predicted=1"
+    assert str(Sample((0.5,), None, 1.0)) == "Expected=no value, Predicted=1"
 
 
 def test_the_page_and_the_table_have_no_columns_of_integers_for_real_targets(store):

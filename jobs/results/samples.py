@@ -44,7 +44,7 @@ class Sample:
 def sample_words(expected: Number | None, predicted: Number, error: Number | None) -> str:
     """A sample as the question printed it; real numbers have six significant digits, errors three."""
     if expected is None or error is None:
-        return f"Expected=none, Predicted={short(predicted)}"
+        return f"Expected=no value, Predicted={short(predicted)}"
     return f"Expected={short(expected)}, Predicted={short(predicted)} (err={short(error, 3)})"
 
 
