@@ -31,7 +31,7 @@ RUN mkdir wheels \
  && rm -rf torch/include torch/test pandas/tests  # headers and tests, 190 MB
 
 FROM packages AS distribution
-# Compiles the kernel of the lanes engine; this stage is not part of the image.
+# Compiles the kernels of the lanes engine and of datasets/functions; this stage is not part of the image.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ > /dev/null && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY datasets datasets

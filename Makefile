@@ -25,7 +25,7 @@ install: .venv/installed  ## installs what running needs into .venv; TORCH_INDEX
 # torch comes last, when its other dependencies are installed with verified hashes (docs/supply-chain.md). Only torch itself
 # comes from TORCH_INDEX, so that nothing else found there is trusted.
 .venv/installed: requirements.lock requirements-torch.lock pyproject.toml setup.py sumsquares/__init__.py \
-    $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp)
+    $(wildcard jobs/engines/lanes/*.h jobs/engines/lanes/*.cpp datasets/functions/*.cpp)
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) $(HASHED) -r requirements.lock
 	rm -rf .venv/wheels
@@ -121,4 +121,4 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	rm -rf build/lock
 
 clean:  ## deletes everything that was made, including the store
-	rm -rf .venv store build *.egg-info jobs/engines/lanes/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv store build *.egg-info jobs/engines/lanes/*.so datasets/functions/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,8 @@
-"""Builds the native kernel of the lanes engine, once per instruction set; everything else is in pyproject.toml.
+"""Builds the kernels of the lanes engine, once per instruction set, and those of datasets/functions; all else is in
+pyproject.toml.
 
 The kernels are plain shared libraries, loaded with ctypes, so a C++ compiler is enough and Python's headers aren't
-needed. Without a compiler the installation succeeds, and the torch engine is used instead.
+needed. Without a compiler the installation succeeds, and the torch engine and numpy are used instead.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ FOLDER = Path("sumsquares/jobs/engines/lanes")
 SOURCES = [FOLDER / "lanes.cpp", *sorted(FOLDER.glob("*.h"))]
 DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 """The digest of the sources. library.py compares it with the sources on disk, to detect an outdated build."""
+KERNELS = Path("sumsquares/datasets/functions/kernels.cpp")
 if not (FOLDER / "lanes.cpp").is_file():
     sys.exit(
         "sumsquares/jobs is no link to ../jobs: this checkout has no symbolic links. Run "
@@ -46,7 +48,8 @@ class Libraries(build_ext):
         try:
             super().build_extension(ext)
         except Exception as error:
-            self.warn(f"{ext.name} was not built, the torch engine serves in its place: {error}")
+            instead = "numpy" if ext.name.endswith(".kernels") else "the torch engine"
+            self.warn(f"{ext.name} was not built, {instead} serves in its place: {error}")
 
 
 setup(
@@ -61,6 +64,16 @@ setup(
             optional=True,
         )
         for variant, flags in VARIANTS.items()
+    ]
+    + [
+        Extension(
+            "sumsquares.datasets.functions.kernels",
+            [str(KERNELS)],
+            define_macros=[("KERNELS_SOURCE", f'"{hashlib.sha256(KERNELS.read_bytes()).hexdigest()}"')],
+            extra_compile_args=[*FLAGS, "-fno-trapping-math"],  # without which comparisons aren't vectorized
+            language="c++",
+            optional=True,
+        )
     ],
     cmdclass={"build_ext": Libraries},
 )

@@ -1,9 +1,10 @@
 """Elementary functions on float64 arrays of any shape, with the same bits on every machine.
 
 They consist of the operations that IEEE 754 defines to the last bit: + - * /, rounding, comparisons, and integer
-operations on the bits. numpy's own exp, log, sin and power give other last bits with AVX-512 than without. Errors are
-below 0.6 ulp, but up to 2 ulp for tan, sinh, cosh and sigmoid; powers with small integer exponents are multiplications
-(tests/test_elementary.py). Limits and special values are those of C. There are no warnings.
+operations on the bits; in C++ where setup.py could compile them (functions/kernels.cpp), else in numpy. numpy's own
+exp, log, sin and power give other last bits with AVX-512 than without. Errors are below 0.6 ulp, but up to 2 ulp for
+tan, sinh, cosh and sigmoid; powers with small integer exponents are multiplications (tests/test_elementary.py). Limits
+and special values are those of C. There are no warnings.
 
 Each returns a new array, or writes to `out`, which may be the input.
 """

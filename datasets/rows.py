@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import NotFinite
-from sumsquares.datasets.formula import Formula
+from sumsquares.datasets.formulas.formula import Formula
 from sumsquares.datasets.noise import noise
 from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split

@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from sumsquares.datasets.formula import Expression, Formula, parse
-from sumsquares.datasets.formula_characters import FormulaError
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
+from sumsquares.datasets.formulas.characters import FormulaError
+from sumsquares.datasets.formulas.formula import Expression, Formula, parse
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.source import SPLITS as SPLITS
 from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
@@ -201,6 +201,8 @@ _LEFT_OUT: dict[str, Any] = {
 
 
 def _parsed(text: str, n_numbers: Any) -> Expression | None:
+    if type(n_numbers) is int and n_numbers > MOST_INPUTS:
+        return None
     try:
         return parse(text, n_numbers if type(n_numbers) is int else None)
     except FormulaError:

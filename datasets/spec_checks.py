@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_characters import FormulaError
+from sumsquares.datasets.formulas.characters import FormulaError
+from sumsquares.datasets.formulas.formula import parse
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ LARGEST_REAL = 1e100
 """Bounds of real numbers, noise and targets are at most this, so that sums of their squares are finite."""
 MOST_INPUTS = 1024
 _OF_FORMULAS = ("low", "high", "numbers", "noise")
+_MOST_SHOWN = 40
+"""Characters of a text that is told."""
 
 
 def as_bound(value: Any) -> float | tuple[float, ...]:
@@ -41,7 +44,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 200:  # str() refuses more than 4,300 digits
         return f"a number of {value.bit_length():,} bits"
     if isinstance(value, str):
-        return f"a text of {len(value)} characters"
+        return f"the text {json.dumps(value)}" if len(value) <= _MOST_SHOWN else f"a text of {len(value)} characters"
+    if isinstance(value, bool):
+        return f"the boolean {json.dumps(value)}"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
     return repr(value) if isinstance(value, int | float) else "a table"

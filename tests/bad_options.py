@@ -125,7 +125,7 @@ ODD_OPTIONS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "a variant of 100,000 digits": (("explain", "small", "--variant", "epochs=" + "1" * 100_000), ["--variant"]),
     "a number below zero": (("predict", "small", "--", "-5"), ["-5 is out of range"]),
     "a number below zero that looks like an option": (("predict", "small", "-5"), ["-5 is out of range"]),
-    "a number beyond int64": (("predict", "small", "1" + "0" * 30), ["write a whole number"]),
+    "a number beyond int64": (("predict", "small", "1" + "0" * 30), ["is out of range: sums takes 0..100"]),
     "too few numbers": (("predict", "small", "3", "--dataset", "sums"), ["takes 2 numbers"]),
     "a night of nothing": (("nightly", "promote", ""), ["'' is not a finished night"]),
     "a night that climbs": (("nightly", "promote", "../x"), ["not a finished night"]),

@@ -164,7 +164,7 @@ class World:
         return [row for row in self.rows if row["variant_id"] == variant_id]
 
     def is_ok(self, row):
-        return row["status"] == "ok" and row["rmse"] <= 10 * self.largest
+        return row["status"] == "ok" and row["rmse"] <= (10 * self.largest or math.inf)
 
     def of(self, variant_id, name="rmse"):
         """A metric of a variant's trials that are ok."""
@@ -289,9 +289,9 @@ def world_of(seed):
 
 def dataset_of(draw):
     """A random dataset: a task, or a formula."""
-    sizes = {"rows": draw.choice([8, 50, 500]), "test_rows": draw.choice([10, 60]), "seed": draw.randint(0, 5)}
+    sizes = {"rows": draw.choice([8, 50, 500]), "test_rows": draw.choice([1, 10, 60, 60]), "seed": draw.randint(0, 5)}
     if draw.random() < 0.45:
-        fields = draw.choice([each for each in (*FORMULAS, *OTHERS) if "0 *" not in each["formula"]])
+        fields = draw.choice([*FORMULAS, *OTHERS])
         unused = {} if "digits" in fields else {"unused": draw.choice([0, 0, 0, 1])}
         return NamedDataset.model_validate({"name": "data", **fields, **sizes, **unused})
     task = draw.choice(["sum", "product", "square", "square", "sum_of_squares"])
@@ -419,6 +419,12 @@ def is_noise(world, words, match):
     assert 2 * world.median(world.first) <= world.noise
 
 
+def noisy(world, words, match):
+    assert world.cause != "at_noise"
+    assert float(match["std"]) == world.dataset.noise
+    assert is_near(match["noise"], world.noise)
+
+
 def no_result(world, words, match):
     is_first(world, words, match)
     assert not world.results(world.first)
@@ -447,7 +453,9 @@ def shows(name):
 
     def decorated(check):
         def checker(world, words, match):
-            world.cause = name
+            # What happens beyond the range may be told after the cause of the RMSE.
+            if name != "outside_range" or world.cause is None:
+                world.cause = name
             check(world, match)
 
         checker.__name__ = f"{name}_{check.__name__}"
@@ -514,7 +522,7 @@ def few_settled(world, match):
     one = world.variants[world.first]
     assert int(match["units"]) == one.hidden[-1]
     assert one.output != "linear"
-    assert (world.median(world.first, "loss_slope") or 0) > -0.5
+    assert world.median(world.first, "loss_slope") > -0.15
     assert is_near(match["rmse"], world.median(world.first))
 
 
@@ -758,6 +766,9 @@ def better_neighbour(world, words, match):
 def unknown(world, words, match):
     assert world.reason is None
     world.cause = "unknown"
+    if match["change"]:
+        neighbour(world, match)
+        assert world.median(world.first) >= 1.5 * world.median(world.changed(fields_of(match["change"])))
 
 
 # What mends it.
@@ -887,6 +898,8 @@ CLAIMS = {
     rf"The training targets have noise of standard deviation (?P<std>{N}); the formula itself has an RMSE of "
     rf"(?P<noise>{N}) on the training rows, and the network (?P<train>{N})\. On the test rows, which have no noise, "
     rf"the network has (?P<rmse>{N})\.": is_noise,
+    rf"The training targets have noise of standard deviation (?P<std>{N}); the formula itself has an RMSE of "
+    rf"(?P<noise>{N}) on the training rows; test rows have none\.": noisy,
     rf"{WHICH} has no result yet\.": no_result,
     rf"{WHICH} has an RMSE of (?P<rmse>{N}){MEDIAN}{LIKELY}(?P<lost>)\.": ended,
     rf"{WHICH} diverged in (?:all (?P<lost>{N}) seeds that were|the only seed that was) trained{LIKELY}"
@@ -899,7 +912,7 @@ CLAIMS = {
     rf"(?:between (?P<low>{N}) and (?P<high>{N})|at (?P<least>{N}) or above), and the targets of the test rows between "
     rf"(?P<min>{N}) and (?P<max>{N}): (?P<share>[\d.]+%) of them are out of reach, which alone makes an RMSE of "
     rf"(?P<limit>{N})\.(?: {WITH})?": reach,
-    rf"The loss no longer falls, and with (?P<units>\d+) units? the RMSE is (?P<rmse>{N})\.": few_settled,
+    rf"The loss hardly falls any more, and with (?P<units>\d+) units? the RMSE is (?P<rmse>{N})\.": few_settled,
     rf"No network of this shape gets below an RMSE of (?P<floor>{N}) on these rows; this one has (?P<rmse>{N})\.": (
         at_its_floor
     ),
@@ -940,7 +953,7 @@ CLAIMS = {
     rf"With (?P<ours>\w+ = [^.]+(?:\.\d[^.]*)?) (?:all trials diverged|the RMSE is (?P<rmse>{N}))\. {WITH}": (
         better_neighbour
     ),
-    r"None of the causes that are looked for shows in its results\.": unknown,
+    rf"None of the causes that are looked for shows in its results\.(?: {WITH})?": unknown,
     rf"What mends it: {CHANGE} \((?:(?P<beyond>beyond the range )?(?P<least>at least )?(?P<factor>{N}) times smaller "
     rf"over (?P<seeds>\d+) seeds?|diverged: (?P<before>\d+) of (?P<of>\d+) seeds? before, (?P<after>\d+) after), "
     r"(?:p = (?P<p>[\d.e-]+)|p < 1e-15)\)\.": mends,
@@ -1016,31 +1029,30 @@ TELLING = (
     4,
     5,
     7,
-    8,
+    9,
     10,
     12,
     14,
     16,
-    17,
     19,
+    21,
     24,
-    27,
     29,
     36,
-    42,
     46,
     54,
+    72,
     81,
     82,
     104,
     109,
     130,
     133,
-    148,
-    207,
-    233,
-    330,
+    211,
+    306,
+    528,
     631,
+    791,
 )
 """Worlds in which every pattern is said; they are tried first, which takes a second instead of thirteen."""
 

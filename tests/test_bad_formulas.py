@@ -12,9 +12,9 @@ from command_line import cli as cli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sumsquares.datasets.formula import Formula, FormulaError, parse
-from sumsquares.datasets.formula_range import check_range
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
+from sumsquares.datasets.formulas.formula import Formula, FormulaError, parse
+from sumsquares.datasets.formulas.range_check import check_range
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 
 MOST_BYTES = 64 * 2**20
 GRID = "[train]\nepochs = 2\nbatch_size = 10\n[[grid]]\nhidden = [[4]]\n"

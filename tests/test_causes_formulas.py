@@ -7,13 +7,19 @@ from functools import cache
 
 import numpy as np
 import pytest
+from result_rows import variant
 from test_causes import HEALTHY, SHOWS, about, case, found, named
 
 from sumsquares.datasets.facts import measure_facts
 from sumsquares.datasets.rows import block
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.results.case import Case, Change
 from sumsquares.jobs.results.causes import causes_of
+from sumsquares.jobs.results.described import spread_of
+from sumsquares.jobs.results.floors import floors
+from sumsquares.jobs.results.proof import compared
+from sumsquares.jobs.results.scale import unit_of
+from sumsquares.jobs.results.spread_knots import spread_rmse
 
 SINE = {"formula": "sin(x)", "low": -3.0, "high": 3.0}
 NOISY = {**SINE, "noise": 0.1}
@@ -152,10 +158,11 @@ def test_an_integer_target_is_solved_when_it_is_right_after_rounding():
 
 
 def test_numbers_far_from_1_are_named_before_the_learning_rate():
-    """Usual rates are for scaled numbers; a solved readout gains no more than scaling does."""
-    raw = {"normalize": "none", "rmse_solved_median": 0.01, "lr": 1e-5}
+    """Usual rates are for scaled numbers. What a solved readout gains is measured: if it is more, it comes first."""
+    raw = {"normalize": "none", "rmse_solved_median": 0.2, "lr": 1e-5}
     first, *others = causes_of(formula(ROOTS, 0.9, **raw))
     assert (first.name, first.change) == ("inputs_not_scaled", Change("normalize", "symmetric"))
+    assert causes_of(formula(ROOTS, 0.9, **{**raw, "rmse_solved_median": 0.01}))[0].name == "readout_not_trained"
     assert first.sentence == 'With normalize = "none" the inputs reach from 0 to 3,000, where -1 to 1 is usual.'
     assert {cause.name for cause in others} >= {"readout_not_trained", "target_not_scaled"}
     assert "inputs_not_scaled" not in named(formula(ROOTS, 0.9, **{**raw, "normalize": "symmetric"}))
@@ -227,3 +234,34 @@ def test_logarithms_make_a_linear_network_one_of_other_numbers():
     logs = case(dataset=dataset, **flat, normalize_target="unit", floor=85_000.0, floor_kind="linear")
     assert "of its inputs' logarithms" in found(logs, "no_activation").sentence
     assert "no_activation" not in named(case(dataset=dataset, **flat, floor=None, floor_kind="none"))
+
+
+def test_spread_knots_are_the_best_of_a_parabola_and_of_little_else():
+    """From its lowest point on; where they lie as badly as any, they are no remedy."""
+    for units in (4, 16):
+        parabola = {"formula": "x**2", "low": 0.0, "high": 9.0, "rows": 2000, "test_rows": 2000}
+        dataset = NamedDataset.model_validate({"name": "d", **parabola})
+        (floor,) = floors([variant(dataset, hidden=(units,))], measure_facts)
+        assert floor.rows <= spread_rmse(dataset, units, is_log=False) <= 1.05 * floor.rows
+    bowl = {"formula": "(x - 0.5)**2", "low": 0.0, "high": 1.0}
+    known = formula(bowl, 0.03, hidden="[12]")
+    (floor,) = floors(
+        [variant(NamedDataset(name="d", rows=500, test_rows=200, seed=1, **bowl), hidden=(12,))], measure_facts
+    )
+    given = formula(bowl, 0.03, hidden="[12]", floor=floor.rows, floor_kind="relu_pieces")
+    assert 4 * floor.rows < given.rmse
+    assert spread_rmse(known.spec, 12, is_log=False) > given.rmse / 3
+    assert found(given, "knots_misplaced").change is None
+    assert spread_rmse(formula({"formula": "x1 * x2", "low": 0.0, "high": 1.0}, 0.1).spec, 12, is_log=False) is None
+
+
+def test_small_errors_of_real_targets_are_told_apart_in_their_own_unit():
+    """An RMSE of 0.001 is none of integers, and may be a large one of a real target."""
+    before, after = [0.010, 0.011, 0.012, 0.010, 0.011], [0.001, 0.0011, 0.0012, 0.001, 0.0011]
+    dataset = DatasetSpec.model_validate({"rows": 500, **SINE})
+    unit = unit_of(dataset)
+    assert unit == pytest.approx(0.01 * spread_of(dataset))
+    assert unit_of(DatasetSpec.model_validate({"rows": 500, **STEPS})) == 1
+    change = Change("epochs", 1000)
+    assert compared(before, change, "", after).verdict == "same"
+    assert compared(before, change, "", after, unit).verdict == "better"

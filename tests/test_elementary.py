@@ -16,6 +16,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__ as DISPATCHED  # no p
 from numpy._core._multiarray_umath import __cpu_features__ as FEATURES
 
 from sumsquares.datasets import elementary
+from sumsquares.datasets.functions import native
 
 BITS = {
     "exp": "a58ef741a28b4031",
@@ -209,9 +210,32 @@ def test_any_cut_gives_the_same_bits(name):
     assert function(np.empty((0, 3))).shape == (0, 3)
 
 
-def test_bits_are_pinned():
+@pytest.mark.parametrize("by", ["kernels, if built", "numpy"])
+def test_bits_are_pinned(by, monkeypatch):
     """A machine with other bits fails here, and so does a change that isn't meant to alter results."""
+    if by == "numpy":
+        monkeypatch.setattr(native, "load", lambda: None)
     assert digests() == BITS
+
+
+@pytest.mark.skipif(native.load() is None, reason="the kernels aren't built, or from other sources")
+@pytest.mark.parametrize("name", [*FUNCTIONS, "power"])
+def test_kernels_give_the_bits_of_numpy(name, monkeypatch):
+    """Whether an element is computed by a compiled kernel or by numpy's operations makes no difference."""
+    random = np.random.default_rng(6)
+    ranges = [(-3, 3), (-100, 100), (-800, 800), (-1e-3, 1e-3), (0.9, 1.1), (0, 1e9)]
+    x_N = np.concatenate([random.uniform(*each, 30_000) for each in ranges])
+    function = getattr(elementary, name) if name != "power" else lambda x: elementary.power(x, x[::-1])
+    compiled = function(x_N)
+    monkeypatch.setattr(native, "load", lambda: None)
+    assert np.array_equal(compiled, function(x_N), equal_nan=True)
+
+
+def test_kernels_of_another_source_are_not_used(monkeypatch, tmp_path):
+    """After an update without a new build numpy serves, not the outdated library."""
+    monkeypatch.setattr(native, "SOURCE", tmp_path / "kernels.cpp")
+    native.SOURCE.write_text("another")
+    assert native.load.__wrapped__() is None
 
 
 @pytest.mark.parametrize("kept", range(len(DISPATCHED)))

@@ -33,7 +33,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [path for package in ("jobs", "cluster", "datasets") for path in sorted((ROOT / package).rglob("*.py"))]
-TRANSLATED = {"SealError", "BucketError", "NotPlain"}
+TRANSLATED = {"SealError", "BucketError", "FormulaError", "NotPlain"}
 """Whoever calls the code that raises them raises another error in their place."""
 CODES = {
     exits.UsageError(): exits.USAGE,

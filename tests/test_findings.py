@@ -62,7 +62,7 @@ class World:
         weights, *_ = np.linalg.lstsq(columns, test[1].astype(float))
         self.linear = math.sqrt(float(np.square(columns @ weights - test[1]).mean()))
         self.linear_exact = self.is_integer and bool((np.rint(columns @ weights) == test[1]).all())
-        self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= 10 * self.largest]
+        self.ok = [row for row in self.rows if row["status"] == "ok" and row["rmse"] <= (10 * self.largest or math.inf)]
         self.by_variant = defaultdict(list)
         for row in self.ok:
             self.by_variant[row["variant_id"]].append(row)

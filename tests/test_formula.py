@@ -1,4 +1,4 @@
-"""datasets/formula.py against plain Python: what formulas are worth, and their canonical text."""
+"""datasets/formulas/formula.py against plain Python: what formulas are worth, and their canonical text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from formula_texts import formulas, plain
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sumsquares.datasets.formula import PIECE, Formula, FormulaError, parse
-from sumsquares.datasets.formula_inputs import MOST_INPUTS
-from sumsquares.datasets.formula_parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
-from sumsquares.datasets.operations import FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
+from sumsquares.datasets.formulas.formula import PIECE, Formula, FormulaError, parse
+from sumsquares.datasets.formulas.inputs import MOST_INPUTS
+from sumsquares.datasets.formulas.operations import FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
+from sumsquares.datasets.formulas.parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 
 numbers = st.integers(-4, 4)
 FLOATS = {

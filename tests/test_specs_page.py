@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sumsquares.datasets.formula import parse
-from sumsquares.datasets.formula_parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
-from sumsquares.datasets.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
+from sumsquares.datasets.formulas.formula import parse
+from sumsquares.datasets.formulas.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
+from sumsquares.datasets.formulas.parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, Grid
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec

@@ -23,10 +23,10 @@ from sumsquares.jobs.spec.variants import Trial
 COLUMNS = (
     "variant_id dataset dataset_digest task hidden activation optimizer lr schedule weight_decay batch_size epochs "
     "init normalize dtype shuffle_seed readout normalize_target output loss n n_diverged n_exact rmse_mean rmse_median "
-    "rmse_std rmse_ci95_low rmse_ci95_high rmse_best rmse_train_median rmse_unseen_median rmse_solved_median mae_median "
-    "rmse_rounded_best rmse_extrapolation_median exact_fraction_best dead_share_median saturated_share_median "
-    "loss_slope_median loss_rise_median accuracy_median parameters train_seconds floor floor_range floor_kind "
-    "exact_everywhere cause causes remedy"
+    "rmse_std rmse_ci95_low rmse_ci95_high rmse_best rmse_train_median rmse_unseen_median rmse_solved_median "
+    "mae_median rmse_rounded_best rmse_extrapolation_median exact_fraction_best dead_share_median "
+    "saturated_share_median loss_slope_median loss_rise_median accuracy_median parameters train_seconds floor "
+    "floor_range floor_kind exact_everywhere cause causes remedy"
 )
 VARIANTS = [
     variant(dataset, hidden=hidden, lr=lr)

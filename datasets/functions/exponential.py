@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.functions import exact
+from sumsquares.datasets.functions import exact, native
 from sumsquares.datasets.functions.pieces import Buffers, Floats, constant, polynomial
 
 STEPS_BITS = 8
@@ -57,6 +57,13 @@ def _table() -> _Table:
     return _Table(constant(per_step), constant(high), constant(low), short, long, bits, np.array(tail))
 
 
+@cache
+def _native_table() -> native.Table:
+    table = _table()
+    constants = [table.per_step, table.step_high, table.step_low, *table.short, ROUNDER, FAST_LOW, FAST_HIGH]
+    return native.Table(constants, table.bits, table.tail)
+
+
 def exp(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes e**x."""
     exp_of_sum(x, None, out, buffers)
@@ -64,6 +71,8 @@ def exp(x: Floats, out: Floats, buffers: Buffers) -> None:
 
 def exp_of_sum(x: Floats, low: Floats | None, out: Floats, buffers: Buffers) -> None:
     """Writes e**(x + low), for a tiny `low`."""
+    if native.run("exp", (x, low, out), _native_table()):
+        return
     if np.minimum.reduce(x) >= FAST_LOW and np.maximum.reduce(x) <= FAST_HIGH:
         power, rest, more = factors(x, low, buffers)
         np.add(rest, more, more)

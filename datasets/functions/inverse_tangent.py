@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sumsquares.datasets.functions import exact
+from sumsquares.datasets.functions import exact, native
 from sumsquares.datasets.functions.pieces import Buffers, Floats, constant, polynomial
 
 CELL_BITS = 47
@@ -44,8 +44,16 @@ def _table() -> _Table:
     return _Table(np.array(centers), np.array(high), np.array(low), tuple(map(constant, short)))
 
 
+@cache
+def _native_table() -> native.Table:
+    table = _table()
+    return native.Table([*table.polynomial, LARGEST], table.center, table.high, table.low)
+
+
 def atan(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the angle between -pi/2 and pi/2 whose tangent is x."""
+    if native.run("atan", (x, out), _native_table(), LAST - FIRST + 2):
+        return
     size, quotient, work, total = buffers[:4]
     index = buffers[4].view(np.int64)
     table = _table()

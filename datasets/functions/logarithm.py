@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sumsquares.datasets.functions import exact
+from sumsquares.datasets.functions import exact, native
 from sumsquares.datasets.functions.pieces import Buffers, Floats, constant, polynomial
 
 CELL_BITS = 44
@@ -69,6 +69,20 @@ def _table(base: int) -> _Table:
     )
 
 
+@cache
+def _native_table(base: int) -> native.Table:
+    table = _table(base)
+    constants = [*table.quadratic, *table.per_octave, *(table.unit or (1.0, 0.0))]
+    return native.Table(constants, table.factor, table.high, table.low)
+
+
+@cache
+def _native_table_for_powers() -> native.Table:
+    table = _table(0)
+    constants = [*table.cubic, *table.per_octave, 1.0, 0.0, UNIT_ROUNDER]
+    return native.Table(constants, table.factor, table.high, table.low)
+
+
 def _factor(cell: int) -> float:
     """Returns 1 / z in the middle of a cell, with 12 bits behind the point; 1 in the cell of 1."""
     edges = np.array([FIRST + (cell << CELL_BITS), FIRST + ((cell + 1) << CELL_BITS)]).view(np.float64)
@@ -77,6 +91,8 @@ def _factor(cell: int) -> float:
 
 def log_of(base: int, x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the logarithm to a base of any x; 0 stands for e."""
+    if native.run("log", (x, out), _native_table(base), int(base != 0)):
+        return
     if np.minimum.reduce(x) >= SMALLEST_NORMAL and np.maximum.reduce(x) < np.inf:
         high, low = parts(base, x, None, buffers)
         np.add(high, low, out)
@@ -87,6 +103,16 @@ def log_of(base: int, x: Floats, out: Floats, buffers: Buffers) -> None:
     result[x == np.inf] = np.inf
     result[~(x >= 0)] = np.nan
     out[...] = result
+
+
+def accurate_log(x: Floats, octaves: Floats | None, high: Floats, low: Floats, buffers: Buffers) -> None:
+    """Writes log x + octaves log 2 in two parts, so accurate that a large exponent may multiply them."""
+    if octaves is None and native.run("accurate_log", (x, high, low), _native_table_for_powers()):
+        return
+    first, second = parts(0, x, octaves, buffers, accurate=True)
+    np.add(first, second, high)
+    np.subtract(high, first, low)
+    np.subtract(second, low, low)
 
 
 def normal(x: Floats) -> tuple[Floats, Floats]:

@@ -64,7 +64,7 @@ def _general(a: Floats, b: Floats, out: Floats, buffers: Buffers) -> None:
     is_plain = np.minimum.reduce(a) >= logarithm.SMALLEST_NORMAL and np.maximum.reduce(a) < np.inf
     base, octaves = (a, None) if is_plain else logarithm.normal(np.abs(a))
     high, low = buffers[9:11]
-    _accurate_log(base, octaves, high, low, buffers)
+    logarithm.accurate_log(base, octaves, high, low, buffers)
     exponent, rest = buffers[11:13]
     _times(b, high, low, exponent, rest, buffers)
     if not (np.minimum.reduce(exponent) > -FAR and np.maximum.reduce(exponent) < FAR):
@@ -72,14 +72,6 @@ def _general(a: Floats, b: Floats, out: Floats, buffers: Buffers) -> None:
     exponential.exp_of_sum(exponent, rest, out, buffers)
     if not (is_plain and np.isfinite(b).all() and np.count_nonzero(a == 1) == 0):
         _special(a, np.broadcast_to(b, a.shape), out)
-
-
-def _accurate_log(x: Floats, octaves: Floats | None, high: Floats, low: Floats, buffers: Buffers) -> None:
-    """Writes log x in two parts."""
-    first, second = logarithm.parts(0, x, octaves, buffers, accurate=True)
-    np.add(first, second, high)
-    np.subtract(high, first, low)
-    np.subtract(second, low, low)
 
 
 def _times(b: Floats, high: Floats, low: Floats, exponent: Floats, rest: Floats, buffers: Buffers) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.functions import exact
+from sumsquares.datasets.functions import exact, native
 from sumsquares.datasets.functions.pieces import Buffers, Floats, constant, polynomial
 
 TURN = 512
@@ -65,8 +65,18 @@ def _table() -> _Table:
     return _Table(per_step, steps, *tables, *short)
 
 
+@cache
+def _native_table() -> native.Table:
+    table = _table()
+    polynomials = [*table.sine_polynomial, *table.cosine_polynomial]
+    constants = [table.per_step, *table.steps, *polynomials, ROUNDER, UNIT_ROUNDER, LIMIT]
+    return native.Table(constants, table.sine, table.sine_low, table.cosine, table.cosine_low)
+
+
 def sin(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the sine."""
+    if native.run("sine", (x, out), _native_table(), 0):
+        return
     _reduce(x, buffers)
     _sine_of_step(0, out, buffers)
     if not x.all():
@@ -75,16 +85,20 @@ def sin(x: Floats, out: Floats, buffers: Buffers) -> None:
 
 def cos(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the cosine."""
+    if native.run("sine", (x, out), _native_table(), QUARTER):
+        return
     _reduce(x, buffers)
     _sine_of_step(QUARTER, out, buffers)
 
 
 def tan(x: Floats, out: Floats, buffers: Buffers) -> None:
     """Writes the tangent."""
-    _reduce(x, buffers)
     sine, cosine = buffers[12:14]
-    _sine_of_step(0, sine, buffers)
-    _sine_of_step(QUARTER, cosine, buffers)
+    table = _native_table()
+    if not (native.run("sine", (x, sine), table, 0) and native.run("sine", (x, cosine), table, QUARTER)):
+        _reduce(x, buffers)
+        _sine_of_step(0, sine, buffers)
+        _sine_of_step(QUARTER, cosine, buffers)
     np.divide(sine, cosine, out)
     if not x.all():
         np.copyto(out, x, where=x == 0)

@@ -173,6 +173,11 @@ class Case:
         return self.has_log_inputs or self.has_log_target
 
     @property
+    def on_logs(self) -> str:
+        """What is to be added to the shape of its network where a bound is of logarithms."""
+        return " on logarithms" if self.has_log_inputs else ""
+
+    @property
     def solving(self) -> Change:
         """The change to a solved readout, which minimises the mean squared error."""
         return Change("readout", "solved", None if self.row["loss"] == "mse" else Change("loss", "mse"))

@@ -1,4 +1,4 @@
-"""Causes that lie in the network, the rows or the seeds, and what there is to say of a variant without a fault.
+"""Causes that lie in the network, the rows or the seeds.
 
 Each function returns the cause, with what shows it, or None. Where the grid has the variant with the change, that
 variant decides. Thresholds were fixed as in cause_training.py.
@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import numpy as np
-
-from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.engines.initialize import STEPS_WITHOUT_SCALE
-from sumsquares.jobs.messages.numbers import at_most, counted, number, percent, plain, share
+from sumsquares.jobs.messages.numbers import at_most, counted, number
 from sumsquares.jobs.results.case import (
     CONSTANT,
     FAR,
@@ -27,7 +24,8 @@ from sumsquares.jobs.results.case import (
     widths,
     with_change,
 )
-from sumsquares.jobs.results.described import beyond_words, first_targets
+from sumsquares.jobs.results.cause_scale import is_far_too_large
+from sumsquares.jobs.results.spread_knots import spread_rmse
 
 _SMALL = 0.04
 """Share of the target's standard deviation from which on the best last layer on few units blames their number."""
@@ -36,15 +34,18 @@ _SMOOTH = frozenset({"elu", "tanh", "sigmoid", "gelu", "silu"})
 _OVERFIT = 1.2
 """From this ratio of the RMSE on other rows to that on training rows on, unused inputs are fitted, and so would more
 units be."""
-_SETTLED_SLOPE = -0.2
-"""A loss with a slope above this no longer falls."""
+_FAR_FROM_FLOOR = 3.0
+"""How many times the floor the RMSE with the best last layer is at least where the knots are in the wrong places."""
+_SETTLED_SLOPE = -0.15
+"""A loss with a slope above this hardly falls any more: by 10 % while the number of epochs doubles."""
 _FAR_OFF = 0.3
 """An RMSE above this share of the target's standard deviation blames few units whose best last layer isn't known."""
-_NEAR_NOISE = (0.8, 1.1)
-"""Between which multiples of the noise the training RMSE is at it. Few rows are fitted closer than that by anything."""
-_BELOW_NOISE, _LEARNT = 0.5, 0.2
-"""The RMSE on test rows, which have no noise, is then below this share of the noise, and of the standard deviation of
-the target: what was learnt is the formula."""
+_FROM_LINEAR = 5.0
+"""What an activation gains at least, mostly, where a network is at the limit of linear functions."""
+_AT_LIMIT = 1.1
+"""An RMSE below this many times what no linear function gets below is explained by that, whatever else is found."""
+_OF_READOUT = 10.0
+"""Where the best last layer alone gains this factor or more, the last layer is told before the knots."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -65,8 +66,9 @@ def no_activation(case: Case) -> Cause | None:
         )
     else:
         # Nothing is known of how far such a function gets; a target that is nearly linear needs no more.
-        limit = case.about["facts"]["linear_rmse"]
-        if min(limit, rmse) < FAR * case.spread or case.has_log_inputs:
+        facts = case.about["facts"]
+        limit, best = facts["linear_rmse"], min(case.rmse_S, default=rmse)
+        if min(limit, best) < FAR * case.spread or facts["linear_exact"] or case.has_log_inputs:
             return None
         told = (
             f"Without {lacks} the network is the {case.row['output']} of one linear function; its RMSE is "
@@ -79,18 +81,16 @@ def no_activation(case: Case) -> Cause | None:
         tried = None
         layer_alone = Change("activation", "relu") if case.row["activation"] == "identity" else None
         change = Change("hidden", (16,), layer_alone)
-    if tried is not None:
-        if tried[1] < LEAST_GAIN:
-            return None
-        told += f" {with_change(change, tried[0])}"
+    evidence = {"rmse": rmse, "linear_rmse": limit}
     is_near = rmse < LEAST_GAIN * limit if case.is_linear else rmse > LEAST_GAIN * FAR * case.spread
-    return Cause(
-        "no_activation",
-        told,
-        {"rmse": rmse, "linear_rmse": limit},
-        change,
-        tried[1] if tried else (5.0 if is_near else LEAST_GAIN),
-    )
+    if tried is None:
+        return Cause("no_activation", told, evidence, change, _FROM_LINEAR if is_near else LEAST_GAIN)
+    told += f" {with_change(change, tried[0])}"
+    if tried[1] >= LEAST_GAIN:
+        return Cause("no_activation", told, evidence, change, tried[1])
+    # The limit holds, although an activation alone doesn't lead below it.
+    is_at_limit = case.is_linear and rmse < _AT_LIMIT * limit and limit > FAR * case.spread
+    return Cause("no_activation", told, evidence, None, _FROM_LINEAR) if is_at_limit else None
 
 
 def _linear_limit(case: Case) -> float | None:
@@ -113,8 +113,8 @@ def too_narrow(case: Case) -> Cause | None:
     change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
     if floor and case.rmse < LEAST_GAIN * floor:
         told = (
-            f"No network of this shape gets below an RMSE of {at_most(floor)} on these rows; this one has "
-            f"{number(case.rmse)}."
+            f"No network of this shape{case.on_logs} gets below an RMSE of {at_most(floor)} on these rows; this one "
+            f"has {number(case.rmse)}."
         )
         return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
     if (
@@ -133,6 +133,8 @@ def too_narrow(case: Case) -> Cause | None:
         return _few_units(case, change)
     if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
+    if floor and solved >= _FAR_FROM_FLOOR * floor:  # as many units in their places suffice
+        return None
     told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."
     return Cause("too_narrow", told, {"rmse_solved": solved}, change, 3.0)
 
@@ -140,10 +142,13 @@ def too_narrow(case: Case) -> Cause | None:
 def _few_units(case: Case, change: Change) -> Cause | None:
     """Few units with an output activation, of which the best last layer isn't known, and a training that has ended."""
     assert case.rmse is not None
-    is_settled = (case.number("loss_slope_median") or 0.0) > _SETTLED_SLOPE
+    slope = case.number("loss_slope_median")
+    is_settled = slope is not None and slope > _SETTLED_SLOPE
     if case.row["output"] == "linear" or case.hidden[-1] > 4 or case.rmse < _FAR_OFF * case.spread or not is_settled:
         return None
-    told = f"The loss no longer falls, and with {counted(case.hidden[-1], 'unit')} the RMSE is {number(case.rmse)}."
+    told = (
+        f"The loss hardly falls any more, and with {counted(case.hidden[-1], 'unit')} the RMSE is {number(case.rmse)}."
+    )
     return Cause("too_narrow", told, {"rmse": case.rmse, "units": case.hidden[-1]}, change, 2.0)
 
 
@@ -163,15 +168,23 @@ def knots_misplaced(case: Case) -> Cause | None:
         return None
     change = Change("init", "spread_knots", None if case.is_solved else case.solving)
     floor = case.floor if case.row["floor_kind"] == "relu_pieces" else None
-    if floor and solved >= 3 * floor:
+    if floor and solved >= _FAR_FROM_FLOOR * floor:
         told = (
             f"With the best last layer the RMSE is {number(solved)}, {number(solved / floor)} times the lowest that "
-            f"ReLU networks of this shape can have on these rows, {at_most(floor)}: the knots lie in the wrong places."
+            f"ReLU networks of this shape{case.on_logs} can have on these rows, {at_most(floor)}: the knots lie in the "
+            f"wrong places."
         )
-        # Adam leaves knots in their places, so that the floor is nearly reached; SGD with momentum moves them.
-        gain = times(case.rmse, floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
-        gain = LEAST_GAIN if case.is_memorised else gain
-        return Cause("knots_misplaced", told, {"rmse_solved": solved, "floor": floor}, change, max(gain, LEAST_GAIN))
+        evidence = {"rmse_solved": solved, "floor": floor}
+        # Spread knots are the best ones of a parabola, so of squares; on other functions they may be as bad as any.
+        reached = floor if case.spec.task else spread_rmse(case.spec, case.hidden[0], case.has_log_inputs)
+        # Adam leaves knots in their places, so that this is nearly reached; SGD with momentum moves them.
+        gain = times(case.rmse, reached or floor) / (2 if case.row["optimizer"] in STEPS_WITHOUT_SCALE else 8)
+        if case.spec.task is None and gain < LEAST_GAIN:
+            return Cause("knots_misplaced", told, evidence, None)
+        by_readout = 1.0 if case.is_solved else times(case.rmse, solved)
+        gain = min(gain, 0.9 * by_readout) if by_readout >= _OF_READOUT else gain
+        gain = LEAST_GAIN if case.is_memorised or is_far_too_large(case) else gain
+        return Cause("knots_misplaced", told, evidence, change, max(gain, LEAST_GAIN))
     if floor is None and _start_at_the_end(case) and solved >= _SMALL * case.spread and times(case.rmse, solved) < 1.5:
         told = (
             f"No input is below 0 and all biases start at 0, so all knots start at the end of the range; with the best "
@@ -240,139 +253,3 @@ def seed_luck(case: Case) -> Cause | None:
     told = f"{count} of {len(seeds)} {have} {number(seeds[count - 1])}, the others of at least {number(seeds[count])}."
     change = Change("seeds", min(4 * len(seeds), 10**9))
     return Cause("seed_luck", told, {"share": count / len(seeds)}, change, LEAST_GAIN)
-
-
-def outside_range(case: Case) -> Cause | None:
-    """An answer that holds inside the range alone."""
-    beyond, rmse = case.number("rmse_extrapolation_median"), case.rmse
-    if beyond is None or rmse is None or rmse > FAR * case.spread:
-        return None
-    if beyond < 10 * max(rmse, 5 * case.enough) or beyond < 0.01 * _size_beyond(case):
-        return None
-    told = (
-        f"On {beyond_words(case.spec)}, which were not trained, the RMSE is {number(beyond)}; on the range itself "
-        f"{number(rmse)}."
-    )
-    return Cause("outside_range", told, {"rmse": rmse, "rmse_extrapolation": beyond}, _beyond(case))
-
-
-def _size_beyond(case: Case) -> float:
-    """How large targets beyond the range are: of a task the smallest one, of a formula their root mean square."""
-    spec = case.spec
-    if spec.task is not None:
-        assert spec.largest is not None
-        return float(target_range(spec.task, spec.n_numbers, spec.largest + 1, 2 * spec.largest)[0])
-    target_N = first_targets(spec, "extrapolation")
-    return float(np.sqrt(np.square(target_N).mean())) if len(target_N) else 0.0
-
-
-def _beyond(case: Case) -> Change | None:
-    """The change to a layer for which the target has the same form everywhere, if there is one: of tasks alone."""
-    if case.spec.task is None or case.spec.digits or case.row["output"] != "linear" or case.has_logs:
-        return None
-    if case.about["task"] == "sum":
-        return Change("hidden", ()) if case.hidden else None
-    can = case.about["task"] != "product" or case.about["n_numbers"] <= 2
-    if not can or not case.hidden:
-        return None
-    # With more than one layer of squares the answer is of a higher degree, which is worse beyond the range.
-    layer = Change("hidden", (max(case.hidden),)) if len(case.hidden) > 1 else None
-    return layer if case.row["activation"] == "square" else Change("activation", "square", layer)
-
-
-def solved(case: Case) -> Cause | None:
-    """Right after rounding, or nearly right, on what was not trained or on the whole range."""
-    if not case.has_integer_target:
-        return _nearly_right(case)
-    facts, exact, trials = case.about["facts"], case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
-    everywhere = case.number("exact_everywhere") == 1
-    if 2 * exact <= trials or not (everywhere or facts["unseen_numbers"] or facts["covers_range"]):
-        return None
-    told = _right_everywhere(case) if everywhere or facts["covers_range"] else _right_on_test_rows(case)
-    return Cause("solved", told, {"exact_seeds": exact / trials}, None, math.inf)
-
-
-def _nearly_right(case: Case) -> Cause | None:
-    """What counts as solved where targets aren't integers: an RMSE far below the target's standard deviation."""
-    facts, rmse = case.about["facts"], case.rmse
-    unseen = case.number("rmse_unseen_median") if facts["unseen_rows"] < facts["measured_rows"] else rmse
-    lost = case.row["n_diverged"]
-    is_shown = facts["unseen_numbers"] or facts["covers_range"]
-    if rmse is None or lost >= case.row["n"] or not is_shown or max(rmse, unseen or 0.0) >= case.enough:
-        return None
-    least = "at least " if facts["measured_rows"] < case.about["test_rows"] else ""
-    which = f"{least}{facts['unseen_numbers']:,} of them not in training"
-    if facts["unseen_numbers"] == case.about["test_rows"]:
-        which = "none of them in training"
-    told = (
-        f"The RMSE is {percent(rmse / case.spread)} of the target's standard deviation on "
-        f"{counted(case.about['test_rows'], 'test row')}, {which}."
-    )
-    return Cause("solved", told, {"rmse": rmse, "share": rmse / case.spread}, None, math.inf)
-
-
-def at_noise(case: Case) -> Cause | None:
-    """Training rows whose errors are their noise."""
-    train, rmse, noise = case.number("rmse_train_median"), case.rmse, case.noise
-    if not noise or train is None or rmse is None or case.row["n_diverged"] >= case.row["n"]:
-        return None
-    if not _NEAR_NOISE[0] <= train / noise <= _NEAR_NOISE[1] or rmse > min(_BELOW_NOISE * noise, _LEARNT * case.spread):
-        return None
-    told = (
-        f"The training targets have noise of standard deviation {plain(case.spec.noise)}; the formula itself has an "
-        f"RMSE of {number(noise)} on the training rows, and the network {number(train)}. On the test rows, which have "
-        f"no noise, the network has {number(rmse)}."
-    )
-    return Cause("at_noise", told, {"noise": noise, "rmse_train": train, "rmse": rmse}, None, math.inf)
-
-
-def output_cannot_reach(case: Case) -> Cause | None:
-    """An output activation with a range that doesn't hold the targets."""
-    if case.reach is None or case.rmse is None:
-        return None
-    tried = case.best_neighbour("output", lambda output: output == "linear")
-    if tried is not None and tried[1] < LEAST_GAIN:
-        return None
-    low, high = case.reach
-    target_N, limit = first_targets(case.spec, "test"), case.reach_rmse
-    share_beyond = float((case.distances > 0).mean())
-    if limit < max(case.enough, GOOD * case.spread) or (limit < FAR * case.spread and case.rmse > 2 * limit):
-        return None
-    least, most = float(target_N.min()), float(target_N.max())
-    which = "the test rows" if len(target_N) == case.about["test_rows"] else f"the first {len(target_N):,} test rows"
-    told = (
-        f'With output = "{case.row["output"]}" answers lie {_interval(low, high)}, and the targets of {which} between '
-        f"{number(least)} and {number(most)}: {share(share_beyond)} of them are out of reach, which alone makes an "
-        f"RMSE of {at_most(limit)}."
-    )
-    if tried is not None:
-        told += f" {with_change(Change('output', 'linear'), tried[0])}"
-    change = Change("output", "linear", Change("loss", "mse") if case.row["loss"] == "bce" else None)
-    gain = tried[1] if tried else max(LEAST_GAIN, 6.0 * min(1.0, limit / case.rmse))
-    evidence = {"rmse": case.rmse, "reach_rmse": limit, "share": share_beyond}
-    return Cause("output_cannot_reach", told, evidence, change, gain)
-
-
-def _interval(low: float, high: float) -> str:
-    return f"at {number(low)} or above" if math.isinf(high) else f"between {number(low)} and {number(high)}"
-
-
-def _right_everywhere(case: Case) -> str:
-    what = "number" if case.about["n_numbers"] == 1 else "combination of numbers"
-    who = _exact_seeds(case) if case.about["facts"]["covers_range"] else "The best trial is"
-    return f"{who} right after rounding on every {what} of the range."
-
-
-def _right_on_test_rows(case: Case) -> str:
-    facts, rows = case.about["facts"], case.about["test_rows"]
-    least = "at least " if facts["measured_rows"] < rows else ""
-    which = f"{least}{facts['unseen_numbers']:,} of them not in training"
-    return f"{_exact_seeds(case)} right after rounding on {counted(rows, 'test row')}, {which}."
-
-
-def _exact_seeds(case: Case) -> str:
-    """Which seeds have every test row right: `All 5 seeds are`, `4 of 5 seeds are`, `The only seed is`."""
-    exact, trials = case.row["n_exact"], case.row["n"] + case.row["n_diverged"]
-    if trials == 1:
-        return "The only seed is"
-    return f"All {trials} seeds are" if exact == trials else f"{exact} of {trials} seeds are"

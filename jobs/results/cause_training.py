@@ -1,4 +1,4 @@
-"""Causes that lie in the training: last layer, steps, learning rate, units that don't answer, scales.
+"""Causes that lie in the training: last layer, steps, learning rate, weight decay, units that don't answer.
 
 Each function returns the cause, with what shows it, or None. Where the grid has the variant with the change, that
 variant decides. Thresholds were fixed on sums and squares, and measured on other functions, widths and seeds by
@@ -18,15 +18,12 @@ from sumsquares.jobs.results.case import (
     Case,
     Cause,
     Change,
-    Row,
     by_neighbour,
     times,
     with_change,
 )
-from sumsquares.jobs.results.normalized_columns import Column
+from sumsquares.jobs.results.cause_scale import is_far_from_scaled
 
-Tried = tuple[Row, float] | None
-"""The best neighbour with another scale, and by what factor it is better."""
 USUAL_LR = {
     "sgd": (0.003, 1.0),
     "momentum": (0.0003, 0.1),
@@ -36,11 +33,6 @@ USUAL_LR = {
     "rmsprop": (0.0001, 0.01),
 }
 """Of each optimizer the lowest and the highest learning rate that is usual for inputs and targets of about -1..1."""
-_LEAST_SPREAD = 0.12
-"""A normalised column with a smaller standard deviation is squashed: columns of -1..1 have 0.58, of 0..1 0.29."""
-_LARGE = 6.0
-"""A normalised column of this size is far from the -1..1 for which first weights and learning rates are usual: one of
--10..10 isn't, one of 0..30 is."""
 _FEWEST_STEPS, _FEW_STEPS = 100, 300
 """Up to the one number of steps they are too few for any of these networks, as long as the answer is far off; up to the
 other the loss needn't fall as steeply to promise more."""
@@ -105,7 +97,8 @@ def too_few_steps(case: Case) -> Cause | None:
     if still_falls and slope is not None:
         told = f"The loss still fell when the training ended after {counted(steps, 'step')}: {_fell(slope)}."
         return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
-    if steps <= _FEWEST_STEPS and case.rmse > FAR * case.spread:
+    # A loss curve of one or two epochs has no slope: then nothing speaks against more of them.
+    if steps <= (_FEW_STEPS if slope is None else _FEWEST_STEPS) and case.rmse > FAR * case.spread:
         told = f"The RMSE is {number(case.rmse)} after no more than {counted(steps, 'step')}."
         return Cause("too_few_steps", told, {"steps": steps, "rmse": case.rmse}, change, gain)
     return None
@@ -148,7 +141,7 @@ def lr_too_high(case: Case) -> Cause | None:
     told = f"{_opening(listed(shown))}, at a learning rate of {plain(rate)} with {case.row['optimizer']}."
     # Where most trials diverged the median of all does; what settles is at most a quarter of the spread off.
     gain = math.inf if 2 * lost >= trials else 4 * max(1.0, (case.rmse or 0.0) / case.spread if case.spread else 1.0)
-    gain = LEAST_GAIN if _is_far_from_scaled(case) else gain
+    gain = LEAST_GAIN if is_far_from_scaled(case) else gain
     lowest = min([rate, *(row["lr"] for row in case.neighbours.get("lr", ()))] if all_diverge else [rate])
     return Cause("lr_too_high", told, evidence, Change("lr", _lower(lowest, high / 3 if lost else high)), gain)
 
@@ -162,7 +155,7 @@ def _signs_of_a_high_rate(case: Case) -> list[str]:
     shown = [_diverged(lost, case.row["n"] + lost)] if lost else []
     if rise is not None and rise > math.log(2):
         shown.append(f"the loss ended {number(math.exp(min(rise, 700.0)))} times above its lowest")
-    if (rmse := case.rmse) is not None and rmse > FAR * case.spread:
+    if (rmse := case.rmse) is not None and rmse > FAR * case.spread > 0:
         shown.append(f"the RMSE is {_of_spread(rmse / case.spread)} the target's standard deviation")
     return shown
 
@@ -194,7 +187,7 @@ def lr_too_low(case: Case) -> Cause | None:
         f"after {counted(case.steps, 'step')} the RMSE is {number(rmse)}{falls}."
     )
     gain = _capped(case, max(3.0, 10 ** (-(slope or 0.0) * case.per_square / 2)))
-    gain = min(gain, LEAST_GAIN) if _is_far_from_scaled(case) else gain
+    gain = min(gain, LEAST_GAIN) if is_far_from_scaled(case) else gain
     if gain < LEAST_GAIN:
         return None
     return Cause("lr_too_low", told, {"lr": rate, "steps": case.steps}, Change("lr", _higher(rate, low)), gain)
@@ -227,7 +220,8 @@ def weight_decay_too_high(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
     explained = _explained_by_decay(case)
-    if explained < _HIGH_DECAY or rmse is None or rmse < FAR * case.spread or case.is_memorised:
+    is_far = rmse is not None and rmse >= FAR * case.spread > 0
+    if explained < _HIGH_DECAY or rmse is None or not is_far or case.is_memorised:
         return None
     told = (
         f"A weight decay of {plain(decay)} is high for {case.row['optimizer']}; the RMSE is {number(rmse)}, "
@@ -281,102 +275,3 @@ def saturated(case: Case) -> Cause | None:
     # Where the learning rate is what is too high, that is the cause to be told first.
     gain = tried[1] if tried else (4.0 if change.field == "lr" and lr_too_high(case) else 5.0)
     return Cause("saturated", told, {"saturated_share": at_ends}, change, gain)
-
-
-def inputs_not_scaled(case: Case) -> Cause | None:
-    """Inputs that are squashed into a small part of -1..1, or far beyond it."""
-    tried = case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"])
-    change = Change("normalize", "symmetric")
-    if case.scale.widest.size > _LARGE:
-        return _too_large(case, "inputs_not_scaled", case.scale.widest, change, tried)
-    if case.spec.digits:
-        return None
-    return _squashed(case, "inputs_not_scaled", case.scale.narrowest, change, tried)
-
-
-def target_not_scaled(case: Case) -> Cause | None:
-    """A target that is squashed into a small part of -1..1, or far beyond it."""
-    if case.row["loss"] == "bce":  # it takes targets as they are
-        return None
-    kind = {"sigmoid": "unit", "relu": "unit", "tanh": "symmetric"}.get(case.row["output"], "zscore")
-    # Where the inputs are raw, they are another matter.
-    alone = case.row["normalize_target"] != "same" or case.row["normalize"] in ("none", "log") or kind != "zscore"
-    change = Change("normalize_target" if alone else "normalize", kind)
-    known = [
-        case.best_neighbour("normalize", lambda kind: kind != case.row["normalize"]),
-        case.best_neighbour("normalize_target", lambda kind: kind != case.row["normalize_target"]),
-    ]
-    tried = max((each for each in known if each), key=lambda each: each[1], default=None)
-    find = _too_large if case.scale.target.size > _LARGE else _squashed
-    return find(case, "target_not_scaled", case.scale.target, change, tried)
-
-
-def _squashed(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
-    if not 0 < column.std < _LEAST_SPREAD or (tried is not None and tried[1] < LEAST_GAIN):
-        return None
-    rmse = case.rmse
-    if rmse is not None and rmse < GOOD * case.spread:
-        return None
-    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {number(column.std)}."
-    far = rmse is None or rmse > FAR * case.spread
-    gain = 10.0 if far else 3.0
-    if case.is_memorised:  # what is learnt by heart was not held up by its scale
-        gain = LEAST_GAIN
-    return _of_scale(case, name, told, {"std": column.std}, change, tried, gain)
-
-
-def _too_large(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
-    """The cause, where what it explains is far off: first weights and learning rates are for numbers of about -1..1."""
-    rmse = case.rmse
-    if tried is not None and tried[1] < LEAST_GAIN:
-        return None
-    if rmse is not None and (rmse < FAR * case.spread or case.is_memorised):
-        return None
-    reach = "reaches" if column.name == "target" or not _are_alike(case) else "reach"
-    told = (
-        f"With {_kind(case, name)} the {_subject(case, column)} {reach} from {number(column.low)} to "
-        f"{number(column.high)}, where -1 to 1 is usual."
-    )
-    # What a solved readout gains, scaled numbers gain too.
-    gain = max(10.0, LEAST_GAIN * times(rmse, case.number("rmse_solved_median") or math.inf))
-    return _of_scale(case, name, told, {"low": column.low, "high": column.high}, change, tried, gain)
-
-
-def _of_scale(
-    case: Case, name: str, told: str, evidence: dict[str, float], change: Change, tried: Tried, gain: float
-) -> Cause:
-    """The cause, with the change of the best neighbour if there is one."""
-    if tried is None:
-        return Cause(name, told, evidence, change, gain)
-    row, factor = tried
-    field = next(each for each in ("normalize", "normalize_target") if row[each] != case.row[each])
-    change = Change(field, row[field])
-    return Cause(name, f"{told} {with_change(change, row)}", evidence, change, factor)
-
-
-def _kind(case: Case, name: str) -> Change:
-    """The scaling that a variant has, as a spec writes it."""
-    is_own = name == "target_not_scaled" and case.row["normalize_target"] != "same"
-    field = "normalize_target" if is_own else "normalize"
-    return Change(field, case.row[field])
-
-
-def _are_alike(case: Case) -> bool:
-    """Whether all inputs have the same scale."""
-    return len({column[1:] for column in case.scale.inputs}) == 1 or len(case.scale.inputs) == 1
-
-
-def _subject(case: Case, column: Column) -> str:
-    if column.name == "target":
-        return "target"
-    return "inputs" if _are_alike(case) else f"input {column.name}"
-
-
-def _have(case: Case, column: Column) -> str:
-    subject = _subject(case, column)
-    return f"{subject} {'have' if subject == 'inputs' else 'has'}"
-
-
-def _is_far_from_scaled(case: Case) -> bool:
-    """Whether the scale of inputs or target is the fault to tell first."""
-    return inputs_not_scaled(case) is not None or target_not_scaled(case) is not None

@@ -7,31 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sumsquares.jobs.results.case import LEAST_GAIN, times
+from sumsquares.jobs.results.case import LEAST_GAIN, times, widths, with_change
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
 from sumsquares.jobs.results.cause_network import (
-    at_noise,
     knots_misplaced,
     memorised,
     no_activation,
-    output_cannot_reach,
-    outside_range,
     seed_luck,
-    solved,
     too_narrow,
     unused_input,
 )
+from sumsquares.jobs.results.cause_outcome import at_noise, output_cannot_reach, outside_range, solved
+from sumsquares.jobs.results.cause_scale import inputs_not_scaled, target_not_scaled
 from sumsquares.jobs.results.cause_training import (
     dead_units,
-    inputs_not_scaled,
     lr_too_high,
     lr_too_low,
     readout_not_trained,
     saturated,
-    target_not_scaled,
     too_few_steps,
     weight_decay_too_high,
 )
@@ -83,6 +79,15 @@ def _is_possible(case: Case, cause: Cause) -> bool:
 
 
 def _unknown(case: Case) -> Cause:
-    has_result = bool(case.row["n"] or case.row["n_diverged"])
-    told = "None of the causes that are looked for shows in its results." if has_result else "It has no result yet."
-    return Cause("unknown", told, {}, None)
+    if not case.row["n"] + case.row["n_diverged"]:
+        return Cause("unknown", "It has no result yet.", {}, None)
+    told = "None of the causes that are looked for shows in its results."
+    found = ((axis, case.best_neighbour(axis, lambda _: True)) for axis in case.neighbours)
+    known = {axis: tried for axis, tried in found if tried is not None}
+    best = max(known, key=lambda axis: known[axis][1], default=None)
+    if best is None or known[best][1] < LEAST_GAIN:
+        return Cause("unknown", told, {}, None)
+    row, factor = known[best]
+    change = Change(best, widths(row[best]) if best == "hidden" else row[best])
+    evidence = {"rmse_with_change": float(row["rmse_median"])}
+    return Cause("unknown", f"{told} {with_change(change, row)}", evidence, change, factor)

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.facts import NOISE_ROWS
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Range, Split
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.task_moments import target_moments
+from sumsquares.jobs.messages.numbers import number, plain
 
 FIELDS = tuple(DatasetSpec.model_fields)
 SOLVED = 0.001
@@ -56,6 +58,16 @@ def first_targets(spec: DatasetSpec, split: Split) -> NDArray[np.float64]:
     """Returns the finite targets among the first 65,536 rows of a split, as float64."""
     target_N = block(spec, split, 0)[1].astype(np.float64)
     return target_N[np.isfinite(target_N)]
+
+
+def noise_words(about: Mapping[str, Any]) -> str:
+    """What the noise of a dataset's training rows is, without a full stop."""
+    rows, known = int(about["rows"]), min(int(about["rows"]), NOISE_ROWS)
+    which = "the training rows" if known == rows else f"the first {known:,} training rows"
+    return (
+        f"The training targets have noise of standard deviation {plain(about['noise'])}; the formula itself has an "
+        f"RMSE of {number(about['facts']['noise_rmse'])} on {which}"
+    )
 
 
 def formula_words(spec: DatasetSpec) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import LEAST_GAIN, Cause
-from sumsquares.jobs.results.described import spec_of, spread_of
+from sumsquares.jobs.results.described import noise_words, spec_of, spread_of
 from sumsquares.jobs.results.everywhere import combinations
 from sumsquares.jobs.results.proof import Rmse, Side, compared
 from sumsquares.jobs.results.scale import unit_of
@@ -26,7 +26,7 @@ from sumsquares.jobs.spec.axes import AXES
 
 REASONS = {
     "no_activation": "it has no activation",
-    "output_cannot_reach": "its output can't reach the targets",
+    "output_cannot_reach": "its output activation stands in the way",
     "readout_not_trained": "its last layer is not trained out",
     "too_few_steps": "it has too few steps",
     "lr_too_high": "its learning rate is too high",
@@ -34,8 +34,8 @@ REASONS = {
     "weight_decay_too_high": "its weight decay is too high",
     "dead_units": "hardly any of its units is alive",
     "saturated": "some of its units are saturated",
-    "inputs_not_scaled": "its inputs are not scaled",
-    "target_not_scaled": "its target is not scaled",
+    "inputs_not_scaled": "the scale of its inputs does not suit it",
+    "target_not_scaled": "the scale of its target does not suit it",
     "too_narrow": "it has too few units",
     "knots_misplaced": "the knots of its units are misplaced",
     "memorised": "it has memorised its training rows",
@@ -52,6 +52,9 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
     first = rows[0]
     causes = summary.causes.get(first["variant_id"], ())
     sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
+    about = summary.datasets[name]
+    if about.get("noise") and not any(cause.name == "at_noise" for cause in causes[:1]):
+        sentences.append(f"{noise_words(about)}; test rows have none.")
     sentences += _about_every_number(summary.datasets[name], rows)
     if (matters := summary.importance.get(name)) is not None:
         sentences += filter(None, [matters_words(matters)])
@@ -83,6 +86,8 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
         yield f"What mends it: {tested.change} ({_test_words(tested, cause)})."
     elif cause.change is not None:
         yield f"What should mend it: {cause.change}. `sumsquares explain {run} --prove` puts that to the test."
+    # What happens beyond the range competes with no cause of the RMSE, which is measured within it.
+    yield from (other.sentence for other in causes[1:] if other.name == "outside_range")
 
 
 def _is_near_floor(first: Row) -> bool:

@@ -21,6 +21,9 @@ FLOORS = {
     "none": "none is known for this network",
 }
 """Kinds of floors in words."""
+_BY_INPUTS = ("linear", "relu_pieces", "bound")
+_OF_LOGS = ", given the logarithms of the inputs"
+"""Added to the words of floors that depend on what the inputs are."""
 
 
 def lines_of(told: Explanation) -> Iterator[str]:
@@ -53,7 +56,7 @@ def floor_words(row: Row) -> str | None:
     kind = row.get("floor_kind")
     if kind is None:
         return None
-    words = FLOORS.get(kind, kind)
+    words = str(FLOORS.get(kind, kind)) + (_OF_LOGS if row["normalize"] == "log" and kind in _BY_INPUTS else "")
     known = f"floor {at_most(row['floor'])}: {words}" if row.get("floor") is not None else f"floor: {words}"
     whole = row.get("floor_range")
     return known + (f"; on the whole range {at_most(whole)}" if whole is not None else "")

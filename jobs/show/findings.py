@@ -29,7 +29,9 @@ from sumsquares.jobs.show.format import (
     share,
 )
 
-Verdict = Literal["exact", "memorised", "seen rows only", "constant", "not exact", "solved", "not solved", "no result"]
+Verdict = Literal[
+    "exact", "memorised", "seen rows only", "constant", "not exact", "solved", "at noise", "not solved", "no result"
+]
 _OVERFIT = 2.0  # ratio of the RMSE on test rows to that on training rows from which on both are reported
 _NAMED = 12  # exact variants that are named one by one
 _VALUES = 6  # values of an axis that are named one by one
@@ -44,7 +46,7 @@ class Finding:
     """exact: some trial has every test row right after rounding, and that shows more than memory. memorised, seen rows
     only: the same, and why it shows no more. constant: there is nothing to learn. solved, not solved: the targets
     aren't integers, and the closest variant has an RMSE below SOLVED of their standard deviation, with unseen rows
-    among the test rows, or hasn't."""
+    among the test rows, or hasn't. at noise: the closest variant is at the noise of its training rows."""
     sentences: tuple[str, ...]
     caveats: tuple[str, ...]
     """What happened to trials without a result; empty if there are none."""
@@ -110,7 +112,8 @@ def _how_close(about: Row, measured: Sequence[Row], rows: Sequence[Row]) -> tupl
         told += f"; that is {of_spread(best['rmse_median'] / spread)} the target's standard deviation"
     if (accuracy := best.get("accuracy_median")) is not None:
         told += f", and {share(accuracy)} of the test rows are on the right side of 1/2"
-    return "solved" if is_solved else "not solved", f"{told[0].upper()}{told[1:]}."
+    verdict: Verdict = "at noise" if best.get("cause") == "at_noise" else "solved" if is_solved else "not solved"
+    return verdict, f"{told[0].upper()}{told[1:]}."
 
 
 def _exact(about: Row, exact: Sequence[Row], best_trial: Row) -> tuple[Verdict, str]:

@@ -106,7 +106,8 @@ def named(axis: str, value: Any) -> str:
     """The value of an axis, with the axis's name where it needs one: `relu`, `lr 0.001`."""
     if axis == "hidden" and value == "[]":
         return "no hidden layer"
-    return plain(value) if axis in _IN_WORDS else f"{axis} {plain(value)}"
+    is_clear = axis in _IN_WORDS and value not in ("none", "log")
+    return plain(value) if is_clear else f"{axis} {plain(value)}"
 
 
 def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

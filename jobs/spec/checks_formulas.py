@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sumsquares.datasets.formula import Formula
-from sumsquares.datasets.formula_range import check_range
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
+from sumsquares.datasets.formulas.formula import Formula
+from sumsquares.datasets.formulas.range_check import check_range
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.rows import blocks, first_rows_problem
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.datasets.spec_checks import MOST_INPUTS

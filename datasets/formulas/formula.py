@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.formula_characters import FormulaError as FormulaError
-from sumsquares.datasets.formula_parser import parse_tape
-from sumsquares.datasets.formula_text import MOST_CHARACTERS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.characters import FormulaError as FormulaError
+from sumsquares.datasets.formulas.parser import parse_tape
+from sumsquares.datasets.formulas.program import Program
+from sumsquares.datasets.formulas.tape import input_names, written
+from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.source import Numbers, Range, Split
-from sumsquares.datasets.tape import input_names, written
 
 PIECE = 8192
 """Rows that are evaluated at once, so that the columns of all steps stay in the cache."""

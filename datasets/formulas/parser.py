@@ -9,11 +9,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse
-from sumsquares.datasets.formula_inputs import count_inputs, means_all_inputs, refuse_name
-from sumsquares.datasets.formula_text import check_text, is_input
-from sumsquares.datasets.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
-from sumsquares.datasets.tape import Step, Tape
+from sumsquares.datasets.formulas.characters import FormulaError, refuse
+from sumsquares.datasets.formulas.inputs import count_inputs, means_all_inputs, refuse_name
+from sumsquares.datasets.formulas.names import example_of, is_input
+from sumsquares.datasets.formulas.operations import CONDITIONS, CONSTANTS, FUNCTIONS, OPERATIONS
+from sumsquares.datasets.formulas.tape import Step, Tape
+from sumsquares.datasets.formulas.words import check_text
 
 MOST_NODES = 5_000
 """Numbers, inputs and operations of a formula."""
@@ -23,6 +24,10 @@ MOST_LEVELS = 1_500
 """Of Python's tree, in which each operator of a chain is a level. Python itself gives up at 3,000, less three for each
 function that is being called, and a formula must not depend on that."""
 _TOO_LONG = f"more than {MOST_LEVELS} operators are in one chain or inside each other; write sum(...), or fewer"
+_OF_TWO = {  # what to write of functions that others give a second argument
+    "round": "round(100 * x) / 100 for two decimals",
+    "log": "log2(x) or log10(x), or log(x) / log(3) for another base",
+}
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -201,7 +206,5 @@ class _Parser:
         if (most is None and node.args) or len(node.args) == most:
             return
         takes = {None: "one or more arguments", 1: "one argument", 3: "three arguments"}[most]
-        example = "where(condition, a, b)" if name == "where" else f"{name}(x)"
-        if name == "round" and len(node.args) == 2:
-            example = "round(100 * x) / 100 for two decimals"
+        example = _OF_TWO.get(name, example_of(name)) if len(node.args) == 2 else example_of(name)
         self.refuse(node, f"{name} takes {takes}, not {len(node.args)}; write {example}")

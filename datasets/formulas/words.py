@@ -7,8 +7,9 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse, refuse_character
-from sumsquares.datasets.operations import FUNCTIONS
+from sumsquares.datasets.formulas.characters import FormulaError, refuse, refuse_character
+from sumsquares.datasets.formulas.names import example_of, is_input, is_told
+from sumsquares.datasets.formulas.operations import FUNCTIONS
 
 MOST_CHARACTERS = 20_000
 """Of a formula, as it is written and in canonical form."""
@@ -18,7 +19,7 @@ MOST_DIGITS = 400
 """Characters of a number; float64 has 309 before the point."""
 _TOKEN = re.compile(
     r"(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<operator>\*\*|//|<=|>=|==|!=|<>|=<|=>|[-+*/%<>=!(),.])",
+    r"|(?P<operator>\*\*|//|<=|>=|==|!=|<>|=<|=>|\.{2,}|[-+*/%<>=!(),.])",
     re.ASCII,
 )
 _BETWEEN = frozenset(["*", "/", "//", "%", "**", "<", "<=", ">", ">=", "==", "!=", ",", "and", "or"])
@@ -29,6 +30,7 @@ _OPERATORS = {  # that formulas don't know: what to write
     "=>": "write >=",
     "=": "to compare write ==; arguments have no names, and of y = x**2 write x**2 alone",
     "!": "write not for a condition, != to compare; there is no factorial",
+    "..": "write each input, or sum(x) with n_numbers for all inputs",
     ".": "names have no parts; write the function alone, such as sqrt(x)",
 }
 _WORDS = {
@@ -66,11 +68,6 @@ class Token(NamedTuple):
         return self.kind in ("number", "name") or self.text in ("(", "not")
 
 
-def is_input(name: str) -> bool:
-    """Whether a name is that of an input: x, or x and a number."""
-    return re.fullmatch(r"x\d*", name, re.ASCII) is not None
-
-
 def check_text(text: str) -> None:
     """Raises FormulaError for what no parser should see."""
     if len(text) > MOST_CHARACTERS:
@@ -79,8 +76,9 @@ def check_text(text: str) -> None:
     if not tokens:
         raise FormulaError("it is empty; write an expression of x, or of x1, x2 and so on, such as x**2")
     _check_parentheses(tokens)
-    if tokens[0].text in _BETWEEN:
-        refuse(tokens[0].at, tokens[0].text, "a value is missing before it; write one")
+    if (first := tokens[0]).text in _BETWEEN:
+        example = f", such as x > 0 {first.text} x < 1" if first.text in ("and", "or") else ""
+        refuse(first.at, first.text, f"a value is missing before it; write one{example}")
     for token, following in pairwise(tokens):
         _check_pair(text, token, following)
     if not tokens[-1].ends_value:
@@ -102,8 +100,8 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _token(kind: str, text: str, at: int) -> Token:
-    if text in _OPERATORS:
-        refuse(at, text, _OPERATORS[text])
+    if (known := ".." if text.startswith("..") else text) in _OPERATORS:
+        refuse(at, text, _OPERATORS[known])
     if text in ("and", "or", "not"):
         return Token("operator", text, at)
     if keyword.iskeyword(text):
@@ -132,6 +130,8 @@ def _check_parentheses(tokens: list[Token]) -> None:
 
 def _check_pair(text: str, token: Token, following: Token) -> None:
     part = text[token.at : following.at + len(following.text)]
+    if token.text in FUNCTIONS and following.text == "**":
+        refuse(token.at, part, f"a power stands behind the arguments; write {example_of(token.text)}**2")
     if token.ends_value and following.starts_value:
         _check_join(token, following, part)
     elif not token.ends_value and (following.text in _BETWEEN or following.text == ")"):
@@ -150,8 +150,15 @@ def _check_join(token: Token, following: Token, part: str) -> None:
         refuse(token.at, part, f"write numbers in decimal digits; for a product 0 * {second}")
     if is_joined and second in ("j", "J"):
         refuse(token.at, part, "there are no complex numbers; write a real one")
+    if second == "not":
+        refuse(token.at, part, "an operator is missing; write one before not, such as and")
     if name := next((name for name in (second, first) if name.lower() in _ELSEWHERE), None):
         refuse(token.at, part, f"an operator is missing; write {_ELSEWHERE[name.lower()]} in place of {name}")
     if first in FUNCTIONS:
         refuse(token.at, part, f"parentheses are missing; write {first}({second})")
+    for each in (token, following):
+        if each.kind == "name" and not is_told(each.text):
+            refuse(
+                each.at, each.text, "there is no such name; write operators between numbers and x, or x1, x2 and so on"
+            )
     refuse(token.at, part, f"an operator is missing; write {first} * {second}")

@@ -8,47 +8,11 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sumsquares.datasets.formula_characters import FormulaError, refuse
-from sumsquares.datasets.formula_text import is_input
-from sumsquares.datasets.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
+from sumsquares.datasets.formulas.characters import FormulaError, refuse
+from sumsquares.datasets.formulas.names import OTHER_NAMES, example_of, is_input
+from sumsquares.datasets.formulas.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
 
 MOST_INPUTS = 1024
-_OTHER_NAMES = {  # what others call it: what to write here
-    "ln": "log",
-    "arctan": "atan",
-    "tg": "tan",
-    "sgn": "sign",
-    "fabs": "abs",
-    "expit": "sigmoid",
-    "logistic": "sigmoid",
-    "product": "prod",
-    "average": "mean",
-    "maximum": "max",
-    "minimum": "min",
-    "trunc": "sign(x) * floor(abs(x))",
-    "square": "x**2",
-    "pow": "x1**x2",
-    "power": "x1**x2",
-    "mod": "x1 % x2",
-    "fmod": "x1 % x2",
-    "xor": "!= between two conditions",
-    "relu": "max(x, 0)",
-    "heaviside": "where(x > 0, 1, 0)",
-    "clip": "min(max(x, a), b)",
-    "asin": "atan(x / sqrt(1 - x**2))",
-    "arcsin": "atan(x / sqrt(1 - x**2))",
-    "acos": "pi / 2 - atan(x / sqrt(1 - x**2))",
-    "arccos": "pi / 2 - atan(x / sqrt(1 - x**2))",
-    "sinc": "where(x != 0, sin(x) / x, 1)",
-    "gauss": "exp(-x**2)",
-    "cbrt": "sign(x) * abs(x)**(1/3)",
-    "log1p": "log(1 + x)",
-    "expm1": "exp(x) - 1",
-    "exp2": "2**x",
-    "inf": "a finite number",
-    "nan": "a finite number",
-    "tau": "2 * pi",
-}
 
 
 def means_all_inputs(call: ast.Call) -> bool:
@@ -93,8 +57,9 @@ def _checked(numbers: dict[int, ast.Name], count: int, n_used: int) -> int:
         refuse(numbers[beyond].col_offset, numbers[beyond].id, what)
     missing = next((i for i in range(1, count + 1) if i not in numbers), None) if n_used < count else None
     if missing is not None:
+        inputs = "x1" if len(numbers) == 1 else f"inputs from x1 to x{len(numbers)} without gaps"
         raise FormulaError(
-            f"x{missing} is missing among x1 to x{count}; write inputs from x1 to x{len(numbers)} without gaps, "
+            f"x{missing} is missing among x1 to x{count}; write {inputs}, "
             f"and unused = {count - len(numbers)} for columns that the target does not depend on"
         )
     return count
@@ -121,13 +86,13 @@ def refuse_name(node: ast.Name, n_inputs: int, is_called: bool = False) -> NoRet
     name = node.id
     inputs = "x" if n_inputs == 1 else f"x1 to x{n_inputs}"
     if not is_called and name in FUNCTIONS:
-        refuse(node.col_offset, name, f"this is a function; write {name}({'x' if n_inputs == 1 else 'x1'})")
+        refuse(node.col_offset, name, f"this is a function; write {example_of(name, 'x' if n_inputs == 1 else 'x1')}")
     if is_input(name.lower()):
         refuse(node.col_offset, name, f"names are in small letters; write {name.lower()}")
     if parts := re.fullmatch(r"(x\d*)(x\d*)", name):
         refuse(node.col_offset, name, f"an operator is missing; write {parts[1]} * {parts[2]}")
-    if name in _OTHER_NAMES:
-        refuse(node.col_offset, name, f"formulas don't know it by that name; write {_OTHER_NAMES[name]}")
+    if name in OTHER_NAMES:
+        refuse(node.col_offset, name, f"formulas don't know it by that name; write {OTHER_NAMES[name]}")
     known = FUNCTIONS if is_called else ("x", *(f"x{i}" for i in range(1, n_inputs + 1)), *CONSTANTS, *FUNCTIONS)
     similar = difflib.get_close_matches(name[:40].lower(), known, n=1, cutoff=0.75)
     kind = "function" if is_called else "name"

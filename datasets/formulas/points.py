@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.intervals import Bounds
-from sumsquares.datasets.operations import OPERATIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.intervals import Bounds
+from sumsquares.datasets.formulas.operations import OPERATIONS
+from sumsquares.datasets.formulas.program import Program
 from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: P points, K numbers of a point.

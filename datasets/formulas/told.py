@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sumsquares.datasets.formula_points import Points, Trace
-from sumsquares.datasets.formula_poles import Pole
-from sumsquares.datasets.operations import CONDITIONS, OPERATIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.operations import CONDITIONS, OPERATIONS
+from sumsquares.datasets.formulas.points import Points, Trace
+from sumsquares.datasets.formulas.poles import Pole
+from sumsquares.datasets.formulas.program import Program
+from sumsquares.datasets.formulas.tape import input_names, written
 from sumsquares.datasets.spec_checks import LARGEST_REAL
-from sumsquares.datasets.tape import input_names, written
 
 # Shapes: K numbers of a point.
 _MOST_SHOWN = 60
@@ -62,6 +62,8 @@ def _remedy(program: Program, step: int, is_real: bool) -> str:
     template = _guard(program, step, is_real)
     asked = [arg for place, arg in enumerate(args) if f"{{{place}}}" in template]
     if all(arg in program.constants for arg in asked):
+        if program.steps[step].name in ("/", "//", "%"):  # by 0, in any range
+            return "write another number than 0 there"
         return f"{_OTHER_RANGE}, or another number than {written(program.steps, asked[0])} there"
     condition = template.format(*(_bracketed(program, arg) for arg in args))
     part = written(program.steps, step)

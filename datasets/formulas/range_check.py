@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sumsquares.datasets.formula import Formula
-from sumsquares.datasets.formula_boxes import Boxes, open_middles, step_bounds
-from sumsquares.datasets.formula_points import Points, Trace
-from sumsquares.datasets.formula_poles import find_pole
-from sumsquares.datasets.formula_samples import all_integers, combinations, samples
-from sumsquares.datasets.formula_told import told, told_pole
-from sumsquares.datasets.intervals import is_large_angle
-from sumsquares.datasets.operations import FUNCTIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.boxes import Boxes, open_middles, step_bounds
+from sumsquares.datasets.formulas.formula import Formula
+from sumsquares.datasets.formulas.intervals import is_large_angle
+from sumsquares.datasets.formulas.operations import FUNCTIONS
+from sumsquares.datasets.formulas.points import Points, Trace
+from sumsquares.datasets.formulas.poles import find_pole
+from sumsquares.datasets.formulas.program import Program
+from sumsquares.datasets.formulas.samples import all_integers, combinations, samples
+from sumsquares.datasets.formulas.told import told, told_pole
 from sumsquares.datasets.source import Range
 
 # Shapes: P points, K numbers of a point.

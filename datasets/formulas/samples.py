@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sumsquares.datasets.formula_points import Points
+from sumsquares.datasets.formulas.points import Points
 from sumsquares.datasets.source import Range
 
 # Shapes: P points, K numbers of a point.

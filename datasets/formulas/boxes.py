@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sumsquares.datasets.formula_points import Condition, Points, used_steps
-from sumsquares.datasets.intervals import Bounds
-from sumsquares.datasets.operations import OPERATIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.intervals import Bounds
+from sumsquares.datasets.formulas.operations import OPERATIONS
+from sumsquares.datasets.formulas.points import Condition, Points, used_steps
+from sumsquares.datasets.formulas.program import Program
 from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: B boxes, K numbers of a point.

@@ -1,7 +1,7 @@
 """The operations that formulas consist of: values of columns, bounds, and where they are defined. The one list of them.
 
-They use only operations of numpy that IEEE 754 rounds exactly, and elementary.py, which is made of those: the same bits
-on every machine.
+They use only operations of numpy that IEEE 754 rounds exactly, and those of `datasets/elementary.py`, which consist of
+such operations: the same bits on every machine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets import elementary, intervals
-from sumsquares.datasets.intervals import Bounds
+from sumsquares.datasets import elementary
+from sumsquares.datasets.formulas import intervals
+from sumsquares.datasets.formulas.intervals import Bounds
 
 Column = NDArray[np.float64]
 """One value per row, or a single one: a constant."""

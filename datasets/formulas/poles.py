@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets import elementary
-from sumsquares.datasets.formula_points import Points, Trace
-from sumsquares.datasets.operations import OPERATIONS
-from sumsquares.datasets.program import Program
+from sumsquares.datasets.formulas.operations import OPERATIONS
+from sumsquares.datasets.formulas.points import Points, Trace
+from sumsquares.datasets.formulas.program import Program
 
 # Shapes: P points or pairs of points, K numbers of a point.
 MOST_PAIRS = 64

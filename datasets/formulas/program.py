@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sumsquares.datasets.operations import CONSTANTS, OPERATIONS, Column
-from sumsquares.datasets.tape import Step
+from sumsquares.datasets.formulas.operations import CONSTANTS, OPERATIONS, Column
+from sumsquares.datasets.formulas.tape import Step
 
 
 class Program:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sumsquares.datasets.operations import (
+from sumsquares.datasets.formulas.operations import (
     COMPARISONS,
     CONSTANTS,
     FUNCTIONS,
