@@ -166,7 +166,9 @@ def other_version(monkeypatch):
 
     def block(spec, split, index):
         inputs_NI, target_N = rows_module.block(spec, split, index)
-        return (inputs_NI, target_N) if split == "train" else (inputs_NI[::-1], target_N[::-1])
+        return (
+            (inputs_NI, target_N) if split == "train" else (np.asfortranarray(inputs_NI[::-1]), target_N[::-1].copy())
+        )
 
     monkeypatch.setattr(shards, "block", block)
 

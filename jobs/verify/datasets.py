@@ -17,6 +17,7 @@ from sumsquares.datasets.shards import ShardEntry, encode_shard, recover_shard, 
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
 from sumsquares.jobs.results.dataset_facts import damage_of, encode_facts, facts_path
 from sumsquares.jobs.results.summary_file import sha256_of
+from sumsquares.jobs.stages.generate import refuse_other_rows
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
@@ -108,7 +109,14 @@ def _check_shard(
         if not is_ours(path, data):
             return foreign(path)
     reason = "missing, though its manifest names it" if data is None else "its bytes are not those that were written"
-    return Damage(path, "shard", reason, "", rewrites=lambda: {path: encode_shard(spec, split, index)[0]})
+    return Damage(path, "shard", reason, "", rewrites=partial(_made_again, spec, split, index, entry))
+
+
+def _made_again(spec: DatasetSpec, split: Split, index: int, entry: ShardEntry | None) -> dict[str, bytes]:
+    """Returns the shard. Raises OtherRows if this version makes other rows than the manifest lists."""
+    data, made = encode_shard(spec, split, index)
+    refuse_other_rows(spec, made, entry)
+    return {f"datasets/{spec.digest}/{made.path}": data}
 
 
 def _check_facts(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
