@@ -423,6 +423,14 @@ def test_real_numbers_have_the_floors_of_their_own_points():
     assert floors([variant(sine, hidden=(), output="relu", normalize="none")], measure_facts)[0].kind == "bound"
 
 
+def test_the_floor_does_not_depend_on_the_size_of_the_inputs():
+    """Not even where their squares are too small for float64."""
+    tiny = formula_of({"formula": "(x * 1e300)**2", "low": 1e-300, "high": 2e-300})
+    usual = formula_of({"formula": "x**2", "low": 1.0, "high": 2.0})
+    [small], [near] = kinds(tiny, ((4,), "relu")), kinds(usual, ((4,), "relu"))
+    assert small.rows == pytest.approx(near.rows, rel=1e-9)
+
+
 def test_an_output_that_reaches_no_target_below_0_has_a_floor():
     """The root mean square of what is out of reach; scaled targets are all within it."""
     sine = formula_of(FORMULAS[0])

@@ -133,6 +133,8 @@ def too_narrow(case: Case) -> Cause | None:
         return _few_units(case, change)
     if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
         return None
+    if solved > _OVERFIT * case.rmse:  # rows that are too few for a least-squares fit, not units
+        return None
     if floor and solved >= _FAR_FROM_FLOOR * floor:  # as many units in their places suffice
         return None
     told = f"With the best last layer on its {counted(case.hidden[-1], 'unit')}, the RMSE is {number(solved)} still."

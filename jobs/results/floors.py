@@ -222,4 +222,10 @@ def _groups(inputs_NI: Numbers, target_N: NDArray[np.int64 | np.float64], axis: 
         y_N = target_N[rows][first_N]
         if y_N.dtype == np.float64:
             y_N = np.where(count_N == 1, y_N, np.bincount(place_N, target_N[rows]) / count_N)
-        yield Points(x_N if x_N.dtype == np.float64 else x_N.astype(np.int64), y_N, count_N.astype(float))
+        yield Points(_near_1(x_N) if x_N.dtype == np.float64 else x_N.astype(np.int64), y_N, count_N.astype(float))
+
+
+def _near_1(x_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the numbers over a power of two, which changes no fit: the squares of tiny ones would be 0."""
+    near_N: NDArray[np.float64] = np.ldexp(x_N, -np.frexp(np.abs(x_N).max())[1])
+    return near_N
