@@ -86,6 +86,18 @@ def generation_table(generation: dict[str, Any]) -> str:
     )
 
 
+def formulas_table(generation: dict[str, Any]) -> str:
+    """Returns a row per formula: our rate, and how many times faster it is than each of the others."""
+    others = [row["label"] for row in generation["formulas"][0]["entries"][1:]]
+    head = ["formula", "M rows/s", *(f"faster than {label}" for label in others)]
+    lines = []
+    for found in generation["formulas"]:
+        ours, *rest = found["entries"]
+        rate = f"{ours['rows_per_s']['median'] / 1e6:.1f}"
+        lines.append([f"`{found['task']}`", rate, *(spread(row["rate_ratio"]) for row in rest)])
+    return markdown(head, lines)
+
+
 def generation_cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
     """The cells of a contender: name, rate, size, ratio."""
     rate = f"{row['rows_per_s']['median'] / 1e6:.1f}"
