@@ -44,7 +44,7 @@ run: .venv/installed  ## runs the main job: trains the question's networks and p
 test: .venv/installed-dev  ## runs all tests except the long ones
 	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
 
-test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; under 40 seconds on two idle cores
+test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; about 40 seconds on two idle cores
 	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG) or slow)"
 
 list-slow: .venv/installed-dev  ## runs the tests and rewrites tests/slow.txt; needs an idle machine

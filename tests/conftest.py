@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from s3_server import S3Server
 
 SLOW = Path(__file__).parent / "slow.txt"
-SLOW_SECONDS = 0.05
+SLOW_SECONDS = 0.03
 """From here on the cases of a test are slow, on average."""
 SLOW_SETUP_SECONDS = 1.0
 """From here on what a test sets up makes its whole file slow: the next test would have to do it."""
