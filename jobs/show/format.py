@@ -28,7 +28,7 @@ _IN_WORDS = frozenset(
 def describe_task(about: Row) -> str:
     """Returns what a dataset's target is, from the fields of its spec.
 
-    `sum of 2 numbers 1..1000`, `square of 1..1000`, `sin(x1) + x2 ** 2 for x1, x2 in -3..3, noise 0.1`.
+    `sum of 2 numbers 1..1000`, `square of 1..1000`, `sin(x1) + x2**2 for x1, x2 in -3..3, noise 0.1`.
     """
     extras = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
     if about.get("digits"):

@@ -72,8 +72,8 @@ struct CrossEntropy {
 enum class LossKind : int64_t { LANES_LOSSES(LANES_MEMBER) COUNT };
 constexpr const char* LOSS_NAMES = &LANES_LOSSES(LANES_NAME)[1];  // without the first comma
 
-// Calls work(output, loss) with objects of the structs of an output activation and a loss. A loss of logits is one of those of
-// the logistic function.
+// Calls work(output, loss) with objects of the structs of an output activation and a loss. A loss of logits goes with the
+// logistic function alone.
 template <class F>
 inline void visit(OutputKind output, LossKind loss, F work) {
   visit(output, [&](auto output_kind) {
