@@ -1002,6 +1002,10 @@ def checked_answer(seed):
     # The reason is what the next sentence shows, and only called more than likely where it is.
     assert CLAIMS[world.said[0]] in (solved_everywhere, solved_on_test_rows, solved_real, at_noise, no_result, ended)
     assert world.reason is None or world.cause == world.reason
+    # What happens beyond the range is told, whatever the cause of the RMSE is.
+    known = [cause.name for cause in world.summary.causes.get(world.first, ())]
+    if "outside_range" in known[1:] and known[0] not in ("solved", "at_noise"):
+        assert beyond in [CLAIMS[pattern] for pattern in world.said]
     if world.reason:
         is_linear = world.cause == "no_activation" and world.variants[world.first].output == "linear"
         is_at_floor = is_linear and world.median(world.first) < 1.5 * world.linear

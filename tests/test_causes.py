@@ -325,6 +325,30 @@ def test_a_neighbour_of_which_trials_diverged_decides_nothing():
     assert named(case(neighbours={"epochs": [{**better, "n": 0}]})) == ["unknown"]
 
 
+def test_a_neighbour_with_another_scale_or_output_decides():
+    """Also where nothing is wrong with the size of the inputs, or with what the output reaches."""
+    better = {**HEALTHY, "rmse_median": 100.0}
+    logs = found(case(neighbours={"normalize": [{**better, "normalize": "log"}]}), "inputs_not_scaled")
+    assert (logs.change, logs.gain) == (Change("normalize", "log"), 3.0)
+    target = found(case(neighbours={"normalize_target": [{**better, "normalize_target": "log"}]}), "target_not_scaled")
+    assert target.change == Change("normalize_target", "log")
+    tanh = {"output": "tanh", "floor": None}
+    assert named(case(**tanh)) == ["unknown"]
+    linear = found(case(**tanh, neighbours={"output": [{**better, "output": "linear"}]}), "output_cannot_reach")
+    assert linear.change == Change("output", "linear")
+
+
+def test_an_unknown_cause_names_the_best_variant_that_differs_in_one_axis():
+    """If that is far better; whatever the axis is."""
+    good, best = ({**HEALTHY, "rmse_median": rmse} for rmse in (150.0, 100.0))
+    neighbours = {"schedule": [{**good, "schedule": "cosine"}], "optimizer": [{**best, "optimizer": "rmsprop"}]}
+    (cause,) = causes_of(case(neighbours=neighbours))
+    assert (cause.name, cause.change, cause.gain) == ("unknown", Change("optimizer", "rmsprop"), 3.0)
+    assert 'With optimizer = "rmsprop" and everything else equal the RMSE is 100.' in cause.sentence
+    (cause,) = causes_of(case(neighbours={"schedule": [{**good, "schedule": "cosine", "rmse_median": 250.0}]}))
+    assert (cause.name, cause.change) == ("unknown", None)
+
+
 def every_case():
     """Many cases, of which each shows several causes at once."""
     for one, other in product(SHOWS, repeat=2):
