@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from sumsquares.datasets.linear_fit import EXACT_TARGET as EXACT_TARGET
 from sumsquares.datasets.linear_fit import bounds, linear_fit
 from sumsquares.datasets.moments import Meter, Moments
-from sumsquares.datasets.rows import Block, block, block_count, blocks
+from sumsquares.datasets.noise import noise
+from sumsquares.datasets.rows import BLOCK_ROWS, Block, blocks
 from sumsquares.datasets.seen import MEASURED_ROWS as MEASURED_ROWS
-from sumsquares.datasets.seen import combinations, seen_rows
+from sumsquares.datasets.seen import seen_rows
 from sumsquares.datasets.shards import SHARD_ROWS
+from sumsquares.datasets.source import combinations
 from sumsquares.datasets.spec import DatasetSpec
 
 # Shapes: N rows.
@@ -97,12 +99,11 @@ def largest_target(spec: DatasetSpec) -> float:
 
 
 def noise_rmse(spec: DatasetSpec) -> float:
-    """Returns by how much the first NOISE_ROWS training targets differ from the formula: root mean square."""
-    squares, count = 0.0, min(spec.rows, NOISE_ROWS)
-    for index in range(min(block_count(spec, "train"), -(-NOISE_ROWS // len(block(spec, "train", 0)[1])))):
-        inputs_NI, target_N = block(spec, "train", index)
-        noise_N = target_N - spec.source.target(spec.numbers_of(inputs_NI))
-        squares += float(np.square(noise_N).sum())
+    """Returns the root mean square of the noise in the first NOISE_ROWS training targets."""
+    count = min(spec.rows, NOISE_ROWS)
+    squares = 0.0
+    for index, first in enumerate(range(0, count, BLOCK_ROWS)):
+        squares += float(np.square(noise(spec.seed, index, min(BLOCK_ROWS, count - first), spec.noise)).sum())
     return math.sqrt(squares / count)
 
 

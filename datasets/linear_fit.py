@@ -61,8 +61,12 @@ def linear_fit(spec: DatasetSpec) -> LinearFit:
         squares += float(np.square((predicted_N - target_N) / unit).sum())
         is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
     rmse = float(np.sqrt(squares / spec.test_rows)) * unit
-    noise = 64 * (spec.inputs + 2) * np.finfo(float).eps * top
-    return LinearFit(low, high, 0.0 if rmse <= noise else rmse, is_exact)
+    return LinearFit(low, high, 0.0 if rmse <= rounding(spec.inputs, top) else rmse, is_exact)
+
+
+def rounding(inputs: int, top: float) -> float:
+    """Returns the RMSE that rounding errors alone may leave, for targets of at most that size."""
+    return float(64 * (inputs + 2) * np.finfo(float).eps * top)
 
 
 def bounds(rows: Iterable[Block]) -> tuple[float, float]:

@@ -79,7 +79,7 @@ def _apply(raw: Numbers, is_log: bool, shift: Any, scale: Any, dtype: DTypeLike)
 
 def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
     """Whether `normalization` needs the moments of the training rows: for a formula, unless its ranges are enough."""
-    return spec.formula is not None and (kind == "zscore" or _of_target(kind, target_kind) in _OF_TARGETS)
+    return spec.formula is not None and (kind == "zscore" or kind_of_target(kind, target_kind) in _OF_TARGETS)
 
 
 def problem_of(spec: DatasetSpec, kind: NormalizationKind) -> str | None:
@@ -118,7 +118,7 @@ def normalization(
         DataError: the logarithm of a formula's targets is wanted, and they aren't positive.
 
     """
-    target = _of_target(kind, target_kind)
+    target = kind_of_target(kind, target_kind)
     assert moments is not None or not needs_moments(spec, kind, target_kind), (kind, target_kind)
     assert problem_of(spec, kind) is None, problem_of(spec, kind)
     shift_I, scale_I = zip(*map(_floats, _inputs(spec, kind, moments)), strict=True)
@@ -131,7 +131,8 @@ def normalization(
     )
 
 
-def _of_target(kind: NormalizationKind, target_kind: TargetKind) -> NormalizationKind:
+def kind_of_target(kind: NormalizationKind, target_kind: TargetKind) -> NormalizationKind:
+    """Returns how the target is normalised: as the inputs are, unless it says otherwise."""
     return kind if target_kind == "same" else target_kind
 
 

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from sumsquares.datasets.errors import NotFinite
 from sumsquares.datasets.formulas.formula import Formula
 from sumsquares.datasets.noise import noise
-from sumsquares.datasets.source import Numbers, Range
+from sumsquares.datasets.source import LARGEST_REAL, Numbers, Range
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
-from sumsquares.datasets.spec_checks import LARGEST_REAL
 
 # Shapes: N rows of a block, I input columns, K numbers, W random words.
 BLOCK_ROWS = 65_536
@@ -135,11 +134,7 @@ def _draw(spec: DatasetSpec, split: Split, index: int, rows: int) -> Numbers:
 
 def _is_narrow(spec: DatasetSpec, parts: tuple[tuple[Range, ...], ...]) -> bool:
     """Whether numbers take 32-bit words."""
-    return not spec.source.is_real and all(_span(each) <= _NARROW_SPAN for part in parts for each in part)
-
-
-def _span(integers: Range) -> int:
-    return int(integers.high) - int(integers.low) + 1
+    return not spec.source.is_real and all(each.integers <= _NARROW_SPAN for part in parts for each in part)
 
 
 def _words(
@@ -159,8 +154,8 @@ def _words(
         yield (raw_W.astype("<u8", copy=False).view("<u4") if is_narrow else raw_W)[:rows]
 
 
-def _fill_integers(words_W: NDArray[np.unsignedinteger[Any]], integers: Range, numbers_N: Numbers) -> None:
-    np.add(_scale(words_W, _span(integers)).view(np.int64), int(integers.low), out=numbers_N, casting="unsafe")
+def _fill_integers(words_W: NDArray[np.unsignedinteger[Any]], within: Range, numbers_N: Numbers) -> None:
+    np.add(_scale(words_W, within.integers).view(np.int64), int(within.low), out=numbers_N, casting="unsafe")
 
 
 def _fill_real(words_W: NDArray[np.uint64], real: Range, numbers_N: NDArray[np.float64]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.rows import Block, block
-from sumsquares.datasets.source import Numbers, Range
+from sumsquares.datasets.source import Numbers, Range, combinations
 from sumsquares.datasets.spec import DatasetSpec
 
 # Shapes: N rows, I numbers of a row, K distinct keys.
@@ -45,15 +44,6 @@ def seen_rows(spec: DatasetSpec, columns: int, train: Iterable[Block]) -> tuple[
     return is_seen_K[place_N], len(distinct_KI)
 
 
-def combinations(ranges: tuple[Range, ...]) -> int:
-    """Returns how many rows of integers there are in these ranges."""
-    return math.prod(_span(each) for each in ranges)
-
-
-def _span(integers: Range) -> int:
-    return int(integers.high) - int(integers.low) + 1
-
-
 def _drawn(spec: DatasetSpec, inputs_NI: Numbers, columns: int) -> Numbers:
     return spec.numbers_of(inputs_NI) if spec.n_digits else inputs_NI[:, :columns]
 
@@ -82,7 +72,7 @@ class _RowKeys:
         is_exact = self.exact
         key_N = np.zeros(len(rows_NI), np.uint64)
         for column, each in enumerate(self.ranges):
-            key_N *= np.uint64(_span(each) if is_exact and not self.is_real else self.mix)
+            key_N *= np.uint64(each.integers if is_exact and not self.is_real else self.mix)
             key_N += self._bits(rows_NI[:, column], each)
         return key_N
 

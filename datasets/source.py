@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +14,9 @@ Split = Literal["train", "test", "extrapolation"]
 SPLITS: tuple[Split, ...] = ("train", "test", "extrapolation")
 Numbers = NDArray[Any]
 """Signed integers, or float64."""
+LARGEST_REAL = 1e100
+"""Bounds of real numbers, noise and targets are at most this, so that sums of their squares are finite."""
+MOST_INPUTS = 1024
 
 
 class Range(NamedTuple):
@@ -19,6 +24,16 @@ class Range(NamedTuple):
 
     low: float
     high: float
+
+    @property
+    def integers(self) -> int:
+        """How many integers there are from one end to the other."""
+        return int(self.high) - int(self.low) + 1
+
+
+def combinations(ranges: Iterable[Range]) -> int:
+    """Returns how many rows of integers there are in these ranges."""
+    return math.prod(each.integers for each in ranges)
 
 
 class Source(Protocol):

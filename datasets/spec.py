@@ -23,14 +23,12 @@ from pydantic import (
 from sumsquares.datasets.formulas.characters import FormulaError
 from sumsquares.datasets.formulas.formula import Expression, Formula, parse
 from sumsquares.datasets.formulas.words import MOST_CHARACTERS
+from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS, Numbers, Range, Source
 from sumsquares.datasets.source import SPLITS as SPLITS
-from sumsquares.datasets.source import Numbers, Range, Source
 from sumsquares.datasets.source import Split as Split
 from sumsquares.datasets.spec_checks import INT64_MAX as INT64_MAX
 from sumsquares.datasets.spec_checks import (
     LARGEST_INTEGER,
-    LARGEST_REAL,
-    MOST_INPUTS,
     as_bound,
     canonical,
     check_keys,

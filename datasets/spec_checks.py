@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sumsquares.datasets.formulas.characters import FormulaError
 from sumsquares.datasets.formulas.formula import parse
+from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS
 from sumsquares.datasets.tasks import Task, target_range
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 INT64_MAX = 2**63 - 1
 LARGEST_INTEGER = 2**31 - 1
 """Integers of a task are at most this, and those of a formula at least its negative too."""
-LARGEST_REAL = 1e100
-"""Bounds of real numbers, noise and targets are at most this, so that sums of their squares are finite."""
-MOST_INPUTS = 1024
 _OF_FORMULAS = ("low", "high", "numbers", "noise")
 _MOST_SHOWN = 40
 """Characters of a text that is told."""

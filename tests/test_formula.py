@@ -12,10 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sumsquares.datasets.formulas.formula import PIECE, Formula, FormulaError, parse
-from sumsquares.datasets.formulas.inputs import MOST_INPUTS
 from sumsquares.datasets.formulas.operations import FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
 from sumsquares.datasets.formulas.parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
 from sumsquares.datasets.formulas.words import MOST_CHARACTERS
+from sumsquares.datasets.source import MOST_INPUTS
 
 numbers = st.integers(-4, 4)
 FLOATS = {

@@ -11,7 +11,7 @@ import pytest
 from lanes_builds import builds, named, needs_lanes
 from test_spec import OTHER
 
-from sumsquares.datasets.normalize import normalization
+from sumsquares.datasets.normalize import NormalizationKind, normalization
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.commands.run import run
 from sumsquares.jobs.commands.shared import Shared
@@ -127,7 +127,7 @@ def test_each_initialisation_of_the_spec_is_known(name):
         initialize(program, [0], ["other"])
 
 
-@pytest.mark.parametrize("name", get_args(axes.Normalize))
+@pytest.mark.parametrize("name", get_args(NormalizationKind))
 def test_each_normalisation_of_the_spec_is_known(name):
     """An unknown name is not taken for another."""
     dataset = DatasetSpec(task="sum", largest=10, rows=10)

@@ -11,7 +11,7 @@ from sumsquares.datasets.formulas.intervals import Bounds
 from sumsquares.datasets.formulas.operations import OPERATIONS
 from sumsquares.datasets.formulas.points import Condition, Points, used_steps
 from sumsquares.datasets.formulas.program import Program
-from sumsquares.datasets.spec_checks import LARGEST_REAL
+from sumsquares.datasets.source import LARGEST_REAL
 
 # Shapes: B boxes, K numbers of a point.
 MOST_BOXES = 1024

@@ -11,8 +11,7 @@ from typing import NoReturn
 from sumsquares.datasets.formulas.characters import FormulaError, refuse
 from sumsquares.datasets.formulas.names import OTHER_NAMES, example_of, is_input
 from sumsquares.datasets.formulas.operations import CONSTANTS, FUNCTIONS, OF_ALL_INPUTS
-
-MOST_INPUTS = 1024
+from sumsquares.datasets.source import MOST_INPUTS
 
 
 def means_all_inputs(call: ast.Call) -> bool:

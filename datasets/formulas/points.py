@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sumsquares.datasets.formulas.intervals import Bounds
 from sumsquares.datasets.formulas.operations import OPERATIONS
 from sumsquares.datasets.formulas.program import Program
-from sumsquares.datasets.spec_checks import LARGEST_REAL
+from sumsquares.datasets.source import LARGEST_REAL
 
 # Shapes: P points, K numbers of a point.
 Condition = NDArray[np.bool_]

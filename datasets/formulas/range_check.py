@@ -13,9 +13,9 @@ from sumsquares.datasets.formulas.operations import FUNCTIONS
 from sumsquares.datasets.formulas.points import Points, Trace
 from sumsquares.datasets.formulas.poles import find_pole
 from sumsquares.datasets.formulas.program import Program
-from sumsquares.datasets.formulas.samples import all_integers, combinations, samples
+from sumsquares.datasets.formulas.samples import all_integers, samples
 from sumsquares.datasets.formulas.told import told, told_pole
-from sumsquares.datasets.source import Range
+from sumsquares.datasets.source import Range, combinations
 
 # Shapes: P points, K numbers of a point.
 MOST_COMBINATIONS = 1_000_000

@@ -7,18 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sumsquares.datasets.formulas.points import Points
-from sumsquares.datasets.source import Range
+from sumsquares.datasets.source import Range, combinations
 
 # Shapes: P points, K numbers of a point.
 PIECE = 4096
-
-
-def combinations(ranges: Sequence[Range]) -> int:
-    """Returns the number of points with integer numbers."""
-    count = 1
-    for low, high in ranges:
-        count *= int(high) - int(low) + 1
-    return count
 
 
 def all_integers(ranges: Sequence[Range]) -> Iterator[Points]:
@@ -27,9 +19,9 @@ def all_integers(ranges: Sequence[Range]) -> Iterator[Points]:
     for start in range(0, total, PIECE):
         rest = np.arange(start, min(start + PIECE, total))
         columns = []
-        for low, high in reversed(ranges):
-            rest, place = np.divmod(rest, int(high) - int(low) + 1)
-            columns.append(place + low)
+        for each in reversed(ranges):
+            rest, place = np.divmod(rest, each.integers)
+            columns.append(place + each.low)
         yield np.stack(columns[::-1], axis=1)
 
 

@@ -9,7 +9,7 @@ from sumsquares.datasets.formulas.points import Points, Trace
 from sumsquares.datasets.formulas.poles import Pole
 from sumsquares.datasets.formulas.program import Program
 from sumsquares.datasets.formulas.tape import input_names, written
-from sumsquares.datasets.spec_checks import LARGEST_REAL
+from sumsquares.datasets.source import LARGEST_REAL
 
 # Shapes: K numbers of a point.
 _MOST_SHOWN = 60

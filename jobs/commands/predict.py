@@ -25,7 +25,7 @@ from sumsquares.jobs.show.format import describe_task, describe_variant, number
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.storage.store import Store
 
-LARGEST_REAL = 1e300
+_LARGEST = 1e300
 """Largest absolute real number that is accepted."""
 
 
@@ -175,7 +175,7 @@ def _accepted(dataset: NamedDataset) -> tuple[Number, Number]:
         return 0, min(2 * dataset.largest, most or 2 * dataset.largest)
     if most is not None:
         return 0, most
-    return (-LARGEST_REAL, LARGEST_REAL) if dataset.source.is_real else (-(2**53), 2**53)
+    return (-_LARGEST, _LARGEST) if dataset.source.is_real else (-(2**53), 2**53)
 
 
 def _inputs(dataset: NamedDataset, numbers: Sequence[Number]) -> Numbers:

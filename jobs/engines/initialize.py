@@ -95,13 +95,17 @@ def steepness(program: Program, is_solved: bool) -> float:
     return STEEP if is_solved and keeps_knots and program.optimizer in STEPS_WITHOUT_SCALE else GENTLE
 
 
+def knot_shares(units: int) -> NDArray[np.floating]:
+    """Returns how far along the range the knots of so many units lie: the best places for a parabola."""
+    return (np.arange(units) + 0.5) / (units + 0.5)
+
+
 def _spread(program: Program, flat_MP: NDArray[np.float64], input_range: Ranges, rise: float) -> NDArray[np.float64]:
     """Returns the parameters with the first layer's knots spread over the inputs, and with a flatter second layer.
 
-    A knot is where a unit's weighted sum is 0. The one of unit k of H is at (k + 1/2) / (H + 1/2) of the way along the
-    unit's direction, from the smallest to the largest projection of the inputs. Directions are drawn as if all inputs
-    had the same range: else nearly all units would look along the widest. With one input, all units face right, and
-    those are the knots of the best fit to a parabola by H units.
+    A knot is where a unit's weighted sum is 0. That of each unit lies at its share of the way along its direction, from
+    the smallest to the largest projection of the inputs. Directions are drawn as if all inputs had the same range: else
+    nearly all units would look along the widest. With one input, all units face right.
     """
     first, second = program.layers[:2]
     low_I, high_I = np.array(input_range).T
@@ -114,7 +118,7 @@ def _spread(program: Program, flat_MP: NDArray[np.float64], input_range: Ranges,
     low_MH, high_MH = ends_2MIH.min(0).sum(1), ends_2MIH.max(0).sum(1)
     # Inputs that are constant have no range to spread over.
     rise_MH = rise / np.where(high_MH > low_MH, high_MH - low_MH, 1.0)
-    share_H = (np.arange(first.outputs) + 0.5) / (first.outputs + 0.5)
+    share_H = knot_shares(first.outputs)
     spread_MP = flat_MP.copy()
     spread_MP[:, first.weights] = (weights_MIH * rise_MH[:, None]).reshape(len(flat_MP), -1)
     spread_MP[:, first.bias] = -rise_MH * (low_MH + (high_MH - low_MH) * share_H)

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.moments import Moments
+from sumsquares.datasets.normalize import kind_of_target
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
 from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
-from sumsquares.jobs.results.networks import Reach, is_linear, reach_of
+from sumsquares.jobs.results.networks import Reach, distances, is_linear, reach_of
 from sumsquares.jobs.results.normalized_columns import Scale, columns_of
 from sumsquares.jobs.spec.axes import AXES
 
@@ -117,15 +118,9 @@ class Case:
         return bool(self.row["normalize"] == "log")
 
     @property
-    def target_kind(self) -> str:
-        """How its target is scaled."""
-        kind = self.row["normalize_target"]
-        return str(self.row["normalize"] if kind == "same" else kind)
-
-    @property
     def has_log_target(self) -> bool:
         """Whether what it is trained on is the logarithm of the target."""
-        return self.target_kind == "log"
+        return bool(kind_of_target(self.row["normalize"], self.row["normalize_target"]) == "log")
 
     @cached_property
     def reach(self) -> Reach | None:
@@ -142,9 +137,7 @@ class Case:
     def distances(self) -> NDArray[np.float64]:
         """How far the targets of those rows are from what its answers reach."""
         assert self.reach is not None
-        low, high = self.reach
-        target_N = first_targets(self.spec, "test")
-        return np.maximum(0.0, np.maximum(low - target_N, target_N - high))
+        return distances(self.reach, first_targets(self.spec, "test"))
 
     @property
     def floor(self) -> float | None:
@@ -254,12 +247,15 @@ def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> 
     row, factor = tried
     if factor < LEAST_GAIN:
         return None
-    change = Change(axis, widths(row[axis]) if axis == "hidden" else row[axis])
+    change = value_of(axis, row)
     ours = "all trials diverged" if case.rmse is None else f"the RMSE is {number(case.rmse)}"
-    told = (
-        f"With {Change(axis, case.hidden if axis == 'hidden' else case.row[axis])} {ours}. {with_change(change, row)}"
-    )
+    told = f"With {value_of(axis, case.row)} {ours}. {with_change(change, row)}"
     return Cause(name, told, {"rmse_with_change": float(row["rmse_median"])}, change, factor)
+
+
+def value_of(axis: str, row: Row) -> Change:
+    """The value of an axis in a row, as the change to it."""
+    return Change(axis, widths(row[axis]) if axis == "hidden" else row[axis])
 
 
 def with_change(change: Change, neighbour: Row) -> str:

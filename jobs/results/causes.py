@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sumsquares.jobs.results.case import LEAST_GAIN, times, widths, with_change
+from sumsquares.jobs.results.case import LEAST_GAIN, times, value_of, with_change
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
@@ -88,6 +88,6 @@ def _unknown(case: Case) -> Cause:
     if best is None or known[best][1] < LEAST_GAIN:
         return Cause("unknown", told, {}, None)
     row, factor = known[best]
-    change = Change(best, widths(row[best]) if best == "hidden" else row[best])
+    change = value_of(best, row)
     evidence = {"rmse_with_change": float(row["rmse_median"])}
     return Cause("unknown", f"{told} {with_change(change, row)}", evidence, change, factor)

@@ -58,7 +58,7 @@ def combinations(dataset: DatasetSpec) -> int | None:
 def _counts(dataset: DatasetSpec) -> tuple[int, ...]:
     """Returns how many values each number has."""
     (ranges,) = dataset.source.parts("train")
-    return tuple(int(high) - int(low) + 1 for low, high in ranges)
+    return tuple(each.integers for each in ranges)
 
 
 def check_everywhere(

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets import elementary
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts
+from sumsquares.datasets.linear_fit import rounding
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
-from sumsquares.jobs.results.networks import Network, Reach, network_of
+from sumsquares.jobs.results.networks import Network, Reach, distances, network_of
 from sumsquares.jobs.results.pieces import Errors, Points, errors
 from sumsquares.jobs.results.range_floors import CURVED, floor_on_range
 from sumsquares.jobs.spec.variants import Variant
@@ -97,10 +98,7 @@ def _beyond(dataset: DatasetSpec, reach: Reach | None) -> float:
     """Returns the root mean square distance of the test rows' targets from what a network reaches."""
     if reach is None:
         return 0.0
-    low, high = reach
-    squares = 0.0
-    for _, target_N in blocks(dataset, "test"):
-        squares += float(np.square(np.maximum(0.0, np.maximum(low - target_N, target_N - high))).sum())
+    squares = sum(float(np.square(distances(reach, target_N)).sum()) for _, target_N in blocks(dataset, "test"))
     return math.sqrt(squares / dataset.test_rows)
 
 
@@ -135,8 +133,7 @@ def _linear_of_logs(dataset: DatasetSpec) -> float | None:
     columns = np.column_stack([elementary.log(inputs_NI.astype(np.float64)), np.ones(len(target_N))])
     weights, *_ = np.linalg.lstsq(columns, target_N.astype(np.float64))
     rmse = math.sqrt(float(np.square(columns @ weights - target_N).mean()))
-    noise = 64 * (dataset.inputs + 2) * np.finfo(float).eps * float(np.abs(target_N).max())
-    return 0.0 if rmse <= noise else rmse
+    return 0.0 if rmse <= rounding(dataset.inputs, float(np.abs(target_N).max())) else rmse
 
 
 def _fits_all(dataset: DatasetSpec, facts: Facts, network: Network) -> bool:
@@ -188,8 +185,7 @@ def _count(dataset: DatasetSpec, axis: int) -> float:
     """Returns how many values a number has."""
     if dataset.source.is_real:
         return math.inf
-    low, high = dataset.source.parts("test")[0][axis]
-    return high - low + 1
+    return dataset.source.parts("test")[0][axis].integers
 
 
 def _along(

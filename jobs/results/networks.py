@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
+from sumsquares.datasets.normalize import NormalizationKind, TargetKind, kind_of_target, normalization
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.spec.variants import Variant
 
@@ -73,7 +74,7 @@ def network_of(variant: Variant, moments: Moments | None) -> Network:
         variant.activation,
         variant.output,
         variant.normalize == "log",
-        "log" in (kinds if variant.normalize_target == "same" else kinds[1:]),
+        kind_of_target(*kinds) == "log",
         reach_of(variant.dataset, variant.output, *kinds, moments),
     )
 
@@ -87,6 +88,12 @@ def is_linear_in_raw(row: Mapping[str, Any], hidden: Sequence[int]) -> bool:
     """Whether a variant, by its columns, is one linear function of the raw inputs."""
     has_logs = "log" in (row["normalize"], row["normalize_target"])
     return is_linear(hidden, row["activation"], row["output"]) and not has_logs
+
+
+def distances(reach: Reach, target_N: NDArray[Any]) -> NDArray[np.float64]:
+    """Returns how far targets are from what a network reaches."""
+    low, high = reach
+    return np.maximum(0.0, np.maximum(low - target_N, target_N - high))
 
 
 def reach_of(

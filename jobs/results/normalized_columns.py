@@ -13,7 +13,7 @@ from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.datasets.task_moments import target_moments
+from sumsquares.datasets.task_moments import digit_moments, number_moments, target_moments
 from sumsquares.datasets.tasks import target_range
 
 
@@ -80,9 +80,11 @@ def _raw(spec: DatasetSpec, moments: Moments | None) -> list[Column]:
     else:
         assert spec.task is not None
         assert spec.largest is not None
-        variance = target_moments(spec.task, spec.n_numbers, spec.largest)[1]
-        deviation = 0.5 if spec.digits else math.sqrt((spec.largest**2 - 1) / 12)
-        stds = (*(deviation for _ in ranges), math.sqrt(variance))
+        of_inputs = [number_moments(spec.largest)] * spec.inputs
+        if spec.digits:
+            of_inputs = [digit_moments(place, spec.largest) for place in range(spec.inputs)]
+        moments_of = (*of_inputs, target_moments(spec.task, spec.n_numbers, spec.largest))
+        stds = tuple(math.sqrt(variance) for _, variance in moments_of)
         ends = [*ranges, target_range(spec.task, spec.n_numbers, 1, spec.largest)]
     return [
         Column(name, float(low), float(high), std)

@@ -9,6 +9,7 @@ import numpy as np
 from sumsquares.datasets import elementary
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.engines.initialize import knot_shares
 
 # Shapes: N rows, H units.
 _ROWS = 2_000
@@ -30,7 +31,7 @@ def spread_rmse(spec: DatasetSpec, units: int, is_log: bool) -> float | None:
     if is_log:
         x_N, ends = elementary.log(x_N), elementary.log(ends)
     low, high = ends.tolist()
-    knots_H = low + (high - low) * (np.arange(units) + 0.5) / (units + 0.5)
+    knots_H = low + (high - low) * knot_shares(units)
     columns = np.column_stack([np.ones(len(x_N)), np.maximum(0.0, x_N[:, np.newaxis] - knots_H) / (high - low)])
     weights, *_ = np.linalg.lstsq(columns, target_N.astype(np.float64))
     return float(np.sqrt(np.square(columns @ weights - target_N).mean()))

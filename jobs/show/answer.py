@@ -53,9 +53,9 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
     causes = summary.causes.get(first["variant_id"], ())
     sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
     about = summary.datasets[name]
-    if about.get("noise") and not any(cause.name == "at_noise" for cause in causes[:1]):
+    if about.get("noise") and [cause.name for cause in causes[:1]] != ["at_noise"]:
         sentences.append(f"{noise_words(about)}; test rows have none.")
-    sentences += _about_every_number(summary.datasets[name], rows)
+    sentences += _about_every_number(about, rows)
     if (matters := summary.importance.get(name)) is not None:
         sentences += filter(None, [matters_words(matters)])
     return sentences

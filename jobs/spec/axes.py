@@ -21,14 +21,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from sumsquares.datasets.normalize import NormalizationKind, TargetKind
+
 T = TypeVar("T")
 
 Activation = Literal["identity", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square"]
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "cosine"]
 Init = Literal["glorot_uniform", "he_uniform", "pytorch", "spread_knots"]
-Normalize = Literal["question", "unit", "symmetric", "zscore", "none", "log"]
-NormalizeTarget = Literal["same", "unit", "symmetric", "zscore", "none", "log"]
 Readout = Literal["trained", "solved"]
 Output = Literal["linear", "sigmoid", "tanh", "relu"]
 Loss = Literal["mse", "mae", "huber", "bce"]
@@ -100,7 +100,7 @@ class Hyperparameters:
     """Passes over the training rows, from 1 to 10,000,000."""
     init: Init = "glorot_uniform"
     """Distribution of the initial weights."""
-    normalize: Normalize = "unit"
+    normalize: NormalizationKind = "unit"
     """Scale of the inputs, and of the target unless `normalize_target` says otherwise."""
     dtype: Dtype = "float32"
     """Type of weights, activations and optimizer state."""
@@ -108,7 +108,7 @@ class Hyperparameters:
     """Seed of the order of the rows, from 0 to 2**63-1."""
     readout: Readout = "trained"
     """The output layer is that of the training, or solved after it by least squares on the training rows."""
-    normalize_target: NormalizeTarget = "same"
+    normalize_target: TargetKind = "same"
     """Scale of the target, where it isn't that of the inputs."""
     output: Output = "linear"
     """Activation of the output layer."""

@@ -13,8 +13,8 @@ from sumsquares.datasets.formulas.formula import Formula
 from sumsquares.datasets.formulas.range_check import check_range
 from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.rows import blocks, first_rows_problem
+from sumsquares.datasets.source import MOST_INPUTS
 from sumsquares.datasets.spec import DatasetSpec, NamedDataset
-from sumsquares.datasets.spec_checks import MOST_INPUTS
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
 from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables

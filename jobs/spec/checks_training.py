@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import get_args
 
-from sumsquares.datasets.normalize import problem_of
+from sumsquares.datasets.normalize import NormalizationKind, problem_of
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.datasets.tasks import target_range
-from sumsquares.jobs.spec.axes import Normalize
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
 from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables
@@ -69,6 +68,6 @@ def _outside(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, 
 def _scales(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, str]]:
     """What the scales of inputs need is said where they are."""
     there = axes.of("normalize")
-    for kind, dataset in product(get_args(Normalize), datasets):
+    for kind, dataset in product(get_args(NormalizationKind), datasets):
         if kind in there and (problem := problem_of(dataset, kind)):
             yield there[kind], f"dataset {show(dataset.name)}: {problem}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.normalize import kind_of_target
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs import exits
 from sumsquares.jobs.spec.messages import show
@@ -21,7 +22,7 @@ def refuse_targets(trials: Iterable[Trial], facts_of: Callable[[NamedDataset], F
     """Raises WrongTarget if the target of some training row of a formula isn't what a trial of its dataset needs."""
     needs: dict[str, tuple[NamedDataset, set[str]]] = {}
     for variant in {trial.variant.digest: trial.variant for trial in trials}.values():
-        kind = variant.normalize if variant.normalize_target == "same" else variant.normalize_target
+        kind = kind_of_target(variant.normalize, variant.normalize_target)
         wanted = {need for need, is_there in (("log", kind == "log"), ("bce", variant.loss == "bce")) if is_there}
         if wanted and variant.dataset.formula is not None:
             needs.setdefault(variant.dataset_digest, (variant.dataset, set()))[1].update(wanted)
