@@ -109,7 +109,7 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	grep -E '^(torch|triton|cuda-|nvidia-)' build/lock/all > requirements-torch.lock
 	$(COMPILE) --generate-hashes --constraint build/lock/all --extra s3 $(call but,requirements-torch.lock) \
 	  --output-file requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra dev $(call but,build/lock/all) \
+	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra onnx --extra trees --extra dev $(call but,build/lock/all) \
 	  --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --upgrade --generate-hashes --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
 	for python in 3.11 3.12 3.13; do \
