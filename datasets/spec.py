@@ -128,6 +128,21 @@ class DatasetSpec(BaseModel):
         )
 
     @property
+    def has_integer_target(self) -> bool:
+        """Whether every target is an integer, so that an answer may be right after rounding."""
+        return self.source.has_integer_target
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its numbers are real: else they are integers of a range."""
+        return self.source.is_real
+
+    @property
+    def split(self) -> None:
+        """None: generated rows have one split."""
+        return None
+
+    @property
     def inputs(self) -> int:
         """Input columns of a row: the numbers, or their digits, and the unused ones."""
         return self.n_digits or self.n_numbers + self.unused
@@ -231,3 +246,13 @@ class NamedDataset(DatasetSpec):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     """What grids and summaries call it: 1..64 of a-z, 0-9, _ and -, the first a letter or digit."""
+
+    @property
+    def whole(self) -> NamedDataset:
+        """Itself."""
+        return self
+
+    @property
+    def splits(self) -> tuple[NamedDataset]:
+        """Itself alone: what a variant is trained on."""
+        return (self,)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.commands.shared import Shared
@@ -154,9 +154,9 @@ def _reply(
     return Reply(asked.words, variant.dataset.name, trial.id, asked.opening + title, samples, outside, trained_on)
 
 
-def _misfit(dataset: NamedDataset, numbers: Sequence[Number]) -> str | None:
+def _misfit(dataset: Named, numbers: Sequence[Number]) -> str | None:
     """Returns why a dataset doesn't accept these numbers, or None."""
-    if not dataset.source.is_real and (wrong := [number for number in numbers if not float(number).is_integer()]):
+    if not dataset.is_real and (wrong := [number for number in numbers if not float(number).is_integer()]):
         return f"{wrong[0]} is not an integer: {dataset.name} takes integers"
     low, high = _accepted(dataset)
     if wrong := [number for number in numbers if not low <= number <= high]:
@@ -168,26 +168,26 @@ def _misfit(dataset: NamedDataset, numbers: Sequence[Number]) -> str | None:
     return None
 
 
-def _accepted(dataset: NamedDataset) -> tuple[Number, Number]:
+def _accepted(dataset: Named) -> tuple[Number, Number]:
     """The smallest and the largest number that is accepted: of formulas any that their inputs can hold."""
     most = 2**dataset.n_digits - 1 if dataset.n_digits else None
     if dataset.largest is not None:
         return 0, min(2 * dataset.largest, most or 2 * dataset.largest)
     if most is not None:
         return 0, most
-    return (-_LARGEST, _LARGEST) if dataset.source.is_real else (-(2**53), 2**53)
+    return (-_LARGEST, _LARGEST) if dataset.is_real else (-(2**53), 2**53)
 
 
-def _inputs(dataset: NamedDataset, numbers: Sequence[Number]) -> Numbers:
+def _inputs(dataset: Named, numbers: Sequence[Number]) -> Numbers:
     """Returns rows of inputs; unused columns hold the middle of their range, as the target doesn't depend on them."""
-    dtype = np.float64 if dataset.source.is_real else np.int64
+    dtype = np.float64 if dataset.is_real else np.int64
     rows_NK = np.array(numbers, dtype).reshape(-1, dataset.n_numbers)
     inputs_NI = dataset.inputs_of(rows_NK)
     return np.hstack([inputs_NI, np.full((len(rows_NK), dataset.unused), _middle(dataset), dtype)])
 
 
-def _middle(dataset: NamedDataset) -> Number:
+def _middle(dataset: Named) -> Number:
     """The middle of the range of the first number, which is that of the unused ones."""
     (ranges,) = dataset.source.parts("train")
     low, high = ranges[0]
-    return low / 2 + high / 2 if dataset.source.is_real else (int(low) + int(high)) // 2
+    return low / 2 + high / 2 if dataset.is_real else (int(low) + int(high)) // 2

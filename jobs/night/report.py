@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night import gate_best
 from sumsquares.jobs.night.decision import Decision, EditedJudgement
@@ -201,7 +201,7 @@ def _ranked(judgement: Judgement) -> list[Change]:
     return sorted(judgement.changes, key=lambda change: (change.verdict in ("same", "untested"), change.p))
 
 
-def _effect(change: Change, rows: DatasetSpec) -> str:
+def _effect(change: Change, rows: Dataset) -> str:
     assert change.high is not None, "a change was tested"
     if any(change.diverged):
         ours, theirs = change.diverged
@@ -220,7 +220,7 @@ def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
     return f"{ours} against {theirs} {verdict}: {_best_effect(found, rows, policy)}"
 
 
-def _best_effect(found: Comparison, rows: DatasetSpec, policy: Policy) -> str:
+def _best_effect(found: Comparison, rows: Dataset, policy: Policy) -> str:
     """Returns by how much the best variants differ, how sure that is, and the reason if there was no test."""
     ours, theirs = found.seeds
     if found.medians is None:
@@ -276,6 +276,6 @@ def _ratio(effect: float) -> str:
     return f"x {factor:.3g}" if factor >= 2 else f"x 1/{1 / factor:.3g}" if factor > 0 else "x 0"
 
 
-def _measure(is_small: bool, rows: DatasetSpec) -> str:
+def _measure(is_small: bool, rows: Dataset) -> str:
     """Returns what is compared: an RMSE, or a small one as a hypotenuse with the resolution on these rows."""
     return f"RMSE (hypotenuse with {RESOLUTION * unit_of(rows):.4g})" if is_small else "RMSE"

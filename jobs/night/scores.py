@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.jobs.night.champion import recovery
 from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.nights import Night, folder_of
@@ -69,7 +69,7 @@ def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Ta
     return table, sink.getvalue()
 
 
-def measure_on(store: Store, night: Night, rows: Mapping[str, DatasetSpec], read: ResultsCache) -> Scores:
+def measure_on(store: Store, night: Night, rows: Mapping[str, Dataset], read: ResultsCache) -> Scores:
     """Measures a night's trials on the test rows in `rows`, by the name of their dataset; stores nothing.
 
     Raises:
@@ -146,7 +146,7 @@ def _trained(
 
 
 def _table(
-    pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, DatasetSpec]
+    pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, Dataset]
 ) -> pa.Table:
     """Returns the scores of pairs as given and as trained; `rows_of` has the dataset each was measured on."""
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
@@ -168,7 +168,7 @@ def _scores(table: pa.Table, units: Sequence[float], limits: Sequence[float] = (
 
 
 def _measured(
-    store: Store, trained: Sequence[tuple[Trial, dict[str, Any]]], rows_of: Mapping[str, DatasetSpec]
+    store: Store, trained: Sequence[tuple[Trial, dict[str, Any]]], rows_of: Mapping[str, Dataset]
 ) -> dict[str, float | None]:
     """Returns the RMSE of each trained trial on the test split of its dataset in `rows_of`; None if it diverged."""
     rmse: dict[str, float | None] = {trial.id: None for trial, _ in trained}
@@ -182,5 +182,5 @@ def _measured(
     return rmse
 
 
-def _or_infinite(rmse: float | None, dataset: DatasetSpec) -> float:
+def _or_infinite(rmse: float | None, dataset: Dataset) -> float:
     return rmse if rmse is not None and rmse <= diverged_from(dataset) else math.inf

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster.work import Failure
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
-from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -107,7 +107,7 @@ def _summary(
     spec: JobSpec,
     store: Store,
     stored: Results,
-    facts: Callable[[NamedDataset], Facts],
+    facts: Callable[[Named], Facts],
     on_lost: Callable[[str, Exception], None],
 ) -> Summary:
     """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import kind_of_target
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
 from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
 from sumsquares.jobs.results.networks import Reach, distances, is_linear, reach_of
@@ -97,7 +97,7 @@ class Case:
         return widths(self.row["hidden"])
 
     @cached_property
-    def spec(self) -> DatasetSpec:
+    def spec(self) -> Dataset:
         """Its dataset's spec."""
         return spec_of(self.about)
 
@@ -148,7 +148,7 @@ class Case:
     @cached_property
     def has_integer_target(self) -> bool:
         """Whether its answers may be right after rounding."""
-        return self.spec.source.has_integer_target
+        return self.spec.has_integer_target
 
     @property
     def enough(self) -> float:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.ours import is_ours
@@ -52,12 +52,12 @@ _SHAPE = TypeAdapter(_Stored)
 _ODD = (ValueError, zlib.error)  # from a file with a valid seal and the wrong content
 
 
-def facts_path(dataset: DatasetSpec) -> str:
+def facts_path(dataset: Dataset) -> str:
     """Path of the facts of a dataset."""
     return f"{folder_of(dataset)}/facts.json"
 
 
-def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
+def facts_of(store: Store, dataset: Dataset, keeps: bool = True) -> Facts:
     """Returns the facts of a dataset. If the store has none they are measured, and stored if it can be written."""
     path = facts_path(dataset)
     with suppress(FileNotFoundError, DataError, *_ODD):
@@ -69,7 +69,7 @@ def facts_of(store: Store, dataset: DatasetSpec, keeps: bool = True) -> Facts:
     return facts
 
 
-def damage_of(data: bytes, dataset: DatasetSpec) -> str | None:
+def damage_of(data: bytes, dataset: Dataset) -> str | None:
     """Returns what is wrong with the bytes of a facts file, or None."""
     try:
         _read(data, dataset)
@@ -88,7 +88,7 @@ def _may_write(store: Store, path: str) -> bool:
         return True
 
 
-def _read(data: bytes, dataset: DatasetSpec) -> Facts:
+def _read(data: bytes, dataset: Dataset) -> Facts:
     stored = unseal(data, facts_path(dataset), "", _SHAPE)
     if stored.dataset != dataset.digest:
         raise ValueError(f"it is that of dataset {stored.dataset}")
@@ -97,7 +97,7 @@ def _read(data: bytes, dataset: DatasetSpec) -> Facts:
     return _decode(stored)
 
 
-def encode_facts(dataset: DatasetSpec, facts: Facts) -> bytes:
+def encode_facts(dataset: Dataset, facts: Facts) -> bytes:
     """Returns the bytes of the file."""
     packed = base64.b64encode(zlib.compress(np.packbits(facts.seen_N).tobytes(), 9)).decode()
     kept = {name: getattr(facts, name) for name in _KEPT}

@@ -49,7 +49,7 @@ def combinations(dataset: DatasetSpec) -> int | None:
     They are real, their targets aren't integers, they are more than MOST, or there are unused inputs, on which answers
     may depend as well.
     """
-    if not dataset.source.has_integer_target or dataset.source.is_real or dataset.unused:
+    if not dataset.has_integer_target or dataset.is_real or dataset.unused:
         return None
     count = math.prod(_counts(dataset))
     return count if count <= MOST else None

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.rows import BLOCK_ROWS, block, blocks
-from sumsquares.datasets.spec import NamedDataset, Split
+from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import can_solve, is_affordable
@@ -43,7 +44,7 @@ assert CHUNK_ROWS % BLOCK_ROWS == 0
 
 
 def with_evidence(
-    store: Store, expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts]
+    store: Store, expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[Named], Facts]
 ) -> pa.Table:
     """Returns stored rows (with their column `pack`) with evidence for every expected trial that is ok.
 
@@ -86,9 +87,9 @@ def _is_solvable(program: Program) -> bool:
 class _GeneratedRows:
     """The rows of a dataset, made from its spec: the store need not have them."""
 
-    dataset: NamedDataset
+    dataset: Named
     scale: Normalization
-    facts_of: Callable[[NamedDataset], Facts]
+    facts_of: Callable[[Named], Facts]
 
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""
@@ -112,7 +113,7 @@ class _GeneratedRows:
 
 
 def _measured(
-    store: Store, pack: str, trials: Sequence[Trial], facts_of: Callable[[NamedDataset], Facts]
+    store: Store, pack: str, trials: Sequence[Trial], facts_of: Callable[[Named], Facts]
 ) -> dict[str, dict[str, float | None]]:
     """Computes EVIDENCE for trials of one pack, by trial id."""
     variant = trials[0].variant

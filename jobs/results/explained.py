@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import Facts
-from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.case import Cause, Row, cases
 from sumsquares.jobs.results.causes import causes_of
 from sumsquares.jobs.results.described import spec_of
@@ -35,7 +35,7 @@ def explain(
     expected: Sequence[Trial],
     results: pa.Table,
     store: Store,
-    facts_of: Callable[[NamedDataset], Facts],
+    facts_of: Callable[[Named], Facts],
     on_lost: Callable[[str, Exception], object],
 ) -> Summary:
     """Returns the summary of the expected trials with its explanation; `results` has the column `pack`.

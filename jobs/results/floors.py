@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets import elementary
+from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts
 from sumsquares.datasets.linear_fit import rounding
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import DatasetSpec, NamedDataset
 from sumsquares.jobs.results.networks import Network, Reach, distances, network_of
 from sumsquares.jobs.results.pieces import Errors, Points, errors
 from sumsquares.jobs.results.range_floors import CURVED, floor_on_range
@@ -62,10 +62,10 @@ class Floor:
     """On all inputs 1..largest of the task, equally likely, likewise; None for formulas."""
 
 
-def floors(variants: Sequence[Variant], facts_of: Callable[[NamedDataset], Facts]) -> list[Floor]:
+def floors(variants: Sequence[Variant], facts_of: Callable[[Named], Facts]) -> list[Floor]:
     """Returns the floor of each variant. Variants of one dataset and one architecture share theirs."""
     networks: dict[str, dict[Network, Floor | None]] = defaultdict(dict)
-    datasets: dict[str, NamedDataset] = {}
+    datasets: dict[str, Named] = {}
     of_variant = []
     for variant in variants:
         dataset = datasets[variant.dataset.name] = variant.dataset
@@ -76,7 +76,7 @@ def floors(variants: Sequence[Variant], facts_of: Callable[[NamedDataset], Facts
     return [known[variant.dataset.name][network] for variant, network in zip(variants, of_variant, strict=True)]
 
 
-def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
+def _of_dataset(dataset: Dataset, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
     bounded = [each for each in networks if each.is_piecewise and not _fits_all(dataset, facts, each)]
     fits: dict[bool, Errors | None] = {}
     for is_log in {each.log_inputs for each in bounded if not facts.constant}:
@@ -94,7 +94,7 @@ def _with_reach(floor: Floor, beyond: float) -> Floor:
     return floor if beyond <= (floor.rows or 0.0) else Floor("bound", beyond, floor.range)
 
 
-def _beyond(dataset: DatasetSpec, reach: Reach | None) -> float:
+def _beyond(dataset: Dataset, reach: Reach | None) -> float:
     """Returns the root mean square distance of the test rows' targets from what a network reaches."""
     if reach is None:
         return 0.0
@@ -102,7 +102,7 @@ def _beyond(dataset: DatasetSpec, reach: Reach | None) -> float:
     return math.sqrt(squares / dataset.test_rows)
 
 
-def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, network: Network) -> Floor:
+def _floor(dataset: Dataset, facts: Facts, fits: Errors | None, network: Network) -> Floor:
     """Returns the floor of a network that reaches all targets, given the errors of its pieces on the test rows."""
     whole = floor_on_range(dataset, network)
     if facts.constant:
@@ -125,7 +125,7 @@ def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, network: Net
     return Floor("bound", rows or None, whole) if rows or whole else Floor("none", None, None)
 
 
-def _linear_of_logs(dataset: DatasetSpec) -> float | None:
+def _linear_of_logs(dataset: Dataset) -> float | None:
     """Returns the RMSE of the best linear function of the inputs' logarithms, or None if the test rows are many."""
     if dataset.test_rows > _LOG_ROWS:
         return None
@@ -136,22 +136,22 @@ def _linear_of_logs(dataset: DatasetSpec) -> float | None:
     return 0.0 if rmse <= rounding(dataset.inputs, float(np.abs(target_N).max())) else rmse
 
 
-def _fits_all(dataset: DatasetSpec, facts: Facts, network: Network) -> bool:
+def _fits_all(dataset: Dataset, facts: Facts, network: Network) -> bool:
     """Whether a network may fit every distinct row: two with each piece, or with one ReLU layer, one with each unit."""
     enough = network.hidden[0] if network.is_relu_layer else 2 * network.pieces
     return _distinct(dataset, facts) <= enough
 
 
-def _distinct(dataset: DatasetSpec, facts: Facts) -> float:
+def _distinct(dataset: Dataset, facts: Facts) -> float:
     return facts.distinct if dataset.test_rows <= MEASURED_ROWS else math.inf
 
 
-def _test_rows(dataset: DatasetSpec) -> tuple[Numbers, NDArray[np.int64 | np.float64]]:
+def _test_rows(dataset: Dataset) -> tuple[Numbers, NDArray[np.int64 | np.float64]]:
     inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*blocks(dataset, "test"), strict=True))
     return inputs_NI, target_N
 
 
-def _fits(dataset: DatasetSpec, most: int, is_log: bool) -> Errors | None:
+def _fits(dataset: Dataset, most: int, is_log: bool) -> Errors | None:
     """Returns the errors of up to `most` pieces on the test rows, or None if nothing but 0 is known, or they are many.
 
     Along each input a network of linear pieces has at most so many of them: along its logarithm, if that is what it
@@ -170,20 +170,20 @@ def _fits(dataset: DatasetSpec, most: int, is_log: bool) -> Errors | None:
     return reduce(operator.or_, known) if known else None
 
 
-def _axes(dataset: DatasetSpec) -> list[int]:
+def _axes(dataset: Dataset) -> list[int]:
     """Returns the numbers along which there may be a bound above 0: with 3 values, and not known to be straight.
 
     Rows of several real numbers are never equal in all but one; digits have two values.
     """
     is_straight = dataset.task is not None and dataset.task not in CURVED and dataset.inputs > 1
-    if is_straight or dataset.digits or (dataset.source.is_real and dataset.inputs > 1):
+    if is_straight or dataset.digits or (dataset.is_real and dataset.inputs > 1):
         return []
     return [axis for axis in range(dataset.n_numbers) if _count(dataset, axis) >= 3][:_MOST_AXES]
 
 
-def _count(dataset: DatasetSpec, axis: int) -> float:
+def _count(dataset: Dataset, axis: int) -> float:
     """Returns how many values a number has."""
-    if dataset.source.is_real:
+    if dataset.is_real:
         return math.inf
     return dataset.source.parts("test")[0][axis].integers
 

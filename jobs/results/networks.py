@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import NormalizationKind, TargetKind, kind_of_target, normalization
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.spec.variants import Variant
 
 Reach = tuple[float, float]
@@ -97,7 +97,7 @@ def distances(reach: Reach, target_N: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def reach_of(
-    spec: DatasetSpec, output: str, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None
+    spec: Dataset, output: str, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None
 ) -> Reach | None:
     """Returns what a network with that output activation reaches, in the target's units; None for every number."""
     if output not in ENDS:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.rows import block
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.task_moments import digit_moments, number_moments, target_moments
 from sumsquares.datasets.tasks import target_range
 
@@ -50,7 +50,7 @@ class Scale(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def columns_of(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None) -> Scale:
+def columns_of(spec: Dataset, kind: NormalizationKind, target_kind: TargetKind, moments: Moments | None) -> Scale:
     """Returns the columns in a normalisation: of a task as its numbers are distributed, of a formula as it is measured.
 
     Logarithms are measured on the first 65,536 training rows.
@@ -71,7 +71,7 @@ def columns_of(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKi
     )
 
 
-def _raw(spec: DatasetSpec, moments: Moments | None) -> list[Column]:
+def _raw(spec: Dataset, moments: Moments | None) -> list[Column]:
     """Returns the raw columns, the target last."""
     ranges = spec.input_ranges("train")
     if moments is not None:

@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER
 from sumsquares.jobs.spec.variants import Variant
@@ -39,9 +41,10 @@ _COLUMNS = {
     "variant_id": _TEXT,
     "dataset": _TEXT,  # the name in the spec that trained it; another spec may call the same data otherwise
     "dataset_digest": _TEXT,
-    "task": _TEXT,  # or the formula
+    "task": _TEXT,  # or the formula, or the table's target column
     **{name: _KINDS[type(default)] for name, default in DEFAULTS.items()},
     "seed": _COUNT,
+    "split": _TEXT,  # of a table with several; null for one
     "parameters": _COUNT,
     "status": _TEXT,  # "ok" or "diverged"
     **dict.fromkeys(METRIC_NAMES, _REAL),
@@ -50,9 +53,13 @@ _COLUMNS = {
     "engine": _TEXT,
     "device": _TEXT,
 }
-SCHEMA = pa.schema([pa.field(name, kind, nullable=name in (*METRIC_NAMES, *LATER)) for name, kind in _COLUMNS.items()])
+_ADDED = ("split",)
+"""Columns that were added later and are no hyperparameters; they are null where a file lacks them."""
+SCHEMA = pa.schema(
+    [pa.field(name, kind, nullable=name in (*METRIC_NAMES, *LATER, *_ADDED)) for name, kind in _COLUMNS.items()]
+)
 """One row per trial."""
-_BEFORE = pa.schema([field for field in SCHEMA if field.name not in (*EVIDENCE, *LATER)])
+_BEFORE = pa.schema([field for field in SCHEMA if field.name not in (*EVIDENCE, *LATER, *_ADDED)])
 
 _BLANK = "0" * 64
 _SEAL = re.compile(rb"seal-sha256:([0-9a-f]{64})")
@@ -76,13 +83,18 @@ def pack_id_of(trial_ids: Iterable[str]) -> str:
 def variant_columns(variant: Variant) -> dict[str, Any]:
     """Returns the columns of a trial's row that its variant decides."""
     return {
-        "variant_id": variant.id,
+        "variant_id": variant.group,
         "dataset": variant.dataset.name,
-        "dataset_digest": variant.dataset_digest,
-        "task": variant.dataset.task or variant.dataset.formula,
+        "dataset_digest": variant.dataset.whole.digest,
+        "task": _target_of(variant.dataset),
         **{name: _cell(getattr(variant, name)) for name in DEFAULTS},
+        "split": variant.dataset.split,
         "parameters": variant.parameters,
     }
+
+
+def _target_of(dataset: Named) -> str | None:
+    return dataset.table.target if isinstance(dataset, TableSplit) else dataset.task or dataset.formula
 
 
 def _cell(value: Any) -> Any:

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.rows import Block, blocks
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import DatasetSpec, Split
+from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
@@ -47,7 +48,7 @@ def errors_on(
     store: Store,
     pack_id: str,
     trials: Sequence[Trial],
-    dataset: DatasetSpec,
+    dataset: Dataset,
     split: Split,
     chosen_N: NDArray[np.bool_] | None = None,
 ) -> Errors:

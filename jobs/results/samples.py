@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.described import range_words
 from sumsquares.jobs.results.predict import answers
@@ -72,7 +72,7 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
     if not np.isfinite(predicted_N).all():
         numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
         raise UsageError(f"trial {trial.id} has no finite answer for {numbers}; ask about {_nearer(dataset)}")
-    expected_N, is_integer = dataset.source.target(numbers_NK), dataset.source.has_integer_target
+    expected_N, is_integer = dataset.source.target(numbers_NK), dataset.has_integer_target
     return [
         Sample(tuple(numbers), _number(expected, is_integer), round(predicted) if is_integer else predicted)
         for numbers, expected, predicted in zip(
@@ -81,7 +81,7 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
     ]
 
 
-def _nearer(dataset: DatasetSpec) -> str:
+def _nearer(dataset: Dataset) -> str:
     """What to ask instead."""
     return f"{range_words(dataset)}, its range" if dataset.largest is None else f"numbers up to {dataset.largest}"
 

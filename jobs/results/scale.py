@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.facts import largest_target
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.results.described import SOLVED, spread_of
 
 DIVERGED_FACTOR = 10
@@ -21,7 +21,7 @@ right integer (an error of 0.5 is five of them), so models below it don't differ
 
 
 @lru_cache(maxsize=1024)
-def diverged_from(dataset: DatasetSpec) -> float:
+def diverged_from(dataset: Dataset) -> float:
     """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
     return limit_of(largest_target(dataset))
 
@@ -32,12 +32,12 @@ def limit_of(largest: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def unit_of(dataset: DatasetSpec) -> float:
+def unit_of(dataset: Dataset) -> float:
     """Returns the unit in which RMSEs on a dataset are compared: 1 for integer targets.
 
     For others it is such that RESOLUTION is the share of the target's standard deviation that counts as solved.
     """
-    return 1.0 if dataset.source.has_integer_target else SOLVED / RESOLUTION * spread_of(dataset) or 1.0
+    return 1.0 if dataset.has_integer_target else SOLVED / RESOLUTION * spread_of(dataset) or 1.0
 
 
 def log_rmse(rmse_T: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.normalize import Normalization, NormalizationKind, TargetKind, needs_moments, normalization
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.spec.variants import Variant
 from sumsquares.jobs.storage.store import Store
@@ -22,7 +22,7 @@ class _Dataset:
     """A dataset. From which store its facts are read makes no difference."""
 
     digest: str
-    spec: DatasetSpec = field(compare=False)
+    spec: Dataset = field(compare=False)
     store: Store = field(compare=False)
 
 

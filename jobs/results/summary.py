@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
-from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
@@ -158,7 +158,7 @@ class Summary:
 
 
 def summarize(
-    expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[NamedDataset], Facts] = measure_facts
+    expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[Named], Facts] = measure_facts
 ) -> Summary:
     """Aggregates the rows (jobs.results.pack_files.SCHEMA, each trial once, any order) of the expected trials."""
     # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
@@ -171,7 +171,7 @@ def summarize(
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
     limit_V = np.array([limit_of(facts[variant.dataset.name].largest_target) for variant in variants])
-    is_integer_V = np.array([variant.dataset.source.has_integer_target for variant in variants], bool)
+    is_integer_V = np.array([variant.dataset.has_integer_target for variant in variants], bool)
     rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
     rows = _without_exactness(rows, (~is_integer_V | (limit_V > DIVERGED_FACTOR * EXACT_TARGET))[variant_R])
     table = _table(own, rows, variant_R, is_integer_V)

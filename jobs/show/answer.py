@@ -98,7 +98,7 @@ def _is_near_floor(first: Row) -> bool:
 
 def _how_exact(row: Row, about: Row) -> str:
     spec = spec_of(about)
-    if not spec.source.has_integer_target:
+    if not spec.has_integer_target:
         share_of = percent(row["rmse_median"] / spread_of(spec))
         return f"is solved: its RMSE is {share_of} of the target's standard deviation"
     if row["exact_everywhere"] == 1:

@@ -73,7 +73,7 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
         sentences += [] if constant else [opening]
         sentences.append(_named_exact(exact, rows))
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
-    elif spec_of(about).source.has_integer_target:
+    elif spec_of(about).has_integer_target:
         sentences += [f"Not exact: {_closest(measured, rows)}.", *_about_seen(about, measured[0])]
     else:
         verdict, words = _how_close(about, measured, rows)
@@ -191,7 +191,7 @@ def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
 
 def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
     """The limit of linear models, by least squares, and how close the trained ones get."""
-    facts, is_integer = about["facts"], spec_of(about).source.has_integer_target
+    facts, is_integer = about["facts"], spec_of(about).has_integer_target
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
     is_fitted = facts["linear_exact"] or not (is_integer or facts["linear_rmse"])
     if facts["linear_rmse"] and not facts["linear_exact"]:

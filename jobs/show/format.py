@@ -44,7 +44,7 @@ def describe_task(about: Row) -> str:
 
 def _describe_formula(about: Row) -> str:
     spec = spec_of(about)
-    kind = "" if spec.source.is_real else "integers " if spec.n_numbers > 1 else "integer "
+    kind = "" if spec.is_real else "integers " if spec.n_numbers > 1 else "integer "
     noise = f", noise {plain(spec.noise)}" if spec.noise else ""
     return f"{formula_words(spec)} for {kind}{range_words(spec)}{noise}"
 

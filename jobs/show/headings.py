@@ -52,6 +52,6 @@ _OF_ACCURACY = frozenset({"accuracy_median"})
 
 def headings_of(about: Row, rows: Sequence[Row]) -> list[Heading]:
     """Returns those for a dataset's variants: rounded answers are of integers, and accuracy is of cross-entropy."""
-    rounded = frozenset() if spec_of(about).source.has_integer_target else _OF_INTEGERS
+    rounded = frozenset() if spec_of(about).has_integer_target else _OF_INTEGERS
     accuracy = frozenset() if any(row["loss"] == "bce" for row in rows) else _OF_ACCURACY
     return [each for each in HEADINGS if each.column not in rounded | accuracy]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.described import beyond_words, formula_words, range_words, spec_of
@@ -157,9 +157,9 @@ def _about(facts: Row) -> str:
     )
 
 
-def _of_formula(spec: DatasetSpec) -> str:
+def _of_formula(spec: Dataset) -> str:
     """A formula's dataset in words."""
-    kind = "real numbers" if spec.source.is_real else "integers"
+    kind = "real numbers" if spec.is_real else "integers"
     words = f"{formula_words(spec)} of {kind}: {range_words(spec)}"
     if spec.digits:
         words += f", each by its {spec.n_digits} binary digits"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.dataset import Whole
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER, Engine, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.checks import cross_problems, reserved_name
 from sumsquares.jobs.spec.checks_formulas import too_many_formulas
@@ -32,7 +32,7 @@ class JobSpec(BaseModel):
 
     name: Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["question"])]
     """Name of the run and of its folder in the store: 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit."""
-    datasets: Annotated[tuple[NamedDataset, ...], Field(alias="dataset", min_length=1)]
+    datasets: Annotated[tuple[Whole, ...], Field(alias="dataset", min_length=1)]
     """[[dataset]]: no two have the same name or the same rows."""
     train: Hyperparameters = Hyperparameters()
     """[train]: the values of hyperparameters that a grid doesn't list."""

@@ -13,6 +13,7 @@ from itertools import pairwise, product, starmap
 from operator import attrgetter
 from typing import Any
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.job_spec import JobSpec
@@ -27,9 +28,9 @@ _dataset_digest = lru_cache(maxsize=1024)(lambda dataset: dataset.digest)  # sav
 
 @dataclass(frozen=True, slots=True)
 class Variant(Hyperparameters):
-    """One point of a grid without a seed: hyperparameters and a dataset."""
+    """One point of a grid without a seed, on one split of its dataset: hyperparameters and rows."""
 
-    dataset: NamedDataset = field(kw_only=True)
+    dataset: Named = field(kw_only=True)
     training_version: int = field(default=TRAINING_VERSION, kw_only=True, repr=False)
     """The version that trains or has trained it."""
     digest: str = field(init=False, repr=False, compare=False)
@@ -65,6 +66,13 @@ class Variant(Hyperparameters):
     def id(self) -> str:
         """The digest's first 16 hex digits."""
         return self.digest[:_ID_LENGTH]
+
+    @property
+    def group(self) -> str:
+        """The id of the variant over all splits of its dataset: its own unless the dataset is a table."""
+        if isinstance(self.dataset, NamedDataset):
+            return self.id
+        return _group(self)
 
     @property
     def dataset_digest(self) -> str:
@@ -110,13 +118,13 @@ def ids_at(some: Iterable[Trial], training_version: int) -> Iterator[str]:
 
 
 def variants(spec: JobSpec) -> list[Variant]:
-    """Returns the distinct variants in the order of the spec: the last axis changes fastest."""
+    """Returns the distinct variants in the order of the spec: the last axis changes fastest, within it the split."""
     with _collector_paused():
         return [variant for variant, _ in _expand(spec)]
 
 
 def trials(spec: JobSpec) -> list[Trial]:
-    """Returns the distinct trials: the variants in their order, each with all its seeds."""
+    """Returns the distinct trials: the variants in their order, on each split of their dataset, each with all seeds."""
     with _collector_paused():
         return [Trial(variant, seed) for variant, seeds in _expand(spec) for seed in seeds]
 
@@ -149,9 +157,20 @@ def _variants_of(grid: Grid, spec: JobSpec) -> Iterator[Variant]:
     datasets = {dataset.name: dataset for dataset in spec.datasets}
     values = axes(grid, spec.train).values()
     for name in spec.names_of(grid):
-        yield from starmap(
-            partial(Variant, dataset=datasets[name], training_version=spec.training_version), product(*values)
-        )
+        splits = datasets[name].splits
+        makers = [partial(Variant, dataset=split, training_version=spec.training_version) for split in splits]
+        if len(makers) == 1:
+            yield from starmap(makers[0], product(*values))
+        else:
+            yield from (make(*point) for point in product(*values) for make in makers)
+
+
+@lru_cache(maxsize=100_000)
+def _group(variant: Variant) -> str:
+    """Returns the first digits of the digest over the whole table."""
+    template, values_of = _form(variant.in_digests, variant.training_version)
+    own, whole = variant.dataset_digest, variant.dataset.whole.digest
+    return hashlib.sha256((template % values_of(variant)).replace(own, whole).encode()).hexdigest()[:_ID_LENGTH]
 
 
 @lru_cache

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.dataset import Named
 from sumsquares.jobs.spec.axes import AXES, Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
 from sumsquares.jobs.spec.variants import Variant
@@ -26,7 +26,7 @@ def spec_of(name: str, engine: Engine, seeds_of: Mapping[Variant, Sequence[int]]
         SpecError: a variant is one that no spec can have.
 
     """
-    datasets: dict[str, NamedDataset] = {}
+    datasets: dict[str, Named] = {}
     for variant in seeds_of:
         datasets.setdefault(variant.dataset_digest, variant.dataset)
     tables = [each.model_dump(mode="json", exclude_unset=True) for each in datasets.values()]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.errors import DamagedManifest, DamagedShard, OtherRows
 from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to_json
 from sumsquares.datasets.shards import (
@@ -19,7 +20,7 @@ from sumsquares.datasets.shards import (
     shard_count,
     shard_path,
 )
-from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from sumsquares.datasets.spec import SPLITS, Split
 from sumsquares.jobs.storage.layout import folder_of as folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
@@ -36,7 +37,7 @@ class ShardTask:
     """A shard to generate, or to check if its file exists: the manifest doesn't list it, or lists another size."""
 
     store: Store
-    dataset: DatasetSpec
+    dataset: Dataset
     split: Split
     index: int
     exists: bool
@@ -59,7 +60,7 @@ class Made:
 class DatasetPlan:
     """The work of a run for one dataset."""
 
-    dataset: NamedDataset
+    dataset: Named
     kept: list[ShardEntry]
     """Shards that the manifest lists, and whose files have the right size."""
     tasks: list[ShardTask]
@@ -71,7 +72,7 @@ class DatasetPlan:
         return sum(rows_of(task) for task in self.tasks)
 
 
-def manifest_path(dataset: DatasetSpec) -> str:
+def manifest_path(dataset: Dataset) -> str:
     """The path of a dataset's manifest."""
     return f"{folder_of(dataset)}/manifest.json"
 
@@ -81,12 +82,12 @@ def rows_of(task: ShardTask) -> int:
     return min(SHARD_ROWS, task.dataset.rows_in(task.split) - task.index * SHARD_ROWS)
 
 
-def most_bytes(dataset: DatasetSpec) -> int:
+def most_bytes(dataset: Dataset) -> int:
     """Upper limit of the size of a dataset's shards: twice its uncompressed numbers."""
     return (1 << 20) + 2 * 8 * SHARD_ROWS * len(dataset.columns)
 
 
-def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
+def read_manifest(store: Store, dataset: Dataset) -> Manifest:
     """Reads the manifest of a generated dataset.
 
     Raises:
@@ -103,7 +104,7 @@ def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
     return found
 
 
-def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
+def plan_dataset(store: Store, dataset: Named) -> DatasetPlan:
     """Compares the store with the spec; reads only the manifest and the sizes of files."""
     # A damaged manifest is not fatal: it is written again from the shards, which verify themselves.
     folder = folder_of(dataset)
@@ -180,7 +181,7 @@ def make_shard(task: ShardTask) -> Made:
     return Made(task.dataset.digest, entry, generated=True)
 
 
-def refuse_other_rows(dataset: DatasetSpec, made: ShardEntry, listed: ShardEntry | None) -> None:
+def refuse_other_rows(dataset: Dataset, made: ShardEntry, listed: ShardEntry | None) -> None:
     """Raises OtherRows if a shard was made with other rows than the manifest lists: datasets are never mixed."""
     if listed is None or made.content == listed.content:
         return

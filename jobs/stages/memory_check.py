@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from heapq import nlargest
 
+from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.rows import input_type
 from sumsquares.datasets.shards import SHARD_ROWS
-from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset
+from sumsquares.datasets.spec import SPLITS
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.placement import Placement
@@ -56,7 +57,7 @@ def _no_room_for_one(pack: Pack, there: int) -> str:
     )
 
 
-def _no_room_for_a_shard(dataset: NamedDataset, there: int) -> str:
+def _no_room_for_a_shard(dataset: Named, there: int) -> str:
     """The message about a dataset whose shards can't be made."""
     return (
         f"generating a shard of dataset {dataset.name} ({min(dataset.rows, SHARD_ROWS):,} rows of {dataset.inputs:,} "
@@ -80,11 +81,11 @@ def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
     return min(rows, max(memory_limit, shard))
 
 
-def generating_bytes(dataset: DatasetSpec) -> int:
+def generating_bytes(dataset: Dataset) -> int:
     """Bytes that making the largest shard takes: its rows, and the file with as many."""
     return 2 * _row_bytes(dataset) * min(max(map(dataset.rows_in, SPLITS)), SHARD_ROWS)
 
 
-def _row_bytes(dataset: DatasetSpec) -> int:
+def _row_bytes(dataset: Dataset) -> int:
     """Bytes of a row in memory: the inputs, and the target of 8 bytes."""
     return input_type(dataset).itemsize * dataset.inputs + 8

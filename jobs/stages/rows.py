@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DamagedShard
 from sumsquares.datasets.manifest import Manifest
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import DatasetSpec, Split
+from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
 from sumsquares.jobs.results.dataset_facts import facts_of
@@ -48,13 +49,13 @@ class DatasetReader:
         self._bytes = 0
         self._few = Few(log)
 
-    def unseen(self, dataset: DatasetSpec) -> NDArray[np.bool_]:
+    def unseen(self, dataset: Dataset) -> NDArray[np.bool_]:
         """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
         if dataset.digest not in self._unseen:
             self._unseen[dataset.digest] = ~facts_of(self._store, dataset).seen_N
         return self._unseen[dataset.digest]
 
-    def shard(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+    def shard(self, dataset: Dataset, split: Split, index: int) -> RawShard:
         """Returns the verified rows of one shard.
 
         Raises:
@@ -73,7 +74,7 @@ class DatasetReader:
         self._held.move_to_end(key)
         return self._held[key]
 
-    def _read(self, dataset: DatasetSpec, split: Split, index: int) -> RawShard:
+    def _read(self, dataset: Dataset, split: Split, index: int) -> RawShard:
         if dataset.digest not in self._manifests:
             self._manifests[dataset.digest] = read_manifest(self._store, dataset)
         entry = self._manifests[dataset.digest].splits[split].shards[index]
@@ -99,7 +100,7 @@ class NormalizedRows:
     """The rows of one dataset, in the normalisation of a pack."""
 
     reader: DatasetReader
-    dataset: DatasetSpec
+    dataset: Dataset
     scale: Normalization
 
     def training_rows(self, dtype: str) -> Rows:

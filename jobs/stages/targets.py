@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.normalize import kind_of_target
-from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs import exits
 from sumsquares.jobs.spec.messages import show
 from sumsquares.jobs.spec.variants import Trial
@@ -18,9 +18,9 @@ class WrongTarget(ValueError):  # noqa: N818  ValueError says that it is an erro
     exit_code = exits.USAGE
 
 
-def refuse_targets(trials: Iterable[Trial], facts_of: Callable[[NamedDataset], Facts]) -> None:
+def refuse_targets(trials: Iterable[Trial], facts_of: Callable[[Named], Facts]) -> None:
     """Raises WrongTarget if the target of some training row of a formula isn't what a trial of its dataset needs."""
-    needs: dict[str, tuple[NamedDataset, set[str]]] = {}
+    needs: dict[str, tuple[Named, set[str]]] = {}
     for variant in {trial.variant.digest: trial.variant for trial in trials}.values():
         kind = kind_of_target(variant.normalize, variant.normalize_target)
         wanted = {need for need, is_there in (("log", kind == "log"), ("bce", variant.loss == "bce")) if is_there}
@@ -39,5 +39,5 @@ def refuse_targets(trials: Iterable[Trial], facts_of: Callable[[NamedDataset], F
             _refuse(dataset, f'"bce" needs a target from 0 to 1, and that of a training row is {outside:.6g}', "loss")
 
 
-def _refuse(dataset: NamedDataset, problem: str, axis: str) -> None:
+def _refuse(dataset: Named, problem: str, axis: str) -> None:
     raise WrongTarget(f"dataset {show(dataset.name)}: {problem}; write another {axis}, or another formula or range")

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.normalize import Normalization
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Floats
@@ -128,7 +128,7 @@ def models_of(pack: Pack) -> PerModel:
     )
 
 
-def input_range(dataset: DatasetSpec, scale: Normalization) -> list[tuple[float, float]]:
+def input_range(dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
     """Returns the smallest and the largest normalised number of each input column, by the range of its numbers."""
     ends_2I = scale.inputs(np.array(dataset.input_ranges("train")).T, np.float64)
     return list(zip(*ends_2I.tolist(), strict=True))
@@ -138,7 +138,7 @@ def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
     """Returns the metrics of all models; those of rounded answers are NaN where targets are no integers."""
     unknown_M = np.full(len(pack.trials), np.nan)
     metrics = metrics_of(sources, len(pack.trials), loss=pack.program.loss)
-    if not pack.variant.dataset.source.has_integer_target:
+    if not pack.variant.dataset.has_integer_target:
         metrics |= {metric.name: unknown_M for metric in METRICS if metric.needs_exactness}
     return metrics
 

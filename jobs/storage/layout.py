@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.dataset import Dataset
 
 _NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
 AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
@@ -56,6 +56,6 @@ def is_folder_of_ours(path: str) -> bool:
     return _FOLDER.fullmatch(path) is not None
 
 
-def folder_of(dataset: DatasetSpec) -> str:
+def folder_of(dataset: Dataset) -> str:
     """The path of a dataset's folder in the store."""
     return f"datasets/{dataset.digest}"

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
 from sumsquares.jobs.night.records import rerun_command, stored_night
 from sumsquares.jobs.results.earlier import as_stored
@@ -58,7 +58,7 @@ class References:
         return found
 
     @cached_property
-    def datasets(self) -> dict[str, DatasetSpec]:
+    def datasets(self) -> dict[str, Dataset]:
         """Returns the datasets that specs name, by digest."""
         return {dataset.digest: dataset for each in self.all for dataset in each.spec.datasets}
 

@@ -1,0 +1,1 @@
+"""Tables of one's own as datasets: read, checked and digested here; stored and read back by jobs."""
