@@ -41,7 +41,7 @@ from sumsquares.jobs.storage.typed import typed
 _PACK = pa.field("pack", pa.string())
 _NUMBERS = ("status", *OF_ANSWERS, "steps")
 """What two results of one trial must agree on, EVIDENCE where both have it."""
-OF_TRIAL = ("trial_id", "seed", "status", *METRIC_NAMES, "steps", "train_seconds", "engine", "device")
+OF_TRIAL = ("trial_id", "seed", "split", "status", *METRIC_NAMES, "steps", "train_seconds", "engine", "device")
 """The columns that don't follow from a trial's variant: a third of the memory of all."""
 _OURS = re.compile(r"trials/([0-9a-f]+)\.(parquet|safetensors)")
 LOSSES = "losses"
