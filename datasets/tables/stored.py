@@ -155,5 +155,5 @@ def to_json(manifest: TableManifest) -> bytes:
 
 
 def from_json(data: bytes, source: str) -> TableManifest:
-    """Reads a manifest; raises DamagedManifest, naming the source and the fault, unless `to_json` returned the bytes."""
+    """Reads a manifest; raises DamagedManifest, naming the source and the fault, unless `to_json` made the bytes."""
     return unsealed(data, source, TableManifest, "Delete it and run again: the table is read from its file again")

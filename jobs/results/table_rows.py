@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -18,15 +17,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sumsquares.datasets.errors import DamagedManifest
-from sumsquares.datasets.rows import BLOCK_ROWS, Block
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Split
+from sumsquares.datasets.tables.roles import SplitRoles, roles
 from sumsquares.datasets.tables.stored import MOST_FILE_BYTES, TableManifest, decode_shard, from_json
 from sumsquares.datasets.tables.table import TableDataset, TableSplit
-from sumsquares.jobs.results.table_parts import roles
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.store import Store
 
 CACHE_BYTES = 256 << 20
+Places = NDArray[np.intp]
 Item = TypeVar("Item")
 
 
@@ -37,27 +37,29 @@ class Shard(NamedTuple):
     """Of each input column its values; NaN for a null."""
     target_N: NDArray[Any]
     """int64 or float64."""
-    held_out: tuple[NDArray[np.bool_], ...]
-    """Of each column that holds rows out its values."""
+    held_out: pa.RecordBatch
+    """The columns that hold rows out."""
 
     @property
     def nbytes(self) -> int:
         """Its size in memory."""
-        return sum(each.nbytes for each in (*self.inputs, self.target_N, *self.held_out))
+        return sum(each.nbytes for each in (*self.inputs, self.target_N, self.held_out))
 
 
-@dataclass(frozen=True)
-class Part:
-    """Which rows of a table belong to a part of a split."""
+class Roles(NamedTuple):
+    """Which rows of a shard a split trains on, and which it holds out."""
 
-    is_in_N: NDArray[np.bool_]
-    before_S: NDArray[np.int64]
-    """Rows of the part before each shard, and before the end of the last."""
+    train_N: NDArray[np.bool_]
+    test_N: NDArray[np.bool_]
+
+    def of(self, part: Split) -> NDArray[np.bool_]:
+        """Returns which rows belong to that part."""
+        return {"train": self.train_N, "test": self.test_N}[part]
 
     @property
     def nbytes(self) -> int:
-        """Its size in memory."""
-        return self.is_in_N.nbytes + self.before_S.nbytes
+        """Their size in memory."""
+        return self.train_N.nbytes + self.test_N.nbytes
 
 
 class TableRows:
@@ -67,7 +69,8 @@ class TableRows:
         self._store = store
         self._manifests: dict[str, TableManifest] = {}
         self._held = Held(limit)
-        self._fills: dict[str, NDArray[np.float64]] = {}
+        self._splits: dict[str, SplitRoles] = {}
+        self._counts: dict[str, dict[Split, NDArray[np.int64]]] = {}
 
     def filled(self, split: TableSplit, part: Split, index: int, size: int) -> Block:
         """Returns rows index*size to before (index+1)*size of a part: inputs [N, I] in float64, targets [N].
@@ -75,21 +78,21 @@ class TableRows:
         The means of the split's training rows are in place of nulls.
         """
         inputs_NI, target_N = self.raw(split, part, index, size)
-        if split.table.missing == "mean":
-            is_null_NI = np.isnan(inputs_NI)
-            if is_null_NI.any():
-                np.copyto(inputs_NI, self.means(split), where=is_null_NI)
+        means = dict(split.table.split_rows[split.index].means)
+        for column, name in enumerate(split.columns[:-1] if means else ()):
+            if name in means:
+                values_N = inputs_NI[:, column]
+                values_N[np.isnan(values_N)] = means[name]
         return inputs_NI, target_N
 
     def raw(self, split: TableSplit, part: Split, index: int, size: int) -> Block:
         """Returns the same rows with NaN in place of nulls."""
         table = split.table
-        manifest, rows = self._manifest(table), self._part(split, part)
         first, last = index * size, min((index + 1) * size, split.rows_in(part))
         assert first < last, f"{part} has {split.rows_in(part)} rows, and row {first} is wanted"
         inputs_NI, target_N = np.empty((last - first, split.inputs)), None
         start = 0
-        for place, within in _pieces(manifest, rows, first, last):
+        for place, within in self._places(split, part, first, last):
             shard = self._shard(table, place)
             end = start + len(within)
             for column, values_N in enumerate(shard.inputs):
@@ -101,30 +104,43 @@ class TableRows:
         assert target_N is not None
         return inputs_NI, target_N
 
-    def means(self, split: TableSplit) -> NDArray[np.float64]:
-        """Returns the mean of each input column over the training rows that have a value; 0 where none has."""
-        if split.digest not in self._fills:
-            blocks = range(-(-split.rows // BLOCK_ROWS))
-            self._fills[split.digest] = means_of(self.raw(split, "train", index, BLOCK_ROWS)[0] for index in blocks)
-        return self._fills[split.digest]
+    def _places(self, split: TableSplit, part: Split, first: int, last: int) -> Iterator[tuple[int, Places]]:
+        """Yields the shards that have rows first..last-1 of a part, each with their places in it."""
+        before_S = self._before(split)[part]
+        for shard in range(int(np.searchsorted(before_S, first, side="right")) - 1, len(before_S) - 1):
+            before = int(before_S[shard])
+            if before >= last:
+                return
+            is_in_N = self._roles(split, shard).of(part)
+            yield shard, np.flatnonzero(is_in_N)[max(0, first - before) : last - before]
 
-    def _part(self, split: TableSplit, part: Split) -> Part:
-        key = (split.digest, part)
-        return self._held.get(key, lambda: self._find_part(split, part))
+    def _before(self, split: TableSplit) -> dict[Split, NDArray[np.int64]]:
+        """Returns for each part its rows before each shard, and before the end of the last."""
+        if split.digest not in self._counts:
+            counts: dict[Split, list[int]] = {"train": [0], "test": [0]}
+            for shard in range(len(self._manifest(split.table).shards)):
+                found = self._roles(split, shard)
+                for part, rows in counts.items():
+                    rows.append(rows[-1] + int(np.count_nonzero(found.of(part))))
+            self._counts[split.digest] = {part: np.array(rows, np.int64) for part, rows in counts.items()}
+        return self._counts[split.digest]
 
-    def _find_part(self, split: TableSplit, part: Split) -> Part:
-        manifest = self._manifest(split.table)
-        held_out_N = self._held_out(split) if split.table.held_out_columns else None
-        is_in_N = dict(zip(("train", "test"), roles(split.table, split.index, held_out_N), strict=True))[part]
-        ends = np.cumsum([0, *(shard.rows for shard in manifest.shards)])
-        counts = [np.count_nonzero(is_in_N[first:last]) for first, last in zip(ends[:-1], ends[1:], strict=True)]
-        before_S = np.cumsum([0, *counts])
-        assert before_S[-1] == split.rows_in(part), (split.digest, part, before_S[-1])
-        return Part(is_in_N, before_S)
+    def _roles(self, split: TableSplit, shard: int) -> Roles:
+        return self._held.get((split.digest, shard), lambda: self._find_roles(split, shard))
 
-    def _held_out(self, split: TableSplit) -> NDArray[np.bool_]:
-        shards = range(len(self._manifest(split.table).shards))
-        return np.concatenate([self._shard(split.table, place).held_out[split.index] for place in shards])
+    def _find_roles(self, split: TableSplit, shard: int) -> Roles:
+        shards = self._manifest(split.table).shards
+        first = sum(each.rows for each in shards[:shard])
+        if split.table.held_out_columns:
+            rows = self._shard(split.table, shard).held_out
+        else:
+            rows = pa.record_batch([pa.nulls(shards[shard].rows)], names=["none"])
+        return Roles(*self._of_split(split).of(first, rows))
+
+    def _of_split(self, split: TableSplit) -> SplitRoles:
+        if split.digest not in self._splits:
+            self._splits[split.digest] = roles(split.table, split.index)
+        return self._splits[split.digest]
 
     def _manifest(self, table: TableDataset) -> TableManifest:
         if table.content not in self._manifests:
@@ -180,37 +196,12 @@ def read_manifest(store: Store, table: TableDataset) -> TableManifest:
     return found
 
 
-def means_of(blocks: Iterator[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Returns the mean of each column of blocks [N, I], without NaN; 0 where there is nothing else."""
-    sums_I, counts_I = 0.0, 0
-    for block_NI in blocks:
-        is_there_NI = ~np.isnan(block_NI)
-        sums_I = sums_I + np.where(is_there_NI, block_NI, 0.0).sum(axis=0)
-        counts_I = counts_I + is_there_NI.sum(axis=0)
-    return np.asarray(sums_I / np.maximum(1, counts_I))
-
-
-def _pieces(manifest: TableManifest, part: Part, first: int, last: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yields the shards that have rows first..last-1 of a part, each with their places in it."""
-    place = int(np.searchsorted(part.before_S, first, side="right")) - 1
-    start = sum(shard.rows for shard in manifest.shards[:place])
-    while part.before_S[place] < last:
-        end = start + manifest.shards[place].rows
-        before = int(part.before_S[place])
-        within = np.flatnonzero(part.is_in_N[start:end])[max(0, first - before) : last - before]
-        if len(within):
-            yield place, within
-        place, start = place + 1, end
-        if place == len(manifest.shards):
-            return
-
-
 def _as_arrays(rows: pa.Table, inputs: int) -> Shard:
     columns = rows.columns
     return Shard(
         tuple(_numbers(column) for column in columns[:inputs]),
         columns[inputs].to_numpy(),
-        tuple(column.to_numpy() for column in columns[inputs + 1 :]),
+        rows.select(range(inputs + 1, len(columns))).combine_chunks().to_batches()[0],
     )
 
 
