@@ -46,6 +46,8 @@ class SplitRows(BaseModel):
     """What results call it: the boolean column, `fold_1` and so on; None if the table has one split that was drawn."""
     train: Annotated[int, Field(ge=1)]
     test: Annotated[int, Field(ge=1)]
+    means: tuple[tuple[str, float], ...] = ()
+    """With `missing` = "mean": of each input column with nulls, the mean of the train rows, which takes their place."""
 
 
 class TableDataset(BaseModel):
@@ -62,8 +64,10 @@ class TableDataset(BaseModel):
     rows: Annotated[int, Field(ge=1)]
     """Rows that are used: those without nulls, or with `missing` = "mean" those whose target is not null."""
     target: Column
+    target_type: Literal["double", "int64"]
+    """Arrow type in which targets are stored; a boolean target is 0 or 1."""
     has_integer_target: bool
-    """Whether all targets are integers that float64 holds exactly."""
+    """Whether all targets are integers that float64 holds exactly, whatever their type."""
     input_columns: tuple[InputColumn, ...]
     test: float | Column | tuple[Column, ...] | None = None
     """As in the spec, with its default filled in; 0 holds out none: the test rows are then the training rows."""
