@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.numbers import counted, number
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.results.final import FINAL, is_final_of
+from sumsquares.jobs.results.models import TrainedNetwork, load_model
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scale import diverged_from
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import SUMMARY
 from sumsquares.jobs.results.where import matching, read_where
-from sumsquares.jobs.show.format import describe_variant
+from sumsquares.jobs.show.format import describe_task, describe_variant
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import run_folder, stored_spec
 from sumsquares.jobs.storage.store import Store
@@ -48,9 +50,15 @@ class Answerer:
     called: str
     """Why it was chosen: `best trial`."""
 
+    def title(self, extra: str = "") -> str:
+        """The trial in words, and what it answers."""
+        dataset = self.trial.variant.dataset
+        is_table = isinstance(dataset, TableSplit)
+        task = dataset.table.target if is_table else describe_task(dataset.model_dump())
+        return f"{self.asked.opening}{dataset.name} ({task}), {self._words}{extra}"
+
     @property
-    def title(self) -> str:
-        """The trial in words."""
+    def _words(self) -> str:
         network = describe_variant(variant_columns(self.trial.variant))
         dataset = self.trial.variant.dataset
         if isinstance(dataset, TableSplit) and dataset.table.test == 0:
@@ -59,6 +67,42 @@ class Answerer:
             split = f"split {dataset.split}, " if dataset.split else ""
             error = f"{split}test RMSE {number(self.row['rmse'])}{self._far}"
         return f"{self.called} {self.trial.id}: {network}, seed {self.trial.seed}, {error}"
+
+    @property
+    def split(self) -> TableSplit | None:
+        """Of which table and which split it was trained; None for generated rows."""
+        dataset = self.trial.variant.dataset
+        return dataset if isinstance(dataset, TableSplit) else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which trial it is, for --json."""
+        dataset = self.trial.variant.dataset
+        return {
+            "asked": self.asked.words,
+            "dataset": dataset.name,
+            "split": dataset.split,
+            "seed": self.trial.seed,
+            "trial_id": self.trial.id,
+        }
+
+    def check(self) -> None:
+        """Raises a UsageError if it diverged."""
+        if self.row["status"] == "diverged":
+            at = f"diverged at step {self.row['steps']:,}"
+            raise UsageError(f"trial {self.trial.id} {at}, it predicts nothing; choose another one")
+
+    def network(self, store: Store) -> TrainedNetwork:
+        """Reads its weights.
+
+        Raises:
+            DataError: they are damaged or missing.
+
+        """
+        try:
+            return load_model(store, self.row["pack"], self.trial)
+        except FileNotFoundError as error:
+            raise DataError(f"{error.filename}: missing; {self.asked.retrain}") from error
 
     @property
     def _far(self) -> str:
@@ -107,10 +151,7 @@ def _named(asked: Asked, by_id: Mapping[str, Trial], trial_id: str, rows: Rows) 
         )
     if trial_id not in rows:
         raise UsageError(f"the result of trial {trial_id} has not been trained, or is damaged: {asked.retrain}")
-    row = rows[trial_id]
-    if row["status"] == "diverged":
-        raise UsageError(f"trial {trial_id} diverged at step {row['steps']:,}, it predicts nothing; choose another one")
-    return Answerer(asked, by_id[trial_id], row, "trial")
+    return Answerer(asked, by_id[trial_id], rows[trial_id], "trial")
 
 
 def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Rows) -> list[Answerer]:
@@ -129,13 +170,9 @@ def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Ro
     if not best:
         which = " that meets --where" if question.where else ""
         raise UsageError(f"run {asked.spec.name!r} has no trial{which} that gave a result")
-    called = _called(question, asked)
+    called = f"best trial with {', '.join(question.where)}" if question.where else "best trial"
     order = [each.name for each in asked.spec.datasets if each.name in best]
     return [Answerer(asked, best[name][1], rows[best[name][1].id], called) for name in order]
-
-
-def _called(question: Question, asked: Asked) -> str:
-    return f"best trial with {', '.join(question.where)}" if question.where else "best trial"
 
 
 def _matching(wanted: Sequence[Trial], where: Sequence[str]) -> list[Trial]:
