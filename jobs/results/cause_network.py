@@ -112,33 +112,31 @@ def too_narrow(case: Case) -> Cause | None:
     tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
     if tried is not None:
         return by_neighbour(case, "too_narrow", "hidden", tried)
-    if case.is_table:  # what is left may be noise
-        return None
+    return None if case.is_table else _too_narrow(case, case.rmse)  # of a table, what is left may be noise
+
+
+def _too_narrow(case: Case, rmse: float) -> Cause | None:
+    """The cause, as far as it shows without a wider neighbour."""
     floor = case.floor
     change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
-    if floor and case.rmse < LEAST_GAIN * floor:
+    if floor and rmse < LEAST_GAIN * floor:
         told = (
             f"No network of this shape{case.on_logs} gets below an RMSE of {at_most(floor)} on these rows; this one "
-            f"has {number(case.rmse)}."
+            f"has {number(rmse)}."
         )
-        return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
-    if (
-        case.is_solved
-        and case.row["activation"] in _SMOOTH
-        and case.rmse > case.enough
-        and (case.gap or 1.0) < _OVERFIT
-    ):
+        return Cause("too_narrow", told, {"rmse": rmse, "floor": floor}, change, 4.0)
+    if case.is_solved and case.row["activation"] in _SMOOTH and rmse > case.enough and (case.gap or 1.0) < _OVERFIT:
         units = counted(case.hidden[-1], "unit")
-        told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
-        return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
+        told = f"The last layer is the best on its {units}, and the RMSE is {number(rmse)}."
+        return Cause("too_narrow", told, {"rmse": rmse}, change, 10.0)
     solved = case.number("rmse_solved_median")
     if case.about["facts"]["linear_exact"]:  # then a unit suffices that doesn't bend on the range
         return None
     if solved is None:
         return _few_units(case, change)
-    if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
+    if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(rmse, solved) > 3:
         return None
-    if solved > _OVERFIT * case.rmse:  # rows that are too few for a least-squares fit, not units
+    if solved > _OVERFIT * rmse:  # rows that are too few for a least-squares fit, not units
         return None
     if floor and solved >= _FAR_FROM_FLOOR * floor:  # as many units in their places suffice
         return None

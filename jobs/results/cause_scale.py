@@ -64,7 +64,8 @@ def _squashed(case: Case, name: str, column: Column, change: Change, tried: Trie
     rmse = case.rmse
     if rmse is not None and rmse < GOOD * case.spread:
         return None
-    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {number(column.std)}{case.over_splits}."
+    std = f"{number(column.std)}{case.over_splits}"
+    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {std}."
     far = rmse is None or rmse > FAR * case.spread
     gain = 10.0 if far else 3.0
     if case.is_memorised:  # what is learnt by heart was not held up by its scale

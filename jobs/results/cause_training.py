@@ -55,8 +55,6 @@ networks that are right without it was 0.02 to 0.08 of it at a weight decay of 0
 for adamw, of which the weight decay is multiplied by the learning rate, at 100 times as much."""
 _WITHOUT_DECAY = 0.02
 """Share of the target's standard deviation to which the RMSE falls without weight decay, or lower."""
-
-
 _MOST_AT_ENDS = 0.5
 """Of a table, the share of saturated units from which on they are blamed without a comparison."""
 
@@ -75,8 +73,8 @@ def readout_not_trained(case: Case) -> Cause | None:
         return None
     kept = "its hidden layers as they are and the last layer" if case.hidden else "its only layer"
     told = (
-        f"With {kept} solved by least squares on the training rows, the {case.of_median} is {number(solved)} instead of "
-        f"{number(rmse)}."
+        f"With {kept} solved by least squares on the training rows, the {case.of_median} is {number(solved)} instead "
+        f"of {number(rmse)}."
     )
     return Cause("readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, case.solving, factor)
 

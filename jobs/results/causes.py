@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sumsquares.jobs.results.case import rmse_of, times, value_of, with_change
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
+from sumsquares.jobs.results.case import rmse_of, times, value_of, with_change
 from sumsquares.jobs.results.cause_network import (
     knots_misplaced,
     memorised,
