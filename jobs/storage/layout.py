@@ -19,7 +19,7 @@ _FILES = {
     "pack": re.compile(r"trials/([0-9a-f]+)\.(?:parquet|safetensors)"),
     "state": re.compile(r"(states/[0-9a-f]+\.state)"),
     "dataset": re.compile(
-        r"datasets/([0-9a-f]{64})/(?:manifest\.json|facts\.json|(?:train|test|extrapolation)/part-[0-9]{5,7}\.parquet)"
+        r"datasets/([0-9a-f]{64})/(?:manifest\.json|facts\.json|baselines(?:-[0-9a-f]{16})?\.json|(?:train|test|extrapolation)/part-[0-9]{5,7}\.parquet)"
     ),
     "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
     "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
