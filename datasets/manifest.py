@@ -5,16 +5,13 @@ Its JSON ends with its own digest, and only the exact bytes that `to_json` retur
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sumsquares.datasets.columns import arrow_schema
-from sumsquares.datasets.errors import DamagedManifest
+from sumsquares.datasets.sealed import package_version, sealed, unsealed
 from sumsquares.datasets.shards import HexDigest, ShardEntry, add_digests, shard_path
 from sumsquares.datasets.spec import GENERATOR_VERSION, SPLITS, DatasetSpec, Split
 
@@ -107,7 +104,7 @@ def build_manifest(spec: DatasetSpec, entries: Iterable[ShardEntry]) -> Manifest
         digest=spec.digest,
         columns=_stored_columns(spec),
         splits=splits,
-        created_by=_package_version(),
+        created_by=package_version(),
     )
 
 
@@ -119,21 +116,9 @@ def _split_entry(ordered: Iterable[ShardEntry], split: Split) -> SplitEntry:
     return SplitEntry(rows=rows, content=add_digests(entry.content for entry in shards), shards=shards)
 
 
-def _package_version() -> str:
-    try:
-        return version("sumsquares")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"
-
-
 def to_json(manifest: Manifest) -> bytes:
     """Returns the bytes of the file, readable by people: one value per line, its own digest last."""
-    body = manifest.model_dump(mode="json")
-    return (json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n").encode()
-
-
-def _digest(body: object) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sealed(manifest)
 
 
 def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
@@ -141,22 +126,4 @@ def from_json(data: bytes, source: str = "manifest.json") -> Manifest:
 
     Raises DamagedManifest, naming the source and the fault, unless they are exactly what `to_json` returned.
     """
-    try:
-        body = json.loads(data)
-        stated = body.pop("sha256", None) if isinstance(body, dict) else None
-        if stated != _digest(body):
-            raise ValueError(f"its own sha256: expected {_digest(body)}, found {stated}")
-        manifest = Manifest.model_validate_json(json.dumps(body))
-        if to_json(manifest) != data:
-            raise ValueError("its content is valid, but in other bytes than were written")
-    except (ValueError, RecursionError) as error:
-        raise DamagedManifest(
-            f"{source} is damaged: {_reason(error)}. Delete it and generate the dataset again: intact shards are kept"
-        ) from error
-    return manifest
-
-
-def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
+    return unsealed(data, source, Manifest, "Delete it and generate the dataset again: intact shards are kept")

@@ -1,7 +1,8 @@
 """Normalisation: shift and scale between raw numbers and a network's numbers, after a logarithm where one is asked for.
 
 That of a task follows from its spec alone: its moments are those of the distribution, exact, and the same for every
-split and shard. That of a formula follows from the ranges in its spec and from the moments of its training rows.
+split and shard. That of a formula follows from the ranges in its spec and from the moments of its training rows, and
+that of a table from the moments alone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sumsquares.datasets import elementary
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.source import Numbers
+from sumsquares.datasets.source import Numbers, Range
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.datasets.task_moments import digit_moments, number_moments, target_moments
 from sumsquares.datasets.tasks import target_range
 
@@ -30,7 +33,7 @@ Pair = tuple[Number, Number]
 """Shift and scale."""
 Floats = NDArray[np.floating[Any]]
 _OF_TARGETS = ("unit", "symmetric", "zscore", "log")
-"""Kinds for which the target of a formula must have been measured."""
+"""Kinds for which the target of a formula or a table must have been measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +80,47 @@ def _apply(raw: Numbers, is_log: bool, shift: Any, scale: Any, dtype: DTypeLike)
         return values.astype(dtype)
 
 
-def needs_moments(spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
-    """Whether `normalization` needs the moments of the training rows: for a formula, unless its ranges are enough."""
-    return spec.formula is not None and (kind == "zscore" or kind_of_target(kind, target_kind) in _OF_TARGETS)
+def needs_moments(dataset: Dataset, kind: NormalizationKind, target_kind: TargetKind = "same") -> bool:
+    """Whether `normalization` needs the moments of the training rows: if the ranges of a formula aren't enough.
+
+    A table has no ranges but those of its rows.
+    """
+    kinds = (kind, kind_of_target(kind, target_kind))
+    if isinstance(dataset, TableSplit):
+        return kinds != ("none", "none")
+    return dataset.formula is not None and (kind == "zscore" or kinds[1] in _OF_TARGETS)
 
 
-def problem_of(spec: DatasetSpec, kind: NormalizationKind) -> str | None:
+def problem_of(dataset: Dataset, kind: NormalizationKind) -> str | None:
     """Returns why a dataset's inputs can't be normalised in this way, and what to write; or None.
 
-    Whether the targets of a formula are positive, as "log" needs them, only its rows tell.
+    Whether the targets of a formula, and all columns of a table, are positive, as "log" needs them, only the rows tell.
     """
-    if kind == "question" and spec.formula is not None:
+    if kind == "question" and isinstance(dataset, TableSplit):
+        return 'normalize = "question" divides by the largest target of a task, and this is a table; write "unit"'
+    if isinstance(dataset, TableSplit):
+        return None
+    if kind == "question" and dataset.formula is not None:
         return 'normalize = "question" divides by the largest target of a task, and this is a formula; write "unit"'
-    low = min(low for low, _ in spec.input_ranges("train"))
+    low = min(low for low, _ in dataset.input_ranges("train"))
     if kind == "log" and low <= 0:
         remedy = "write a low above 0, or another normalize"
-        if spec.digits is not None:
+        if dataset.digits is not None:
             remedy = "write another normalize, or remove digits"
         return f'normalize = "log" takes logarithms of the inputs, which reach down to {low:g}; {remedy}'
     return None
 
 
+def ranges_of(dataset: Dataset, moments: Moments | None) -> tuple[Range, ...]:
+    """Returns the range of each input column in training: the declared one, or of a table that of its training rows."""
+    if not isinstance(dataset, TableSplit):
+        return dataset.input_ranges("train")
+    assert moments is not None, dataset
+    return tuple(map(Range, moments.input_min, moments.input_max))
+
+
 def normalization(
-    spec: DatasetSpec, kind: NormalizationKind, target_kind: TargetKind = "same", moments: Moments | None = None
+    dataset: Dataset, kind: NormalizationKind, target_kind: TargetKind = "same", moments: Moments | None = None
 ) -> Normalization:
     """Returns the normalisation of that kind, fitted to the train split.
 
@@ -111,21 +132,21 @@ def normalization(
     * log: the natural logarithm, and then its range to -1..1.
 
     The range of inputs is the declared one, digits being 0 or 1. That of a task's target follows from it; that of a
-    formula's target is measured, like the means and standard deviations of a formula: `moments` has them. `target_kind`
-    is the kind of the target, if it isn't the same.
+    formula's target is measured, like the means and standard deviations of a formula, and everything of a table:
+    `moments` has them. `target_kind` is the kind of the target, if it isn't the same.
 
     Raises:
-        DataError: the logarithm of a formula's targets is wanted, and they aren't positive.
+        DataError: the logarithm of measured inputs or targets is wanted, and they aren't positive.
 
     """
     target = kind_of_target(kind, target_kind)
-    assert moments is not None or not needs_moments(spec, kind, target_kind), (kind, target_kind)
-    assert problem_of(spec, kind) is None, problem_of(spec, kind)
-    shift_I, scale_I = zip(*map(_floats, _inputs(spec, kind, moments)), strict=True)
+    assert moments is not None or not needs_moments(dataset, kind, target_kind), (kind, target_kind)
+    assert problem_of(dataset, kind) is None, problem_of(dataset, kind)
+    shift_I, scale_I = zip(*map(_floats, _inputs(dataset, kind, moments)), strict=True)
     return Normalization(
         shift_I,
         scale_I,
-        *_floats(_target(spec, target, moments)),
+        *_floats(_target(dataset, target, moments)),
         log_inputs=kind == "log",
         log_target=target == "log",
     )
@@ -141,28 +162,46 @@ def _floats(pair: Pair) -> tuple[float, float]:
     return float(pair[0]), float(pair[1]) or 1.0
 
 
-def _inputs(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None) -> list[Pair]:
+def _inputs(dataset: Dataset, kind: NormalizationKind, moments: Moments | None) -> list[Pair]:
     """Returns shift and scale of each input column."""
-    is_number_of_task = spec.task is not None and not spec.digits
-    if kind == "question":
-        return [(0, _task_targets(spec)[1])] * spec.inputs
-    if kind == "unit" and is_number_of_task:
-        return [(0, spec.input_ranges("train")[0].high)] * spec.inputs
-    if kind != "zscore":
-        return [_of_range(kind, *each) for each in spec.input_ranges("train")]
-    if moments is not None:
+    if kind == "none":
+        return [(0, 1)] * dataset.inputs
+    if kind == "zscore" and moments is not None:
         return list(zip(moments.input_mean, moments.input_std, strict=True))
-    assert spec.largest is not None
+    if isinstance(dataset, TableSplit):
+        assert moments is not None
+        if kind == "log" and (problem := logarithm_problem(dataset, moments)) is not None:
+            raise DataError(problem)
+        return [_of_range(kind, *each) for each in ranges_of(dataset, moments)]
+    is_number_of_task = dataset.task is not None and not dataset.digits
+    if kind == "question":
+        return [(0, _task_targets(dataset)[1])] * dataset.inputs
+    if kind == "unit" and is_number_of_task:
+        return [(0, dataset.input_ranges("train")[0].high)] * dataset.inputs
+    if kind != "zscore":
+        return [_of_range(kind, *each) for each in dataset.input_ranges("train")]
+    assert dataset.largest is not None
     if is_number_of_task:
-        return [_standard(*number_moments(spec.largest))] * spec.inputs
-    return [_standard(*digit_moments(place, spec.largest)) for place in range(spec.inputs)]
+        return [_standard(*number_moments(dataset.largest))] * dataset.inputs
+    return [_standard(*digit_moments(place, dataset.largest)) for place in range(dataset.inputs)]
 
 
-def _target(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None) -> Pair:
+def logarithm_problem(split: TableSplit, moments: Moments) -> str | None:
+    """Returns which input of a table isn't positive in every training row, as "log" needs it, and what to write."""
+    for name, low in zip(split.columns, moments.input_min, strict=False):
+        if low <= 0:
+            return (
+                f'normalize = "log" takes logarithms of the inputs, and column {name!r} has {low:g} in a training row; '
+                "write another normalize, or inputs without that column"
+            )
+    return None
+
+
+def _target(dataset: Dataset, kind: NormalizationKind, moments: Moments | None) -> Pair:
     """Returns shift and scale of the target."""
     if kind == "none":
         return 0, 1
-    if spec.task is None:
+    if isinstance(dataset, TableSplit) or dataset.task is None:
         assert moments is not None
         if kind == "zscore":
             return moments.target_mean, moments.target_std
@@ -172,10 +211,10 @@ def _target(spec: DatasetSpec, kind: NormalizationKind, moments: Moments | None)
                 f'a logarithm needs targets above 0, and {found}; write another normalize_target than "log"'
             )
         return _of_range(kind, moments.target_min, moments.target_max)
-    smallest, top = _task_targets(spec)
+    smallest, top = _task_targets(dataset)
     if kind == "zscore":
-        assert spec.largest is not None, spec
-        return _standard(*target_moments(spec.task, spec.n_numbers, spec.largest))
+        assert dataset.largest is not None, dataset
+        return _standard(*target_moments(dataset.task, dataset.n_numbers, dataset.largest))
     return (0, top) if kind in ("question", "unit") else _of_range(kind, smallest, top)
 
 

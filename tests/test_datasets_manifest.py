@@ -6,8 +6,9 @@ import json
 import pytest
 
 from sumsquares.datasets.errors import DamagedManifest
-from sumsquares.datasets.manifest import _digest, build_manifest, from_json, to_json
+from sumsquares.datasets.manifest import build_manifest, from_json, to_json
 from sumsquares.datasets.rows import BLOCK_ROWS
+from sumsquares.datasets.sealed import _digest
 from sumsquares.datasets.shards import SHARD_ROWS, encode_shard, shard_count
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset
 

@@ -19,6 +19,8 @@ from sumsquares.datasets.tables.keys import Column, Missing
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TABLE_VERSION: Literal[1] = 1
 """Part of every digest of a table: raise it with any change of how its rows are read, drawn or held out."""
+TOLD = ("name", "file", "dropped", "left_out", "split_rows")
+"""Fields of a table that are no part of its digest: what it is called, and what follows from the others."""
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -42,10 +44,12 @@ class SplitRows(BaseModel):
 
     model_config = _FROZEN
 
-    name: str | None
+    name: str | None = None
     """What results call it: the boolean column, `fold_1` and so on; None if the table has one split that was drawn."""
     train: Annotated[int, Field(ge=1)]
     test: Annotated[int, Field(ge=1)]
+    means: tuple[tuple[str, float], ...] = ()
+    """With `missing` = "mean": of each input column with nulls, the mean of the train rows, which takes their place."""
 
 
 class TableDataset(BaseModel):
@@ -62,8 +66,10 @@ class TableDataset(BaseModel):
     rows: Annotated[int, Field(ge=1)]
     """Rows that are used: those without nulls, or with `missing` = "mean" those whose target is not null."""
     target: Column
+    target_type: Literal["double", "int64"]
+    """Arrow type in which targets are stored; a boolean target is 0 or 1."""
     has_integer_target: bool
-    """Whether all targets are integers that float64 holds exactly."""
+    """Whether all targets are integers that float64 holds exactly, whatever their type."""
     input_columns: tuple[InputColumn, ...]
     test: float | Column | tuple[Column, ...] | None = None
     """As in the spec, with its default filled in; 0 holds out none: the test rows are then the training rows."""
@@ -80,8 +86,7 @@ class TableDataset(BaseModel):
     @cached_property
     def digest(self) -> str:
         """SHA-256 in hex of everything that the rows of the splits depend on."""
-        told = ("name", "file", "dropped", "left_out", "split_rows")
-        fields = self.model_dump(mode="json", exclude={*told}, exclude_defaults=True)
+        fields = self.model_dump(mode="json", exclude={*TOLD}, exclude_defaults=True)
         canonical = json.dumps({"table": TABLE_VERSION, **fields}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -106,6 +111,10 @@ class TableDataset(BaseModel):
         if isinstance(self.test, str):
             return (self.test,)
         return self.test if isinstance(self.test, tuple) else ()
+
+    def __eq__(self, other: object) -> bool:
+        # pydantic's compares the cached splits too, which refer back to the table.
+        return isinstance(other, TableDataset) and (self.name, self.digest) == (other.name, other.digest)
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -3,6 +3,7 @@
 nightly    one night as a story; start reading here
 context    what every step of a night needs
 nights     a night's date, spec and names
+names      of variants and trials in its scores
 records    its files in the store: specs, state.json, night.json
 scores     its trials, measured on the rows that all nights share
 gate_best  is a night of an edited spec better or worse than its champion; else, jobs/results/gate.py says

@@ -67,7 +67,7 @@ class Table:
 
     variants: tuple[str, ...]
     log_VS: Floats
-    """Logarithms of each variant's RMSEs in the order of its seeds, and NaN beyond them."""
+    """Logarithms of each variant's RMSEs in the order of its splits and seeds, and NaN beyond them."""
 
     @cached_property
     def best(self) -> int:
@@ -138,14 +138,15 @@ class Comparison:
 
 
 def table_of(scores: Scores) -> Table:
-    """Returns the trials of one dataset by variant and seed; a trial's name ends with its seed."""
-    values: dict[str, dict[int, float]] = {}
+    """Returns the trials of one dataset by variant, split and seed; a trial's name ends with its seed."""
+    values: dict[str, dict[tuple[str, int], float]] = {}
     for trial, variant, log in zip(scores.trial_T, scores.variant_T, log_rmse(scores.rmse_T), strict=True):
-        values.setdefault(str(variant), {})[int(trial.rpartition("-")[2])] = float(log)
+        before, _, seed = str(trial).rpartition("-")
+        values.setdefault(str(variant), {})[before, int(seed)] = float(log)
     names = sorted(values)
     log_VS = np.full((len(names), max(map(len, values.values()))), np.nan)
     for v, name in enumerate(names):
-        log_VS[v, : len(values[name])] = [values[name][seed] for seed in sorted(values[name])]
+        log_VS[v, : len(values[name])] = [values[name][key] for key in sorted(values[name])]
     return Table(tuple(names), log_VS)
 
 

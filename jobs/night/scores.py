@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -23,14 +22,14 @@ import pyarrow.parquet as pq
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.jobs.night.champion import recovery
 from sumsquares.jobs.night.context import ResultsCache
+from sumsquares.jobs.night.names import trial_name
+from sumsquares.jobs.night.names import variant_name as variant_name
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
 from sumsquares.jobs.results.gate import Scores
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict import errors_on
 from sumsquares.jobs.results.scale import diverged_from, unit_of
 from sumsquares.jobs.show.format import counted
-from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
 from sumsquares.jobs.storage.checksummed import DamagedRecord
@@ -91,7 +90,7 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    names, limits, units = _trials_of(found.spec.source_text)
+    names, limits, units = _trials_of(found.spec.stored_text)
     try:
         table = pq.read_table(pa.BufferReader(data))
         return _scores(table, units, limits) if table["trial"].to_pylist() == names else None
@@ -99,23 +98,12 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
 
 
-def variant_name(variant: Variant) -> str:
-    """Returns a name for what is trained and the rows it is measured on; stable across releases, unlike the id."""
-    left_out = {"variant_id", "dataset", "parameters"} | set(LATER).difference(variant.in_digests)
-    kept = {name: value for name, value in variant_columns(variant).items() if name not in left_out}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _trial_name(variant: str, seed: int) -> str:
-    return f"{variant}-{seed}"
-
-
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
 def _trials_of(source: bytes) -> tuple[list[str], list[float], list[float]]:
     """Returns the names of a spec's trials in its nights' scores, and the limit and the unit of each one's RMSE."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
-    names = [_trial_name(named[trial.variant], trial.seed) for trial in wanted]
+    names = [trial_name(named[trial.variant], trial) for trial in wanted]
     datasets = [trial.variant.dataset for trial in wanted]
     return names, [*map(diverged_from, datasets)], [*map(unit_of, datasets)]
 
@@ -152,7 +140,7 @@ def _table(
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
     return pa.table(
         {
-            "trial": [_trial_name(named[own.variant], own.seed) for own, _ in pairs],
+            "trial": [trial_name(named[own.variant], own) for own, _ in pairs],
             "variant": [named[own.variant] for own, _ in pairs],
             "rmse": pa.array([_or_infinite(rmse[own.id], rows_of[own.id]) for _, own in pairs], pa.float64()),
         }

@@ -72,8 +72,9 @@ def _of_run(store: Store, name: str) -> list[str]:
 
 def _of_datasets(plan: Plan) -> list[str]:
     """Returns the facts and baselines of all datasets, which are small, and the manifests of incomplete ones."""
-    manifests = [manifest_path(each.dataset) for each in plan.datasets if each.tasks]
-    return [*manifests, *(path(each.dataset) for each in plan.datasets for path in (facts_path, baselines_path))]
+    manifests = [manifest_path(each.dataset) for each in plan.datasets if not each.is_complete]
+    splits = [split for each in plan.datasets for split in each.dataset.splits]
+    return [*manifests, *(path(split) for split in splits for path in (facts_path, baselines_path))]
 
 
 def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[str]) -> list[str]:

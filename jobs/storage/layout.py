@@ -6,9 +6,10 @@ import re
 from datetime import date
 
 from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.tables.table import TableDataset, TableSplit
 
 _NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
-AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly"})
+AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly", "tables"})
 """The top folders of a store."""
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results; the first makes the others valid."""
@@ -19,14 +20,16 @@ _FILES = {
     "pack": re.compile(r"trials/([0-9a-f]+)\.(?:parquet|safetensors)"),
     "state": re.compile(r"(states/[0-9a-f]+\.state)"),
     "dataset": re.compile(
-        r"datasets/([0-9a-f]{64})/(?:manifest\.json|facts\.json|baselines(?:-[0-9a-f]{16})?\.json|(?:train|test|extrapolation)/part-[0-9]{5,7}\.parquet)"
+        r"datasets/([0-9a-f]{64})/(?:manifest\.json|(?:facts|baselines)(?:-[0-9a-f]{16})?\.json|"
+        r"(?:train|test|extrapolation|rows)/part-[0-9]{5,7}\.parquet)"
     ),
+    "table": re.compile(r"tables/([0-9a-f]{64})\.json"),
     "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
     "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }
 _FOLDER = re.compile(
-    rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation))?|{_KEPT}|{_RUN}/previous|nightly/"
+    rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation|rows))?|{_KEPT}|{_RUN}/previous|nightly/"
     r"[0-9-]{10}-[0-9a-f]{12})"
 )
 
@@ -56,6 +59,7 @@ def is_folder_of_ours(path: str) -> bool:
     return _FOLDER.fullmatch(path) is not None
 
 
-def folder_of(dataset: Dataset) -> str:
-    """The path of a dataset's folder in the store."""
-    return f"datasets/{dataset.digest}"
+def folder_of(dataset: Dataset | TableDataset) -> str:
+    """The path of a dataset's folder in the store; that of a table is named by its content, whatever its splits."""
+    whole = dataset.whole if isinstance(dataset, TableSplit) else dataset
+    return f"datasets/{whole.content if isinstance(whole, TableDataset) else whole.digest}"

@@ -1,0 +1,42 @@
+"""The rows of any dataset, block by block: generated from a spec, or of a table read from the store's shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from sumsquares.datasets import rows
+from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.rows import BLOCK_ROWS, Block
+from sumsquares.datasets.source import Split
+from sumsquares.datasets.tables.table import TableSplit
+from sumsquares.jobs.results.table_rows import TableRows
+from sumsquares.jobs.storage.store import Store
+
+
+def block_of(store: Store, dataset: Dataset, part: Split, index: int) -> Block:
+    """Returns BLOCK_ROWS rows of a part of a dataset from row index*BLOCK_ROWS on, or as many as are left.
+
+    Returns:
+        inputs_NI: raw inputs; of a table float64, with the means of the split's training rows in place of nulls.
+        target_N: int64, or float64 where targets needn't be integers.
+
+    Raises:
+        FileNotFoundError: the rows of the table are not in the store.
+        DamagedShard, ForeignShard: a shard isn't what was written.
+
+    """
+    if isinstance(dataset, TableSplit):
+        return _tables(store.root).filled(dataset, part, index, BLOCK_ROWS)
+    return rows.block(dataset, part, index)
+
+
+def blocks_of(store: Store, dataset: Dataset, part: Split) -> Iterator[Block]:
+    """Yields all rows of a part of a dataset in order, a block at a time, as `block_of` does."""
+    count = -(-dataset.rows_in(part) // BLOCK_ROWS)
+    return (block_of(store, dataset, part, index) for index in range(count))
+
+
+@lru_cache(maxsize=4)
+def _tables(root: str) -> TableRows:
+    return TableRows(Store(root))
