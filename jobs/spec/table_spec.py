@@ -1,58 +1,53 @@
-"""A spec for a table that nobody has tuned yet: the grid that `fit` trains, and its text with comments. It reads nothing.
-
-The grid is a function of the table's size alone, so that a table has the same trials on every machine.
-"""
+"""The text of a spec for a table, with comments that say what its keys do. It reads nothing."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise, product
 from typing import Any
 
-FOLDS = 5
-MOST_ROWS_IN_FOLDS = 100_000
-"""Larger tables have one split, whose test rows are many enough."""
-FEW_ROWS = 500
-"""Below this, a network of 4,900 parameters has many more of them than there are rows."""
-MOST_EPOCHS = 100
-_WORK = 1.5e9
-"""Parameters x rows x epochs of the largest network: 16 variants of it take 7 s of a core on 10 splits."""
-_BATCHES = ((5_000, 32), (100_000, 128))
-"""Rows per step, below so many training rows."""
-_LARGEST_BATCH = 512
+from sumsquares.jobs.spec.tables import toml
+
+_WIDTH = 44
+"""Columns before a comment, unless a value is longer."""
+_COMMENTS = {
+    "file": "Parquet or CSV: a file, a folder or a glob, relative to this spec",
+    "target": "what the networks learn to predict",
+    "test": "share of the rows that is held out; or a boolean column that is true for them, or several",
+    "folds": 'each is held out once; or test = 0.2, a share; or test = "COLUMN", true for the rows to hold out',
+    "missing": 'rows with nulls: "drop" leaves them out, "mean" puts the mean of the training rows in their place',
+    "categories": "text columns: a column of zeros and ones for each value",
+    "hidden": "units of each hidden layer; [] is a linear model",
+    "lr": "learning rates",
+    "schedule": "the learning rate decays to 0 along half a cosine",
+    "weight_decay": "keeps networks from memorising few rows",
+    "batch_size": "rows per step",
+    "epochs": "passes over the training rows",
+    "normalize": "inputs and target to mean 0 and standard deviation 1, those of the training rows",
+    "seeds": "networks of each variant and split",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultGrid:
-    """What varies, and what doesn't, in the names of a spec. Weight decay is what keeps small tables from memorising."""
+def table_spec(
+    run: str, dataset: str, table: Mapping[str, Any], grid: Mapping[str, Any], head: Sequence[str] = ()
+) -> str:
+    """Returns a spec with one table, by its keys without the name, and one grid.
 
-    hidden: tuple[tuple[int, ...], ...]
-    batch_size: int
-    epochs: int
-    activation: tuple[str, ...] = ("relu", "tanh", "gelu")
-    lr: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03)
-    weight_decay: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0)
-    optimizer: str = "adamw"
-    schedule: str = "cosine"
-    normalize: str = "zscore"
-
-    @property
-    def variants(self) -> int:
-        """How many points it has; without a hidden layer all activations are the same."""
-        shapes = sum(len(self.activation) if hidden else 1 for hidden in self.hidden)
-        return shapes * len(self.lr) * len(self.weight_decay)
-
-
-def default_grid(rows: int, inputs: int) -> DefaultGrid:
-    """Returns the grid for so many training rows, those of the smallest split, and inputs."""
-    hidden: tuple[tuple[int, ...], ...] = ((), (64,), (32, 32))
-    hidden += ((64, 64),) if rows >= FEW_ROWS else ()
-    batch = next((size for below, size in _BATCHES if rows < below), _LARGEST_BATCH)
-    epochs = round(_WORK / (rows * max(_parameters(inputs, widths) for widths in hidden)))
-    return DefaultGrid(hidden, min(batch, rows), min(max(epochs, 1), MOST_EPOCHS))
+    `head` are the lines of the comment that it opens with.
+    """
+    lines = [
+        *(f"# {line}".rstrip() for line in head),
+        f"name = {toml(run)}",
+        "",
+        "[[dataset]]",
+        *_lines({"name": dataset, **table}),
+        "",
+        "[[grid]]",
+        *_lines(grid),
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _parameters(inputs: int, hidden: Sequence[int]) -> int:
-    return sum((below + 1) * above for below, above in pairwise((inputs, *hidden, 1)))
+def _lines(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        line, comment = f"{key} = {toml(value)}", _COMMENTS.get(key)
+        yield f"{line:{_WIDTH}}# {comment}" if comment else line
