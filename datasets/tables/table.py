@@ -19,6 +19,7 @@ from sumsquares.datasets.tables.keys import Column, Missing
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TABLE_VERSION: Literal[1] = 1
 """Part of every digest of a table: raise it with any change of how its rows are read, drawn or held out."""
+ColumnType = Literal["double", "int64", "bool"]
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -33,7 +34,7 @@ class InputColumn(BaseModel):
     """The column in the file that it follows from."""
     category: str | None = None
     """The text for which it is 1, else 0; None for numbers and booleans."""
-    type: Literal["double", "int64", "bool"]
+    type: ColumnType
     """Arrow type in which its values are stored."""
 
 
