@@ -13,7 +13,7 @@ from result_rows import variant
 from test_measured import ENGINES, rms
 
 from sumsquares.datasets.errors import DamagedShard
-from sumsquares.datasets.tables import stored
+from sumsquares.datasets.tables import shards
 from sumsquares.datasets.tables.roles import roles
 from sumsquares.jobs.results.dataset_facts import facts_of, facts_path
 from sumsquares.jobs.results.predict import answers
@@ -52,7 +52,7 @@ def part_of(store, split, part):
 @pytest.mark.parametrize("shard_bytes", [1, 500, 64 << 20])
 def test_parts_are_the_rows_of_their_roles_in_order(store, monkeypatch, keys, shard_bytes):
     """In float64, for any size of shards."""
-    monkeypatch.setattr(stored, "SHARD_BYTES", shard_bytes)
+    monkeypatch.setattr(shards, "SHARD_BYTES", shard_bytes)
     rows = columns(40)
     table = put(store, rows, inputs=["a", "b", "c"], **keys)
     x_NI, y_N = np.column_stack([rows[name] for name in "abc"]), rows["target"].to_numpy()
@@ -87,7 +87,7 @@ def test_metrics_of_a_trained_pack_are_those_of_its_answers(store, engine):
                 assert row[name] == pytest.approx(rms(answers(store, row["pack"], trial, x_NI) - y_N), rel=1e-5)
 
 
-def shards_in(store, table):
+def files_of(store, table):
     """The stored files of a table's rows, by path."""
     return {path: store.get(path) for path in store.list(f"{folder_of(table)}/rows")}
 
@@ -112,10 +112,10 @@ def test_rows_are_stored_once_whatever_the_splits(store):
 @pytest.mark.parametrize("damage", ["cut", "missing", "flipped"])
 def test_a_damaged_shard_is_read_again_and_the_others_are_kept(store, monkeypatch, damage):
     """Sizes are compared when a run is planned, bytes when they are written again."""
-    monkeypatch.setattr(stored, "SHARD_BYTES", 1_000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1_000)
     rows = noisy()
     table = put(store, rows)
-    before = shards_in(store, table)
+    before = files_of(store, table)
     path = sorted(before)[3]
     data = before[path]
     if damage == "missing":
@@ -131,7 +131,7 @@ def test_a_damaged_shard_is_read_again_and_the_others_are_kept(store, monkeypatc
     monkeypatch.setattr(store, "put", lambda path, data: (written.append(path), Store.put(store, path, data)))
     import_table(store, table, [rows_of(table, rows)])
     assert written == [path, manifest_path(table)]
-    assert shards_in(store, table) == before
+    assert files_of(store, table) == before
 
 
 def test_a_table_that_changed_while_it_was_read_leaves_no_manifest(store):
@@ -144,14 +144,14 @@ def test_a_table_that_changed_while_it_was_read_leaves_no_manifest(store):
 
 def test_shards_that_were_written_before_stay_when_the_table_has_changed(store, monkeypatch):
     """Only what was written from other rows is removed."""
-    monkeypatch.setattr(stored, "SHARD_BYTES", 1_000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1_000)
     table = put(store, noisy())
-    before = shards_in(store, table)
+    before = files_of(store, table)
     path = sorted(before)[3]
     store.put(path, before[path][:-5])
     with pytest.raises(ChangedTable):
         import_table(store, table, [rows_of(table, noisy(seed=1))])
-    assert shards_in(store, table) == {other: data for other, data in before.items() if other != path}
+    assert files_of(store, table) == {other: data for other, data in before.items() if other != path}
 
 
 def test_somebody_elses_parquet_in_the_place_of_a_shard_is_refused(store):
@@ -188,7 +188,7 @@ def test_nulls_are_the_means_of_the_training_rows(store):
 @pytest.mark.parametrize("keys", KEYS)
 def test_facts_of_a_split_are_those_of_its_rows(store, monkeypatch, keys):
     """Against numpy on all rows at once; each split has a file of its own."""
-    monkeypatch.setattr(stored, "SHARD_BYTES", 1_000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1_000)
     rows = pa.concat_tables([columns(80), columns(80).slice(0, 30)])
     table = put(store, rows, inputs=["a", "b", "c"], **keys)
     for split in table.splits:
