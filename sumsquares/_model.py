@@ -169,7 +169,9 @@ class Model:
             return load_model(self._store, self._pack, self._trial)
         except FileNotFoundError as error:
             remedy = "run the spec again to restore it"
-            raise DataError(f"{error.filename}: missing, it has the weights of trial {self.trial_id}; {remedy}") from error
+            raise DataError(
+                f"{error.filename}: missing, it has the weights of trial {self.trial_id}; {remedy}"
+            ) from error
 
     def _inputs(self, rows: Any) -> NDArray[Any]:
         """Returns raw inputs [N, I]."""

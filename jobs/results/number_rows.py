@@ -12,7 +12,7 @@ from sumsquares.datasets.spec import NamedDataset
 
 
 def inputs_of_numbers(dataset: NamedDataset, numbers_NK: Numbers) -> Numbers:
-    """Returns rows of inputs [N, I]; unused columns hold the middle of their range: the target doesn't depend on them."""
+    """Returns rows of inputs [N, I]. Unused columns hold the middle of their range: no target depends on them."""
     dtype = np.float64 if dataset.is_real else np.int64
     inputs_NI = dataset.inputs_of(np.asarray(numbers_NK, dtype))
     return np.hstack([inputs_NI, np.full((len(numbers_NK), dataset.unused), middle(dataset), dtype)])
