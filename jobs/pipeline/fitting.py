@@ -104,9 +104,7 @@ class _Specs:
         own = {axis: row[axis] for axis in self.grid if axis in AXES}
         return self._spec(FINAL, every, keys, {**self.grid, **own, "hidden": [json.loads(row["hidden"])]})
 
-    def _spec(
-        self, suffix: str, table: TableDataset, keys: Mapping[str, Any], grid: Mapping[str, Any]
-    ) -> JobSpec:
+    def _spec(self, suffix: str, table: TableDataset, keys: Mapping[str, Any], grid: Mapping[str, Any]) -> JobSpec:
         wanted, text = self._wanted, table_spec(f"{self._wanted.name}{suffix}", self._wanted.name, keys, grid)
         source, is_new = f"fit {keys['file']}", suffix != FINAL
         return parse_spec(text.encode(), source, wanted.max_trials, is_new, lambda *_: table, wanted.folder)

@@ -16,6 +16,7 @@ from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to
 from sumsquares.datasets.shards import ShardEntry, encode_shard, recover_shard, shard_count, shard_path
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
 from sumsquares.jobs.results.dataset_facts import damage_of, encode_facts, facts_path
+from sumsquares.jobs.results.stored_baselines import baselines_path, damage_of_baselines
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.stages.generate import refuse_other_rows
 from sumsquares.jobs.storage.ours import is_ours
@@ -44,7 +45,7 @@ def check_dataset(snapshot: Snapshot, digest: str) -> list[Damage]:
         if (manifest is not None or shard_path(split, index) in present)
         and (damage := _check_shard(snapshot, spec, split, index, entry)) is not None
     ]
-    found += _check_facts(snapshot, spec)
+    found += [*_check_facts(snapshot, spec), *_check_baselines(snapshot, spec)]
     if manifest is not None:
         return found
     if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
@@ -128,6 +129,17 @@ def _check_facts(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
     if not is_ours(path, data):
         return [foreign(path)]
     return [Damage(path, "facts", reason, "", rewrites=lambda: {path: encode_facts(spec, measure_facts(spec))})]
+
+
+def _check_baselines(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
+    """Returns what is wrong with a dataset's baselines; missing ones are measured by the next summary."""
+    path = baselines_path(spec)
+    data = snapshot.get(path)
+    if data is None or (reason := damage_of_baselines(data, spec)) is None:
+        return []
+    if not is_ours(path, data):
+        return [foreign(path)]
+    return [Damage(path, "baselines", reason, "the next summary of the dataset measures them again", (path,))]
 
 
 def _rebuilt_manifest(spec: DatasetSpec) -> dict[str, bytes]:
