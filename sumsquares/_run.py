@@ -77,7 +77,9 @@ def run(
 
     `spec` is the path of a TOML file, or its content as a mapping: {"name": ..., "dataset": [...], "grid": [...]}.
     `workers` is 0 to train in this process, a number of Ray workers, "all", or None to let the expected time decide, as
-    the command does. Nothing is printed but warnings, to stderr; with `progress` it says there how far it is.
+    the command does; a script that lets other processes train must call it below `if __name__ == "__main__":`, as
+    Python's multiprocessing asks for. Nothing is printed but warnings, to stderr; with `progress` it says there how far
+    it is.
 
     Raises:
         SpecError: the spec is invalid; it lists all problems; a ValueError.

@@ -41,10 +41,6 @@ def _key(key: Any) -> str:
 
 
 def _value(key: str, value: Any) -> str:
-    if isinstance(value, PurePath):
-        return _json(str(value))
-    if hasattr(value, "tolist"):  # a number or an array of numpy
-        value = value.tolist()
     try:
         return _json(value) if value is not None else _refused(key, value)
     except (TypeError, ValueError):
@@ -52,7 +48,17 @@ def _value(key: str, value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    return text.replace("\x7f", "\\u007f")  # JSON doesn't escape it, and TOML must
+
+
+def _plain(value: Any) -> Any:
+    """Returns a path as text, and a number or an array of numpy as Python's."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(value)
 
 
 def _refused(key: Any, value: Any) -> str:
