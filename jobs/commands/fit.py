@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sumsquares.datasets.tables.resolve import resolve
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.commands.printing import WIDTH
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.commands.table_asked import as_options, check_name, name_of, with_target
 from sumsquares.jobs.pipeline import fitting
 from sumsquares.jobs.pipeline.fitting import VALIDATION, Fit, FitSpecs, Fitted
+from sumsquares.jobs.pipeline.planning import tell_of_tables
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.final import FINAL
 from sumsquares.jobs.show import fit_text
 from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 
@@ -40,11 +41,13 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
     name = wanted.name or name_of(wanted.file)
     check_name(name)
     store, progress = Store(shared.store), shared.progress()
+    tables = TableReader(store)
     with as_options():
         table = with_target({"file": wanted.file, **wanted.keys})
-        specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), resolve)
+        specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), tables.resolve)
     progress.say(f"fit {name}: {wanted.file}, store {store.root}")
-    with Runtime(placement, store, progress) as runtime:
+    with Runtime(placement, store, progress, tables=tables) as runtime:
+        tell_of_tables(specs.tested, runtime)
         fitted = fitting.fit(specs, runtime)
     told = [*map(_wrapped, _lines(specs.table, fitted, name)), *_ends(name, store.root)]
     shared.print(_facts(specs.table, fitted, name, store.root), "\n".join(told))
