@@ -181,10 +181,10 @@ def _below_floor(summary: Summary, parts: Parts, found: Sequence[Floor]) -> tupl
 
 
 def _id_of(trials: pa.Table, lowest: Row) -> str:
-    """Returns the id of the trial that has the lowest RMSE of its variant on its split, and of those the lowest seed."""
+    """Returns the id of the trial with the lowest RMSE of its variant on its split, and of those the lowest seed."""
     is_one = pc.and_(pc.equal(trials["variant_id"], lowest["variant_id"]), pc.equal(trials["rmse"], lowest["rmse_min"]))
     found = trials.filter(is_one).sort_by([("seed", "ascending")]).select(["trial_id", "split"]).to_pylist()
-    return next(row["trial_id"] for row in found if row["split"] == lowest["split"])
+    return next(str(row["trial_id"]) for row in found if row["split"] == lowest["split"])
 
 
 def _over_splits(parts: Parts, found: Sequence[Floor]) -> list[Floor]:

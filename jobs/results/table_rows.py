@@ -20,7 +20,7 @@ from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Split
 from sumsquares.datasets.tables.roles import SplitRoles, roles
-from sumsquares.datasets.tables.stored import MOST_FILE_BYTES, TableManifest, decode_shard, from_json
+from sumsquares.datasets.tables.shards import MOST_FILE_BYTES, TableManifest, decode_shard, from_json
 from sumsquares.datasets.tables.table import TableDataset, TableSplit
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.store import Store
