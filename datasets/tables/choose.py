@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -107,14 +108,13 @@ def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False)
         yield f"{name}: {place} has {value:g}, which is {found}{leave}"
     count, place_ = column.missing
     if count and keys.missing is None and column.kind in (*NUMBERS, "bool", "text"):
-        remedy = 'missing = "drop" to leave out rows without a value' + (
-            "" if is_target else ', missing = "mean" to fill them'
-        )
-        yield f"{name}: {plural(count, 'row')} of {column.rows:,} without a value, the first is {place_}; write {remedy}{leave}"
+        found = f"{plural(count, 'row')} of {column.rows:,} without a value, the first is {place_}"
+        fill = "" if is_target else ', missing = "mean" to fill them'
+        yield f'{name}: {found}; write missing = "drop" to leave such rows out{fill}{leave}'
     if column.kind == "text" and column.categories:
         longest = max(column.categories, key=len)
         if len(longest) > LONGEST_CATEGORY:
-            yield f"{name} has {show(longest)}, too long for a category{leave or ''}"
+            yield f"{name} has {show(longest)}, too long for a category{leave}"
 
 
 def _inputs(column: Column) -> list[InputColumn]:
@@ -149,9 +149,8 @@ def _count_problems(
         which = f", of which column {show(most.name)} has {count:,} categories" if count else ""
         yield f"{len(inputs):,} inputs{which}, and there may be {MOST_INPUTS:,}; name fewer columns in `inputs`"
     elif not inputs:
-        reasons = "; ".join(f"{show(name)} {reason}" for name, reason in left_out[:5])
-        yield f"no input is left beside the target {show(target)}{': ' + reasons if reasons else ''}; add a column of numbers"
-    names = [each.name for each in inputs]
-    for name in {*names}:
-        if names.count(name) > 1:
+        reasons = "".join(f"; {show(name)} {reason}" for name, reason in left_out[:5])
+        yield f"no input is left beside the target {show(target)}{reasons}; add a column of numbers"
+    for name, count in Counter(each.name for each in inputs).items():
+        if count > 1:
             yield f"two inputs would be called {show(name)}, one of them a category; rename that column"

@@ -11,14 +11,14 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import IO, Any
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from sumsquares.datasets.tables.csv_text import CheckedText
+from sumsquares.datasets.tables.csv_text import CheckedText, Readable
 from sumsquares.datasets.tables.errors import MAX_PROBLEMS, DamagedTable, TableError
 from sumsquares.datasets.tables.files import TableFile
 from sumsquares.datasets.tables.keys import TableKeys
@@ -173,14 +173,15 @@ def _called(names: list[str], own: list[str]) -> list[str]:
 
 
 @contextmanager
-def _decompressed(raw: IO[bytes], path: str) -> Iterator[IO[bytes]]:
+def _decompressed(raw: IO[bytes], path: str) -> Iterator[Readable]:
     """Yields the content, decompressed if the name says so."""
     lower = path.lower()
-    opened: dict[str, Callable[[], Any]] = {
-        ".gz": lambda: gzip.open(raw),
-        ".bz2": lambda: bz2.open(raw),
-        ".zst": lambda: pa.CompressedInputStream(raw, "zstd"),
-    }
-    make = next((opened[suffix] for suffix in opened if lower.endswith(suffix)), lambda: nullcontext(raw))
-    with make() as plain:
-        yield plain
+    with ExitStack() as stack:
+        if lower.endswith(".gz"):
+            yield stack.enter_context(gzip.GzipFile(fileobj=raw))
+        elif lower.endswith(".bz2"):
+            yield stack.enter_context(bz2.BZ2File(raw))
+        elif lower.endswith(".zst"):
+            yield stack.enter_context(pa.CompressedInputStream(raw, "zstd"))
+        else:
+            yield raw

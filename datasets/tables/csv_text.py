@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import IO, Any
+from typing import Any, Protocol
 
 from sumsquares.datasets.tables.errors import TableError
 from sumsquares.datasets.tables.shown import listing, show
@@ -44,13 +44,20 @@ def encoding_problem(encoding: str) -> str | None:
     return None if is_text else f'encoding: {show(encoding)} is no encoding of text; write such as "utf-8"'
 
 
+class Readable(Protocol):
+    """Bytes, plain or decompressed as they are read."""
+
+    def read(self, size: int, /) -> bytes:
+        """Returns some of the next bytes, none at the end."""
+
+
 class CheckedText(io.RawIOBase):
     """A file in any encoding, read as UTF-8: decoded or checked, without a byte order mark and empty first lines.
 
     Raises TableError from `read`: with the byte that isn't valid, for a NUL, and for what isn't text.
     """
 
-    def __init__(self, raw: IO[bytes], encoding: str, source: str, prefix: str) -> None:
+    def __init__(self, raw: Readable, encoding: str, source: str, prefix: str) -> None:
         self._raw, self._encoding, self._source, self._prefix = raw, encoding, source, prefix
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")

@@ -1,4 +1,4 @@
-"""Which trials answer for a run: the one with a given id, or the best of each dataset, of those that meet conditions."""
+"""Which trials answer for a run: that of a given id, or the best one of each dataset among those that are asked."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ class Answerer:
     def title(self, extra: str = "") -> str:
         """The trial in words, and what it answers."""
         dataset = self.trial.variant.dataset
-        is_table = isinstance(dataset, TableSplit)
-        task = dataset.table.target if is_table else describe_task(dataset.model_dump())
+        task = dataset.table.target if isinstance(dataset, TableSplit) else describe_task(dataset.model_dump())
         return f"{self.asked.opening}{dataset.name} ({task}), {self._words}{extra}"
 
     @property

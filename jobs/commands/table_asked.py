@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.source import Source
 from sumsquares.jobs import exits
 from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.pipeline.fitting import LONGEST_NAME
 
@@ -33,6 +36,25 @@ def check_name(name: str) -> None:
         raise UsageError(f"--name {shown(name)} is not valid: {rule}")
 
 
+def with_target(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the keys of a table if they name its target.
+
+    Raises:
+        UsageError: they don't; it names the columns that there are.
+        TableError: the file can't be read.
+
+    """
+    if "target" in table:
+        return table
+    names = [name for name, _ in Source(keys_of(table), ".").columns()]
+    raise UsageError(f"--target: write which column is to be predicted; {table['file']} has {few_names(names)}")
+
+
+def keys_of(table: Mapping[str, Any]) -> TableKeys:
+    """Returns the keys of a table that is only looked at."""
+    return TableKeys.model_validate({"name": "table", "target": "none", **table})
+
+
 @contextmanager
 def as_options() -> Iterator[None]:
     """Words the remedies of errors of a table as options: `--missing drop` in place of `missing = "drop"`."""
@@ -46,7 +68,8 @@ def as_options() -> Iterator[None]:
 
 def in_options(message: str) -> str:
     """Returns a message with the keys of a spec as options of the command line."""
-    return _KEY.sub(lambda found: _option(found[1], found[2]), message)
+    told = _KEY.sub(lambda found: _option(found[1], found[2]), message)
+    return told.replace("a path is relative to the spec", "a path is relative to this folder")
 
 
 def _option(key: str, value: str) -> str:
@@ -54,5 +77,9 @@ def _option(key: str, value: str) -> str:
         return "--one-hot"
     if value.startswith("["):
         names = re.findall(r'"([^"]*)"', value)
-        return f"--{key} {shlex.quote(','.join(names))}" if key == "inputs" else " ".join(f"--{key} {shlex.quote(name)}" for name in names)
+        return (
+            f"--{key} {shlex.quote(','.join(names))}"
+            if key == "inputs"
+            else " ".join(f"--{key} {shlex.quote(name)}" for name in names)
+        )
     return f"--{key} {shlex.quote(value.strip(chr(34)))}"
