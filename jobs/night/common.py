@@ -44,7 +44,11 @@ class SplitPair:
         for index, (inputs_NI, target_N) in enumerate(_raw(rows, self.theirs, "test")):
             keep_N = self.chosen_N[index * BLOCK_ROWS :][: len(target_N)]
             if keep_N.any():
-                chosen_NI = inputs_NI[keep_N] if of_champion else _aligned(self.ours.table, self.theirs.table, inputs_NI[keep_N])
+                chosen_NI = (
+                    inputs_NI[keep_N]
+                    if of_champion
+                    else _aligned(self.ours.table, self.theirs.table, inputs_NI[keep_N])
+                )
                 yield _filled(rows, self.theirs if of_champion else self.ours, chosen_NI), target_N[keep_N]
 
 
