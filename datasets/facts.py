@@ -1,30 +1,33 @@
 """Facts of a dataset: measured on its rows once, so that they needn't be inferred from trained networks.
 
 How many test rows also occur in training, whether the target varies at all, how far a linear model can get, and of a
-formula the moments of its training rows. It makes the rows from the spec, block by block, and stores nothing.
+formula or a table the moments of its training rows. It makes the rows from the spec, block by block, or gets those of a
+table, and stores nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.linear_fit import EXACT_TARGET as EXACT_TARGET
-from sumsquares.datasets.linear_fit import bounds, linear_fit
+from sumsquares.datasets.linear_fit import bounds, fit_table, linear_fit
 from sumsquares.datasets.moments import Meter, Moments
 from sumsquares.datasets.noise import noise
 from sumsquares.datasets.rows import BLOCK_ROWS, Block, blocks
 from sumsquares.datasets.seen import MEASURED_ROWS as MEASURED_ROWS
-from sumsquares.datasets.seen import seen_rows
+from sumsquares.datasets.seen import seen_among, seen_rows
 from sumsquares.datasets.shards import SHARD_ROWS
 from sumsquares.datasets.source import combinations
 from sumsquares.datasets.spec import DatasetSpec
 
 # Shapes: N rows.
+_MEASURED_BLOCKS = MEASURED_ROWS // BLOCK_ROWS
 NOISE_ROWS = SHARD_ROWS
 """Training rows, from the first on, whose noise is measured at most: those that a trial's rmse_train is measured on."""
 
@@ -52,9 +55,13 @@ class Facts:
     linear_exact: bool
     """Whether targets are integers and that function is right on every test row after rounding."""
     moments: Moments | None = None
-    """Of a formula's training rows; a task's normalisation needs none."""
+    """Of the training rows of a formula or a table; a task's normalisation needs none."""
     noise_rmse: float = 0.0
     """Root mean square of the noise in the first NOISE_ROWS training targets; 0 without noise."""
+    test_target_mean: float | None = None
+    """Of a table's test rows: the mean of the targets; None for generated rows."""
+    test_target_std: float | None = None
+    """Of a table's test rows: the standard deviation of the targets."""
 
     @property
     def unseen(self) -> int:
@@ -83,6 +90,30 @@ def measure_facts(spec: DatasetSpec) -> Facts:
         linear_exact=fit.is_exact,
         moments=_of_all(meter, train) if spec.formula is not None else None,
         noise_rmse=noise_rmse(spec) if spec.noise else 0.0,
+    )
+
+
+def measure_table(is_integer: bool, rows: Callable[[Literal["train", "test"]], Iterator[Block]]) -> Facts:
+    """Measures a split of a table; `rows` returns the blocks of its training or test rows, without nulls."""
+    meter, of_test = Meter(), Meter()
+    some = [inputs_NI for index, (inputs_NI, _) in enumerate(of_test.watch(rows("test"))) if index < _MEASURED_BLOCKS]
+    test_NI = np.concatenate(some)
+    train = meter.watch(rows("train"))
+    seen_N, distinct = seen_among(test_NI, (inputs_NI for inputs_NI, _ in train))
+    moments, test = _of_all(meter, train), of_test.moments()
+    fit = fit_table(lambda: rows("test"), moments, is_integer)
+    return Facts(
+        seen_N=seen_N,
+        unseen_numbers=int(np.count_nonzero(~seen_N)),
+        distinct=distinct,
+        covers_range=False,
+        constant=moments.target_min == moments.target_max == test.target_min == test.target_max,
+        largest_target=max(abs(fit.low), abs(fit.high)),
+        linear_rmse=fit.rmse,
+        linear_exact=fit.is_exact,
+        moments=moments,
+        test_target_mean=test.target_mean,
+        test_target_std=test.target_std,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.rows import Block, block_count, blocks
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
@@ -55,13 +56,48 @@ def linear_fit(spec: DatasetSpec) -> LinearFit:
     columns = _columns_of(spec)
     is_direct = block_count(spec, "test") == 1 and not _has_many_inputs(spec)
     weights = _weights(spec, made(), columns, scale, is_direct)
-    squares, is_exact = 0.0, spec.source.has_integer_target and top <= EXACT_TARGET
-    for inputs_NI, target_N in made():
-        predicted_N = columns(inputs_NI) @ weights * scale
-        squares += float(np.square((predicted_N - target_N) / unit).sum())
-        is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
-    rmse = float(np.sqrt(squares / spec.test_rows)) * unit
+    is_integer = spec.source.has_integer_target
+    rmse, is_exact = _errors(made(), lambda inputs_NI: columns(inputs_NI) @ weights * scale, unit, is_integer, top)
     return LinearFit(low, high, 0.0 if rmse <= rounding(spec.inputs, top) else rmse, is_exact)
+
+
+def fit_table(made: Callable[[], Iterable[Block]], moments: Moments, is_integer: bool) -> LinearFit:
+    """Fits a linear function to the test rows of a table, which may be collinear, by least squares.
+
+    Blocks are folded into one triangle of the QR decomposition, which keeps the digits that normal equations lose.
+    """
+    low, high = bounds(made())
+    top = max(abs(low), abs(high))
+    unit = math.ldexp(1.0, max(-1000, math.frexp(top)[1] - 1))
+    columns = _scaled(moments)
+    triangle = np.empty((0, len(moments.input_min) + 2))
+    for inputs_NI, target_N in made():
+        rows = np.column_stack([columns(inputs_NI), target_N / unit])
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, rows]), mode="r"))
+    weights, *_ = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1])
+    rmse, is_exact = _errors(made(), lambda inputs_NI: columns(inputs_NI) @ weights * unit, unit, is_integer, top)
+    return LinearFit(low, high, 0.0 if rmse <= rounding(triangle.shape[1] - 2, top) else rmse, is_exact)
+
+
+def _errors(
+    rows: Iterable[Block], predict: Callable[[Numbers], NDArray[np.float64]], unit: float, is_integer: bool, top: float
+) -> tuple[float, bool]:
+    """Returns the RMSE of predictions, and whether all are right after rounding."""
+    squares, count, is_exact = 0.0, 0, is_integer and top <= EXACT_TARGET
+    for inputs_NI, target_N in rows:
+        predicted_N = predict(inputs_NI)
+        squares += float(np.square((predicted_N - target_N) / unit).sum())
+        count += len(target_N)
+        is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
+    return float(np.sqrt(squares / count)) * unit, is_exact
+
+
+def _scaled(moments: Moments) -> Callable[[Numbers], NDArray[np.float64]]:
+    """Returns a function that scales the inputs of a table by their range in training, and adds a column of ones."""
+    low_I, high_I = np.array(moments.input_min), np.array(moments.input_max)
+    centre_I, half_I = low_I / 2 + high_I / 2, high_I / 2 - low_I / 2
+    half_I[half_I == 0] = 1.0
+    return lambda inputs_NI: np.column_stack([(inputs_NI - centre_I) / half_I, np.ones(len(inputs_NI))])
 
 
 def rounding(inputs: int, top: float) -> float:

@@ -28,12 +28,22 @@ def seen_rows(spec: DatasetSpec, columns: int, train: Iterable[Block]) -> tuple[
     Rows are the same if the first `columns` of their numbers and unused columns are; digits stand for their number.
     Blocks of training rows are taken until every test row is found.
     """
-    ranges = spec.drawn("train")[0][:columns]
-    keys, distinct_KI, place_N = _distinct(_first_rows(spec, columns), ranges, spec.source.is_real)
+    ranges = None if spec.source.is_real else spec.drawn("train")[0][:columns]
+    drawn = (_drawn(spec, inputs_NI, columns) for inputs_NI, _ in train)
+    return seen_among(_first_rows(spec, columns), drawn, ranges)
+
+
+def seen_among(
+    rows_NI: Numbers, train: Iterable[Numbers], ranges: tuple[Range, ...] | None = None
+) -> tuple[NDArray[np.bool_], int]:
+    """Returns whether each of some rows is in training, and how many of them are distinct.
+
+    Blocks of training rows are taken until every one is found. Without `ranges` the numbers are real: float64.
+    """
+    keys, distinct_KI, place_N = _distinct(rows_NI, ranges)
     lookup = _Lookup(keys.of(distinct_KI))
     is_seen_K = np.zeros(len(distinct_KI), bool)
-    for inputs_NI, _ in train:
-        train_NI = _drawn(spec, inputs_NI, columns)
+    for train_NI in train:
         hit_N, found = lookup.find(keys.of(train_NI))
         if not keys.exact:
             same = (train_NI[hit_N] == distinct_KI[found]).all(axis=1)
@@ -58,34 +68,36 @@ def _first_rows(spec: DatasetSpec, columns: int) -> Numbers:
 class _RowKeys:
     """Turns rows of numbers into 64 bits: integers to their place in the ranges where that fits, else a hash."""
 
-    ranges: tuple[Range, ...]
-    is_real: bool
+    columns: int
+    ranges: tuple[Range, ...] | None
+    """None for real numbers."""
     mix: int
 
     @property
     def exact(self) -> bool:
         """Whether distinct rows have distinct keys."""
-        return len(self.ranges) == 1 if self.is_real else combinations(self.ranges) < 2**63
+        return self.columns == 1 if self.ranges is None else combinations(self.ranges) < 2**63
 
     def of(self, rows_NI: Numbers) -> Keys:
         """Returns the key of each row."""
-        is_exact = self.exact
+        spans = [each.integers for each in self.ranges] if self.ranges and self.exact else [self.mix] * self.columns
         key_N = np.zeros(len(rows_NI), np.uint64)
-        for column, each in enumerate(self.ranges):
-            key_N *= np.uint64(each.integers if is_exact and not self.is_real else self.mix)
-            key_N += self._bits(rows_NI[:, column], each)
+        for column, span in enumerate(spans):
+            key_N *= np.uint64(span)
+            key_N += self._bits(rows_NI[:, column], column)
         return key_N
 
-    def _bits(self, numbers_N: NDArray[Any], within: Range) -> Keys:
-        if self.is_real:
+    def _bits(self, numbers_N: NDArray[Any], column: int) -> Keys:
+        if self.ranges is None:
             return (numbers_N + 0.0).view(np.uint64)  # 0.0 for -0.0, which is the same number
-        return numbers_N.astype(np.uint64) - np.uint64(int(within.low) % 2**64)  # modulo 2**64
+        low = int(self.ranges[column].low)
+        return numbers_N.astype(np.uint64) - np.uint64(low % 2**64)  # modulo 2**64
 
 
-def _distinct(rows_NI: Numbers, ranges: tuple[Range, ...], is_real: bool) -> tuple[_RowKeys, Numbers, NDArray[np.intp]]:
+def _distinct(rows_NI: Numbers, ranges: tuple[Range, ...] | None) -> tuple[_RowKeys, Numbers, NDArray[np.intp]]:
     """Returns the keying of these rows, the distinct rows in the order of their keys, and each row's place in that."""
     for mix in _MIX:
-        keys = _RowKeys(ranges, is_real, mix)
+        keys = _RowKeys(rows_NI.shape[1], ranges, mix)
         _, first_K, place_N = np.unique(keys.of(rows_NI), return_index=True, return_inverse=True)
         distinct_KI = rows_NI[first_K]
         if (distinct_KI[place_N] == rows_NI).all():

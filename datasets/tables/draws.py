@@ -42,24 +42,29 @@ def last_places(seed: int, rows: int, counts: tuple[int, ...]) -> tuple[Place, .
     for _, keys_N in _all(seed, rows):
         sizes_B += np.bincount((keys_N >> _SHIFT).astype(np.int64), minlength=len(sizes_B))
     before_B = np.cumsum(sizes_B) - sizes_B
-    buckets = np.searchsorted(before_B, counts, side="left") - 1  # the last that begins before it
-    buckets = [int(bucket) for bucket in buckets]
+    buckets = (np.searchsorted(before_B, counts, side="left") - 1).tolist()  # the last that begins before it
     members = _members(seed, rows, sorted({*buckets}))
-    return tuple(
-        members[bucket][count - 1 - int(before_B[bucket])] for count, bucket in zip(counts, buckets, strict=True)
-    )
+    chosen = ((members[b], count - 1 - int(before_B[b])) for b, count in zip(buckets, counts, strict=True))
+    return tuple(Place(int(keys_N[at]), int(rows_N[at])) for (keys_N, rows_N), at in chosen)
 
 
-def _members(seed: int, rows: int, buckets: Sequence[int]) -> dict[int, list[Place]]:
-    """Returns the places of all rows of some buckets, sorted."""
-    found: dict[int, list[Place]] = {bucket: [] for bucket in buckets}
+def _members(seed: int, rows: int, buckets: Sequence[int]) -> dict[int, tuple[NDArray[np.uint64], NDArray[np.int64]]]:
+    """Returns keys and row numbers of all rows in some buckets, in the order of their places."""
+    found_B: dict[int, list[tuple[NDArray[np.uint64], NDArray[np.int64]]]] = {bucket: [] for bucket in buckets}
     wanted_B = np.zeros(1 << _BUCKET_BITS, np.bool_)
     wanted_B[[*buckets]] = True
     for first, keys_N in _all(seed, rows):
-        for row in np.flatnonzero(wanted_B[(keys_N >> _SHIFT).astype(np.int64)]).tolist():
-            key = int(keys_N[row])
-            found[key >> int(_SHIFT)].append(Place(key, first + row))
-    return {bucket: sorted(places) for bucket, places in found.items()}
+        rows_N = np.flatnonzero(wanted_B[(keys_N >> _SHIFT).astype(np.int64)])
+        of_N = (keys_N[rows_N] >> _SHIFT).astype(np.int64)
+        for bucket in np.unique(of_N).tolist():
+            mine_N = rows_N[of_N == bucket]
+            found_B[bucket].append((keys_N[mine_N], mine_N + first))
+    return {bucket: _sorted(*map(np.concatenate, zip(*some, strict=True))) for bucket, some in found_B.items()}
+
+
+def _sorted(keys_N: NDArray[np.uint64], rows_N: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    order_N = np.argsort(keys_N, kind="stable")
+    return keys_N[order_N], rows_N[order_N]
 
 
 def _all(seed: int, rows: int) -> Iterator[tuple[int, NDArray[np.uint64]]]:

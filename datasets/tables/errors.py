@@ -34,11 +34,11 @@ class TableError(ValueError):
         return "\n  ".join([f"{source}: {count}", *self.problems])
 
 
-class TableMissing(TableError):
+class TableMissing(TableError):  # noqa: N818  its base says that it is an error
     """There is no such file, or no file in the folder: rows that the store has can still be used."""
 
 
-class DamagedTable(DataError):  # noqa: N818  its base says that it is an error
+class DamagedTable(DataError):  # noqa: N818  the same
     """A file whose bytes are no whole Parquet or compressed file."""
 
 

@@ -1,6 +1,7 @@
 """Facts of a dataset: measured once and stored in `datasets/<digest>/facts.json`, sealed.
 
-They follow from the dataset's spec, so a missing or damaged file is simply measured again.
+They follow from the dataset's spec, or from the stored rows of a table, each of whose splits has a file
+`facts-<digest>.json`. So a missing or damaged file is simply measured again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import base64
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -17,15 +19,19 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts
+from sumsquares.datasets.facts import MEASURED_ROWS, Facts, measure_facts, measure_table
 from sumsquares.datasets.moments import Moments
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
+from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.store import StorageError, Store
 
 _OF_FORMULAS = ("moments", "noise_rmse")
-_KEPT = tuple(field.name for field in fields(Facts) if field.name not in ("seen_N", *_OF_FORMULAS))
+_OF_TABLES = ("test_target_mean", "test_target_std")
+_KEPT = tuple(field.name for field in fields(Facts) if field.name not in ("seen_N", *_OF_FORMULAS, *_OF_TABLES))
 
 
 class _Stored(BaseModel):
@@ -46,6 +52,9 @@ class _Stored(BaseModel):
     moments: Moments | None = None
     """A task's facts lack these two, and a formula's have both."""
     noise_rmse: FiniteFloat = 0.0
+    test_target_mean: FiniteFloat | None = None
+    """Only a table's facts have these two."""
+    test_target_std: FiniteFloat | None = None
 
 
 _SHAPE = TypeAdapter(_Stored)
@@ -53,8 +62,8 @@ _ODD = (ValueError, zlib.error)  # from a file with a valid seal and the wrong c
 
 
 def facts_path(dataset: Dataset) -> str:
-    """Path of the facts of a dataset."""
-    return f"{folder_of(dataset)}/facts.json"
+    """Path of the facts of a dataset, or of one split of a table."""
+    return f"{folder_of(dataset)}/{f'facts-{dataset.digest[:16]}' if isinstance(dataset, TableSplit) else 'facts'}.json"
 
 
 def facts_of(store: Store, dataset: Dataset, keeps: bool = True) -> Facts:
@@ -62,11 +71,24 @@ def facts_of(store: Store, dataset: Dataset, keeps: bool = True) -> Facts:
     path = facts_path(dataset)
     with suppress(FileNotFoundError, DataError, *_ODD):
         return _read(store.get(path), dataset)
-    facts = measure_facts(dataset)
+    facts = _measured(store, dataset)
     with suppress(StorageError, DataError):
         if keeps and _may_write(store, path):
             store.put(path, encode_facts(dataset, facts))
     return facts
+
+
+def _measured(store: Store, dataset: Dataset) -> Facts:
+    """Measures the facts.
+
+    Raises:
+        FileNotFoundError: the rows of the table are not in the store.
+        DataError: they are damaged.
+
+    """
+    if isinstance(dataset, TableSplit):
+        return measure_table(dataset.has_integer_target, partial(blocks_of, store, dataset))
+    return measure_facts(dataset)
 
 
 def damage_of(data: bytes, dataset: Dataset) -> str | None:
@@ -92,7 +114,9 @@ def _read(data: bytes, dataset: Dataset) -> Facts:
     stored = unseal(data, facts_path(dataset), "", _SHAPE)
     if stored.dataset != dataset.digest:
         raise ValueError(f"it is that of dataset {stored.dataset}")
-    if stored.moments is None and dataset.formula is not None:
+    if isinstance(dataset, TableSplit) and (stored.moments is None or stored.test_target_std is None):
+        raise ValueError("it has no moments")
+    if isinstance(dataset, DatasetSpec) and stored.moments is None and dataset.formula is not None:
         raise ValueError("it has no moments")
     return _decode(stored)
 
@@ -103,11 +127,13 @@ def encode_facts(dataset: Dataset, facts: Facts) -> bytes:
     kept = {name: getattr(facts, name) for name in _KEPT}
     if facts.moments is not None:
         kept |= {"moments": asdict(facts.moments), "noise_rmse": facts.noise_rmse}
+    if facts.test_target_std is not None:
+        kept |= {name: getattr(facts, name) for name in _OF_TABLES}
     return seal({"format": 1, "dataset": dataset.digest, "measured_rows": len(facts.seen_N), "seen": packed, **kept})
 
 
 def _decode(stored: _Stored) -> Facts:
-    kept = {name: getattr(stored, name) for name in (*_KEPT, *_OF_FORMULAS)}
+    kept = {name: getattr(stored, name) for name in (*_KEPT, *_OF_FORMULAS, *_OF_TABLES)}
     return Facts(seen_N=_unpacked(stored), **kept)
 
 

@@ -20,7 +20,7 @@ from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import Facts
 from sumsquares.datasets.normalize import Normalization
-from sumsquares.datasets.rows import BLOCK_ROWS, block, blocks
+from sumsquares.datasets.rows import BLOCK_ROWS
 from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.program import Program
@@ -30,6 +30,7 @@ from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.defined import Normalized
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import SCHEMA
+from sumsquares.jobs.results.rows_of import block_of, blocks_of
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS, metrics_of
@@ -84,9 +85,10 @@ def _is_solvable(program: Program) -> bool:
 
 
 @dataclass(frozen=True)
-class _GeneratedRows:
-    """The rows of a dataset, made from its spec: the store need not have them."""
+class _AnyRows:
+    """The rows of a dataset, made from its spec, so that the store need not have them, or a table's stored ones."""
 
+    store: Store
     dataset: Named
     scale: Normalization
     facts_of: Callable[[Named], Facts]
@@ -96,7 +98,8 @@ class _GeneratedRows:
 
         def chunk(index: int) -> Chunk:
             first, rows = index * CHUNK_ROWS, min(CHUNK_ROWS, self.dataset.rows - index * CHUNK_ROWS)
-            made = [block(self.dataset, "train", (first + start) // BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]
+            blocks = range(first // BLOCK_ROWS, -(-(first + rows) // BLOCK_ROWS))
+            made = [block_of(self.store, self.dataset, "train", block) for block in blocks]
             inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*made, strict=True))
             return self.scale.inputs(inputs_NI, dtype), self.scale.target(target_N, dtype)
 
@@ -104,7 +107,7 @@ class _GeneratedRows:
 
     def evaluation_rows(self, split: Split, dtype: str) -> Iterator[Normalized]:
         """Yields normalised inputs and raw targets of a split."""
-        for inputs_NI, target_N in blocks(self.dataset, split):
+        for inputs_NI, target_N in blocks_of(self.store, self.dataset, split):
             yield self.scale.inputs(inputs_NI, dtype), target_N
 
     def unseen(self) -> NDArray[np.bool_]:
@@ -122,7 +125,7 @@ def _measured(
     places = [ids.index(trial.id) for trial in trials]
     chosen = {name: stacked[places] for name, stacked in tensors.items()}
     models = Models(program, flat_parameters(program, chosen))
-    rows = _GeneratedRows(variant.dataset, scale_of(store, variant), facts_of)
+    rows = _AnyRows(store, variant.dataset, scale_of(store, variant), facts_of)
     predictor = engine(choose("auto", "cpu")).predictor
     measured = measure_models(models, variant.readout, None, rows, predictor, _SOURCES)
     values = metrics_of(measured.sources, len(trials), _LATER, program.loss)

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.normalize import Normalization
-from sumsquares.datasets.rows import Block, blocks
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.defined import Predict, defined
+from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.spec.program import predicting_program
@@ -56,7 +57,7 @@ def errors_on(
 
     `chosen_N` is that of `measure`. Raises as `answers` does.
     """
-    return errors_over(store, pack_id, trials, blocks(dataset, split), chosen_N)
+    return errors_over(store, pack_id, trials, blocks_of(store, dataset, split), chosen_N)
 
 
 def errors_over(
