@@ -27,10 +27,10 @@ from sumsquares.jobs.night.names import trial_name
 from sumsquares.jobs.night.names import variant_name as variant_name
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.described import SOLVED
 from sumsquares.jobs.results.gate import Scores
 from sumsquares.jobs.results.predict import errors_on
-from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.results.scale import RESOLUTION, diverged_from, limit_of, unit_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import parse_spec
@@ -129,9 +129,10 @@ def _limit_in(store: Store, dataset: Dataset) -> float:
 @lru_cache(maxsize=1024)
 def _of_table(root: str, split: TableSplit) -> tuple[float, float]:
     """Returns the unit of a split's RMSEs, and their limit."""
-    targets = [target_N.astype(np.float64) for _, target_N in blocks_of(Store(root), split, "test")]
-    unit = 1.0 if split.has_integer_target else SOLVED / RESOLUTION * float(targets[0].std()) or 1.0
-    return unit, limit_of(max(float(np.abs(target_N).max()) for target_N in targets))
+    facts = facts_of(Store(root), split, keeps=False)
+    assert facts.test_target_std is not None, "facts of tables have it"
+    unit = 1.0 if split.has_integer_target else SOLVED / RESOLUTION * facts.test_target_std or 1.0
+    return unit, limit_of(facts.largest_target)
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
