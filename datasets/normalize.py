@@ -169,7 +169,9 @@ def _inputs(dataset: Dataset, kind: NormalizationKind, moments: Moments | None) 
     if kind == "zscore" and moments is not None:
         return list(zip(moments.input_mean, moments.input_std, strict=True))
     if isinstance(dataset, TableSplit):
-        refuse_logarithm(dataset, kind, moments)
+        assert moments is not None
+        if kind == "log" and (problem := logarithm_problem(dataset, moments)) is not None:
+            raise DataError(problem)
         return [_of_range(kind, *each) for each in ranges_of(dataset, moments)]
     is_number_of_task = dataset.task is not None and not dataset.digits
     if kind == "question":
@@ -184,15 +186,15 @@ def _inputs(dataset: Dataset, kind: NormalizationKind, moments: Moments | None) 
     return [_standard(*digit_moments(place, dataset.largest)) for place in range(dataset.inputs)]
 
 
-def refuse_logarithm(split: TableSplit, kind: NormalizationKind, moments: Moments | None) -> None:
-    """Raises DataError if the logarithm of a table's inputs is wanted, and one isn't positive in a training row."""
-    assert moments is not None
+def logarithm_problem(split: TableSplit, moments: Moments) -> str | None:
+    """Returns which input of a table isn't positive in every training row, as "log" needs it, and what to write."""
     for name, low in zip(split.columns, moments.input_min, strict=False):
-        if kind == "log" and low <= 0:
-            raise DataError(
-                f'normalize = "log" takes logarithms of the inputs, and the smallest of column "{name}" in a training '
-                f"row is {low:g}; write another normalize, or inputs without that column"
+        if low <= 0:
+            return (
+                f'normalize = "log" takes logarithms of the inputs, and column {name!r} has {low:g} in a training row; '
+                "write another normalize, or inputs without that column"
             )
+    return None
 
 
 def _target(dataset: Dataset, kind: NormalizationKind, moments: Moments | None) -> Pair:

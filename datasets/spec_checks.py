@@ -19,6 +19,11 @@ INT64_MAX = 2**63 - 1
 LARGEST_INTEGER = 2**31 - 1
 """Integers of a task are at most this, and those of a formula at least its negative too."""
 _OF_FORMULAS = ("low", "high", "numbers", "noise")
+NO_KIND = (
+    'task, formula and file are missing; write one of them, such as task = "square", formula = "x**2" or '
+    'file = "houses.csv"'
+)
+"""Said of a dataset that could be of any kind."""
 _MOST_SHOWN = 40
 """Characters of a text that is told."""
 
@@ -53,7 +58,7 @@ def _shown(value: Any) -> str:
 def check_keys(spec: DatasetSpec) -> None:
     """Raises ValueError with all problems between the keys of a dataset."""
     if spec.task is None and spec.formula is None:
-        raise ValueError('task and formula are missing; write one of them, such as task = "square" or formula = "x**2"')
+        raise ValueError(NO_KIND)
     if spec.task is not None and spec.formula is not None:
         raise ValueError("task and formula: a dataset has one of them; remove the other")
     found = [*(_of_task(spec) if spec.task else _of_formula(spec)), *_of_inputs(spec)]

@@ -105,7 +105,7 @@ def test_tasks_are_stored_as_before():
 @pytest.mark.parametrize(
     ("fields", "parts"),
     [
-        ({}, ["task and formula are missing", 'task = "square"', 'formula = "x**2"']),
+        ({}, ["task, formula and file are missing", 'task = "square"', 'formula = "x**2"', 'file = "houses.csv"']),
         (
             {"task": "square", "largest": 9, "formula": "x**2", "low": 1, "high": 9},
             ["task and formula", "remove the other"],

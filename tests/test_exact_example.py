@@ -65,7 +65,7 @@ def test_torch_gives_the_same_answers(done, solved):
         scale = normalization(trial.variant.dataset, trial.variant.normalize)
         with torch.no_grad():
             x_NI = torch.from_numpy(np.ascontiguousarray(scale.inputs(numbers_NI, np.float64)))
-            answer_N = scale.restore(load_model(done[0], pack, trial)(x_NI)[:, 0].numpy())
+            answer_N = scale.restore(load_model(done[0], pack, trial).module().network(x_NI)[:, 0].numpy())
         assert [round(answer) for answer in answer_N.tolist()] == right_N
 
 

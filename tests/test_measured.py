@@ -199,7 +199,7 @@ def test_a_model_that_is_loaded_or_asked_answers_what_its_metrics_say(trained):
     for trial in every_trial():
         row, variant = rows[trial.id], trial.variant
         scale, dtype = normalization(variant.dataset, variant.normalize), "float32"
-        network = load_model(trained, row["pack"], trial)
+        network = load_model(trained, row["pack"], trial).module().network
         if variant.readout == "solved":
             dtype = "float64"
             assert {each.dtype for each in network.parameters()} == {torch.float64}

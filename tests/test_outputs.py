@@ -75,7 +75,7 @@ def test_every_stored_model_answers_as_its_sequential(trained):
     rows = rows_of(trained)
     for trial in every_trial():
         row, variant = rows[trial.id], trial.variant
-        network, scale = load_model(trained, row["pack"], trial), scale_of(trained, variant)
+        network, scale = load_model(trained, row["pack"], trial).module().network, scale_of(trained, variant)
         assert type(network[-1]).__name__ == MODULES[variant.output]
         inputs_NI, target_N = block(variant.dataset, "test", 0)
         answered_N = scale.restore(outputs(network, scale.inputs(inputs_NI, "float32"))[:, 0])

@@ -54,7 +54,7 @@ def test_answers_are_those_of_the_sequential(monkeypatch, tmp_path, engine, acti
     inputs_NI = block(SUMS, "test", 0)[0][:20]
     scale = normalization(SUMS, normalize)
     for trial in trials:
-        network = load_model(store, pack, trial)
+        network = load_model(store, pack, trial).module().network
         with torch.inference_mode():
             output_N1 = network(torch.from_numpy(scale.inputs(inputs_NI, dtype)))
         expected_N = scale.restore(output_N1.squeeze(1).numpy())
@@ -82,7 +82,7 @@ def test_answers_are_those_of_the_sequential_between_the_scales_of_inputs_and_ta
     raw_NI = np.log(inputs_NI) if normalize == "log" else inputs_NI
     x_NI = (raw_NI - np.array(scale.input_shift)) / np.array(scale.input_scale)
     with torch.inference_mode():
-        output_N = load_model(store, pack, trial)(torch.from_numpy(x_NI)).squeeze(1).numpy()
+        output_N = load_model(store, pack, trial).module().network(torch.from_numpy(x_NI)).squeeze(1).numpy()
     expected_N = output_N * scale.target_scale + scale.target_shift
     if "log" in (target, normalize if target == "same" else ""):
         with np.errstate(over="ignore"):  # of raw numbers in the hundreds

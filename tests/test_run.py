@@ -193,7 +193,7 @@ def test_metrics_are_those_of_the_saved_network_on_the_test_rows(finished):
     packs = {row["trial_id"]: row for row in read_results(finished).table.to_pylist()}
     for trial in trials(small())[::11]:
         row = packs[trial.id]
-        assert isinstance(load_model(finished, row["pack"], trial), torch.nn.Sequential)
+        assert isinstance(load_model(finished, row["pack"], trial).module().network, torch.nn.Sequential)
         inputs, expected = block(trial.variant.dataset, "test", 0)
         got = answers(finished, row["pack"], trial, inputs)
         errors = [float(a) - int(b) for a, b in zip(got, expected, strict=True)]

@@ -26,7 +26,7 @@ COLUMNS = (
     "rmse_std rmse_ci95_low rmse_ci95_high rmse_best rmse_train_median rmse_unseen_median rmse_solved_median "
     "mae_median rmse_rounded_best rmse_extrapolation_median exact_fraction_best dead_share_median "
     "saturated_share_median loss_slope_median loss_rise_median accuracy_median parameters train_seconds floor "
-    "floor_range floor_kind exact_everywhere cause causes remedy"
+    "floor_range floor_kind exact_everywhere cause causes remedy n_splits r2_mean"
 )
 VARIANTS = [
     variant(dataset, hidden=hidden, lr=lr)

@@ -170,7 +170,7 @@ def test_grids_add_up_and_equal_trials_count_once(data: Spec) -> None:
 def test_the_count_is_an_upper_bound_and_exact_if_nothing_collides(data: Spec) -> None:
     """Only the activations of linear networks and trials of two grids can be equal, which the bound counts twice."""
     spec = parse(data)
-    bound = size_of(enumerate(spec.grids), len(spec.datasets)).trials
+    bound = size_of(enumerate(spec.grids), {each.name: len(each.splits) for each in spec.datasets}).trials
     assert bound >= len(trials(spec))
     per_grid = [len(trials(parse({**data, "grid": [grid]}))) for grid in data["grid"]]
     linear = any(() in grid["hidden"] and len(grid["activation"]) > 1 for grid in spec.canonical_grids)
@@ -289,6 +289,6 @@ def test_a_large_count_needs_no_expansion() -> None:
     many = {"lr": [i / 1e4 for i in range(1, 5001)], "hidden": [[i] for i in range(1, 101)]}
     grid = {"dataset": ["sums", "squares"], **many, "seeds": 1}
     spec = parse({"name": "law", "dataset": DATASETS, "train": {}, "grid": [grid]})
-    (size,) = size_of(enumerate(spec.grids), len(spec.datasets)).grids
+    (size,) = size_of(enumerate(spec.grids), {each.name: len(each.splits) for each in spec.datasets}).grids
     assert size.factors == (("dataset", 2), ("hidden", 100), ("lr", 5000))
     assert str(size) == "grid[0]: 2 dataset x 100 hidden x 5_000 lr = 1_000_000"

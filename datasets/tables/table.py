@@ -19,6 +19,8 @@ from sumsquares.datasets.tables.keys import Column, Missing
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TABLE_VERSION: Literal[1] = 1
 """Part of every digest of a table: raise it with any change of how its rows are read, drawn or held out."""
+TOLD = ("name", "file", "dropped", "left_out", "split_rows")
+"""Fields of a table that are no part of its digest: what it is called, and what follows from the others."""
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -42,7 +44,7 @@ class SplitRows(BaseModel):
 
     model_config = _FROZEN
 
-    name: str | None
+    name: str | None = None
     """What results call it: the boolean column, `fold_1` and so on; None if the table has one split that was drawn."""
     train: Annotated[int, Field(ge=1)]
     test: Annotated[int, Field(ge=1)]
@@ -84,8 +86,7 @@ class TableDataset(BaseModel):
     @cached_property
     def digest(self) -> str:
         """SHA-256 in hex of everything that the rows of the splits depend on."""
-        told = ("name", "file", "dropped", "left_out", "split_rows")
-        fields = self.model_dump(mode="json", exclude={*told}, exclude_defaults=True)
+        fields = self.model_dump(mode="json", exclude={*TOLD}, exclude_defaults=True)
         canonical = json.dumps({"table": TABLE_VERSION, **fields}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -110,6 +111,10 @@ class TableDataset(BaseModel):
         if isinstance(self.test, str):
             return (self.test,)
         return self.test if isinstance(self.test, tuple) else ()
+
+    def __eq__(self, other: object) -> bool:
+        # pydantic's compares the cached splits too, which refer back to the table.
+        return isinstance(other, TableDataset) and (self.name, self.digest) == (other.name, other.digest)
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -17,6 +17,7 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.results.described import dots, range_words
+from sumsquares.jobs.results.number_rows import inputs_of_numbers, middle
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.samples import Number, Sample, ask, short
 from sumsquares.jobs.results.scale import diverged_from
@@ -138,7 +139,7 @@ def _reply(
     task, network = describe_task(variant.dataset.model_dump()), describe_variant(variant_columns(variant))
     far = ", which counts as diverged" if row["rmse"] > diverged_from(variant.dataset) else ""
     if variant.dataset.unused:
-        far += f"; unused inputs at {short(_middle(variant.dataset))}"
+        far += f"; unused inputs at {short(middle(variant.dataset))}"
     error = f"test RMSE {number(row['rmse'])}{far}"
     title = f"{variant.dataset.name} ({task}), {why} {trial.id}: {network}, seed {trial.seed}, {error}"
     try:
@@ -179,15 +180,5 @@ def _accepted(dataset: Named) -> tuple[Number, Number]:
 
 
 def _inputs(dataset: Named, numbers: Sequence[Number]) -> Numbers:
-    """Returns rows of inputs; unused columns hold the middle of their range, as the target doesn't depend on them."""
     dtype = np.float64 if dataset.is_real else np.int64
-    rows_NK = np.array(numbers, dtype).reshape(-1, dataset.n_numbers)
-    inputs_NI = dataset.inputs_of(rows_NK)
-    return np.hstack([inputs_NI, np.full((len(rows_NK), dataset.unused), _middle(dataset), dtype)])
-
-
-def _middle(dataset: Named) -> Number:
-    """The middle of the range of the first number, which is that of the unused ones."""
-    (ranges,) = dataset.source.parts("train")
-    low, high = ranges[0]
-    return low / 2 + high / 2 if dataset.is_real else (int(low) + int(high)) // 2
+    return inputs_of_numbers(dataset, np.array(numbers, dtype).reshape(-1, dataset.n_numbers))

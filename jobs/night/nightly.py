@@ -266,7 +266,7 @@ def _begin(context: NightContext, token: int) -> Attempt:
         attempt=before.attempt + 1 if before else 1,
         began=before.began if before else context.clock.stamp(),
         recovers=follows_trouble(context, before),
-        source_sha256=sha256_of(seal_text(night.spec.source_text)),
+        source_sha256=sha256_of(seal_text(night.spec.stored_text)),
         training_version=night.spec.training_version,
     )
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
-from sumsquares.jobs.spec.written import toml_of
+from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.written import derived, raw_of
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import is_night
 from sumsquares.jobs.storage.store import Store
@@ -22,7 +22,6 @@ from sumsquares.jobs.storage.store import Store
 FOLDER = "nightly"
 NAMES = ("spec.toml", "state.json", "night.json", "scores.parquet")
 """Files of a night."""
-_NO_LIMIT = 2**63
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,12 @@ class Night:
     @cached_property
     def trained(self) -> JobSpec:
         """What is trained: the spec under the run's name, and in a fresh night with the date's own training rows."""
-        raw = self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        raw = raw_of(self.spec)
         raw["name"] = self.run
         if self.fresh:
             for dataset in raw["dataset"]:
                 dataset["seed"] = fresh_seed(self.date, dataset.get("seed", 0))
-        spec = parse_spec(toml_of(raw).encode(), f"night {self.id}", max_trials=_NO_LIMIT)
-        return spec.trained_by(self.spec.training_version)
+        return derived(self.spec, raw, f"night {self.id}")
 
 
 def fresh_seed(day: date, seed: int) -> int:

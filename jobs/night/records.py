@@ -190,7 +190,7 @@ def encode_state(state: NightState) -> bytes:
 
 def write_spec(store: Store, night: Night) -> None:
     """Stores the spec as it was given."""
-    store.put(f"{folder_of(night.id)}/spec.toml", seal_text(night.spec.source_text))
+    store.put(f"{folder_of(night.id)}/spec.toml", seal_text(night.spec.stored_text))
 
 
 def refuse_foreign_files(store: Store, night: str) -> None:

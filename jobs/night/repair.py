@@ -66,7 +66,7 @@ def repair_specs(store: Store, night: Night) -> None:
     try:
         trained_spec(store, night.id)
     except DamagedRecord:
-        store.put(f"{run_folder(night.run)}/job.toml", seal_text(night.trained.source_text))
+        store.put(f"{run_folder(night.run)}/job.toml", seal_text(night.trained.stored_text))
 
 
 def repair_night(context: LockedContext) -> bool:

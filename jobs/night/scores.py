@@ -98,7 +98,7 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    names, limits, units = _trials_of(store.root, found.spec.source_text)
+    names, limits, units = _trials_of(store.root, found.spec.stored_text)
     try:
         table = pq.read_table(pa.BufferReader(data))
         return _scores(table, units, limits) if table["trial"].to_pylist() == names else None

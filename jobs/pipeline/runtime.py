@@ -22,13 +22,15 @@ from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.progress import Progress, clock
 from sumsquares.jobs.stages.foreign import check_datasets, check_places
 from sumsquares.jobs.stages.generate import MapTasks
+from sumsquares.jobs.stages.imported import TablePlan
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.placement import Placement, resources_here
 from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.stages.timing import Timing
 from sumsquares.jobs.storage.store import Store
 
-SWEPT = ("datasets", "nightly", "runs", "states", "trials")
+SWEPT = ("datasets", "nightly", "runs", "states", "tables", "trials")
 """Folders of a store in which killed processes leave files behind."""
 
 
@@ -44,8 +46,17 @@ class Runners(NamedTuple):
 class Runtime:
     """What a command needs to carry out its plans, one after the other."""
 
-    def __init__(self, placement: Placement, store: Store, progress: Progress, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        store: Store,
+        progress: Progress,
+        timing: Timing | None = None,
+        tables: TableReader | None = None,
+    ) -> None:
         self.placement, self.store, self.progress = placement, store, progress
+        self.tables = tables or TableReader(store)
+        """By what the tables of the spec were resolved."""
         self.timing = timing or Timing()
         """Seconds by stage; Ray's start is the stage `ray`."""
         self._stack = ExitStack()
@@ -75,10 +86,12 @@ class Runtime:
             UsageError: a pack needs more memory than this machine has.
             StorageError: the store can't be written, or has no room.
             ForeignFile: a foreign file would be overwritten.
+            LostRows: the store lacks rows of a table whose file is gone.
 
         """
         assert not (plan.todo and plan.spec.is_earlier), "another training version would give these ids other numbers"
         # The cheap checks come first; starting Ray takes up to 16 s.
+        self._check_tables(plan)
         placement = resolved(plan, self.placement)
         if why := no_room(plan.packs(placement.device), placement):
             raise exits.UsageError(why)
@@ -87,17 +100,25 @@ class Runtime:
         # The packs and their file names depend on the device, which only the runners know.
         check_places(self.store, plan, plan.packs(runners.device))
         self.store.sweep(SWEPT, turns=("runs",))
+        self.tables.remember()
         self._tell(plan, placement)
         return runners
 
     def prepare_tasks(self, plan: Plan, are_many: bool) -> Runners:
         """The runners for a plan's rows alone, which may be many; errors as in `prepare_training`."""
+        self._check_tables(plan)
         self.store.probe(plan.bytes_needed)
         check_datasets(self.store, plan)
         needs_ray = are_many and not self.placement.is_open
         runners = self._runners(self.placement) if needs_ray else self._without_ray(0)
         self.store.sweep(SWEPT, turns=("runs",))
+        self.tables.remember()
         return runners
+
+    def _check_tables(self, plan: Plan) -> None:
+        for each in plan.datasets:
+            if isinstance(each, TablePlan) and not each.is_complete:
+                self.tables.check(each.dataset)
 
     def _tell(self, plan: Plan, placement: Placement) -> None:
         """Reports the placement if it was left open and Ray is not worth its start."""

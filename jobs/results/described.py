@@ -1,22 +1,25 @@
 """Datasets as a summary describes them: their specs again, their ranges in words, and what their targets are like.
 
-Rows are made from the specs where they are needed, and nothing is read.
+Generated rows are made from the specs where they are needed, and nothing is read: of a table, the summary says it all.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.facts import NOISE_ROWS
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Range, Split
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.datasets.task_moments import target_moments
 from sumsquares.jobs.messages.numbers import number, plain
 
@@ -31,9 +34,51 @@ _LONGEST = 60
 """Characters of a formula that are shown."""
 
 
+def is_table(about: Mapping[str, Any]) -> bool:
+    """Whether a dataset is a table of one's own, from its entry in a summary."""
+    return "file" in about
+
+
 def spec_of(about: Mapping[str, Any]) -> DatasetSpec:
-    """Returns the spec of a dataset from its entry in a summary."""
+    """Returns the spec of a generated dataset from its entry in a summary."""
     return _spec(tuple((name, _frozen(about[name])) for name in FIELDS if name in about))
+
+
+def table_of(about: Mapping[str, Any]) -> TableDataset:
+    """Returns a table from its entry in a summary; its name isn't there."""
+    fields = {name: about[name] for name in TableDataset.model_fields if name in about}
+    return TableDataset.model_validate_json(json.dumps({"name": "", **fields}))
+
+
+def dataset_of(about: Mapping[str, Any]) -> Dataset:
+    """Returns the rows of a dataset from its entry in a summary: of a table, its first split."""
+    return table_of(about).splits[0] if is_table(about) else spec_of(about)
+
+
+def splits_of(about: Mapping[str, Any]) -> int:
+    """Returns in how many ways the rows of a dataset are split into training and test rows."""
+    return len(about["split_rows"]) if is_table(about) else 1
+
+
+def train_rows(about: Mapping[str, Any]) -> Sequence[int]:
+    """Returns the number of training rows of each split."""
+    return [split["train"] for split in about["split_rows"]] if is_table(about) else [about["rows"]]
+
+
+def tested_rows(about: Mapping[str, Any]) -> int:
+    """Returns the number of test rows, of all splits together."""
+    return sum(split["test"] for split in about["split_rows"]) if is_table(about) else int(about["test_rows"])
+
+
+def is_of_integers(about: Mapping[str, Any]) -> bool:
+    """Whether answers are judged as right or wrong after rounding: never those of a table, whatever its targets."""
+    return not is_table(about) and spec_of(about).has_integer_target
+
+
+def target_spread(about: Mapping[str, Any]) -> float:
+    """Returns the target's standard deviation, from a dataset's entry in a summary: of a table on the test rows, the
+    mean over its splits."""
+    return float(about["facts"]["test_target_std"]) if is_table(about) else spread_of(spec_of(about))
 
 
 @lru_cache(maxsize=1024)

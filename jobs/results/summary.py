@@ -1,4 +1,4 @@
-"""Summary: the results of a run, one row per variant over its seeds, and the best variant and trial of each dataset.
+"""Summary: the results of a run, one row per variant over its splits and seeds, and the best of each dataset.
 
 Pure: expected trials and stored rows in, tables and JSON out; no files. A store holds the results of many specs, so
 rows of other trials are ignored. No trial is dropped: total = ok + diverged + missing, overall and for each dataset.
@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import EXACT_TARGET, Facts, measure_facts
+from sumsquares.datasets.tables.table import TableSplit
+from sumsquares.jobs.results.about import about_of
 from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
+from sumsquares.jobs.results.parts import Parts, key_of
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR, limit_of
 from sumsquares.jobs.results.stored import OF_TRIAL
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
-from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.spec.variants import Trial
 
 FORMAT = 2
 """Since 2 the file in the store has a seal, and lists the other files of its run: jobs/stages/run_files.py."""
@@ -68,6 +71,13 @@ _EXPLANATION = pa.schema(
     }
 )
 """Columns that explained.py fills; null until then."""
+_LATER = pa.schema(
+    {
+        "n_splits": pa.int64(),  # splits of the dataset over which the statistics run: 1 but for some tables
+        "r2_mean": pa.float64(),
+    }
+)
+"""Columns that were added later, at the end."""
 _OWN = pa.schema([field for field in _TABLE if field.name in SCHEMA.names and field.name != "train_seconds"])
 _OF_BEST = tuple(name for name in OF_TRIAL if name != "status")
 
@@ -89,9 +99,12 @@ class Summary:
     table: pa.Table
     """One row per variant in the order of the spec. `n` counts its trials that are ok: the ones aggregated.
 
+    A table's variant has trials on each of `n_splits` splits, and its statistics are over all of them: `rmse_mean` is
+    the mean of all trials, so a split that lacks some counts for less.
     `n_exact` counts those of them that have every test answer right after rounding; null where targets aren't integers.
-    The confidence interval is Student's, of the mean over seeds, cut off at 0. A statistic that has too few trials is
-    null. `train_seconds` sums over all trials, diverged ones included.
+    The confidence interval is Student's, of the mean over seeds, cut off at 0. With several splits it is that of the
+    splits' means, around the mean of those, as the trials of one split share its rows. A statistic that has too few
+    trials, or splits, is null. `train_seconds` sums over all trials, diverged ones included.
     """
     trials: pa.Table
     """The stored rows of the expected trials, in the order of the spec, by the names of this spec.
@@ -104,14 +117,17 @@ class Summary:
     missing: tuple[str, ...]
     """Ids of the expected trials that have no result, in the order of the spec."""
     datasets: dict[str, dict[str, Any]]
-    """By the name in the spec: the dataset's fields, digest, number of variants and Counts; under `facts` its Facts."""
+    """By the name in the spec: the dataset's fields, digest, number of variants and Counts; under `facts` its Facts,
+    of a table over its splits: see about.py."""
     best: dict[str, dict[str, Any] | None]
-    """By dataset: the table's row of the variant with the lowest median RMSE, and under `trial` its best trial.
+    """By dataset: the table's row of the variant with the lowest median RMSE, and under `trial` its best trial. With
+    several splits it is the lowest mean, which is what tables of one's own are compared by.
 
     Ties go to the fewer parameters, then to the lower id. None where no trial is ok.
     """
     best_trial: dict[str, dict[str, Any] | None]
-    """By dataset: the row of the trial with the lowest RMSE, which may be of another variant. Ties go as for `best`."""
+    """By dataset: the row of the trial with the lowest RMSE, which may be of another variant. Ties go as for `best`.
+    With several splits, whose test rows differ, it says little."""
     engines: dict[str, int]
     """Trials by the engine that trained them."""
     devices: dict[str, int]
@@ -157,28 +173,33 @@ class Summary:
         return (json.dumps(content, allow_nan=False, indent=1) + "\n").encode()
 
 
-def summarize(
-    expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[Named], Facts] = measure_facts
-) -> Summary:
+def _generated(dataset: Named) -> Facts:
+    assert not isinstance(dataset, TableSplit), "the rows of a table are in a store"
+    return measure_facts(dataset)
+
+
+def summarize(expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[Named], Facts] = _generated) -> Summary:
     """Aggregates the rows (jobs.results.pack_files.SCHEMA, each trial once, any order) of the expected trials."""
     # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
-    variants, variant_T = _variants(expected)
-    facts = {dataset.name: facts_of(dataset) for dataset in {v.dataset.name: v.dataset for v in variants}.values()}
+    parts = Parts.of(expected)
+    facts = {key_of(dataset): facts_of(dataset) for dataset in parts.datasets}
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
     found = row_T >= 0
-    variant_R = variant_T[found]
+    part_R = parts.part_T[found]
+    variant_R = parts.variant_P[part_R]
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
-    own = pa.Table.from_pylist([variant_columns(variant) for variant in variants], schema=_OWN)
-    limit_V = np.array([limit_of(facts[variant.dataset.name].largest_target) for variant in variants])
-    is_integer_V = np.array([variant.dataset.has_integer_target for variant in variants], bool)
-    rows = _within(results.take(pa.array(row_T[found])), limit_V[variant_R])
-    rows = _without_exactness(rows, (~is_integer_V | (limit_V > DIVERGED_FACTOR * EXACT_TARGET))[variant_R])
-    table = _table(own, rows, variant_R, is_integer_V)
+    firsts = [parts.variants[place] for place in parts.first_P]
+    own = pa.Table.from_pylist([variant_columns(variant) for variant in firsts], schema=_OWN)
+    limit_P = np.array([limit_of(facts[key_of(variant.dataset)].largest_target) for variant in parts.variants])
+    is_integer_P = np.array([variant.dataset.has_integer_target for variant in parts.variants], bool)
+    rows = _within(results.take(pa.array(row_T[found])), limit_P[part_R])
+    rows = _without_exactness(rows, (~is_integer_P | (limit_P > DIVERGED_FACTOR * EXACT_TARGET))[part_R])
+    table = _table(own, rows, parts, part_R, is_integer_P[parts.first_P])
     trials = _trials(own, rows, variant_R)
     status_T = np.full(len(expected), "missing", dtype=object)
     status_T[found] = rows["status"].to_numpy()
-    datasets = _datasets(variants, variant_T, status_T, facts)
+    datasets = _datasets(parts, status_T, facts)
     return Summary(
         table=table,
         trials=trials,
@@ -227,50 +248,46 @@ def _trials(own: pa.Table, rows: pa.Table, variant_R: Indices) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _variants(expected: Iterable[Trial]) -> tuple[list[Variant], Indices]:
-    """Returns the variants in the order of their first trials, and for each trial its variant's position."""
-    positions: dict[str, int] = {}
-    variants: list[Variant] = []
-    variant_T = []
-    for trial in expected:
-        position = positions.setdefault(trial.variant.digest, len(variants))
-        if position == len(variants):
-            variants.append(trial.variant)
-        variant_T.append(position)
-    return variants, np.array(variant_T, dtype=np.intp)
-
-
-def _table(own: pa.Table, rows: pa.Table, variant_R: Indices, is_integer_V: NDArray[np.bool_]) -> pa.Table:
-    """Returns one row per variant: `own` has their columns, `rows` the results, `variant_R` each one's variant.
+def _table(own: pa.Table, rows: pa.Table, parts: Parts, part_R: Indices, is_integer_V: NDArray[np.bool_]) -> pa.Table:
+    """Returns one row per variant: `own` has their columns, `rows` the results, `part_R` each one's part.
 
     `is_integer_V` says of each whether its targets are integers.
     """
-    count = len(own)
+    count, variant_R = len(own), parts.variant_P[part_R]
     diverged_R = rows["status"].to_numpy() == "diverged"
     exact_V = np.bincount(variant_R[rows["exact_fraction"].to_numpy() == 1], minlength=count)
     columns = {
         "n": np.bincount(variant_R[~diverged_R], minlength=count),
         "n_diverged": np.bincount(variant_R[diverged_R], minlength=count),
         "n_exact": pa.array(exact_V, mask=~is_integer_V),
-        **{name: _nullable(values) for name, values in _statistics(rows, variant_R, count).items()},
+        **{name: _nullable(values) for name, values in _statistics(rows, parts, part_R).items()},
         "train_seconds": np.bincount(variant_R, weights=rows["train_seconds"].to_numpy(), minlength=count),
         **{name: own[name] for name in _OWN.names},
     }
     results = pa.table(columns).select(_TABLE.names).cast(_TABLE)
     for column in _EXPLANATION:
         results = results.append_column(column, pa.nulls(count, column.type))
+    r2_V = Grouped.of(rows["r2"].to_numpy(), variant_R, count).mean
+    for column, values in zip(_LATER, (pa.array(parts.splits_V), _nullable(r2_V)), strict=True):
+        results = results.append_column(column, values)
     return results
 
 
-def _statistics(rows: pa.Table, variant_R: Indices, count: int) -> dict[str, Reals]:
-    """Returns the statistics over seeds of all metrics by column, each of `count` variants."""
+def _statistics(rows: pa.Table, parts: Parts, part_R: Indices) -> dict[str, Reals]:
+    """Returns the statistics of all metrics by column, each of all variants, over their trials."""
     found = {}
+    variant_R, count = parts.variant_P[part_R], len(parts.first_P)
     for metric in METRICS:
-        seeds = Grouped.of(rows[metric.name].to_numpy(), variant_R, count)
+        trials = Grouped.of(rows[metric.name].to_numpy(), variant_R, count)
         for name in metric.statistics:
             best = "highest" if metric.higher_is_better else "lowest"
             with np.errstate(invalid="ignore"):  # infinity minus infinity, of numbers whose squares overflow
-                found[f"{metric.name}_{name}"] = _STATISTICS[best if name == "best" else name](seeds)
+                values = _STATISTICS[best if name == "best" else name](trials)
+                if name.startswith("ci95") and (parts.splits_V > 1).any():
+                    means = Grouped.of(rows[metric.name].to_numpy(), part_R, len(parts.variants)).mean
+                    over_splits = _STATISTICS[name](Grouped.of(means, parts.variant_P, count))
+                    values = np.where(parts.splits_V > 1, over_splits, values)
+            found[f"{metric.name}_{name}"] = values
     return found
 
 
@@ -288,29 +305,22 @@ def _tally(column: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _datasets(
-    variants: Sequence[Variant], variant_T: Indices, status_T: NDArray[np.object_], facts: Mapping[str, Facts]
+    parts: Parts, status_T: NDArray[np.object_], facts: Mapping[tuple[str, str | None], Facts]
 ) -> dict[str, dict[str, Any]]:
     """Returns what is known of each dataset, by name, in the order of the spec."""
-    described = {}
-    name_V = np.array([variant.dataset.name for variant in variants], dtype=object)
-    for dataset in {variant.dataset.name: variant.dataset for variant in variants}.values():
-        of_dataset_V = name_V == dataset.name
-        described[dataset.name] = {
-            "digest": dataset.digest,
-            **dataset.model_dump(mode="json", exclude={"name"}),
-            "variants": int(of_dataset_V.sum()),
-            "trials": asdict(_count(status_T[of_dataset_V[variant_T]])),
-            "facts": _plain(facts[dataset.name]),
+    found = {}
+    name_P = np.array([variant.dataset.name for variant in parts.variants], dtype=object)
+    for dataset in {each.name: each.whole for each in parts.datasets}.values():
+        of_dataset_P = name_P == dataset.name
+        own = [facts[key_of(each)] for each in parts.datasets if each.name == dataset.name]
+        about = about_of(dataset, own)
+        found[dataset.name] = {
+            **{name: value for name, value in about.items() if name != "facts"},
+            "variants": len(set(parts.variant_P[of_dataset_P].tolist())),
+            "trials": asdict(_count(status_T[of_dataset_P[parts.part_T]])),
+            "facts": about["facts"],
         }
-    return described
-
-
-def _plain(facts: Facts) -> dict[str, Any]:
-    """The facts as JSON: of the test rows, how many were measured and how many are unseen."""
-    kept = {name: value for name, value in vars(facts).items() if name != "seen_N"}
-    if facts.moments is not None:
-        kept["moments"] = asdict(facts.moments)
-    return {"measured_rows": len(facts.seen_N), "unseen_rows": facts.unseen, **kept}
+    return found
 
 
 def _best_trials(datasets: Iterable[str], trials: pa.Table) -> dict[str, dict[str, Any] | None]:
@@ -326,9 +336,10 @@ def _best(
 ) -> dict[str, dict[str, Any] | None]:
     """Returns the winning row of the table for each dataset, with the winning trial of its variant."""
     best: dict[str, dict[str, Any] | None] = dict.fromkeys(datasets)
-    keys = ("rmse_median", "parameters", "variant_id")
-    ranked = table.append_column("position", pa.array(range(len(table)), pa.int64()))
-    ranked = ranked.filter(pc.is_valid(ranked["rmse_median"])).sort_by([(key, "ascending") for key in keys])
+    keys = ("by", "parameters", "variant_id")
+    middle = pc.if_else(pc.greater(table["n_splits"], 1), table["rmse_mean"], table["rmse_median"])
+    ranked = table.append_column("position", pa.array(range(len(table)), pa.int64())).append_column("by", middle)
+    ranked = ranked.filter(pc.is_valid(middle)).sort_by([(key, "ascending") for key in keys]).drop_columns("by")
     for name in best:
         candidates = ranked.filter(pc.equal(ranked["dataset"], name))
         if len(candidates):

@@ -48,7 +48,7 @@ _OLD, _SHAPE = TypeAdapter(_Summary), TypeAdapter(_Sealed)
 
 def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes) -> bytes:
     """Returns the file's bytes: its content, the training version, and sizes and hashes of the spec and `files`."""
-    beside = {SPEC: seal_text(spec.source_text), **files}
+    beside = {SPEC: seal_text(spec.stored_text), **files}
     named = {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in beside.items()}
     return seal({**json.loads(content), "training_version": spec.training_version, "files": named})
 

@@ -1,20 +1,35 @@
 """The checks of a job spec that need more than one of its tables.
 
 They read the raw TOML data and skip values that are invalid by themselves, so that all problems of a spec are reported
-at once. The checks of single values are those of the models (axes.py, datasets/spec.py).
+at once. Those that need the rows of a table come last, once the spec is valid by itself. The checks of single values
+are those of the models (axes.py, datasets/spec.py, datasets/tables/keys.py).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sumsquares.datasets.spec import SPLITS, NamedDataset
+from sumsquares.datasets.spec_checks import NO_KIND
+from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.spec.axes import Grid
 from sumsquares.jobs.spec.checks_formulas import formula_problems
 from sumsquares.jobs.spec.checks_training import training_problems
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
-from sumsquares.jobs.spec.raw import Datasets, Raw, axis_of, datasets_of, is_count, names, tables, valid, values
+from sumsquares.jobs.spec.raw import (
+    Datasets,
+    Raw,
+    axis_of,
+    datasets_of,
+    is_count,
+    kind_of,
+    names,
+    tables,
+    valid,
+    values,
+)
 from sumsquares.jobs.spec.size import size_of
 
 MAX_ROWS = 2**41
@@ -34,17 +49,46 @@ def reserved_name(raw: Raw) -> Iterator[str]:
 
 def cross_problems(raw: Raw, max_trials: int, new: bool) -> Iterator[str]:
     """Yields a line for each problem between the tables of a spec, and if it is new with its formulas."""
-    datasets = dict(valid(NamedDataset, raw, "dataset"))
+    datasets, files = dict(valid(NamedDataset, raw, "dataset")), dict(valid(TableKeys, raw, "dataset"))
+    yield from _without_kind(raw)
     yield from _duplicate_names(raw)
     yield from _duplicate_rows(raw, datasets)
     yield from _unknown_names(raw)
-    yield from _large_batches(raw)
-    yield from _endless(raw, datasets)
-    yield from training_problems(raw, datasets)
-    count = len({name for _, name in names(raw)})
-    if problem := size_of(valid(Grid, raw, "grid"), count).problem(max_trials):
+    yield from _large_batches(raw, _rows_written(raw))
+    yield from _many_rows(datasets)
+    yield from _many_steps(raw, {dataset.name: dataset.rows for dataset in datasets.values()})
+    yield from training_problems(raw, datasets, files)
+    splits = {name: 1 for _, name in names(raw)} | {keys.name: _splits_of(keys) for keys in files.values()}
+    if problem := size_of(valid(Grid, raw, "grid"), splits).problem(max_trials):
         yield problem
-    yield from formula_problems(raw, datasets) if new else ()
+    yield from (*formula_problems(raw, datasets), *_nothing_held_out(raw, files)) if new else ()
+
+
+def table_problems(raw: Raw, found: Mapping[str, TableDataset]) -> Iterator[str]:
+    """Yields a line for each problem between the tables of a spec and what their files hold."""
+    indices = {index: found[name] for index, name in names(raw) if name in found}
+    yield from _duplicate_rows(raw, indices)
+    yield from _large_batches(raw, {name: min(each.rows for each in table.splits) for name, table in found.items()})
+    yield from _many_steps(raw, {name: max(each.rows for each in table.splits) for name, table in found.items()})
+
+
+def _splits_of(keys: TableKeys) -> int:
+    return keys.folds or (len(keys.test) if isinstance(keys.test, tuple) else 1)
+
+
+def _nothing_held_out(raw: Raw, files: Mapping[int, TableKeys]) -> Iterator[str]:
+    """Rejects a table without test rows: only a spec that is derived from another may measure on the training rows."""
+    for index, keys in files.items():
+        if keys.test == 0:
+            path = path_of(("dataset", index, "test"), raw)
+            yield f"{path}: 0 holds out no rows to measure on; write a share above 0 and below 1, such as 0.2"
+
+
+def _without_kind(raw: Raw) -> Iterator[str]:
+    """Names what a dataset of no kind lacks. Its own model doesn't say it if other keys are wrong or missing."""
+    for index, table in tables(raw, "dataset"):
+        if kind_of(table) == NamedDataset.__name__ and not {"task", "formula"} & table.keys():
+            yield f"{path_of(('dataset', index), raw)}: {NO_KIND}"
 
 
 def _duplicate_names(raw: Raw) -> Iterator[str]:
@@ -55,7 +99,7 @@ def _duplicate_names(raw: Raw) -> Iterator[str]:
             yield f"{path}: dataset[{first[name]}] has this name too; write another name for one of them"
 
 
-def _duplicate_rows(raw: Raw, datasets: Datasets) -> Iterator[str]:
+def _duplicate_rows(raw: Raw, datasets: Mapping[int, NamedDataset | TableDataset]) -> Iterator[str]:
     """Rejects datasets with equal rows: their trials have equal ids, and would be reported for the first one only."""
     first: dict[str, tuple[int, str]] = {}
     for index, dataset in datasets.items():
@@ -74,9 +118,14 @@ def _unknown_names(raw: Raw) -> Iterator[str]:
                 yield f"{path_of(place, raw)}: no dataset {show(name)}; {similar(name, defined)}{remedy}"
 
 
-def _large_batches(raw: Raw) -> Iterator[str]:
-    """Compares each batch size with the smallest dataset of its grid."""
-    rows = {table["name"]: table["rows"] for _, table in tables(raw, "dataset") if _has_name_and_rows(table)}
+def _rows_written(raw: Raw) -> dict[str, int]:
+    """Returns the training rows of datasets by name, where the spec says how many they are."""
+    generated = (table for _, table in tables(raw, "dataset") if kind_of(table) == NamedDataset.__name__)
+    return {table["name"]: table["rows"] for table in generated if _has_name_and_rows(table)}
+
+
+def _large_batches(raw: Raw, rows: Mapping[str, int]) -> Iterator[str]:
+    """Compares each batch size with the smallest dataset of its grid, given the training rows of each by name."""
     seen = set()
     for index, grid in tables(raw, "grid"):
         least = min((name for name in datasets_of(raw, grid) if name in rows), key=lambda name: rows[name], default="")
@@ -94,15 +143,17 @@ def _has_name_and_rows(table: Raw) -> bool:
     return bool(isinstance(table.get("name"), str) and table["name"] and is_count(table.get("rows")))
 
 
-def _endless(raw: Raw, datasets: Datasets) -> Iterator[str]:
-    """Rejects more rows or steps than anybody can wait for, counted from the numbers in the spec."""
+def _many_rows(datasets: Datasets) -> Iterator[str]:
+    """Rejects more rows than anybody can wait for, counted from the numbers in the spec."""
     rows = sum(dataset.rows_in(split) for dataset in datasets.values() for split in SPLITS)
     if rows > MAX_ROWS:
         remedy = "write fewer rows and test_rows, or fewer datasets"
         yield f"dataset: {rows:_} rows of all splits together, more than {MAX_ROWS:_}; {remedy}"
 
+
+def _many_steps(raw: Raw, rows_of: Mapping[str, int]) -> Iterator[str]:
+    """Rejects more steps than anybody can wait for, given the training rows of each dataset by name."""
     # Upper bounds: the most epochs with the most rows and the smallest batches of each grid.
-    rows_of = {dataset.name: dataset.rows for dataset in datasets.values()}
     for index, grid in tables(raw, "grid"):
         most = max((rows_of[name] for name in datasets_of(raw, grid) if name in rows_of), default=0)
         epochs, batches = (_counts(raw, index, grid, key) for key in ("epochs", "batch_size"))

@@ -3,26 +3,29 @@
 A grid is a Cartesian product, so a value is refused if it doesn't go with one value of another axis.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from typing import get_args
 
 from sumsquares.datasets.normalize import NormalizationKind, problem_of
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import show
 from sumsquares.jobs.spec.raw import Axes, Datasets, Place, Raw, tables
 
 
-def training_problems(raw: Raw, valid: Datasets) -> Iterator[str]:
-    """Yields a line for each combination that can't be trained."""
+def training_problems(raw: Raw, valid: Datasets, files: Mapping[int, TableKeys]) -> Iterator[str]:
+    """Yields a line for each combination that can't be trained. Of tables, `files`, only the keys are known."""
     datasets = {dataset.name: dataset for dataset in valid.values()}
+    tables_named = {keys.name for keys in files.values()}
     seen = set()  # several grids may have one value of [train]
     for index, grid in tables(raw, "grid"):
         axes = Axes(raw, index, grid)
         named = [datasets[name] for name in axes.datasets if name in datasets]
-        for place, problem in (*_solved(axes), *_entropy(axes), *_outside(axes, named), *_scales(axes, named)):
+        scales = (*_scales(axes, named), *_scales_of_tables(axes, tables_named))
+        for place, problem in (*_solved(axes), *_entropy(axes), *_outside(axes, named), *scales):
             line = f"{path_of(place, raw)}: {problem}"
             if line not in seen:
                 seen.add(line)
@@ -71,3 +74,12 @@ def _scales(axes: Axes, datasets: list[NamedDataset]) -> Iterator[tuple[Place, s
     for kind, dataset in product(get_args(NormalizationKind), datasets):
         if kind in there and (problem := problem_of(dataset, kind)):
             yield there[kind], f"dataset {show(dataset.name)}: {problem}"
+
+
+def _scales_of_tables(axes: Axes, names: Collection[str]) -> Iterator[tuple[Place, str]]:
+    """Only a task has the largest target that "question" divides by. What "log" needs only the rows of a table tell."""
+    place = axes.of("normalize").get("question")
+    for name in axes.datasets if place else ():
+        if place and name in names:
+            needed = 'normalize = "question" divides by the largest target of a task, and this is a table'
+            yield place, f'dataset {show(name)}: {needed}; write "zscore" or "unit"'

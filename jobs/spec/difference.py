@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.dataset import Whole
+from sumsquares.datasets.tables.table import TOLD, TableDataset
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import JobSpec, canonical_json
 from sumsquares.jobs.spec.messages import show
+
+_UNTOLD = (*TOLD, "has_integer_target", "target_type")
+"""Fields of a table that make no difference, or that differ only where the content does."""
 
 
 def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
@@ -16,20 +20,44 @@ def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
 
 
 def _datasets(old: JobSpec, new: JobSpec) -> Iterator[str]:
-    # Fields that a spec leaves out at their defaults count as well.
-    fields = tuple(NamedDataset.model_fields)
-    before, after = (
-        {dataset.name: {key: getattr(dataset, key) for key in fields} for dataset in spec.datasets}
-        for spec in (old, new)
-    )
+    before, after = ({dataset.name: dataset for dataset in spec.datasets} for spec in (old, new))
     for name in before | after:
         path = f"dataset {show(name)}"
         if name not in before or name not in after:
             yield f"{path}: only in the {'old' if name in before else 'new'} spec"
-            continue
-        for key, value in before[name].items():
-            if value != after[name][key]:
-                yield f"{path}.{key}: {_change(value, after[name][key])}"
+        else:
+            yield from (f"{path}{line}" for line in _of_one(before[name], after[name]))
+
+
+def _of_one(old: Whole, new: Whole) -> Iterator[str]:
+    """Compares two datasets of one name."""
+    if isinstance(old, TableDataset) != isinstance(new, TableDataset):
+        kinds = ["a table" if isinstance(each, TableDataset) else "generated" for each in (old, new)]
+        yield f": {kinds[0]} -> {kinds[1]}"
+        return
+    # Fields that a spec leaves out at their defaults count as well.
+    for key in type(old).model_fields:
+        before, after = getattr(old, key), getattr(new, key)
+        if before != after and key not in _UNTOLD:
+            yield from _of_key(key, old, new)
+
+
+def _of_key(key: str, old: Whole, new: Whole) -> Iterator[str]:
+    before, after = getattr(old, key), getattr(new, key)
+    if key == "content":
+        yield _of_rows(old, new)
+    elif key == "input_columns":
+        names = [[column.name for column in each] for each in (before, after)]
+        if names[0] != names[1]:  # else their types differ, and so does the content
+            yield f".inputs: {_change(*names)}"
+    else:
+        yield f".{key}: {_change(before, after)}"
+
+
+def _of_rows(old: Whole, new: Whole) -> str:
+    """Describes other rows of a table."""
+    count = f"{old.rows:,} rows" + ("" if old.rows == new.rows else f" -> {new.rows:,} rows")
+    return f": the file holds other rows than before, {count}"
 
 
 def _grids(old: JobSpec, new: JobSpec) -> Iterator[str]:

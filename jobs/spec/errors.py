@@ -46,11 +46,16 @@ class SpecError(ValueError):
 def problems_of(error: ValidationError, raw: dict[str, Any], schema: Schema) -> Iterator[str]:
     """Yields a line for each error that pydantic found in `raw`; `schema` is the JSON schema of the whole spec."""
     for detail in error.errors(include_url=False, include_input=False):
-        path, value = _place(detail["loc"], raw)
+        path, value = _place(_untagged(detail["loc"]), raw)
         invalid_items = detail["type"] == "too_short" and value  # each of them has its own line
         derived = value is _ABSENT and detail["type"] != "missing"  # a default that is computed from an invalid value
         if not invalid_items and not derived:
             yield f"{path}: {_problem(detail, value, schema)}"
+
+
+def _untagged(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Returns a location without the kind of a dataset, which pydantic names after its index."""
+    return loc[:2] + loc[3:] if loc[:1] == ("dataset",) else loc
 
 
 def path_of(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
@@ -89,15 +94,28 @@ def _problem(detail: ErrorDetails, value: Any, schema: Schema) -> str:
         return detail["msg"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model and of a dataclass
         keys = schema_at(loc[:-1], schema).get("properties", {})
+        if belongs := _belongs_elsewhere(loc, keys, schema):
+            return belongs
         return f"unknown key; {similar(str(loc[-1]), keys)}the valid keys here are {listing(keys)}"
 
     # The remedy for all other errors is what the schema allows.
     node = schema_at(loc, schema)
-    if node.get("type") == "array" and "$ref" in node["items"]:
+    if node.get("type") == "array" and ("$ref" in node["items"] or len(loc) == 1):
         return f"{_wrong(kind, value)}; write [[{loc[-1]}]], in double brackets, for at least one table"
     if kind == "too_short":
         return f"the list is empty; write at least one value{such_as(node)}"
     return f"{_wrong(kind, value)}; {_hint(kind, loc, value, node)}write {allowed(node)}{such_as(node)}"
+
+
+def _belongs_elsewhere(loc: tuple[int | str, ...], keys: Iterable[str], schema: Schema) -> str | None:
+    """Describes a key that the other kind of dataset has, if this is one."""
+    kinds = schema["properties"]["dataset"]["items"]["oneOf"] if loc[0] == "dataset" else ()
+    others = {key for kind in kinds for key in schema["$defs"][kind["$ref"].rpartition("/")[2]]["properties"]}
+    if loc[-1] not in others.difference(keys):
+        return None
+    if "file" in keys:
+        return "belongs to generated rows, and this is a table, with a file; remove it, or remove file"
+    return 'belongs to a table of your own; write file, such as file = "houses.csv", in place of what generates rows'
 
 
 def _wrong(kind: str, value: Any) -> str:

@@ -78,7 +78,9 @@ def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
         if isinstance(part, int):
             lists = [branch for branch in _branches(node) if "items" in branch]
             node = lists[0]["items"] if lists else {}
-        elif "oneOf" not in node:  # the tag of a union is not a key
+        elif "oneOf" in node:  # the tag of a union is not a key; that of models is the name of one
+            node = next((branch for branch in node["oneOf"] if branch.get("$ref", "").endswith(f"/{part}")), node)
+        else:
             node = node.get("properties", {}).get(part, {})
         node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
         branches = _branches(node)
@@ -88,7 +90,7 @@ def schema_at(loc: Iterable[int | str], root: Schema) -> Schema:
 
 def allowed(node: Schema) -> str:
     """Describes what the schema allows: `a whole number from 1 to 16`, `one of "sgd", "adam"`."""
-    return " or ".join(_allowed(branch) for branch in _branches(node))
+    return " or ".join(branch.get("allowed") or _allowed(branch) for branch in _branches(node))
 
 
 def such_as(node: Schema) -> str:
@@ -109,6 +111,8 @@ def _allowed(node: Schema) -> str:
             return "a finite number" + _range(node)
         case "string" if "pattern" in node:
             return "1 to 64 lower-case letters, digits, - and _, the first a letter or digit"
+        case "string" if node.get("maxLength") == 1:
+            return "one character in quotes"
         case "string":
             return "text in quotes" + (f" of at most {node['maxLength']:_} characters" if "maxLength" in node else "")
         case "array":
@@ -121,16 +125,19 @@ def _allowed(node: Schema) -> str:
 
 def _range(node: Schema) -> str:
     low, high = node.get("minimum"), node.get("maximum")
+    below = f" and below {node['exclusiveMaximum']:g}" if "exclusiveMaximum" in node else ""
     if "exclusiveMinimum" in node:
-        return f" above {node['exclusiveMinimum']:g}"
+        return f" above {node['exclusiveMinimum']:g}{below}"
     if low is not None and high is not None:
         return f" from {low:_} to {high:_}"
-    return f" of at least {low:g}" if low is not None else ""
+    return f" of at least {low:g}{below}" if low is not None else ""
 
 
 def _example(node: Schema) -> Any:
     if "examples" in node:
         return node["examples"][0]
+    if "oneOf" in node:
+        return _example(node["oneOf"][0])
     if "enum" in node:
         return node["enum"][0]
     if node.get("type") == "array":

@@ -7,13 +7,25 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.jobs.spec.axes import DEFAULTS
 
 M = TypeVar("M", bound=BaseModel)
 Raw = dict[str, Any]
 Place = tuple[int | str, ...]
 Datasets = dict[int, NamedDataset]
-"""The datasets that are valid by themselves, by their index in the spec."""
+"""The datasets of generated rows that are valid by themselves, by their index in the spec."""
+_OF_TABLES = frozenset(TableKeys.model_fields).difference(NamedDataset.model_fields)
+"""Keys that only tables have."""
+
+
+def kind_of(dataset: Any) -> str:
+    """Returns the name of the model that a [[dataset]] is: by its file, or else by what only one of them has."""
+    if isinstance(dataset, dict) and "file" not in dataset:
+        is_table = not {"task", "formula"} & dataset.keys() and bool(_OF_TABLES & dataset.keys())
+    else:
+        is_table = isinstance(dataset, dict | TableKeys)
+    return (TableKeys if is_table else NamedDataset).__name__
 
 
 def tables(raw: Raw, key: str) -> Iterator[tuple[int, Raw]]:

@@ -1,6 +1,6 @@
 """The number of trials of a job spec, computed from the lengths of its lists without expanding them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -20,7 +20,7 @@ class GridSize:
     index: int
     """Index of the grid in the spec."""
     factors: tuple[tuple[str, int], ...]
-    """Numbers of distinct datasets, values of each axis, and seeds, without those that are 1."""
+    """Numbers of distinct datasets or splits, values of each axis, and seeds, without those that are 1."""
 
     @property
     def trials(self) -> int:
@@ -62,12 +62,14 @@ class SizeReport:
         return f"grid: {self.trials:_} trials, {why} ({factors}); {remedy}"
 
 
-def size_of(grids: Iterable[tuple[int, Grid]], datasets: int) -> SizeReport:
-    """Counts the trials of grids, each given with its index in a spec of so many datasets."""
-    return SizeReport(tuple(GridSize(index, _factors(grid, datasets)) for index, grid in grids))
+def size_of(grids: Iterable[tuple[int, Grid]], splits: Mapping[str, int]) -> SizeReport:
+    """Counts the trials of grids, each given with its index, from the splits of each dataset by name."""
+    return SizeReport(tuple(GridSize(index, _factors(grid, splits)) for index, grid in grids))
 
 
-def _factors(grid: Grid, datasets: int) -> tuple[tuple[str, int], ...]:
-    counts = {name: len(set(getattr(grid, name))) for name in ("dataset", *AXES)}
-    counts |= {"dataset": counts["dataset"] or datasets, "seeds": len(grid.seed_values)}
+def _factors(grid: Grid, splits: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    datasets = set(grid.dataset or splits)
+    trained = sum(splits.get(name, 1) for name in datasets)
+    counts = {"dataset" if trained == len(datasets) else "splits": trained}
+    counts |= {name: len(set(getattr(grid, name))) for name in AXES} | {"seeds": len(grid.seed_values)}
     return tuple((name, count) for name, count in counts.items() if count > 1)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sumsquares.datasets.dataset import Named
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.engines.choice import engine
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
@@ -88,8 +90,15 @@ def measurable(pack: Pack) -> Pack | None:
 
 
 def _shorter(variant: Variant, batch: int, steps: int) -> Variant:
-    dataset = variant.dataset.model_copy(update={"rows": batch * steps})
-    return replace(variant, dataset=dataset, batch_size=batch, epochs=2)
+    return replace(variant, dataset=_of_rows(variant.dataset, batch * steps), batch_size=batch, epochs=2)
+
+
+def _of_rows(dataset: Named, rows: int) -> Named:
+    """Returns a dataset of that many training rows; of a table it is one that is only measured, and has none."""
+    if not isinstance(dataset, TableSplit):
+        return dataset.model_copy(update={"rows": rows})
+    split = dataset.table.split_rows[dataset.index].model_copy(update={"train": rows})
+    return TableSplit(dataset.table.model_copy(update={"split_rows": (split,)}), 0)
 
 
 def _measured_factor(pack: Pack) -> float:

@@ -71,8 +71,8 @@ def _of_run(store: Store, name: str) -> list[str]:
 
 def _of_datasets(plan: Plan) -> list[str]:
     """Returns the facts of all datasets, which are small, and the manifests of incomplete ones."""
-    manifests = [manifest_path(each.dataset) for each in plan.datasets if each.tasks]
-    return [*manifests, *(facts_path(each.dataset) for each in plan.datasets)]
+    manifests = [manifest_path(each.dataset) for each in plan.datasets if not each.is_complete]
+    return [*manifests, *(facts_path(split) for each in plan.datasets for split in each.dataset.splits)]
 
 
 def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[str]) -> list[str]:

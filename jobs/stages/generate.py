@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from sumsquares.datasets.dataset import Dataset, Named
+from sumsquares.datasets.dataset import Whole
 from sumsquares.datasets.errors import DamagedManifest, DamagedShard, OtherRows
 from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to_json
 from sumsquares.datasets.shards import (
@@ -20,7 +21,10 @@ from sumsquares.datasets.shards import (
     shard_count,
     shard_path,
 )
-from sumsquares.datasets.spec import SPLITS, Split
+from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
+from sumsquares.datasets.tables.stored import TableShard
+from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.jobs.stages.imported import TablePlan, plan_table
 from sumsquares.jobs.storage.layout import folder_of as folder_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
@@ -37,7 +41,7 @@ class ShardTask:
     """A shard to generate, or to check if its file exists: the manifest doesn't list it, or lists another size."""
 
     store: Store
-    dataset: Dataset
+    dataset: DatasetSpec
     split: Split
     index: int
     exists: bool
@@ -51,16 +55,16 @@ class Made:
     """A shard that is now in the store."""
 
     dataset_digest: str
-    entry: ShardEntry
+    entry: ShardEntry | TableShard
     generated: bool
     """False if the existing file was valid and was kept."""
 
 
 @dataclass
 class DatasetPlan:
-    """The work of a run for one dataset."""
+    """The work of a run for one generated dataset."""
 
-    dataset: Named
+    dataset: NamedDataset
     kept: list[ShardEntry]
     """Shards that the manifest lists, and whose files have the right size."""
     tasks: list[ShardTask]
@@ -71,8 +75,22 @@ class DatasetPlan:
         """Rows to generate or to check."""
         return sum(rows_of(task) for task in self.tasks)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the manifest lists all shards, and they have the right sizes."""
+        return not self.tasks
 
-def manifest_path(dataset: Dataset) -> str:
+    @property
+    def bytes_needed(self) -> int:
+        """Approximate upper limit of what is written: 8 bytes for every number of a row."""
+        return 8 * self.rows * (self.dataset.inputs + 1)
+
+
+AnyPlan: TypeAlias = DatasetPlan | TablePlan
+"""The work of a run for one dataset of any kind."""
+
+
+def manifest_path(dataset: DatasetSpec | TableDataset) -> str:
     """The path of a dataset's manifest."""
     return f"{folder_of(dataset)}/manifest.json"
 
@@ -82,12 +100,12 @@ def rows_of(task: ShardTask) -> int:
     return min(SHARD_ROWS, task.dataset.rows_in(task.split) - task.index * SHARD_ROWS)
 
 
-def most_bytes(dataset: Dataset) -> int:
+def most_bytes(dataset: DatasetSpec) -> int:
     """Upper limit of the size of a dataset's shards: twice its uncompressed numbers."""
     return (1 << 20) + 2 * 8 * SHARD_ROWS * len(dataset.columns)
 
 
-def read_manifest(store: Store, dataset: Dataset) -> Manifest:
+def read_manifest(store: Store, dataset: DatasetSpec) -> Manifest:
     """Reads the manifest of a generated dataset.
 
     Raises:
@@ -104,7 +122,12 @@ def read_manifest(store: Store, dataset: Dataset) -> Manifest:
     return found
 
 
-def plan_dataset(store: Store, dataset: Named) -> DatasetPlan:
+def plan_any(store: Store, dataset: Whole) -> AnyPlan:
+    """Compares the store with a dataset of any kind."""
+    return plan_table(store, dataset) if isinstance(dataset, TableDataset) else plan_dataset(store, dataset)
+
+
+def plan_dataset(store: Store, dataset: NamedDataset) -> DatasetPlan:
     """Compares the store with the spec; reads only the manifest and the sizes of files."""
     # A damaged manifest is not fatal: it is written again from the shards, which verify themselves.
     folder = folder_of(dataset)
@@ -142,6 +165,7 @@ def generate(store: Store, plans: Sequence[DatasetPlan], map_tasks: MapTasks, on
     """
     entries = {plan.dataset.digest: list(plan.kept) for plan in plans}
     for made in map_tasks(make_shard, (task for plan in plans for task in plan.tasks)):
+        assert isinstance(made.entry, ShardEntry)
         entries[made.dataset_digest].append(made.entry)
         on_made(made)
     for plan in plans:
@@ -181,7 +205,7 @@ def make_shard(task: ShardTask) -> Made:
     return Made(task.dataset.digest, entry, generated=True)
 
 
-def refuse_other_rows(dataset: Dataset, made: ShardEntry, listed: ShardEntry | None) -> None:
+def refuse_other_rows(dataset: DatasetSpec, made: ShardEntry, listed: ShardEntry | None) -> None:
     """Raises OtherRows if a shard was made with other rows than the manifest lists: datasets are never mixed."""
     if listed is None or made.content == listed.content:
         return

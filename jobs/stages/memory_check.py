@@ -9,6 +9,8 @@ from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.rows import input_type
 from sumsquares.datasets.shards import SHARD_ROWS
 from sumsquares.datasets.spec import SPLITS
+from sumsquares.datasets.tables.stored import SHARD_BYTES
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.placement import Placement
@@ -59,6 +61,11 @@ def _no_room_for_one(pack: Pack, there: int) -> str:
 
 def _no_room_for_a_shard(dataset: Named, there: int) -> str:
     """The message about a dataset whose shards can't be made."""
+    if isinstance(dataset, TableSplit):
+        return (
+            f"reading dataset {dataset.name} into the store needs {generating_bytes(dataset) // MIB:,} MiB of memory, "
+            f"and this machine has {there // MIB:,} MiB: run it where there is more"
+        )
     return (
         f"generating a shard of dataset {dataset.name} ({min(dataset.rows, SHARD_ROWS):,} rows of {dataset.inputs:,} "
         f"inputs) needs {generating_bytes(dataset) // MIB:,} MiB of memory, and this machine has {there // MIB:,} MiB: "
@@ -83,9 +90,13 @@ def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
 
 def generating_bytes(dataset: Dataset) -> int:
     """Bytes that making the largest shard takes: its rows, and the file with as many."""
+    if isinstance(dataset, TableSplit):
+        return 4 * min(SHARD_BYTES, dataset.table.rows * _row_bytes(dataset))
     return 2 * _row_bytes(dataset) * min(max(map(dataset.rows_in, SPLITS)), SHARD_ROWS)
 
 
 def _row_bytes(dataset: Dataset) -> int:
     """Bytes of a row in memory: the inputs, and the target of 8 bytes."""
+    if isinstance(dataset, TableSplit):
+        return 8 * (dataset.inputs + 1)
     return input_type(dataset).itemsize * dataset.inputs + 8

@@ -18,7 +18,7 @@ from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.checkpoints import checkpointed_packs
-from sumsquares.jobs.stages.generate import DatasetPlan, plan_dataset, rows_of
+from sumsquares.jobs.stages.generate import AnyPlan, plan_any
 from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
@@ -34,7 +34,7 @@ class Plan:
     """The work of a run."""
 
     spec: JobSpec
-    datasets: tuple[DatasetPlan, ...]
+    datasets: tuple[AnyPlan, ...]
     trials: tuple[Trial, ...]
     """All trials of the spec."""
     todo: tuple[Trial, ...]
@@ -71,13 +71,12 @@ class Plan:
 
     @property
     def bytes_needed(self) -> int:
-        """Approximate upper limit of what the run writes: 8 bytes for every number of a row, and the packs."""
-        rows = sum(8 * rows_of(task) * (each.dataset.inputs + 1) for each in self.datasets for task in each.tasks)
-        return rows + PACK_BYTES_PER_TRIAL * self.left
+        """Approximate upper limit of what the run writes: missing rows, and the packs."""
+        return sum(each.bytes_needed for each in self.datasets) + PACK_BYTES_PER_TRIAL * self.left
 
     @property
     def rows_left(self) -> int:
-        """Rows of datasets to generate or to check."""
+        """Rows of datasets to generate, to read from their files, or to check."""
         return sum(dataset.rows for dataset in self.datasets)
 
 
@@ -86,7 +85,7 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
     # A spec may define datasets that no grid uses: they are not generated.
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
-    datasets = tuple(plan_dataset(store, dataset) for dataset in spec.datasets if dataset.name in used)
+    datasets = tuple(plan_any(store, dataset) for dataset in spec.datasets if dataset.name in used)
 
     # A trial counts as done if its row is there and its pack is usable.
     stored = read(store)

@@ -1,31 +1,35 @@
-"""Reads the rows of generated datasets for a worker. Shards are verified when they are read, and cached up to a limit.
+"""Reads the rows of datasets for a worker. Shards are verified when they are read, and cached up to a limit.
 
-One reader serves all packs of a worker process. It generates nothing, except that it replaces a damaged shard of ours,
-since equal specs give equal bytes.
+One reader serves all packs of a worker process. It makes nothing, except that it replaces a damaged shard of ours: of a
+generated dataset, since equal specs give equal bytes, and of a table whose file is still there.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Dataset
-from sumsquares.datasets.errors import DamagedShard
+from sumsquares.datasets.errors import DamagedManifest, DamagedShard
 from sumsquares.datasets.manifest import Manifest
 from sumsquares.datasets.normalize import Normalization
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.shards import SHARD_ROWS, decode_shard, encode_shard
 from sumsquares.datasets.source import Numbers
-from sumsquares.datasets.spec import Split
+from sumsquares.datasets.spec import DatasetSpec, Split
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
 from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.results.table_rows import CACHE_BYTES, Held, TableRows
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
+from sumsquares.jobs.stages.imported import import_table
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
@@ -33,8 +37,17 @@ TRAIN_EVALUATION_ROWS = SHARD_ROWS
 """Limit of the training rows, counted from the first, for rmse_train: more would take as long as the training."""
 log = logging.getLogger(__name__)
 
-RawShard = tuple[Numbers, NDArray[Any]]
-"""Inputs [N, I] and target [N], as stored."""
+
+class RawShard(NamedTuple):
+    """Rows as they are stored."""
+
+    inputs_NI: Numbers
+    target_N: NDArray[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Their size in memory."""
+        return self.inputs_NI.nbytes + self.target_N.nbytes
 
 
 class DatasetReader:
@@ -42,12 +55,15 @@ class DatasetReader:
 
     def __init__(self, store: Store, memory_limit: int = 1 << 30) -> None:
         self._store = store
-        self._limit = memory_limit
         self._manifests: dict[str, Manifest] = {}
         self._unseen: dict[str, NDArray[np.bool_]] = {}
-        self._held: OrderedDict[tuple[str, Split, int], RawShard] = OrderedDict()
-        self._bytes = 0
+        self._held = Held(memory_limit)
+        self._limit = memory_limit
+        self._tables = self._new_tables()
         self._few = Few(log)
+
+    def _new_tables(self) -> TableRows:
+        return TableRows(self._store, min(self._limit, CACHE_BYTES))
 
     def unseen(self, dataset: Dataset) -> NDArray[np.bool_]:
         """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
@@ -56,25 +72,33 @@ class DatasetReader:
         return self._unseen[dataset.digest]
 
     def shard(self, dataset: Dataset, split: Split, index: int) -> RawShard:
-        """Returns the verified rows of one shard.
+        """Returns the verified rows of one shard; of a table as many rows of the split, whatever its shards.
 
         Raises:
             OtherRows: its bytes differ from those that were written, and this version makes other rows.
             DamagedShard: they differ, and this version makes the same rows in other bytes.
             ForeignShard: another file is in its place.
+            LostRows: rows of a table are damaged or missing, and its file is gone.
 
         """
-        key = (dataset.digest, split, index)
-        if key not in self._held:
-            shard = self._read(dataset, split, index)
-            self._bytes += _bytes(shard)
-            self._held[key] = shard
-            while self._bytes > self._limit and len(self._held) > 1:
-                self._bytes -= _bytes(self._held.popitem(last=False)[1])
-        self._held.move_to_end(key)
-        return self._held[key]
+        return self._held.get((dataset.digest, split, index), lambda: RawShard(*self._read(dataset, split, index)))
 
-    def _read(self, dataset: Dataset, split: Split, index: int) -> RawShard:
+    def _read(self, dataset: Dataset, split: Split, index: int) -> Block:
+        if isinstance(dataset, TableSplit):
+            return self._read_table(dataset, split, index)
+        return self._read_generated(dataset, split, index)
+
+    def _read_table(self, dataset: TableSplit, split: Split, index: int) -> Block:
+        try:
+            return self._tables.filled(dataset, split, index, CHUNK_ROWS)
+        except (DamagedShard, DamagedManifest, FileNotFoundError) as error:
+            self._few.warning("%s: read from its file again", error)
+            table = dataset.table
+            import_table(self._store, table, TableReader(self._store).batches(table))
+            self._tables = self._new_tables()
+            return self._tables.filled(dataset, split, index, CHUNK_ROWS)
+
+    def _read_generated(self, dataset: DatasetSpec, split: Split, index: int) -> Block:
         if dataset.digest not in self._manifests:
             self._manifests[dataset.digest] = read_manifest(self._store, dataset)
         entry = self._manifests[dataset.digest].splits[split].shards[index]
@@ -124,7 +148,3 @@ class NormalizedRows:
     def unseen(self) -> NDArray[np.bool_]:
         """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
         return self.reader.unseen(self.dataset)
-
-
-def _bytes(shard: RawShard) -> int:
-    return shard[0].nbytes + shard[1].nbytes

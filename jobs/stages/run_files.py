@@ -104,7 +104,7 @@ def difference_to_earlier(store: Store, spec: JobSpec) -> list[str]:
 def begin_run(store: Store, spec: JobSpec) -> None:
     """Writes the spec of a run with a new name; an earlier run of the name stays as it is."""
     if not store.exists(spec_path(spec.name)):
-        store.put(spec_path(spec.name), seal_text(spec.source_text))
+        store.put(spec_path(spec.name), seal_text(spec.stored_text))
 
 
 def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str | None:
@@ -117,7 +117,7 @@ def publish_run(store: Store, spec: JobSpec, files: Mapping[str, bytes]) -> str 
     folder = run_folder(spec.name)
     with store.turn(f"{folder}/{SUMMARY}"):
         aside = _move_aside(store, spec)
-        store.put(spec_path(spec.name), seal_text(spec.source_text))
+        store.put(spec_path(spec.name), seal_text(spec.stored_text))
         for name, data in files.items():
             store.put(f"{folder}/{name}", data)
     return aside

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from sumsquares.datasets.dataset import Dataset
-from sumsquares.datasets.normalize import Normalization
+from sumsquares.datasets.normalize import Normalization, ranges_of
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Floats
 from sumsquares.jobs.engines.state import PerModel, State
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scaling import scale_of
@@ -98,7 +100,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
     state = trains.train(
         program,
-        replace(models_of(pack), input_range=input_range(variant.dataset, read.scale)),
+        replace(models_of(pack), input_range=input_range(store, variant.dataset, read.scale)),
         read.training_rows(variant.dtype),
         device=trainer.device,
         state=load_checkpoint(store, pack.id, name),
@@ -128,9 +130,13 @@ def models_of(pack: Pack) -> PerModel:
     )
 
 
-def input_range(dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
-    """Returns the smallest and the largest normalised number of each input column, by the range of its numbers."""
-    ends_2I = scale.inputs(np.array(dataset.input_ranges("train")).T, np.float64)
+def input_range(store: Store, dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
+    """Returns the smallest and the largest normalised number of each input column, by the range of its numbers.
+
+    That of a table is measured on its training rows.
+    """
+    moments = facts_of(store, dataset, keeps=False).moments if isinstance(dataset, TableSplit) else None
+    ends_2I = scale.inputs(np.array(ranges_of(dataset, moments)).T, np.float64)
     return list(zip(*ends_2I.tolist(), strict=True))
 
 

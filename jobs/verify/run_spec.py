@@ -73,7 +73,7 @@ def spec_damage(run: RunFolder, summary: dict[str, Any] | None, reason: str) -> 
     """Returns the damage of a spec: restored from the night or from a copy in the report, else left to the user."""
     path, night = f"{run.folder}/{SPEC}", run.night
     if night is not None:
-        return Damage(path, "spec", reason, "", rewrites=lambda: {path: seal_text(night.trained.source_text)})
+        return Damage(path, "spec", reason, "", rewrites=lambda: {path: seal_text(night.trained.stored_text)})
     if run.night_id is not None:
         again = f"{night_command(run.snapshot.store, None, run.night_id)} rewrites it"
         return Damage(path, "spec", reason, again)

@@ -139,7 +139,7 @@ def _rebuilt(store: Store, folder: str, spec: JobSpec) -> dict[str, bytes]:
         DataError: a model that the summary shows is damaged or gone.
 
     """
-    made = {SPEC: seal_text(spec.source_text), **files_of_run(spec, store)}
+    made = {SPEC: seal_text(spec.stored_text), **files_of_run(spec, store)}
     return {f"{folder}/{name}": data for name, data in made.items()}
 
 
