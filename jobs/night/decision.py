@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Whole
+from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.exits import BusyError
-from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion
+from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion, recovery
 from sumsquares.jobs.night.common import CommonRows
 from sumsquares.jobs.night.context import LockedContext, NightContext
 from sumsquares.jobs.night.gate_best import Comparison, Pair, Table, compare, table_of, worst
@@ -29,6 +30,7 @@ from sumsquares.jobs.night.records import NightRecord, read_night
 from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, without_result
 from sumsquares.jobs.results.gate import Judgement, Scores, judge
 from sumsquares.jobs.spec.variants import Variant, variants
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 
 HISTORY = 20
 """Maximum number of nights in the gate's history."""
@@ -168,7 +170,11 @@ def _compared(context: NightContext, ours: Side, against: str, rolled_back: set[
     matches = match_datasets(list(theirs.datasets.values()), list(ours.datasets.values()))
 
     # Tables with other rows are measured again, on rows that neither night was trained on.
-    grown = grown_tables(context.store, matches, theirs.datasets, ours.datasets)
+    try:
+        grown = grown_tables(context.store, matches, theirs.datasets, ours.datasets)
+    except (DataError, FileNotFoundError) as error:
+        why = f"the test rows of the champion, night {champion.id}, can't be read: {error}"
+        raise DamagedRecord(f"{why}: put a copy back; or {recovery(context.store, champion.id)}") from error
     ours, theirs = _measured_again(context, grown, ours, theirs)
 
     # On the same rows there is no noise of the rows, so no history is needed to estimate it.

@@ -99,7 +99,7 @@ def _started(context: NightContext) -> Outcome:
     refuse_busy(store, context.clock)
     token = champion.token if champion else 0
     try:
-        with Runtime(context.placement, store, context.progress) as runtime:
+        with Runtime(context.placement, store, context.progress, tables=context.tables) as runtime:
             if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
                 runtime.prepare_training(make_plan(night.trained, store, context.results))
             with holding(store, night.id, context.clock, token) as lock:
