@@ -7,6 +7,7 @@ from, and else deletes nothing: what is left of them may be all that there is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import pyarrow as pa
@@ -33,7 +34,8 @@ from sumsquares.jobs.stages.imported import shards_of
 from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.checksummed import DamagedRecord, unseal
 from sumsquares.jobs.storage.ours import is_ours
-from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.plain import ForeignFile
+from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
 
@@ -49,10 +51,12 @@ class OtherRows(DataError):  # noqa: N818  its base says that it is an error
 def is_table(snapshot: Snapshot, content: str) -> bool:
     """Whether the folder of a dataset is that of a table's rows."""
     folder = f"datasets/{content}"
-    if content in snapshot.references.tables or snapshot.store.list(f"{folder}/rows"):
-        return True
-    data = snapshot.get(f"{folder}/manifest.json")
-    return data is not None and _read(data, f"{folder}/manifest.json", content)[0] is not None
+    if content in snapshot.references.tables or content in snapshot.references.datasets:
+        return content in snapshot.references.tables
+    with suppress(ForeignFile, StorageError):  # the check itself reports them
+        path = f"{folder}/manifest.json"
+        return bool(snapshot.store.list(f"{folder}/rows")) or _read(snapshot.get(path), path, content)[0] is not None
+    return False
 
 
 def check_table(snapshot: Snapshot, content: str) -> list[Damage]:
