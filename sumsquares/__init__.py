@@ -39,5 +39,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Returns the public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    """Returns the public names, those that are not imported yet too."""
+    return __all__

@@ -21,7 +21,7 @@ from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
 from sumsquares.jobs.results.number_rows import inputs_of_numbers
 from sumsquares.jobs.results.pack_files import variant_columns
-from sumsquares.jobs.show.format import describe_variant, number
+from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
@@ -169,7 +169,9 @@ class Model:
             return load_model(self._store, self._pack, self._trial)
         except FileNotFoundError as error:
             remedy = "run the spec again to restore it"
-            raise DataError(f"{error.filename}: missing, it has the weights of trial {self.trial_id}; {remedy}") from error
+            raise DataError(
+                f"{error.filename}: missing, it has the weights of trial {self.trial_id}; {remedy}"
+            ) from error
 
     def _inputs(self, rows: Any) -> NDArray[Any]:
         """Returns raw inputs [N, I]."""
@@ -182,7 +184,7 @@ class Model:
             return numbers_NK
         if not isinstance(dataset, TableSplit) and width == dataset.n_numbers:
             return inputs_of_numbers(dataset, numbers_NK)
-        raise UsageError(f"rows have {width} columns, and {self.dataset} has {_names(self.columns)}")
+        raise UsageError(f"rows have {counted(width, 'column')}, and {self.dataset} has {_names(self.columns)}")
 
     def _about(self) -> Mapping[str, str]:
         """Returns the metadata of a file."""

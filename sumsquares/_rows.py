@@ -115,7 +115,7 @@ def _array(rows: Any) -> NDArray[Any]:
 def _converted(values_NK: NDArray[Any]) -> Floats:
     """Returns objects as numbers: text is not read as one."""
     for (row, column), value in np.ndenumerate(values_NK):
-        if not isinstance(value, int | float | np.number | np.bool_):
+        if not isinstance(value, int | float | np.integer | np.floating | np.bool_):
             what = f"row {row:,}, column {column}: {shown(str(value))} is not a number"
             raise UsageError(f"{what}; give numbers, and categories as columns of zeros and ones")
     return values_NK.astype(np.float64)

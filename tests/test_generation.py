@@ -217,4 +217,4 @@ def test_a_reader_holds_no_more_than_its_limit(store):
         entry = manifest.splits[split].shards[0]
         table = decode_shard(store.get(f"{FOLDER}/{entry.path}"), DATASET, entry)
         assert reader.shard(DATASET, split, 0)[1].tolist() == table["target"].to_pylist()
-        assert len(reader._held) == 1
+        assert len(reader._held._items) == 1

@@ -17,7 +17,7 @@ from sumsquares.jobs.stages.generate import generate, plan_dataset
 from sumsquares.jobs.stages.memory_check import MIB, PROCESS_BYTES, bytes_of, cached_bytes, no_room
 from sumsquares.jobs.stages.packs import plan_packs
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
-from sumsquares.jobs.stages.rows import DatasetReader, _bytes
+from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.storage.store import Store
 
 PACKS = plan_packs(trials(small(epochs="500", hidden="[[512, 512]]")))
@@ -82,7 +82,7 @@ def test_the_rows_of_a_worker_are_those_that_its_reader_keeps(tmp_path):
     reader = DatasetReader(store)
     for dataset in {pack.variant.dataset_digest: pack.variant.dataset for pack in PACKS}.values():
         generate(store, [plan_dataset(store, dataset)], map_tasks, lambda _made: None)
-        total += sum(_bytes(reader.shard(dataset, split, 0)) for split in SPLITS)
+        total += sum(reader.shard(dataset, split, 0).nbytes for split in SPLITS)
     assert cached_bytes(PACKS, 1 << 30) == total
     large = [replace(pack, trials=tuple(map(enlarged, pack.trials))) for pack in PACKS]
     assert cached_bytes(large, 1 << 30) == 1 << 30

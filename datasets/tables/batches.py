@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.source import Source
+from sumsquares.datasets.tables.stored import StoredColumns, blocks, changed
 from sumsquares.datasets.tables.table import TableDataset
-
-_TYPES = {"double": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
 
 
 def stored_schema(table: TableDataset) -> pa.Schema:
@@ -17,19 +17,28 @@ def stored_schema(table: TableDataset) -> pa.Schema:
 
     Only inputs are nullable, and they only with `missing` = "mean".
     """
-    nullable = table.missing == "mean"
-    inputs = [pa.field(each.name, _TYPES[each.type], nullable) for each in table.input_columns]
-    held_out = [pa.field(name, pa.bool_(), nullable=False) for name in table.held_out_columns]
-    return pa.schema([*inputs, pa.field(table.target, _TYPES[table.target_type], nullable=False), *held_out])
+    return _columns(table).schema
 
 
 def batches(table: TableDataset, keys: TableKeys, folder: str) -> Iterator[pa.RecordBatch]:
     """Reads the file again and yields the used rows in their order, with the columns of `stored_schema`.
 
-    A file may have changed since it was resolved: the caller compares `ContentDigest` with `table.content`.
+    All batches but the last have the same number of rows, at most 65,536. A file may have changed since it was
+    resolved: the caller compares `ContentDigest` with `table.content`.
 
     Raises:
         TableError, TableMissing, DamagedTable, TableUnreachable: as `resolve` does.
 
     """
-    raise NotImplementedError
+    source, columns = Source(keys, folder), _columns(table)
+    names = [name for name, _ in source.columns()]
+    used = [*(each.column for each in table.input_columns), table.target, *table.held_out_columns]
+    if lacking := [name for name in used if name not in names]:
+        raise changed(source.shown, f"there is no column {lacking[0]!r} any more")
+    at = {name: names.index(name) for name in used}
+    raws = source.rows(names, {*at.values()})
+    yield from blocks(columns.batches(raws, at, keys.decimal, source.shown), columns.block_rows)
+
+
+def _columns(table: TableDataset) -> StoredColumns:
+    return StoredColumns(table.input_columns, table.target, table.target_type, table.held_out_columns, table.missing)

@@ -14,6 +14,7 @@ from sumsquares.datasets.tables.numbers import values_of
 from sumsquares.datasets.tables.table import TableDataset
 
 # Shapes: N rows.
+_CHUNK = 1 << 20  # rows
 Roles = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 """Whether each row is a train row, and whether it is a test row."""
 
@@ -55,16 +56,22 @@ class Drawing:
         """Returns the roles of consecutive rows in one split: of stored columns from row `first_row` on."""
         return self._roles(index, first_row, batch, self._parts(first_row, len(batch)))
 
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """Yields how many rows each split of drawn rows trains on and tests on."""
+        counts = [[0, 0] for _ in self.names]
+        for first in range(0, self.rows, _CHUNK):
+            batch = pa.RecordBatch.from_arrays([pa.nulls(min(_CHUNK, self.rows - first))], ["none"])
+            for count, roles_ in zip(counts, self.of_all(first, batch), strict=True):
+                count[:] = [before + int(role_N.sum()) for before, role_N in zip(count, roles_, strict=True)]
+        return ((train, test) for train, test in counts)
+
     def _parts(self, first_row: int, rows: int) -> NDArray[np.int64]:
         if not self.ends:
             return np.zeros(rows, np.int64)
         return parts(self.seed, first_row, rows, last_places(self.seed, self.rows, self.ends))
 
     def _roles(self, index: int, first_row: int, batch: pa.RecordBatch, part_N: NDArray[np.int64]) -> Roles:
-        if self.columns:
-            test_N = values_of(batch.column(self.columns[index]))
-        else:
-            test_N = part_N == index
+        test_N = values_of(batch.column(self.columns[index])) if self.columns else part_N == index
         train_N = ~test_N
         if self.test == 0:
             test_N = train_N = np.ones(len(batch), np.bool_)

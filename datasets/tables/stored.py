@@ -1,159 +1,139 @@
-"""A table's rows as they are stored: Parquet shards as bytes, and the manifest that lists them. It reads no files.
-
-They are stored once for each content, whatever the splits. The digest of the content doesn't depend on the shards.
-"""
+"""The second pass: rows as the store keeps them, without those that are dropped."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import pyarrow.compute as pc
 
-from sumsquares.datasets.differences import UNREADABLE, open_parquet
-from sumsquares.datasets.errors import DamagedShard, ForeignShard
-from sumsquares.datasets.sealed import package_version, sealed, unsealed
-from sumsquares.datasets.tables.table import HexDigest, TableDataset
+from sumsquares.datasets.tables import cells
+from sumsquares.datasets.tables.errors import TableError
+from sumsquares.datasets.tables.keys import Missing
+from sumsquares.datasets.tables.kinds import Kind, kind_of
+from sumsquares.datasets.tables.scan import finished, typed
+from sumsquares.datasets.tables.shown import show
+from sumsquares.datasets.tables.source import Raw
+from sumsquares.datasets.tables.table import ColumnType, InputColumn
 
-SHARD_BYTES = 64 << 20
-"""Of the numbers of a shard: wide tables have shards of fewer rows."""
-MOST_ROWS = 1 << 20
-MOST_FILE_BYTES = 2 * SHARD_BYTES + (4 << 20)
-_MARK = b"sumsquares.content"
-_FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class StoredColumn(BaseModel):
-    """A column of every shard."""
-
-    model_config = _FROZEN
-
-    name: str
-    """Its name in the Parquet schema."""
-    type: Literal["double", "int64", "bool"]
-    """Its Arrow type."""
+TYPES: Mapping[ColumnType, pa.DataType] = {"double": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
+_KINDS: Mapping[ColumnType, Kind] = {"double": "double", "int64": "int", "bool": "bool"}
+_MOST_ROWS, _BLOCK_VALUES = 65_536, 1 << 22
 
 
-class TableShard(BaseModel):
-    """A manifest's entry of one shard."""
+@dataclass(frozen=True)
+class StoredColumns:
+    """The columns that the store keeps of a table: its inputs, the target, then those that name test rows."""
 
-    model_config = _FROZEN
+    inputs: tuple[InputColumn, ...]
+    target: str
+    target_type: ColumnType
+    held_out: tuple[str, ...]
+    missing: Missing | None
 
-    path: Annotated[str, Field(pattern=r"^rows/part-[0-9]{5,7}\.parquet$")]
-    """Its path below the table's folder."""
-    rows: Annotated[int, Field(ge=1)]
-    """Its rows."""
-    bytes: Annotated[int, Field(ge=1)]
-    """The size of the file."""
-    sha256: HexDigest
-    """Digest of the file."""
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema. Only inputs are nullable, and they only with `missing` = "mean"."""
+        nullable = self.missing == "mean"
+        inputs = [pa.field(each.name, TYPES[each.type], nullable) for each in self.inputs]
+        held_out = [pa.field(name, pa.bool_(), nullable=False) for name in self.held_out]
+        return pa.schema([*inputs, pa.field(self.target, TYPES[self.target_type], nullable=False), *held_out])
 
+    @property
+    def block_rows(self) -> int:
+        """Rows of a block: 65,536, or fewer if there are more than 64 columns."""
+        return max(1, min(_MOST_ROWS, _BLOCK_VALUES // (len(self.inputs) + 1 + len(self.held_out))))
 
-class TableManifest(BaseModel):
-    """The rows of a table. Raises ValidationError (a ValueError) if its parts contradict each other."""
+    def batches(
+        self, raws: Iterable[Raw], at: Mapping[str, int], decimal: str, source: str
+    ) -> Iterator[pa.RecordBatch]:
+        """Yields the rows that are used; `at` has the position of each column of the file.
 
-    model_config = _FROZEN
+        Raises TableError if a cell hasn't the type that was found before: the file has changed.
+        """
+        for raw in raws:
+            columns = {name: raw.batch.column(str(at[name])) for name in self._names()}
+            made = [
+                *(_input(columns[each.column], each, decimal) for each in self.inputs),
+                values_as(columns[self.target], self.target_type, decimal),
+                *(values_as(columns[name], "bool", decimal) for name in self.held_out),
+            ]
+            arrays = [array for array in made if array is not None]
+            if len(arrays) < len(made):
+                raise changed(source, f"column {show(self.schema.names[made.index(None)])} has other values")
+            yield self._used(arrays, source)
 
-    format: Literal[1] = 1
-    """Version of this file's format."""
-    content: HexDigest
-    """Digest of names, types and values: that of `TableDataset`."""
-    columns: tuple[StoredColumn, ...]
-    """The inputs, the target, then the columns that hold rows out."""
-    rows: Annotated[int, Field(ge=1)]
-    """Rows of all shards."""
-    shards: tuple[TableShard, ...]
-    """In the order of the rows."""
-    created_by: str
-    """Version of the package that wrote the manifest."""
+    def _names(self) -> Iterator[str]:
+        yield from dict.fromkeys((*(each.column for each in self.inputs), self.target, *self.held_out))
 
-    @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Self:
-        paths = [shard.path for shard in self.shards]
-        if paths != [shard_path(index) for index in range(len(paths))]:
-            raise ValueError(f"shards: their paths are not those of parts 0 to {len(paths) - 1}")
-        if sum(shard.rows for shard in self.shards) != self.rows:
-            raise ValueError(f"rows: {self.rows} are stated, and the shards have others")
-        return self
-
-
-def shard_path(index: int) -> str:
-    """Returns a shard's path below the table's folder, such as rows/part-00000.parquet."""
-    return f"rows/part-{index:05d}.parquet"
-
-
-def shard_rows(schema: pa.Schema) -> int:
-    """Returns the rows of every shard but the last."""
-    row_bytes = sum(1 if pa.types.is_boolean(field.type) else 8 for field in schema)
-    return max(1, min(MOST_ROWS, SHARD_BYTES // row_bytes))
-
-
-def encode_shard(rows: pa.Table, content: str, index: int) -> tuple[bytes, TableShard]:
-    """Returns the file of one shard and its manifest entry. Equal rows give equal bytes with one version of pyarrow."""
-    metadata = {_MARK: content.encode(), b"sumsquares.shard": str(index).encode()}
-    file = io.BytesIO()
-    pq.write_table(
-        rows.replace_schema_metadata(metadata),
-        file,
-        row_group_size=MOST_ROWS,
-        compression="none",
-        use_dictionary=False,
-        write_statistics=False,
-        store_schema=False,
-    )
-    data = file.getvalue()
-    sha256 = hashlib.sha256(data).hexdigest()
-    return data, TableShard(path=shard_path(index), rows=len(rows), bytes=len(data), sha256=sha256)
+    def _used(self, arrays: list[pa.Array], source: str) -> pa.RecordBatch:
+        """Returns the rows that are used: with "drop" those without nulls, with "mean" those with a target."""
+        checked = [arrays[len(self.inputs)]] if self.missing == "mean" else arrays
+        batch = pa.RecordBatch.from_arrays(arrays, self.schema.names)
+        if any(array.null_count for array in checked):
+            if self.missing is None:
+                raise changed(source, "it has rows without a value")
+            keep = pc.is_valid(checked[0])
+            for array in checked[1:]:
+                keep = pc.and_(keep, pc.is_valid(array)) if array.null_count else keep
+            batch = batch.filter(keep)
+        if any(batch.column(name).null_count for name in self.held_out):
+            raise changed(source, "it has rows without a value")
+        return batch.cast(self.schema)
 
 
-def decode_shard(data: bytes, path: str, entry: TableShard) -> pa.Table:
-    """Returns the rows of a shard after checking its digest.
-
-    Raises:
-        ForeignShard: readable Parquet that we haven't written.
-        DamagedShard: anything else that is not the file that `entry` describes.
-
-    """
-    found = hashlib.sha256(data).hexdigest()
-    if found == entry.sha256:
-        return open_parquet(data).read(use_threads=False)
-    if is_foreign(data):
-        raise ForeignShard(f"{path} is not a shard of ours, but other Parquet: move the file away, and run again")
-    raise DamagedShard(
-        f"{path} is damaged: expected {entry.bytes} bytes with sha256 {entry.sha256}, found {len(data)} bytes with "
-        f"{found}"
-    )
-
-
-def is_foreign(data: bytes) -> bool:
-    """Whether it is readable Parquet without our mark."""
+def values_as(array: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | None:
+    """Returns values of any type as one of those that are stored; None if they can't be."""
+    kind = kind_of(array.type)
+    if kind == "text":
+        return _parsed(pc.cast(array, pa.string()), type_, decimal)
+    if kind not in ("empty", "bool", "int", "double"):
+        return None
     try:
-        return _MARK not in (open_parquet(data).metadata.metadata or {})
-    except UNREADABLE:
-        return False
+        return finished(pc.cast(typed(array, kind), TYPES[type_], safe=type_ != "double"))
+    except pa.ArrowInvalid:
+        return None
 
 
-def build_manifest(table: TableDataset, schema: pa.Schema, shards: Iterable[TableShard]) -> TableManifest:
-    """Returns the manifest of a table whose shards are given in order."""
-    columns = [{"name": field.name, "type": str(field.type)} for field in schema]
-    return TableManifest(
-        content=table.content,
-        columns=tuple(StoredColumn.model_validate(each) for each in columns),
-        rows=table.rows,
-        shards=tuple(shards),
-        created_by=package_version(),
-    )
+def _parsed(texts: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | None:
+    """Returns texts as values. Booleans and the integers 0 and 1 stand for each other."""
+    values = cells.as_kind(texts, _KINDS[type_], decimal)
+    if values is None and type_ != "double":
+        values = cells.as_kind(texts, "bool" if type_ == "int64" else "int", decimal)
+    return None if values is None else finished(pc.cast(values, TYPES[type_]))
 
 
-def to_json(manifest: TableManifest) -> bytes:
-    """Returns the bytes of the file, its own digest last."""
-    return sealed(manifest)
+def _input(array: pa.Array, column: InputColumn, decimal: str) -> pa.Array | None:
+    if column.category is None:
+        return values_as(array, column.type, decimal)
+    if kind_of(array.type) != "text":
+        return None
+    plain = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    is_it = pc.equal(pc.cast(plain.dictionary, pa.string()), column.category)
+    return pc.take(is_it, plain.indices)
 
 
-def from_json(data: bytes, source: str) -> TableManifest:
-    """Reads a manifest; raises DamagedManifest, naming the source and the fault, unless `to_json` made the bytes."""
-    return unsealed(data, source, TableManifest, "Delete it and run again: the table is read from its file again")
+def blocks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Cuts and joins batches, so that all but the last have so many rows."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        while count + len(batch) >= rows:
+            cut = rows - count
+            yield _one([*held, batch.slice(0, cut)])
+            held, count, batch = [], 0, batch.slice(cut)
+        if len(batch):
+            held.append(batch)
+            count += len(batch)
+    if held:
+        yield _one(held)
+
+
+def _one(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+
+
+def changed(source: str, found: str) -> TableError:
+    """Returns the error for a file that isn't what was read before."""
+    return TableError(source, [f"file: it has changed while it was read: {found}; run again once it is written"])

@@ -21,6 +21,7 @@ TABLE_VERSION: Literal[1] = 1
 """Part of every digest of a table: raise it with any change of how its rows are read, drawn or held out."""
 TOLD = ("name", "file", "dropped", "left_out", "split_rows")
 """Fields of a table that are no part of its digest: what it is called, and what follows from the others."""
+ColumnType = Literal["double", "int64", "bool"]
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -35,7 +36,7 @@ class InputColumn(BaseModel):
     """The column in the file that it follows from."""
     category: str | None = None
     """The text for which it is 1, else 0; None for numbers and booleans."""
-    type: Literal["double", "int64", "bool"]
+    type: ColumnType
     """Arrow type in which its values are stored."""
 
 

@@ -5,7 +5,6 @@ Python's int() and float() accept more than a person means: `inf`, `nan`, `1_0`,
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -41,17 +40,6 @@ def real(low: float, high: float) -> Callable[[Any], float]:
         return float(given)
 
     return number
-
-
-def any_number(given: Any) -> int | float:
-    """Parses a number: one without a point or an exponent is an integer; otherwise as `whole`."""
-    if not isinstance(given, str):
-        return float(given)
-    if is_plain(given, _WHOLE):
-        return int(given)
-    if not is_plain(given) or not math.isfinite(float(given)):
-        raise typer.BadParameter(f"{shown(given)} is not valid; write a number, in the digits 0 to 9")
-    return float(given)
 
 
 def _is_within(number: float, low: float | None, high: float | None) -> bool:

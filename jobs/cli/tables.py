@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from sumsquares.jobs.cli.numbers import real, whole
-from sumsquares.jobs.cli.options import Address, Debug, Json, MaxTrials, Output, Patience, Quiet, StoreRoot, WorkerOptions, shared
+from sumsquares.jobs.cli.options import (
+    Address,
+    Debug,
+    Json,
+    MaxTrials,
+    Output,
+    Patience,
+    Quiet,
+    StoreRoot,
+    WorkerOptions,
+    shared,
+)
 from sumsquares.jobs.cli.parameters import Default, flat
 from sumsquares.jobs.messages.values import is_plain, shown
 
@@ -98,9 +109,21 @@ class TableOptions:
         typer.Option("--one-hot", help="Text columns are inputs, a column of zeros and ones for each value."),
         Default(False),
     ]
-    separator: Annotated[str | None, typer.Option("--separator", help="Of CSV: what separates fields. Default: a comma.", show_default=False), Default(None)]
-    decimal: Annotated[str | None, typer.Option("--decimal", help="Of CSV: the decimal point. Default: a point.", show_default=False), Default(None)]
-    encoding: Annotated[str | None, typer.Option("--encoding", help="Of CSV: how its text is encoded. Default: utf-8.", show_default=False), Default(None)]
+    separator: Annotated[
+        str | None,
+        typer.Option("--separator", help="Of CSV: what separates fields. Default: a comma.", show_default=False),
+        Default(None),
+    ]
+    decimal: Annotated[
+        str | None,
+        typer.Option("--decimal", help="Of CSV: the decimal point. Default: a point.", show_default=False),
+        Default(None),
+    ]
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", help="Of CSV: how its text is encoded. Default: utf-8.", show_default=False),
+        Default(None),
+    ]
 
     def keys(self) -> dict[str, Any]:
         """The keys of a [[dataset]] that were given, without name and file."""

@@ -17,6 +17,7 @@ from sumsquares.jobs.pipeline.proving import Experiment, experiment, prove
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summary_of_run
 from sumsquares.jobs.results.chosen import Wanted, choose, counted_causes
+from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.explanation import Explainer, Explanation
 from sumsquares.jobs.results.proof import Proof
 from sumsquares.jobs.results.stored import read_trials
@@ -137,7 +138,7 @@ def _text(asked: Asked, explainer: Explainer, told: Sequence[Explanation], proof
         title = f"{asked.opening}{name} ({describe_task(explainer.datasets[name])}), {counted(len(rows), 'variant')}"
         yield _wrapped(f"{title}{'; causes: ' if causes else ''}{causes}")
         if (known := explainer.matters(name)) is not None:
-            yield from (_wrapped(f"  {line}") for line in matters.lines_of(known))
+            yield from (_wrapped(f"  {line}") for line in matters.lines_of(known, splits_of(explainer.datasets[name])))
         for each in told:
             if each.row["dataset"] == name:
                 proof = proofs.get(each.row["variant_id"])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from collections.abc import Mapping
+import os
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sumsquares.datasets.tables.resolve import resolve
+from sumsquares.jobs.commands.printing import WIDTH
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.messages.values import shown
+from sumsquares.jobs.commands.table_asked import as_options, check_name, check_target, name_of
 from sumsquares.jobs.pipeline import fitting
+from sumsquares.jobs.pipeline.fitting import FINAL, VALIDATION, Fit, Fitted
 from sumsquares.jobs.pipeline.runtime import Runtime
-from sumsquares.jobs.show.fit_text import fit_facts, fit_lines
+from sumsquares.jobs.results.validated import Measured
+from sumsquares.jobs.show import fit_text
 from sumsquares.jobs.stages.placement import Placement
+from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.store import Store
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -40,30 +39,14 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
     """Fits networks to a table, and prints the outcome."""
     name = wanted.name or name_of(wanted.file)
     check_name(name)
-    check_target(wanted.file, wanted.keys)
-    asked = fitting.Fit(
-        name, {"file": wanted.file, **wanted.keys}, str(Path.cwd()), wanted.seeds, wanted.epochs, wanted.max_trials
-    )
     store, progress = Store(shared.store), shared.progress()
+    with as_options():
+        table = with_target({"file": wanted.file, **wanted.keys})
+        specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), resolve)
     progress.say(f"fit {name}: {wanted.file}, store {store.root}")
     with Runtime(placement, store, progress) as runtime:
-        fitted = fitting.fit(asked, runtime, resolve)
-    if shared.json:
-        sys.stdout.write(json.dumps(fit_facts(fitted, name), allow_nan=False, indent=1) + "\n")
-    else:
-        ...
+        fitted = fitting.fit(specs, runtime)
+    told = _told(specs.table, fitted, name)
+    ends = {**_files(name, store.root), "next": f"sumsquares predict {name} --input new.parquet --output out.parquet"}
+    ...
     return fitted.exit_code
-
-
-def name_of(file: str) -> str:
-    """Returns a run's name made from that of a file, a folder or a glob."""
-    last = next((part for part in reversed(re.split(r"[/\\]", file)) if re.search(r"[A-Za-z0-9]", part)), "")
-    stem = last.partition(".")[0] or last
-    return re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-_")[: fitting.LONGEST_NAME] or "table"
-
-
-def check_name(name: str) -> None:
-    """Raises a UsageError if no run of `fit` can have this name."""
-    if not _NAME.fullmatch(name) or len(name) > fitting.LONGEST_NAME:
-        rule = f"write 1 to {fitting.LONGEST_NAME} of a-z, 0-9, _ and -, the first a letter or digit"
-        raise UsageError(f"--name {shown(name)} is not valid: {rule}")

@@ -10,7 +10,7 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets
-from sumsquares.jobs.pipeline.planning import plan_run, warn_of_changes
+from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summarize_run
@@ -23,6 +23,7 @@ from sumsquares.jobs.stages.foreign import check_run
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.run_files import begin_run
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import StorageError, Store
 
 
@@ -91,10 +92,12 @@ def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAUL
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Prints the plan with its cost."""
     from sumsquares.jobs.show.plan_text import plan_facts, plan_text
+    from sumsquares.jobs.show.table_words import table_warnings
     from sumsquares.jobs.stages.cost import estimate
 
-    spec, store = load_spec(path, max_trials), Store(shared.store)
-    planned = make_plan(spec, store)
+    spec, runtime = _load(path, max_trials, shared, placement)
+    runtime.progress.warn_all([*runtime.tables.notes, *table_warnings(spec)])
+    planned = make_plan(spec, runtime.store)
     packs = planned.packs(placement.device)
     placement = placement.resolved([pack.seconds for pack in packs])
     cost = estimate(packs, placement.count)
@@ -104,9 +107,17 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
 
 def _begin(path: Path, max_trials: int, shared: Shared, placement: Placement) -> tuple[JobSpec, Runtime]:
     """Loads the spec, and reports it with its store; starts nothing."""
-    spec, store, progress = load_spec(path, max_trials), Store(shared.store), shared.progress()
-    progress.say(f"run {spec.name}: {path}, store {store.root}")
-    return spec, Runtime(placement, store, progress)
+    spec, runtime = _load(path, max_trials, shared, placement)
+    runtime.progress.say(f"run {spec.name}: {path}, store {runtime.store.root}")
+    tell_of_tables(spec, runtime)
+    return spec, runtime
+
+
+def _load(path: Path, max_trials: int, shared: Shared, placement: Placement) -> tuple[JobSpec, Runtime]:
+    store = Store(shared.store)
+    tables = TableReader(store)
+    spec = load_spec(path, max_trials, tables.resolve)
+    return spec, Runtime(placement, store, shared.progress(), tables=tables)
 
 
 def _can_write(spec: JobSpec, runtime: Runtime) -> bool:

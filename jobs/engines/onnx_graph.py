@@ -35,8 +35,8 @@ _ERFCX = (
     8.64694333890086e-08, -6.513118485109626e-09, -7.352472518437774e-09, 3.3658288322023846e-09,
     -2.776307855150726e-10, -2.9766387405215563e-10, 9.395932046122793e-11, -7.106929108334487e-13,
 )  # fmt: skip
-"""exp(a**2) erfc(a) for a in 0..6, as a polynomial in 16 / (3 (2 + a)) - 5/3, the lowest power first; it interpolates at
-the Chebyshev nodes. erf becomes right to 6e-16."""
+"""exp(a**2) erfc(a) for a in 0..6, as a polynomial in 16 / (3 (2 + a)) - 5/3, the lowest power first; it interpolates
+at the Chebyshev nodes. erf becomes right to 6e-16."""
 
 
 class _Graph:
@@ -129,12 +129,10 @@ def onnx_model(
         is_last = index == len(program.layers) - 1
         value = ACTIVATIONS[program.output if is_last else program.activation](graph, value)
     _restored(graph, graph.add("Squeeze", value, graph.constant([1], np.int64)), scale)
-    ends = [
-        [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["N", program.inputs])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["N"])],
-    ]
+    inputs = helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, ["N", program.inputs])
+    outputs = helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["N"])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "sumsquares", *ends, initializer=graph.constants),
+        helper.make_graph(graph.nodes, "sumsquares", [inputs], [outputs], graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="sumsquares",

@@ -40,7 +40,8 @@ class ScaledNetwork(nn.Module):
     """A trained network with its scaling inside: raw inputs [N, I] in, answers [N] in the target's own units out.
 
     The scales are buffers in float64, so that `state_dict`, `to` and `double` take them along; the parameters are the
-    network's weights alone, and training can continue. A row with an input that needs a logarithm and has none gets NaN.
+    network's weights alone, and training can continue. A row with an input that needs a logarithm and has none gets
+    NaN.
     """
 
     def __init__(self, network: nn.Sequential, scale: Normalization) -> None:

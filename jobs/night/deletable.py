@@ -15,7 +15,7 @@ from functools import partial
 
 from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.manifest import from_json
-from sumsquares.datasets.tables.stored import from_json as of_table
+from sumsquares.datasets.tables.shards import from_json as of_table
 from sumsquares.jobs.night.nights import folder_of, run_name
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, unit_of

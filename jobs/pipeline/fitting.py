@@ -19,16 +19,19 @@ from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Row
-from sumsquares.jobs.results.validated import Choice, choose
+from sumsquares.jobs.results.final import FINAL
+from sumsquares.jobs.results.stored_baselines import baselines_of
+from sumsquares.jobs.results.validated import Choice, Measured, choose
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.default_grid import default_grid, held_out
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, JobSpec, parse_spec
 from sumsquares.jobs.spec.table_spec import table_spec
-from sumsquares.jobs.spec.tables import Resolve
+from sumsquares.jobs.spec.tables import Resolve, columns_of
 from sumsquares.jobs.stages.foreign import check_run
+from sumsquares.jobs.storage.store import Store
 
-VALIDATION, FINAL = "-validation", "-final"
-"""After a run's name: the runs that choose its variant, and that train it on all rows."""
+VALIDATION = "-validation"
+"""After a run's name: the run that chooses its variant."""
 LONGEST_NAME = 64 - len(VALIDATION)
 """Characters of a name."""
 SHARE = 0.2
@@ -41,24 +44,70 @@ class Fit:
 
     name: str
     table: Mapping[str, Any]
-    """The keys of its [[dataset]] except the name; `file` is relative to `folder`."""
-    folder: str
+    """The keys of its [[dataset]] except the name."""
+    folder: str = "."
+    """What `file` is relative to."""
     seeds: int = 1
     epochs: int | None = None
     """None for as many as the table's size allows."""
     max_trials: int = MAX_TRIALS
 
 
+class FitSpecs:
+    """The specs of the three runs. Making them reads the table, and writes nothing.
+
+    Raises:
+        TableError, SpecError: the table or its keys have to be changed.
+
+    """
+
+    def __init__(self, wanted: Fit, resolve: Resolve) -> None:
+        self.name, self._wanted, self._resolve = wanted.name, wanted, resolve
+        self._keys = dict(wanted.table)
+        if is_open := self._keys.keys().isdisjoint(("test", "folds")):
+            self._keys |= held_out(rows=0)
+        self.table = self._read(self._keys)
+        if is_open and held_out(self.table.rows) != held_out(rows=0):
+            self._keys = {**wanted.table, **held_out(self.table.rows)}
+            self.table = self._read(self._keys)
+        checked = self._read({**self._keys, "validation": SHARE})
+        rows = min(split.train for split in checked.split_rows)
+        self._grid = default_grid(rows, self.table.inputs, wanted.seeds, wanted.epochs).values
+        self.tested = self._spec("", self.table, self._keys, self._grid)
+        """All variants, measured on test rows."""
+        self.validated = self._spec(VALIDATION, checked, {**self._keys, "validation": SHARE}, self._grid)
+        """All variants, measured on validation rows."""
+
+    def final(self, row: Row) -> JobSpec:
+        """Returns the spec of one variant on all rows, by its row in a summary."""
+        keys = {key: value for key, value in self._keys.items() if key != "folds"}
+        keys |= {"inputs": [*columns_of(self.table)], "test": 0.0}
+        own = {axis: row[axis] for axis in self._grid if axis in AXES} | {"hidden": [json.loads(row["hidden"])]}
+        return self._spec(FINAL, self._read(keys), keys, {**self._grid, **own})
+
+    def _read(self, keys: Mapping[str, Any]) -> TableDataset:
+        return self._resolve(TableKeys.model_validate({"name": self.name, **keys}), self._wanted.folder)
+
+    def _spec(self, suffix: str, table: TableDataset, keys: Mapping[str, Any], grid: Mapping[str, Any]) -> JobSpec:
+        text = table_spec(f"{self.name}{suffix}", self.name, keys, grid)
+        # Only a spec that is derived from another may have no test rows.
+        is_new, where = suffix != FINAL, f"fit {keys['file']}"
+        limit, folder = self._wanted.max_trials, self._wanted.folder
+        return parse_spec(text.encode(), where, limit, is_new, lambda *_: table, folder)
+
+
 @dataclass(frozen=True)
 class Fitted:
     """How it ended."""
 
-    table: TableDataset
     tested: RunOutcome
     validated: RunOutcome
     choice: Choice | None
     """None if no variant has a result in every split."""
     final: RunOutcome | None
+    """None without a choice."""
+    baselines: Mapping[str, Measured]
+    """By name, on the test rows of each split."""
 
     @property
     def exit_code(self) -> int:
@@ -72,64 +121,19 @@ class Fitted:
         return code_of(failures, is_complete=has_all and self.final is not None and self.final.summary.counts.ok > 0)
 
 
-class _Specs:
-    """The three specs of a table; each reads it with keys of its own."""
-
-    def __init__(self, wanted: Fit, resolve: Resolve) -> None:
-        self._wanted, self._resolve = wanted, resolve
-        first, self.keys = self._read({**wanted.table, **({} if _says_what_is_held_out(wanted) else held_out(0))})
-        if not _says_what_is_held_out(wanted) and held_out(first.rows) != held_out(0):
-            first, self.keys = self._read({**wanted.table, **held_out(first.rows)})
-        self.table = first
-        self._checked, self._validation_keys = self._read({**self.keys, "validation": SHARE})
-        rows = min(split.train for split in self._checked.split_rows)
-        self.grid = default_grid(rows, first.inputs, wanted.seeds, wanted.epochs).values
-
-    def _read(self, keys: Mapping[str, Any]) -> tuple[TableDataset, Mapping[str, Any]]:
-        written = TableKeys.model_validate({"name": self._wanted.name, **keys})
-        return self._resolve(written, self._wanted.folder), keys
-
-    def tested(self) -> JobSpec:
-        """All variants on the test rows."""
-        return self._spec("", self.table, self.keys, self.grid)
-
-    def validated(self) -> JobSpec:
-        """All variants on validation rows."""
-        return self._spec(VALIDATION, self._checked, self._validation_keys, self.grid)
-
-    def final(self, row: Row) -> JobSpec:
-        """One variant on all rows, by its row in a summary."""
-        whole = {key: value for key, value in self.keys.items() if key != "folds"}
-        every, keys = self._read({**whole, "test": 0.0})
-        own = {axis: row[axis] for axis in self.grid if axis in AXES}
-        return self._spec(FINAL, every, keys, {**self.grid, **own, "hidden": [json.loads(row["hidden"])]})
-
-    def _spec(
-        self, suffix: str, table: TableDataset, keys: Mapping[str, Any], grid: Mapping[str, Any]
-    ) -> JobSpec:
-        wanted, text = self._wanted, table_spec(f"{self._wanted.name}{suffix}", self._wanted.name, keys, grid)
-        source, is_new = f"fit {keys['file']}", suffix != FINAL
-        return parse_spec(text.encode(), source, wanted.max_trials, is_new, lambda *_: table, wanted.folder)
-
-
-def _says_what_is_held_out(wanted: Fit) -> bool:
-    return not wanted.table.keys().isdisjoint(("test", "folds"))
-
-
-def fit(wanted: Fit, runtime: Runtime, resolve: Resolve) -> Fitted:
-    """Trains what the store lacks of the three runs, and publishes their summaries.
-
-    Raises:
-        TableError, SpecError: the table or its keys have to be changed; nothing is written.
-        As `run_spec` does.
-
-    """
-    specs = _Specs(wanted, resolve)
-    tested, validated = specs.tested(), specs.validated()
+def fit(specs: FitSpecs, runtime: Runtime) -> Fitted:
+    """Trains what the store lacks of the three runs, and publishes their summaries. Raises as `run_spec` does."""
     for suffix in ("", VALIDATION, FINAL):
-        check_run(runtime.store, f"{wanted.name}{suffix}")
-    on_test = run_spec(tested, runtime)
-    on_validation = run_spec(validated, runtime, is_derived=True)
-    choice = choose(on_test.summary, on_validation.summary, wanted.name)
+        check_run(runtime.store, f"{specs.name}{suffix}")
+    tested = run_spec(specs.tested, runtime)
+    validated = run_spec(specs.validated, runtime, is_derived=True)
+    choice = choose(tested.summary, validated.summary, specs.name)
     final = run_spec(specs.final(choice.row), runtime, is_derived=True) if choice else None
-    return Fitted(specs.table, on_test, on_validation, choice, final)
+    return Fitted(tested, validated, choice, final, _baselines(runtime.store, specs.table))
+
+
+def _baselines(store: Store, table: TableDataset) -> dict[str, Measured]:
+    """Returns the baselines that every split has; the run on test rows has stored them."""
+    by_split = [{each.name: each.rmse for each in baselines_of(store, split, keeps=False)} for split in table.splits]
+    names = [name for name in by_split[0] if all(name in found for found in by_split)]
+    return {name: Measured(tuple(found[name] for found in by_split)) for name in names}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.plan_text import in_words_earlier
+from sumsquares.jobs.show.table_words import left_out_words, rows_words, table_warnings
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
 from sumsquares.jobs.stages.run_files import difference_to_earlier
@@ -43,3 +45,13 @@ def warn_of_changes(spec: JobSpec, runtime: Runtime) -> None:
     """Reports how the spec differs from that of the earlier run of its name."""
     lines = difference_to_earlier(runtime.store, spec)
     runtime.progress.warn_all(f"the spec of run {spec.name} has changed: {line}" for line in lines)
+
+
+def tell_of_tables(spec: JobSpec, runtime: Runtime) -> None:
+    """Reports what the tables of a spec hold, and what is left out of them."""
+    for table in spec.datasets:
+        if isinstance(table, TableDataset):
+            runtime.progress.say(f"dataset {table.name}: {rows_words(table)}")
+            for line in left_out_words(table):
+                runtime.progress.say(f"dataset {table.name}: {line}")
+    runtime.progress.warn_all([*runtime.tables.notes, *table_warnings(spec)])

@@ -18,9 +18,9 @@ from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.changed import changed, controls, fields_of
-from sumsquares.jobs.results.proof import Proof, Rmse, Side, best_of_each, compared
+from sumsquares.jobs.results.proof import SEEDS, Place, Proof, Rmse, Side, best_of_each, compared, pairing, pairs_of
 from sumsquares.jobs.results.proof_size import MOST_STARTS
-from sumsquares.jobs.results.scale import unit_of
+from sumsquares.jobs.results.scale import unit_in
 from sumsquares.jobs.spec.axes import Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
@@ -39,7 +39,7 @@ class Experiment:
     cause: Cause
     change: Change
     seeds: tuple[int, ...]
-    """Those of the variant in its run, and others if they are too few."""
+    """Those of the variant in its run, and others if they are too few to be paired."""
     control: Change | None
     told_id: str
     """The variant's id in its run, which an earlier training version may have trained."""
@@ -55,6 +55,11 @@ class Experiment:
         return min(self.change.value, MOST_STARTS) if self.change.field == "seeds" else 1
 
     @property
+    def splits(self) -> tuple[str | None, ...]:
+        """On which splits of its dataset each seed is trained."""
+        return tuple(each.split for each in self.before.dataset.whole.splits)
+
+    @property
     def seeds_after(self) -> tuple[int, ...]:
         """The seeds to train with the change."""
         return _enough(self.seeds, self.starts * len(self.seeds))
@@ -66,11 +71,15 @@ class Experiment:
 
     @property
     def wanted(self) -> Iterator[tuple[Variant, tuple[int, ...]]]:
-        """The variants to train, each with its seeds."""
-        yield self.before, self.seeds
-        yield self.after, self.seeds_after
+        """The variants to train, on all splits, each with its seeds."""
+        yield from _on_splits(self.before, self.seeds)
+        yield from _on_splits(self.after, self.seeds_after)
         if self.control:
-            yield changed(self.before, self.control), self.seeds
+            yield from _on_splits(changed(self.before, self.control), self.seeds)
+
+
+def _on_splits(variant: Variant, seeds: tuple[int, ...]) -> Iterator[tuple[Variant, tuple[int, ...]]]:
+    yield from ((replace(variant, dataset=split), seeds) for split in variant.dataset.whole.splits)
 
 
 def experiment(
@@ -84,7 +93,8 @@ def experiment(
     """
     assert cause.change is not None
     before = replace(variant, training_version=TRAINING_VERSION)
-    planned = Experiment(before, cause, cause.change, _enough(seeds, fewest), None, variant.id)
+    wanted = fewest if pairing(len(before.dataset.whole.splits)) == SEEDS else 1
+    planned = Experiment(before, cause, cause.change, _enough(seeds, wanted), None, variant.group)
     spec_of("a-proof", engine, dict(planned.wanted))
     known = {before.digest, planned.after.digest}
     fitting = (
@@ -97,7 +107,7 @@ def _is_possible(before: Variant, change: Change, known: set[str], engine: Engin
     """Whether a spec may have this change, and it makes a variant that is neither of the known ones."""
     variant = changed(before, change)
     try:
-        spec_of("a-proof", engine, {variant: (0,)})
+        spec_of("a-proof", engine, dict(_on_splits(variant, (0,))))
     except SpecError:
         return False
     return variant.digest not in known
@@ -125,31 +135,61 @@ def prove(
     outcome = run_spec(proof_spec(run, engine, experiments), runtime, is_derived=True)
     trials, fitted = outcome.summary.trials, _by_trial(outcome.summary.trials, "rmse_train")
     tested = {metric: _by_trial(trials, metric) for metric in {each.metric for each in experiments}}
-    return [_judged(each, tested[each.metric], fitted) for each in experiments], outcome
+    unit_of = {about["digest"]: unit_in(about) for about in outcome.summary.datasets.values()}
+    units = [unit_of[each.before.dataset.whole.digest] for each in experiments]
+    judged = [_judged(each, tested[each.metric], fitted, unit) for each, unit in zip(experiments, units, strict=True)]
+    return judged, outcome
 
 
-_ByTrial = Mapping[tuple[str, int], Rmse]
+_ByTrial = Mapping[tuple[str, str | None, int], Rmse]
 
 
 def _by_trial(trials: pa.Table, metric: str) -> _ByTrial:
-    """Returns a metric by variant and seed: infinite where the trial diverged, or its answers are not finite there."""
-    rows = trials.select(["variant_id", "seed", metric]).to_pylist()
-    return {(row["variant_id"], row["seed"]): math.inf if row[metric] is None else row[metric] for row in rows}
+    """Returns a metric by variant, split and seed: infinite where a trial diverged, or its answers aren't finite."""
+    rows = trials.select(["variant_id", "split", "seed", metric]).to_pylist()
+    return {
+        (row["variant_id"], row["split"], row["seed"]): math.inf if row[metric] is None else row[metric] for row in rows
+    }
 
 
-def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> Proof:
-    def of(variant: Variant, values: _ByTrial, seeds: Sequence[int]) -> dict[int, Rmse]:
-        return {seed: values.get((variant.id, seed)) for seed in seeds}
+def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial, unit: float) -> Proof:
+    paired_by = pairing(len(planned.splits))
+    places = [(split, seed) for split in planned.splits for seed in planned.seeds]
 
-    unit = unit_of(planned.before.dataset)
-    before_S = tuple(of(planned.before, rmse, planned.seeds).values())
-    tested, fitted = (of(planned.after, values, planned.seeds_after) for values in (rmse, rmse_train))
-    after_S = best_of_each(planned.seeds_after, len(planned.seeds), tested, fitted)
+    def of(variant: Variant, values: _ByTrial) -> tuple[Rmse, ...]:
+        found = {place: values.get((variant.group, *place)) for place in places}
+        return pairs_of(found, places, paired_by)
+
+    def side(change: Change, variant: Variant, rmse_S: tuple[Rmse, ...]) -> Side:
+        return compared(before_S, change, variant.group, rmse_S, unit, paired_by)
+
+    before_S = of(planned.before, rmse)
     control: Side | None = None
     if planned.control:
         other = changed(planned.before, planned.control)
-        control = compared(before_S, planned.control, other.id, tuple(of(other, rmse, planned.seeds).values()), unit)
-    after = compared(before_S, planned.change, planned.after.id, after_S, unit)
+        control = side(planned.control, other, of(other, rmse))
+    after = side(planned.change, planned.after, pairs_of(_kept(planned, rmse, rmse_train), places, paired_by))
     return Proof(
-        planned.told_id, planned.cause, planned.seeds, planned.starts, planned.metric, before_S, after, control
+        planned.told_id,
+        planned.cause,
+        planned.seeds,
+        planned.starts,
+        planned.metric,
+        before_S,
+        after,
+        control,
+        len(planned.splits),
     )
+
+
+def _kept(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial) -> dict[Place, Rmse]:
+    """Returns the RMSE after the change for each split and seed: where seeds are the change, of the best start."""
+    found: dict[Place, Rmse] = {}
+    for split in planned.splits:
+        tested, fitted = (
+            {seed: values.get((planned.after.group, split, seed)) for seed in planned.seeds_after}
+            for values in (rmse, rmse_train)
+        )
+        best = best_of_each(planned.seeds_after, len(planned.seeds), tested, fitted)
+        found |= {(split, seed): each for seed, each in zip(planned.seeds, best, strict=True)}
+    return found

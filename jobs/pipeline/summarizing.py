@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster.work import Failure
-from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.facts import Facts
 from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.beside import with_baselines
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.evidence import with_evidence
 from sumsquares.jobs.results.explained import explain
 from sumsquares.jobs.results.pack_files import DamagedResult
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.results.stored import Results, read_trials
+from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
 from sumsquares.jobs.show.report import report
@@ -64,7 +64,7 @@ def summarize_run(
     with timing.stage("summarize"):
         stored = read(store)
         progress.warn_all(problem.message for problem in stored.problems)
-        summary = _summary(spec, store, stored, partial(facts_of, store), on_lost)
+        summary = _summary(spec, store, stored, on_lost)
     files = _files(spec, summary, timing.seconds)
     is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
@@ -81,13 +81,13 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
     def on_lost(_pack: str, error: Exception) -> None:
         raise DataError(str(error)) from error
 
-    summary = _summary(spec, store, read_trials(store), partial(facts_of, store, keeps=False), on_lost)
+    summary = _summary(spec, store, read_trials(store), on_lost, keeps=False)
     return _files(spec, summary, {})
 
 
 def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
     """The results of a spec among the stored ones, without samples where weights are lost; nothing is written."""
-    return _summary(spec, store, stored, partial(facts_of, store, keeps=False), lambda *_: None)
+    return _summary(spec, store, stored, lambda *_: None, keeps=False)
 
 
 def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes], is_derived: bool) -> bool:
@@ -107,12 +107,15 @@ def _summary(
     spec: JobSpec,
     store: Store,
     stored: Results,
-    facts: Callable[[Named], Facts],
     on_lost: Callable[[str, Exception], None],
+    keeps: bool = True,
 ) -> Summary:
-    """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights."""
+    """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights.
+
+    With `keeps`, facts and baselines that are measured here are stored.
+    """
     expected = trials(spec)
-    known = cache(facts)
+    known = cache(partial(facts_of, store, keeps=keeps))
     told: set[str] = set()
 
     def lost(pack: str, error: Exception) -> None:
@@ -126,7 +129,8 @@ def _summary(
         name: found and _with_samples(store, found, expected, stored.table, lost)
         for name, found in summary.best.items()
     }
-    return replace(summary, best=best)
+    beside = with_baselines(summary, expected, partial(baselines_of, store, keeps=keeps))
+    return replace(beside, best=best)
 
 
 def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float]) -> dict[str, bytes]:

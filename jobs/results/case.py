@@ -17,11 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import kind_of_target
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.messages.numbers import number
-from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
+from sumsquares.jobs.results.described import (
+    SOLVED,
+    dataset_of,
+    first_targets,
+    is_of_integers,
+    is_table,
+    spec_of,
+    splits_of,
+    spread_of,
+    target_spread,
+    train_rows,
+)
+from sumsquares.jobs.results.middle import middle, middle_or_infinite
 from sumsquares.jobs.results.networks import Reach, distances, is_linear, reach_of
 from sumsquares.jobs.results.normalized_columns import Scale, columns_of
 from sumsquares.jobs.spec.axes import AXES
@@ -30,6 +42,8 @@ Row = Mapping[str, Any]
 """A row of the summary's table: one variant."""
 LEAST_GAIN = 1.5
 """A change that makes the RMSE less than this many times smaller is none."""
+_LEAST_OF_TABLES = 1.1
+"""The same of a table, in whose targets there may be noise that no network gets below."""
 GOOD = 0.003
 """An RMSE below this share of the target's standard deviation isn't blamed on rows, scales or a low learning rate."""
 FAR = 0.05
@@ -82,14 +96,54 @@ class Case:
     about: Row
     """Its dataset's entry in the summary."""
     rmse_S: tuple[float, ...]
-    """RMSEs of its seeds that are ok, sorted."""
+    """RMSEs of its seeds that are ok, sorted; with several splits, each over the lowest of its split."""
     neighbours: Mapping[str, Sequence[Row]]
     """By axis: variants of the dataset that differ from it in this axis alone, best first; of many the best ones."""
+    bent: Row | None = None
+    """The best variant of the dataset that has a hidden layer with an activation; None if none has a result."""
 
     @cached_property
     def rmse(self) -> float | None:
-        """Median RMSE on the test rows."""
+        """Median RMSE on the test rows; with several splits the mean over all trials."""
+        return middle(self.row)
+
+    @property
+    def median(self) -> float | None:
+        """Median RMSE on the test rows, whatever the splits: what other medians are compared with."""
         return self.number("rmse_median")
+
+    @property
+    def of_median(self) -> str:
+        """What a median is called beside `rmse`."""
+        return "median RMSE" if self.splits > 1 else "RMSE"
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its dataset is a table of one's own: of that, no formula, range or noise is known."""
+        return is_table(self.about)
+
+    @property
+    def splits(self) -> int:
+        """Splits of its dataset."""
+        return splits_of(self.about)
+
+    @property
+    def over_splits(self) -> str:
+        """What is to be added to a number that is averaged over several splits."""
+        return f" (mean over {self.splits} splits)" if self.splits > 1 else ""
+
+    @property
+    def least_gain(self) -> float:
+        """A change that makes the RMSE less than this many times smaller is none."""
+        return _LEAST_OF_TABLES if self.is_table else LEAST_GAIN
+
+    @property
+    def far(self) -> float:
+        """An RMSE above this is far from what trained networks reach.
+
+        How far those get on a table isn't known, so there it is one that is hardly better than a constant answer.
+        """
+        return (CONSTANT if self.is_table else FAR) * self.spread
 
     @cached_property
     def hidden(self) -> tuple[int, ...]:
@@ -97,13 +151,13 @@ class Case:
         return widths(self.row["hidden"])
 
     @cached_property
-    def spec(self) -> Dataset:
-        """Its dataset's spec."""
+    def spec(self) -> DatasetSpec:
+        """Its dataset's spec, if that is generated."""
         return spec_of(self.about)
 
     @cached_property
     def moments(self) -> Moments | None:
-        """Of the training rows of a formula."""
+        """Of the training rows of a formula or a table."""
         known = self.about["facts"].get("moments")
         return None if known is None else Moments(**{name: _frozen(value) for name, value in known.items()})
 
@@ -124,13 +178,18 @@ class Case:
 
     @cached_property
     def reach(self) -> Reach | None:
-        """What its answers reach; None if that is every number."""
+        """What its answers reach; None if that is every number. With several splits, as if all were one."""
         kinds = (self.row["normalize"], self.row["normalize_target"])
-        return reach_of(self.spec, self.row["output"], *kinds, self.moments)
+        return reach_of(dataset_of(self.about), self.row["output"], *kinds, self.moments)
 
     @cached_property
     def reach_rmse(self) -> float:
-        """The RMSE that follows from targets beyond that alone, on the first 65,536 test rows."""
+        """The RMSE that follows from targets beyond that alone, on the first 65,536 test rows.
+
+        Of a table, on all test rows: that is then its floor.
+        """
+        if self.is_table:
+            return (self.number("floor") or 0.0) if self.row["floor_kind"] == "bound" else 0.0
         return 0.0 if self.reach is None else float(np.sqrt(np.square(self.distances).mean()))
 
     @cached_property
@@ -148,7 +207,7 @@ class Case:
     @cached_property
     def has_integer_target(self) -> bool:
         """Whether its answers may be right after rounding."""
-        return self.spec.has_integer_target
+        return is_of_integers(self.about)
 
     @property
     def enough(self) -> float:
@@ -182,8 +241,13 @@ class Case:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of its training."""
-        return int(self.row["epochs"] * -(-self.about["rows"] // self.row["batch_size"]))
+        """Optimizer steps of its training; with several splits the most."""
+        return int(self.row["epochs"] * -(-self.rows // self.row["batch_size"]))
+
+    @property
+    def rows(self) -> int:
+        """Training rows; with several splits the most."""
+        return max(train_rows(self.about))
 
     @cached_property
     def gap(self) -> float | None:
@@ -203,7 +267,7 @@ class Case:
     @cached_property
     def spread(self) -> float:
         """Standard deviation of the target: the RMSE of the best constant answer."""
-        return _spread(self.spec)
+        return _spread(self.spec) if not self.is_table else target_spread(self.about)
 
     @cached_property
     def noise(self) -> float:
@@ -213,7 +277,7 @@ class Case:
     @cached_property
     def scale(self) -> Scale:
         """Of the dataset as this variant's normalisation makes it."""
-        return columns_of(self.spec, self.row["normalize"], self.row["normalize_target"], self.moments)
+        return columns_of(dataset_of(self.about), self.row["normalize"], self.row["normalize_target"], self.moments)
 
     def number(self, column: str) -> float | None:
         """The value of a column, None where it is missing."""
@@ -229,7 +293,7 @@ class Case:
         for row in self.neighbours.get(axis, ()):
             others = row["n"] + row["n_diverged"]
             if fits(row[axis]) and others and row["n_diverged"] * trials <= lost * others:
-                return row, times(self.rmse, row["rmse_median"])
+                return row, times(self.rmse, middle(row))
         return None
 
 
@@ -245,12 +309,12 @@ def times(ours: float | None, theirs: float | None) -> float:
 def by_neighbour(case: Case, name: str, axis: str, tried: tuple[Row, float]) -> Cause | None:
     """The cause of that name, if the neighbour that has the change is better."""
     row, factor = tried
-    if factor < LEAST_GAIN:
+    if factor < case.least_gain:
         return None
     change = value_of(axis, row)
     ours = "all trials diverged" if case.rmse is None else f"the RMSE is {number(case.rmse)}"
     told = f"With {value_of(axis, case.row)} {ours}. {with_change(change, row)}"
-    return Cause(name, told, {"rmse_with_change": float(row["rmse_median"])}, change, factor)
+    return Cause(name, told, {"rmse_with_change": rmse_of(row)}, change, factor)
 
 
 def value_of(axis: str, row: Row) -> Change:
@@ -260,19 +324,29 @@ def value_of(axis: str, row: Row) -> Change:
 
 def with_change(change: Change, neighbour: Row) -> str:
     """What a neighbour shows of a change, as a sentence."""
-    return f"With {change} and everything else equal the RMSE is {number(neighbour['rmse_median'])}."
+    return f"With {change} and everything else equal the RMSE is {number(rmse_of(neighbour))}."
+
+
+def rmse_of(row: Row) -> float:
+    """The RMSE of a variant that has one."""
+    rmse = middle(row)
+    assert rmse is not None, row["variant_id"]
+    return rmse
 
 
 def cases(rows: Sequence[Row], about: Row, rmse_by_variant: Mapping[str, Sequence[float]]) -> Iterator[Case]:
     """Yields the cases of a dataset's variants, in their order.
 
-    `rmse_by_variant` has the RMSEs of each variant's trials that are ok, by its id.
+    `rmse_by_variant` has the RMSEs of each variant's trials that are ok, by its id; with several splits, each over the
+    lowest of its split.
     """
     varied = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
     along = {axis: _alike(rows, axis, varied) for axis in varied}
+    bent = [row for row in rows if row["activation"] != "identity" and middle(row) is not None]
+    best = min(bent, key=middle_or_infinite, default=None)
     for place, row in enumerate(rows):
         near = {axis: [other for other in groups[place] if other is not row] for axis, groups in along.items()}
-        yield Case(row, about, tuple(sorted(rmse_by_variant.get(row["variant_id"], ()))), near)
+        yield Case(row, about, tuple(sorted(rmse_by_variant.get(row["variant_id"], ()))), near, best)
 
 
 def _alike(rows: Sequence[Row], axis: str, varied: Iterable[str]) -> list[list[Row]]:
@@ -284,13 +358,10 @@ def _alike(rows: Sequence[Row], axis: str, varied: Iterable[str]) -> list[list[R
     for each, row in zip(keys, rows, strict=True):
         groups[each].append(row)
     best = {
-        each: group if len(group) == 1 else sorted(group, key=_median)[: _KEPT + 1] for each, group in groups.items()
+        each: group if len(group) == 1 else sorted(group, key=middle_or_infinite)[: _KEPT + 1]
+        for each, group in groups.items()
     }
     return [best[each] for each in keys]
-
-
-def _median(row: Row) -> float:
-    return math.inf if row["rmse_median"] is None else float(row["rmse_median"])
 
 
 @lru_cache(maxsize=4096)

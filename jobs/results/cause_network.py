@@ -25,6 +25,7 @@ from sumsquares.jobs.results.case import (
     with_change,
 )
 from sumsquares.jobs.results.cause_scale import is_far_too_large
+from sumsquares.jobs.results.cause_tables import memorised_on_table, no_activation_on_table, seed_luck_over_splits
 from sumsquares.jobs.results.spread_knots import spread_rmse
 
 _SMALL = 0.04
@@ -52,6 +53,8 @@ _APART = 3.0
 
 def no_activation(case: Case) -> Cause | None:
     """A network that is one linear function, on a target that isn't."""
+    if case.is_table:
+        return no_activation_on_table(case)
     if (case.row["activation"] != "identity" and case.hidden) or case.rmse is None or case.has_log_target:
         return None
     rmse, lacks = case.rmse, "an activation" if case.hidden else "a hidden layer"
@@ -109,31 +112,31 @@ def too_narrow(case: Case) -> Cause | None:
     tried = case.best_neighbour("hidden", lambda other: sum(widths(other)) > ours)
     if tried is not None:
         return by_neighbour(case, "too_narrow", "hidden", tried)
+    return None if case.is_table else _too_narrow(case, case.rmse)  # of a table, what is left may be noise
+
+
+def _too_narrow(case: Case, rmse: float) -> Cause | None:
+    """The cause, as far as it shows without a wider neighbour."""
     floor = case.floor
     change = Change("hidden", tuple(max(4 * width, 16) for width in case.hidden))
-    if floor and case.rmse < LEAST_GAIN * floor:
+    if floor and rmse < LEAST_GAIN * floor:
         told = (
             f"No network of this shape{case.on_logs} gets below an RMSE of {at_most(floor)} on these rows; this one "
-            f"has {number(case.rmse)}."
+            f"has {number(rmse)}."
         )
-        return Cause("too_narrow", told, {"rmse": case.rmse, "floor": floor}, change, 4.0)
-    if (
-        case.is_solved
-        and case.row["activation"] in _SMOOTH
-        and case.rmse > case.enough
-        and (case.gap or 1.0) < _OVERFIT
-    ):
+        return Cause("too_narrow", told, {"rmse": rmse, "floor": floor}, change, 4.0)
+    if case.is_solved and case.row["activation"] in _SMOOTH and rmse > case.enough and (case.gap or 1.0) < _OVERFIT:
         units = counted(case.hidden[-1], "unit")
-        told = f"The last layer is the best on its {units}, and the RMSE is {number(case.rmse)}."
-        return Cause("too_narrow", told, {"rmse": case.rmse}, change, 10.0)
+        told = f"The last layer is the best on its {units}, and the RMSE is {number(rmse)}."
+        return Cause("too_narrow", told, {"rmse": rmse}, change, 10.0)
     solved = case.number("rmse_solved_median")
     if case.about["facts"]["linear_exact"]:  # then a unit suffices that doesn't bend on the range
         return None
     if solved is None:
         return _few_units(case, change)
-    if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(case.rmse, solved) > 3:
+    if solved < _SMALL * case.spread or case.hidden[-1] > 4 or times(rmse, solved) > 3:
         return None
-    if solved > _OVERFIT * case.rmse:  # rows that are too few for a least-squares fit, not units
+    if solved > _OVERFIT * rmse:  # rows that are too few for a least-squares fit, not units
         return None
     if floor and solved >= _FAR_FROM_FLOOR * floor:  # as many units in their places suffice
         return None
@@ -163,7 +166,7 @@ def knots_misplaced(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "knots_misplaced", "init", tried)
     solved = case.number("rmse_solved_median")
-    if solved is None or case.row["init"] == "spread_knots":
+    if solved is None or case.row["init"] == "spread_knots" or case.is_table:
         return None
     # Units that together tell nothing of the input are dead, or their weights are gone: their places don't matter.
     if solved > CONSTANT * case.spread:
@@ -205,6 +208,8 @@ def _start_at_the_end(case: Case) -> bool:
 
 def memorised(case: Case) -> Cause | None:
     """Training rows that are answered far better than others."""
+    if case.is_table:
+        return memorised_on_table(case)
     train, unseen, gap = case.number("rmse_train_median"), case.number("rmse_unseen_median"), case.gap
     if train is None or unseen is None or gap is None or not case.is_memorised or unseen < GOOD * case.spread:
         return None
@@ -219,8 +224,8 @@ def memorised(case: Case) -> Cause | None:
 
 
 def unused_input(case: Case) -> Cause | None:
-    """Inputs that the target doesn't depend on, and that are fitted nevertheless."""
-    unused, gap, rmse = case.about["unused"], case.gap, case.rmse
+    """Inputs that the target doesn't depend on, and that are fitted nevertheless. Of a table, none is known."""
+    unused, gap, rmse = case.about.get("unused"), case.gap, case.rmse
     if not unused or rmse is None:
         return None
     told = f"The target doesn't depend on {unused} of the {unused + case.about['n_numbers']} inputs, and"
@@ -238,6 +243,8 @@ def unused_input(case: Case) -> Cause | None:
 
 def seed_luck(case: Case) -> Cause | None:
     """Seeds that fall into two groups, of which the better one is not the larger."""
+    if case.splits > 1:
+        return seed_luck_over_splits(case)
     seeds = case.rmse_S
     if len(seeds) < 3 or not case.rmse:
         return None

@@ -23,7 +23,8 @@ from sumsquares.jobs.results.case import (
     times,
     with_change,
 )
-from sumsquares.jobs.results.described import beyond_words, first_targets, noise_words
+from sumsquares.jobs.results.cause_tables import output_cannot_reach_on_table
+from sumsquares.jobs.results.described import beyond_words, first_targets, noise_words, tested_rows
 
 _NEAR_NOISE = (0.8, 1.1)
 """Between which multiples of the noise the training RMSE is at it. Few rows are fitted closer than that by anything."""
@@ -93,19 +94,21 @@ def _nearly_right(case: Case) -> Cause | None:
     is_shown = facts["unseen_numbers"] or facts["covers_range"]
     if rmse is None or lost >= case.row["n"] or not is_shown or max(rmse, unseen or 0.0) >= case.enough:
         return None
-    least = "at least " if facts["measured_rows"] < case.about["test_rows"] else ""
+    rows = tested_rows(case.about)
+    least = "at least " if facts["measured_rows"] < rows else ""
     which = f"{least}{facts['unseen_numbers']:,} of them not in training"
-    if facts["unseen_numbers"] == case.about["test_rows"]:
+    if facts["unseen_numbers"] == rows:
         which = "none of them in training"
+    of_splits = f" of {case.splits} splits" if case.splits > 1 else ""
     told = (
         f"The RMSE is {percent(rmse / case.spread)} of the target's standard deviation on "
-        f"{counted(case.about['test_rows'], 'test row')}, {which}."
+        f"{counted(rows, 'test row')}{of_splits}, {which}."
     )
     return Cause("solved", told, {"rmse": rmse, "share": rmse / case.spread}, None, math.inf)
 
 
 def at_noise(case: Case) -> Cause | None:
-    """Training rows whose errors are their noise."""
+    """Training rows whose errors are their noise, where it is known."""
     train, rmse, noise = case.number("rmse_train_median"), case.rmse, case.noise
     if not noise or train is None or rmse is None or case.row["n_diverged"] >= case.row["n"]:
         return None
@@ -120,6 +123,8 @@ def at_noise(case: Case) -> Cause | None:
 
 def output_cannot_reach(case: Case) -> Cause | None:
     """An output activation with a range that doesn't hold the targets."""
+    if case.is_table:
+        return output_cannot_reach_on_table(case)
     if case.reach is None or case.rmse is None:
         return None
     tried = case.best_neighbour("output", lambda output: output == "linear")

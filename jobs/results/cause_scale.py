@@ -26,8 +26,10 @@ def inputs_not_scaled(case: Case) -> Cause | None:
     change = Change("normalize", "symmetric")
     if case.scale.widest.size > _LARGE:
         return _too_large(case, "inputs_not_scaled", case.scale.widest, change, tried)
-    if not case.spec.digits and _is_squashed(case, case.scale.narrowest):
-        return _squashed(case, "inputs_not_scaled", case.scale.narrowest, change, tried)
+    # Of a table some columns are always narrow, as those of rare categories are.
+    column = max(case.scale.inputs, key=lambda each: each.std) if case.is_table else case.scale.narrowest
+    if not case.about.get("digits") and _is_squashed(case, column):
+        return _squashed(case, "inputs_not_scaled", column, change, tried)
     # Nothing is wrong with the size of the inputs, and yet another scale may be better: that of logarithms, for one.
     return None if tried is None else by_neighbour(case, "inputs_not_scaled", "normalize", tried)
 
@@ -53,16 +55,17 @@ def target_not_scaled(case: Case) -> Cause | None:
 
 
 def _is_squashed(case: Case, column: Column) -> bool:
-    return 0 < column.std < _LEAST_SPREAD and bool(case.about["rows"] >= _FEWEST_ROWS)
+    return 0 < column.std < _LEAST_SPREAD and case.rows >= _FEWEST_ROWS
 
 
 def _squashed(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
-    if tried is not None and tried[1] < LEAST_GAIN:
+    if tried is not None and tried[1] < case.least_gain:
         return None
     rmse = case.rmse
     if rmse is not None and rmse < GOOD * case.spread:
         return None
-    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {number(column.std)}."
+    std = f"{number(column.std)}{case.over_splits}"
+    told = f"With {_kind(case, name)} the {_have(case, column)} a standard deviation of {std}."
     far = rmse is None or rmse > FAR * case.spread
     gain = 10.0 if far else 3.0
     if case.is_memorised:  # what is learnt by heart was not held up by its scale
@@ -73,7 +76,7 @@ def _squashed(case: Case, name: str, column: Column, change: Change, tried: Trie
 def _too_large(case: Case, name: str, column: Column, change: Change, tried: Tried) -> Cause | None:
     """The cause, where what it explains is far off: first weights and learning rates are for numbers of about -1..1."""
     rmse = case.rmse
-    if tried is not None and tried[1] < LEAST_GAIN:
+    if tried is not None and tried[1] < case.least_gain:
         return None
     if rmse is not None and (rmse < FAR * case.spread or case.is_memorised):
         return None

@@ -55,24 +55,26 @@ networks that are right without it was 0.02 to 0.08 of it at a weight decay of 0
 for adamw, of which the weight decay is multiplied by the learning rate, at 100 times as much."""
 _WITHOUT_DECAY = 0.02
 """Share of the target's standard deviation to which the RMSE falls without weight decay, or lower."""
+_MOST_AT_ENDS = 0.5
+"""Of a table, the share of saturated units from which on they are blamed without a comparison."""
 
 
 def readout_not_trained(case: Case) -> Cause | None:
     """Hidden layers from which a better answer follows than the trained last layer gives."""
-    solved, rmse = case.number("rmse_solved_median"), case.rmse
+    solved, rmse = case.number("rmse_solved_median"), case.median
     if case.is_solved or solved is None or rmse is None:
         return None
     factor = times(rmse, solved)
     # A solution that is hardly better than a constant answer says that the hidden layers tell nothing of the inputs.
-    if factor < LEAST_GAIN or solved > CONSTANT * case.spread:
+    if factor < case.least_gain or solved > CONSTANT * case.spread:
         return None
     # Where weight decay is what holds the weights, the last layer is trained out, but not for the least error.
     if _explained_by_decay(case) >= 1 and weight_decay_too_high(case):
         return None
     kept = "its hidden layers as they are and the last layer" if case.hidden else "its only layer"
     told = (
-        f"With {kept} solved by least squares on the training rows, the RMSE is {number(solved)} instead of "
-        f"{number(rmse)}."
+        f"With {kept} solved by least squares on the training rows, the {case.of_median} is {number(solved)} instead "
+        f"of {number(rmse)}."
     )
     return Cause("readout_not_trained", told, {"rmse": rmse, "rmse_solved": solved}, case.solving, factor)
 
@@ -86,19 +88,21 @@ def too_few_steps(case: Case) -> Cause | None:
     if case.rmse is None or case.is_solved or not _may_gain_by_steps(case):
         return None
     slope, rise = case.number("loss_slope_median"), case.number("loss_rise_median")
+    has_curve = slope is not None and case.is_table  # what is left then needn't be the fault of the steps
     steep = _STEEP_EARLY if steps <= _FEW_STEPS else _STEEP
     still_falls = slope is not None and slope * case.per_square <= steep and (rise or 0.0) < _SETTLED
     # Four times as many epochs or, where those are still few steps, as many as make enough.
     enough = -(-_ENOUGH_STEPS * epochs // steps)
     change = Change("epochs", min(max(4 * epochs, enough), 10**7))
     gain = _capped(case, _BY_STEPS)
-    if gain < LEAST_GAIN:
+    if gain < case.least_gain:
         return None
     if still_falls and slope is not None:
         told = f"The loss still fell when the training ended after {counted(steps, 'step')}: {_fell(slope)}."
         return Cause("too_few_steps", told, {"steps": steps, "loss_slope": slope}, change, gain)
     # A loss curve of one or two epochs has no slope: then nothing speaks against more of them.
-    if steps <= (_FEW_STEPS if slope is None else _FEWEST_STEPS) and case.rmse > FAR * case.spread:
+    few = _FEW_STEPS if slope is None else _FEWEST_STEPS
+    if steps <= few and case.rmse > FAR * case.spread and not has_curve:
         told = f"The RMSE is {number(case.rmse)} after no more than {counted(steps, 'step')}."
         return Cause("too_few_steps", told, {"steps": steps, "rmse": case.rmse}, change, gain)
     return None
@@ -155,7 +159,7 @@ def _signs_of_a_high_rate(case: Case) -> list[str]:
     shown = [_diverged(lost, case.row["n"] + lost)] if lost else []
     if rise is not None and rise > math.log(2):
         shown.append(f"the loss ended {number(math.exp(min(rise, 700.0)))} times above its lowest")
-    if (rmse := case.rmse) is not None and rmse > FAR * case.spread > 0:
+    if (rmse := case.rmse) is not None and rmse > case.far > 0:
         shown.append(f"the RMSE is {_of_spread(rmse / case.spread)} the target's standard deviation")
     return shown
 
@@ -181,6 +185,8 @@ def lr_too_low(case: Case) -> Cause | None:
     if case.is_solved or rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
+    if case.is_table and slope is not None and slope * case.per_square > _STEEP_EARLY:  # it has arrived
+        return None
     falls = f", and the loss fell {_fell(slope)}" if slope is not None and slope < 0 else ""
     told = (
         f"A learning rate of {plain(rate)} is low for {case.row['optimizer']}; "
@@ -220,7 +226,7 @@ def weight_decay_too_high(case: Case) -> Cause | None:
     if tried is not None:
         return by_neighbour(case, "weight_decay_too_high", "weight_decay", tried)
     explained = _explained_by_decay(case)
-    is_far = rmse is not None and rmse >= FAR * case.spread > 0
+    is_far = rmse is not None and rmse >= case.far > 0
     if explained < _HIGH_DECAY or rmse is None or not is_far or case.is_memorised:
         return None
     told = (
@@ -247,7 +253,7 @@ def dead_units(case: Case) -> Cause | None:
     if dead is None or dead < 0.9 or rmse is None:
         return None
     tried = case.best_neighbour("activation", lambda name: name not in ("identity", "relu"))
-    if tried is not None and tried[1] < LEAST_GAIN:
+    if tried is not None and tried[1] < case.least_gain:
         return None
     rate, high = case.row["lr"], USUAL_LR[case.row["optimizer"]][1]
     change = Change("activation", tried[0]["activation"] if tried else "tanh")
@@ -269,7 +275,9 @@ def saturated(case: Case) -> Cause | None:
         return None
     high = USUAL_LR[case.row["optimizer"]][1]
     change = Change("normalize", "symmetric") if case.scale.widest.std > 2 else Change("lr", _lower(rate, high))
-    if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < LEAST_GAIN:
+    if (tried := case.best_neighbour(change.field, lambda value: value == change.value)) and tried[1] < case.least_gain:
+        return None
+    if case.is_table and not tried and at_ends < _MOST_AT_ENDS:  # the others may well do
         return None
     told = f"{share(at_ends)} of the hidden units are at the ends of their range on nearly all training rows."
     # Where the learning rate is what is too high, that is the cause to be told first.

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sumsquares.jobs.results.case import LEAST_GAIN, times, value_of, with_change
 from sumsquares.jobs.results.case import Case as Case
 from sumsquares.jobs.results.case import Cause as Cause
 from sumsquares.jobs.results.case import Change as Change
 from sumsquares.jobs.results.case import cases as cases
+from sumsquares.jobs.results.case import rmse_of, times, value_of, with_change
 from sumsquares.jobs.results.cause_network import (
     knots_misplaced,
     memorised,
@@ -75,7 +75,7 @@ def _is_possible(case: Case, cause: Cause) -> bool:
     floor = case.number("floor")
     if not floor or cause.change is None or cause.change.field in _BEYOND_FLOOR:
         return True
-    return times(case.rmse, floor) >= LEAST_GAIN
+    return times(case.rmse, floor) >= case.least_gain
 
 
 def _unknown(case: Case) -> Cause:
@@ -85,9 +85,9 @@ def _unknown(case: Case) -> Cause:
     found = ((axis, case.best_neighbour(axis, lambda _: True)) for axis in case.neighbours)
     known = {axis: tried for axis, tried in found if tried is not None}
     best = max(known, key=lambda axis: known[axis][1], default=None)
-    if best is None or known[best][1] < LEAST_GAIN:
+    if best is None or known[best][1] < case.least_gain:
         return Cause("unknown", told, {}, None)
     row, factor = known[best]
     change = value_of(best, row)
-    evidence = {"rmse_with_change": float(row["rmse_median"])}
+    evidence = {"rmse_with_change": rmse_of(row)}
     return Cause("unknown", f"{told} {with_change(change, row)}", evidence, change, factor)

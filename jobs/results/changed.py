@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.case import Change
 from sumsquares.jobs.spec.axes import AXES, Hyperparameters
 from sumsquares.jobs.spec.variants import Variant
@@ -40,6 +41,7 @@ def _changed(variant: Variant, change: Change) -> Variant:
         return replace(variant, **values)
     if change.field == "seeds":
         return variant
+    assert not isinstance(variant.dataset, TableSplit), f"no cause changes the rows of a table: {change}"
     return replace(variant, dataset=_other(variant.dataset, change))
 
 
@@ -56,7 +58,7 @@ def controls(variant: Variant, besides: Container[str], seed: int) -> Iterator[C
     The order follows from the variant and the seed. All changes of one hyperparameter come together, so that each
     has the same chance to be the first; not every change need be one that a spec may have.
     """
-    draw = np.random.default_rng([int(variant.id, 16), seed])
+    draw = np.random.default_rng([int(variant.group, 16), seed])
     axes = [axis for axis in AXES if axis not in besides]
     for axis in draw.permutation(axes).tolist():
         values = _others(axis, getattr(variant, axis))

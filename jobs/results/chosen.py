@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sumsquares.jobs.results.case import Row
+from sumsquares.jobs.results.middle import middle_or_infinite
 from sumsquares.jobs.results.where import matching, read_where
 
 FIRST, BEST = "the first of the spec", "the best"
@@ -46,7 +46,9 @@ def choose(rows: Sequence[Row], best: Mapping[str, str | None], wanted: Wanted, 
         roles = _roles(own, best.get(name), 0 if only_first else FREQUENT)
         if wanted.variant or wanted.all_variants:
             asked = [row for row in found if row["dataset"] == name]
-            chosen += [(row, roles.get(row["variant_id"], ())) for row in sorted(asked, key=_badness, reverse=True)]
+            chosen += [
+                (row, roles.get(row["variant_id"], ())) for row in sorted(asked, key=middle_or_infinite, reverse=True)
+            ]
         else:
             by_id = {row["variant_id"]: row for row in own}
             chosen += [(by_id[each], roles[each]) for each in ([*roles][:1] if only_first else roles)]
@@ -75,7 +77,3 @@ def _roles(own: Sequence[Row], best: str | None, frequent: int) -> dict[str, tup
         if not any(each in roles for each in alike):
             roles[alike[0]] = (f"an example of {cause}",)
     return roles
-
-
-def _badness(row: Row) -> float:
-    return math.inf if row["rmse_median"] is None else float(row["rmse_median"])

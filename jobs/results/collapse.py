@@ -21,7 +21,7 @@ class Linear:
 
     trial_id: str
     coefficients: dict[str, float]
-    """By the name of the input column: number_1 and so on, then unused_1."""
+    """By the name of the input column: number_1 and so on, then unused_1; or that of a table's."""
     constant: float
 
 

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.predict import errors_over
 from sumsquares.jobs.spec.program import predicting_program
 from sumsquares.jobs.spec.variants import Trial
@@ -43,13 +45,13 @@ def _log(_pack: str, error: Exception) -> None:
     log.info("%s: not checked on every number", error)
 
 
-def combinations(dataset: DatasetSpec) -> int | None:
+def combinations(dataset: Dataset) -> int | None:
     """Returns the number of combinations of the numbers, or None if they can't all be checked.
 
     They are real, their targets aren't integers, they are more than MOST, or there are unused inputs, on which answers
-    may depend as well.
+    may depend as well. A table has no range.
     """
-    if not dataset.has_integer_target or dataset.is_real or dataset.unused:
+    if isinstance(dataset, TableSplit) or not dataset.has_integer_target or dataset.is_real or dataset.unused:
         return None
     count = math.prod(_counts(dataset))
     return count if count <= MOST else None
@@ -76,7 +78,7 @@ def check_everywhere(
     found: dict[str, float] = {}
     for pack, trials in _affordable(best, budget).items():
         try:
-            errors = errors_over(store, pack, trials, _everything(trials[0].variant.dataset))
+            errors = errors_over(store, pack, trials, _everything(_generated(trials[0])))
         except (DataError, FileNotFoundError) as error:
             on_lost(pack, error)
         else:
@@ -100,6 +102,12 @@ def _affordable(best: Sequence[tuple[Trial, str]], budget: float) -> dict[str, l
             budget -= cost
             packs[pack].append(trial)
     return packs
+
+
+def _generated(trial: Trial) -> DatasetSpec:
+    dataset = trial.variant.dataset
+    assert not isinstance(dataset, TableSplit), dataset
+    return dataset
 
 
 def _operations(trial: Trial) -> float:

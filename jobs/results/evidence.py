@@ -30,7 +30,7 @@ from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.defined import Normalized
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import SCHEMA
-from sumsquares.jobs.results.rows_of import block_of, blocks_of
+from sumsquares.jobs.results.rows_of import block_of, blocks_of, parts_of
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS, metrics_of
@@ -92,6 +92,11 @@ class _AnyRows:
     dataset: Named
     scale: Normalization
     facts_of: Callable[[Named], Facts]
+
+    @property
+    def parts(self) -> tuple[Split, ...]:
+        """The splits that have rows: tables have no extrapolation."""
+        return parts_of(self.dataset)
 
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""

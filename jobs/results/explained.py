@@ -6,24 +6,31 @@ What it adds follows from the summary, the dataset's rows and, for the check, st
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import Facts
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.case import Cause, Row, cases
 from sumsquares.jobs.results.causes import causes_of
-from sumsquares.jobs.results.described import spec_of
+from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.everywhere import check_everywhere
-from sumsquares.jobs.results.floors import Floor, floors
+from sumsquares.jobs.results.floors import Floor, averaged, floors
 from sumsquares.jobs.results.importance import Importance, importance
-from sumsquares.jobs.results.scale import limit_of, unit_of
+from sumsquares.jobs.results.over_splits import over_lowest, rmse_by_variant, without_splits
+from sumsquares.jobs.results.parts import Parts
+from sumsquares.jobs.results.rows_of import blocks_of
+from sumsquares.jobs.results.scale import limit_of, unit_in
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 ROUNDING = 1e-9
@@ -42,20 +49,22 @@ def explain(
 
     `on_lost` gets each pack whose weights are needed, and damaged or gone.
     """
-    variants = list({trial.variant.id: trial.variant for trial in expected}.values())
+    parts = Parts.of(expected)
     best = _best_trials(summary.trials)
     shares = check_everywhere(store, _with_packs(best, expected, results), on_lost)
-    found = floors(variants, facts_of)
-    table = _filled(summary.table, _columns(summary.table, found, best, shares))
+    found = floors(parts.variants, facts_of, partial(_test_targets, store))
+    table = _filled(summary.table, _columns(summary.table, _over_splits(parts, found), best, shares))
 
     # Causes are found last: they need all other columns.
     of_dataset: dict[str, list[Row]] = defaultdict(list)
     for row in table.to_pylist():
         of_dataset[row["dataset"]].append(row)
-    rmse = _rmse_by_variant(summary.trials)
+    rmse = rmse_by_variant(summary.trials)
+    split = [name for name, about in summary.datasets.items() if splits_of(about) > 1]
+    of_seeds = rmse | over_lowest(summary.trials, split) if split else rmse
     causes: dict[str, tuple[Cause, ...]] = {}
     for name, rows in of_dataset.items():
-        for case in cases(rows, summary.datasets[name], rmse):
+        for case in cases(rows, summary.datasets[name], of_seeds):
             causes[case.row["variant_id"]] = causes_of(case)
     table = _filled(table, _in_words(table, causes))
     return replace(
@@ -64,8 +73,8 @@ def explain(
         trials=_checked(summary.trials, shares),
         best=_extended(summary.best, table),
         causes=causes,
-        importance=_importance(of_dataset, summary, rmse),
-        below_floor=_below_floor(summary, variants, found, best),
+        importance=_importance(of_dataset, summary, rmse | without_splits(summary.trials, split) if split else rmse),
+        below_floor=_below_floor(summary, parts, found),
     )
 
 
@@ -83,7 +92,7 @@ def _best_trials(trials: pa.Table) -> dict[str, Row]:
 
 
 def _with_packs(best: Mapping[str, Row], expected: Sequence[Trial], results: pa.Table) -> list[tuple[Trial, str]]:
-    """Returns the trials of these rows, each with its pack."""
+    """Returns the trials of these rows, each with its pack; those on tables are left out, as their ids are others."""
     # An id costs a hash: 0.2 s for 100,000 trials.
     seeds = {variant: row["seed"] for variant, row in best.items()}
     chosen = [trial for trial in expected if seeds.get(trial.variant.id) == trial.seed]
@@ -91,7 +100,7 @@ def _with_packs(best: Mapping[str, Row], expected: Sequence[Trial], results: pa.
     ids = pa.array(by_id, pa.string())
     places = pc.index_in(ids, value_set=results["trial_id"])
     packs = dict(zip(by_id, results["pack"].take(places).to_pylist(), strict=True))
-    return [(by_id[row["trial_id"]], packs[row["trial_id"]]) for row in best.values()]
+    return [(by_id[row["trial_id"]], packs[row["trial_id"]]) for row in best.values() if row["trial_id"] in by_id]
 
 
 def _columns(
@@ -142,36 +151,49 @@ def _extended(best: Mapping[str, dict[str, Any] | None], table: pa.Table) -> dic
     return extended
 
 
-def _rmse_by_variant(trials: pa.Table) -> dict[str, list[float]]:
-    """Returns the RMSEs of each variant's trials that are ok, by its id."""
-    known = trials.filter(pc.is_valid(trials["rmse"]))
-    found: dict[str, list[float]] = defaultdict(list)
-    for variant, rmse in zip(known["variant_id"].to_pylist(), known["rmse"].to_pylist(), strict=True):
-        found[variant].append(rmse)
-    return found
-
-
 def _importance(
     of_dataset: Mapping[str, Sequence[Row]], summary: Summary, rmse: Mapping[str, Sequence[float]]
 ) -> dict[str, Importance]:
     """Returns what matters in the grid, by dataset."""
     found = {}
     for name, rows in of_dataset.items():
-        unit = unit_of(spec_of(summary.datasets[name]))
+        unit = unit_in(summary.datasets[name])
         rmse_VS = [[value / unit for value in rmse.get(row["variant_id"], ())] for row in rows]
         found[name] = importance(rows, rmse_VS, limit_of(summary.datasets[name]["facts"]["largest_target"]) / unit)
     return found
 
 
-def _below_floor(
-    summary: Summary, variants: Sequence[Variant], found: Sequence[Floor], best: Mapping[str, Row]
-) -> tuple[str, ...]:
-    """Returns the ids of trials whose RMSE is below what their architecture can reach at all."""
+def _below_floor(summary: Summary, parts: Parts, found: Sequence[Floor]) -> tuple[str, ...]:
+    """Returns the ids of trials whose RMSE is below what their architecture can reach at all on its test rows."""
+    floor_of = {
+        (variant.group, variant.dataset.split): floor.rows
+        for variant, floor in zip(parts.variants, found, strict=True)
+        if floor.rows
+    }
+    lowest = summary.trials.group_by(["variant_id", "split", "dataset"]).aggregate([("rmse", "min")]).to_pylist()
     below = []
-    for variant, floor in zip(variants, found, strict=True):
-        row = best.get(variant.id)
-        if row is not None and floor.rows:
-            largest = summary.datasets[variant.dataset.name]["facts"]["largest_target"]
-            if row["rmse"] < floor.rows - ROUNDING * largest:
-                below.append(row["trial_id"])
-    return tuple(below)
+    for row in lowest:
+        floor = floor_of.get((row["variant_id"], row["split"]))
+        largest = summary.datasets[row["dataset"]]["facts"]["largest_target"]
+        if floor and row["rmse_min"] is not None and row["rmse_min"] < floor - ROUNDING * largest:
+            below.append(row)
+    return tuple(_id_of(summary.trials, row) for row in below)
+
+
+def _id_of(trials: pa.Table, lowest: Row) -> str:
+    """Returns the id of the trial with the lowest RMSE of its variant on its split, and of those the lowest seed."""
+    is_one = pc.and_(pc.equal(trials["variant_id"], lowest["variant_id"]), pc.equal(trials["rmse"], lowest["rmse_min"]))
+    found = trials.filter(is_one).sort_by([("seed", "ascending")]).select(["trial_id", "split"]).to_pylist()
+    return next(str(row["trial_id"]) for row in found if row["split"] == lowest["split"])
+
+
+def _over_splits(parts: Parts, found: Sequence[Floor]) -> list[Floor]:
+    """Returns the floor of each variant, from those on its splits."""
+    floors_VS: list[list[Floor]] = [[] for _ in parts.first_P]
+    for variant, floor in zip(parts.variant_P, found, strict=True):
+        floors_VS[variant].append(floor)
+    return [averaged(floors_S) for floors_S in floors_VS]
+
+
+def _test_targets(store: Store, split: TableSplit) -> Iterator[NDArray[np.float64]]:
+    return (target_N.astype(np.float64) for _, target_N in blocks_of(store, split, "test"))

@@ -74,26 +74,27 @@ class Explainer:
 
     @cached_property
     def variants(self) -> dict[str, Variant]:
-        """By id."""
-        return {trial.variant.id: trial.variant for trial in self._trials}
+        """By id; of a table the variant on one of its splits."""
+        return {trial.variant.group: trial.variant for trial in self._trials}
 
     def seeds_of(self, variant_id: str) -> list[int]:
         """Returns the seeds of a variant in the spec."""
-        return self._seeds[variant_id]
+        return [*dict.fromkeys(trial.seed for trial in self._trials_of[variant_id])]
 
     @cached_property
-    def _seeds(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+    def _trials_of(self) -> dict[str, list[Trial]]:
+        """Those of a variant, on all splits of its dataset."""
+        found: dict[str, list[Trial]] = {}
         for trial in self._trials:
-            found.setdefault(trial.variant.id, []).append(trial.seed)
+            found.setdefault(trial.variant.group, []).append(trial)
         return found
 
     @cached_property
-    def _best_seeds(self) -> dict[str, int]:
-        """The seed of the best trial, by variant."""
+    def _best_trials(self) -> dict[str, str]:
+        """The id of the best trial, by variant."""
         ranked = self._summary.trials.filter(pc.is_valid(self._summary.trials["rmse"]))
         ranked = ranked.sort_by([("rmse", "descending"), ("seed", "descending")])
-        return dict(zip(ranked["variant_id"].to_pylist(), ranked["seed"].to_pylist(), strict=True))
+        return dict(zip(ranked["variant_id"].to_pylist(), ranked["trial_id"].to_pylist(), strict=True))
 
     @cached_property
     def _packs(self) -> dict[str, str]:
@@ -118,6 +119,7 @@ class Explainer:
     def _linear(self, row: Row) -> Linear | None:
         if row["activation"] != "identity" or row["rmse_best"] is None:
             return None
-        trial = Trial(self.variants[row["variant_id"]], self._best_seeds[row["variant_id"]])
+        best = self._best_trials[row["variant_id"]]
+        trial = next(each for each in self._trials_of[row["variant_id"]] if each.id == best)
         tensors, ids = self._weights_of(self._packs[trial.id])
         return collapse(trial, tensors, ids.index(trial.id), scale_of(self._store, trial.variant))

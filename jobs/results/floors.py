@@ -2,7 +2,8 @@
 
 Each number is a lower bound: exact for constant targets and linear models, close for one hidden layer of ReLU units and
 one input, rough otherwise. An output activation has a floor of its own: no answer lies beyond what it reaches. Where
-nothing but 0 is known, that is said as None. Pure: datasets' rows are made from their specs, and nothing is stored.
+nothing but 0 is known, that is said as None. Generated rows are made from their specs, and nothing is stored. Of a
+table's split, what linear functions reach is among its facts, and nothing is known of other hidden layers.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets import elementary
-from sumsquares.datasets.dataset import Dataset, Named
+from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.facts import MEASURED_ROWS, Facts
 from sumsquares.datasets.linear_fit import rounding
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.source import Numbers
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.networks import Network, Reach, distances, network_of
+from sumsquares.jobs.results.parts import key_of
 from sumsquares.jobs.results.pieces import Errors, Points, errors
 from sumsquares.jobs.results.range_floors import CURVED, floor_on_range
 from sumsquares.jobs.spec.variants import Variant
@@ -59,34 +65,81 @@ class Floor:
     rows: float | None
     """On the test rows: none can have a smaller RMSE there. None if it isn't known."""
     range: float | None
-    """On all inputs 1..largest of the task, equally likely, likewise; None for formulas."""
+    """On all inputs 1..largest of the task, equally likely, likewise; None for formulas and tables."""
 
 
-def floors(variants: Sequence[Variant], facts_of: Callable[[Named], Facts]) -> list[Floor]:
-    """Returns the floor of each variant. Variants of one dataset and one architecture share theirs."""
-    networks: dict[str, dict[Network, Floor | None]] = defaultdict(dict)
-    datasets: dict[str, Named] = {}
+Targets = Callable[[TableSplit], Iterator[NDArray[np.float64]]]
+"""Yields the targets of a table's test rows."""
+
+
+def floors(
+    variants: Sequence[Variant], facts_of: Callable[[Named], Facts], targets_of: Targets | None = None
+) -> list[Floor]:
+    """Returns the floor of each variant, of a table's that on its split.
+
+    Variants of one dataset and one architecture share theirs. `targets_of` is needed for tables alone.
+    """
+    networks: dict[tuple[str, str | None], dict[Network, Floor | None]] = defaultdict(dict)
+    datasets: dict[tuple[str, str | None], Named] = {}
     of_variant = []
     for variant in variants:
-        dataset = datasets[variant.dataset.name] = variant.dataset
+        dataset = datasets[key_of(variant.dataset)] = variant.dataset
         network = network_of(variant, facts_of(dataset).moments if variant.output != "linear" else None)
-        networks[dataset.name][network] = None
+        networks[key_of(dataset)][network] = None
         of_variant.append(network)
-    known = {name: _of_dataset(datasets[name], facts_of(datasets[name]), list(networks[name])) for name in networks}
-    return [known[variant.dataset.name][network] for variant, network in zip(variants, of_variant, strict=True)]
+
+    def found(key: tuple[str, str | None]) -> dict[Network, Floor]:
+        dataset = datasets[key]
+        if isinstance(dataset, TableSplit):
+            assert targets_of is not None
+            return _of_split(dataset, facts_of(dataset), list(networks[key]), targets_of)
+        return _of_dataset(dataset, facts_of(dataset), list(networks[key]))
+
+    known = {key: found(key) for key in networks}
+    return [known[key_of(variant.dataset)][network] for variant, network in zip(variants, of_variant, strict=True)]
 
 
-def _of_dataset(dataset: Dataset, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
+def averaged(floors_S: Sequence[Floor]) -> Floor:
+    """Returns the floor of a variant from those on its splits: no mean of its RMSEs over all splits is below it."""
+    if len(floors_S) == 1 or all(each.rows is None for each in floors_S):
+        return floors_S[0]
+    highest = max(floors_S, key=lambda each: each.rows or 0.0)
+    return Floor(highest.kind, fmean(each.rows or 0.0 for each in floors_S), None)
+
+
+def _of_split(
+    split: TableSplit, facts: Facts, networks: Sequence[Network], targets_of: Targets
+) -> dict[Network, Floor]:
+    """Returns the floors on a split of a table: least squares, and what output activations reach."""
+    found = {}
+    beyond = {each.reach: _beyond(targets_of(split), each.reach, split.test_rows) for each in networks}
+    for each in networks:
+        floor = Floor("none", None, None)
+        if facts.constant:
+            floor = Floor("constant", 0.0, None)
+        elif each.is_linear and not each.log_inputs:
+            floor = Floor("linear", facts.linear_rmse, None)
+        found[each] = _with_reach(floor, beyond[each.reach])
+    return found
+
+
+def _of_dataset(dataset: DatasetSpec, facts: Facts, networks: Sequence[Network]) -> dict[Network, Floor]:
     bounded = [each for each in networks if each.is_piecewise and not _fits_all(dataset, facts, each)]
     fits: dict[bool, Errors | None] = {}
     for is_log in {each.log_inputs for each in bounded if not facts.constant}:
         most = max(each.pieces for each in bounded if each.log_inputs == is_log)
         fits[is_log] = _fits(dataset, most, is_log)
-    beyond = {reach: _beyond(dataset, reach) for reach in {each.reach for each in networks}}
+    beyond = {
+        reach: _beyond(_targets(dataset), reach, dataset.test_rows) for reach in {each.reach for each in networks}
+    }
     return {
         each: _with_reach(_floor(dataset, facts, fits.get(each.log_inputs), each), beyond[each.reach])
         for each in networks
     }
+
+
+def _targets(dataset: DatasetSpec) -> Iterator[NDArray[Any]]:
+    return (target_N for _, target_N in blocks(dataset, "test"))
 
 
 def _with_reach(floor: Floor, beyond: float) -> Floor:
@@ -94,15 +147,15 @@ def _with_reach(floor: Floor, beyond: float) -> Floor:
     return floor if beyond <= (floor.rows or 0.0) else Floor("bound", beyond, floor.range)
 
 
-def _beyond(dataset: Dataset, reach: Reach | None) -> float:
+def _beyond(targets: Iterable[NDArray[Any]], reach: Reach | None, rows: int) -> float:
     """Returns the root mean square distance of the test rows' targets from what a network reaches."""
     if reach is None:
         return 0.0
-    squares = sum(float(np.square(distances(reach, target_N)).sum()) for _, target_N in blocks(dataset, "test"))
-    return math.sqrt(squares / dataset.test_rows)
+    squares = sum(float(np.square(distances(reach, target_N)).sum()) for target_N in targets)
+    return math.sqrt(squares / rows)
 
 
-def _floor(dataset: Dataset, facts: Facts, fits: Errors | None, network: Network) -> Floor:
+def _floor(dataset: DatasetSpec, facts: Facts, fits: Errors | None, network: Network) -> Floor:
     """Returns the floor of a network that reaches all targets, given the errors of its pieces on the test rows."""
     whole = floor_on_range(dataset, network)
     if facts.constant:
@@ -125,7 +178,7 @@ def _floor(dataset: Dataset, facts: Facts, fits: Errors | None, network: Network
     return Floor("bound", rows or None, whole) if rows or whole else Floor("none", None, None)
 
 
-def _linear_of_logs(dataset: Dataset) -> float | None:
+def _linear_of_logs(dataset: DatasetSpec) -> float | None:
     """Returns the RMSE of the best linear function of the inputs' logarithms, or None if the test rows are many."""
     if dataset.test_rows > _LOG_ROWS:
         return None
@@ -136,22 +189,22 @@ def _linear_of_logs(dataset: Dataset) -> float | None:
     return 0.0 if rmse <= rounding(dataset.inputs, float(np.abs(target_N).max())) else rmse
 
 
-def _fits_all(dataset: Dataset, facts: Facts, network: Network) -> bool:
+def _fits_all(dataset: DatasetSpec, facts: Facts, network: Network) -> bool:
     """Whether a network may fit every distinct row: two with each piece, or with one ReLU layer, one with each unit."""
     enough = network.hidden[0] if network.is_relu_layer else 2 * network.pieces
     return _distinct(dataset, facts) <= enough
 
 
-def _distinct(dataset: Dataset, facts: Facts) -> float:
+def _distinct(dataset: DatasetSpec, facts: Facts) -> float:
     return facts.distinct if dataset.test_rows <= MEASURED_ROWS else math.inf
 
 
-def _test_rows(dataset: Dataset) -> tuple[Numbers, NDArray[np.int64 | np.float64]]:
+def _test_rows(dataset: DatasetSpec) -> tuple[Numbers, NDArray[np.int64 | np.float64]]:
     inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*blocks(dataset, "test"), strict=True))
     return inputs_NI, target_N
 
 
-def _fits(dataset: Dataset, most: int, is_log: bool) -> Errors | None:
+def _fits(dataset: DatasetSpec, most: int, is_log: bool) -> Errors | None:
     """Returns the errors of up to `most` pieces on the test rows, or None if nothing but 0 is known, or they are many.
 
     Along each input a network of linear pieces has at most so many of them: along its logarithm, if that is what it
@@ -170,7 +223,7 @@ def _fits(dataset: Dataset, most: int, is_log: bool) -> Errors | None:
     return reduce(operator.or_, known) if known else None
 
 
-def _axes(dataset: Dataset) -> list[int]:
+def _axes(dataset: DatasetSpec) -> list[int]:
     """Returns the numbers along which there may be a bound above 0: with 3 values, and not known to be straight.
 
     Rows of several real numbers are never equal in all but one; digits have two values.
@@ -181,7 +234,7 @@ def _axes(dataset: Dataset) -> list[int]:
     return [axis for axis in range(dataset.n_numbers) if _count(dataset, axis) >= 3][:_MOST_AXES]
 
 
-def _count(dataset: Dataset, axis: int) -> float:
+def _count(dataset: DatasetSpec, axis: int) -> float:
     """Returns how many values a number has."""
     if dataset.is_real:
         return math.inf

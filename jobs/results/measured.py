@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.normalize import Normalization
-from sumsquares.datasets.spec import SPLITS, Split
+from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.losses import Curve
 from sumsquares.jobs.engines.metrics import Errors, measure
 from sumsquares.jobs.engines.program import Program
@@ -36,6 +36,10 @@ class RowSource(Protocol):
     @property
     def scale(self) -> Normalization:
         """The normalisation."""
+
+    @property
+    def parts(self) -> tuple[Split, ...]:
+        """The splits that have rows: tables have no extrapolation."""
 
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""
@@ -96,7 +100,7 @@ def measure_models(
         evaluated = rows.evaluation_rows(split, models.program.dtype)
         return measure(predict, evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
 
-    sources: dict[Source, Any] = {split: errors_of(answering, split) for split in SPLITS if split in wanted}
+    sources: dict[Source, Any] = {split: errors_of(answering, split) for split in rows.parts if split in wanted}
     sources["hidden"] = observed
     if losses_ME is not None:
         sources["losses"] = Curve(program.epochs, losses_ME)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import NormalizationKind, TargetKind, normalization
+from sumsquares.datasets.normalize import Normalization, NormalizationKind, TargetKind, normalization
 from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.datasets.task_moments import digit_moments, number_moments, target_moments
 from sumsquares.datasets.tasks import target_range
 
@@ -24,7 +26,7 @@ class Column(NamedTuple):
     low: float
     high: float
     std: float
-    """Standard deviation."""
+    """Standard deviation; 0 of a constant column, and where it isn't known."""
 
     @property
     def size(self) -> float:
@@ -56,6 +58,9 @@ def columns_of(spec: Dataset, kind: NormalizationKind, target_kind: TargetKind, 
     Logarithms are measured on the first 65,536 training rows.
     """
     scale = normalization(spec, kind, target_kind, moments)
+    if isinstance(spec, TableSplit):
+        assert moments is not None
+        return _of_table(spec, scale, moments)
     *inputs, target = _raw(spec, moments)
     if scale.log_inputs or scale.log_target:
         inputs_NI, target_N = block(spec, "train", 0)
@@ -71,7 +76,23 @@ def columns_of(spec: Dataset, kind: NormalizationKind, target_kind: TargetKind, 
     )
 
 
-def _raw(spec: Dataset, moments: Moments | None) -> list[Column]:
+def _of_table(split: TableSplit, scale: Normalization, moments: Moments) -> Scale:
+    """Returns the columns of a table: their moments are all that is known, so of logarithms the range alone."""
+    *names, target = split.columns
+    ends = zip(names, moments.input_min, moments.input_max, moments.input_std, strict=True)
+    pairs = zip(ends, scale.input_shift, scale.input_scale, strict=True)
+    inputs = tuple(
+        Column(column[0], -1.0, 1.0, 0.0) if scale.log_inputs else _scaled(Column(*column), *pair)
+        for column, *pair in pairs
+    )
+    raw = Column(target, moments.target_min, moments.target_max, moments.target_std)
+    answer = (
+        Column(target, -1.0, 1.0, 0.0) if scale.log_target else _scaled(raw, scale.target_shift, scale.target_scale)
+    )
+    return Scale(inputs, answer._replace(name="target"))
+
+
+def _raw(spec: DatasetSpec, moments: Moments | None) -> list[Column]:
     """Returns the raw columns, the target last."""
     ranges = spec.input_ranges("train")
     if moments is not None:

@@ -1,6 +1,8 @@
 """Proofs: does a change of a variant lower its RMSE, and does a change drawn at random do so too? Pure numbers.
 
-Compared are trials of the same seeds, by the paired test of gate.py. Each variant is judged alone.
+Compared are trials of the same seeds, by the paired test of gate.py. Each variant is judged alone. On several splits of
+a table the trials of one split share its rows, so a pair is a split, with the mean over its seeds; where the splits are
+too few for a test, a pair is a seed, with the mean over the splits.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,15 @@ import numpy as np
 from sumsquares.jobs.results.case import Cause, Change
 from sumsquares.jobs.results.gate import Change as Judged
 from sumsquares.jobs.results.gate import Policy, Scores, judge
+from sumsquares.jobs.results.proof_size import FEWEST_SEEDS
 
 _TESTED = ("seeds", "effect", "low", "high", "p", "is_small")
 Rmse = float | None
 """Of one trial: infinite if it diverged, None if it has no result."""
+Place = tuple[str | None, int]
+"""Split and seed of a trial."""
+SEEDS, SPLITS = "seed", "split"
+"""What a pair is."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,9 @@ class Side:
     """The changed variant."""
     rmse_S: tuple[Rmse, ...]
     judged: Judged | None
-    """By the gate; None if no seed has a result on both sides."""
+    """By the gate; None if no pair has a result on both sides."""
+    paired_by: str = SEEDS
+    """What the RMSEs are of: seeds, or splits."""
 
     @property
     def verdict(self) -> str:
@@ -46,6 +55,7 @@ class Side:
             "variant_id": self.variant_id,
             **rmse_facts(self.rmse_S),
             "verdict": self.verdict,
+            "paired_by": self.paired_by,
             "test": {name: value for name, value in asdict(self.judged).items() if name in _TESTED}
             if self.judged
             else None,
@@ -68,6 +78,8 @@ class Proof:
     after: Side
     control: Side | None
     """Another hyperparameter changed; None if no other value of any is possible."""
+    splits: int = 1
+    """On how many splits each seed was trained."""
 
     @property
     def is_proved(self) -> bool:
@@ -81,6 +93,7 @@ class Proof:
             "cause": self.cause.name,
             "proved": self.is_proved,
             "seeds": self.seeds,
+            "splits": self.splits,
             "starts": self.starts,
             "metric": self.metric,
             "before": {"variant_id": self.variant_id, **rmse_facts(self.before_S)},
@@ -90,11 +103,34 @@ class Proof:
 
 
 def compared(
-    before_S: Sequence[Rmse], change: Change, variant_id: str, after_S: Sequence[Rmse], unit: float = 1.0
+    before_S: Sequence[Rmse],
+    change: Change,
+    variant_id: str,
+    after_S: Sequence[Rmse],
+    unit: float = 1.0,
+    paired_by: str = SEEDS,
 ) -> Side:
-    """Judges the trials after a change against those before it, seed by seed; `unit` is that of scale.py."""
+    """Judges the trials after a change against those before it, pair by pair; `unit` is that of scale.py."""
     verdicts = judge(_scores(after_S, unit), _scores(before_S, unit), [], Policy()).changes
-    return Side(change, variant_id, tuple(after_S), verdicts[0] if verdicts else None)
+    return Side(change, variant_id, tuple(after_S), verdicts[0] if verdicts else None, paired_by)
+
+
+def pairing(splits: int) -> str:
+    """Returns what a pair is, with so many splits."""
+    return SPLITS if splits >= FEWEST_SEEDS else SEEDS
+
+
+def pairs_of(rmse: Mapping[Place, Rmse], places: Sequence[Place], paired_by: str) -> tuple[Rmse, ...]:
+    """Returns the RMSE of each pair, the mean over its trials at these places; None if one of them has no result."""
+    pairs: dict[Any, list[Rmse]] = {}
+    for split, seed in places:
+        pairs.setdefault(split if paired_by == SPLITS else seed, []).append(rmse.get((split, seed)))
+    return tuple(_mean(values) for values in pairs.values())
+
+
+def _mean(values: Sequence[Rmse]) -> Rmse:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def _scores(rmse_S: Sequence[Rmse], unit: float) -> Scores:

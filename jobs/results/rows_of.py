@@ -8,7 +8,7 @@ from functools import lru_cache
 from sumsquares.datasets import rows
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.rows import BLOCK_ROWS, Block
-from sumsquares.datasets.source import Split
+from sumsquares.datasets.source import SPLITS, Split
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.table_rows import TableRows
 from sumsquares.jobs.storage.store import Store
@@ -29,6 +29,11 @@ def block_of(store: Store, dataset: Dataset, part: Split, index: int) -> Block:
     if isinstance(dataset, TableSplit):
         return _tables(store.root).filled(dataset, part, index, BLOCK_ROWS)
     return rows.block(dataset, part, index)
+
+
+def parts_of(dataset: Dataset) -> tuple[Split, ...]:
+    """Returns the parts of a dataset that have rows: a table has no extrapolation."""
+    return tuple(part for part in SPLITS if dataset.rows_in(part))
 
 
 def blocks_of(store: Store, dataset: Dataset, part: Split) -> Iterator[Block]:

@@ -6,17 +6,22 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sumsquares.datasets.dataset import Dataset
-from sumsquares.datasets.rows import block
 from sumsquares.datasets.source import Numbers
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.described import range_words
 from sumsquares.jobs.results.predict import answers
+from sumsquares.jobs.results.rows_of import block_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 ROWS = 10
+MOST_INPUTS = 16
+"""Values of a table's row that are kept."""
+_MOST_DIGITS = 1e15
 Number = int | float
 
 
@@ -25,11 +30,11 @@ class Sample:
     """One line of the table."""
 
     numbers: tuple[Number, ...]
-    """The numbers that the target depends on."""
+    """The numbers that the target depends on; of a table the values of its first MOST_INPUTS input columns."""
     expected: Number | None
     """None where a formula has no finite value."""
     predicted: Number
-    """Of integer targets rounded, as the question did."""
+    """Of integer targets rounded, as the question did; of a table never."""
 
     @property
     def error(self) -> Number | None:
@@ -55,23 +60,30 @@ def short(value: Number, digits: int = 6) -> str:
 
 def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
     """The first rows of the test split."""
-    inputs_NI, _ = block(trial.variant.dataset, "test", 0)
-    return ask(store, pack_id, trial, inputs_NI[:ROWS])
+    inputs_NI, target_N = (part[:ROWS] for part in block_of(store, trial.variant.dataset, "test", 0))
+    if not isinstance(trial.variant.dataset, TableSplit):
+        return ask(store, pack_id, trial, inputs_NI)
+    predicted_N = _finite_answers(store, pack_id, trial, inputs_NI, inputs_NI)
+    rows = zip(inputs_NI[:, :MOST_INPUTS].tolist(), target_N.tolist(), predicted_N.tolist(), strict=True)
+    return [Sample(tuple(map(_whole, values)), expected, predicted) for values, expected, predicted in rows]
+
+
+def _whole(value: float) -> Number:
+    """Returns an integer as one."""
+    return int(value) if value.is_integer() and abs(value) < _MOST_DIGITS else value
 
 
 def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sample]:
-    """Returns the trial's predictions for raw inputs [N, I], unused columns included.
+    """Returns the predictions of a trial on generated rows for raw inputs [N, I], unused columns included.
 
     Raises:
         UsageError: an answer is not finite, as can happen far outside the training range.
 
     """
     dataset = trial.variant.dataset
+    assert not isinstance(dataset, TableSplit), "what a table's rows expect is in its rows"
     numbers_NK = dataset.numbers_of(inputs_NI)
-    predicted_N = answers(store, pack_id, trial, inputs_NI)
-    if not np.isfinite(predicted_N).all():
-        numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
-        raise UsageError(f"trial {trial.id} has no finite answer for {numbers}; ask about {_nearer(dataset)}")
+    predicted_N = _finite_answers(store, pack_id, trial, inputs_NI, numbers_NK, _nearer(dataset))
     expected_N, is_integer = dataset.source.target(numbers_NK), dataset.has_integer_target
     return [
         Sample(tuple(numbers), _number(expected, is_integer), round(predicted) if is_integer else predicted)
@@ -81,7 +93,22 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
     ]
 
 
-def _nearer(dataset: Dataset) -> str:
+def _finite_answers(
+    store: Store,
+    pack_id: str,
+    trial: Trial,
+    inputs_NI: Numbers,
+    numbers_NK: Numbers,
+    nearer: str = "rows like those of its training",
+) -> NDArray[np.float64]:
+    predicted_N = answers(store, pack_id, trial, inputs_NI)
+    if not np.isfinite(predicted_N).all():
+        numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
+        raise UsageError(f"trial {trial.id} has no finite answer for {numbers}; ask about {nearer}")
+    return predicted_N
+
+
+def _nearer(dataset: DatasetSpec) -> str:
     """What to ask instead."""
     return f"{range_words(dataset)}, its range" if dataset.largest is None else f"numbers up to {dataset.largest}"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.facts import largest_target
-from sumsquares.jobs.results.described import SOLVED, spread_of
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.jobs.results.described import SOLVED, is_table, spec_of, spread_of, target_spread
 
 DIVERGED_FACTOR = 10
 """A trial counts as diverged if its RMSE exceeds this many times the largest absolute target of the test rows."""
@@ -21,8 +23,8 @@ right integer (an error of 0.5 is five of them), so models below it don't differ
 
 
 @lru_cache(maxsize=1024)
-def diverged_from(dataset: Dataset) -> float:
-    """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
+def diverged_from(dataset: DatasetSpec) -> float:
+    """Returns the RMSE above which a trial on a generated dataset's test rows counts as diverged."""
     return limit_of(largest_target(dataset))
 
 
@@ -32,12 +34,22 @@ def limit_of(largest: float) -> float:
 
 
 @lru_cache(maxsize=1024)
-def unit_of(dataset: Dataset) -> float:
-    """Returns the unit in which RMSEs on a dataset are compared: 1 for integer targets.
+def unit_of(dataset: DatasetSpec) -> float:
+    """Returns the unit in which RMSEs on a generated dataset are compared: 1 for integer targets.
 
     For others it is such that RESOLUTION is the share of the target's standard deviation that counts as solved.
     """
-    return 1.0 if dataset.has_integer_target else SOLVED / RESOLUTION * spread_of(dataset) or 1.0
+    return 1.0 if dataset.has_integer_target else unit_for(spread_of(dataset))
+
+
+def unit_for(spread: float) -> float:
+    """Returns that unit for targets of this standard deviation."""
+    return SOLVED / RESOLUTION * spread or 1.0
+
+
+def unit_in(about: Mapping[str, Any]) -> float:
+    """Returns the unit in which RMSEs on a dataset are compared, from its entry in a summary."""
+    return unit_for(target_spread(about)) if is_table(about) else unit_of(spec_of(about))
 
 
 def log_rmse(rmse_T: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from sumsquares.datasets import elementary
-from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.rows import block
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.engines.initialize import knot_shares
 
 # Shapes: N rows, H units.
@@ -18,7 +18,7 @@ _MOST_UNITS = 256
 
 
 @lru_cache(maxsize=1024)
-def spread_rmse(spec: Dataset, units: int, is_log: bool) -> float | None:
+def spread_rmse(spec: DatasetSpec, units: int, is_log: bool) -> float | None:
     """Returns the RMSE of the best last layer on so many units whose knots lie where `spread_knots` puts them.
 
     It is that on the first test rows, which are fitted themselves; None with several inputs or very many units.

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.baselines import TREES, Baseline, Rows, measure_linear, measure_trees
 from sumsquares.jobs.results.boosted_trees import sklearn_version
+from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.ours import is_ours
@@ -53,7 +53,7 @@ def baselines_path(dataset: Dataset) -> str:
 
 def baselines_of(store: Store, dataset: Dataset, keeps: bool = True) -> tuple[Baseline, ...]:
     """Returns the baselines of a dataset, the simplest first. What is missing is measured, and with `keeps` stored."""
-    path, rows = baselines_path(dataset), partial(blocks, dataset)
+    path, rows = baselines_path(dataset), partial(blocks_of, store, dataset)
     known: tuple[Baseline, ...] = ()
     with suppress(FileNotFoundError, DataError):
         known = _read(store.get(path), dataset)

@@ -20,7 +20,7 @@ from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Split
 from sumsquares.datasets.tables.roles import SplitRoles, roles
-from sumsquares.datasets.tables.stored import MOST_FILE_BYTES, TableManifest, decode_shard, from_json
+from sumsquares.datasets.tables.shards import MOST_FILE_BYTES, TableManifest, decode_shard, from_json
 from sumsquares.datasets.tables.table import TableDataset, TableSplit
 from sumsquares.jobs.storage.layout import folder_of
 from sumsquares.jobs.storage.store import Store
@@ -78,12 +78,17 @@ class TableRows:
         The means of the split's training rows are in place of nulls.
         """
         inputs_NI, target_N = self.raw(split, part, index, size)
-        means = dict(split.table.split_rows[split.index].means)
-        for column, name in enumerate(split.columns[:-1] if means else ()):
-            if name in means:
+        for column, mean in enumerate(self.means(split)):
+            if not np.isnan(mean):
                 values_N = inputs_NI[:, column]
-                values_N[np.isnan(values_N)] = means[name]
+                values_N[np.isnan(values_N)] = mean
         return inputs_NI, target_N
+
+    @staticmethod
+    def means(split: TableSplit) -> NDArray[np.float64]:
+        """Returns what takes the place of a null in each input column; NaN for a column without nulls."""
+        means = dict(split.table.split_rows[split.index].means)
+        return np.array([means.get(name, np.nan) for name in split.columns[:-1]])
 
     def raw(self, split: TableSplit, part: Split, index: int, size: int) -> Block:
         """Returns the same rows with NaN in place of nulls."""

@@ -100,7 +100,9 @@ def _of_run(summary: Summary, name: str) -> dict[_Point, _BySplit]:
     per_split = about["trials"]["total"] / (about["variants"] * max(1, len(splits)))
     return {
         _point(row): {
-            split: fmean(seeds) if len(seeds := seeds_of.get(row["variant_id"], {}).get(split, [])) == per_split else math.inf
+            split: fmean(seeds)
+            if len(seeds := seeds_of.get(row["variant_id"], {}).get(split, [])) == per_split
+            else math.inf
             for split in splits
         }
         for row in _rows(summary, name)

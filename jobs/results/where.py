@@ -36,8 +36,8 @@ class Where:
         return bool(row[self.column] == self.value)
 
 
-def read_where(text: str) -> Where:
-    """Parses a condition: a value is TOML as in a spec, or a word without quotes.
+def read_where(text: str, option: str = "--variant") -> Where:
+    """Parses a condition: a value is TOML as in a spec, or a word without quotes. `option` is what messages call it.
 
     Raises:
         UsageError: it is no condition, or names no hyperparameter.
@@ -48,11 +48,11 @@ def read_where(text: str) -> Where:
         return Where("variant_id", name)
     if not equals or name not in AXES:
         remedy = f"write NAME=VALUE with one of {', '.join(AXES)}; or the id of a variant"
-        raise UsageError(f"--variant {shown(text)} names no hyperparameter: {remedy}")
+        raise UsageError(f"{option} {shown(text)} names no hyperparameter: {remedy}")
     value = _value(given)
     if value is None or isinstance(value, bool | dict):
         raise UsageError(
-            f"--variant {shown(text)} has no valid value: write it as in a spec: activation=relu, hidden=[64, 64]"
+            f"{option} {shown(text)} has no valid value: write it as in a spec: activation=relu, hidden=[64, 64]"
         )
     return Where(name, str(value) if isinstance(value, list) else value)
 
@@ -69,7 +69,7 @@ def _value(text: str) -> Any:
         return None
 
 
-def matching(rows: Sequence[Row], conditions: Sequence[Where]) -> list[Row]:
+def matching(rows: Sequence[Row], conditions: Sequence[Where], option: str = "--variant") -> list[Row]:
     """Returns the rows that meet all conditions.
 
     Raises:
@@ -83,5 +83,5 @@ def matching(rows: Sequence[Row], conditions: Sequence[Where]) -> list[Row]:
         if not found:
             among = " among those of the conditions before it" if index else ""
             given = f"{condition.column} = {shown(str(condition.value))}"
-            raise UsageError(f"--variant: no variant has {given}{among}; there are: {few_names(there)}")
+            raise UsageError(f"{option}: no variant has {given}{among}; there are: {few_names(there)}")
     return found

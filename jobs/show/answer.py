@@ -14,12 +14,13 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import LEAST_GAIN, Cause
-from sumsquares.jobs.results.described import noise_words, spec_of, spread_of
+from sumsquares.jobs.results.described import is_of_integers, is_table, noise_words, spec_of, splits_of, target_spread
 from sumsquares.jobs.results.everywhere import combinations
-from sumsquares.jobs.results.proof import Rmse, Side, compared
-from sumsquares.jobs.results.scale import unit_of
+from sumsquares.jobs.results.middle import has_splits, middle
+from sumsquares.jobs.results.proof import Place, Rmse, Side, compared, pairing, pairs_of
+from sumsquares.jobs.results.scale import unit_in
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.show.format import Row, counted, distinguish, number, percent, share
+from sumsquares.jobs.show.format import Row, counted, distinguish, number, over_words, percent, share
 from sumsquares.jobs.show.matters import sentence as matters_words
 from sumsquares.jobs.show.proof_text import p_words
 from sumsquares.jobs.spec.axes import AXES
@@ -57,7 +58,7 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
         sentences.append(f"{noise_words(about)}; test rows have none.")
     sentences += _about_every_number(about, rows)
     if (matters := summary.importance.get(name)) is not None:
-        sentences += filter(None, [matters_words(matters)])
+        sentences += filter(None, [matters_words(matters, splits_of(about))])
     return sentences
 
 
@@ -78,7 +79,8 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
     is_better = tested is not None and tested.verdict == "better"
     clause = ""
     if cause.name in REASONS:
-        is_shown = is_better or (cause.name == "no_activation" and _is_near_floor(first))
+        is_at_floor = cause.name == "no_activation" and _is_near_floor(first)
+        is_shown = is_better or (is_at_floor and not is_table(summary.datasets[first["dataset"]]))
         clause = f"{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}"
     yield f"{which} {_ended(first)}{clause}."
     yield cause.sentence
@@ -92,14 +94,15 @@ def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequ
 
 def _is_near_floor(first: Row) -> bool:
     """Whether what no linear function gets below is most of the RMSE."""
-    rmse, floor = first["rmse_median"], first["floor"]
+    rmse, floor = middle(first), first["floor"]
     return first["floor_kind"] == "linear" and rmse is not None and rmse < LEAST_GAIN * floor
 
 
 def _how_exact(row: Row, about: Row) -> str:
-    spec = spec_of(about)
-    if not spec.has_integer_target:
-        share_of = percent(row["rmse_median"] / spread_of(spec))
+    if not is_of_integers(about):
+        rmse = middle(row)
+        assert rmse is not None
+        share_of = percent(rmse / target_spread(about))
         return f"is solved: its RMSE is {share_of} of the target's standard deviation"
     if row["exact_everywhere"] == 1:
         return "is solved: its best trial is right after rounding on the whole range"
@@ -109,13 +112,12 @@ def _how_exact(row: Row, about: Row) -> str:
 
 def _ended(row: Row) -> str:
     """How a variant with a result ended: `has an RMSE of 73,659 (median of 5 seeds)`."""
-    if row["rmse_median"] is None:
-        lost = row["n_diverged"]
-        return f"diverged in {f'all {lost:,} seeds that were' if lost > 1 else 'the only seed that was'} trained"
-    seeds = f" (median of {counted(row['n'], 'seed')})" if row["n"] > 1 else ""
-    if lost := row["n_diverged"]:
-        seeds = f" (median of {row['n']} of {counted(row['n'] + lost, 'seed')}; the others diverged)"
-    return f"has an RMSE of {number(row['rmse_median'])}{seeds}"
+    rmse = middle(row)
+    if rmse is None:
+        lost, noun = row["n_diverged"], "trial" if has_splits(row) else "seed"
+        return f"diverged in {f'all {lost:,} {noun}s that were' if lost > 1 else f'the only {noun} that was'} trained"
+    over = f" ({words})" if (words := over_words(row)) else ""
+    return f"has an RMSE of {number(rmse)}{over}"
 
 
 def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> Side | None:
@@ -123,20 +125,21 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
     if cause.change is None:
         return None
     metric = "rmse_extrapolation" if cause.name == "outside_range" else "rmse"
-    before = _by_seed(summary, first["variant_id"], metric)
+    before = _by_place(summary, first["variant_id"], metric)
     # With another loss too, the hidden layers would be others.
     if cause.name == "readout_not_trained" and cause.change.also is None:
-        after, variant_id = _by_seed(summary, first["variant_id"], "rmse_solved"), first["variant_id"]
+        after, variant_id = _by_place(summary, first["variant_id"], "rmse_solved"), first["variant_id"]
     else:
         wanted = {**first, **_values(cause)}
         found = [row["variant_id"] for row in rows if all(row[axis] == wanted[axis] for axis in AXES)]
         if found in ([], [first["variant_id"]]):
             return None
         [variant_id] = found
-        after = _by_seed(summary, variant_id, metric)
-    seeds = sorted(before.keys() & after.keys())
-    unit = unit_of(spec_of(summary.datasets[first["dataset"]]))
-    return compared([before[s] for s in seeds], cause.change, variant_id, [after[s] for s in seeds], unit)
+        after = _by_place(summary, variant_id, metric)
+    about = summary.datasets[first["dataset"]]
+    places, paired_by = sorted(before.keys() & after.keys(), key=str), pairing(splits_of(about))
+    before_S, after_S = (pairs_of(each, places, paired_by) for each in (before, after))
+    return compared(before_S, cause.change, variant_id, after_S, unit_in(about), paired_by)
 
 
 def _values(cause: Cause) -> dict[str, Any]:
@@ -149,13 +152,14 @@ def _values(cause: Cause) -> dict[str, Any]:
     return found
 
 
-def _by_seed(summary: Summary, variant_id: str, metric: str) -> dict[int, Rmse]:
+def _by_place(summary: Summary, variant_id: str, metric: str) -> dict[Place, Rmse]:
     """A metric of each of a variant's trials: infinite where it diverged, or where its answers are not finite."""
     trials = summary.trials.filter(pc.equal(summary.trials["variant_id"], variant_id))
-    rows = trials.select(["seed", "status", metric]).to_pylist()
+    rows = trials.select(["split", "seed", "status", metric]).to_pylist()
     unknown = None if metric == "rmse_solved" else inf
     return {
-        row["seed"]: inf if row["status"] != "ok" else unknown if row[metric] is None else row[metric] for row in rows
+        (row["split"], row["seed"]): inf if row["status"] != "ok" else unknown if row[metric] is None else row[metric]
+        for row in rows
     }
 
 
@@ -164,7 +168,7 @@ def _test_words(side: Side, cause: Cause) -> str:
     judged = side.judged
     assert judged is not None
     after, before = judged.diverged
-    seeds, p = counted(judged.seeds, "seed"), p_words(judged)
+    seeds, p = counted(judged.seeds, side.paired_by), p_words(judged)
     if after or before:
         return f"diverged: {before} of {seeds} before, {after} after, {p}"
     least = "at least " if judged.is_small else ""

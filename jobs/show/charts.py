@@ -64,12 +64,16 @@ class Dot:
     median: float
     best: float
     """Drawn as the end of a line from the median; at most the median."""
-    linear: bool
+    linear: bool = False
     """Drawn as a square instead of a disc."""
+    is_baseline: bool = False
+    """Drawn as a diamond."""
 
     @property
     def title(self) -> str:
         """The row in words, for those who can't see it."""
+        if self.is_baseline:
+            return f"baseline, RMSE {number(self.median)}"
         return f"median RMSE {number(self.median)}, best {number(self.best)}"
 
 
@@ -83,7 +87,11 @@ def dot_svg(axis: Axis, dot: Dot) -> str:
     if median != best:
         SubElement(svg, "line", {"class": "range", "x1": best, "x2": median, "y1": middle, "y2": middle})
         SubElement(svg, "line", {"class": "range", "x1": best, "x2": best, "y1": "7", "y2": str(ROW_HEIGHT - 7)})
-    if dot.linear:
+    if dot.is_baseline:
+        turned = {"class": "baseline", "width": "9", "height": "9", "transform": "rotate(45) translate(-4.5 -4.5)"}
+        inner = SubElement(svg, "svg", {"x": median, "y": middle, "overflow": "visible"})
+        SubElement(inner, "rect", turned)
+    elif dot.linear:
         square = {"class": "linear", "width": "10", "height": "10", "transform": "translate(-5 -5)"}
         SubElement(svg, "rect", square | {"x": median, "y": middle})
     else:

@@ -13,6 +13,7 @@ from itertools import permutations, takewhile
 from operator import itemgetter
 from typing import Any
 
+from sumsquares.jobs.results.middle import middle, middle_or_infinite
 from sumsquares.jobs.show.format import Row, varying
 
 LEAST_FACTOR = 1.5
@@ -26,7 +27,8 @@ _VALUES = 12  # of an axis that are compared with each other: the best and the w
 class Effect:
     """Two values of one axis: `better` wins in every pair of variants that differ in this axis alone.
 
-    It has the lower median RMSE and no larger share of diverged trials, or it has a result and the other has none.
+    It has the lower median RMSE, or mean over splits, and no larger share of diverged trials, or it has a result and
+    the other has none.
     """
 
     axis: str
@@ -69,18 +71,20 @@ def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:
 
 def _factor(better: Row, worse: Row) -> float:
     """How many times better the one is; infinite where no number says it; 0 where it isn't better."""
-    if better["rmse_median"] is None or _lost(better) > _lost(worse):
+    ours, theirs = middle(better), middle(worse)
+    if ours is None or _lost(better) > _lost(worse):
         return 0.0
-    if worse["rmse_median"] is None:
+    if theirs is None:
         return math.inf
-    if better["rmse_median"] == 0:
-        return math.inf if worse["rmse_median"] else 0.0
-    return float(worse["rmse_median"] / better["rmse_median"])
+    if ours == 0:
+        return math.inf if theirs else 0.0
+    return theirs / ours
 
 
 def _apart(better: Row, worse: Row) -> bool:
     """Whether a single pair may be more than chance: even the worse variant's best seed is worse."""
-    return bool(worse["rmse_best"] is None or worse["rmse_best"] > better["rmse_median"])
+    ours = middle(better)
+    return bool(worse["rmse_best"] is None or ours is None or worse["rmse_best"] > ours)
 
 
 def _lost(row: Row) -> float:
@@ -91,8 +95,7 @@ def _ends(axis: str, rows: Sequence[Row]) -> list[Any]:
     """The values of an axis or, if there are many, those with the best and the worst best variants."""
     best: dict[Any, float] = {}
     for row in rows:
-        median = math.inf if row["rmse_median"] is None else row["rmse_median"]
-        best[row[axis]] = min(median, best.get(row[axis], math.inf))
+        best[row[axis]] = min(middle_or_infinite(row), best.get(row[axis], math.inf))
     values = sorted(best, key=lambda value: best[value])
     return values if len(values) <= _VALUES else [*values[: _VALUES // 2], *values[-_VALUES // 2 :]]
 

@@ -9,8 +9,9 @@ from typing import Any
 from sumsquares.jobs.results.case import Cause, Row
 from sumsquares.jobs.results.collapse import Linear
 from sumsquares.jobs.results.explanation import Explanation
+from sumsquares.jobs.results.middle import has_splits
 from sumsquares.jobs.results.proof import change_facts
-from sumsquares.jobs.show.format import at_most, counted, describe_variant, number, share
+from sumsquares.jobs.show.format import at_most, counted, describe_variant, number, over_words, share
 
 FLOORS = {
     "constant": "all targets of these rows are the same number",
@@ -22,6 +23,8 @@ FLOORS = {
 }
 """Kinds of floors in words."""
 _BY_INPUTS = ("linear", "relu_pieces", "bound")
+_TERMS = 20
+"""Inputs of a linear function that are shown, the first ones; all are in --json."""
 _OF_LOGS = ", given the logarithms of the inputs"
 """Added to the words of floors that depend on what the inputs are."""
 
@@ -41,7 +44,13 @@ def lines_of(told: Explanation) -> Iterator[str]:
 
 def rmse_words(row: Row) -> str:
     """How good a variant is: the median and the best of its seeds, and the median with the readout solved."""
-    seeds = counted(row["n"] + row["n_diverged"], "seed")
+    if has_splits(row) and row["n"]:
+        solved = row.get("rmse_solved_median")
+        low, high = row["rmse_ci95_low"], row["rmse_ci95_high"]
+        within = f"; 95 % interval {number(low)} to {number(high)}" if low is not None else ""
+        words = f"RMSE {number(row['rmse_mean'])}, {over_words(row)}{within}; median {number(row['rmse_median'])}"
+        return words + (f", with the readout solved {number(solved)}" if solved is not None else "")
+    seeds = counted(row["n"] + row["n_diverged"], "trial" if has_splits(row) else "seed")
     some = f"{row['n']} of {seeds}" if row["n_diverged"] else seeds
     if not row["n"]:
         return f"RMSE unknown: {seeds} diverged" if row["n_diverged"] else "RMSE unknown: no trial has a result"
@@ -57,7 +66,8 @@ def floor_words(row: Row) -> str | None:
     if kind is None:
         return None
     words = str(FLOORS.get(kind, kind)) + (_OF_LOGS if row["normalize"] == "log" and kind in _BY_INPUTS else "")
-    known = f"floor {at_most(row['floor'])}: {words}" if row.get("floor") is not None else f"floor: {words}"
+    mean = f", a mean over {row['n_splits']} splits" if has_splits(row) else ""
+    known = f"floor {at_most(row['floor'])}{mean}: {words}" if row.get("floor") is not None else f"floor: {words}"
     whole = row.get("floor_range")
     return known + (f"; on the whole range {at_most(whole)}" if whole is not None else "")
 
@@ -70,10 +80,13 @@ def exact_words(row: Row) -> str | None:
 
 def formula(linear: Linear) -> str:
     """A linear function as a sum: `2 * number_1 - 3 * unused_1 + 4`."""
-    terms = [(value, f" * {name}") for name, value in linear.coefficients.items()] + [(linear.constant, "")]
+    inputs = [(value, f" * {name}") for name, value in linear.coefficients.items()]
+    left_out = len(inputs) - _TERMS if len(inputs) > _TERMS + 1 else 0
+    terms = [*inputs[: len(inputs) - left_out], (linear.constant, "")]
     first, *others = [(f"{abs(value):.6g}{name}", value < 0) for value, name in terms]
     rest = "".join(f" {'-' if is_negative else '+'} {words}" for words, is_negative in others)
-    return f"{'-' if first[1] else ''}{first[0]}{rest}"
+    more = f" + {left_out:,} more terms" if left_out else ""
+    return f"{'-' if first[1] else ''}{first[0]}{rest}{more}"
 
 
 def cause_words(cause: Cause) -> str:

@@ -12,13 +12,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sumsquares.jobs.results.case import widths
-from sumsquares.jobs.results.described import SOLVED, first_targets, spec_of, spread_of
+from sumsquares.jobs.results.described import (
+    SOLVED,
+    first_targets,
+    is_of_integers,
+    is_table,
+    spec_of,
+    target_spread,
+    tested_rows,
+    train_rows,
+)
+from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.results.networks import is_linear_in_raw
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.show.effects import Divergence, divergence, largest_effect
 from sumsquares.jobs.show.format import (
     Row,
     at_most,
+    between,
     counted,
     distinguish,
     listed,
@@ -26,8 +37,10 @@ from sumsquares.jobs.show.format import (
     network_words,
     number,
     of_spread,
+    over_words,
     share,
 )
+from sumsquares.jobs.show.table_findings import about_rows
 
 Verdict = Literal[
     "exact", "memorised", "seen rows only", "constant", "not exact", "solved", "at noise", "not solved", "no result"
@@ -63,7 +76,7 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
     measured = [row for row in rows if row["rmse_median"] is not None]
     if not measured or best_trial is None:
         return Finding("no result", ("No trial gave a result.", *_about_linear(about, rows, ())), caveats)
-    exact = [row for row in measured if row["n_exact"]]
+    exact = [row for row in measured if row["n_exact"] and not is_table(about)]
     constant = [_constant(about)] if about["facts"]["constant"] else []
     verdict: Verdict = "not exact"
     sentences = [*constant]
@@ -73,11 +86,13 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
         sentences += [] if constant else [opening]
         sentences.append(_named_exact(exact, rows))
         sentences += [f"Of the others {_closest(others, rows)}."] if others else []
-    elif spec_of(about).has_integer_target:
+    elif is_of_integers(about):
         sentences += [f"Not exact: {_closest(measured, rows)}.", *_about_seen(about, measured[0])]
     else:
         verdict, words = _how_close(about, measured, rows)
         sentences += [words, *_about_seen(about, measured[0])]
+    if is_table(about):
+        sentences += about_rows(about, measured[0])
     if not constant:
         sentences += _about_linear(about, rows, exact)
     sentences += _about_best(rows, measured[0], best_trial)
@@ -89,15 +104,17 @@ def seen_share(about: Row) -> str:
     """How many test rows also occur in training: `643 of 1,000 test rows occur in training`."""
     facts = about["facts"]
     seen, measured = facts["measured_rows"] - facts["unseen_rows"], facts["measured_rows"]
-    of = counted(measured, "test row") if measured == about["test_rows"] else f"the first {measured:,} test rows"
+    of = counted(measured, "test row") if measured == tested_rows(about) else f"the first {measured:,} test rows"
     text = f"{seen:,} of {of} {'occurs' if 1 in (seen, measured) else 'occur'} in training"
-    if not about["unused"]:
+    if not about.get("unused"):
         return text
     numbers = measured - facts["unseen_numbers"]
     return f"{text}, {numbers:,} without the unused {'input' if about['unused'] == 1 else 'inputs'}"
 
 
 def _constant(about: Row) -> str:
+    if is_table(about):
+        return f"Constant: all targets are {number(about['facts']['moments']['target_min'])}."
     targets, spec = counted(about["rows"] + about["test_rows"], "target"), spec_of(about)
     value = f"{about['facts']['largest_target']:,}" if spec.task else number(float(first_targets(spec, "test")[0]))
     return f"Constant: {targets} of training and test, and all are {value}."
@@ -105,11 +122,15 @@ def _constant(about: Row) -> str:
 
 def _how_close(about: Row, measured: Sequence[Row], rows: Sequence[Row]) -> tuple[Verdict, str]:
     """The verdict, and its sentence, where targets aren't integers."""
-    best, spread = measured[0], spread_of(spec_of(about))
-    is_solved = best["rmse_median"] < SOLVED * spread and about["facts"]["unseen_numbers"]
+    best, spread = measured[0], target_spread(about)
+    rmse = middle(best)
+    assert rmse is not None
+    is_solved = rmse < SOLVED * spread and about["facts"]["unseen_numbers"]
     told = _closest(measured, rows)
     if spread:
-        told += f"; that is {of_spread(best['rmse_median'] / spread)} the target's standard deviation"
+        told += f"; that is {of_spread(rmse / spread)} the target's standard deviation"
+    if is_table(about) and (r2 := best.get("r2_mean")) is not None:
+        told += f", and R^2 is {number(r2)}" + (", a mean" if best["n"] > 1 else "")
     if (accuracy := best.get("accuracy_median")) is not None:
         told += f", and {share(accuracy)} of the test rows are on the right side of 1/2"
     verdict: Verdict = "at noise" if best.get("cause") == "at_noise" else "solved" if is_solved else "not solved"
@@ -183,18 +204,27 @@ def _results(row: Row) -> int:
 
 def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
     best = measured[0]
+    rmse = middle(best)
+    assert rmse is not None
+    opening = f"closest is {distinguish(best, rows)}, RMSE {number(rmse)}"
+    if has_splits(best):
+        low, high = best["rmse_ci95_low"], best["rmse_ci95_high"]
+        within = f", 95 % interval {number(low)} to {number(high)}" if low is not None else ""
+        return f"{opening} ({over_words(best)}{within})"
     lost = f" of {_results(best):,}, as the others diverged" if best["n_diverged"] else ""
     seeds = f"median of {counted(best['n'], 'seed')}{lost}, the best {number(best['rmse_best'])}"
     told = f" ({seeds})" if best["n"] > 1 or lost else ""
-    return f"closest is {distinguish(best, rows)}, RMSE {number(best['rmse_median'])}{told}"
+    return f"{opening}{told}"
 
 
 def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
     """The limit of linear models, by least squares, and how close the trained ones get."""
-    facts, is_integer = about["facts"], spec_of(about).has_integer_target
+    facts, is_integer = about["facts"], is_of_integers(about)
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
     is_fitted = facts["linear_exact"] or not (is_integer or facts["linear_rmse"])
-    if facts["linear_rmse"] and not facts["linear_exact"]:
+    if is_table(about):
+        yield from _limit_on_table(about)
+    elif facts["linear_rmse"] and not facts["linear_exact"]:
         limit = at_most(facts["linear_rmse"])
         logs = " of the inputs" if any("log" in (row["normalize"], row["normalize_target"]) for row in rows) else ""
         yield f"No linear model{logs} gets below an RMSE of {limit} on these test rows (least squares)."
@@ -207,14 +237,25 @@ def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iter
         yield "Only linear models were trained."
 
 
+def _limit_on_table(about: Row) -> Iterator[str]:
+    """The limit of linear models on a table; where they have an input for nearly every test row, it says nothing."""
+    if limit := about["facts"]["linear_rmse"]:
+        mean = f", mean over {len(about['split_rows'])} splits" if len(about["split_rows"]) > 1 else ""
+        yield f"No linear model gets below an RMSE of {at_most(limit)} on these test rows (least squares{mean})."
+
+
 def _about_seen(about: Row, best: Row) -> Iterator[str]:
     """Whether the closest variant does better on training rows."""
     facts = about["facts"]
     train, test, unseen = best["rmse_train_median"], best["rmse_median"], best["rmse_unseen_median"]
     median = " (median)" if best["n"] > 1 else ""
     if train is not None and test > _OVERFIT * train:
-        rows = counted(about["rows"], "training row")
-        yield f"On training rows its RMSE is {number(train)}{median}; the dataset has {rows}."
+        some = train_rows(about)
+        rows = counted(some[0], "training row") if len(set(some)) == 1 else f"{between(some)} training rows"
+        has = "each split" if len(some) > 1 else "the dataset"
+        yield f"On training rows its RMSE is {number(train)}{median}; {has} has {rows}."
+    if about.get("test") == 0 and about.get("validation") is None:
+        return
     if not facts["unseen_rows"]:
         rest = "these are all that there are" if facts["covers_range"] else "nothing is known of its errors on others"
         yield f"{seen_share(about)}: {rest}."
@@ -224,7 +265,9 @@ def _about_seen(about: Row, best: Row) -> Iterator[str]:
 
 
 def _about_best(rows: Sequence[Row], best: Row, best_trial: Row) -> Iterator[str]:
-    """The best trial, if it isn't of the best variant."""
+    """The best trial, if it isn't of the best variant; trials on different splits are not compared."""
+    if has_splits(best):
+        return
     if best_trial["variant_id"] != best["variant_id"] and best_trial["rmse"] < best["rmse_best"]:
         trial = f"{distinguish(best_trial, rows)}, seed {best_trial['seed']}"
         yield f"The best single trial is of another variant: {trial}, RMSE {number(best_trial['rmse'])}."
@@ -242,7 +285,8 @@ def _about_axes(rows: Sequence[Row]) -> Iterator[str]:
         pairs += f"; in {counted(effect.only, 'more pair')} it alone has a result, or has no error at all"
     better, worse = named(effect.axis, effect.better), named(effect.axis, effect.worse)
     factor = _times(effect.mean)
-    yield f"With {better} the median RMSE is {factor} times smaller than with {worse}, everything else equal ({pairs})."
+    kind = "mean" if has_splits(rows[0]) else "median"
+    yield f"With {better} the {kind} RMSE is {factor} times smaller than with {worse}, everything else equal ({pairs})."
 
 
 def _times(factor: float) -> str:

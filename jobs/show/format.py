@@ -13,7 +13,8 @@ from sumsquares.jobs.messages.numbers import number as number
 from sumsquares.jobs.messages.numbers import percent as percent
 from sumsquares.jobs.messages.numbers import plain as plain
 from sumsquares.jobs.messages.numbers import share as share
-from sumsquares.jobs.results.described import formula_words, range_words, spec_of
+from sumsquares.jobs.results.described import formula_words, is_table, range_words, spec_of, splits_of
+from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, LATER
 
 Row = Mapping[str, Any]
@@ -28,8 +29,11 @@ _IN_WORDS = frozenset(
 def describe_task(about: Row) -> str:
     """Returns what a dataset's target is, from the fields of its spec.
 
-    `sum of 2 numbers 1..1000`, `square of 1..1000`, `sin(x1) + x2**2 for x1, x2 in -3..3, noise 0.1`.
+    `sum of 2 numbers 1..1000`, `square of 1..1000`, `sin(x1) + x2**2 for x1, x2 in -3..3, noise 0.1`, `price of
+    houses.csv by 8 inputs, 506 rows in 20 splits`.
     """
+    if is_table(about):
+        return _describe_table(about)
     extras = f", {counted(about['unused'], 'unused input')}" if about["unused"] else ""
     if about.get("digits"):
         extras += f", by the {spec_of(about).n_digits} binary digits"
@@ -49,6 +53,30 @@ def _describe_formula(about: Row) -> str:
     return f"{formula_words(spec)} for {kind}{range_words(spec)}{noise}"
 
 
+def _describe_table(about: Row) -> str:
+    splits = f" in {splits_of(about)} splits" if splits_of(about) > 1 else ""
+    inputs = counted(len(about["input_columns"]), "input")
+    return f"{about['target']} of {about['file']} by {inputs}, {counted(about['rows'], 'row')}{splits}"
+
+
+def between(counts: Sequence[int]) -> str:
+    """The smallest and the largest of some counts: `404`, `403 to 404`."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def over_words(row: Row) -> str:
+    """Over which trials a variant's RMSE is, empty for a single one: `median of 5 seeds`, `mean of 60 trials on 20
+    splits`."""
+    n, lost = row["n"], row["n_diverged"]
+    kind, noun, where = "median", "seed", ""
+    if has_splits(row):
+        kind, noun, where = "mean", "trial", f" on {row['n_splits']} splits"
+    if lost:
+        return f"{kind} of {n} of {counted(n + lost, noun)}{where}; the others diverged"
+    return f"{kind} of {counted(n, noun)}{where}" if n > 1 or where else ""
+
+
 def of_spread(ratio: float) -> str:
     """How an RMSE compares with the target's standard deviation: `0.02134% of`, `16.07 times`."""
     return f"{percent(ratio)} of" if ratio < 1 else f"{number(ratio)} times"
@@ -63,7 +91,7 @@ def describe_variant(row: Row) -> str:
 
 def best_words(row: Row) -> str:
     """The best variant's description, with the number of seeds in its median where some diverged."""
-    lost = f" (median of {row['n']} of {counted(row['n'] + row['n_diverged'], 'seed')})" if row["n_diverged"] else ""
+    lost = f" ({over_words(row).partition(';')[0]})" if row["n_diverged"] else ""
     return f"{describe_variant(row)}{lost}"
 
 
@@ -111,9 +139,10 @@ def named(axis: str, value: Any) -> str:
 
 
 def best_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Variants in the order of Summary.best: median, parameters, id; those without a result last."""
+    """Variants in the order of Summary.best: median or mean, parameters, id; those without a result last."""
     return sorted(rows, key=_rank)
 
 
 def _rank(row: Row) -> tuple[bool, float, int, str]:
-    return row["rmse_median"] is None, row["rmse_median"] or 0.0, row["parameters"], row["variant_id"]
+    rmse = middle(row)
+    return rmse is None, rmse or 0.0, row["parameters"], row["variant_id"]

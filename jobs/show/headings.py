@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sumsquares.jobs.results.described import spec_of
+from sumsquares.jobs.results.described import is_of_integers, is_table
+from sumsquares.jobs.results.middle import middle_column
 from sumsquares.jobs.show.format import Row, at_most, number, share
 
 
@@ -34,6 +35,7 @@ def _bound(value: float | None) -> str:
 
 HEADINGS = (
     Heading("rmse_median", "RMSE\nmedian", ("RMSE", "median"), gives_way=None),
+    Heading("rmse_mean", "RMSE\nmean", ("RMSE", "mean"), gives_way=None),
     Heading("rmse_unseen_median", "unseen\nmedian", ("unseen rows", "median"), gives_way=2),
     Heading("rmse_train_median", "train\nmedian", ("training", "median"), gives_way=4),
     Heading("rmse_solved_median", "solved\nmedian", ("readout solved", "median"), gives_way=7),
@@ -48,10 +50,17 @@ HEADINGS = (
 """In the order in which they are shown. The report explains what a heading means, under "The words"."""
 _OF_INTEGERS = frozenset({"rmse_rounded_best", "exact_fraction_best"})
 _OF_ACCURACY = frozenset({"accuracy_median"})
+_OF_RANGES = frozenset({"rmse_extrapolation_median"})
+_MIDDLES = frozenset({"rmse_median", "rmse_mean"})
 
 
 def headings_of(about: Row, rows: Sequence[Row]) -> list[Heading]:
-    """Returns those for a dataset's variants: rounded answers are of integers, and accuracy is of cross-entropy."""
-    rounded = frozenset() if spec_of(about).has_integer_target else _OF_INTEGERS
+    """Returns those for a dataset's variants: rounded answers are of integers, and accuracy is of cross-entropy.
+
+    A table has no range. Variants on several of its splits are compared by their mean.
+    """
+    rounded = frozenset() if is_of_integers(about) else _OF_INTEGERS
     accuracy = frozenset() if any(row["loss"] == "bce" for row in rows) else _OF_ACCURACY
-    return [each for each in HEADINGS if each.column not in rounded | accuracy]
+    beyond = _OF_RANGES if is_table(about) else frozenset()
+    other = _MIDDLES - {middle_column(row) for row in rows}
+    return [each for each in HEADINGS if each.column not in rounded | accuracy | beyond | other]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.engines.choice import in_words
 from sumsquares.jobs.messages.abbreviate import few
 from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.show.progress import clock
+from sumsquares.jobs.show.table_words import left_out_words, rows_words
 from sumsquares.jobs.stages.cost import Estimate
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.packs import Pack
@@ -55,6 +57,10 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
     lines = [f"run {plan.spec.name} (spec {plan.spec.digest[:12]})", "datasets:"]
     for dataset in plan.datasets:
         spec = dataset.dataset
+        if isinstance(spec, TableDataset):
+            todo = f"{counted(dataset.rows, 'row')} to read" if dataset.rows else "complete"
+            lines += [f"  {spec.name}: {rows_words(spec)}; {todo}", *(f"    {line}" for line in left_out_words(spec))]
+            continue
         todo = f"{counted(dataset.rows, 'row')} to generate" if dataset.rows else "complete"
         lines.append(f"  {spec.name}: {describe_task(spec.model_dump())}; {counted(spec.rows, 'training row')}; {todo}")
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")

@@ -22,6 +22,7 @@ from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
+from sumsquares.jobs.show.baselines_text import baseline_sentences
 from sumsquares.jobs.show.charts import Axis, Dot, axis_svg, dot_svg
 from sumsquares.jobs.show.findings import Finding, finding, is_linear, seen_share
 from sumsquares.jobs.show.format import (
@@ -62,6 +63,8 @@ class Chart:
     """SVG."""
     dots: Ends
     """Of (label, SVG, median, whether it is linear)."""
+    baselines: Sequence[tuple[str, str, str, bool]]
+    """The same of the baselines."""
     without_result: int
     """Variants that have no RMSE, so they are not drawn."""
 
@@ -89,6 +92,10 @@ class Section:
     about: str
     answer: Sequence[str]
     finding: Finding
+    baselines: Sequence[Row]
+    """The best first."""
+    compared: Sequence[str]
+    """Networks and baselines in sentences."""
     chart: Chart | None
     listing: Listing
     best: Row | None
@@ -120,6 +127,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         environment=facts,
         sections=sections,
         counted=counted,
+        number=number,
         factor=DIVERGED_FACTOR,
     )
 
@@ -132,7 +140,9 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         about=_about(facts),
         answer=answer(summary, name, run),
         finding=finding(facts, rows, summary.best_trial[name]),
-        chart=_chart(rows),
+        baselines=facts.get("baselines", ()),
+        compared=baseline_sentences(summary, name),
+        chart=_chart(rows, facts.get("baselines", ())),
         listing=_listing(facts, rows, asked),
         best=best,
         best_is=best_words(best) if best else "",
@@ -176,15 +186,22 @@ def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
     return Ends(items[:best], len(items) - best - worst, items[-worst:])
 
 
-def _chart(rows: Sequence[Row]) -> Chart | None:
+def _chart(rows: Sequence[Row], baselines: Sequence[Row]) -> Chart | None:
     measured = [row for row in rows if row["rmse_median"] is not None]
     if not measured:
         return None
     best, left_out, worst = _ends(measured, *IN_CHART)
-    axis = Axis.of(row[name] for row in (*best, *worst) for name in ("rmse_median", "rmse_best"))
+    known = [row[name] for row in (*best, *worst) for name in ("rmse_median", "rmse_best")]
+    axis = Axis.of([*known, *(row["rmse_median"] for row in baselines)])
     axes = varying(rows)
     dots = Ends([_dot(axis, row, axes) for row in best], left_out, [_dot(axis, row, axes) for row in worst])
-    return Chart(axis_svg(axis), dots, len(rows) - len(measured))
+    return Chart(axis_svg(axis), dots, [_mark(axis, row) for row in baselines], len(rows) - len(measured))
+
+
+def _mark(axis: Axis, row: Row) -> tuple[str, str, str, bool]:
+    """A baseline's row in the chart."""
+    median = row["rmse_median"]
+    return f"{row['name']}, no network", dot_svg(axis, Dot(median, median, is_baseline=True)), number(median), False
 
 
 def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool]:

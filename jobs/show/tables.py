@@ -12,6 +12,7 @@ from rich.text import Text
 from sumsquares.jobs.results.samples import ROWS, sample_words
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
+from sumsquares.jobs.show.baselines_text import baseline_sentences
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import (
     Row,
@@ -21,6 +22,8 @@ from sumsquares.jobs.show.format import (
     counted,
     describe_task,
     named,
+    network_words,
+    number,
     plain,
     told_of,
     varying,
@@ -32,6 +35,8 @@ BEST, WORST = 12, 3
 WORDS_WIDTH = 36
 """Columns that a variant's description gets at least, if it needs them; less important numbers give way."""
 _UNSEEN = "rmse_unseen_median"  # shown where some test rows are in training and some are not
+_RMSE = "rmse_median"
+_BASELINES = "no network:"  # the rows below it
 _GIVING = sorted((each for each in HEADINGS if each.gives_way is not None), key=lambda each: each.gives_way or 0)
 _GIVE_WAY = [heading.terminal for heading in _GIVING]  # the first one first
 _FIRST_TO_GO = _GIVE_WAY[:-4]  # these make room for axes in columns
@@ -62,7 +67,7 @@ def result_tables(
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     for name, about in summary.datasets.items():
         known = finding(about, of_dataset[name], summary.best_trial[name])
-        first, *others = (*answer(summary, name, run), *known.sentences)
+        first, *others = (*answer(summary, name, run), *known.sentences, *baseline_sentences(summary, name))
         yield Text(_wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
         yield from (Text(_wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
     yield Text()
@@ -89,16 +94,24 @@ def _variants(
     shown = [*rows[:BEST], None, *rows[-WORST:]] if len(middle) > 1 else rows
     more = f"... {len(middle):,} more"
     axes = varying(rows)
+    baselines = about.get("baselines", ())
+    names = [_BASELINES, *(f" {row['name']}" for row in baselines)] if baselines else []
     columns = [
-        Column(axis.replace("_", "\n"), _cells(shown, _value_of(axis), more if axis == axes[0] else ""))
+        Column(
+            axis.replace("_", "\n"),
+            [
+                *_cells(shown, _value_of(axis), more if axis == axes[0] else ""),
+                *(names if axis == axes[0] else _blank(names)),
+            ],
+        )
         for axis in axes
     ]
     # An RMSE on unseen rows says something new only where some test rows are in training and some aren't.
     differs = 0 < about["facts"]["unseen_rows"] < about["facts"]["measured_rows"]
     numbers = [
-        Column("n", _cells(shown, _seeds, "")),
+        Column("n", [*_cells(shown, _seeds, ""), *_blank(names)]),
         *(
-            Column(heading.terminal, _cells(shown, _text_of(heading), ""))
+            Column(heading.terminal, [*_cells(shown, _text_of(heading), ""), *_below(heading, baselines)])
             for heading in headings_of(about, rows)
             if differs or heading.column != _UNSEEN
         ),
@@ -109,12 +122,13 @@ def _variants(
     if axes and _width([*columns, *fitting]) <= width:
         numbers, left_out = fitting, gone
     elif axes:
-        words = _cells(shown, lambda row: _words(row, axes), more)
+        words = [*_cells(shown, lambda row: _words(row, axes), more), *names]
         numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
         columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
         title += f"; all with {constants(rows)}"
     else:
-        numbers, left_out = _fitting(numbers, width, _GIVE_WAY)
+        columns = [Column("", [*_cells(shown, network_words, more), *names])] if names else []
+        numbers, left_out = _fitting(numbers, width - _width(columns) - _GAP, _GIVE_WAY)
     yield Text(title, style="bold")
     yield _table(columns, numbers)
     if len(middle) > 1:
@@ -125,6 +139,16 @@ def _variants(
 
 def _cells(rows: Sequence[Row | None], text: Callable[[Row], str], gap: str) -> list[str]:
     return [gap if row is None else text(row) for row in rows]
+
+
+def _blank(names: Sequence[str]) -> list[str]:
+    return [""] * len(names)
+
+
+def _below(heading: Heading, baselines: Sequence[Row]) -> list[str]:
+    """The cells of the baselines, the first of them that of their title: they have an RMSE alone."""
+    known = [number(row[_RMSE]) if heading.column == _RMSE else "" for row in baselines]
+    return ["", *known] if known else []
 
 
 def _value_of(axis: str) -> Callable[[Row], str]:

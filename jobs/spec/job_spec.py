@@ -22,10 +22,10 @@ from sumsquares.jobs.spec.checks import cross_problems, reserved_name, table_pro
 from sumsquares.jobs.spec.checks_formulas import too_many_formulas
 from sumsquares.jobs.spec.errors import MAX_PROBLEMS, SpecError, problems_of
 from sumsquares.jobs.spec.raw import Raw, kind_of
-from sumsquares.jobs.spec.resolving import resolved
+from sumsquares.jobs.spec.resolving import read_tables, told_tables, unreadable
 from sumsquares.jobs.spec.seal_line import SealError, unsealed, without_seal
 from sumsquares.jobs.spec.size import MAX_TRIALS
-from sumsquares.jobs.spec.tables import MOST_BYTES, Resolve, WrittenTable, divided, with_resolved
+from sumsquares.jobs.spec.tables import MOST_BYTES, Resolve, divided, with_resolved
 from sumsquares.jobs.spec.toml_text import MAX_BYTES, read_toml
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 from sumsquares.jobs.storage.plain import NotPlain, read_plain
@@ -68,7 +68,8 @@ class JobSpec(_Keys):
     """The datasets; of a table what its file held."""
 
     _source_text: bytes = PrivateAttr(default=b"")
-    _tables: dict[str, WrittenTable] = PrivateAttr(default_factory=dict)
+    _tables: dict[str, TableKeys] = PrivateAttr(default_factory=dict)
+    _gone: tuple[str, ...] = PrivateAttr(default=())
     _training_version: int = PrivateAttr(default=TRAINING_VERSION)
 
     @property
@@ -82,9 +83,14 @@ class JobSpec(_Keys):
         return with_resolved(self._source_text, self.datasets)
 
     @property
-    def tables(self) -> Mapping[str, WrittenTable]:
+    def tables(self) -> Mapping[str, TableKeys]:
         """The keys of each [[dataset]] with a file, by its name; not part of the digest."""
         return self._tables
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Names of tables that are what a stored spec says, since their file is gone; not part of the digest."""
+        return self._gone
 
     @property
     def training_version(self) -> int:
@@ -100,12 +106,6 @@ class JobSpec(_Keys):
         """Returns the same spec with the trials of that training version."""
         copy = self.model_copy()
         copy._training_version = training_version
-        return copy
-
-    def with_folders_of(self, other: JobSpec) -> Self:
-        """Returns the same spec with its tables read from where those of another spec are, which it is derived from."""
-        copy = self.model_copy()
-        copy._tables = {name: other.tables.get(name, each) for name, each in self._tables.items()}
         return copy
 
     @property
@@ -156,14 +156,14 @@ def parse_spec(
     max_trials: int = MAX_TRIALS,
     new: bool = False,
     resolve: Resolve | None = None,
-    folder: str | None = None,
+    folder: str = ".",
 ) -> JobSpec:
     """Validates the bytes of a spec, which messages call `source`.
 
     A spec of more than `max_trials` trials is rejected from the lengths of its lists, before it is expanded. A `new`
     spec, which is not from a store, must not have a reserved name, and its formulas are evaluated on their first rows.
-    Tables are those that the text says they are below what a user has written, or else `resolve` reads them, relative
-    to `folder`; of a new spec it reads all that are still there. None is read if the spec is invalid by itself.
+    `resolve` reads the tables, relative to `folder`: those of which a stored spec doesn't tell what they hold, and of a
+    new spec, which may be a copy of a stored one, all whose files are there. It reads none if the spec is invalid.
 
     Raises:
         SpecError: the spec is invalid; it lists all problems.
@@ -175,14 +175,15 @@ def parse_spec(
     if many := too_many_formulas(raw):
         raise SpecError(source, [many])
     written = _validated(raw, source, chain(reserved_name(raw) if new else (), cross_problems(raw, max_trials, new)))
-    tables = {each.name: WrittenTable(each, folder) for each in written.datasets if isinstance(each, TableKeys)}
-    found = resolved(raw, tables, below, source, resolve, new)
-    datasets = tuple(found.get(each.name, each) for each in written.datasets)
-    if problems := tuple(islice(table_problems(raw, found), MAX_PROBLEMS + 1)):
+    tables = {each.name: each for each in written.datasets if isinstance(each, TableKeys)}
+    read = (lambda keys: resolve(keys, folder)) if resolve else unreadable
+    found = (read_tables if new else told_tables)(raw, tables, below, source, read)
+    if problems := tuple(islice(table_problems(raw, found.tables), MAX_PROBLEMS + 1)):
         raise SpecError(source, problems)
     fields = {JobSpec.model_fields[name].alias or name: getattr(written, name) for name in written.model_fields_set}
+    datasets = tuple(found.tables.get(each.name, each) for each in written.datasets)
     spec = JobSpec.model_validate({**fields, "dataset": datasets})
-    spec._source_text, spec._tables = own, tables
+    spec._source_text, spec._tables, spec._gone = own, tables, found.gone
     return spec
 
 

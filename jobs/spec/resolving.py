@@ -2,64 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from sumsquares.datasets.tables.errors import TableError, TableMissing
+from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.spec.errors import SpecError, path_of
 from sumsquares.jobs.spec.raw import Raw, names
-from sumsquares.jobs.spec.tables import Resolve, WrittenTable, mismatch, read_resolved
+from sumsquares.jobs.spec.tables import mismatch, read_resolved
+
+Read = Callable[[TableKeys], TableDataset]
 
 
-def resolved(
-    raw: Raw, tables: Mapping[str, WrittenTable], below: bytes, source: str, resolve: Resolve | None, new: bool
-) -> dict[str, TableDataset]:
-    """Returns what each table holds, by name. `below` are the resolved tables of a stored spec.
+class Found(NamedTuple):
+    """What the tables of a spec hold, by name."""
+
+    tables: Mapping[str, TableDataset]
+    gone: tuple[str, ...] = ()
+    """Names of those whose file is gone, and of which a copy of a stored spec tells what it held."""
+
+
+def read_tables(raw: Raw, keys: Mapping[str, TableKeys], below: bytes, source: str, read: Read) -> Found:
+    """Reads the tables of a user's spec. Where files are gone, `below` tells what they held if it is a stored copy.
 
     Raises:
         SpecError: some can't be used as their keys say; it lists all of them.
         DamagedTable, TableUnreachable: a file is damaged, or its storage failed.
 
     """
-    if not tables:
-        return {}
+    stored = _stored(below, source)
+    gone = []
+
+    def find(each: TableKeys) -> TableDataset:
+        try:
+            return read(each)
+        except TableMissing:
+            if each.name not in stored or mismatch(each, stored[each.name]):
+                raise
+            gone.append(each.name)
+            return stored[each.name]
+
+    return Found(_each(raw, keys, source, find), tuple(gone))
+
+
+def told_tables(raw: Raw, keys: Mapping[str, TableKeys], below: bytes, source: str, read: Read) -> Found:
+    """Returns what a stored spec says of its tables. Those of which it says nothing are read.
+
+    Raises:
+        SpecError: it isn't what its keys ask for.
+        DamagedTable, TableUnreachable: a file is damaged, or its storage failed.
+
+    """
+    stored = _stored(below, source)
+
+    def find(each: TableKeys) -> TableDataset:
+        if each.name not in stored:
+            return read(each)
+        if problem := mismatch(each, stored[each.name]):
+            raise TableError(each.file, [f"{problem}; put a copy of the spec back"])
+        return stored[each.name]
+
+    return Found(_each(raw, keys, source, find))
+
+
+def unreadable(keys: TableKeys) -> TableDataset:
+    """Reads no table: for specs that must tell what theirs hold."""
+    raise TableError(keys.file, ["what its file holds is not known here; put a copy of the spec back"])
+
+
+def _stored(below: bytes, source: str) -> dict[str, TableDataset]:
     try:
-        stored = read_resolved(below)
+        return read_resolved(below)
     except ValueError as error:
-        raise SpecError(source, [f"{error}; remove them, or put a copy of the file back"]) from None
+        raise SpecError(
+            source, [f"{error}; put a copy of the spec back, or remove what is below its own lines"]
+        ) from None
+
+
+def _each(raw: Raw, keys: Mapping[str, TableKeys], source: str, find: Read) -> dict[str, TableDataset]:
+    """Finds each table, and raises the problems of all of them at once."""
     found, problems = {}, []
     for index, name in names(raw):
-        if name in tables:
+        if name in keys:
             try:
-                found[name] = (_read if new else _told)(tables[name], stored.get(name), resolve)
+                found[name] = find(keys[name])
             except TableError as error:
                 path = path_of(("dataset", index), raw)
                 problems += [f"{path}: {problem}" for problem in error.problems]
     if problems:
         raise SpecError(source, problems)
     return found
-
-
-def _read(written: WrittenTable, stored: TableDataset | None, resolve: Resolve | None) -> TableDataset:
-    """Returns what the file holds; if it is gone, what it held when the spec was stored."""
-    try:
-        return _from_file(written, resolve)
-    except TableMissing:
-        if stored is None or mismatch(written.keys, stored):
-            raise
-    return stored
-
-
-def _told(written: WrittenTable, stored: TableDataset | None, resolve: Resolve | None) -> TableDataset:
-    """Returns what the file held when the spec was stored, whatever it holds now."""
-    if stored is None:
-        return _from_file(written, resolve)
-    if problem := mismatch(written.keys, stored):
-        raise TableError(written.keys.file, [f"{problem}; put a copy of the spec back"])
-    return stored
-
-
-def _from_file(written: WrittenTable, resolve: Resolve | None) -> TableDataset:
-    if resolve is None:
-        raise TableError(written.keys.file, ["what its file holds is not known here; put a copy of the spec back"])
-    return resolve(written.keys, written.folder or ".")

@@ -1,7 +1,8 @@
 """The number of trials of a job spec, computed from the lengths of its lists without expanding them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from sumsquares.jobs.machine.memory import available_memory
@@ -73,3 +74,8 @@ def _factors(grid: Grid, splits: Mapping[str, int]) -> tuple[tuple[str, int], ..
     counts = {"dataset" if trained == len(datasets) else "splits": trained}
     counts |= {name: len(set(getattr(grid, name))) for name in AXES} | {"seeds": len(grid.seed_values)}
     return tuple((name, count) for name, count in counts.items() if count > 1)
+
+
+def parameters_of(inputs: int, hidden: Sequence[int]) -> int:
+    """Returns the number of weights and biases of all layers, including the output layer of one unit."""
+    return sum((below + 1) * above for below, above in pairwise((inputs, *hidden, 1)))

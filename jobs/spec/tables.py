@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
@@ -28,15 +27,6 @@ MARK = b"# What the files of its tables held, by which it is run again when they
 """The line above the resolved tables of a stored spec."""
 MOST_BYTES = 16 << 20
 """Limit of the resolved tables of a stored spec: those of 1,024 columns with long names have 2 MB."""
-
-
-@dataclass(frozen=True)
-class WrittenTable:
-    """A table as a spec names it, and where from."""
-
-    keys: TableKeys
-    folder: str | None
-    """The folder of the spec, which `file` is relative to; None for a spec from a store, whose folder is not known."""
 
 
 def divided(text: bytes) -> tuple[bytes, bytes]:

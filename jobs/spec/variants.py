@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import pairwise, product, starmap
+from itertools import product, starmap
 from operator import attrgetter
 from typing import Any
 
@@ -17,6 +17,7 @@ from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.spec.axes import DEFAULTS, Grid, Hyperparameters, axes
 from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.size import parameters_of
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
 
 _ID_LENGTH = 16  # hex digits, 64 bits: two of 1,000,000 trials collide with a probability of 3e-8
@@ -82,7 +83,7 @@ class Variant(Hyperparameters):
     @property
     def parameters(self) -> int:
         """Number of weights and biases of all layers, including the output layer of one unit."""
-        return sum((below + 1) * above for below, above in pairwise((self.dataset.inputs, *self.hidden, 1)))
+        return parameters_of(self.dataset.inputs, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _on_all_splits(seeds_of: Mapping[Variant, Sequence[int]]) -> Iterator[tuple[
 def raw_of(spec: JobSpec) -> dict[str, Any]:
     """Returns what a spec says as the data of its file: what `derived` makes another spec of."""
     raw = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    keys = {name: each.keys.model_dump(mode="json", exclude_unset=True) for name, each in spec.tables.items()}
+    keys = {name: each.model_dump(mode="json", exclude_unset=True) for name, each in spec.tables.items()}
     raw["dataset"] = [keys.get(written["name"], written) for written in raw["dataset"]]
     return raw
 
@@ -75,7 +75,7 @@ def derived(spec: JobSpec, raw: Mapping[str, Any], source: str) -> JobSpec:
 
     """
     made = parse_spec(with_resolved(toml_of(raw).encode(), spec.datasets), source, _NO_LIMIT)
-    return made.with_folders_of(spec).trained_by(spec.training_version)
+    return made.trained_by(spec.training_version)
 
 
 def _axes(variant: Variant) -> dict[str, Any]:

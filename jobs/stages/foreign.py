@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.results.dataset_facts import facts_path
+from sumsquares.jobs.results.stored_baselines import baselines_path
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.stages.checkpoints import checkpoint_path
 from sumsquares.jobs.stages.generate import manifest_path
@@ -70,9 +71,10 @@ def _of_run(store: Store, name: str) -> list[str]:
 
 
 def _of_datasets(plan: Plan) -> list[str]:
-    """Returns the facts of all datasets, which are small, and the manifests of incomplete ones."""
+    """Returns the facts and baselines of all datasets, which are small, and the manifests of incomplete ones."""
     manifests = [manifest_path(each.dataset) for each in plan.datasets if not each.is_complete]
-    return [*manifests, *(facts_path(split) for each in plan.datasets for split in each.dataset.splits)]
+    splits = [split for each in plan.datasets for split in each.dataset.splits]
+    return [*manifests, *(path(split) for split in splits for path in (facts_path, baselines_path))]
 
 
 def _unlike(sizes: Mapping[str, int], named: Mapping[str, int], paths: Iterable[str]) -> list[str]:

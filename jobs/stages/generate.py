@@ -22,7 +22,7 @@ from sumsquares.datasets.shards import (
     shard_path,
 )
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, NamedDataset, Split
-from sumsquares.datasets.tables.stored import TableShard
+from sumsquares.datasets.tables.shards import TableShard
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.stages.imported import TablePlan, plan_table
 from sumsquares.jobs.storage.layout import folder_of as folder_of

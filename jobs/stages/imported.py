@@ -14,7 +14,7 @@ import pyarrow as pa
 from sumsquares.datasets.errors import DamagedManifest, DataError
 from sumsquares.datasets.tables.batches import stored_schema
 from sumsquares.datasets.tables.digest import ContentDigest
-from sumsquares.datasets.tables.stored import (
+from sumsquares.datasets.tables.shards import (
     MOST_FILE_BYTES,
     TableManifest,
     TableShard,

@@ -9,7 +9,7 @@ from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.rows import input_type
 from sumsquares.datasets.shards import SHARD_ROWS
 from sumsquares.datasets.spec import SPLITS
-from sumsquares.datasets.tables.stored import SHARD_BYTES
+from sumsquares.datasets.tables.shards import SHARD_BYTES
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.machine.memory import available_memory
 from sumsquares.jobs.stages.packs import Pack

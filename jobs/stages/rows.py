@@ -26,6 +26,7 @@ from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
 from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.results.rows_of import parts_of
 from sumsquares.jobs.results.table_rows import CACHE_BYTES, Held, TableRows
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
 from sumsquares.jobs.stages.imported import import_table
@@ -126,6 +127,11 @@ class NormalizedRows:
     reader: DatasetReader
     dataset: Dataset
     scale: Normalization
+
+    @property
+    def parts(self) -> tuple[Split, ...]:
+        """The splits that have rows: tables have no extrapolation."""
+        return parts_of(self.dataset)
 
     def training_rows(self, dtype: str) -> Rows:
         """Returns the train split, normalised, one chunk at a time."""

@@ -15,7 +15,7 @@ from sumsquares.jobs.spec.variants import Trial
 
 
 class WrongTarget(ValueError):  # noqa: N818  ValueError says that it is an error
-    """Training rows whose numbers have no logarithm, or whose targets are no probabilities, though a trial needs that."""
+    """Training rows whose numbers have no logarithm, or whose targets are no probabilities, where a trial needs it."""
 
     exit_code = exits.USAGE
 

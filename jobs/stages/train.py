@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.normalize import Normalization, ranges_of
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs import exits
@@ -100,7 +101,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
     state = trains.train(
         program,
-        replace(models_of(pack), input_range=input_range(store, variant.dataset, read.scale)),
+        replace(models_of(pack), input_range=_input_range(store, variant.dataset, read.scale)),
         read.training_rows(variant.dtype),
         device=trainer.device,
         state=load_checkpoint(store, pack.id, name),
@@ -130,14 +131,18 @@ def models_of(pack: Pack) -> PerModel:
     )
 
 
-def input_range(store: Store, dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
+def input_range(dataset: Dataset, scale: Normalization, moments: Moments | None = None) -> list[tuple[float, float]]:
     """Returns the smallest and the largest normalised number of each input column, by the range of its numbers.
 
-    That of a table is measured on its training rows.
+    That of a table is measured: it is in the moments of its training rows.
     """
-    moments = facts_of(store, dataset, keeps=False).moments if isinstance(dataset, TableSplit) else None
     ends_2I = scale.inputs(np.array(ranges_of(dataset, moments)).T, np.float64)
     return list(zip(*ends_2I.tolist(), strict=True))
+
+
+def _input_range(store: Store, dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
+    moments = facts_of(store, dataset, keeps=False).moments if isinstance(dataset, TableSplit) else None
+    return input_range(dataset, scale, moments)
 
 
 def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:

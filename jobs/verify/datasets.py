@@ -17,12 +17,13 @@ from sumsquares.datasets.manifest import Manifest, build_manifest, from_json, to
 from sumsquares.datasets.shards import ShardEntry, encode_shard, recover_shard, shard_count, shard_path
 from sumsquares.datasets.spec import SPLITS, DatasetSpec, Split
 from sumsquares.jobs.results.dataset_facts import damage_of, encode_facts, facts_path
+from sumsquares.jobs.results.stored_baselines import baselines_path, damage_of_baselines
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.stages.generate import refuse_other_rows
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
-from sumsquares.jobs.verify.tables import check_measured, check_table, extra_rows, is_table
+from sumsquares.jobs.verify.tables import check_table, extra_rows, is_table
 
 _DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')
 
@@ -30,11 +31,11 @@ _DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')
 def check_dataset(snapshot: Snapshot, digest: str) -> list[Damage]:
     """Returns what is wrong with the files of a dataset."""
     check = check_table if is_table(snapshot, digest) else _check_generated
-    return [*check(snapshot, digest), *check_measured(snapshot, digest)]
+    return check(snapshot, digest)
 
 
 def _check_generated(snapshot: Snapshot, digest: str) -> list[Damage]:
-    """Returns what is wrong with the files of a generated dataset, but for what is measured on it."""
+    """Returns what is wrong with the files of a generated dataset."""
     folder = f"datasets/{digest}"
     path = f"{folder}/manifest.json"
     data = snapshot.get(path)
@@ -52,7 +53,7 @@ def _check_generated(snapshot: Snapshot, digest: str) -> list[Damage]:
         if (manifest is not None or shard_path(split, index) in present)
         and (damage := _check_shard(snapshot, spec, split, index, entry)) is not None
     ]
-    found += _check_facts(snapshot, spec)
+    found += [*_check_facts(snapshot, spec), *_check_baselines(snapshot, spec)]
     if manifest is not None:
         return found
     if is_complete(spec, present) and not any(damage.kind == "foreign" for damage in found):
@@ -138,6 +139,17 @@ def _check_facts(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
     if not is_ours(path, data):
         return [foreign(path)]
     return [Damage(path, "facts", reason, "", rewrites=lambda: {path: encode_facts(spec, measure_facts(spec))})]
+
+
+def _check_baselines(snapshot: Snapshot, spec: DatasetSpec) -> list[Damage]:
+    """Returns what is wrong with a dataset's baselines; missing ones are measured by the next summary."""
+    path = baselines_path(spec)
+    data = snapshot.get(path)
+    if data is None or (reason := damage_of_baselines(data, spec)) is None:
+        return []
+    if not is_ours(path, data):
+        return [foreign(path)]
+    return [Damage(path, "baselines", reason, "the next summary of the dataset measures them again", (path,))]
 
 
 def _rebuilt_manifest(spec: DatasetSpec) -> dict[str, bytes]:

@@ -5,18 +5,19 @@ Only undamaged specs count. A trial belongs to the first spec that names it: run
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from sumsquares.datasets.dataset import Whole
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.datasets.tables.table import TableDataset, TableSplit
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
 from sumsquares.jobs.night.records import rerun_command, stored_night
-from sumsquares.jobs.results.dataset_facts import facts_path
+from sumsquares.jobs.results.dataset_facts import damage_of, facts_path
 from sumsquares.jobs.results.earlier import as_stored
+from sumsquares.jobs.results.stored_baselines import baselines_path, damage_of_baselines
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
@@ -72,10 +73,11 @@ class References:
         return {each.content: each for each in reversed(self._datasets) if isinstance(each, TableDataset)}
 
     @cached_property
-    def splits(self) -> dict[str, TableSplit]:
-        """Returns the splits of these tables, by the path of their facts."""
-        tables = (each for each in self._datasets if isinstance(each, TableDataset))
-        return {facts_path(split): split for table in tables for split in table.splits}
+    def measured(self) -> dict[str, Callable[[bytes], str | None]]:
+        """Returns by the path of a file that is measured on a table's split what finds its damage."""
+        splits = [split for each in self._datasets if isinstance(each, TableDataset) for split in each.splits]
+        facts = {facts_path(split): partial(damage_of, dataset=split) for split in splits}
+        return {**facts, **{baselines_path(split): partial(damage_of_baselines, dataset=split) for split in splits}}
 
     @cached_property
     def commands(self) -> dict[str, str]:

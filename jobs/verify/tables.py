@@ -17,7 +17,7 @@ from sumsquares.datasets.differences import UNREADABLE, open_parquet
 from sumsquares.datasets.errors import DamagedManifest, DataError
 from sumsquares.datasets.tables.batches import stored_schema
 from sumsquares.datasets.tables.digest import ContentDigest
-from sumsquares.datasets.tables.stored import (
+from sumsquares.datasets.tables.shards import (
     TableManifest,
     TableShard,
     build_manifest,
@@ -28,7 +28,6 @@ from sumsquares.datasets.tables.stored import (
     to_json,
 )
 from sumsquares.datasets.tables.table import TableDataset
-from sumsquares.jobs.results.dataset_facts import damage_of
 from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.stages.imported import shards_of
 from sumsquares.jobs.stages.tables import TableReader
@@ -40,8 +39,6 @@ from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
 
 _ANY = TypeAdapter(dict[str, object])
-_PREFIX = {"facts": "facts-", "baselines": "baselines"}
-"""How the names of files begin that are measured on rows; facts.json is that of generated rows."""
 
 
 class OtherRows(DataError):  # noqa: N818  its base says that it is an error
@@ -60,7 +57,11 @@ def is_table(snapshot: Snapshot, content: str) -> bool:
 
 
 def check_table(snapshot: Snapshot, content: str) -> list[Damage]:
-    """Returns what is wrong with the stored rows of a table."""
+    """Returns what is wrong with the stored rows of a table, and with what was measured on them."""
+    return [*_check_rows(snapshot, content), *_check_measured(snapshot, content)]
+
+
+def _check_rows(snapshot: Snapshot, content: str) -> list[Damage]:
     path = f"datasets/{content}/manifest.json"
     data = snapshot.get(path)
     manifest, reason = _read(data, path, content)
@@ -80,16 +81,13 @@ def check_table_record(snapshot: Snapshot, key: str) -> list[Damage]:
     )
 
 
-def check_measured(snapshot: Snapshot, digest: str) -> list[Damage]:
-    """Returns what is wrong with the facts of a table's splits and with the baselines of any dataset."""
+def _check_measured(snapshot: Snapshot, content: str) -> list[Damage]:
+    """Returns what is wrong with the facts and the baselines of a table's splits."""
     found = []
-    for path in sorted(snapshot.store.list(f"datasets/{digest}")):
-        kind = next(
-            (kind for kind in ("facts", "baselines") if path.rpartition("/")[2].startswith(_PREFIX[kind])), None
-        )
-        if kind is not None:
-            split = snapshot.references.splits.get(path)
-            damage = partial(_seal_damage, path) if split is None else partial(damage_of, dataset=split)
+    for path in sorted(snapshot.store.list(f"datasets/{content}")):
+        kind = path.rpartition("/")[2].partition("-")[0]
+        if kind in ("facts", "baselines"):
+            damage = snapshot.references.measured.get(path) or partial(_seal_damage, path)
             found += _check_derived(snapshot, path, kind, "what needs them measures them again", damage)
     return found
 

@@ -1,0 +1,157 @@
+"""Which columns are inputs, after the first pass: those that can be, each other one with the reason why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS
+from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.kinds import NUMBERS
+from sumsquares.datasets.tables.scan import LONGEST_CATEGORY, Column
+from sumsquares.datasets.tables.shown import plural, show
+from sumsquares.datasets.tables.table import InputColumn
+from sumsquares.datasets.tables.wanted import Wanted, unfit
+
+_STORED = {"int": "int64", "double": "double", "bool": "bool"}
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([,' .]\d{3})+([.,]\d+)?\s*")
+
+
+class Choice(NamedTuple):
+    """The columns that are used."""
+
+    inputs: tuple[InputColumn, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def choose(keys: TableKeys, wanted: Wanted, scanned: Mapping[int, Column]) -> tuple[Choice, list[str]]:
+    """Returns the inputs and what is left out, and the problems."""
+    target = scanned[wanted.target]
+    problems = [f"target: {each}" for each in _target_problems(target, keys)]
+    inputs: list[InputColumn] = []
+    left_out = [*wanted.left_out]
+    for position in wanted.inputs:
+        column = scanned[position]
+        reason = _reason(column, keys)
+        if reason is not None and keys.inputs is None:
+            left_out.append((column.name, reason))
+        elif reason is not None:
+            problems.append(f"inputs: column {show(column.name)} {reason}")
+        else:
+            problems += _value_problems(column, keys)
+            inputs += _inputs(column)
+    problems += [f"test: {each}" for position in wanted.held_out for each in _held_out_problems(scanned[position])]
+    problems += _count_problems(inputs, left_out, [scanned[position] for position in wanted.inputs], target.name)
+    return Choice(tuple(inputs), tuple(left_out)), problems
+
+
+def _reason(column: Column, keys: TableKeys) -> str | None:
+    """Returns why a column can be no input."""
+    is_named = keys.inputs is not None
+    remove = "; remove it from `inputs`" if is_named else ""
+    if column.kind == "empty":
+        return f"has no values{remove}"
+    if column.kind == "text" and keys.categories is None and column.spoilt:
+        return f"is text: {_mended(column)}"
+    if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
+        return reason
+    if column.kind != "wide" and column.is_constant:
+        value = next(iter(column.categories or ())) if column.kind == "text" else column.low
+        shown = show(value) if isinstance(value, str) else f"{value:g}"
+        return f"is {shown} in every row{remove}"
+    return None
+
+
+def _mended(column: Column) -> str:
+    """Returns the bad cell of a column that should be numbers, and what to write instead."""
+    assert column.first_bad is not None
+    text = column.first_bad[1]
+    if _THOUSANDS.fullmatch(text):
+        return f"{column.spoilt or _first_bad(column)}; write numbers without thousands separators"
+    if _DECIMAL_COMMA.fullmatch(text) and column.decimal == ".":
+        return f'{column.spoilt or _first_bad(column)}; write decimal = ","'
+    return f"{column.spoilt or _first_bad(column)}; write a number there, or leave the cell empty"
+
+
+def _first_bad(column: Column) -> str:
+    assert column.first_bad is not None
+    place, text = column.first_bad
+    return f"{place} has {show(text)}"
+
+
+def _target_problems(column: Column, keys: TableKeys) -> Iterator[str]:
+    name = f"column {show(column.name)}"
+    if column.kind == "empty":
+        yield f"{name} has no values; name a column of numbers"
+    elif column.kind == "text":
+        found = f"is text: {_mended(column)}" if column.first_bad else "is text; write its values as numbers"
+        yield f"{name} {found}, or name a column of numbers"
+    elif column.kind != "wide" and column.is_constant:
+        yield f"{name} is {column.low:g} in every row: there is nothing to learn; name a column that varies"
+    yield from _value_problems(column, keys, is_target=True)
+
+
+def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False) -> Iterator[str]:
+    """Yields what is wrong with values of a column that is used."""
+    name = f"column {show(column.name)}"
+    leave = "" if is_target else ", or leave the column out of `inputs`"
+    if column.kind == "wide" and column.wide:
+        place, text = column.wide
+        yield f"{name}: {place} has {show(text)}, beyond integers of 64 bits; write it with a decimal point{leave}"
+    if column.kind == "double" and column.beyond:
+        place, value = column.beyond
+        bound = f"beyond {LARGEST_REAL:g}: its square is not finite; write it in another unit"
+        found = "not finite; write a finite number, or leave the cell empty" if abs(value) == float("inf") else bound
+        yield f"{name}: {place} has {value:g}, which is {found}{leave}"
+    count, place_ = column.missing
+    if count and keys.missing is None and column.kind in (*NUMBERS, "bool", "text"):
+        remedy = 'missing = "drop" to leave out rows without a value' + (
+            "" if is_target else ', missing = "mean" to fill them'
+        )
+        yield f"{name}: {plural(count, 'row')} of {column.rows:,} without a value, the first is {place_}; write {remedy}{leave}"
+    if column.kind == "text" and column.categories:
+        longest = max(column.categories, key=len)
+        if len(longest) > LONGEST_CATEGORY:
+            yield f"{name} has {show(longest)}, too long for a category{leave or ''}"
+
+
+def _inputs(column: Column) -> list[InputColumn]:
+    if column.kind != "text":
+        return [InputColumn(name=column.name, column=column.name, type=_STORED.get(column.kind, "double"))]
+    texts = sorted(column.categories or ())
+    return [InputColumn(name=f"{column.name}={text}", column=column.name, category=text, type="bool") for text in texts]
+
+
+def _held_out_problems(column: Column) -> Iterator[str]:
+    name, remedy = f"column {show(column.name)}", "write true in the test rows and false in the others"
+    is_flag = column.kind == "bool" or (column.kind == "int" and column.low >= 0 and column.high <= 1)
+    if not is_flag:
+        found = f": {_first_bad(column)}" if column.first_bad else ""
+        yield f"{name} is not boolean{found}; {remedy}"
+    elif column.nulls and column.first_null:
+        yield f"{name}: {plural(column.nulls, 'row')} without a value, the first is {column.first_null}; {remedy}"
+    elif column.is_constant:
+        yield f"{name} is {'true' if column.high else 'false'} in every row; {remedy}"
+
+
+def _count_problems(
+    inputs: Sequence[InputColumn], left_out: Sequence[tuple[str, str]], columns: Sequence[Column], target: str
+) -> Iterator[str]:
+    many = next((each for each in columns if each.kind == "text" and each.categories is None), None)
+    if many is not None:
+        found = f"; {many.spoilt}" if many.spoilt else ""
+        yield f"column {show(many.name)} has more than {MOST_INPUTS:,} categories{found}; leave it out of `inputs`"
+    elif len(inputs) > MOST_INPUTS:
+        most = max(columns, key=lambda each: len(each.categories or ()) if each.kind == "text" else 0)
+        count = len(most.categories or ()) if most.kind == "text" else 0
+        which = f", of which column {show(most.name)} has {count:,} categories" if count else ""
+        yield f"{len(inputs):,} inputs{which}, and there may be {MOST_INPUTS:,}; name fewer columns in `inputs`"
+    elif not inputs:
+        reasons = "; ".join(f"{show(name)} {reason}" for name, reason in left_out[:5])
+        yield f"no input is left beside the target {show(target)}{': ' + reasons if reasons else ''}; add a column of numbers"
+    names = [each.name for each in inputs]
+    for name in {*names}:
+        if names.count(name) > 1:
+            yield f"two inputs would be called {show(name)}, one of them a category; rename that column"

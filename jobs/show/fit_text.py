@@ -1,0 +1,99 @@
+"""What `fit` says: the chosen network beside the baselines, which of them wins, and why. Texts and JSON; no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.jobs.results.summary import Summary
+from sumsquares.jobs.results.validated import Choice, Measured, half_interval
+from sumsquares.jobs.show.answer import answer
+from sumsquares.jobs.show.format import counted, describe_variant, listed, number
+
+NETWORK = "network"
+Baselines = Mapping[str, Measured]
+"""By name, on the test rows of the same splits."""
+
+
+def table_lines(table: TableDataset) -> Iterator[str]:
+    """Yields what the table holds and what of it was left out."""
+    inputs = [each.name for each in table.input_columns]
+    yield (
+        f"{table.name}: {counted(table.rows, 'row')}, target {table.target}, "
+        f"{counted(len(inputs), 'input')}: {_few(inputs)}"
+    )
+    if table.dropped:
+        yield f"{counted(table.dropped, 'row')} left out because of nulls."
+    yield from (f"Column {name} is no input: {reason}." for name, reason in table.left_out)
+
+
+def split_words(table: TableDataset) -> str:
+    """How test rows are held out: `mean over 5 folds`, `on 4,000 test rows`."""
+    if table.folds is not None:
+        return f"mean over {table.folds} folds"
+    if len(table.split_rows) > 1:
+        return f"mean over {len(table.split_rows)} splits"
+    return f"on {counted(table.split_rows[0].test, 'test row')}"
+
+
+def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> Iterator[str]:
+    """Yields the chosen network, a table of RMSEs and a sentence on who wins."""
+    yield (
+        f"Chosen by validation rows among the training rows, RMSE {number(choice.validation_rmse)} on them: "
+        f"{describe_variant(choice.row)}."
+    )
+    yield f"RMSE on test rows, {split_words(table)}:"
+    rows = {**measured_networks(choice), **baselines}
+    width = max(map(len, rows))
+    has_intervals = any(each.interval for each in rows.values())
+    for name, each in rows.items():
+        interval = each.interval
+        more = f"   95% interval {number(interval[0])} to {number(interval[1])}" if interval else ""
+        yield f"  {name:{width}}  {number(each.mean):>10}{more if has_intervals else ''}"
+    yield verdict(choice, baselines)
+
+
+def measured_networks(choice: Choice) -> dict[str, Measured]:
+    """The chosen network, and where it makes a difference the one that each split would choose by itself."""
+    found = {"the chosen network": choice.chosen}
+    if choice.anew.rmse != choice.chosen.rmse:
+        found["chosen anew in each split"] = choice.anew
+    return found
+
+
+def verdict(choice: Choice, baselines: Baselines) -> str:
+    """Who wins, by the difference in each split: the network that the split chooses itself against the best baseline.
+
+    No test row has a say in that network, which makes the comparison fair.
+    """
+    if not baselines:
+        return "There is no baseline to compare with."
+    name = min(baselines, key=lambda each: baselines[each].mean)
+    differences = [ours - theirs for ours, theirs in zip(choice.anew.rmse, baselines[name].rmse, strict=True)]
+    mean, half = fmean(differences), half_interval(differences)
+    network = "the network" if choice.anew.rmse == choice.chosen.rmse else "the network chosen anew in each split"
+    first, second = (f"{network} with {number(choice.anew.mean)}", f"{name} with {number(baselines[name].mean)}")
+    first, second = (second, first) if mean > 0 else (first, second)
+    told = f"{first} against {second}"
+    if half is None:
+        return f"Ahead on these test rows: {told}; how much of that is chance, one split can't tell."
+    low, high = (number(abs(mean) + sign * half) for sign in (-1, 1))
+    if abs(mean) <= half:
+        return f"No winner: {told}, and the difference may be chance: {number(abs(mean))}, 95% interval {low} to {high}."
+    return f"Winner: {told}, a difference of {number(abs(mean))}, 95% interval {low} to {high}."
+
+
+def why_lines(summary: Summary, choice: Choice | None, name: str) -> Iterator[str]:
+    """Yields why the chosen network ends where it does, and the answer about the first one."""
+    if choice is not None:
+        causes = summary.causes.get(choice.row["variant_id"], ())
+        if causes and causes[0].sentence:
+            yield f"The chosen network: {causes[0].sentence}"
+    yield from answer(summary, name, name)
+
+
+def _few(names: Sequence[str]) -> str:
+    most = 8
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most:,} more"
