@@ -124,6 +124,15 @@ class TableReader:
         except TableMissing as error:
             raise self._lost(table) from error
 
+    def is_unchanged(self, table: TableDataset) -> bool:
+        """Whether its file is there, with the sizes and times of change that it had when it was read."""
+        known = (self._read(path) for path in self._store.list(FOLDER))
+        for record in known:
+            if record is not None and record.table.content == table.content:
+                with suppress(ValueError, RuntimeError):
+                    return stamps(record.keys, record.folder) == record.stamps
+        return False
+
     def _without_file(self, keys: TableKeys, known: _Record) -> TableDataset:
         if not plan_table(self._store, known.table).is_complete:
             raise self._lost(known.table)
