@@ -191,7 +191,7 @@ def logarithm_problem(split: TableSplit, moments: Moments) -> str | None:
     for name, low in zip(split.columns, moments.input_min, strict=False):
         if low <= 0:
             return (
-                f'normalize = "log" takes logarithms of the inputs, and column {name!r} has {low:g} in a training row; '
+                f'normalize = "log" takes logarithms of the inputs, and column "{name}" has {low:g} in a training row; '
                 "write another normalize, or inputs without that column"
             )
     return None
