@@ -15,7 +15,7 @@ from sumsquares.datasets.tables.shown import plural, show
 from sumsquares.datasets.tables.source import Raw, Source
 from sumsquares.datasets.tables.splits import splits_of
 from sumsquares.datasets.tables.stored import StoredColumns, blocks, changed
-from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.datasets.tables.table import ColumnType, TableDataset
 from sumsquares.datasets.tables.verdict import problems_of_rows, repeated
 from sumsquares.datasets.tables.wanted import Header, Wanted, test_columns, wanted
 
@@ -91,7 +91,7 @@ def _scan(source: Source, header: Header, asked: Wanted) -> tuple[dict[int, Colu
 
 
 def _stored(keys: TableKeys, choice: Choice, target: Column) -> StoredColumns:
-    target_type = "double" if target.kind == "double" else "int64"
+    target_type: ColumnType = "double" if target.kind == "double" else "int64"
     return StoredColumns(choice.inputs, keys.target, target_type, test_columns(keys), keys.missing)
 
 

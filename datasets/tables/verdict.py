@@ -21,8 +21,8 @@ def problems_of_rows(keys: TableKeys, measured: Measured, read: int) -> Iterator
     target_low, target_high = measured.ends[keys.target]
     if target_low == target_high:
         yield (
-            f"target: column {show(keys.target)} is {target_low:g} in all rows that are left after those without a value "
-            "were dropped; leave columns with many of them out of `inputs`"
+            f"target: column {show(keys.target)} is {target_low:g} in all rows that are left after those without a "
+            "value were dropped; leave columns with many of them out of `inputs`"
         )
         return
     for each in measured.columns.inputs:
@@ -36,7 +36,7 @@ def problems_of_rows(keys: TableKeys, measured: Measured, read: int) -> Iterator
 
 
 def _leaks(keys: TableKeys, measured: Measured) -> Iterator[str]:
-    """Yields inputs that give the target away. One input alone may be a linear function: that is a question to learn."""
+    """Yields inputs that give the target away. A single input may be a linear function: that is a question to learn."""
     is_alone = len(measured.columns.inputs) == 1
     for name, leak in measured.leaks.items():
         if leak.is_equal:
@@ -58,7 +58,7 @@ def _without(keys: TableKeys, measured: Measured, name: str) -> str:
 
 
 def repeated(measured: Measured) -> dict[str, str]:
-    """Returns the inputs that are equal to an earlier one in every row, with that one; categories are never among them."""
+    """Returns the inputs that equal an earlier one in every row, with that one; categories are never among them."""
     first: dict[str, str] = {}
     found = {}
     for each in measured.columns.inputs:

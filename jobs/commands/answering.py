@@ -138,7 +138,7 @@ def answerers(store: Store, question: Question) -> list[Answerer]:
     """
     asked = asked_run(store, question.run)
     is_open = question.trial_id is None and not question.where
-    final = _final(store, asked) if is_open else None
+    final = final_run(store, asked) if is_open else None
     if final is not None:
         asked = final
     by_id = {trial.id: trial for trial in trials(asked.spec)}
@@ -158,7 +158,7 @@ def answerers(store: Store, question: Question) -> list[Answerer]:
     return [Answerer(asked, trial, rows[trial.id], called, limits.of(trial)) for trial in best_of]
 
 
-def _final(store: Store, asked: Asked) -> Asked | None:
+def final_run(store: Store, asked: Asked) -> Asked | None:
     """Returns the run of the chosen variant on all rows that `fit` made of a table, if it is finished."""
     name = f"{asked.spec.name}{FINAL}"
     if asked.night is not None or not store.exists(f"{run_folder(name)}/{SUMMARY}"):

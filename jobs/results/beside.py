@@ -30,7 +30,7 @@ def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[d
     """
     of_splits = [{each.name: each for each in of(split)} for split in whole.splits]
     names = [name for name in of_splits[0] if all(name in found for found in of_splits)]
-    return sorted((_row([found[name] for found in of_splits]) for name in names), key=lambda row: row["rmse_median"])
+    return sorted((_row([found[name] for found in of_splits]) for name in names), key=lambda row: row["rmse_mean"])
 
 
 def _row(splits: Sequence[Baseline]) -> dict[str, Any]:
