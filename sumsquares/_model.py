@@ -157,7 +157,9 @@ class Model:
         """Says what it is: `<Model squares: [16] tanh, ..., seed 0, test RMSE 0.5>`."""
         split = f", split {self.split}" if self.split else ""
         words = describe_variant(variant_columns(self._trial.variant))
-        return f"<Model {self.dataset}{split}: {words}, seed {self.seed}, test RMSE {number(self.rmse)}>"
+        dataset = self._trial.variant.dataset
+        of = "test RMSE" if not isinstance(dataset, TableSplit) or dataset.table.test else "RMSE on its training rows"
+        return f"<Model {self.dataset}{split}: {words}, seed {self.seed}, {of} {number(self.rmse)}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what is pickled: the weights, and no torch module."""

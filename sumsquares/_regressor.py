@@ -44,7 +44,7 @@ _DATASET = "rows"
 _MOST_NAME = 1_000  # characters of a column's name in a spec
 
 
-class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  scikit-learn has no types
+class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it has no types
     """Trains a grid of networks on a table, chooses by rows that it holds out, and trains the chosen one on all rows.
 
     Everything happens in this process, and the result is the same each time, whatever the engine's pack.

@@ -30,7 +30,9 @@ class MemoryTable(TableReader):
         super().__init__(store)
         *names, target = rows.column_names
         inputs = tuple(InputColumn(name=name, column=name, type="double") for name in names)
-        self._target_type: Literal["double", "int64"] = "int64" if pa.types.is_int64(rows.schema.types[-1]) else "double"
+        self._target_type: Literal["double", "int64"] = (
+            "int64" if pa.types.is_int64(rows.schema.types[-1]) else "double"
+        )
         self._columns = StoredColumns(inputs, target, self._target_type, (), None)
         self._rows = rows.cast(self._columns.schema)
 
