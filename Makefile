@@ -111,7 +111,8 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	  --output-file requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra onnx --extra trees --extra dev $(call but,build/lock/all) \
 	  --output-file requirements-dev.lock pyproject.toml
-	$(COMPILE) --upgrade --generate-hashes --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
+	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --output-file benchmarks/peers/requirements.txt \
+	  benchmarks/peers/requirements.in
 	for python in 3.11 3.12 3.13; do \
 	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	    $(BIN)/uv pip install --quiet --dry-run --target build/lock/none --python-version $$python --python-platform $$platform \

@@ -68,13 +68,15 @@ class Dot:
     """Drawn as a square instead of a disc."""
     is_baseline: bool = False
     """Drawn as a diamond."""
+    middle_is: str = "median"
+    """What `median` is: over several splits of a table it is the mean."""
 
     @property
     def title(self) -> str:
         """The row in words, for those who can't see it."""
         if self.is_baseline:
             return f"baseline, RMSE {number(self.median)}"
-        return f"median RMSE {number(self.median)}, best {number(self.best)}"
+        return f"{self.middle_is} RMSE {number(self.median)}, best {number(self.best)}"
 
 
 def dot_svg(axis: Axis, dot: Dot) -> str:
