@@ -23,7 +23,7 @@ def with_baselines(summary: Summary, expected: Iterable[Trial], of: Callable[[Da
 
 
 def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[dict[str, Any]]:
-    """Returns one row per baseline, the best first: its RMSE as mean and deviation over the splits, and of each of them.
+    """Returns one row per baseline, the best first: its RMSE as mean and deviation over the splits, and of each.
 
     `rows` is the number of training rows that it was fitted to, in the split with the fewest. A baseline that some
     split lacks is left out.
