@@ -99,6 +99,7 @@ bench: .venv/installed-dev  ## runs the side-by-side measurements, a few minutes
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/scale.py --synthetic
 	$(BIN)/python benchmarks/endtoend.py --rounds 1
+	$(BIN)/python benchmarks/own_rows.py --rounds 1
 
 # One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
 # hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.

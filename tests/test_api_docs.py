@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +69,16 @@ def test_public_functions_have_types():
 def test_the_module_is_documented():
     """It says what goes in and what comes out."""
     assert "raw inputs [N, I]" in text_of(ScaledNetwork)
+
+
+def test_the_examples_of_the_page_are_true(world, tmp_path, monkeypatch):
+    """In their order, from an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```pycon\n(.*?)^```", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert run_examples("\n".join(blocks), "docs/api.md", world) > 30
+
+
+def test_the_page_names_every_public_name():
+    """In its table."""
+    named = set(re.findall(r"^\| `(?:sumsquares\.)?(\w+)", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
+    assert named == set(PUBLIC)

@@ -37,6 +37,7 @@ def over_splits(network, baselines, seeds=2, variants=3, train=80, test=20):
             "name": name,
             "rmse_of_splits": list(rmse),
             "rmse_mean": statistics.fmean(rmse),
+            "rmse_median": statistics.median(rmse),
             "rows": train,
             "version": None,
         }

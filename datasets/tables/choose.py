@@ -44,7 +44,9 @@ def choose(keys: TableKeys, wanted: Wanted, scanned: Mapping[int, Column]) -> tu
             problems += _value_problems(column, keys)
             inputs += _inputs(column)
     problems += [f"test: {each}" for position in wanted.held_out for each in _held_out_problems(scanned[position])]
-    problems += _count_problems(inputs, left_out, [scanned[position] for position in wanted.inputs], target.name)
+    problems += _count_problems(
+        inputs, left_out, [scanned[position] for position in wanted.inputs], target.name, bool(problems)
+    )
     return Choice(tuple(inputs), tuple(left_out)), problems
 
 
@@ -55,7 +57,7 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
     if column.kind == "empty":
         return f"has no values{remove}"
     if column.kind == "text" and keys.categories is None and column.spoilt:
-        return f"is text: {_mended(column)}"
+        return f"is text: {_mended(column, keys)}"
     if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
         return reason
     if column.kind != "wide" and column.is_constant:
@@ -65,14 +67,16 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
     return None
 
 
-def _mended(column: Column) -> str:
+def _mended(column: Column, keys: TableKeys) -> str:
     """Returns the bad cell of a column that should be numbers, and what to write instead."""
     assert column.first_bad is not None
     text = column.first_bad[1]
     if _THOUSANDS.fullmatch(text):
         return f"{column.spoilt or _first_bad(column)}; write numbers without thousands separators"
-    if _DECIMAL_COMMA.fullmatch(text) and column.decimal == ".":
+    if _DECIMAL_COMMA.fullmatch(text) and column.decimal == "." and keys.separator != ",":
         return f'{column.spoilt or _first_bad(column)}; write decimal = ","'
+    if _DECIMAL_COMMA.fullmatch(text) and column.decimal == ".":
+        return f"{column.spoilt or _first_bad(column)}; write numbers with a decimal point"
     return f"{column.spoilt or _first_bad(column)}; write a number there, or leave the cell empty"
 
 
@@ -87,7 +91,7 @@ def _target_problems(column: Column, keys: TableKeys) -> Iterator[str]:
     if column.kind == "empty":
         yield f"{name} has no values; name a column of numbers"
     elif column.kind == "text":
-        found = f"is text: {_mended(column)}" if column.first_bad else "is text; write its values as numbers"
+        found = f"is text: {_mended(column, keys)}" if column.first_bad else "is text; write its values as numbers"
         yield f"{name} {found}, or name a column of numbers"
     elif column.kind != "wide" and column.is_constant:
         yield f"{name} is {column.low:g} in every row: there is nothing to learn; name a column that varies"
@@ -114,7 +118,7 @@ def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False)
     if column.kind == "text" and column.categories:
         longest = max(column.categories, key=len)
         if len(longest) > LONGEST_CATEGORY:
-            yield f"{name} has {show(longest)}, too long for a category{leave}"
+            yield f"{name} has {show(longest)}, too long for a category; leave it out of `inputs`"
 
 
 def _inputs(column: Column) -> list[InputColumn]:
@@ -137,7 +141,11 @@ def _held_out_problems(column: Column) -> Iterator[str]:
 
 
 def _count_problems(
-    inputs: Sequence[InputColumn], left_out: Sequence[tuple[str, str]], columns: Sequence[Column], target: str
+    inputs: Sequence[InputColumn],
+    left_out: Sequence[tuple[str, str]],
+    columns: Sequence[Column],
+    target: str,
+    has_problems: bool,
 ) -> Iterator[str]:
     many = next((each for each in columns if each.kind == "text" and each.categories is None), None)
     if many is not None:
@@ -148,7 +156,7 @@ def _count_problems(
         count = len(most.categories or ()) if most.kind == "text" else 0
         which = f", of which column {show(most.name)} has {count:,} categories" if count else ""
         yield f"{len(inputs):,} inputs{which}, and there may be {MOST_INPUTS:,}; name fewer columns in `inputs`"
-    elif not inputs:
+    elif not inputs and not has_problems:
         reasons = "".join(f"; {show(name)} {reason}" for name, reason in left_out[:5])
         yield f"no input is left beside the target {show(target)}{reasons}; add a column of numbers"
     for name, count in Counter(each.name for each in inputs).items():

@@ -23,12 +23,13 @@ from sumsquares.datasets.tables.errors import MAX_PROBLEMS, DamagedTable, TableE
 from sumsquares.datasets.tables.files import TableFile
 from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.kinds import Kind
-from sumsquares.datasets.tables.shown import plural, show
+from sumsquares.datasets.tables.shown import path_shown, plural, show
 
 BLOCK = 16 << 20
 """Bytes of text in a batch, and so the longest row."""
 _LONGEST_HEADER = 4 << 20
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+_DECIMAL_COMMA = re.compile(r"(^|;)\s*[+-]?\d+,\d+\s*($|;)", re.MULTILINE)
 _OTHERS = {";": ";", "\t": "\\t", "|": "|", ",": ","}
 """Separators that are tried if the header has one column, as TOML has them."""
 
@@ -59,7 +60,8 @@ class CsvTable:
         try:
             yield from csv.reader(io.StringIO(head, newline=""), delimiter=separator)
         except csv.Error as error:
-            raise self._refused(f"its first line is not CSV ({error}); write the names of the columns there") from None
+            found = f"its first line is no header ({error})"
+            raise self._refused(f"{found}; write the names of the columns there; is a line end missing?") from None
 
     def _header_problem(self, head: str, names: list[str]) -> str | None:
         if len(head) >= _LONGEST_HEADER and len(",".join(names)) >= _LONGEST_HEADER // 2:
@@ -69,7 +71,7 @@ class CsvTable:
         others = {each: [*self._parsed(head.partition("\n")[0], each)][:1] for each in _OTHERS if len(names) == 1}
         best = max(others, key=lambda each: len(others[each][0]) if others[each] else 0, default=",")
         if len(names) == 1 and others[best] and len(others[best][0]) > 1:
-            decimal = ' and decimal = ","' if best == ";" and re.search(r";\s*-?\d+,\d+", head) else ""
+            decimal = ' and decimal = ","' if best == ";" and _DECIMAL_COMMA.search(head) else ""
             found = f"its first line has no {show(self._keys.separator)} but {show(best)}"
             return f'{found}; write separator = "{_OTHERS[best]}"{decimal}'
         if all(_NUMBER.fullmatch(name) for name in names):
@@ -80,89 +82,113 @@ class CsvTable:
     def rows(self, names: list[str], wanted: Collection[int]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yields batches of text with the number of their first row; columns are called by their position in `names`.
 
-        The last column is always among them.
-
         Raises TableError for rows with more or fewer cells than the header, an open quote, a row beyond BLOCK.
         """
+        called = _called(names, self._names or [name for name, _ in self.columns()])
+        chosen = [str(position) for position in sorted(wanted)]
+        first, has_header = 0, True
+        with self._text() as text:
+            for lines in self._lines(text):
+                batch = self._parsed_lines(lines, called, chosen, first, has_header)
+                if len(batch):
+                    yield first, batch
+                first, has_header = first + len(batch), False
+            if text.rest:
+                found = f"row {first + 1:,} has a quote that is not closed: {show(text.rest[:1000].decode())}"
+                raise self._refused(f'{found}; close it, or write "" for a quote in a quoted cell')
+
+    def _lines(self, text: CheckedText) -> Iterator[bytes]:
+        """Yields whole rows of about BLOCK bytes; what is left in `text.rest` has an open quote."""
+        while more := text.read(BLOCK):
+            held = text.rest + more
+            end = rows_end(held, self._keys.separator)
+            if not end and len(held) > BLOCK:
+                raise self._refused(
+                    f"a row of more than {BLOCK >> 20} MiB; is a quote not closed, or a line end missing?"
+                )
+            text.rest = held[end:]
+            if end:
+                yield held[:end]
+
+    def _parsed_lines(
+        self, lines: bytes, called: list[str], chosen: list[str], first: int, has_header: bool
+    ) -> pa.RecordBatch:
         ragged: list[pa_csv.InvalidRow] = []
 
         def note(row: pa_csv.InvalidRow) -> str:
             ragged.append(row)
             return "error" if len(ragged) > MAX_PROBLEMS else "skip"
 
-        called = _called(names, self._names or [name for name, _ in self.columns()])
-        chosen = [*dict.fromkeys([*(str(position) for position in sorted(wanted)), called[-1]])]
-        first = 0
-        with self._text() as text, self._translated(ragged):
-            reader = self._reader(text, called, chosen, note)
-            for batch in reader:
-                self._refuse_ragged(ragged)
-                self._refuse_open(text, batch, first, called[-1])
-                yield first, batch
-                first += len(batch)
-        self._refuse_ragged(ragged)
-
-    def _reader(
-        self, text: CheckedText, called: list[str], chosen: list[str], note: object
-    ) -> pa_csv.CSVStreamingReader:
-        return pa_csv.open_csv(
-            pa.PythonFile(text, mode="r"),
-            pa_csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=called, skip_rows_after_names=1),
-            pa_csv.ParseOptions(delimiter=self._keys.separator, newlines_in_values=True, invalid_row_handler=note),
-            pa_csv.ConvertOptions(
-                check_utf8=False,
-                column_types=dict.fromkeys(chosen, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                include_columns=chosen,
-            ),
-        )
+        try:
+            table = pa_csv.read_csv(
+                pa.BufferReader(lines),
+                # With threads, the numbers of ragged rows are not known.
+                pa_csv.ReadOptions(
+                    use_threads=False, block_size=len(lines) + 1, column_names=called, skip_rows_after_names=has_header
+                ),
+                pa_csv.ParseOptions(
+                    delimiter=self._keys.separator, newlines_in_values=b'"' in lines, invalid_row_handler=note
+                ),
+                pa_csv.ConvertOptions(
+                    check_utf8=False,
+                    column_types=dict.fromkeys(chosen, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    include_columns=chosen,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            self._refuse_ragged(ragged, first - has_header)
+            if "Empty CSV" in str(error):
+                return pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in chosen})
+            raise self._refused(f"it can't be parsed ({show(str(error))}); write it as CSV") from None
+        self._refuse_ragged(ragged, first - has_header)
+        return table.combine_chunks().to_batches()[0] if len(table) else pa.RecordBatch.from_pylist([], table.schema)
 
     @contextmanager
     def _text(self) -> Iterator[CheckedText]:
-        with self._file.opened() as raw, _decompressed(raw, self._file.stamp.path) as plain, self._translated([]):
+        with self._file.opened() as raw, _decompressed(raw, self._file.stamp.path) as plain, self._translated():
             yield CheckedText(plain, self._keys.encoding, self._source, self.prefix)
 
     @contextmanager
-    def _translated(self, ragged: list[pa_csv.InvalidRow]) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
+            found = f"it can't be read, or is no whole compressed file ({path_shown(str(error))})"
             remedy = "copy it again from where it came from"
-            raise DamagedTable(
-                f"{self._source}: {self.prefix}it is no whole compressed file ({error}); {remedy}"
-            ) from error
-        except pa.ArrowInvalid as error:
-            self._refuse_ragged(ragged)
-            text = str(error)
-            if "straddling" in text:
-                text = f"a row of more than {BLOCK >> 20} MiB; is a quote not closed, or a line end missing?"
-            elif "Empty CSV" in text:
-                text = "it has a header and no rows; write at least two rows"
-            raise self._refused(text) from None
+            raise DamagedTable(f"{self._source}: {self.prefix}{found}; {remedy}") from error
 
-    def _refuse_ragged(self, ragged: list[pa_csv.InvalidRow]) -> None:
-        if not ragged:
-            return
+    def _refuse_ragged(self, ragged: list[pa_csv.InvalidRow], before: int) -> None:
+        """Refuses rows with more or fewer cells than the header; so many rows are before those that are numbered."""
         problems = []
         for row in ragged:
-            place = "a row" if row.number is None else f"row {row.number - 1:,}"
             cells = f"{plural(row.actual_columns, 'cell')} instead of {row.expected_columns}"
-            problems.append(
-                f"{self.prefix}{place} has {cells}: {show(row.text)}; write one for each column, in quotes "
-                f"if it has the separator {show(self._keys.separator)} in it"
-            )
-        raise TableError(self._source, problems)
-
-    def _refuse_open(self, text: CheckedText, batch: pa.RecordBatch, first: int, called: str) -> None:
-        """Refuses a quote that is never closed: pyarrow would take the rest of the file for one cell."""
-        last = batch.column(called)[-1].as_py() if len(batch) else None
-        if text.quotes % 2 and text.is_over and last and last.endswith(("\n", "\r")):
-            found = f"row {first + len(batch):,} has a quote that is not closed: {show(last)}"
-            raise self._refused(f'{found}; close it, or write "" for a quote in a quoted cell')
+            remedy = f"write one for each column, in quotes if it has the separator {show(self._keys.separator)} in it"
+            problems.append(f"{self.prefix}row {before + row.number:,} has {cells}: {show(row.text)}; {remedy}")
+        if problems:
+            raise TableError(self._source, problems)
 
     def _refused(self, problem: str) -> TableError:
         return TableError(self._source, [f"{self.prefix}{problem}"])
+
+
+def rows_end(text: bytes, separator: str) -> int:
+    """Returns where the last whole row ends in a text that begins with a row: after its line end, 0 if there is none.
+
+    A line end in a quoted cell ends no row. A cell is quoted if its first character is a quote.
+    """
+    end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+    if b'"' not in text:
+        return end
+    quoted = re.compile(rb"(?<![^\n\r" + re.escape(separator.encode()) + rb'])"[^"]*(?:""[^"]*)*("|\Z)')
+    spans = [match.span() for match in quoted.finditer(text)]
+    for begin, over in reversed(spans):
+        if end - 1 >= over:
+            break
+        if end - 1 >= begin:
+            end = max(text.rfind(b"\n", 0, begin), text.rfind(b"\r", 0, begin)) + 1
+    return end
 
 
 def _called(names: list[str], own: list[str]) -> list[str]:

@@ -19,9 +19,9 @@ MAGIC = {
     b"PAR1": ("a Parquet file", "name it *.parquet"),
     b"PK\x03\x04": ("a ZIP archive, such as an Excel workbook", "save the table as CSV or Parquet"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the table as CSV or Parquet"),
-    b"\x1f\x8b": ("compressed by gzip", "name it *.csv.gz"),
-    b"BZh": ("compressed by bzip2", "name it *.csv.bz2"),
-    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "name it *.csv.zst"),
+    b"\x1f\x8b": ("a file compressed by gzip", "name it *.csv.gz"),
+    b"BZh": ("a file compressed by bzip2", "name it *.csv.bz2"),
+    b"\x28\xb5\x2f\xfd": ("a file compressed by zstd", "name it *.csv.zst"),
     b"ARROW1": ("an Arrow file", "save the table as CSV or Parquet"),
     b"SQLite format 3": ("an SQLite database", "save the table as CSV or Parquet"),
     b"\x93NUMPY": ("a numpy array", "save the table as CSV or Parquet"),
@@ -61,7 +61,9 @@ class CheckedText(io.RawIOBase):
         self._raw, self._encoding, self._source, self._prefix = raw, encoding, source, prefix
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-        self._seen = self._lines = self.quotes = 0
+        self._seen = self._lines = 0
+        self.rest = b""
+        """What was read and is no whole row yet."""
         self._tail, self._out, self._last = b"", b"", b"\n"
         self._has_begun = self.is_over = False
 
@@ -90,8 +92,7 @@ class CheckedText(io.RawIOBase):
         text = self._checked(data)
         self._seen += len(data)
         self._lines += data.count(b"\n")
-        self.quotes += text.count(b'"')
-        if self.is_over and self._last not in b"\r\n":
+        if self.is_over and self._last != b"\n":
             text += b"\n"  # pyarrow takes a header without a line end for no row
         self._last = text[-1:] or self._last
         if not self._has_begun:
@@ -132,7 +133,7 @@ class CheckedText(io.RawIOBase):
                 raise self._refused(f'it begins with the mark of {encoding}; write encoding = "{encoding}"')
         for magic, (kind, remedy) in MAGIC.items():
             if data.startswith(magic):
-                raise self._refused(f"it is {kind} by its first bytes; {remedy}")
+                raise self._refused(f"its first bytes are those of {kind}; {remedy}")
 
     def _refused(self, problem: str) -> TableError:
         return TableError(self._source, [f"{self._prefix}{problem}"])

@@ -64,20 +64,18 @@ def test_columns(keys: TableKeys) -> tuple[str, ...]:
 
 def unfit(kind: Kind | None, keys: TableKeys, *, is_named: bool) -> str | None:
     """Returns why a column of some kind is no input, and what to write; None if it can be one or isn't known."""
-    remedy = "; remove it from `inputs`" if is_named else ""
+    remedy = ", or remove it from `inputs`" if is_named else ""
     match kind:
         case "date":
             return (
                 f"has dates or times{remedy or ''}; write them as numbers, such as days since a first one, to use them"
             )
         case "nested":
-            return f"has lists or records{remedy}; write their values as columns to use them"
+            return f"has lists or records; write their values as columns to use them{remedy}"
         case "binary":
-            return f"has values that are no numbers{remedy}"
+            return f"has values that are no numbers; write numbers to use them{remedy}"
         case "text" if keys.categories is None:
-            return 'is text; write categories = "one_hot" to use its values as categories' + (
-                ", or remove it from `inputs`" if is_named else ""
-            )
+            return f'is text; write categories = "one_hot" to use its values as categories{remedy}'
         case "bool" if not is_named:
             return "is boolean; name it in `inputs` to use it as 0 and 1"
     return None

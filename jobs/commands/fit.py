@@ -13,7 +13,6 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.commands.table_asked import as_options, check_name, name_of, with_target
 from sumsquares.jobs.pipeline import fitting
 from sumsquares.jobs.pipeline.fitting import VALIDATION, Fit, FitSpecs, Fitted
-from sumsquares.jobs.pipeline.planning import tell_of_tables
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.final import FINAL
 from sumsquares.jobs.show import fit_text
@@ -47,7 +46,7 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
         specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), tables.resolve)
     progress.say(f"fit {name}: {wanted.file}, store {store.root}")
     with Runtime(placement, store, progress, tables=tables) as runtime:
-        tell_of_tables(specs.tested, runtime)
+        progress.warn_all(tables.notes)
         fitted = fitting.fit(specs, runtime)
     told = [*map(_wrapped, _lines(specs.table, fitted, name)), *_ends(name, store.root)]
     shared.print(_facts(specs.table, fitted, name, store.root), "\n".join(told))

@@ -23,7 +23,7 @@ def with_baselines(summary: Summary, expected: Iterable[Trial], of: Callable[[Da
 
 
 def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[dict[str, Any]]:
-    """Returns one row per baseline, the best first: its RMSE as mean and deviation over the splits, and of each.
+    """Returns one row per baseline, the best first: statistics of its RMSE over the splits, and that of each.
 
     `rows` is the number of training rows that it was fitted to, in the split with the fewest. A baseline that some
     split lacks is left out.
@@ -38,6 +38,7 @@ def _row(splits: Sequence[Baseline]) -> dict[str, Any]:
     return {
         "name": splits[0].name,
         "rmse_mean": statistics.fmean(rmse),
+        "rmse_median": statistics.median(rmse),
         "rmse_std": statistics.stdev(rmse) if len(rmse) > 1 else None,
         "rmse_of_splits": rmse,
         "rows": min(each.rows for each in splits),

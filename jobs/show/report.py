@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.results.described import beyond_words, formula_words, is_table, range_words, spec_of, table_of
-from sumsquares.jobs.results.middle import has_splits, middle, middle_or_infinite
+from sumsquares.jobs.results.case import rmse_of
+from sumsquares.jobs.results.described import (
+    beyond_words,
+    formula_words,
+    is_table,
+    range_words,
+    spec_of,
+    table_of,
+)
+from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
@@ -106,9 +114,7 @@ class Section:
     samples: Sequence[Row]
     """Predictions of its best trial; empty if there are none."""
     beyond: str
-    """On which numbers what is beyond the range was measured; empty for a table, which has no range."""
-    sizes: str
-    """Rows to train on and to test."""
+    """On which numbers what is beyond the range was measured; empty for a table."""
 
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
@@ -152,40 +158,38 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
         beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
-        sizes=_sizes(facts),
     )
 
 
 def _about(facts: Row) -> str:
     """A dataset in words."""
     seen = seen_share(facts)
+    seen = f"{seen[0].upper()}{seen[1:]}."
     if is_table(facts):
         table = table_of(facts)
-        return " ".join(
-            f"{words[0].upper()}{words[1:]}." for words in (rows_words(table), *left_out_words(table), seen)
-        )
+        words = rows_words(table)
+        return " ".join(f"{each[0].upper()}{each[1:]}." for each in (words, *left_out_words(table))) + f" {seen}"
+    return f"{_of_generated(facts)}. {seen} {_rows(facts)}"
+
+
+def _rows(facts: Row) -> str:
+    return f"{counted(facts['rows'], 'row')} to train on, {facts['test_rows']:,} to test."
+
+
+def _of_generated(facts: Row) -> str:
     spec = spec_of(facts)
     if spec.task is None:
-        return f"{_of_formula(spec)}. {seen[0].upper()}{seen[1:]}."
+        return _of_formula(spec)
     n, largest = facts["n_numbers"], facts["largest"]
     numbers = "a number" if n == 1 else f"{n} numbers"
     task = "sum of the squares" if facts["task"] == "sum_of_squares" else facts["task"]
     _, top = target_range(spec.task, n, 1, largest)
     count = facts["unused"]
     unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
-    return (
-        f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}. {seen[0].upper()}{seen[1:]}."
-    )
+    return f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}"
 
 
-def _sizes(facts: Row) -> str:
-    """`1,000 rows to train on, 200 to test`; of several splits the words about the table say it."""
-    if is_table(facts):
-        return ""
-    return f"{counted(facts['rows'], 'row')} to train on, {facts['test_rows']:,} to test."
-
-
-def _of_formula(spec: Dataset) -> str:
+def _of_formula(spec: DatasetSpec) -> str:
     """A formula's dataset in words."""
     kind = "real numbers" if spec.is_real else "integers"
     words = f"{formula_words(spec)} of {kind}: {range_words(spec)}"
@@ -209,7 +213,7 @@ def _chart(rows: Sequence[Row], baselines: Sequence[Row]) -> Chart | None:
     if not measured:
         return None
     best, left_out, worst = _ends(measured, *IN_CHART)
-    known = [value for row in (*best, *worst) for value in (middle_or_infinite(row), row["rmse_best"])]
+    known = [value for row in (*best, *worst) for value in (rmse_of(row), row["rmse_best"])]
     axis = Axis.of([*known, *(row["rmse_mean"] for row in baselines)])
     axes = varying(rows)
     dots = Ends([_dot(axis, row, axes) for row in best], left_out, [_dot(axis, row, axes) for row in worst])
@@ -224,10 +228,9 @@ def _mark(axis: Axis, row: Row) -> tuple[str, str, str, bool]:
 
 def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool]:
     label = ", ".join(named(name, row[name]) for name in axes) or describe_variant(row)
-    dot = Dot(
-        middle_or_infinite(row), row["rmse_best"], is_linear(row), middle_is="mean" if has_splits(row) else "median"
-    )
-    return label, dot_svg(axis, dot), number(middle(row)), dot.linear
+    rmse = rmse_of(row)
+    dot = Dot(rmse, row["rmse_best"], is_linear(row), is_mean=has_splits(row))
+    return label, dot_svg(axis, dot), number(rmse), dot.linear
 
 
 def _listing(facts: Row, rows: Sequence[Row], asked: Counter[str]) -> Listing:

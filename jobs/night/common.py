@@ -49,7 +49,7 @@ class SplitPair:
                     if of_champion
                     else _aligned(self.ours.table, self.theirs.table, inputs_NI[keep_N])
                 )
-                yield _filled(rows, self.theirs if of_champion else self.ours, chosen_NI), target_N[keep_N]
+                yield _filled(self.theirs if of_champion else self.ours, chosen_NI), target_N[keep_N]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _chosen(rows: TableRows, ours: TableSplit, theirs: TableSplit) -> NDArray[np
     """Returns which of the champion's test rows the night can be asked and doesn't train on."""
     can_N, keys = list[NDArray[np.bool_]](), list[Keys]()
     for inputs_NI, target_N in _raw(rows, theirs, "test"):
-        can_N.append(_can_be_asked(ours.table, theirs.table, inputs_NI))
+        can_N.append(_can_be_asked(ours, theirs, inputs_NI))
         keys.append(_keys(_aligned(ours.table, theirs.table, inputs_NI), target_N))
     key_K, place_N = np.unique(np.concatenate(keys), return_inverse=True)
     is_seen_K = np.zeros(len(key_K), bool)
@@ -135,12 +135,12 @@ def _chosen(rows: TableRows, ours: TableSplit, theirs: TableSplit) -> NDArray[np
     return np.concatenate(can_N) & ~is_seen_K[place_N]
 
 
-def _can_be_asked(ours: TableDataset, theirs: TableDataset, inputs_NI: Floats) -> NDArray[np.bool_]:
+def _can_be_asked(ours: TableSplit, theirs: TableSplit, inputs_NI: Floats) -> NDArray[np.bool_]:
     """Returns which rows have no category that the night's rows lack, and no null that it doesn't fill."""
-    known = {_name(column) for column in ours.input_columns}
-    lost = [place for place, column in enumerate(theirs.input_columns) if _name(column) not in known]
-    can_N: NDArray[np.bool_] = ~(inputs_NI[:, lost] != 0).any(axis=1)
-    return can_N if ours.missing == "mean" else can_N & ~np.isnan(inputs_NI).any(axis=1)
+    known = {_name(column) for column in ours.table.input_columns}
+    lost = [place for place, column in enumerate(theirs.table.input_columns) if _name(column) not in known]
+    is_known_N: NDArray[np.bool_] = ~(inputs_NI[:, lost] != 0).any(axis=1)
+    return is_known_N & ~np.isnan(_filled(ours, _aligned(ours.table, theirs.table, inputs_NI))).any(axis=1)
 
 
 def _aligned(ours: TableDataset, theirs: TableDataset, inputs_NI: Floats) -> Floats:
@@ -155,10 +155,13 @@ def _name(column: InputColumn) -> tuple[str, str | None]:
     return column.column, column.category
 
 
-def _filled(rows: TableRows, split: TableSplit, inputs_NI: Floats) -> Floats:
-    """Returns the inputs with the means of the split's training rows in place of nulls."""
-    is_null_NI = np.isnan(inputs_NI)
-    return np.where(is_null_NI, rows.means(split), inputs_NI) if is_null_NI.any() else inputs_NI
+def _filled(split: TableSplit, inputs_NI: Floats) -> Floats:
+    """Returns the inputs with the means of the split's training rows in place of nulls, as far as it has them."""
+    means = dict(split.table.split_rows[split.index].means)
+    if not means:
+        return inputs_NI
+    mean_I = np.array([means.get(name, np.nan) for name in split.columns[:-1]])
+    return np.where(np.isnan(inputs_NI), mean_I, inputs_NI)
 
 
 def _raw(rows: TableRows, split: TableSplit, part: Split) -> Iterator[Block]:
