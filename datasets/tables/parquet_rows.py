@@ -24,6 +24,7 @@ class ParquetTable:
 
     def __init__(self, file: TableFile, source: str, prefix: str) -> None:
         self._file, self._source, self.prefix = file, source, prefix
+        self._texts: list[str] = []
 
     def columns(self) -> list[tuple[str, Kind | None]]:
         """Returns names and kinds of the columns.
@@ -31,13 +32,15 @@ class ParquetTable:
         Raises DamagedTable if it can't be read as Parquet.
         """
         with self._opened([]) as file:
-            return [(field.name, kind_of(field.type)) for field in file.schema_arrow]
+            found = [(field.name, kind_of(field.type)) for field in file.schema_arrow]
+        self._texts = [name for name, kind in found if kind == "text"]
+        return found
 
     def rows(self, names: list[str], wanted: Collection[int]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yields batches with the number of their first row; columns are called by their position."""
         chosen = [names[position] for position in sorted(wanted)]
         first = 0
-        with self._opened(chosen) as file:
+        with self._opened([name for name in chosen if name in self._texts]) as file:
             self._refuse_long_cells(file, chosen)
             rows = max(1, min(_MOST_ROWS, _BATCH_BYTES // (8 * len(chosen))))
             for batch in file.iter_batches(rows, columns=chosen, use_threads=True):
