@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
-from sumsquares.jobs.results.number_rows import inputs_of_numbers
+from sumsquares.jobs.results.number_rows import inputs_of_numbers, misfit
 from sumsquares.jobs.results.pack_files import variant_columns
+from sumsquares.jobs.results.predict_table import asked_columns, inputs_of
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Trial
@@ -44,10 +45,10 @@ class Model:
 
     """
 
-    def __init__(self, store: Store, pack: str, trial: Trial, rmse: float | None) -> None:
+    def __init__(self, store: Store, pack: str, trial: Trial, rmse: float) -> None:
         self._store, self._pack, self._trial = store, pack, trial
         self.rmse = rmse
-        """Root mean square error on the test rows, in the target's own units; None if the trial diverged."""
+        """Root mean square error on the test rows, in the target's own units; on the training rows if these are all."""
 
     @property
     def trial_id(self) -> str:
@@ -156,12 +157,18 @@ class Model:
         """Says what it is: `<Model squares: [16] tanh, ..., seed 0, test RMSE 0.5>`."""
         split = f", split {self.split}" if self.split else ""
         words = describe_variant(variant_columns(self._trial.variant))
-        return f"<Model {self.dataset}{split}: {words}, seed {self.seed}, test RMSE {number(self.rmse)}>"
+        dataset = self._trial.variant.dataset
+        of = "test RMSE" if not isinstance(dataset, TableSplit) or dataset.table.test else "RMSE on its training rows"
+        return f"<Model {self.dataset}{split}: {words}, seed {self.seed}, {of} {number(self.rmse)}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what is pickled: the weights, and no torch module."""
-        assert self._network  # reads it
-        return {name: value for name, value in vars(self).items() if name != "module"}
+        return {name: value for name, value in vars(self._with_weights()).items() if name != "module"}
+
+    def _with_weights(self) -> Self:
+        """Returns itself, once its weights are read: from then on it needs no store."""
+        assert self._network
+        return self
 
     @cached_property
     def _network(self) -> TrainedNetwork:
@@ -176,15 +183,25 @@ class Model:
     def _inputs(self, rows: Any) -> NDArray[Any]:
         """Returns raw inputs [N, I]."""
         dataset = self._trial.variant.dataset
-        if _rows.is_table(rows):
-            return _rows.inputs_of_table(rows, dataset)
-        numbers_NK = _rows.numbers_of(rows)
-        width = numbers_NK.shape[1]
-        if width == dataset.inputs:
+        if isinstance(dataset, TableSplit):
+            if _rows.is_table(rows):
+                return inputs_of(dataset, _rows.columns_of(rows, asked_columns(dataset)))
+            numbers_NK = _rows.numbers_of(rows)
+        elif _rows.is_table(rows):
+            has_all = set(self.columns) <= {*_rows.names_in(rows)}
+            names = self.columns if has_all else dataset.source.names
+            chosen = _rows.columns_of(rows, names)
+            numbers_NK = _rows.numbers_of(np.column_stack([chosen[name].to_numpy() for name in names]), names)
+        else:
+            numbers_NK = _rows.numbers_of(rows)
+        if numbers_NK.shape[1] == dataset.inputs:
             return numbers_NK
-        if not isinstance(dataset, TableSplit) and width == dataset.n_numbers:
-            return inputs_of_numbers(dataset, numbers_NK)
-        raise UsageError(f"rows have {counted(width, 'column')}, and {self.dataset} has {_names(self.columns)}")
+        if isinstance(dataset, TableSplit) or numbers_NK.shape[1] != dataset.n_numbers:
+            width = counted(numbers_NK.shape[1], "column")
+            raise UsageError(f"rows have {width}, and {self.dataset} has {_names(self.columns)}")
+        if dataset.n_digits and (wrong := misfit(dataset, numbers_NK)):
+            raise UsageError(f"row {wrong[0]:,}: {wrong[1]}")
+        return inputs_of_numbers(dataset, numbers_NK)
 
     def _about(self) -> Mapping[str, str]:
         """Returns the metadata of a file."""

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sumsquares.datasets.dataset import Named
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
@@ -48,39 +47,8 @@ def columns_of(table: Any, names: Sequence[str]) -> pa.Table:
         raise UsageError(f"the table's columns can't be read: {error}") from error
 
 
-def inputs_of_table(table: Any, dataset: Named) -> Floats:
-    """Returns a table's rows as raw inputs [N, I] of a dataset: its columns, whatever else the table has.
-
-    Raises:
-        UsageError: as `columns_of`; or a value is no finite number.
-
-    """
-    names = dataset.columns[:-1]
-    chosen = columns_of(table, names)
-    numbers_IN = [_column(chosen, name) for name in names]
-    numbers_NI = np.stack(numbers_IN, axis=1) if numbers_IN else np.empty((len(chosen), 0))
-    refuse_infinite(numbers_NI, names)
-    return numbers_NI
-
-
-def _column(table: pa.Table, name: str) -> Floats:
-    column = table[name]
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or _is_decimal(kind)):
-        raise UsageError(f"column {shown(name)} has the type {kind}; give numbers")
-    if column.null_count:
-        row = column.is_null().index(True).as_py()
-        raise UsageError(f"row {row:,}, column {name}: there is no value; leave the row out, or put a number there")
-    numbers_N: Floats = column.cast(pa.float64(), safe=False).to_numpy()
-    return numbers_N
-
-
-def _is_decimal(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_decimal(kind))
-
-
-def numbers_of(rows: Any) -> Floats:
-    """Returns rows without names as float64 [N, K].
+def numbers_of(rows: Any, names: Sequence[str] | None = None) -> Floats:
+    """Returns rows as float64 [N, K]. Messages call their columns by the names, or by their numbers.
 
     Raises:
         UsageError: they are not two-dimensional, or a value is not a finite number.
@@ -91,18 +59,17 @@ def numbers_of(rows: Any) -> Floats:
         remedy = "write a list of rows, such as [[12], [1500]] for one input, or [[3, 4]] for two"
         raise UsageError(f"rows have {values_NK.ndim} dimension{'s' * (values_NK.ndim != 1)}, not 2: {remedy}")
     if values_NK.dtype.kind not in "biuf":
-        values_NK = _converted(values_NK)
+        values_NK = _converted(values_NK, names)
     numbers_NK = values_NK.astype(np.float64)
-    refuse_infinite(numbers_NK, [str(index) for index in range(numbers_NK.shape[1])])
+    if (wrong := np.argwhere(~np.isfinite(numbers_NK))).size:
+        value, remedy = numbers_NK[*wrong[0]], "leave the row out, or put a number in its place"
+        raise UsageError(f"{_place(wrong[0], names)}: {value} is not a finite number; {remedy}")
     return numbers_NK
 
 
-def refuse_infinite(numbers_NK: Floats, names: Sequence[str]) -> None:
-    """Raises a UsageError for the first number that is NaN or infinite."""
-    if (wrong := np.argwhere(~np.isfinite(numbers_NK))).size:
-        row, column = wrong[0].tolist()
-        value, remedy = numbers_NK[row, column], "leave the row out, or put a number in its place"
-        raise UsageError(f"row {row:,}, column {names[column]}: {value} is not a finite number; {remedy}")
+def _place(where: Sequence[int] | NDArray[np.intp], names: Sequence[str] | None) -> str:
+    row, column = where
+    return f"row {row:,}, column {column if names is None else names[column]}"
 
 
 def _array(rows: Any) -> NDArray[Any]:
@@ -112,10 +79,10 @@ def _array(rows: Any) -> NDArray[Any]:
         raise UsageError(f"rows must have the same number of values: {error}") from error
 
 
-def _converted(values_NK: NDArray[Any]) -> Floats:
+def _converted(values_NK: NDArray[Any], names: Sequence[str] | None) -> Floats:
     """Returns objects as numbers: text is not read as one."""
-    for (row, column), value in np.ndenumerate(values_NK):
+    for where, value in np.ndenumerate(values_NK):
         if not isinstance(value, int | float | np.integer | np.floating | np.bool_):
-            what = f"row {row:,}, column {column}: {shown(str(value))} is not a number"
+            what = f"{_place(where, names)}: {shown(str(value))} is not a number"
             raise UsageError(f"{what}; give numbers, and categories as columns of zeros and ones")
     return values_NK.astype(np.float64)

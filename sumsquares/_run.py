@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from sumsquares._model import Model
 from sumsquares._spec import spec_text
 from sumsquares.datasets.errors import DataError
+from sumsquares.jobs.commands.answering import final_run
 from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
+from sumsquares.jobs.pipeline.planning import tell_of_tables
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summary_of_run
@@ -37,6 +39,7 @@ from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 WHERE = ("dataset", "variant_id", *AXES, "seed", "split")
@@ -98,9 +101,14 @@ def run(
 
     """
     placement = PlacementOptions(workers=None if workers is None else str(workers)).placement(None)
-    loaded = parse_spec(spec_text(spec), "spec", new=True) if isinstance(spec, Mapping) else load_spec(spec)
     opened = Store(str(store))
-    with Runtime(placement, opened, Progress(quiet=not progress)) as runtime:
+    tables = TableReader(opened)
+    if isinstance(spec, Mapping):
+        loaded = parse_spec(spec_text(spec), "spec", new=True, resolve=tables.resolve, folder=".")
+    else:
+        loaded = load_spec(spec, resolve=tables.resolve)
+    with Runtime(placement, opened, Progress(quiet=not progress), tables=tables) as runtime:
+        tell_of_tables(loaded, runtime)
         run_spec(loaded, runtime)
     return open(loaded.name, store)
 
@@ -162,6 +170,9 @@ class Run:
     def best(self, dataset: str | None = None) -> Model:
         """Returns the model with the lowest test RMSE on a dataset, which needs no name where the run has only one.
 
+        Of a run that `sumsquares fit` has made it is the chosen variant, trained on all rows: what `sumsquares predict`
+        asks, too.
+
         Raises:
             UsageError: there is no such dataset, or several and none was named, or no trial gave a result.
 
@@ -175,8 +186,9 @@ class Run:
             raise UsageError(
                 f"run {self.name!r} has {len(self.datasets)} datasets; name one: {few_names(self.datasets)}"
             )
-        found = self._ranked([Where("dataset", dataset or self.datasets[0])])
-        return self._model(found[0])
+        if (final := final_run(self._store, self._asked)) is not None:
+            return Run(self._store, final).best(dataset)
+        return self._model(self._ranked([Where("dataset", dataset or self.datasets[0])])[0])
 
     def model(self, trial_id: str) -> Model:
         """Returns the model of a trial, which has its id in the columns `trial_id`.
@@ -297,7 +309,7 @@ class Run:
 
     def _ranked(self, conditions: Sequence[Where]) -> list[Mapping[str, Any]]:
         """Returns the rows of trials that meet all conditions and gave a result, the best of each dataset first."""
-        found = [row for row in matching(self.trials.to_pylist(), conditions) if row["rmse"] is not None]
+        found = [row for row in matching(self.trials.to_pylist(), conditions, "where") if row["rmse"] is not None]
         if not found:
             raise UsageError(f"run {self.name!r} has no trial of this kind that gave a result")
         order = {name: place for place, name in enumerate(self.datasets)}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +29,9 @@ def documented():
         thing = getattr(sumsquares, name)
         yield name, thing
         if inspect.isclass(thing):
-            yield from ((f"{name}.{key}", each) for key, each in vars(thing).items() if not key.startswith("_"))
+            kinds = (FunctionType, property, cached_property)
+            own = {key: each for key, each in vars(thing).items() if isinstance(each, kinds)}
+            yield from ((f"{name}.{key}", each) for key, each in own.items() if not key.startswith("_"))
 
 
 ALL = list(documented())
@@ -68,3 +73,16 @@ def test_public_functions_have_types():
 def test_the_module_is_documented():
     """It says what goes in and what comes out."""
     assert "raw inputs [N, I]" in text_of(ScaledNetwork)
+
+
+def test_the_examples_of_the_page_are_true(world, tmp_path, monkeypatch):
+    """In their order, from an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```pycon\n(.*?)^```", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert run_examples("\n".join(blocks), "docs/api.md", world) > 30
+
+
+def test_the_page_names_every_public_name():
+    """In its table."""
+    named = set(re.findall(r"^\| `(?:sumsquares\.)?(\w+)", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
+    assert named == set(PUBLIC)

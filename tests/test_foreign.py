@@ -18,6 +18,7 @@ PLACES = {
     "the report": "runs/tiny/report.html",
     "a manifest": "datasets/*/manifest.json",
     "facts": "datasets/*/facts.json",
+    "baselines": "datasets/*/baselines.json",
     "a shard": "datasets/*/train/part-00000.parquet",
 }
 

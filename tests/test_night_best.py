@@ -13,8 +13,8 @@ import pytest
 from test_benchmarks import FOLDER, run
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.night.decision import match_datasets, same_test_rows
 from sumsquares.jobs.night.gate_best import NIGHTS, SEEDS, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.matching import match_datasets, same_test_rows
 from sumsquares.jobs.results.gate import Policy, Scores
 from sumsquares.jobs.results.scale import DIVERGED
 from sumsquares.jobs.results.student_t import t_tail

@@ -120,7 +120,7 @@ def decode_shard(data: bytes, path: str, entry: TableShard) -> pa.Table:
         raise ForeignShard(f"{path} is not a shard of ours, but other Parquet: move the file away, and run again")
     raise DamagedShard(
         f"{path} is damaged: expected {entry.bytes} bytes with sha256 {entry.sha256}, found {len(data)} bytes with "
-        f"{found}"
+        f"{found}. Delete it and run again: if the table's file is there with the same content, it is read again"
     )
 
 

@@ -6,6 +6,7 @@ Exit codes are in `jobs/exits.py`.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from typer.core import TyperCommand
 from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
 from sumsquares.jobs.cli.nightly import nightly_app
-from sumsquares.jobs.cli.numbers import any_number, whole
+from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
     Address,
     GpuWorkers,
@@ -29,6 +30,7 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.cli.tables import CsvOptions, tables_app
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
 from sumsquares.jobs.stages.placement import PlacementOptions
@@ -148,9 +150,14 @@ def summarize(spec: Spec, store: StoreRoot, max_trials: MaxTrials, results: Resu
 @flat
 def predict(
     run: Run,
-    numbers: Annotated[
-        list[float], typer.Argument(parser=any_number, help="Numbers to predict for.", show_default=False)
-    ],
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NUMBERS]...",
+            help="Numbers to predict for; of a table the values of its input columns, in their order.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  Typer copies it
     *,
     dataset: Annotated[
         str | None,
@@ -159,13 +166,37 @@ def predict(
     trial: Annotated[
         str | None, typer.Option("--trial", help="Id of the trial. Default: the best of each dataset.")
     ] = None,
+    where: Annotated[
+        list[str],
+        typer.Option(
+            "--where",
+            help="Ask the best of the trials with this hyperparameter, written as in a spec, such as activation=relu "
+            "or 'hidden=[64, 64]'. Several must all hold.",
+            metavar="NAME=VALUE",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  Typer copies it
+    source: Annotated[
+        str | None,
+        typer.Option("--input", help="Table to predict for: its columns are found by their names.", metavar="TABLE"),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output", help="Where its rows go, with a column `prediction`: *.parquet or *.csv."),
+    ] = None,
+    csv: CsvOptions,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Predict with the best trial of a run, or a given one. Prints Expected, Predicted and err."""
-    from sumsquares.jobs.commands.predict import predict
+    """Predict for numbers, or for the rows of a table."""
+    from sumsquares.jobs.commands import predict as commands
 
-    raise typer.Exit(predict(run, numbers, dataset, trial, output.shared(store)))
+    question = commands.Question(run, dataset, trial, where)
+    files = commands.files(source, output_file, csv.keys(), values)
+    answer = output.shared(store)
+    raise typer.Exit(
+        commands.predict_file(question, files, answer) if files else commands.predict(question, values, answer)
+    )
 
 
 @app.command()
@@ -242,5 +273,6 @@ def verify(
     raise typer.Exit(verify(repair, output.shared(store)))
 
 
+app.add_typer(tables_app)
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sumsquares.jobs.cli.numbers import real, whole
+from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
     Address,
     Debug,
@@ -53,6 +53,29 @@ def share_or_column(given: Any) -> float | str:
 
 
 @dataclass(frozen=True)
+class CsvOptions:
+    """How a CSV file is written."""
+
+    separator: Annotated[
+        str | None,
+        typer.Option("--separator", help="Of CSV: what stands between two fields. Default: a comma.", metavar="CHAR"),
+        Default(None),
+    ]
+    decimal: Annotated[
+        str | None,
+        typer.Option("--decimal", help="Of CSV: the decimal point. Default: a point.", metavar="CHAR"),
+        Default(None),
+    ]
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Of CSV: how its text is encoded. Default: utf-8."), Default(None)
+    ]
+
+    def keys(self) -> dict[str, str]:
+        """The keys of a [[dataset]] that were given."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class TableOptions:
     """How a table is read, and which of its rows are held out."""
 
@@ -82,7 +105,7 @@ class TableOptions:
         Default(None),
     ]
     test: Annotated[
-        list[Any],
+        list[str],
         typer.Option(
             "--test",
             parser=share_or_column,
@@ -109,21 +132,6 @@ class TableOptions:
         typer.Option("--one-hot", help="Text columns are inputs, a column of zeros and ones for each value."),
         Default(False),
     ]
-    separator: Annotated[
-        str | None,
-        typer.Option("--separator", help="Of CSV: what separates fields. Default: a comma.", show_default=False),
-        Default(None),
-    ]
-    decimal: Annotated[
-        str | None,
-        typer.Option("--decimal", help="Of CSV: the decimal point. Default: a point.", show_default=False),
-        Default(None),
-    ]
-    encoding: Annotated[
-        str | None,
-        typer.Option("--encoding", help="Of CSV: how its text is encoded. Default: utf-8.", show_default=False),
-        Default(None),
-    ]
 
     def keys(self) -> dict[str, Any]:
         """The keys of a [[dataset]] that were given, without name and file."""
@@ -135,9 +143,6 @@ class TableOptions:
             "test": self.test[0] if len(self.test) == 1 else self.test or None,
             "missing": self.missing,
             "categories": "one_hot" if self.one_hot else None,
-            "separator": self.separator,
-            "decimal": self.decimal,
-            "encoding": self.encoding,
         }
         return {key: value for key, value in keys.items() if value is not None}
 
@@ -147,6 +152,7 @@ class TableOptions:
 def fit(
     table: Annotated[str, typer.Argument(help=_FILE, show_default=False)],
     options: TableOptions,
+    csv: CsvOptions,
     *,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the run. Default: from the name of the file.")
@@ -170,11 +176,11 @@ def fit(
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """Fit networks to a table, choose the best by validation rows, and compare it with least squares and trees."""
+    """Fit networks to a table, and choose one for predictions."""
     from sumsquares.jobs.commands import fit as commands
 
     placement = workers.options(patience).placement(address)
-    wanted = commands.Wanted(table, options.keys(), name, seeds, epochs, max_trials)
+    wanted = commands.Wanted(table, {**options.keys(), **csv.keys()}, name, seeds, epochs, max_trials)
     raise typer.Exit(commands.fit(wanted, placement, output.shared(store)))
 
 
@@ -186,6 +192,7 @@ def init(
         str | None, typer.Option("--from", help=f"The table that the spec is about: {_FILE}", metavar="TABLE")
     ] = None,
     options: TableOptions,
+    csv: CsvOptions,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the run. Default: from the name of the file.")
     ] = None,
@@ -197,7 +204,9 @@ def init(
     quiet: Quiet,
     debug: Debug,
 ) -> None:
-    """Write a first job spec with comments: about the question, or about a table."""
+    """Write a first job spec with comments, also for a table."""
     from sumsquares.jobs.commands import init as commands
 
-    raise typer.Exit(commands.init(table, options.keys(), name, path, overwrite, shared("", json, quiet, debug)))
+    raise typer.Exit(
+        commands.init(table, {**options.keys(), **csv.keys()}, name, path, overwrite, shared("", json, quiet, debug))
+    )

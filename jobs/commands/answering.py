@@ -1,4 +1,4 @@
-"""Which trials answer for a run: the one with a given id, or the best of each dataset, of those that meet conditions."""
+"""Which trials answer for a run: that of a given id, or the best one of each dataset among those that are asked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from sumsquares.jobs.commands.asked import Asked, asked_run, known_best
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.numbers import counted, number
 from sumsquares.jobs.messages.values import shown
+from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.final import FINAL, is_final_of
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
 from sumsquares.jobs.results.pack_files import variant_columns
-from sumsquares.jobs.results.scale import diverged_from
+from sumsquares.jobs.results.scale import diverged_from, limit_of
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import SUMMARY
 from sumsquares.jobs.results.where import matching, read_where
@@ -36,7 +37,7 @@ class Question:
     dataset: str | None = None
     trial_id: str | None = None
     where: Sequence[str] = ()
-    """Conditions as where.py reads them; all must hold."""
+    """Conditions such as `activation=relu`; all must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,13 @@ class Answerer:
     """Its stored result."""
     called: str
     """Why it was chosen: `best trial`."""
+    limit: float
+    """The RMSE above which it counts as diverged."""
 
     def title(self, extra: str = "") -> str:
         """The trial in words, and what it answers."""
         dataset = self.trial.variant.dataset
-        is_table = isinstance(dataset, TableSplit)
-        task = dataset.table.target if is_table else describe_task(dataset.model_dump())
+        task = dataset.table.target if isinstance(dataset, TableSplit) else describe_task(dataset.model_dump())
         return f"{self.asked.opening}{dataset.name} ({task}), {self._words}{extra}"
 
     @property
@@ -106,8 +108,24 @@ class Answerer:
 
     @property
     def _far(self) -> str:
-        limit = diverged_from(self.trial.variant.dataset)
-        return ", which counts as diverged" if self.row["rmse"] > limit else ""
+        return ", which counts as diverged" if self.row["rmse"] > self.limit else ""
+
+
+class _Limits:
+    """From which RMSE on trials count as diverged, by their dataset or split."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, float] = {}
+
+    def of(self, trial: Trial) -> float:
+        """Returns that of a trial."""
+        dataset = trial.variant.dataset
+        if not isinstance(dataset, TableSplit):
+            return diverged_from(dataset)
+        if dataset.digest not in self._known:
+            self._known[dataset.digest] = limit_of(facts_of(self._store, dataset, keeps=False).largest_target)
+        return self._known[dataset.digest]
 
 
 def answerers(store: Store, question: Question) -> list[Answerer]:
@@ -120,7 +138,7 @@ def answerers(store: Store, question: Question) -> list[Answerer]:
     """
     asked = asked_run(store, question.run)
     is_open = question.trial_id is None and not question.where
-    final = _final(store, asked) if is_open else None
+    final = final_run(store, asked) if is_open else None
     if final is not None:
         asked = final
     by_id = {trial.id: trial for trial in trials(asked.spec)}
@@ -128,14 +146,19 @@ def answerers(store: Store, question: Question) -> list[Answerer]:
     best = known_best(store, asked) if question.trial_id is None else []
     stored = read_results(store).table.select(["trial_id", "pack", "status", "rmse", "steps"])
     rows = {row["trial_id"]: row for row in stored.to_pylist() if row["trial_id"] in by_id}
+    limits = _Limits(store)
     if question.trial_id is not None:
-        return [_named(asked, by_id, question.trial_id, rows)]
+        return [_named(asked, by_id, question.trial_id, rows, limits)]
     asked.check_known([each for each in best if each in by_id], rows)
     asked.check_dataset(question.dataset)
-    return _best(asked, question, by_id, rows)
+    called = "best trial" if final is None else "chosen network, trial"
+    if question.where:
+        called = f"best trial with {', '.join(question.where)}"
+    best_of = _best(asked, question, by_id, rows, limits)
+    return [Answerer(asked, trial, rows[trial.id], called, limits.of(trial)) for trial in best_of]
 
 
-def _final(store: Store, asked: Asked) -> Asked | None:
+def final_run(store: Store, asked: Asked) -> Asked | None:
     """Returns the run of the chosen variant on all rows that `fit` made of a table, if it is finished."""
     name = f"{asked.spec.name}{FINAL}"
     if asked.night is not None or not store.exists(f"{run_folder(name)}/{SUMMARY}"):
@@ -144,17 +167,17 @@ def _final(store: Store, asked: Asked) -> Asked | None:
     return Asked(spec, f"run {name}", None) if spec is not None and is_final_of(spec, asked.spec) else None
 
 
-def _named(asked: Asked, by_id: Mapping[str, Trial], trial_id: str, rows: Rows) -> Answerer:
+def _named(asked: Asked, by_id: Mapping[str, Trial], trial_id: str, rows: Rows, limits: _Limits) -> Answerer:
     if trial_id not in by_id:
         raise UsageError(
             f"--trial: the run has no trial {shown(trial_id)}; summary.json and trials/*.parquet name them"
         )
     if trial_id not in rows:
         raise UsageError(f"the result of trial {trial_id} has not been trained, or is damaged: {asked.retrain}")
-    return Answerer(asked, by_id[trial_id], rows[trial_id], "trial")
+    return Answerer(asked, by_id[trial_id], rows[trial_id], "trial", limits.of(by_id[trial_id]))
 
 
-def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Rows) -> list[Answerer]:
+def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Rows, limits: _Limits) -> list[Trial]:
     """Returns the trial with the lowest RMSE of each dataset, or of one; ties are resolved as in the summary."""
     wanted = [trial for trial in by_id.values() if question.dataset in (None, trial.variant.dataset.name)]
     if question.where:
@@ -162,7 +185,7 @@ def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Ro
     best: dict[str, tuple[tuple[float, int, str, int], Trial]] = {}
     for trial in wanted:
         row, variant = rows.get(trial.id), trial.variant
-        if row is None or row["status"] != "ok" or row["rmse"] is None or row["rmse"] > diverged_from(variant.dataset):
+        if row is None or row["status"] != "ok" or row["rmse"] is None or row["rmse"] > limits.of(trial):
             continue
         rank = (row["rmse"], variant.parameters, variant.id, trial.seed)
         name = variant.dataset.name
@@ -170,9 +193,7 @@ def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Ro
     if not best:
         which = " that meets --where" if question.where else ""
         raise UsageError(f"run {asked.spec.name!r} has no trial{which} that gave a result")
-    called = f"best trial with {', '.join(question.where)}" if question.where else "best trial"
-    order = [each.name for each in asked.spec.datasets if each.name in best]
-    return [Answerer(asked, best[name][1], rows[best[name][1].id], called) for name in order]
+    return [best[each.name][1] for each in asked.spec.datasets if each.name in best]
 
 
 def _matching(wanted: Sequence[Trial], where: Sequence[str]) -> list[Trial]:

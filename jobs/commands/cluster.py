@@ -16,8 +16,11 @@ from sumsquares.cluster.submission import Job, Jobs
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands import submit as submitting
 from sumsquares.jobs.commands.shared import Shared
+from sumsquares.jobs.commands.submit_tables import bring_tables
+from sumsquares.jobs.pipeline.planning import tell_of_tables
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.stages.placement import PlacementOptions
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 STOP_SECONDS = 30.0
@@ -33,7 +36,12 @@ def connect(address: str | None, headers: Sequence[str], verify: str | None) -> 
 def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, wait: bool, shared: Shared) -> int:
     """Submits the spec or attaches to its job; with `wait`, follows the job to its end."""
     options.placement("auto")  # rejects wrong options before the cluster is asked
-    job_id, is_new = submitting.submit(jobs, load_spec(path, max_trials), Store(shared.store), options, max_trials)
+    store, progress = Store(shared.store), shared.progress()
+    tables = TableReader(store)
+    spec = load_spec(path, max_trials, tables.resolve)
+    tell_of_tables(spec, tables, progress)
+    bring_tables(jobs, spec, store, tables, progress)
+    job_id, is_new = submitting.submit(jobs, spec, store, options, max_trials)
     if not shared.quiet:
         sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")
     if not wait:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any
 
 from sumsquares.datasets.errors import DataError
@@ -17,6 +18,7 @@ from sumsquares.jobs.pipeline.proving import Experiment, experiment, prove
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summary_of_run
 from sumsquares.jobs.results.chosen import Wanted, choose, counted_causes
+from sumsquares.jobs.results.dataset_facts import facts_of as facts_of_rows
 from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.explanation import Explainer, Explanation
 from sumsquares.jobs.results.proof import Proof
@@ -26,6 +28,7 @@ from sumsquares.jobs.show.explanation import facts_of, lines_of
 from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.spec.errors import SpecError
 from sumsquares.jobs.stages.placement import Placement
+from sumsquares.jobs.stages.targets import WrongTarget, refuse_targets
 from sumsquares.jobs.storage.store import Store
 
 Proofs = Mapping[str, Proof | str]
@@ -80,7 +83,7 @@ def _proved(
     for place, each in enumerate(told):
         if place >= proving.most:
             found[each.row["variant_id"]] = f"not among the first {proving.most}: --max {len(told)} proves all of these"
-        elif isinstance(answer := _planned(asked, explainer, each, proving), str):
+        elif isinstance(answer := _planned(asked, explainer, each, proving, store), str):
             found[each.row["variant_id"]] = answer
         else:
             planned.append(answer)
@@ -95,7 +98,7 @@ def _proved(
     return found | {each.variant_id: each for each in proofs}, code
 
 
-def _planned(asked: Asked, explainer: Explainer, told: Explanation, proving: Proving) -> Experiment | str:
+def _planned(asked: Asked, explainer: Explainer, told: Explanation, proving: Proving, store: Store) -> Experiment | str:
     """Returns what must be trained for a variant's proof, or why there is nothing to train."""
     cause = next((each for each in told.causes if each.change), None)
     if cause is None:
@@ -103,9 +106,13 @@ def _planned(asked: Asked, explainer: Explainer, told: Explanation, proving: Pro
     variant_id = told.row["variant_id"]
     try:
         variant, seeds = explainer.variants[variant_id], explainer.seeds_of(variant_id)
-        return experiment(variant, cause, seeds, proving.seeds, asked.spec.engine, proving.seed)
+        facts = cache(partial(facts_of_rows, store, keeps=False))
+        refuse = partial(refuse_targets, facts_of=facts)
+        return experiment(variant, cause, seeds, proving.seeds, asked.spec.engine, proving.seed, refuse)
     except SpecError as error:
         return f"the change {cause.change} makes no valid spec: {'; '.join(error.problems)}"
+    except WrongTarget as error:
+        return f"the change {cause.change} is not possible: {error}"
 
 
 def _facts(explainer: Explainer, told: Sequence[Explanation], proofs: Proofs) -> dict[str, Any]:

@@ -7,8 +7,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
+from sumsquares.datasets.tables.errors import TableMissing
+from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.resolve import stamps
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
@@ -26,11 +31,16 @@ from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
+from sumsquares.jobs.spec.seal_line import is_sealed
 from sumsquares.jobs.stages.placement import Placement
+from sumsquares.jobs.stages.tables import TableReader
+from sumsquares.jobs.storage.plain import read_plain
 from sumsquares.jobs.storage.store import Store
 
 LONGEST = 366
 """Most nights that one command runs."""
+_MOST_BYTES = 32 << 20
+"""Of a spec that is looked at for its seal: the parser refuses shorter ones."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -38,6 +48,12 @@ class RegressedError(RuntimeError):
     """A night is worse than its champion, or has nothing to be compared with it."""
 
     exit_code = exits.REGRESSED
+
+
+class MissingTable(RuntimeError):  # noqa: N818  its base says that it is an error
+    """The file of a table is gone, of which the store has the rows that it had."""
+
+    exit_code = exits.STORAGE
 
 
 @dataclass(frozen=True)
@@ -57,14 +73,17 @@ def start(
 
     Raises:
         RegressedError: one of them is worse than its champion, or not comparable; says which, and by how much.
+        UsageError: fresh rows are asked for of a table.
+        MissingTable: the file of a table is gone.
 
     """
     store, progress = Store(shared.store), shared.progress()
-    spec = _spec(path, max_trials, nights.days[0], options, progress)
+    tables = TableReader(store)
+    spec = _spec(path, max_trials, nights, options, tables, progress)
     outcomes = []
     for day in nights.days:
         night = Night(day, spec, nights.fresh)
-        outcomes.append(outcome := run_night(NightContext(night, store, placement, progress, options)))
+        outcomes.append(outcome := run_night(NightContext(night, store, placement, progress, options, tables=tables)))
         if not shared.json:
             sys.stdout.write(f"night {outcome.night}: {outcome.message}\n")
             sys.stdout.flush()
@@ -77,16 +96,55 @@ def start(
     return max(outcome.exit_code for outcome in outcomes)
 
 
-def _spec(path: Path, max_trials: int, day: date, options: Options, progress: Progress) -> JobSpec:
+def _spec(
+    path: Path, max_trials: int, nights: Requested, options: Options, tables: TableReader, progress: Progress
+) -> JobSpec:
     """Returns the spec; if it can't be read, that is a failure of the night as well."""
     try:
-        return load_spec(path, max_trials)
+        spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
+        _refuse_fresh_tables(spec, nights)
     except Exception as error:
         code = exits.code_of(error)
-        facts = {"date": day.isoformat(), "error": masked(f"{type(error).__name__}: {error}"), "exit_code": code}
+        error_text = masked(f"{type(error).__name__}: {error}")
+        facts = {"date": nights.days[0].isoformat(), "error": error_text, "exit_code": code}
         if (trouble := run_hook(options.hook, "failure", facts, options.hook_seconds)) is not None:
             progress.warn(trouble)
         raise
+    return spec
+
+
+def _refuse_fresh_tables(spec: JobSpec, nights: Requested) -> None:
+    if nights.fresh and spec.tables:
+        raise UsageError(
+            f"--fresh-data draws new rows every night, and those of dataset {next(iter(spec.tables))!r} are a file's: "
+            "leave the option out; each night trains on what the file holds then"
+        )
+
+
+def _is_stored(path: Path) -> bool:
+    """Whether the spec is from a store: it then means the rows that its tables held, whatever their files hold now."""
+    try:
+        return is_sealed(read_plain(path, _MOST_BYTES))
+    except (OSError, ValueError):  # the parser says what is wrong
+        return False
+
+
+def _told(keys: TableKeys, _folder: str) -> TableDataset:
+    """Reads no file, so that a stored spec tells what it held."""
+    raise TableMissing(keys.file, ["the spec doesn't tell what it held; put a copy of the spec back"])
+
+
+def _read_now(tables: TableReader, keys: TableKeys, folder: str) -> TableDataset:
+    """Returns what the file of a table holds now. A night on what it held before would pass unnoticed."""
+    table = tables.resolve(keys, folder)
+    try:
+        stamps(keys, folder)
+    except TableMissing:
+        raise MissingTable(
+            f"{keys.file} of dataset {keys.name!r} is not there any more: a night trains on what a file holds now, so "
+            "none was run, and the champion stays: put the file back, then start the night again"
+        ) from None
+    return table
 
 
 def dates(day: str | None, first: str | None, last: str | None, clock: Clock) -> list[date]:

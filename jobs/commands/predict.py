@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.answering import Answerer, Question, answerers
+from sumsquares.jobs.commands.predict_file import Files, predict_file
 from sumsquares.jobs.commands.predict_row import TableReply, ask_table
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
@@ -23,6 +25,8 @@ from sumsquares.jobs.results.number_rows import inputs_of_numbers, middle, misfi
 from sumsquares.jobs.results.predict_table import asked_columns
 from sumsquares.jobs.results.samples import Number, Sample, ask, short
 from sumsquares.jobs.storage.store import Store
+
+__all__ = ["Question", "ask_run", "files", "predict", "predict_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,22 @@ def predict(question: Question, values: Sequence[str], shared: Shared) -> int:
     return exits.OK
 
 
+def files(source: str | None, output: Path | None, csv: Mapping[str, str], values: Sequence[str]) -> Files | None:
+    """Returns the files that a command line names, or None if it has values instead.
+
+    Raises:
+        UsageError: only some of them are named, or values as well.
+
+    """
+    if source is None and output is None and not csv:
+        return None
+    if source is None or output is None:
+        raise UsageError("--input and --output belong together: write --input new.parquet --output out.parquet")
+    if values:
+        raise UsageError(f"numbers: {shown(values[0])} beside --input: write values, or the table that has them")
+    return Files(source, output, csv)
+
+
 def ask_run(
     store: Store, run: str, numbers: Sequence[Number], dataset: str | None = None, trial_id: str | None = None
 ) -> list[Reply]:
@@ -109,8 +129,8 @@ def _misfit(answerer: Answerer, values: Sequence[str]) -> str | None:
         of = f"{dataset.name} takes {counted(len(names), 'value')} per row, of {', '.join(names)}"
         return f"{of}: give a multiple of {len(names)}, not {len(values)}" if len(values) % len(names) else None
     numbers = _numbers(values)
-    if (found := misfit(dataset, np.array(numbers, object).reshape(-1, 1))) is not None:
-        return found[1]
+    if problem := next(filter(None, (misfit(dataset, number) for number in numbers)), None):
+        return problem
     count = dataset.n_numbers
     if len(numbers) % count:
         return f"{dataset.name} takes {count} numbers per row: give a multiple of {count}, not {len(numbers)}"

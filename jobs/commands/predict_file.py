@@ -58,9 +58,9 @@ def predict_file(question: Question, files: Files, shared: Shared) -> int:
 def _csv_of(asked: Sequence[Answerer]) -> dict[str, str]:
     """Returns how the CSV was written that the models were trained on, if they were."""
     for each in asked:
-        written = each.asked.spec.tables.get(each.trial.variant.dataset.name)
-        if written is not None:
-            return {key: getattr(written.keys, key) for key in ("separator", "decimal", "encoding")}
+        keys = each.asked.spec.tables.get(each.trial.variant.dataset.name)
+        if keys is not None:
+            return {key: getattr(keys, key) for key in ("separator", "decimal", "encoding")}
     return {}
 
 
@@ -93,12 +93,16 @@ def _answerer(asked: list[Answerer], rows: NewRows) -> Answerer:
     """
     if PREDICTION in rows.schema.names:
         remedy = "rename it, or leave it out"
-        raise UsageError(f"{rows.shown}: there is a column {show(PREDICTION)} already, and that is what is added; {remedy}")
+        raise UsageError(
+            f"{rows.shown}: there is a column {show(PREDICTION)} already, and that is what is added; {remedy}"
+        )
     problems = [missing_columns(each.trial.variant.dataset, rows.schema.names) for each in asked]
     fitting = [each for each, problem in zip(asked, problems, strict=True) if problem is None]
     if not fitting:
         raise UsageError(f"{rows.shown}: {'; '.join(problem for problem in problems if problem)}")
     if len(fitting) > 1:
         names = few_names([each.trial.variant.dataset.name for each in fitting])
-        raise UsageError(f"{rows.shown}: its columns suit several datasets of the run: write --dataset with one of {names}")
+        raise UsageError(
+            f"{rows.shown}: its columns suit several datasets of the run: write --dataset with one of {names}"
+        )
     return fitting[0]

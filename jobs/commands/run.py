@@ -9,8 +9,8 @@ from sumsquares.jobs.commands.printing import DEFAULT, Shown, print_outcome
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
-from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets
-from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes
+from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets, generated_rows
+from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes, warn_of_tables
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.pipeline.summarizing import summarize_run
@@ -40,7 +40,7 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
     spec, runtime = _begin(path, max_trials, shared, placement)
     plan, timing = plan_run(spec, runtime), runtime.timing
     with runtime:
-        runners = runtime.prepare_tasks(plan, are_many=plan.rows_left > INLINE_ROWS)
+        runners = runtime.prepare_tasks(plan, are_many=generated_rows(plan) > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, runtime, runners)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}
@@ -92,11 +92,10 @@ def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAUL
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Prints the plan with its cost."""
     from sumsquares.jobs.show.plan_text import plan_facts, plan_text
-    from sumsquares.jobs.show.table_words import table_warnings
     from sumsquares.jobs.stages.cost import estimate
 
     spec, runtime = _load(path, max_trials, shared, placement)
-    runtime.progress.warn_all([*runtime.tables.notes, *table_warnings(spec)])
+    warn_of_tables(spec, runtime.tables, runtime.progress)
     planned = make_plan(spec, runtime.store)
     packs = planned.packs(placement.device)
     placement = placement.resolved([pack.seconds for pack in packs])
@@ -109,7 +108,7 @@ def _begin(path: Path, max_trials: int, shared: Shared, placement: Placement) ->
     """Loads the spec, and reports it with its store; starts nothing."""
     spec, runtime = _load(path, max_trials, shared, placement)
     runtime.progress.say(f"run {spec.name}: {path}, store {runtime.store.root}")
-    tell_of_tables(spec, runtime)
+    tell_of_tables(spec, runtime.tables, runtime.progress)
     return spec, runtime
 
 

@@ -81,7 +81,7 @@ def entrypoint(store: Store, options: PlacementOptions, max_trials: int) -> str:
 def submit(jobs: Jobs, spec: JobSpec, store: Store, options: PlacementOptions, max_trials: int) -> tuple[str, bool]:
     """Starts the run, or attaches to the job that does the same; returns its id and whether it is new."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "spec.toml").write_bytes(spec.source_text)
+        (Path(folder) / "spec.toml").write_bytes(spec.stored_text)  # the cluster may not have its tables
         metadata = {"run": spec.name, "spec_digest": spec.digest}
         return jobs.submit(job_name(spec, store), entrypoint(store, options, max_trials), folder, metadata)
 

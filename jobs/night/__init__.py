@@ -7,6 +7,9 @@ names      of variants and trials in its scores
 records    its files in the store: specs, state.json, night.json
 scores     its trials, measured on the rows that all nights share
 gate_best  is a night of an edited spec better or worse than its champion; else, jobs/results/gate.py says
+matching   which of its datasets is compared with which one of the champion's
+grown      tables whose file has grown since
+common     the rows on which these are compared
 decision   what a night is compared with, and its promotion
 champion   the night whose models are used
 lock       one night at a time

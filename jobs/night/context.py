@@ -13,6 +13,7 @@ from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.placement import Placement
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 
@@ -55,6 +56,8 @@ class NightContext:
     options: Options = field(default_factory=Options)
     clock: Clock = field(default_factory=Clock)
     results: ResultsCache = field(default_factory=ResultsCache)
+    tables: TableReader | None = None
+    """By what the tables of the spec were read."""
 
 
 @dataclass(frozen=True, kw_only=True)

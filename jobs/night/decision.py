@@ -1,34 +1,40 @@
 """The decision on a night: what it is compared with, and whether it is promoted.
 
-Choosing the champion, the history and the matching datasets is done here. How two nights are compared is for
-results/gate.py or, if the spec was edited, for gate_best.py.
+Choosing the champion and the history is done here. How two nights are compared is for results/gate.py or, if the spec
+was edited, for gate_best.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.spec import DatasetSpec, NamedDataset
+from sumsquares.datasets.dataset import Whole
+from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.exits import BusyError
-from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion
+from sumsquares.jobs.night.champion import ACCEPTED, Champion, champion_night, promote, read_champion, recovery
+from sumsquares.jobs.night.common import CommonRows
 from sumsquares.jobs.night.context import LockedContext, NightContext
 from sumsquares.jobs.night.gate_best import Comparison, Pair, Table, compare, table_of, worst
+from sumsquares.jobs.night.grown import Grown, grown_tables, measured_again, nights_between
+from sumsquares.jobs.night.matching import match_datasets, one_stream, same_test_rows
+from sumsquares.jobs.night.names import variant_name
 from sumsquares.jobs.night.nights import Night, list_nights
-from sumsquares.jobs.night.records import read_night
-from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, variant_name, without_result
+from sumsquares.jobs.night.records import NightRecord, read_night
+from sumsquares.jobs.night.scores import make_scores, measure_on, read_scores, without_result
 from sumsquares.jobs.results.gate import Judgement, Scores, judge
 from sumsquares.jobs.spec.variants import Variant, variants
+from sumsquares.jobs.storage.checksummed import DamagedRecord
 
 HISTORY = 20
 """Maximum number of nights in the gate's history."""
 _TRIES = 3
-_QUESTION = NamedDataset.model_fields.keys() - {"name", "rows", "test_rows", "seed", "noise"}
-"""What a dataset asks: its target, ranges and inputs. How much of it is trained on, and how noisy, is no part of it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,9 @@ class Decision:
     lost: Sequence[str] = ()
     """Datasets without a result of any trial: why the night failed."""
     nights: int = 0
-    """Nights that show the noise of fresh rows; 0 if both nights have the same rows."""
+    """Nights that show the noise of the rows; 0 if both nights have the same rows."""
+    tables: Mapping[str, CommonRows] = field(default_factory=dict)
+    """By the champion's dataset those with other rows than the champion's, and on which rows they were compared."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class EditedJudgement:
     """The champion's: one of them may be the night's as well, under another name of its dataset."""
     added: Sequence[str] = ()
     """Datasets that the champion doesn't have; they are not judged."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why the champion's datasets that are tables have nothing to be compared with."""
 
     @property
     def apart(self) -> list[str]:
@@ -86,12 +96,12 @@ class Side:
         return {variant_name(variant): variant for variant in variants(self.night.spec)}
 
     @cached_property
-    def datasets(self) -> dict[str, NamedDataset]:
+    def datasets(self) -> dict[str, Whole]:
         """Datasets that are trained on, as they were given."""
-        return {variant.dataset.name: variant.dataset for variant in variants(self.night.spec)}
+        return {variant.dataset.name: variant.dataset.whole for variant in variants(self.night.spec)}
 
     @cached_property
-    def trained(self) -> dict[str, NamedDataset]:
+    def trained(self) -> dict[str, Whole]:
         """The same, with the rows that were trained on."""
         return {each.name: each for each in self.night.trained.datasets if each.name in self.datasets}
 
@@ -134,34 +144,6 @@ def has_variants_of(one: Scores, other: Scores) -> bool:
     return set(one.variant_T.tolist()) == set(other.variant_T.tolist())
 
 
-def match_datasets(champion: Sequence[NamedDataset], night: Sequence[NamedDataset]) -> dict[str, NamedDataset | None]:
-    """Returns by the name of each champion's dataset the night's dataset of the same question, each used once.
-
-    Datasets with the same rows are matched first, then those of the same name, then any others: those were renamed. All
-    pairs have the same task or formula, range and inputs. A dataset without a match was removed, or asks another
-    question now.
-    """
-    found: dict[str, NamedDataset | None] = dict.fromkeys(sorted(dataset.name for dataset in champion))
-    left = sorted(night, key=lambda dataset: dataset.name)
-    for fits in (_same_rows, _same_name, _comparable):
-        for theirs in sorted(champion, key=lambda dataset: dataset.name):
-            ours = _first(left, theirs, fits) if found[theirs.name] is None else None
-            if ours is not None:
-                found[theirs.name] = ours
-                left.remove(ours)
-    return found
-
-
-def same_test_rows(one: DatasetSpec, other: DatasetSpec) -> bool:
-    """Whether networks are measured on the same rows; the number of training rows, and their noise, don't matter."""
-    return one.model_copy(update={"rows": other.rows, "noise": other.noise}).digest == other.digest
-
-
-def one_stream(one: DatasetSpec, other: DatasetSpec) -> bool:
-    """Whether the training rows are the same but for their number: the smaller set is a prefix of the larger."""
-    return one.model_copy(update={"rows": other.rows, "test_rows": other.test_rows}).digest == other.digest
-
-
 def _judged(context: NightContext, scores: Scores, champion: Champion | None) -> Decision:
     night = context.night
 
@@ -185,29 +167,62 @@ def _judged(context: NightContext, scores: Scores, champion: Champion | None) ->
 def _compared(context: NightContext, ours: Side, against: str, rolled_back: set[str]) -> Decision:
     champion = champion_night(context.store, against)
     theirs = Side(champion, _scores_of(context, champion))
+    matches = match_datasets(list(theirs.datasets.values()), list(ours.datasets.values()))
+
+    # Tables with other rows are measured again, on rows that neither night was trained on.
+    try:
+        grown = grown_tables(context.store, matches, theirs.datasets, ours.datasets)
+    except (DataError, FileNotFoundError) as error:
+        why = f"the test rows of the champion, night {champion.id}, can't be read: {error}"
+        raise DamagedRecord(f"{why}: put a copy back; or {recovery(context.store, champion.id)}") from error
+    ours, theirs = _measured_again(context, grown, ours, theirs)
 
     # On the same rows there is no noise of the rows, so no history is needed to estimate it.
     same_rows = have_same_rows(ours, theirs)
-    history = [] if same_rows else [theirs.scores, *_history(context, theirs, rolled_back)]
+    history = [] if same_rows else [theirs.scores, *_history(context, theirs, rolled_back, grown)]
 
-    if not is_edited(ours.scores, theirs.scores):
+    if not is_edited(ours.scores, theirs.scores) and not grown.apart:
         judgement = judge(ours.scores, theirs.scores, history, context.options.policy)
-        return Decision(judgement.verdict, against, judgement, nights=len(history))
-    edited = _compare_edited(context, ours, theirs, history)
-    return Decision(edited.verdict, against, edited)
+        return Decision(judgement.verdict, against, judgement, nights=len(history), tables=grown.common)
+    matches |= dict.fromkeys(grown.apart)
+    edited = replace(_compare_edited(context, ours, theirs, matches, history), reasons=grown.apart)
+    return Decision(edited.verdict, against, edited, tables=grown.common)
 
 
-def _history(context: NightContext, champion: Side, rolled_back: set[str]) -> list[Scores]:
-    """Returns scores of the latest fresh nights that didn't differ from the champion and have its variants."""
-    store, against, found = context.store, champion.night.id, list[Scores]()
-    for each in reversed(list_nights(store)):
-        record = read_night(store, each) if each not in (context.night.id, against, *rolled_back) else None
-        if record is not None and (record.result, record.against) == ("same", against) and record.fresh:
-            scores = read_scores(store, each, record.scores_sha256)
-            found += [scores] if scores is not None and has_variants_of(champion.scores, scores) else []
-        if len(found) == HISTORY - 1:
-            break
-    return found
+def _measured_again(context: NightContext, grown: Grown, ours: Side, theirs: Side) -> tuple[Side, Side]:
+    """Returns both nights with the scores that they have on the common rows of their tables."""
+    store, read = context.store, context.results
+    mine = measured_again(store, ours.night, ours.scores, grown.of_night, False, read)
+    others = measured_again(store, theirs.night, theirs.scores, grown.common, True, read)
+    return replace(ours, scores=mine), replace(theirs, scores=others)
+
+
+def _history(context: NightContext, champion: Side, rolled_back: set[str], grown: Grown) -> list[Scores]:
+    """Returns scores of the latest nights on other rows than the champion's that didn't differ from it."""
+    same = _same_nights(context, champion.night.id, rolled_back)
+    if grown.common:
+        others = _of_other_rows(same, {context.night.trained.digest, champion.night.trained.digest})
+        return nights_between(champion.scores, islice(others, HISTORY - 1))
+    fresh = (record for record in same if record.fresh)
+    scores = (read_scores(context.store, record.night, record.scores_sha256) for record in fresh)
+    found = (each for each in scores if each is not None and has_variants_of(champion.scores, each))
+    return [*islice(found, HISTORY - 1)]
+
+
+def _same_nights(context: NightContext, against: str, rolled_back: set[str]) -> Iterator[NightRecord]:
+    """Yields the nights that didn't differ from the champion, the latest first."""
+    for each in reversed(list_nights(context.store)):
+        record = read_night(context.store, each) if each not in (context.night.id, against, *rolled_back) else None
+        if record is not None and (record.result, record.against) == ("same", against):
+            yield record
+
+
+def _of_other_rows(records: Iterable[NightRecord], trained: set[str]) -> Iterator[NightRecord]:
+    """Yields the first night of each spec that was trained, but those of `trained`: equal specs have equal rows."""
+    for record in records:
+        if record.trained_digest not in trained:
+            trained = trained | {record.trained_digest}
+            yield record
 
 
 def _scores_of(context: NightContext, champion: Night) -> Scores:
@@ -217,14 +232,23 @@ def _scores_of(context: NightContext, champion: Night) -> Scores:
     return make_scores(context.store, champion, context.results)[0] if scores is None else scores
 
 
-def _compare_edited(context: NightContext, night: Side, champion: Side, history: Sequence[Scores]) -> EditedJudgement:
+def _compare_edited(
+    context: NightContext,
+    night: Side,
+    champion: Side,
+    matches: Mapping[str, Whole | None],
+    history: Sequence[Scores],
+) -> EditedJudgement:
     """Compares the best of each dataset with the champion's; `history` as in results/gate.py, the champion first."""
     ours, theirs = night.datasets, champion.datasets
-    matches = match_datasets(list(theirs.values()), list(ours.values()))
     shared = {name: match for name, match in matches.items() if match is not None}
 
-    # Both sides are measured on the champion's test rows.
-    elsewhere = {ours.name: theirs[name] for name, ours in shared.items() if not same_test_rows(ours, theirs[name])}
+    # Both sides are measured on the champion's test rows; those of tables have been already.
+    elsewhere = {
+        match.name: rows
+        for name, match in shared.items()
+        if isinstance(rows := theirs[name], NamedDataset) and not same_test_rows(match, rows)
+    }
     measured = measure_on(context.store, night.night, elsewhere, context.results) if elsewhere else night.scores
 
     # Only nights with all the champion's trials show the noise of its rows, which matters only if the rows differ.
@@ -248,21 +272,3 @@ def _compare_edited(context: NightContext, night: Side, champion: Side, history:
 def _table(scores: Scores, names: Mapping[str, Variant], dataset: str) -> Table:
     keep_T: NDArray[np.bool_] = np.array([names[name].dataset.name == dataset for name in scores.variant_T.tolist()])
     return table_of(Scores(scores.trial_T[keep_T], scores.variant_T[keep_T], scores.rmse_T[keep_T]))
-
-
-def _first(
-    left: Sequence[NamedDataset], theirs: NamedDataset, fits: Callable[[NamedDataset, NamedDataset], bool]
-) -> NamedDataset | None:
-    return next((ours for ours in left if fits(theirs, ours)), None)
-
-
-def _same_rows(one: NamedDataset, other: NamedDataset) -> bool:
-    return one.digest == other.digest
-
-
-def _same_name(one: NamedDataset, other: NamedDataset) -> bool:
-    return one.name == other.name and _comparable(one, other)
-
-
-def _comparable(one: NamedDataset, other: NamedDataset) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in _QUESTION)

@@ -1,7 +1,7 @@
 """Which files of a store may be deleted: those with names of ours and content of ours, none behind a link.
 
-A link in the place of datasets/, trials/, states/, runs/ or nightly/ is followed, since a store may lie on several
-disks. Below them a link may lead anywhere: what it leads to is read, never deleted.
+A link in the place of datasets/, tables/, trials/, states/, runs/ or nightly/ is followed, since a store may lie on
+several disks. Below them a link may lead anywhere: what it leads to is read, never deleted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 
 from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.manifest import from_json
+from sumsquares.datasets.tables.shards import from_json as of_table
 from sumsquares.jobs.night.nights import folder_of, run_name
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.layout import AREAS, unit_of
@@ -81,10 +82,13 @@ class Listing:
 
     def _promised(self, manifest: str) -> Mapping[str, int]:
         """Returns the sizes that a dataset's manifest names, by path: files of these sizes needn't be opened."""
-        with suppress(FileNotFoundError, ForeignFile, DamagedManifest):
-            splits = from_json(self._store.get(manifest), manifest).splits.values()
-            folder = manifest.removesuffix("/manifest.json")
-            return {f"{folder}/{entry.path}": entry.bytes for split in splits for entry in split.shards}
+        with suppress(FileNotFoundError, ForeignFile):
+            data, folder = self._store.get(manifest), manifest.removesuffix("/manifest.json")
+            with suppress(DamagedManifest):
+                splits = from_json(data, manifest).splits.values()
+                return {f"{folder}/{entry.path}": entry.bytes for split in splits for entry in split.shards}
+            with suppress(DamagedManifest):
+                return {f"{folder}/{entry.path}": entry.bytes for entry in of_table(data, manifest).shards}
         return {}
 
     def _foreign(self, paths: Iterable[str]) -> list[str]:

@@ -40,7 +40,7 @@ from sumsquares.jobs.night.records import (
 from sumsquares.jobs.night.repair import as_ended, is_intact, repair_champion, repair_night, repair_others, repair_specs
 from sumsquares.jobs.night.report import best_of, gate_facts, message_of, pruning_text, pruning_warning
 from sumsquares.jobs.night.retention import plan_pruning, prune
-from sumsquares.jobs.night.scores import make_scores
+from sumsquares.jobs.night.scores import make_scores, units_in
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -99,7 +99,7 @@ def _started(context: NightContext) -> Outcome:
     refuse_busy(store, context.clock)
     token = champion.token if champion else 0
     try:
-        with Runtime(context.placement, store, context.progress) as runtime:
+        with Runtime(context.placement, store, context.progress, tables=context.tables) as runtime:
             if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
                 runtime.prepare_training(make_plan(night.trained, store, context.results))
             with holding(store, night.id, context.clock, token) as lock:
@@ -195,7 +195,7 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
         trained_digest=night.trained.digest,
         scores_sha256=sha256,
         gate=gate_facts(decision, night, policy),
-        best=best_of(scores, night),
+        best=best_of(scores, units_in(store, night), night),
         ended=clock.stamp(),
         seconds=round(clock.monotonic() - began, 3),
     )

@@ -6,21 +6,24 @@ Every message says what was found, how sure that is, and what to do.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.dataset import Dataset, Named
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night import gate_best
+from sumsquares.jobs.night.common import CommonRows, why_less
 from sumsquares.jobs.night.decision import Decision, EditedJudgement
 from sumsquares.jobs.night.gate_best import Comparison
+from sumsquares.jobs.night.names import variant_name
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import BestVariant
 from sumsquares.jobs.night.retention import Pruning
-from sumsquares.jobs.night.scores import variant_name
+from sumsquares.jobs.results.described import SOLVED
 from sumsquares.jobs.results.gate import NIGHTS, Change, Judgement, Policy, Scores
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scale import RESOLUTION, unit_of
@@ -48,14 +51,18 @@ def message_of(decision: Decision, night: Night, policy: Policy) -> str:
     if decision.judgement is None:
         return "promoted without a comparison: there was no champion"
     if isinstance(decision.judgement, EditedJudgement):
-        return _edited(decision, decision.judgement, night, policy)
-    return _paired(decision, decision.judgement, night, policy)
+        text = _edited(decision, decision.judgement, night, policy)
+    else:
+        text = _paired(decision, decision.judgement, night, policy)
+    return "; ".join([text, *(_rows_words(name, found) for name, found in decision.tables.items())])
 
 
 def gate_facts(decision: Decision, night: Night, policy: Policy) -> dict[str, Any]:
     """Returns the judgement for night.json, what changed first."""
+    tables = [_rows_facts(name, found) for name, found in decision.tables.items()]
+    facts = {**asdict(policy), **({"tables": tables} if tables else {})}
     if isinstance(decision.judgement, EditedJudgement):
-        return {**asdict(policy), "verdict": decision.judgement.verdict, **_edited_facts(decision.judgement)}
+        return {**facts, "verdict": decision.judgement.verdict, **_edited_facts(decision.judgement)}
     names = _by_name(night)
     changes = _ranked(decision.judgement) if decision.judgement else []
     counts = Counter(change.verdict for change in changes)
@@ -69,19 +76,21 @@ def gate_facts(decision: Decision, night: Night, policy: Policy) -> dict[str, An
         for change in changes[:_LISTED]
     ]
     verdict = decision.judgement.verdict if decision.judgement else decision.result
-    return {**asdict(policy), "verdict": verdict, "variants": dict(sorted(counts.items())), "changes": shown}
+    return {**facts, "verdict": verdict, "variants": dict(sorted(counts.items())), "changes": shown}
 
 
-def best_of(scores: Scores, night: Night) -> dict[str, BestVariant]:
-    """Returns by dataset the variant with the lowest median RMSE on the evaluation rows, unless all have diverged."""
+def best_of(scores: Scores, units: Sequence[float], night: Night) -> dict[str, BestVariant]:
+    """Returns by dataset the variant with the lowest median RMSE on the evaluation rows, unless all have diverged.
+
+    `units` has the unit of each score.
+    """
     names, values = _by_name(night), defaultdict(list)
-    for name, rmse in zip(scores.variant_T.tolist(), scores.rmse_T.tolist(), strict=True):
-        values[name].append(rmse)
+    for name, rmse, unit in zip(scores.variant_T.tolist(), scores.rmse_T.tolist(), units, strict=True):
+        values[name].append(rmse * unit)
     best: dict[str, BestVariant] = {}
     for name, rmse in sorted(values.items()):
         variant = names[name]
-        unit = unit_of(variant.dataset)
-        median, lowest = float(np.median(rmse)) * unit, min(rmse) * unit
+        median, lowest = float(np.median(rmse)), min(rmse)
         known = best.get(variant.dataset.name)
         if median < (known.rmse_median if known else np.inf):
             found = BestVariant(rmse_median=median, rmse_best=lowest, words=describe(variant))
@@ -156,17 +165,18 @@ def _paired(decision: Decision, judgement: Judgement, night: Night, policy: Poli
     text = f"{_opening(decision)}: {count}{unknown}"
     text += f": {'; '.join(parts)}; {rule}" if shown else ""
     if 0 < decision.nights < NIGHTS:
-        text += f"; until {NIGHTS} fresh-data nights exist, only a {policy.early:g}x change counts"
+        which = _noisy_nights(NIGHTS, bool(decision.tables))
+        text += f"; until {which} exist, only a {policy.early:g}x change counts"
     return text
 
 
 def _edited(decision: Decision, edited: EditedJudgement, night: Night, policy: Policy) -> str:
     """Returns the message on a night of an edited spec, dataset by dataset."""
     parts = [_compared(edited, name, policy) for name in edited.found]
-    if edited.apart:
+    parts += [f"{_datasets([name])}: {reason}" for name, reason in edited.reasons.items()]
+    if unlike := [name for name in edited.apart if name not in edited.reasons]:
         parts.append(
-            f"{_datasets(edited.apart)} of the champion: no dataset of the same target, range and inputs to compare "
-            "it with"
+            f"{_datasets(unlike)} of the champion: no dataset of the same target, range and inputs to compare it with"
         )
     if edited.added:
         parts.append(f"{_datasets(edited.added)}: new, and not judged")
@@ -190,7 +200,23 @@ def _edited_facts(edited: EditedJudgement) -> dict[str, Any]:
         }
         for name, found in edited.found.items()
     ]
-    return {"datasets": shown, "apart": edited.apart, "added": list(edited.added)}
+    reasons = {"reasons": dict(edited.reasons)} if edited.reasons else {}
+    return {"datasets": shown, "apart": edited.apart, "added": list(edited.added), **reasons}
+
+
+def _rows_words(name: str, found: CommonRows) -> str:
+    """Returns how many rows a table has and had, and on which of them it was compared."""
+    then, now = found.theirs.rows, found.ours.rows
+    words = f"dataset '{name}' has {now:,} rows and had {then:,}: compared on"
+    if found.compared == found.held_out:
+        return f"{words} all {found.held_out:,} test rows of the champion"
+    return f"{words} {found.compared:,} of the champion's {counted(found.held_out, 'test row')}, as {why_less(found)}"
+
+
+def _rows_facts(name: str, found: CommonRows) -> dict[str, Any]:
+    """Returns the same for night.json."""
+    rows = {"rows_then": found.theirs.rows, "rows_now": found.ours.rows}
+    return {"dataset": name, **rows, "test_rows": found.held_out, "compared_rows": found.compared}
 
 
 def _opening(decision: Decision) -> str:
@@ -201,13 +227,24 @@ def _ranked(judgement: Judgement) -> list[Change]:
     return sorted(judgement.changes, key=lambda change: (change.verdict in ("same", "untested"), change.p))
 
 
+def _noisy_nights(count: int, are_of_tables: bool) -> str:
+    """Returns the nights that show the noise of the rows."""
+    return f"{count} nights on other rows of the tables" if are_of_tables else f"{count} fresh-data nights"
+
+
+def _replicate(rows: Dataset) -> str:
+    """Returns what a variant has several of: seeds, or trials, with each seed on each split of a table."""
+    return "trial" if rows.split is not None else "seed"
+
+
 def _effect(change: Change, rows: Dataset) -> str:
     assert change.high is not None, "a change was tested"
     if any(change.diverged):
         ours, theirs = change.diverged
-        return f"{ours} of {counted(change.seeds, 'seed')} diverged, before {theirs} (p = {change.p:.2g})"
+        trials = counted(change.seeds, _replicate(rows))
+        return f"{ours} of {trials} diverged, before {theirs} (p = {change.p:.2g})"
     interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
-    tested = f"{interval}, {change.seeds} seeds, p = {change.p:.2g}"
+    tested = f"{interval}, {change.seeds} {_replicate(rows)}s, p = {change.p:.2g}"
     return f"{_measure(change.is_small, rows)} {_ratio(change.effect)} ({tested})"
 
 
@@ -222,22 +259,24 @@ def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
 
 def _best_effect(found: Comparison, rows: Dataset, policy: Policy) -> str:
     """Returns by how much the best variants differ, how sure that is, and the reason if there was no test."""
-    ours, theirs = found.seeds
+    (ours, theirs), seeds = found.seeds, f"{_replicate(rows)}s"
     if found.medians is None:
         which = {"worse": "its own", "better": "the champion's", "same": "both bests'"}[found.verdict]
-        return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
+        return f"at least half of {which} {seeds} diverged ({ours} and {theirs} {seeds})"
     if found.effect is None or found.low is None or found.high is None:
-        seeds = f"{ours} and {theirs} seeds; with fewer than {gate_best.SEEDS} only a {policy.early:g}x change counts"
-        return f"median {_measure(found.is_small, rows)} {_ratio(found.medians)} ({seeds})"
-    tested = f"{ours} and {theirs} seeds, p = {found.p:.2g}"
+        few = f"{ours} and {theirs} {seeds}; with fewer than {gate_best.SEEDS} only a {policy.early:g}x change counts"
+        return f"median {_measure(found.is_small, rows)} {_ratio(found.medians)} ({few})"
+    tested = f"{ours} and {theirs} {seeds}, p = {found.p:.2g}"
     if any(found.diverged):
-        text = f"{found.diverged[0]} of {ours} seeds diverged, of the champion's {found.diverged[1]} of {theirs}"
+        text = f"{found.diverged[0]} of {ours} {seeds} diverged, of the champion's {found.diverged[1]} of {theirs}"
     else:
         text = f"{_measure(found.is_small, rows)} {_ratio(found.effect)}"
         tested = f"95 % interval {_ratio(found.low)} to {_ratio(found.high)}, {tested}"
     if found.rule == "early":
-        tested += f"; median {_ratio(found.medians)}, and until {gate_best.NIGHTS} fresh-data nights exist only a "
-        tested += f"{policy.early:g}x change of it counts"
+        which = _noisy_nights(gate_best.NIGHTS, isinstance(rows, TableSplit))
+        tested += (
+            f"; median {_ratio(found.medians)}, and until {which} exist only a {policy.early:g}x change of it counts"
+        )
     return f"{text} ({tested})"
 
 
@@ -257,9 +296,14 @@ def _descriptions(edited: EditedJudgement, found: Comparison) -> tuple[str, str]
 
 def _left_out(variant: Variant) -> dict[str, Any]:
     columns = variant_columns(variant)
-    dataset = variant.dataset
-    rows = {"rows": dataset.rows, "seed of the rows": dataset.seed, "noise": dataset.noise}
-    return {**{name: columns[name] for name in _LEFT_OUT}, **rows}
+    return {**{name: columns[name] for name in _LEFT_OUT}, **_rows_of(variant.dataset)}
+
+
+def _rows_of(dataset: Named) -> dict[str, Any]:
+    """Returns what says which rows of a dataset are trained on."""
+    if isinstance(dataset, TableSplit):
+        return {"rows": dataset.table.rows, "seed of the rows": dataset.table.seed}
+    return {"rows": dataset.rows, "seed of the rows": dataset.seed, "noise": dataset.noise}
 
 
 def _datasets(names: Iterable[str]) -> str:
@@ -278,4 +322,9 @@ def _ratio(effect: float) -> str:
 
 def _measure(is_small: bool, rows: Dataset) -> str:
     """Returns what is compared: an RMSE, or a small one as a hypotenuse with the resolution on these rows."""
-    return f"RMSE (hypotenuse with {RESOLUTION * unit_of(rows):.4g})" if is_small else "RMSE"
+    if not is_small:
+        return "RMSE"
+    if rows.has_integer_target or not isinstance(rows, TableSplit):
+        resolution = RESOLUTION if rows.has_integer_target else RESOLUTION * unit_of(rows)
+        return f"RMSE (hypotenuse with {resolution:.4g})"
+    return f"RMSE (hypotenuse with {SOLVED:g} standard deviations of the target)"  # each split has its own

@@ -20,15 +20,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.night.champion import recovery
 from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.names import trial_name
 from sumsquares.jobs.night.names import variant_name as variant_name
 from sumsquares.jobs.night.nights import Night, folder_of
 from sumsquares.jobs.night.records import stored_night
+from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.results.described import SOLVED
 from sumsquares.jobs.results.gate import Scores
 from sumsquares.jobs.results.predict import errors_on
-from sumsquares.jobs.results.scale import diverged_from, unit_of
+from sumsquares.jobs.results.scale import RESOLUTION, diverged_from, limit_of, unit_of
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import Trial, Variant, trials
@@ -50,19 +53,23 @@ def make_scores(store: Store, night: Night, read: ResultsCache) -> tuple[Scores,
     """
     table, data = measure_night(store, night, read)
     store.put(scores_path(night.id), data)
-    units = [unit_of(trial.variant.dataset) for trial in trials(night.spec)]
-    return _scores(table, units), hashlib.sha256(data).hexdigest()
+    return _scores(table, units_in(store, night)), hashlib.sha256(data).hexdigest()
+
+
+def units_in(store: Store, night: Night) -> list[float]:
+    """Returns the unit of each of a night's scores."""
+    return [unit_in(store, trial.variant.dataset) for trial in trials(night.spec)]
 
 
 def measure_night(store: Store, night: Night, read: ResultsCache) -> tuple[pa.Table, bytes]:
     """Measures a night without storing anything; returns the table and its file. Raises as `make_scores` does."""
-    pairs, found = _trained(store, night, read)
+    pairs, found = trained_pairs(store, night, read)
     if night.fresh:
         rows_of = {trained.id: own.variant.dataset for own, trained in pairs}
         rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
     else:
         rmse = {trained.id: found[trained.id]["rmse"] for _, trained in pairs}
-    table = _table(pairs, rmse, {trained.id: own.variant.dataset for own, trained in pairs})
+    table = _table(store, pairs, rmse, {trained.id: own.variant.dataset for own, trained in pairs})
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return table, sink.getvalue()
@@ -75,11 +82,12 @@ def measure_on(store: Store, night: Night, rows: Mapping[str, Dataset], read: Re
         DamagedRecord: some of its trials are not in the store.
 
     """
-    pairs, found = _trained(store, night, read)
+    pairs, found = trained_pairs(store, night, read)
     pairs = [(own, trained) for own, trained in pairs if own.variant.dataset.name in rows]
     rows_of = {trained.id: rows[own.variant.dataset.name] for own, trained in pairs}
     rmse = _measured(store, [(trained, found[trained.id]) for _, trained in pairs], rows_of)
-    return _scores(_table(pairs, rmse, rows_of), [unit_of(rows_of[trained.id]) for _, trained in pairs])
+    units = [unit_in(store, rows_of[trained.id]) for _, trained in pairs]
+    return _scores(_table(store, pairs, rmse, rows_of), units)
 
 
 def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
@@ -90,7 +98,7 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
         return None
     if found is None or hashlib.sha256(data).hexdigest() != sha256:
         return None
-    names, limits, units = _trials_of(found.spec.stored_text)
+    names, limits, units = _trials_of(store.root, found.spec.stored_text)
     try:
         table = pq.read_table(pa.BufferReader(data))
         return _scores(table, units, limits) if table["trial"].to_pylist() == names else None
@@ -99,13 +107,32 @@ def read_scores(store: Store, night: str, sha256: str) -> Scores | None:
 
 
 @lru_cache(maxsize=2)  # the nights of a history mostly have one spec
-def _trials_of(source: bytes) -> tuple[list[str], list[float], list[float]]:
+def _trials_of(root: str, source: bytes) -> tuple[list[str], list[float], list[float]]:
     """Returns the names of a spec's trials in its nights' scores, and the limit and the unit of each one's RMSE."""
     wanted = trials(parse_spec(source, "the spec of a night", max_trials=2**63))
     named = {trial.variant: variant_name(trial.variant) for trial in wanted}
     names = [trial_name(named[trial.variant], trial) for trial in wanted]
-    datasets = [trial.variant.dataset for trial in wanted]
-    return names, [*map(diverged_from, datasets)], [*map(unit_of, datasets)]
+    limits, units = ([each(Store(root), trial.variant.dataset) for trial in wanted] for each in (_limit_in, unit_in))
+    return names, limits, units
+
+
+def unit_in(store: Store, dataset: Dataset) -> float:
+    """Returns the unit in which RMSEs on a dataset are compared; of a table it follows from the split's test rows."""
+    return _of_table(store.root, dataset)[0] if isinstance(dataset, TableSplit) else unit_of(dataset)
+
+
+def _limit_in(store: Store, dataset: Dataset) -> float:
+    """Returns the RMSE above which a trial on this dataset's test rows counts as diverged."""
+    return _of_table(store.root, dataset)[1] if isinstance(dataset, TableSplit) else diverged_from(dataset)
+
+
+@lru_cache(maxsize=1024)
+def _of_table(root: str, split: TableSplit) -> tuple[float, float]:
+    """Returns the unit of a split's RMSEs, and their limit."""
+    facts = facts_of(Store(root), split, keeps=False)
+    assert facts.test_target_std is not None, "facts of tables have it"
+    unit = 1.0 if split.has_integer_target else SOLVED / RESOLUTION * facts.test_target_std or 1.0
+    return unit, limit_of(facts.largest_target)
 
 
 def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
@@ -117,7 +144,7 @@ def without_result(scores: Scores, given: Iterable[Variant]) -> list[str]:
     return sorted(name for name, has_result in found.items() if not has_result)
 
 
-def _trained(
+def trained_pairs(
     store: Store, night: Night, read: ResultsCache
 ) -> tuple[list[tuple[Trial, Trial]], dict[str, dict[str, Any]]]:
     """Returns a night's trials, each as given and as trained, and the stored results of the latter."""
@@ -134,7 +161,7 @@ def _trained(
 
 
 def _table(
-    pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, Dataset]
+    store: Store, pairs: Sequence[tuple[Trial, Trial]], rmse: Mapping[str, float | None], rows_of: Mapping[str, Dataset]
 ) -> pa.Table:
     """Returns the scores of pairs as given and as trained; `rows_of` has the dataset each was measured on."""
     named = {trial.variant: variant_name(trial.variant) for trial, _ in pairs}
@@ -142,7 +169,7 @@ def _table(
         {
             "trial": [trial_name(named[own.variant], own) for own, _ in pairs],
             "variant": [named[own.variant] for own, _ in pairs],
-            "rmse": pa.array([_or_infinite(rmse[own.id], rows_of[own.id]) for _, own in pairs], pa.float64()),
+            "rmse": pa.array([or_infinite(store, rmse[own.id], rows_of[own.id]) for _, own in pairs], pa.float64()),
         }
     )
 
@@ -170,5 +197,6 @@ def _measured(
     return rmse
 
 
-def _or_infinite(rmse: float | None, dataset: Dataset) -> float:
-    return rmse if rmse is not None and rmse <= diverged_from(dataset) else math.inf
+def or_infinite(store: Store, rmse: float | None, dataset: Dataset) -> float:
+    """Returns the RMSE of a trial on a dataset's test rows; infinite if it diverged."""
+    return rmse if rmse is not None and rmse <= _limit_in(store, dataset) else math.inf

@@ -14,6 +14,7 @@ from typing import Any
 
 from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
@@ -27,6 +28,7 @@ from sumsquares.jobs.spec.default_grid import default_grid, held_out
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, JobSpec, parse_spec
 from sumsquares.jobs.spec.table_spec import table_spec
 from sumsquares.jobs.spec.tables import Resolve, columns_of
+from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.foreign import check_run
 from sumsquares.jobs.storage.store import Store
 
@@ -81,9 +83,24 @@ class FitSpecs:
     def final(self, row: Row) -> JobSpec:
         """Returns the spec of one variant on all rows, by its row in a summary."""
         keys = {key: value for key, value in self._keys.items() if key != "folds"}
-        keys |= {"inputs": [*columns_of(self.table)], "test": 0.0}
+        if self.table.held_out_columns:  # they are no inputs, also where they are numbers
+            keys["inputs"] = [*columns_of(self.table)]
+        keys["test"] = 0.0
         own = {axis: row[axis] for axis in self._grid if axis in AXES} | {"hidden": [json.loads(row["hidden"])]}
         return self._spec(FINAL, self._read(keys), keys, {**self._grid, **own})
+
+    def told(self, file: str) -> str:
+        """Returns the spec of all variants as a person edits it, with `file` as the path of the table."""
+        count = len(trials(self.tested))
+        head = [
+            f"A first spec for {file}: {counted(count, 'trial')}. Run it, and change what it varies:",
+            "",
+            f"    sumsquares run {self.name}.toml",
+            "",
+            "docs/specs.md has all keys. `sumsquares fit` trains the same variants, and chooses one for predictions.",
+        ]
+        keys = {**self._keys, "file": file, "inputs": [*columns_of(self.table)]}
+        return table_spec(self.name, self.name, keys, self._grid, head)
 
     def _read(self, keys: Mapping[str, Any]) -> TableDataset:
         return self._resolve(TableKeys.model_validate({"name": self.name, **keys}), self._wanted.folder)

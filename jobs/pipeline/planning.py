@@ -9,10 +9,12 @@ from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.plan_text import in_words_earlier
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.show.table_words import left_out_words, rows_words, table_warnings
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
 from sumsquares.jobs.stages.run_files import difference_to_earlier
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
 
 
@@ -47,11 +49,16 @@ def warn_of_changes(spec: JobSpec, runtime: Runtime) -> None:
     runtime.progress.warn_all(f"the spec of run {spec.name} has changed: {line}" for line in lines)
 
 
-def tell_of_tables(spec: JobSpec, runtime: Runtime) -> None:
+def tell_of_tables(spec: JobSpec, tables: TableReader, progress: Progress) -> None:
     """Reports what the tables of a spec hold, and what is left out of them."""
     for table in spec.datasets:
         if isinstance(table, TableDataset):
-            runtime.progress.say(f"dataset {table.name}: {rows_words(table)}")
+            progress.say(f"dataset {table.name}: {rows_words(table)}")
             for line in left_out_words(table):
-                runtime.progress.say(f"dataset {table.name}: {line}")
-    runtime.progress.warn_all([*runtime.tables.notes, *table_warnings(spec)])
+                progress.say(f"dataset {table.name}: {line}")
+    warn_of_tables(spec, tables, progress)
+
+
+def warn_of_tables(spec: JobSpec, tables: TableReader, progress: Progress) -> None:
+    """Reports what a person should know before training on tables."""
+    progress.warn_all([*tables.notes, *table_warnings(spec)])

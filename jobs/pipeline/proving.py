@@ -7,7 +7,7 @@ grid included, and proving again trains nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
@@ -16,16 +16,18 @@ import pyarrow as pa
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
-from sumsquares.jobs.results.case import Cause, Change
+from sumsquares.jobs.results.case import Cause, Change, Row
 from sumsquares.jobs.results.changed import changed, controls, fields_of
+from sumsquares.jobs.results.described import shared_of
 from sumsquares.jobs.results.proof import SEEDS, Place, Proof, Rmse, Side, best_of_each, compared, pairing, pairs_of
 from sumsquares.jobs.results.proof_size import MOST_STARTS
 from sumsquares.jobs.results.scale import unit_in
 from sumsquares.jobs.spec.axes import Engine
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
-from sumsquares.jobs.spec.variants import Variant
+from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.spec.written import spec_of
+from sumsquares.jobs.stages.targets import WrongTarget
 
 SUFFIX = "-proof"
 """After a run's name: the run of its proofs."""
@@ -83,12 +85,21 @@ def _on_splits(variant: Variant, seeds: tuple[int, ...]) -> Iterator[tuple[Varia
 
 
 def experiment(
-    variant: Variant, cause: Cause, seeds: Sequence[int], fewest: int, engine: Engine, draw: int
+    variant: Variant,
+    cause: Cause,
+    seeds: Sequence[int],
+    fewest: int,
+    engine: Engine,
+    draw: int,
+    refuse: Callable[[Iterable[Trial]], None] = lambda _: None,
 ) -> Experiment:
     """Plans the proof of a cause that names a change, with `fewest` seeds at least; `draw` seeds the control.
 
+    `refuse` raises a WrongTarget for trials that these rows don't allow.
+
     Raises:
         SpecError: the change makes a variant that no spec can have.
+        WrongTarget: it makes one that these rows don't allow.
 
     """
     assert cause.change is not None
@@ -96,19 +107,30 @@ def experiment(
     wanted = fewest if pairing(len(before.dataset.whole.splits)) == SEEDS else 1
     planned = Experiment(before, cause, cause.change, _enough(seeds, wanted), None, variant.group)
     spec_of("a-proof", engine, dict(planned.wanted))
+    refuse(_trials_of(planned.after))
     known = {before.digest, planned.after.digest}
     fitting = (
-        each for each in controls(before, [*fields_of(cause.change)], draw) if _is_possible(before, each, known, engine)
+        each
+        for each in controls(before, [*fields_of(cause.change)], draw)
+        if _is_possible(before, each, known, engine, refuse)
     )
     return replace(planned, control=next(fitting, None))
 
 
-def _is_possible(before: Variant, change: Change, known: set[str], engine: Engine) -> bool:
+def _trials_of(variant: Variant) -> list[Trial]:
+    """A trial of a variant on each of its splits."""
+    return [Trial(each, 0) for each, _ in _on_splits(variant, (0,))]
+
+
+def _is_possible(
+    before: Variant, change: Change, known: set[str], engine: Engine, refuse: Callable[[Iterable[Trial]], None]
+) -> bool:
     """Whether a spec may have this change, and it makes a variant that is neither of the known ones."""
     variant = changed(before, change)
     try:
         spec_of("a-proof", engine, dict(_on_splits(variant, (0,))))
-    except SpecError:
+        refuse(_trials_of(variant))
+    except (SpecError, WrongTarget):
         return False
     return variant.digest not in known
 
@@ -135,9 +157,11 @@ def prove(
     outcome = run_spec(proof_spec(run, engine, experiments), runtime, is_derived=True)
     trials, fitted = outcome.summary.trials, _by_trial(outcome.summary.trials, "rmse_train")
     tested = {metric: _by_trial(trials, metric) for metric in {each.metric for each in experiments}}
-    unit_of = {about["digest"]: unit_in(about) for about in outcome.summary.datasets.values()}
-    units = [unit_of[each.before.dataset.whole.digest] for each in experiments]
-    judged = [_judged(each, tested[each.metric], fitted, unit) for each, unit in zip(experiments, units, strict=True)]
+    about_of = {about["digest"]: about for about in outcome.summary.datasets.values()}
+    abouts = [about_of[each.before.dataset.whole.digest] for each in experiments]
+    judged = [
+        _judged(each, tested[each.metric], fitted, about) for each, about in zip(experiments, abouts, strict=True)
+    ]
     return judged, outcome
 
 
@@ -152,7 +176,7 @@ def _by_trial(trials: pa.Table, metric: str) -> _ByTrial:
     }
 
 
-def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial, unit: float) -> Proof:
+def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial, about: Row) -> Proof:
     paired_by = pairing(len(planned.splits))
     places = [(split, seed) for split in planned.splits for seed in planned.seeds]
 
@@ -161,7 +185,7 @@ def _judged(planned: Experiment, rmse: _ByTrial, rmse_train: _ByTrial, unit: flo
         return pairs_of(found, places, paired_by)
 
     def side(change: Change, variant: Variant, rmse_S: tuple[Rmse, ...]) -> Side:
-        return compared(before_S, change, variant.group, rmse_S, unit, paired_by)
+        return compared(before_S, change, variant.group, rmse_S, unit_in(about), paired_by, shared_of(about))
 
     before_S = of(planned.before, rmse)
     control: Side | None = None

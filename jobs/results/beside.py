@@ -23,14 +23,14 @@ def with_baselines(summary: Summary, expected: Iterable[Trial], of: Callable[[Da
 
 
 def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[dict[str, Any]]:
-    """Returns one row per baseline, the best first: its RMSE over the splits as statistics, and of each split in order.
+    """Returns one row per baseline, the best first: statistics of its RMSE over the splits, and that of each.
 
     `rows` is the number of training rows that it was fitted to, in the split with the fewest. A baseline that some
     split lacks is left out.
     """
     of_splits = [{each.name: each for each in of(split)} for split in whole.splits]
     names = [name for name in of_splits[0] if all(name in found for found in of_splits)]
-    return sorted((_row([found[name] for found in of_splits]) for name in names), key=lambda row: row["rmse_median"])
+    return sorted((_row([found[name] for found in of_splits]) for name in names), key=lambda row: row["rmse_mean"])
 
 
 def _row(splits: Sequence[Baseline]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from sumsquares.jobs.results.case import (
     with_change,
 )
 
+_AT_LIMIT = 1.1
+"""An RMSE below this many times what no linear function gets below is explained by that, whatever else is found."""
 _APART = 3.0
 """By what factor the groups of seeds are apart at least."""
 
@@ -49,10 +51,14 @@ def no_activation_on_table(case: Case) -> Cause | None:
         return Cause("no_activation", f"{told} {with_change(change, tried[0])}", evidence, change, tried[1])
     # Another variant may owe its smaller error to something else, unless no linear function gets there.
     other = case.bent
-    if other is None or not limit or rmse_of(other) >= limit or times(case.rmse, rmse_of(other)) < case.least_gain:
+    if other is None or not limit or times(limit, rmse_of(other)) < case.least_gain:
         return None
     told += f" The best variant with an activation has {number(rmse_of(other))}."
-    return Cause("no_activation", told, evidence, _bending(case, other), times(case.rmse, rmse_of(other)))
+    gain = times(limit, rmse_of(other))
+    if tried is None:
+        return Cause("no_activation", told, evidence, _bending(case, other), gain)
+    # An activation alone doesn't lead below the limit, but at the limit nothing else does.
+    return Cause("no_activation", told, evidence, None, gain) if case.rmse < _AT_LIMIT * limit else None
 
 
 def _bending(case: Case, other: Row) -> Change:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,13 @@ def dataset_of(about: Mapping[str, Any]) -> Dataset:
 def splits_of(about: Mapping[str, Any]) -> int:
     """Returns in how many ways the rows of a dataset are split into training and test rows."""
     return len(about["split_rows"]) if is_table(about) else 1
+
+
+def shared_of(about: Mapping[str, Any]) -> float:
+    """Returns the test rows of a split over its training rows, the mean over the splits; 0 of generated rows."""
+    if not is_table(about):
+        return 0.0
+    return fmean(split["test"] / split["train"] for split in about["split_rows"])
 
 
 def train_rows(about: Mapping[str, Any]) -> Sequence[int]:

@@ -69,6 +69,11 @@ class Policy:
     to 0.45. A factor of 2, with noise of 0.3, gave 119 false alarms in 1,000 nights at alpha = 0.01, most of them
     against a champion that had been lucky."""
 
+    shared: float = 0.0
+    """Where the pairs are splits of one table: test rows of a split over its training rows. The splits have most
+    training rows in common, so that the variance of their mean is not 1/n of theirs, but 1/n + shared (Nadeau and
+    Bengio, Inference for the generalization error, Machine Learning 52, 2003)."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -132,7 +137,7 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
     # One p-value for each direction: both tests are one-sided.
     n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error_V = std_V / np.sqrt(n_V)
+        error_V = std_V / np.sqrt(n_V) * np.sqrt(1 + n_V * policy.shared)
     noise_V = _night_noise(night, history, names_V) if history else [None] * len(names_V)
     half_V = student_t975(n_V - 1) * error_V
     worse_V, better_V = (_corrected(sign, policy, n_V, mean_V, error_V, noise_V) for sign in (1, -1))

@@ -22,7 +22,7 @@ from sumsquares.datasets.tables.stored import values_as
 from sumsquares.datasets.tables.table import ColumnType, TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
-from sumsquares.jobs.results.number_rows import inputs_of_numbers, misfit
+from sumsquares.jobs.results.number_rows import first_misfit, inputs_of_numbers
 
 Floats = NDArray[np.float64]
 Place = Callable[[int], str]
@@ -54,9 +54,7 @@ def row_words(row: int) -> str:
     return f"row {row + 1:,}"
 
 
-def inputs_of(
-    dataset: Named, rows: pa.RecordBatch | pa.Table, place: Place = row_words, decimal: str = "."
-) -> Numbers:
+def inputs_of(dataset: Named, rows: pa.RecordBatch | pa.Table, place: Place = row_words, decimal: str = ".") -> Numbers:
     """Returns the raw inputs [N, I] that a dataset's networks take of rows with named columns, in any order.
 
     Of a table the columns are those of its file, so that a category is given as its text; other types are taken where
@@ -85,7 +83,7 @@ def _of_table(split: TableSplit, of: _Columns) -> Floats:
     inputs_IN = np.empty((len(columns), of.rows.num_rows))
     for index, column in enumerate(columns):
         if column.category is not None:
-            known = [each.category for each in columns if each.column == column.column]
+            known = [str(each.category) for each in columns if each.column == column.column]
             inputs_IN[index] = of.category(column.column, column.category, known)
         else:
             inputs_IN[index] = of.numbers(column.column, column.type, means.get(column.name))
@@ -94,7 +92,7 @@ def _of_table(split: TableSplit, of: _Columns) -> Floats:
 
 def _of_numbers(dataset: NamedDataset, of: _Columns) -> Numbers:
     numbers_NK = np.column_stack([of.numbers(name) for name in asked_columns(dataset)])
-    if (found := misfit(dataset, numbers_NK)) is not None:
+    if (found := first_misfit(dataset, numbers_NK)) is not None:
         row, problem = found
         raise UsageError(f"{of.place(row)}: {problem}")
     inputs_NI = inputs_of_numbers(dataset, numbers_NK)
@@ -119,14 +117,14 @@ class _Columns:
         if values.null_count and mean is None:
             row = pc.index(pc.is_null(values), True).as_py()
             raise UsageError(f"{self._at(name, row)} has no value; write one, or leave the row out")
-        values_N = pc.fill_null(pc.cast(values, pa.float64()), mean or 0.0).to_numpy(zero_copy_only=False)
+        values_N: Floats = pc.fill_null(pc.cast(values, pa.float64()), mean or 0.0).to_numpy(zero_copy_only=False)
         is_wrong_N = ~(np.abs(values_N) <= LARGEST_REAL)
         if is_wrong_N.any():
             row = int(np.flatnonzero(is_wrong_N)[0])
             raise UsageError(f"{self._at(name, row)} has {values_N[row]:g}; write a number up to {LARGEST_REAL:g}")
         return values_N
 
-    def category(self, name: str, category: str, known: Sequence[str | None]) -> NDArray[np.bool_]:
+    def category(self, name: str, category: str, known: Sequence[str]) -> NDArray[np.bool_]:
         """Returns where a column has this text; another one than the known ones is refused."""
         array = self._array(name)
         texts = pc.cast(array, pa.string()) if kind_of(array.type) == "text" else None
@@ -137,8 +135,11 @@ class _Columns:
             row = pc.index(is_other, True).as_py()
             text = texts[row].as_py()
             what = "has no value" if text is None else f"has {show(text)}"
-            raise UsageError(f"{self._at(name, row)} {what}, which was in no row of the table; known are: {few_names(known)}")
-        return pc.equal(texts, category).to_numpy(zero_copy_only=False)
+            raise UsageError(
+                f"{self._at(name, row)} {what}, which was in no row of the table; known are: {few_names(known)}"
+            )
+        is_it_N: NDArray[np.bool_] = pc.equal(texts, category).to_numpy(zero_copy_only=False)
+        return is_it_N
 
     def _array(self, name: str) -> pa.Array:
         column = self.rows.column(name)

@@ -109,9 +109,14 @@ def compared(
     after_S: Sequence[Rmse],
     unit: float = 1.0,
     paired_by: str = SEEDS,
+    shared: float = 0.0,
 ) -> Side:
-    """Judges the trials after a change against those before it, pair by pair; `unit` is that of scale.py."""
-    verdicts = judge(_scores(after_S, unit), _scores(before_S, unit), [], Policy()).changes
+    """Judges the trials after a change against those before it, pair by pair; `unit` is that of scale.py.
+
+    `shared` is that of the gate's policy, for pairs that are splits.
+    """
+    policy = Policy(shared=shared if paired_by == SPLITS else 0.0)
+    verdicts = judge(_scores(after_S, unit), _scores(before_S, unit), [], policy).changes
     return Side(change, variant_id, tuple(after_S), verdicts[0] if verdicts else None, paired_by)
 
 

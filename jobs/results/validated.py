@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -42,6 +43,11 @@ class Measured:
         """Student's 95 % confidence interval of the mean, not below 0; None for one split."""
         half = half_interval(self.rmse)
         return None if half is None else (max(0.0, self.mean - half), self.mean + half)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """It for --json."""
+        return {"rmse_mean": self.mean, "ci95": self.interval, "rmse": self.rmse}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Selects variants by their hyperparameters as a spec writes them: `activation=relu`, `hidden=[64, 64]`, or by an id.
 
-Several conditions must all hold.
+Trials may be selected by the split of their table as well: `split=fold_1`. Several conditions must all hold.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.results.case import Row
 from sumsquares.jobs.spec.axes import AXES
 
+_NAMES = (*AXES, "split")
 _ID = re.compile(r"[0-9a-f]{16}")
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LONGEST = 1_000  # characters: 64 hidden layers of 16,384 units
@@ -27,13 +28,13 @@ class Where:
     """One condition."""
 
     column: str
-    """A hyperparameter, or variant_id."""
+    """A hyperparameter, split, or variant_id."""
     value: Any
     """As a row of the summary has it."""
 
     def holds(self, row: Row) -> bool:
-        """Whether a row of the summary meets it."""
-        return bool(row[self.column] == self.value)
+        """Whether a row of the summary, or of a trial, meets it; one of the summary has no split."""
+        return bool(row.get(self.column) == self.value)
 
 
 def read_where(text: str, option: str = "--variant") -> Where:
@@ -46,8 +47,8 @@ def read_where(text: str, option: str = "--variant") -> Where:
     name, equals, given = (part.strip() for part in text.partition("="))
     if not equals and _ID.fullmatch(name):
         return Where("variant_id", name)
-    if not equals or name not in AXES:
-        remedy = f"write NAME=VALUE with one of {', '.join(AXES)}; or the id of a variant"
+    if not equals or name not in _NAMES:
+        remedy = f"write NAME=VALUE with one of {', '.join(_NAMES)}; or the id of a variant"
         raise UsageError(f"{option} {shown(text)} names no hyperparameter: {remedy}")
     value = _value(given)
     if value is None or isinstance(value, bool | dict):
@@ -78,7 +79,7 @@ def matching(rows: Sequence[Row], conditions: Sequence[Where], option: str = "--
     """
     found = list(rows)
     for index, condition in enumerate(conditions):
-        there = sorted({str(row[condition.column]) for row in found})
+        there = sorted({str(value) for row in found if (value := row.get(condition.column)) is not None})
         found = [row for row in found if condition.holds(row)]
         if not found:
             among = " among those of the conditions before it" if index else ""

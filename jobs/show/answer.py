@@ -14,7 +14,15 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sumsquares.jobs.results.case import LEAST_GAIN, Cause
-from sumsquares.jobs.results.described import is_of_integers, is_table, noise_words, spec_of, splits_of, target_spread
+from sumsquares.jobs.results.described import (
+    is_of_integers,
+    is_table,
+    noise_words,
+    shared_of,
+    spec_of,
+    splits_of,
+    target_spread,
+)
 from sumsquares.jobs.results.everywhere import combinations
 from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.results.proof import Place, Rmse, Side, compared, pairing, pairs_of
@@ -139,7 +147,7 @@ def _tested(summary: Summary, first: Row, rows: Sequence[Row], cause: Cause) -> 
     about = summary.datasets[first["dataset"]]
     places, paired_by = sorted(before.keys() & after.keys(), key=str), pairing(splits_of(about))
     before_S, after_S = (pairs_of(each, places, paired_by) for each in (before, after))
-    return compared(before_S, cause.change, variant_id, after_S, unit_in(about), paired_by)
+    return compared(before_S, cause.change, variant_id, after_S, unit_in(about), paired_by, shared_of(about))
 
 
 def _values(cause: Cause) -> dict[str, Any]:

@@ -62,19 +62,22 @@ class Dot:
     """One row of the chart."""
 
     median: float
+    """Or the mean, see below."""
     best: float
     """Drawn as the end of a line from the median; at most the median."""
     linear: bool = False
     """Drawn as a square instead of a disc."""
     is_baseline: bool = False
     """Drawn as a diamond."""
+    is_mean: bool = False
+    """Whether it is the mean over splits, and not the median of seeds."""
 
     @property
     def title(self) -> str:
         """The row in words, for those who can't see it."""
         if self.is_baseline:
             return f"baseline, RMSE {number(self.median)}"
-        return f"median RMSE {number(self.median)}, best {number(self.best)}"
+        return f"{'mean' if self.is_mean else 'median'} RMSE {number(self.median)}, best {number(self.best)}"
 
 
 def dot_svg(axis: Axis, dot: Dot) -> str:

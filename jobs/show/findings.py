@@ -130,7 +130,7 @@ def _how_close(about: Row, measured: Sequence[Row], rows: Sequence[Row]) -> tupl
     if spread:
         told += f"; that is {of_spread(rmse / spread)} the target's standard deviation"
     if is_table(about) and (r2 := best.get("r2_mean")) is not None:
-        told += f", and R^2 is {number(r2)}" + (", a mean" if best["n"] > 1 else "")
+        told += f", and R^2 is {number(r2)}" + (" on average" if best["n"] > 1 else "")
     if (accuracy := best.get("accuracy_median")) is not None:
         told += f", and {share(accuracy)} of the test rows are on the right side of 1/2"
     verdict: Verdict = "at noise" if best.get("cause") == "at_noise" else "solved" if is_solved else "not solved"

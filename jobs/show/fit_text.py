@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -10,9 +11,9 @@ from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice, Measured, half_interval
 from sumsquares.jobs.show.answer import answer
-from sumsquares.jobs.show.format import counted, describe_variant, listed, number
+from sumsquares.jobs.show.format import counted, describe_variant, number
+from sumsquares.jobs.spec.axes import AXES
 
-NETWORK = "network"
 Baselines = Mapping[str, Measured]
 """By name, on the test rows of the same splits."""
 
@@ -55,6 +56,19 @@ def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> I
     yield verdict(choice, baselines)
 
 
+def choice_facts(choice: Choice) -> dict[str, Any]:
+    """The chosen variant for --json."""
+    axes = {axis: choice.row[axis] for axis in AXES} | {"hidden": json.loads(choice.row["hidden"])}
+    return {
+        "variant_id": choice.row["variant_id"],
+        "hyperparameters": axes,
+        "validation_rmse_mean": choice.validation_rmse,
+        "test": choice.chosen.facts,
+        "test_chosen_anew_in_each_split": choice.anew.facts,
+        "splits": choice.splits,
+    }
+
+
 def measured_networks(choice: Choice) -> dict[str, Measured]:
     """The chosen network, and where it makes a difference the one that each split would choose by itself."""
     found = {"the chosen network": choice.chosen}
@@ -81,7 +95,9 @@ def verdict(choice: Choice, baselines: Baselines) -> str:
         return f"Ahead on these test rows: {told}; how much of that is chance, one split can't tell."
     low, high = (number(abs(mean) + sign * half) for sign in (-1, 1))
     if abs(mean) <= half:
-        return f"No winner: {told}, and the difference may be chance: {number(abs(mean))}, 95% interval {low} to {high}."
+        return (
+            f"No winner: {told}, and the difference may be chance: {number(abs(mean))}, 95% interval {low} to {high}."
+        )
     return f"Winner: {told}, a difference of {number(abs(mean))}, 95% interval {low} to {high}."
 
 

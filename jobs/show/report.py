@@ -14,10 +14,19 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tasks import target_range
 from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.results.described import beyond_words, formula_words, range_words, spec_of
+from sumsquares.jobs.results.case import rmse_of
+from sumsquares.jobs.results.described import (
+    beyond_words,
+    formula_words,
+    is_table,
+    range_words,
+    spec_of,
+    table_of,
+)
+from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
@@ -38,6 +47,7 @@ from sumsquares.jobs.show.format import (
     varying,
 )
 from sumsquares.jobs.show.headings import Heading, headings_of
+from sumsquares.jobs.show.table_words import left_out_words, rows_words
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
 
@@ -104,7 +114,7 @@ class Section:
     samples: Sequence[Row]
     """Predictions of its best trial; empty if there are none."""
     beyond: str
-    """On which numbers what is beyond the range was measured."""
+    """On which numbers what is beyond the range was measured; empty for a table."""
 
 
 def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
@@ -147,27 +157,39 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
         best=best,
         best_is=best_words(best) if best else "",
         samples=(best or {}).get("samples", ()),
-        beyond=beyond_words(spec_of(facts)),
+        beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
     )
 
 
 def _about(facts: Row) -> str:
     """A dataset in words."""
-    spec, seen = spec_of(facts), seen_share(facts)
+    seen = seen_share(facts)
+    seen = f"{seen[0].upper()}{seen[1:]}."
+    if is_table(facts):
+        table = table_of(facts)
+        words = rows_words(table)
+        return " ".join(f"{each[0].upper()}{each[1:]}." for each in (words, *left_out_words(table))) + f" {seen}"
+    return f"{_of_generated(facts)}. {seen} {_rows(facts)}"
+
+
+def _rows(facts: Row) -> str:
+    return f"{counted(facts['rows'], 'row')} to train on, {facts['test_rows']:,} to test."
+
+
+def _of_generated(facts: Row) -> str:
+    spec = spec_of(facts)
     if spec.task is None:
-        return f"{_of_formula(spec)}. {seen[0].upper()}{seen[1:]}."
+        return _of_formula(spec)
     n, largest = facts["n_numbers"], facts["largest"]
     numbers = "a number" if n == 1 else f"{n} numbers"
     task = "sum of the squares" if facts["task"] == "sum_of_squares" else facts["task"]
     _, top = target_range(spec.task, n, 1, largest)
     count = facts["unused"]
     unused = f", beside {count} unused input{'s' if count > 1 else ''}" if count else ""
-    return (
-        f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}. {seen[0].upper()}{seen[1:]}."
-    )
+    return f"The {task} of {numbers} from 1 to {largest:,}{unused}; answers go up to {top:,}"
 
 
-def _of_formula(spec: Dataset) -> str:
+def _of_formula(spec: DatasetSpec) -> str:
     """A formula's dataset in words."""
     kind = "real numbers" if spec.is_real else "integers"
     words = f"{formula_words(spec)} of {kind}: {range_words(spec)}"
@@ -187,12 +209,12 @@ def _ends(items: Sequence[Any], best: int, worst: int) -> Ends:
 
 
 def _chart(rows: Sequence[Row], baselines: Sequence[Row]) -> Chart | None:
-    measured = [row for row in rows if row["rmse_median"] is not None]
+    measured = [row for row in rows if middle(row) is not None]
     if not measured:
         return None
     best, left_out, worst = _ends(measured, *IN_CHART)
-    known = [row[name] for row in (*best, *worst) for name in ("rmse_median", "rmse_best")]
-    axis = Axis.of([*known, *(row["rmse_median"] for row in baselines)])
+    known = [value for row in (*best, *worst) for value in (rmse_of(row), row["rmse_best"])]
+    axis = Axis.of([*known, *(row["rmse_mean"] for row in baselines)])
     axes = varying(rows)
     dots = Ends([_dot(axis, row, axes) for row in best], left_out, [_dot(axis, row, axes) for row in worst])
     return Chart(axis_svg(axis), dots, [_mark(axis, row) for row in baselines], len(rows) - len(measured))
@@ -200,14 +222,15 @@ def _chart(rows: Sequence[Row], baselines: Sequence[Row]) -> Chart | None:
 
 def _mark(axis: Axis, row: Row) -> tuple[str, str, str, bool]:
     """A baseline's row in the chart."""
-    median = row["rmse_median"]
-    return f"{row['name']}, no network", dot_svg(axis, Dot(median, median, is_baseline=True)), number(median), False
+    rmse = row["rmse_mean"]
+    return f"{row['name']}, no network", dot_svg(axis, Dot(rmse, rmse, is_baseline=True)), number(rmse), False
 
 
 def _dot(axis: Axis, row: Row, axes: Sequence[str]) -> tuple[str, str, str, bool]:
     label = ", ".join(named(name, row[name]) for name in axes) or describe_variant(row)
-    dot = Dot(row["rmse_median"], row["rmse_best"], is_linear(row))
-    return label, dot_svg(axis, dot), number(row["rmse_median"]), dot.linear
+    rmse = rmse_of(row)
+    dot = Dot(rmse, row["rmse_best"], is_linear(row), is_mean=has_splits(row))
+    return label, dot_svg(axis, dot), number(rmse), dot.linear
 
 
 def _listing(facts: Row, rows: Sequence[Row], asked: Counter[str]) -> Listing:

@@ -36,8 +36,7 @@ def table_warnings(spec: JobSpec) -> Iterator[str]:
     for table in spec.datasets:
         if isinstance(table, TableDataset):
             if table.name in spec.gone:
-                told = "what it held is what the spec says, and its rows are those in the store"
-                yield f"dataset {table.name}: its file {plain(table.file)} is not there; {told}"
+                yield f"dataset {table.name}: {plain(table.file)} is not there; what it held is known from the spec"
             rows, most = min(split.rows for split in table.splits), _most_parameters(spec, table)
             if most > rows:
                 networks = f"the largest network of the spec has {most:,} parameters"

@@ -35,7 +35,7 @@ BEST, WORST = 12, 3
 WORDS_WIDTH = 36
 """Columns that a variant's description gets at least, if it needs them; less important numbers give way."""
 _UNSEEN = "rmse_unseen_median"  # shown where some test rows are in training and some are not
-_RMSE = "rmse_median"
+_RMSES = ("rmse_median", "rmse_mean")
 _BASELINES = "no network:"  # the rows below it
 _GIVING = sorted((each for each in HEADINGS if each.gives_way is not None), key=lambda each: each.gives_way or 0)
 _GIVE_WAY = [heading.terminal for heading in _GIVING]  # the first one first
@@ -147,7 +147,7 @@ def _blank(names: Sequence[str]) -> list[str]:
 
 def _below(heading: Heading, baselines: Sequence[Row]) -> list[str]:
     """The cells of the baselines, the first of them that of their title: they have an RMSE alone."""
-    known = [number(row[_RMSE]) if heading.column == _RMSE else "" for row in baselines]
+    known = [number(row[heading.column]) if heading.column in _RMSES else "" for row in baselines]
     return ["", *known] if known else []
 
 

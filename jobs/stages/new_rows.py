@@ -38,7 +38,9 @@ class NewRows:
         self._files = find(file, ".", self.shown)
         self._keys = TableKeys.model_validate({"name": "new", "file": file, "target": "none", **csv})
         self.is_csv = not self._files[0].is_parquet
-        self.separator, self.decimal = (csv.get("separator", ","), csv.get("decimal", ".")) if self.is_csv else (",", ".")
+        self.separator, self.decimal = (
+            (csv.get("separator", ","), csv.get("decimal", ".")) if self.is_csv else (",", ".")
+        )
         self.paths = [each.stamp.path for each in self._files]
         self.schema = self._schema(self._files[0])
         self._check_columns()
@@ -58,7 +60,9 @@ class NewRows:
 
     def _check_columns(self) -> None:
         if twice := [name for name, count in Counter(self.schema.names).items() if count > 1]:
-            raise TableError(self.shown, [f"{show(name)} is the name of several columns; rename them" for name in twice])
+            raise TableError(
+                self.shown, [f"{show(name)} is the name of several columns; rename them" for name in twice]
+            )
         for file in self._files[1:]:
             if not self._schema(file).equals(self.schema):
                 problem = f"{file.name}: its columns or their types are not those of {self._files[0].name}"

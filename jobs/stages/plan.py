@@ -66,8 +66,9 @@ class Plan:
 
     @property
     def variants(self) -> int:
-        """Number of distinct variants of all trials."""
-        return len({trial.variant.digest for trial in self.trials})
+        """Number of distinct variants of all trials, whatever the splits of tables."""
+        variants = {trial.variant.digest: trial.variant for trial in self.trials}
+        return len({variant.group for variant in variants.values()})
 
     @property
     def bytes_needed(self) -> int:

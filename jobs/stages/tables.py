@@ -25,6 +25,7 @@ from sumsquares.datasets.tables.resolve import resolve, stamps
 from sumsquares.datasets.tables.table import TABLE_VERSION, TableDataset
 from sumsquares.jobs.stages.imported import plan_table
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
+from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import StorageError, Store
 
@@ -98,7 +99,8 @@ class TableReader:
         """Stores what was found, for the next run; called when nothing can refuse this one any more."""
         for path, record in self._new.items():
             with suppress(ForeignFile):
-                self._store.put(path, seal(record.model_dump(mode="json")))
+                if self._may_write(path):
+                    self._store.put(path, seal(record.model_dump(mode="json")))
         self._new.clear()
 
     def batches(self, table: TableDataset) -> Iterator[pa.RecordBatch]:
@@ -122,6 +124,15 @@ class TableReader:
         except TableMissing as error:
             raise self._lost(table) from error
 
+    def is_unchanged(self, table: TableDataset) -> bool:
+        """Whether its file is there, with the sizes and times of change that it had when it was read."""
+        known = (self._read(path) for path in self._store.list(FOLDER))
+        for record in known:
+            if record is not None and record.table.content == table.content:
+                with suppress(ValueError, RuntimeError):
+                    return stamps(record.keys, record.folder) == record.stamps
+        return False
+
     def _without_file(self, keys: TableKeys, known: _Record) -> TableDataset:
         if not plan_table(self._store, known.table).is_complete:
             raise self._lost(known.table)
@@ -139,8 +150,18 @@ class TableReader:
                 if known is not None and known.table.content == table.content:
                     self._places[table.content] = Place(known.keys, known.folder)
         if table.content not in self._places:
-            raise self._lost(table)
+            raise LostRows(
+                f"dataset {table.name}: rows of it are missing or damaged in {self._store.describe()}, and where its "
+                f"file {table.file} lies isn't known there: run the spec that names it, beside that file"
+            )
         return self._places[table.content]
+
+    def _may_write(self, path: str) -> bool:
+        """Whether the path is free, or holds a file of ours."""
+        try:
+            return is_ours(path, self._store.get(path))
+        except FileNotFoundError:
+            return True
 
     def _read(self, path: str) -> _Record | None:
         with suppress(FileNotFoundError, DamagedRecord, ForeignFile, StorageError):

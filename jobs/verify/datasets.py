@@ -1,6 +1,7 @@
 """Checks the files of a dataset: each shard by its hash in the manifest or, without a manifest, by its rows.
 
 Rows follow from the dataset's spec, and a manifest from its shards: repair rewrites them at once, to the same bytes.
+The rows of tables are checked in tables.py.
 """
 
 from __future__ import annotations
@@ -22,12 +23,19 @@ from sumsquares.jobs.stages.generate import refuse_other_rows
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.verify.damage import Damage, foreign
 from sumsquares.jobs.verify.snapshot import Snapshot
+from sumsquares.jobs.verify.tables import check_table, extra_rows, is_table
 
 _DESCRIBED = re.compile(rb'"dataset": (\{[^{}]*\})')
 
 
 def check_dataset(snapshot: Snapshot, digest: str) -> list[Damage]:
     """Returns what is wrong with the files of a dataset."""
+    check = check_table if is_table(snapshot, digest) else _check_generated
+    return check(snapshot, digest)
+
+
+def _check_generated(snapshot: Snapshot, digest: str) -> list[Damage]:
+    """Returns what is wrong with the files of a generated dataset."""
     folder = f"datasets/{digest}"
     path = f"{folder}/manifest.json"
     data = snapshot.get(path)
@@ -63,6 +71,8 @@ def extra_shards(snapshot: Snapshot, digest: str) -> list[str]:
     """Files named like shards that the dataset doesn't have."""
     folder = f"datasets/{digest}"
     path = f"{folder}/manifest.json"
+    if is_table(snapshot, digest):
+        return extra_rows(snapshot, digest)
     manifest, _ = _read(snapshot.get(path), path, digest) if snapshot.store.exists(path) else (None, "")
     spec = manifest.dataset if manifest else snapshot.references.datasets.get(digest)
     if spec is None:

@@ -42,16 +42,20 @@ def notes_of(
         if snapshot.store.exists(f"{folder}/job.toml") and not snapshot.store.exists(f"{folder}/{SUMMARY}"):
             command = _finishing(snapshot, folder, stored)
             yield f"{folder}: it has no summary: it is not finished, or was repaired: {command} makes it"
-    commands = {
-        dataset.digest: each.command for each in reversed(snapshot.references.all) for dataset in each.spec.datasets
-    }
-    datasets = {name for kind, name in units if kind == "dataset"} | snapshot.references.datasets.keys()
-    for digest in sorted(name for name in datasets if ("dataset", name) not in damaged):
-        if not snapshot.store.exists(f"datasets/{digest}/manifest.json"):
-            command = commands.get(digest, "the next run or night that needs it")
-            yield f"datasets/{digest}: missing or not finished: {command} makes the rest"
+    commands = snapshot.references.commands
+    datasets = {f"datasets/{name}" for kind, name in units if kind == "dataset"} | commands.keys()
+    lost = {f"datasets/{name}" for kind, name in damaged if kind == "dataset"}
+    for folder in sorted(datasets - lost):
+        if not snapshot.store.exists(f"{folder}/manifest.json"):
+            command = commands.get(folder, "the next run or night that needs it")
+            yield f"{folder}: missing or not finished: {command} {_makes(snapshot, folder)}"
     if old := sum(_is_old(snapshot, folder) for folder in runs):
         yield f"{counted(old, 'run')} of an earlier version: no hash covers all files of their folders"
+
+
+def _makes(snapshot: Snapshot, folder: str) -> str:
+    table = snapshot.references.tables.get(folder.removeprefix("datasets/"))
+    return f"reads {table.file} again, if it has the same rows" if table else "makes the rest"
 
 
 def _finishing(snapshot: Snapshot, folder: str, stored: Collection[str]) -> str:

@@ -5,21 +5,26 @@ Only undamaged specs count. A trial belongs to the first spec that names it: run
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
-from sumsquares.datasets.dataset import Dataset
+from sumsquares.datasets.dataset import Whole
 from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.night.nights import Night, date_of, folder_of, run_name
 from sumsquares.jobs.night.records import rerun_command, stored_night
+from sumsquares.jobs.results.dataset_facts import damage_of, facts_path
 from sumsquares.jobs.results.earlier import as_stored
+from sumsquares.jobs.results.stored_baselines import baselines_path, damage_of_baselines
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.training_version import EARLIER, VERSIONS
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.storage.layout import folder_of as dataset_folder
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
 
@@ -58,9 +63,31 @@ class References:
         return found
 
     @cached_property
-    def datasets(self) -> dict[str, Dataset]:
-        """Returns the datasets that specs name, by digest."""
-        return {dataset.digest: dataset for each in self.all for dataset in each.spec.datasets}
+    def datasets(self) -> dict[str, DatasetSpec]:
+        """Returns the generated datasets that specs name, by digest."""
+        return {each.digest: each for each in self._datasets if isinstance(each, DatasetSpec)}
+
+    @cached_property
+    def tables(self) -> dict[str, TableDataset]:
+        """Returns the tables that specs name, by content; of several with the same rows the first."""
+        return {each.content: each for each in reversed(self._datasets) if isinstance(each, TableDataset)}
+
+    @cached_property
+    def measured(self) -> dict[str, Callable[[bytes], str | None]]:
+        """Returns by the path of a file that is measured on a table's split what finds its damage."""
+        splits = [split for each in self._datasets if isinstance(each, TableDataset) for split in each.splits]
+        facts = {facts_path(split): partial(damage_of, dataset=split) for split in splits}
+        return {**facts, **{baselines_path(split): partial(damage_of_baselines, dataset=split) for split in splits}}
+
+    @cached_property
+    def commands(self) -> dict[str, str]:
+        """Returns by the folder of a dataset the command that restores what is lost of it."""
+        named = ((each.command, dataset) for each in reversed(self.all) for dataset in each.spec.datasets)
+        return {dataset_folder(dataset): command for command, dataset in named}
+
+    @property
+    def _datasets(self) -> list[Whole]:
+        return [dataset for each in self.all for dataset in each.spec.datasets]
 
     def are_named(self, trial_ids: Iterable[str]) -> bool:
         """Whether a spec names each of them."""

@@ -29,6 +29,7 @@ from sumsquares.jobs.verify.packs import check_pack, check_state
 from sumsquares.jobs.verify.references import References, collect
 from sumsquares.jobs.verify.runs import check_run
 from sumsquares.jobs.verify.snapshot import ReadProgress, Snapshot, TolerantStore, UnreadableFile
+from sumsquares.jobs.verify.tables import check_table_record
 
 Unit = tuple[str, str]
 """The kind and the name of files that are checked together."""
@@ -37,6 +38,7 @@ _CHECKS: dict[str, Callable[[Snapshot, str], list[Damage]]] = {
     "run": check_run,
     "record": check_record,
     "dataset": check_dataset,
+    "table": check_table_record,
     "pack": check_pack,
     "state": check_state,
 }
