@@ -13,7 +13,6 @@ from test_cli import cli  # noqa: F401  the fixture
 from verify_world import found
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.predict import ask_run
 from sumsquares.jobs.night import nightly
 from sumsquares.jobs.night.champion import read_champion, rollback
 from sumsquares.jobs.night.common import common_rows
@@ -188,7 +187,7 @@ def promoted(tmp_path):
     return world, world.night(1, MORE, EARLY)
 
 
-def test_a_much_better_night_on_a_grown_file_is_promoted_and_the_next_is_compared_with_its_rows(promoted):
+def test_a_much_better_night_on_a_grown_file_is_promoted_and_the_next_is_compared_with_its_rows(promoted, cli):  # noqa: F811
     """Then back to the first, whose model still answers: its rows and models were kept."""
     world, better = promoted
     assert (better.result, better.exit_code) == ("better", exits.OK), better.message
@@ -199,7 +198,8 @@ def test_a_much_better_night_on_a_grown_file_is_promoted_and_the_next_is_compare
     assert (record.result, record.gate["tables"][0]["rows_then"]) == ("same", 180)
     champion = rollback(world.store, "now").night
     assert champion == better.against
-    assert ask_run(world.store, "champion", [0.5, 3])
+    ended = cli("predict", "champion", "0.5", "3", "--store", world.store.root, "--json")
+    assert ended.code == 0, ended.err
 
 
 def test_a_much_worse_night_is_exit_8_and_the_champion_stays(promoted):
