@@ -73,8 +73,8 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         >>> y = X[:, 0] * X[:, 1]
         >>> grid = {"hidden": [[], [16]], "activation": ["tanh"], "weight_decay": [0.0]}
         >>> regressor = sumsquares.SweepRegressor(grid=grid, epochs=50).fit(X, y)
-        >>> regressor.predict([[0.5, 0.5], [0.5, -0.5]]).round(1)
-        array([ 0.2, -0.2])
+        >>> regressor.predict([[0.6, 0.5], [0.6, -0.5]]).round(1)
+        array([ 0.3, -0.3])
         >>> regressor.best_variant_["hidden"]
         [16]
         >>> regressor.validation_rmse_ < regressor.baselines_["least squares"]
@@ -105,6 +105,11 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         Raises:
             ValueError: of scikit-learn, or of the grid: the message says what is wrong.
 
+        Example:
+            >>> X = np.linspace(0, 1, 100).reshape(-1, 1)
+            >>> sumsquares.SweepRegressor(grid={"hidden": [[]]}, epochs=5).fit(X, 2 * X[:, 0])
+            SweepRegressor(epochs=5, grid={'hidden': [[]]})
+
         """
         x_NI, y_N = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         if x_NI.shape[1] > MOST_INPUTS:
@@ -122,6 +127,12 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         Raises:
             NotFittedError: `fit` was not called; of scikit-learn, a ValueError.
             ValueError: of scikit-learn: the rows are not like those of `fit`.
+
+        Example:
+            >>> X = np.linspace(0, 1, 100).reshape(-1, 1)
+            >>> regressor = sumsquares.SweepRegressor(grid={"hidden": [[]], "readout": "solved"}).fit(X, 2 * X[:, 0])
+            >>> regressor.predict([[0.25]]).round(2)
+            array([0.5])
 
         """
         check_is_fitted(self)

@@ -176,7 +176,7 @@ def fit(
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """Fit networks to a table of your own, and choose one for predictions."""
+    """Fit networks to a table, and choose one for predictions."""
     from sumsquares.jobs.commands import fit as commands
 
     placement = workers.options(patience).placement(address)
