@@ -20,6 +20,8 @@ OPTIONS = {
     "evidence": {"--trials", "--epochs", "--rounds", "--seeds", "--core", "--json"},
     "workers": {"--trials", "--epochs", "--rounds", "--only", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
+    "own_rows": {"--rounds", "--json"},
+    "uci": {"--seeds", "--steps", "--store", "--json"},
     "gallery": {"NAME"},
     "pages": {"--check"},
 }

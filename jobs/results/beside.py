@@ -24,7 +24,7 @@ def with_baselines(summary: Summary, expected: Iterable[Trial], of: Callable[[Da
 
 
 def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[dict[str, Any]]:
-    """Returns one row per baseline, the best first: its RMSE over the splits as statistics, and of each split in order.
+    """Returns one row per baseline, the best first: statistics of its RMSE over the splits, and that of each.
 
     `rows` is the number of training rows that it was fitted to, in the split with the fewest. A baseline that some
     split lacks is left out, and of a table without test rows all are.

@@ -28,7 +28,7 @@ def scale_of(store: Store, variant: Variant) -> Normalization:
 
 
 def ranges_in_training(store: Store, variant: Variant) -> tuple[Range, ...]:
-    """Returns the range of each input column: the declared one, or of a table that of the training rows of its split."""
+    """Returns the range of each input column: the declared one, or of a table that of its split's training rows."""
     is_measured = isinstance(variant.dataset, TableSplit)
     moments = _moments(_Dataset(variant.dataset_digest, variant.dataset, store)) if is_measured else None
     return ranges_of(variant.dataset, moments)
