@@ -137,7 +137,7 @@ def judge(night: Scores, champion: Scores, history: Sequence[Scores], policy: Po
     # One p-value for each direction: both tests are one-sided.
     n_V, mean_V, std_V = _moments(difference_T, variant_T, len(names_V))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error_V = std_V * np.sqrt(1 / n_V + policy.shared)
+        error_V = std_V / np.sqrt(n_V) * np.sqrt(1 + n_V * policy.shared)
     noise_V = _night_noise(night, history, names_V) if history else [None] * len(names_V)
     half_V = student_t975(n_V - 1) * error_V
     worse_V, better_V = (_corrected(sign, policy, n_V, mean_V, error_V, noise_V) for sign in (1, -1))
