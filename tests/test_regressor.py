@@ -55,8 +55,10 @@ def test_it_is_part_of_pipelines_and_searches(rows):
     """As any estimator."""
     x_NI, y_N = rows
     assert cross_val_score(make_pipeline(StandardScaler(), quick()), x_NI, y_N, cv=3).min() > 0.3
-    search = GridSearchCV(quick(), {"epochs": [1, 40]}, cv=2).fit(x_NI, y_N)
+    search = GridSearchCV(quick(), {"epochs": np.array([1, 40])}, cv=2).fit(x_NI, y_N)
     assert search.best_params_ == {"epochs": 40}
+    numbers = {"lr": np.array([0.01]), "hidden": np.array([[8]]), "weight_decay": np.float64(0)}
+    assert quick(grid={**GRID, **numbers}, seeds=np.int64(2)).fit(x_NI, y_N).best_variant_["hidden"] == [8]
     assert clone(search.best_estimator_).get_params() == search.best_estimator_.get_params()
 
 
