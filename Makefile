@@ -99,6 +99,7 @@ bench: .venv/installed-dev  ## runs the side-by-side measurements, a few minutes
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/scale.py --synthetic
 	$(BIN)/python benchmarks/endtoend.py --rounds 1
+	$(BIN)/python benchmarks/own_rows.py --rounds 1
 
 # One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
 # hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.
@@ -111,7 +112,8 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	  --output-file requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra onnx --extra trees --extra dev $(call but,build/lock/all) \
 	  --output-file requirements-dev.lock pyproject.toml
-	$(COMPILE) --upgrade --generate-hashes --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
+	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --output-file benchmarks/peers/requirements.txt \
+	  benchmarks/peers/requirements.in
 	for python in 3.11 3.12 3.13; do \
 	  for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	    $(BIN)/uv pip install --quiet --dry-run --target build/lock/none --python-version $$python --python-platform $$platform \

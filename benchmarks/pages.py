@@ -5,6 +5,8 @@
     python benchmarks/billion.py --json > docs/figures/billion.json
     python benchmarks/choice.py --json > docs/figures/choice.json
     python benchmarks/endtoend.py --json > docs/figures/endtoend.json
+    python benchmarks/own_rows.py --json > docs/figures/own_rows.json
+    python benchmarks/uci.py FOLDER --json > docs/figures/uci.json
     python benchmarks/scale.py --json > docs/figures/scale.json
     python benchmarks/causes.py --prove --cases 12 --seed 5 --json > docs/figures/causes.json
     python benchmarks/examples.py
@@ -34,11 +36,13 @@ from tables import (
     formulas_table,
     generation_table,
     measured,
+    own_rows_table,
     scale_table,
     speed_table,
     title,
     training_details,
     training_table,
+    uci_table,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -67,8 +71,8 @@ def main() -> None:
 
 def made() -> dict[Path, str]:
     """Returns the content of every file that is made here."""
-    names = ("training", "generation", "billion", "choice", "endtoend", "scale")
-    training, generation, billion, choice, endtoend, scale = (
+    names = ("training", "generation", "billion", "choice", "endtoend", "own_rows", "uci", "scale")
+    training, generation, billion, choice, endtoend, own_rows, uci, scale = (
         json.loads((FIGURES / f"{name}.json").read_text()) for name in names
     )
     tables = {
@@ -79,6 +83,8 @@ def made() -> dict[Path, str]:
         "billion": billion_line(billion),
         "choice": choice_table(choice),
         "endtoend": endtoend_table(endtoend),
+        "own_rows": own_rows_table(own_rows),
+        "uci": uci_table(uci),
         "scale": scale_table(scale),
     }
     causes = json.loads((FIGURES / "causes.json").read_text())

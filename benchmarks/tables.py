@@ -7,6 +7,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+PUBLISHED = ("plain", "dropout")
+"""Figures of others, in the folder's README.md."""
+
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table with its first column aligned left and the others right."""
@@ -130,6 +133,41 @@ def endtoend_table(found: dict[str, Any]) -> str:
     return markdown([f"{found['trials']:,} trials, {found['cores']} cores", "seconds", "median RMSE"], rows) + (
         f"\n\nRatio of the times, median (min..max): {spread(found['ratio'])}."
     )
+
+
+def own_rows_table(found: dict[str, Any]) -> str:
+    """Returns the table of all sides of a search on one's own rows, with medians over the rounds."""
+    labels = {
+        "sumsquares": "sumsquares run",
+        "grid": "scikit-learn GridSearchCV",
+        "halving": "scikit-learn HalvingGridSearchCV, which stops most networks early",
+        "tpe": "Optuna, TPE with Hyperband, which stops most networks early",
+        "optuna-grid": "Optuna, grid sampler",
+    }
+    rows = [
+        (labels[name], f"{side['seconds']:,.1f}", spread(side["ratio"]), f"{side['rmse']:.3f}")
+        for name, side in found["sides"].items()
+    ]
+    work = f"{found['variants']} variants x {found['seeds']} seeds, {found['cores']} cores"
+    return markdown([work, "seconds", "times ours (min..max)", "best test RMSE"], rows)
+
+
+def uci_table(found: dict[str, Any]) -> str:
+    """Returns the table of test RMSEs of each set, means over its splits with their standard deviations."""
+
+    def figure(numbers: dict[str, float] | None) -> str:
+        return "-" if numbers is None else f"{numbers['mean']:.3f} ± {numbers['sd']:.3f}"
+
+    rows = []
+    for each in found["sets"]:
+        published, baselines = each["published"] or {}, each["baselines"]
+        of = [{"mean": published[name], "sd": published[f"{name}_sd"]} if published else None for name in PUBLISHED]
+        others = [baselines.get(name) for name in ("least squares", "boosted trees")]
+        size = f"{each['name']}, {each['rows']:,} x {each['inputs']}"
+        numbers = [figure(numbers) for numbers in (*of, each["ours"], each["oracle"], *others)]
+        rows.append((size, *numbers, f"{each['epochs']:,}", f"{each['seconds']:,.0f}"))
+    head = ("published, plain", "MC dropout", "ours", "oracle's choice", "least squares", "boosted trees")
+    return markdown(["set", *head, "epochs", "seconds"], rows)
 
 
 def scale_table(stages: Sequence[dict[str, Any]]) -> str:

@@ -96,10 +96,9 @@ def problem_of(dataset: Dataset, kind: NormalizationKind) -> str | None:
 
     Whether the targets of a formula, and all columns of a table, are positive, as "log" needs them, only the rows tell.
     """
-    if kind == "question" and isinstance(dataset, TableSplit):
-        return 'normalize = "question" divides by the largest target of a task, and this is a table; write "unit"'
     if isinstance(dataset, TableSplit):
-        return None
+        problem = 'normalize = "question" divides by the largest target of a task, and this is a table; write "zscore"'
+        return problem if kind == "question" else None
     if kind == "question" and dataset.formula is not None:
         return 'normalize = "question" divides by the largest target of a task, and this is a formula; write "unit"'
     low = min(low for low, _ in dataset.input_ranges("train"))
@@ -191,7 +190,7 @@ def logarithm_problem(split: TableSplit, moments: Moments) -> str | None:
     for name, low in zip(split.columns, moments.input_min, strict=False):
         if low <= 0:
             return (
-                f'normalize = "log" takes logarithms of the inputs, and column {name!r} has {low:g} in a training row; '
+                f'normalize = "log" takes logarithms of the inputs, and column "{name}" has {low:g} in a training row; '
                 "write another normalize, or inputs without that column"
             )
     return None

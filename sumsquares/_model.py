@@ -19,7 +19,7 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
-from sumsquares.jobs.results.number_rows import inputs_of_numbers, misfit
+from sumsquares.jobs.results.number_rows import first_misfit, inputs_of_numbers
 from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict_table import asked_columns, inputs_of
 from sumsquares.jobs.show.format import counted, describe_variant, number
@@ -199,7 +199,7 @@ class Model:
         if isinstance(dataset, TableSplit) or numbers_NK.shape[1] != dataset.n_numbers:
             width = counted(numbers_NK.shape[1], "column")
             raise UsageError(f"rows have {width}, and {self.dataset} has {_names(self.columns)}")
-        if dataset.n_digits and (wrong := misfit(dataset, numbers_NK)):
+        if wrong := first_misfit(dataset, numbers_NK):
             raise UsageError(f"row {wrong[0]:,}: {wrong[1]}")
         return inputs_of_numbers(dataset, numbers_NK)
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from sumsquares._run import open as open_run
+from sumsquares._spec import spec_text
 from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.run import run_spec
@@ -26,7 +27,6 @@ from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.default_grid import default_grid
 from sumsquares.jobs.spec.job_spec import MAX_TRIALS, parse_spec
-from sumsquares.jobs.spec.table_spec import table_spec
 from sumsquares.jobs.stages.memory_tables import MemoryTable
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
@@ -73,8 +73,8 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         >>> y = X[:, 0] * X[:, 1]
         >>> grid = {"hidden": [[], [16]], "activation": ["tanh"], "weight_decay": [0.0]}
         >>> regressor = sumsquares.SweepRegressor(grid=grid, epochs=50).fit(X, y)
-        >>> regressor.predict([[0.5, 0.5], [0.5, -0.5]]).round(1)
-        array([ 0.2, -0.2])
+        >>> regressor.predict([[0.6, 0.5], [0.6, -0.5]]).round(1)
+        array([ 0.3, -0.3])
         >>> regressor.best_variant_["hidden"]
         [16]
         >>> regressor.validation_rmse_ < regressor.baselines_["least squares"]
@@ -105,7 +105,13 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         Raises:
             ValueError: of scikit-learn, or of the grid: the message says what is wrong.
 
+        Example:
+            >>> X = np.linspace(0, 1, 100).reshape(-1, 1)
+            >>> sumsquares.SweepRegressor(grid={"hidden": [[]]}, epochs=5).fit(X, 2 * X[:, 0])
+            SweepRegressor(epochs=5, grid={'hidden': [[]]})
+
         """
+        self._check_parameters()
         x_NI, y_N = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         if x_NI.shape[1] > MOST_INPUTS:
             raise UsageError(f"X has {x_NI.shape[1]:,} columns, and networks take {MOST_INPUTS:,} at most")
@@ -123,9 +129,33 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
             NotFittedError: `fit` was not called; of scikit-learn, a ValueError.
             ValueError: of scikit-learn: the rows are not like those of `fit`.
 
+        Example:
+            >>> X = np.linspace(0, 1, 100).reshape(-1, 1)
+            >>> regressor = sumsquares.SweepRegressor(grid={"hidden": [[]], "readout": "solved"}).fit(X, 2 * X[:, 0])
+            >>> regressor.predict([[0.25]]).round(2)
+            array([0.5])
+
         """
         check_is_fitted(self)
         return self.model_.predict(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _check_parameters(self) -> None:
+        """Raises a UsageError for the first parameter that has no valid value."""
+        share, seeds, epochs = self.validation_fraction, self.seeds, self.epochs
+        if not (isinstance(share, int | float) and 0 < share < 1):
+            raise UsageError(f"validation_fraction is {share!r}; write a share above 0 and below 1, such as 0.2")
+        if not (isinstance(seeds, int | np.integer) and seeds >= 1):
+            raise UsageError(f"seeds is {seeds!r}; write a whole number from 1 on")
+        if epochs is not None and not (isinstance(epochs, int | np.integer) and epochs >= 1):
+            raise UsageError(f"epochs is {epochs!r}; write a whole number from 1 on, or None")
+
+    def _seed(self) -> int:
+        """Returns the number that stands for `random_state`."""
+        if isinstance(self.random_state, int | np.integer):
+            if not 0 <= self.random_state < 2**32:
+                raise UsageError(f"random_state is {self.random_state}; write a number from 0 to {2**32 - 1:,}")
+            return int(self.random_state)
+        return 0 if self.random_state is None else int(check_random_state(self.random_state).randint(2**31))
 
     def _table(self, x_NI: NDArray[np.float64], y_N: NDArray[Any]) -> pa.Table:
         """Returns the rows with names: those of a DataFrame's columns, or x1, x2 and so on."""
@@ -146,13 +176,11 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
 
     def _train(self, store: Store, tables: MemoryTable, rows: int) -> None:
         """Runs the grid and then the chosen variant, and keeps what they found."""
-        seed = 0 if self.random_state is None else self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = check_random_state(seed).randint(2**31)
-        held_out = {"file": "memory", "target": tables.target, "seed": int(seed)}
+        seed = self._seed()
+        held_out = {"file": "memory", "target": tables.target, "seed": seed}
         trained = rows - max(1, round(rows * self.validation_fraction))
-        grid = default_grid(trained, tables.inputs, self.seeds, self.epochs).values
-        grid = {**grid, **(self.grid or {}), "seeds": [int(seed) + number for number in range(self.seeds)]}
+        grid = default_grid(trained, tables.inputs, 1, self.epochs).values
+        grid = {**grid, **(self.grid or {}), "seeds": [seed + number for number in range(self.seeds)]}
 
         # The grid, on the rows that aren't held out.
         summary = _run(NAME, {**held_out, "test": float(self.validation_fraction)}, grid, store, tables)
@@ -171,7 +199,7 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
 
 
 def _run(name: str, table: Mapping[str, Any], grid: Mapping[str, Any], store: Store, tables: MemoryTable) -> Summary:
-    text = table_spec(name, _DATASET, table, grid).encode()
+    text = spec_text({"name": name, "dataset": [{"name": _DATASET, **table}], "grid": [grid]})
     spec = parse_spec(text, "SweepRegressor", MAX_TRIALS, name == NAME, tables.resolve, ".")
     with Runtime(IN_PROCESS, store, Progress(quiet=True), tables=tables) as runtime:
         return run_spec(spec, runtime, is_derived=True).summary

@@ -108,7 +108,7 @@ def run(
     else:
         loaded = load_spec(spec, resolve=tables.resolve)
     with Runtime(placement, opened, Progress(quiet=not progress), tables=tables) as runtime:
-        tell_of_tables(loaded, runtime)
+        tell_of_tables(loaded, tables, runtime.progress)
         run_spec(loaded, runtime)
     return open(loaded.name, store)
 

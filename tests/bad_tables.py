@@ -237,8 +237,10 @@ BAD = (
     text("test-all", "a,y,t\n1,2,1\n2,3,1\n3,5,1\n", '"t" is true in every row', test="t"),
     text("test-none", "a,y,t\n1,2,false\n2,3,false\n3,5,false\n", '"t" is false in every row', test="t"),
     text("test-null", "a,y,t\n1,2,true\n2,3,\n3,5,false\n", '"t"', "1 row without a value", "row 2", test="t"),
+    arrow("test-dates", {"a": X, "y": Y, "t": pa.array([0] * ROWS, pa.date32())}, '"t" has dates', "true", test="t"),
+    text("folds-many-mean", "a,y\n1,2\n2,3\n,5\n", "3 rows for 10 folds", folds=10, missing="mean"),
     arrow("test-two", {"a": X, "y": Y, "t": FLAG, "u": [True] * ROWS}, '"u" is true in every row', test=["t", "u"]),
-    text("folds-many", "a,y\n1,2\n2,3\n3,5\n", "3 rows for 10 folds", "folds = 3", folds=10),
+    text("folds-many", "a,y\n1,2\n2,3\n3,5\n", "3 rows for 10 folds", "fewer", folds=10),
     text("share-large", "a,y\n1,2\n2,3\n", "test", "no training row", test=0.9),
     text("validation-small", "a,y\n1,2\n2,3\n3,5\n", "validation", "no test row", validation=0.001),
     # Rows that are dropped.

@@ -217,6 +217,9 @@ def test_digits_and_unused_columns_may_be_left_out(tmp_path):
     bits = [[int(bit) for bit in f"{number:0{len(digits.columns)}b}"[::-1]] for number in (5, 19)]
     np.testing.assert_array_equal(digits.predict([[5], [19]]), digits.predict(bits))
     np.testing.assert_array_equal(unused.predict([[5, 19]]), unused.predict([[5, 19, 10, 10]]))
+    for number in (2.5, -1, 10**6):
+        with pytest.raises(UsageError, match=f"row 1: {number} is"):
+            digits.predict([[5], [number]])
     assert len(unused.columns) == 4
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import doctest
 import inspect
 import re
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +29,9 @@ def documented():
         thing = getattr(sumsquares, name)
         yield name, thing
         if inspect.isclass(thing):
-            yield from ((f"{name}.{key}", each) for key, each in vars(thing).items() if not key.startswith("_"))
+            kinds = (FunctionType, property, cached_property)
+            own = {key: each for key, each in vars(thing).items() if isinstance(each, kinds)}
+            yield from ((f"{name}.{key}", each) for key, each in own.items() if not key.startswith("_"))
 
 
 ALL = list(documented())

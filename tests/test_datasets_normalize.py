@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_tables import noisy, table_of
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.datasets.facts import measure_facts
+from sumsquares.datasets.moments import Meter
 from sumsquares.datasets.normalize import (
     Normalization,
     NormalizationKind,
@@ -277,3 +279,49 @@ def test_a_formula_needs_the_moments_of_its_rows_only_where_its_ranges_are_not_e
     without = {(a, b) for a in OF_FORMULAS for b in get_args(TargetKind) if not needs_moments(spec, a, b)}
     assert without == {*((kind, "none") for kind in ("unit", "symmetric", "log", "none")), ("none", "same")}
     assert not any(needs_moments(spec_of("sum", 9), kind) for kind in KINDS)
+
+
+def moments_of(inputs_NI, target_N):
+    meter = Meter()
+    list(meter.watch([(inputs_NI, target_N)]))
+    return meter.moments()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "question"])
+@pytest.mark.parametrize("target_kind", get_args(TargetKind))
+def test_a_table_is_scaled_by_the_moments_of_its_training_rows(kind, target_kind):
+    """Which are all that is known of it; a constant column stays finite."""
+    (split,) = table_of(noisy(50)).splits
+    draw = np.random.default_rng(0)
+    inputs_NI, target_N = draw.uniform(1, 9, (50, 3)), draw.integers(1, 100, 50)
+    inputs_NI[:, 1] = 4.0
+    moments = moments_of(inputs_NI, target_N)
+    assert needs_moments(split, kind, target_kind) == ((kind, target_kind) not in {("none", "none"), ("none", "same")})
+    scale = normalization(split, kind, target_kind, moments)
+    assert problem_of(split, kind) is None
+    for values_NI, way in (
+        (scale.inputs(inputs_NI, np.float64), kind),
+        (scale.target(target_N, np.float64)[:, np.newaxis], kind if target_kind == "same" else target_kind),
+    ):
+        low_I, high_I = values_NI.min(axis=0)[[0, -1]], values_NI.max(axis=0)[[0, -1]]
+        if way == "zscore":
+            np.testing.assert_allclose(values_NI.mean(axis=0), 0, atol=1e-12)
+            np.testing.assert_allclose(values_NI.std(axis=0)[[0, -1]], 1)
+        elif way != "none":
+            np.testing.assert_allclose(low_I, 0 if way == "unit" else -1, atol=1e-12)
+            np.testing.assert_allclose(high_I, 1, atol=1e-12)
+        assert np.isfinite(values_NI).all()
+    if kind != "none":
+        np.testing.assert_array_equal(scale.inputs(inputs_NI, np.float64)[:, 1], 0)
+    np.testing.assert_allclose(scale.restore(scale.target(target_N, np.float64)), target_N)
+
+
+def test_what_a_table_cannot_be_scaled_by_is_said():
+    """Like the question no table; by a logarithm none with a number that has none, and its column is named."""
+    (split,) = table_of(noisy(50)).splits
+    assert "this is a table" in problem_of(split, "question")
+    moments = moments_of(np.array([[1.0, 2.0, -3.0], [1.0, 0.5, 2.0]]), np.array([0, 1]))
+    with pytest.raises(DataError, match='column "c" has -3 in a training row; write another normalize'):
+        normalization(split, "log", "unit", moments)
+    with pytest.raises(DataError, match="the smallest target of the training rows is 0"):
+        normalization(split, "unit", "log", moments)

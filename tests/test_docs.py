@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from sumsquares.cluster.signals import STOPPING
+from sumsquares.datasets.tables.resolve import resolve
 from sumsquares.jobs import exits
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
@@ -137,5 +138,6 @@ def test_every_example_opens_with_its_command_time_and_result_and_is_valid(examp
     assert f"sumsquares run examples/{example.name}" in head
     assert re.search(r"^# Time: .*(second|minute)", head, re.MULTILINE)
     assert "# Result:" in head
-    assert f"{len(trials(load_spec(example))):,} trials" in head
-    assert load_spec(example).name == example.stem
+    spec = load_spec(example, resolve=resolve)
+    assert f"{len(trials(spec)):,} trials" in head
+    assert spec.name == example.stem

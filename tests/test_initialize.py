@@ -192,7 +192,7 @@ def test_after_training_the_best_last_layer_reaches_the_floor_of_its_width(norma
     raw_N1 = np.arange(1, 1001)[:, None]
     scale = normalization(dataset, normalize)
     rows = in_memory(scale.inputs(raw_N1, dtype), scale.target(raw_N1[:, 0] ** 2, dtype))
-    models = replace(models_of(Pack(tuple(trials))), input_range=input_range(dataset, scale))
+    models = replace(models_of(Pack(tuple(trials))), input_range=input_range(dataset.input_ranges("train"), scale))
     state = engine(choose("auto", "cpu")).train(program, models, rows)
     first, flat_P = program.layers[0], state.parameters[0].astype(np.float64)
     hidden_NH = np.maximum(scale.inputs(raw_N1, np.float64) * flat_P[first.weights] + flat_P[first.bias], 0)

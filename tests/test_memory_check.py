@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from made_tables import noisy, put, table_of
+from result_rows import variant
 from specs import small
 
 from sumsquares.cluster.inline import map_tasks
 from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.datasets.shards import SHARD_ROWS
 from sumsquares.datasets.spec import SPLITS, NamedDataset
-from sumsquares.jobs.spec.variants import trials
+from sumsquares.datasets.tables.shards import SHARD_BYTES
+from sumsquares.datasets.tables.table import TableSplit
+from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages import memory_check
 from sumsquares.jobs.stages.generate import generate, plan_dataset
 from sumsquares.jobs.stages.memory_check import MIB, PROCESS_BYTES, bytes_of, cached_bytes, no_room
@@ -87,6 +92,31 @@ def test_the_rows_of_a_worker_are_those_that_its_reader_keeps(tmp_path):
     large = [replace(pack, trials=tuple(map(enlarged, pack.trials))) for pack in PACKS]
     assert cached_bytes(large, 1 << 30) == 1 << 30
     assert cached_bytes(large, 1) == SHARD_ROWS * (2 * 4 + 8)
+
+
+def test_the_rows_of_a_tables_splits_are_those_that_a_reader_keeps(tmp_path):
+    """The stored rows once, and those of each split with what says which they are; a little less with held-out bits."""
+    store = Store(str(tmp_path))
+    table = put(
+        store, noisy(2000, **{name: np.arange(2000) % 7 == 0 for name in ("first", "second")}), test=("first", "second")
+    )
+    packs = plan_packs(Trial(variant(split), 1) for split in table.splits)
+    reader = DatasetReader(store)
+    for split in table.splits:
+        for part in ("train", "test"):
+            reader.shard(split, part, 0)
+    assert 0.98 * cached_bytes(packs, 1 << 30) <= reader._held._bytes <= cached_bytes(packs, 1 << 30)
+
+
+def test_reading_a_table_must_fit_whatever_its_size(monkeypatch):
+    """A shard at a time is held, however many rows there are."""
+    table = table_of(noisy(10))
+    huge = TableSplit(table.model_copy(update={"rows": 10**9}), 0)
+    packs = plan_packs([Trial(variant(huge), 1)])
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 4 * SHARD_BYTES - 1)
+    assert no_room(packs, IN_PROCESS).startswith("reading dataset own into the store needs 256 MiB of memory")
+    monkeypatch.setattr(memory_check, "available_memory", lambda: 4 * SHARD_BYTES)
+    assert not (no_room(packs, IN_PROCESS) or "").startswith("reading")
 
 
 def enlarged(trial):

@@ -11,6 +11,7 @@ from night_world import TINY, made_up, spec_of
 from pydantic import TypeAdapter
 from specs import small
 
+from sumsquares.datasets.tables.resolve import resolve
 from sumsquares.jobs import night as night_package
 from sumsquares.jobs.night.clock import Clock, stamp
 from sumsquares.jobs.night.nights import Night, fresh_seed
@@ -25,7 +26,7 @@ ANYTHING = TypeAdapter(dict)
 DAY = date(2026, 11, 22)
 
 
-@pytest.mark.parametrize("spec", [small(), spec_of(), *map(load_spec, EXAMPLES)], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [small(), spec_of(), *(load_spec(path, resolve=resolve) for path in EXAMPLES)], ids=lambda spec: spec.name)
 def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
     """It is the same work under another name. Every example survives being written as TOML again."""
     night = Night(DAY, spec)

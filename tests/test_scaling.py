@@ -108,7 +108,7 @@ def test_scaling_writes_nothing(store):
 def test_every_input_lies_in_the_range_that_its_initial_weights_are_made_for(store, dataset, kind, target_kind):
     """That of the normalised training rows, column by column, unused ones and digits too."""
     scale = scale_of(store, variant(dataset, normalize=kind, normalize_target=target_kind))
-    low_I, high_I = np.array(input_range(dataset, scale)).T
+    low_I, high_I = np.array(input_range(dataset.input_ranges("train"), scale)).T
     x_NI = scale.inputs(block(dataset, "train", 0)[0], np.float64)
     assert len(low_I) == dataset.inputs
     width_I = high_I - low_I

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from table_specs import table_of
 
 from sumsquares.datasets.formulas.formula import parse
 from sumsquares.datasets.formulas.operations import COMPARISONS, CONSTANTS, FUNCTIONS, OF_ALL_INPUTS, OPERATIONS
 from sumsquares.datasets.formulas.parser import MOST_DEPTH, MOST_LEVELS, MOST_NODES
 from sumsquares.datasets.formulas.words import MOST_CHARACTERS
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.datasets.tables.keys import DEFAULT_TEST, TableKeys
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, Grid
 from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
 
@@ -27,7 +29,7 @@ def section(title: str) -> str:
 def table(text: str) -> list[list[str]]:
     """Returns the cells of the first table of a text, without its head."""
     rows = re.findall(r"^\| (.*) \|$", text.partition("\n|---")[2].split("\n\n")[0], re.MULTILINE)
-    return [[cell.strip() for cell in row.split(" | ")] for row in rows]
+    return [[cell.strip() for cell in row.replace(" | | ", " |  | ").split(" | ")] for row in rows]
 
 
 def names(cell: str) -> list[str]:
@@ -50,6 +52,25 @@ def test_it_has_every_key_of_a_dataset_and_no_other() -> None:
         field = NamedDataset.model_fields[names(row[0])[0]]
         if re.fullmatch(r"[\d.]+", row[2]):
             assert str(field.default) == row[2]
+
+
+def test_it_has_every_key_of_a_table_and_no_other() -> None:
+    """With its default, where that is a number or a text."""
+    rows = table(section("Tables"))
+    assert [name for row in rows for name in names(row[0])] == list(TableKeys.model_fields)
+    defaults = {"test": str(DEFAULT_TEST), "inputs": "every other column of numbers"}
+    for row in rows:
+        (name,) = names(row[0])
+        default = TableKeys.model_fields[name].default
+        shown = {str: f"`{default}`", int: str(default)}.get(type(default), "")
+        assert row[1] == defaults.get(name, shown)
+
+
+def test_its_table_is_a_valid_one() -> None:
+    """As printed, with its keys."""
+    (text,) = re.findall(r"```toml\n(name.*?)```", section("Tables"), re.DOTALL)
+    spec = parse_spec(text.encode(), "docs/specs.md", new=True, resolve=lambda keys, _: table_of(keys, rows=200))
+    assert [column.name for column in spec.datasets[0].input_columns] == ["area", "rooms"]
 
 
 def test_it_has_every_hyperparameter_with_its_default_and_values() -> None:
@@ -102,5 +123,5 @@ def test_its_limits_are_those_of_the_parser() -> None:
 
 def test_its_spec_is_valid() -> None:
     """As printed, for a new spec."""
-    (text,) = re.findall(r"```toml\n(name.*?)```", PAGE, re.DOTALL)
+    text = re.findall(r"```toml\n(name.*?)```", PAGE, re.DOTALL)[0]
     assert parse_spec(text.encode(), "docs/specs.md", new=True).name == "waves"

@@ -19,7 +19,7 @@ from sumsquares.jobs.results.dataset_facts import facts_of, facts_path
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.results.stored import read_results
-from sumsquares.jobs.results.table_rows import TableRows, manifest_path, read_manifest
+from sumsquares.jobs.results.table_rows import Held, TableRows, manifest_path, read_manifest
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.stages.imported import ChangedTable, import_table, plan_table
 from sumsquares.jobs.stages.packs import Pack
@@ -64,7 +64,7 @@ def test_parts_are_the_rows_of_their_roles_in_order(store, monkeypatch, keys, sh
             found_NI, found_N = part_of(store, split, part)
             np.testing.assert_array_equal(found_NI, x_NI[chosen_N])
             np.testing.assert_array_equal(found_N, y_N[chosen_N])
-            pieces = [TableRows(store, 1).filled(split, part, i, 7) for i in range(-(-split.rows_in(part) // 7))]
+            pieces = [TableRows(store, Held(1)).filled(split, part, i, 7) for i in range(-(-split.rows_in(part) // 7))]
             np.testing.assert_array_equal(np.concatenate([x_NI for x_NI, _ in pieces]), found_NI)
 
 

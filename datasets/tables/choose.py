@@ -132,7 +132,8 @@ def _held_out_problems(column: Column) -> Iterator[str]:
     name, remedy = f"column {show(column.name)}", "write true in the test rows and false in the others"
     is_flag = column.kind == "bool" or (column.kind == "int" and column.low >= 0 and column.high <= 1)
     if not is_flag:
-        found = f": {_first_bad(column)}" if column.first_bad else ""
+        is_bad = column.first_bad is not None and column.first_bad[1].lower() not in ("true", "false")
+        found = f": {_first_bad(column)}" if is_bad else ""
         yield f"{name} is not boolean{found}; {remedy}"
     elif column.nulls and column.first_null:
         yield f"{name}: {plural(column.nulls, 'row')} without a value, the first is {column.first_null}; {remedy}"

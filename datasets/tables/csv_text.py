@@ -29,6 +29,8 @@ MAGIC = {
     b"%PDF": ("a PDF", "save the table as CSV or Parquet"),
 }
 _LATIN = "latin-1"
+_NO_FILES = ("undefined", "idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape", "utf-7")
+"""Encodings of Python that no file has."""
 _BLANK = "\r\n"
 
 
@@ -40,7 +42,7 @@ def encoding_problem(encoding: str) -> str | None:
         return (
             f"encoding: {show(encoding)} is unknown; write one of {listing(('utf-8', 'latin-1', 'cp1252', 'utf-16'))}"
         )
-    is_text = getattr(info, "_is_text_encoding", True) and encoding.lower() not in ("undefined", "idna", "punycode")
+    is_text = getattr(info, "_is_text_encoding", True) and info.name not in _NO_FILES
     return None if is_text else f'encoding: {show(encoding)} is no encoding of text; write such as "utf-8"'
 
 

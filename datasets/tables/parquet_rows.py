@@ -8,15 +8,13 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sumsquares.datasets.tables.errors import DamagedTable, TableError
+from sumsquares.datasets.tables.errors import DamagedTable
 from sumsquares.datasets.tables.files import TableFile
 from sumsquares.datasets.tables.kinds import Kind, kind_of
-from sumsquares.datasets.tables.shown import path_shown, show
+from sumsquares.datasets.tables.shown import path_shown
 
 _BATCH_BYTES = 32 << 20
 _MOST_ROWS = 1 << 18
-_LONGEST_CELLS = 1 << 16
-"""Bytes of a text column's cells on average, beyond which they are no categories."""
 
 
 class ParquetTable:
@@ -24,6 +22,7 @@ class ParquetTable:
 
     def __init__(self, file: TableFile, source: str, prefix: str) -> None:
         self._file, self._source, self.prefix = file, source, prefix
+        self._texts: list[str] = []
 
     def columns(self) -> list[tuple[str, Kind | None]]:
         """Returns names and kinds of the columns.
@@ -31,30 +30,21 @@ class ParquetTable:
         Raises DamagedTable if it can't be read as Parquet.
         """
         with self._opened([]) as file:
-            return [(field.name, kind_of(field.type)) for field in file.schema_arrow]
+            found = [(field.name, kind_of(field.type)) for field in file.schema_arrow]
+        self._texts = [name for name, kind in found if kind == "text"]
+        return found
 
     def rows(self, names: list[str], wanted: Collection[int]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yields batches with the number of their first row; columns are called by their position."""
         chosen = [names[position] for position in sorted(wanted)]
         first = 0
-        with self._opened(chosen) as file:
-            self._refuse_long_cells(file, chosen)
-            rows = max(1, min(_MOST_ROWS, _BATCH_BYTES // (8 * len(chosen))))
-            for batch in file.iter_batches(rows, columns=chosen, use_threads=True):
+        with self._opened([name for name in chosen if name in self._texts]) as file:
+            for batch in file.iter_batches(_batch_rows(file, len(chosen)), columns=chosen, use_threads=True):
                 columns = [batch.column(name) for name in chosen]
+                for column in columns:
+                    column.validate(full=True)  # that texts are UTF-8, and that indices are within their dictionary
                 yield first, pa.RecordBatch.from_arrays(columns, [str(position) for position in sorted(wanted)])
                 first += len(batch)
-
-    def _refuse_long_cells(self, file: pq.ParquetFile, chosen: list[str]) -> None:
-        """Refuses texts that would fill the memory: as dictionaries they are as large as their longest page."""
-        for group in range(file.metadata.num_row_groups):
-            about = file.metadata.row_group(group)
-            for column in (about.column(at) for at in range(about.num_columns)):
-                size = column.total_uncompressed_size
-                if column.path_in_schema in chosen and size > _LONGEST_CELLS * max(1, column.num_values):
-                    found = f"{size // max(1, column.num_values):,} bytes a cell"
-                    problem = f"{self.prefix}column {show(column.path_in_schema)} has {found}: these are no categories"
-                    raise TableError(self._source, [f"{problem}; leave it out of `inputs`"])
 
     @contextmanager
     def _opened(self, texts: list[str]) -> Iterator[pq.ParquetFile]:
@@ -71,3 +61,10 @@ class ParquetTable:
             raise DamagedTable(
                 f"{self._source}: {self.prefix}it can't be read as Parquet ({text}); {remedy}"
             ) from error
+
+
+def _batch_rows(file: pq.ParquetFile, columns: int) -> int:
+    """Returns how many rows take _BATCH_BYTES by what the footer says of them; a row of long texts may take more."""
+    groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
+    widest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(_MOST_ROWS, _BATCH_BYTES // max(8 * columns, widest)))

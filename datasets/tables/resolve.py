@@ -13,7 +13,7 @@ from sumsquares.datasets.tables.roles import Drawing
 from sumsquares.datasets.tables.scan import Column
 from sumsquares.datasets.tables.shown import plural, show
 from sumsquares.datasets.tables.source import Raw, Source
-from sumsquares.datasets.tables.splits import splits_of
+from sumsquares.datasets.tables.splits import splits_of, too_many_folds
 from sumsquares.datasets.tables.stored import StoredColumns, blocks, changed
 from sumsquares.datasets.tables.table import ColumnType, TableDataset
 from sumsquares.datasets.tables.verdict import problems_of_rows, repeated
@@ -45,12 +45,14 @@ def resolve(keys: TableKeys, folder: str) -> TableDataset:
     scanned, kept = _scan(source, header, asked)
     if (rows := scanned[asked.target].rows) < 2:
         raise TableError(source.shown, [f"file: it has {plural(rows, 'row')}; write at least two"])
+    with_target = rows - scanned[asked.target].missing[0]
     choice, problems = choose(keys, asked, scanned)
+    problems += too_many_folds(keys.folds, with_target)
     if problems:
         raise TableError(source.shown, problems)
     columns = _stored(keys, choice, scanned[asked.target])
     nulls = frozenset(scanned[position].name for position in asked.inputs if scanned[position].missing[0])
-    measured = Measured(columns, _drawing(keys, _rows_with_target(scanned[asked.target])), nulls)
+    measured = Measured(columns, _drawing(keys, with_target), nulls)
     at = {scanned[position].name: position for position in asked.all}
     raws = source.rows([name for name, _ in header], asked.all) if kept is None else kept
     measured.add_all(blocks(columns.batches(raws, at, keys.decimal, source.shown), columns.block_rows))
@@ -93,10 +95,6 @@ def _scan(source: Source, header: Header, asked: Wanted) -> tuple[dict[int, Colu
 def _stored(keys: TableKeys, choice: Choice, target: Column) -> StoredColumns:
     target_type: ColumnType = "double" if target.kind == "double" else "int64"
     return StoredColumns(choice.inputs, keys.target, target_type, test_columns(keys), keys.missing)
-
-
-def _rows_with_target(target: Column) -> int:
-    return target.rows - target.nulls
 
 
 def _drawing(keys: TableKeys, rows: int) -> Drawing:

@@ -12,15 +12,14 @@ from sumsquares.datasets.tables.table import SplitRows
 
 def splits_of(drawing: Drawing, measured: Measured, inputs: Collection[str]) -> tuple[tuple[SplitRows, ...], list[str]]:
     """Returns the splits, and why there are too few rows for them."""
-    rows, names = drawing.rows, drawing.names
-    if drawing.folds is not None and drawing.folds > rows:
-        return (), [f"folds: {plural(rows, 'row')} for {drawing.folds:,} folds; write folds = {rows} or fewer"]
+    if problems := too_many_folds(drawing.folds, drawing.rows):
+        return (), problems
     sizes = [*zip(measured.train_S, measured.test_S, strict=True)] if drawing.columns else [*drawing.sizes()]
     problems = [*_problems(drawing, sizes)]
     if problems:
         return (), problems
     splits = []
-    for index, (name, (train, test)) in enumerate(zip(names, sizes, strict=True)):
+    for index, (name, (train, test)) in enumerate(zip(drawing.names, sizes, strict=True)):
         found = {column: sums for column, sums in measured.sums.items() if column in inputs}
         empty = [column for column, sums in found.items() if not sums.count_S[index]]
         if empty:
@@ -30,6 +29,13 @@ def splits_of(drawing: Drawing, measured: Measured, inputs: Collection[str]) -> 
         means = tuple((column, sums.sum_S[index] / sums.count_S[index]) for column, sums in found.items())
         splits.append(SplitRows(name=name, train=train, test=test, means=means))
     return tuple(splits), []
+
+
+def too_many_folds(folds: int | None, rows: int) -> list[str]:
+    """Returns the problem of more folds than rows, if there is one."""
+    if folds is None or folds <= rows:
+        return []
+    return [f"folds: {plural(rows, 'row')} for {folds:,} folds; write fewer of them, or a longer table"]
 
 
 def _problems(drawing: Drawing, sizes: list[tuple[int, int]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sumsquares.datasets.tables.keys import TableKeys
-from sumsquares.datasets.tables.kinds import NUMBERS, Kind
+from sumsquares.datasets.tables.kinds import NUMBERS, READ, WORDS, Kind
 from sumsquares.datasets.tables.shown import listing, show, similar
 
 Header = Sequence[tuple[str, Kind | None]]
@@ -40,6 +40,11 @@ def wanted(keys: TableKeys, header: Header) -> tuple[Wanted | None, list[str]]:
     target, held_out = at[keys.target], tuple(at[name] for name in test_columns(keys))
     kind_problem = _target_problem(keys.target, header[target][1])
     problems = [] if kind_problem is None else [kind_problem]
+    problems += [
+        f"test: column {show(header[position][0])} {WORDS[kind]}; name a column that is true in the test rows"
+        for position in held_out
+        if (kind := header[position][1]) is not None and kind not in READ
+    ]
     if keys.inputs is not None:
         for name in keys.inputs:
             if (reason := unfit(header[at[name]][1], keys, is_named=True)) is not None:

@@ -188,7 +188,7 @@ def predict(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Predict with the best trial of a run, or a given one. Prints Expected, Predicted and err, or writes a table."""
+    """Predict for numbers, or for the rows of a table."""
     from sumsquares.jobs.commands import predict as commands
 
     question = commands.Question(run, dataset, trial, where)

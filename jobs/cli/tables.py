@@ -176,7 +176,7 @@ def fit(
     max_trials: MaxTrials,
     output: Output,
 ) -> None:
-    """Fit networks to a table, choose the best by validation rows, and compare it with least squares and trees."""
+    """Fit networks to a table, and choose one for predictions."""
     from sumsquares.jobs.commands import fit as commands
 
     placement = workers.options(patience).placement(address)
@@ -204,7 +204,7 @@ def init(
     quiet: Quiet,
     debug: Debug,
 ) -> None:
-    """Write a first job spec with comments: about the question, or about a table."""
+    """Write a first job spec with comments, also for a table."""
     from sumsquares.jobs.commands import init as commands
 
     raise typer.Exit(

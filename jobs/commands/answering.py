@@ -37,7 +37,7 @@ class Question:
     dataset: str | None = None
     trial_id: str | None = None
     where: Sequence[str] = ()
-    """Conditions as where.py reads them; all must hold."""
+    """Conditions such as `activation=relu`; all must hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.pipeline.fitting import Fit, FitSpecs
 from sumsquares.jobs.spec.first_spec import FIRST_NAME, FIRST_SPEC
-from sumsquares.jobs.spec.job_spec import JobSpec, parse_spec
+from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.storage.store import StorageError
 

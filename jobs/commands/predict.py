@@ -129,8 +129,8 @@ def _misfit(answerer: Answerer, values: Sequence[str]) -> str | None:
         of = f"{dataset.name} takes {counted(len(names), 'value')} per row, of {', '.join(names)}"
         return f"{of}: give a multiple of {len(names)}, not {len(values)}" if len(values) % len(names) else None
     numbers = _numbers(values)
-    if (found := misfit(dataset, np.array(numbers, object).reshape(-1, 1))) is not None:
-        return found[1]
+    if problem := next(filter(None, (misfit(dataset, number) for number in numbers)), None):
+        return problem
     count = dataset.n_numbers
     if len(numbers) % count:
         return f"{dataset.name} takes {count} numbers per row: give a multiple of {count}, not {len(numbers)}"

@@ -9,7 +9,7 @@ from sumsquares.jobs.commands.printing import DEFAULT, Shown, print_outcome
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
-from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets
+from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets, generated_rows
 from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes, warn_of_tables
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -40,7 +40,7 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
     spec, runtime = _begin(path, max_trials, shared, placement)
     plan, timing = plan_run(spec, runtime), runtime.timing
     with runtime:
-        runners = runtime.prepare_tasks(plan, are_many=plan.rows_left > INLINE_ROWS)
+        runners = runtime.prepare_tasks(plan, are_many=generated_rows(plan) > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, runtime, runners)
     made = {each.dataset.name: {"digest": each.dataset.digest, "rows": each.rows} for each in plan.datasets}

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import ValidationError
+
 from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.shown import listing
 from sumsquares.datasets.tables.source import Source
 from sumsquares.jobs import exits
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.pipeline.fitting import LONGEST_NAME
 
@@ -24,8 +26,8 @@ _KEY = re.compile(
 
 def name_of(file: str) -> str:
     """Returns a run's name made from that of a file, a folder or a glob."""
-    parts = [part for part in re.split(r"[/\\]", file) if re.search(r"[A-Za-z0-9]", part)]
-    stem = parts[-1].lstrip(".").partition(".")[0] if parts else ""
+    stems = [part.lstrip(".").partition(".")[0] for part in re.split(r"[/\\]", file)]
+    stem = next((stem for stem in reversed(stems) if re.search(r"[A-Za-z0-9]", stem)), "")
     return re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-_")[:LONGEST_NAME].rstrip("-_") or "table"
 
 
@@ -37,22 +39,28 @@ def check_name(name: str) -> None:
 
 
 def with_target(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the keys of a table if they name its target.
+    """Returns the keys of a table if they are valid and name its target.
 
     Raises:
-        UsageError: they don't; it names the columns that there are.
+        UsageError: they aren't, or don't; then it names the columns that there are.
         TableError: the file can't be read.
 
     """
-    if "target" in table:
-        return table
-    names = [name for name, _ in Source(keys_of(table), ".").columns()]
-    raise UsageError(f"--target: write which column is to be predicted; {table['file']} has {few_names(names)}")
+    try:
+        keys = TableKeys.model_validate({"name": "table", "target": "none", **table})
+    except ValidationError as error:
+        raise UsageError("; ".join(map(_problem, error.errors()))) from error
+    if "target" not in table:
+        names = [name for name, _ in Source(keys, ".").columns()]
+        raise UsageError(f"--target: write which column is to be predicted; {table['file']} has {listing(names)}")
+    return table
 
 
-def keys_of(table: Mapping[str, Any]) -> TableKeys:
-    """Returns the keys of a table that is only looked at."""
-    return TableKeys.model_validate({"name": "table", "target": "none", **table})
+def _problem(error: Mapping[str, Any]) -> str:
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return text.replace("test and folds", "--test and --folds")
+    return f"--{error['loc'][0]} {shown(str(error['input']))} is not valid: {text[:1].lower()}{text[1:]}"
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class SplitPair:
     """The champion's."""
     chosen_N: NDArray[np.bool_]
     """Of the champion's test rows those that are compared."""
+    seen: int
+    """How many of these test rows the night trains on."""
 
     def blocks(self, rows: TableRows, of_champion: bool) -> Iterator[Block]:
         """Yields these rows as the inputs of the night's models, or of the champion's; nulls are filled as theirs."""
@@ -72,6 +74,11 @@ class CommonRows:
         return sum(int(np.count_nonzero(pair.chosen_N)) for pair in self.pairs)
 
     @property
+    def seen(self) -> int:
+        """Those that the night trains on."""
+        return sum(pair.seen for pair in self.pairs)
+
+    @property
     def by_split(self) -> dict[str | None, SplitPair]:
         """The pairs that have rows to compare, by the name of their split."""
         return {pair.theirs.split: pair for pair in self.pairs if pair.chosen_N.any()}
@@ -88,7 +95,7 @@ def common_rows(store: Store, theirs: TableDataset, ours: TableDataset) -> Commo
     rows = TableRows(store)
     of_name = {split.split: split for split in ours.splits}
     both = [(of_name[split.split], split) for split in theirs.splits]
-    return CommonRows(ours, theirs, tuple(SplitPair(own, split, _chosen(rows, own, split)) for own, split in both))
+    return CommonRows(ours, theirs, tuple(SplitPair(own, split, *_chosen(rows, own, split)) for own, split in both))
 
 
 def why_apart(theirs: TableDataset, ours: TableDataset) -> str | None:
@@ -103,6 +110,14 @@ def why_apart(theirs: TableDataset, ours: TableDataset) -> str | None:
     if len(names) != len(before):
         return f"it has {counted(len(names), 'split')}, and had {len(before)}"
     return "its splits have other names" if set(names) != set(before) else None
+
+
+def why_less(found: CommonRows) -> str:
+    """Returns why not all test rows of the champion are compared."""
+    unknown = found.held_out - found.compared - found.seen
+    parts = [f"the night trains on {found.seen:,} of them"] if found.seen else []
+    parts += [f"{unknown:,} of them have a category or a null that its rows don't have"] if unknown else []
+    return " and ".join(parts)
 
 
 def _columns(one: TableDataset, other: TableDataset) -> list[str]:
@@ -120,8 +135,8 @@ def _inputs(names: list[str]) -> str:
     return f"its column {shown(names[0])}{more}"
 
 
-def _chosen(rows: TableRows, ours: TableSplit, theirs: TableSplit) -> NDArray[np.bool_]:
-    """Returns which of the champion's test rows the night can be asked and doesn't train on."""
+def _chosen(rows: TableRows, ours: TableSplit, theirs: TableSplit) -> tuple[NDArray[np.bool_], int]:
+    """Returns which of the champion's test rows the night can be asked and doesn't train on, and how many it does."""
     can_N, keys = list[NDArray[np.bool_]](), list[Keys]()
     for inputs_NI, target_N in _raw(rows, theirs, "test"):
         can_N.append(_can_be_asked(ours, theirs, inputs_NI))
@@ -132,7 +147,8 @@ def _chosen(rows: TableRows, ours: TableSplit, theirs: TableSplit) -> NDArray[np
         key_N = _keys(inputs_NI, target_N)
         found_N = np.minimum(np.searchsorted(key_K, key_N), len(key_K) - 1)
         is_seen_K[found_N[key_K[found_N] == key_N]] = True
-    return np.concatenate(can_N) & ~is_seen_K[place_N]
+    is_seen_N = is_seen_K[place_N]
+    return np.concatenate(can_N) & ~is_seen_N, int(np.count_nonzero(is_seen_N))
 
 
 def _can_be_asked(ours: TableSplit, theirs: TableSplit, inputs_NI: Floats) -> NDArray[np.bool_]:

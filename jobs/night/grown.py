@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from sumsquares.datasets.dataset import Whole
 from sumsquares.datasets.tables.table import TableDataset
-from sumsquares.jobs.night.common import CommonRows, common_rows, why_apart
+from sumsquares.jobs.night.common import CommonRows, common_rows, why_apart, why_less
 from sumsquares.jobs.night.context import ResultsCache
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.records import NightRecord
@@ -81,8 +81,7 @@ def grown_tables(
         if found.compared:
             common[name] = found
         else:
-            tests = counted(found.held_out, "test row")
-            apart[name] = f"none of its {tests} is left to compare on: the night trains on them, or can't be asked them"
+            apart[name] = f"none of its {counted(found.held_out, 'test row')} is left to compare on: {why_less(found)}"
     return Grown(common, apart)
 
 

@@ -16,7 +16,7 @@ from sumsquares.datasets.dataset import Dataset, Named
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.night import gate_best
-from sumsquares.jobs.night.common import CommonRows
+from sumsquares.jobs.night.common import CommonRows, why_less
 from sumsquares.jobs.night.decision import Decision, EditedJudgement
 from sumsquares.jobs.night.gate_best import Comparison
 from sumsquares.jobs.night.names import variant_name
@@ -165,7 +165,8 @@ def _paired(decision: Decision, judgement: Judgement, night: Night, policy: Poli
     text = f"{_opening(decision)}: {count}{unknown}"
     text += f": {'; '.join(parts)}; {rule}" if shown else ""
     if 0 < decision.nights < NIGHTS:
-        text += f"; until {NIGHTS} fresh-data nights exist, only a {policy.early:g}x change counts"
+        which = _noisy_nights(NIGHTS, bool(decision.tables))
+        text += f"; until {which} exist, only a {policy.early:g}x change counts"
     return text
 
 
@@ -206,10 +207,10 @@ def _edited_facts(edited: EditedJudgement) -> dict[str, Any]:
 def _rows_words(name: str, found: CommonRows) -> str:
     """Returns how many rows a table has and had, and on which of them it was compared."""
     then, now = found.theirs.rows, found.ours.rows
-    held_out = counted(found.held_out, "test row")
-    which = f"all {held_out}" if found.compared == found.held_out else f"{found.compared:,} of the {held_out}"
-    but = "" if found.compared == found.held_out else "; the night trains on the others, or can't be asked them"
-    return f"dataset '{name}' has {now:,} rows and had {then:,}: compared on {which} of the champion{but}"
+    words = f"dataset '{name}' has {now:,} rows and had {then:,}: compared on"
+    if found.compared == found.held_out:
+        return f"{words} all {found.held_out:,} test rows of the champion"
+    return f"{words} {found.compared:,} of the champion's {counted(found.held_out, 'test row')}, as {why_less(found)}"
 
 
 def _rows_facts(name: str, found: CommonRows) -> dict[str, Any]:
@@ -226,13 +227,24 @@ def _ranked(judgement: Judgement) -> list[Change]:
     return sorted(judgement.changes, key=lambda change: (change.verdict in ("same", "untested"), change.p))
 
 
+def _noisy_nights(count: int, are_of_tables: bool) -> str:
+    """Returns the nights that show the noise of the rows."""
+    return f"{count} nights on other rows of the tables" if are_of_tables else f"{count} fresh-data nights"
+
+
+def _replicate(rows: Dataset) -> str:
+    """Returns what a variant has several of: seeds, or trials, with each seed on each split of a table."""
+    return "trial" if rows.split is not None else "seed"
+
+
 def _effect(change: Change, rows: Dataset) -> str:
     assert change.high is not None, "a change was tested"
     if any(change.diverged):
         ours, theirs = change.diverged
-        return f"{ours} of {counted(change.seeds, 'seed')} diverged, before {theirs} (p = {change.p:.2g})"
+        trials = counted(change.seeds, _replicate(rows))
+        return f"{ours} of {trials} diverged, before {theirs} (p = {change.p:.2g})"
     interval = f"95 % interval {_ratio(change.low)} to {_ratio(change.high)}"
-    tested = f"{interval}, {change.seeds} seeds, p = {change.p:.2g}"
+    tested = f"{interval}, {change.seeds} {_replicate(rows)}s, p = {change.p:.2g}"
     return f"{_measure(change.is_small, rows)} {_ratio(change.effect)} ({tested})"
 
 
@@ -247,22 +259,24 @@ def _compared(edited: EditedJudgement, name: str, policy: Policy) -> str:
 
 def _best_effect(found: Comparison, rows: Dataset, policy: Policy) -> str:
     """Returns by how much the best variants differ, how sure that is, and the reason if there was no test."""
-    ours, theirs = found.seeds
+    (ours, theirs), seeds = found.seeds, f"{_replicate(rows)}s"
     if found.medians is None:
         which = {"worse": "its own", "better": "the champion's", "same": "both bests'"}[found.verdict]
-        return f"at least half of {which} seeds diverged ({ours} and {theirs} seeds)"
+        return f"at least half of {which} {seeds} diverged ({ours} and {theirs} {seeds})"
     if found.effect is None or found.low is None or found.high is None:
-        seeds = f"{ours} and {theirs} seeds; with fewer than {gate_best.SEEDS} only a {policy.early:g}x change counts"
-        return f"median {_measure(found.is_small, rows)} {_ratio(found.medians)} ({seeds})"
-    tested = f"{ours} and {theirs} seeds, p = {found.p:.2g}"
+        few = f"{ours} and {theirs} {seeds}; with fewer than {gate_best.SEEDS} only a {policy.early:g}x change counts"
+        return f"median {_measure(found.is_small, rows)} {_ratio(found.medians)} ({few})"
+    tested = f"{ours} and {theirs} {seeds}, p = {found.p:.2g}"
     if any(found.diverged):
-        text = f"{found.diverged[0]} of {ours} seeds diverged, of the champion's {found.diverged[1]} of {theirs}"
+        text = f"{found.diverged[0]} of {ours} {seeds} diverged, of the champion's {found.diverged[1]} of {theirs}"
     else:
         text = f"{_measure(found.is_small, rows)} {_ratio(found.effect)}"
         tested = f"95 % interval {_ratio(found.low)} to {_ratio(found.high)}, {tested}"
     if found.rule == "early":
-        tested += f"; median {_ratio(found.medians)}, and until {gate_best.NIGHTS} fresh-data nights exist only a "
-        tested += f"{policy.early:g}x change of it counts"
+        which = _noisy_nights(gate_best.NIGHTS, isinstance(rows, TableSplit))
+        tested += (
+            f"; median {_ratio(found.medians)}, and until {which} exist only a {policy.early:g}x change of it counts"
+        )
     return f"{text} ({tested})"
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sumsquares.datasets.dataset import Dataset, Whole
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.results.baselines import Baseline
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.spec.variants import Trial
@@ -23,11 +24,13 @@ def with_baselines(summary: Summary, expected: Iterable[Trial], of: Callable[[Da
 
 
 def rows_of(whole: Whole, of: Callable[[Dataset], Sequence[Baseline]]) -> list[dict[str, Any]]:
-    """Returns one row per baseline, the best first: its RMSE over the splits as statistics, and of each split in order.
+    """Returns one row per baseline, the best first: statistics of its RMSE over the splits, and that of each.
 
     `rows` is the number of training rows that it was fitted to, in the split with the fewest. A baseline that some
-    split lacks is left out.
+    split lacks is left out, and of a table without test rows all are.
     """
+    if isinstance(whole, TableDataset) and whole.test == 0:
+        return []  # there are no test rows
     of_splits = [{each.name: each for each in of(split)} for split in whole.splits]
     names = [name for name in of_splits[0] if all(name in found for found in of_splits)]
     return sorted((_row([found[name] for found in of_splits]) for name in names), key=lambda row: row["rmse_mean"])

@@ -6,11 +6,13 @@ Suffixes: N rows, K numbers, I inputs.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.results.described import range_words
 
+Floats = NDArray[np.float64]
 _LARGEST = 1e300
 """Largest absolute real number that is accepted."""
 
@@ -29,22 +31,29 @@ def middle(dataset: NamedDataset) -> int | float:
     return low / 2 + high / 2 if dataset.is_real else (int(low) + int(high)) // 2
 
 
-def misfit(dataset: NamedDataset, numbers_NK: Numbers) -> tuple[int, str] | None:
+def first_misfit(dataset: NamedDataset, numbers_NK: Floats) -> tuple[int, str] | None:
     """Returns the first row with a number that the dataset doesn't take, and why; None if it takes all."""
     low, high = _accepted(dataset)
-    with np.errstate(invalid="ignore"):
-        is_wrong_NK = ~((numbers_NK >= low) & (numbers_NK <= high))
-        if not dataset.is_real:
-            is_wrong_NK |= numbers_NK != np.floor(numbers_NK)
-    if not is_wrong_NK.any():
+    is_fine_NK = (numbers_NK >= low) & (numbers_NK <= high)
+    if not dataset.is_real:
+        is_fine_NK &= numbers_NK == np.floor(numbers_NK)
+    if is_fine_NK.all():
         return None
-    row, column = (int(each[0]) for each in np.nonzero(is_wrong_NK))
-    value = numbers_NK[row, column].item()
-    if not dataset.is_real and value != int(value):
-        return row, f"{value} is not an integer: {dataset.name} takes integers"
+    row, column = np.argwhere(~is_fine_NK)[0].tolist()
+    number = numbers_NK[row, column].item()
+    why = misfit(dataset, int(number) if number.is_integer() else number)
+    return row, why or ""
+
+
+def misfit(dataset: NamedDataset, number: int | float) -> str | None:
+    """Returns why a dataset doesn't take a number, or None."""
+    if not dataset.is_real and not float(number).is_integer():
+        return f"{number} is not an integer: {dataset.name} takes integers"
+    low, high = _accepted(dataset)
+    if low <= number <= high:
+        return None
     ranges = f"1..{dataset.largest}" if dataset.largest is not None else range_words(dataset)
-    number = int(value) if float(value).is_integer() else value
-    return row, f"{number} is out of range: {dataset.name} takes {low}..{high} (it was trained on {ranges})"
+    return f"{number} is out of range: {dataset.name} takes {low}..{high} (it was trained on {ranges})"
 
 
 def _accepted(dataset: NamedDataset) -> tuple[int | float, int | float]:

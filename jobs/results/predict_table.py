@@ -22,7 +22,7 @@ from sumsquares.datasets.tables.stored import values_as
 from sumsquares.datasets.tables.table import ColumnType, TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
-from sumsquares.jobs.results.number_rows import inputs_of_numbers, misfit
+from sumsquares.jobs.results.number_rows import first_misfit, inputs_of_numbers
 
 Floats = NDArray[np.float64]
 Place = Callable[[int], str]
@@ -92,7 +92,7 @@ def _of_table(split: TableSplit, of: _Columns) -> Floats:
 
 def _of_numbers(dataset: NamedDataset, of: _Columns) -> Numbers:
     numbers_NK = np.column_stack([of.numbers(name) for name in asked_columns(dataset)])
-    if (found := misfit(dataset, numbers_NK)) is not None:
+    if (found := first_misfit(dataset, numbers_NK)) is not None:
         row, problem = found
         raise UsageError(f"{of.place(row)}: {problem}")
     inputs_NI = inputs_of_numbers(dataset, numbers_NK)

@@ -65,10 +65,10 @@ class Roles(NamedTuple):
 class TableRows:
     """The tables of one store."""
 
-    def __init__(self, store: Store, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, store: Store, held: Held | None = None) -> None:
         self._store = store
         self._manifests: dict[str, TableManifest] = {}
-        self._held = Held(limit)
+        self._held = held or Held(CACHE_BYTES)
         self._splits: dict[str, SplitRoles] = {}
         self._counts: dict[str, dict[Split, NDArray[np.int64]]] = {}
 
@@ -179,6 +179,11 @@ class Held:
                 self._bytes -= self._items.popitem(last=False)[1].nbytes
         self._items.move_to_end(key)
         return cast("Item", self._items[key])
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._items.clear()
+        self._bytes = 0
 
 
 def manifest_path(table: TableDataset) -> str:

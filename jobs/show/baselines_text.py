@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from sumsquares.jobs.messages.numbers import counted, listed, number
 from sumsquares.jobs.results.baselines import MEAN
-from sumsquares.jobs.results.middle import middle
+from sumsquares.jobs.results.described import is_table, train_rows
+from sumsquares.jobs.results.middle import middle, middle_or_infinite
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.results.summary import Summary
 
@@ -71,7 +72,7 @@ def baseline_sentences(summary: Summary, name: str, chosen: str | None = None) -
 
 def means_of_splits(summary: Summary, variant: str, about: Row) -> list[float] | None:
     """Returns a variant's mean RMSE over the seeds of each split in order; None if a split has no result."""
-    if "split_rows" not in about:
+    if not is_table(about):
         return None
     rows = summary.trials.filter(pc.equal(summary.trials["variant_id"], variant))
     found: dict[str | None, list[float]] = {split["name"]: [] for split in about["split_rows"]}
@@ -103,14 +104,13 @@ def _which(about: Row, chosen: str | None) -> str:
 
 def _reached(row: Row, about: Row) -> str:
     """What a baseline reaches, and where it was fitted to a part of the training rows, to how many."""
-    fewest = min(split["train"] for split in about["split_rows"]) if "split_rows" in about else about["rows"]
-    part = f" (fitted to {row['rows']:,} rows)" if row["rows"] < fewest and row["name"] != MEAN else ""
+    part = f" (fitted to {row['rows']:,} rows)" if row["rows"] < min(train_rows(about)) and row["name"] != MEAN else ""
     return f"{in_words(row['name'])}{part} {number(row['rmse_mean'])}"
 
 
 def _in_numbers(row: Row, baselines: Sequence[Row], how: str) -> str:
     """Which baselines have a higher RMSE than the variant, and which have not."""
-    rmse, flattered = middle(row) or 0.0, " (that flatters it)" if how.endswith("test rows,") else ""
+    rmse, flattered = middle_or_infinite(row), " (that flatters it)" if how.endswith("test rows,") else ""
     above = [in_words(each["name"]) for each in baselines if each["rmse_mean"] > rmse]
     others = [in_words(each["name"]) for each in baselines if each["rmse_mean"] <= rmse]
     reached = f"{how} has {number(rmse)}: "

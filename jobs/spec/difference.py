@@ -10,8 +10,12 @@ from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import JobSpec, canonical_json
 from sumsquares.jobs.spec.messages import show
 
-_UNTOLD = (*TOLD, "has_integer_target", "target_type")
+_UNTOLD = (*TOLD, "rows", "has_integer_target", "target_type")
 """Fields of a table that make no difference, or that differ only where the content does."""
+_COLUMNS = {"target", "input_columns", "test", "missing"}
+"""Fields of a table that change what is read of the same file."""
+_KEYS = {"input_columns": "inputs"}
+"""Fields that a spec calls otherwise."""
 
 
 def describe_difference(old: JobSpec, new: JobSpec) -> list[str]:
@@ -36,28 +40,21 @@ def _of_one(old: Whole, new: Whole) -> Iterator[str]:
         yield f": {kinds[0]} -> {kinds[1]}"
         return
     # Fields that a spec leaves out at their defaults count as well.
-    for key in type(old).model_fields:
-        before, after = getattr(old, key), getattr(new, key)
-        if before != after and key not in _UNTOLD:
-            yield from _of_key(key, old, new)
+    after = _fields(new)
+    found = {key: (before, after[key]) for key, before in _fields(old).items() if before != after[key]}
+    if isinstance(old, TableDataset):
+        found = {key: values for key, values in found.items() if key not in _UNTOLD}
+        if "content" in found and not found.keys() & _COLUMNS:
+            yield f": other rows than before, {old.rows:,} -> {new.rows:,} rows"
+        found.pop("content", None)
+    yield from (f".{_KEYS.get(key, key)}: {_change(*values)}" for key, values in found.items())
 
 
-def _of_key(key: str, old: Whole, new: Whole) -> Iterator[str]:
-    before, after = getattr(old, key), getattr(new, key)
-    if key == "content":
-        yield _of_rows(old, new)
-    elif key == "input_columns":
-        names = [[column.name for column in each] for each in (before, after)]
-        if names[0] != names[1]:  # else their types differ, and so does the content
-            yield f".inputs: {_change(*names)}"
-    else:
-        yield f".{key}: {_change(before, after)}"
-
-
-def _of_rows(old: Whole, new: Whole) -> str:
-    """Describes other rows of a table."""
-    count = f"{old.rows:,} rows" + ("" if old.rows == new.rows else f" -> {new.rows:,} rows")
-    return f": the file holds other rows than before, {count}"
+def _fields(dataset: Whole) -> dict[str, Any]:
+    """Returns the fields by name; of input columns their names, since the content has their types."""
+    fields = {name: getattr(dataset, name) for name in type(dataset).model_fields}
+    columns = dataset.input_columns if isinstance(dataset, TableDataset) else ()
+    return fields | ({"input_columns": [column.name for column in columns]} if columns else {})
 
 
 def _grids(old: JobSpec, new: JobSpec) -> Iterator[str]:

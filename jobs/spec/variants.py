@@ -166,7 +166,7 @@ def _variants_of(grid: Grid, spec: JobSpec) -> Iterator[Variant]:
             yield from (make(*point) for point in product(*values) for make in makers)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=1024)  # the trials of a variant come one after the other
 def _group(variant: Variant) -> str:
     """Returns the first digits of the digest over the whole table."""
     template, values_of = _form(variant.in_digests, variant.training_version)

@@ -83,7 +83,8 @@ def bytes_of(pack: Pack) -> int:
 def cached_bytes(packs: Collection[Pack], memory_limit: int) -> int:
     """Bytes of rows that a worker keeps of the datasets of these packs, as DatasetReader does: at least one shard."""
     datasets = {pack.variant.dataset_digest: pack.variant.dataset for pack in packs}.values()
-    rows = sum(_row_bytes(dataset) * sum(map(dataset.rows_in, SPLITS)) for dataset in datasets)
+    tables = {split.table.content: split for split in datasets if isinstance(split, TableSplit)}.values()
+    rows = sum(map(_rows_bytes, datasets)) + sum(map(_stored_bytes, tables))
     shard = max(_row_bytes(dataset) for dataset in datasets) * SHARD_ROWS
     return min(rows, max(memory_limit, shard))
 
@@ -93,6 +94,17 @@ def generating_bytes(dataset: Dataset) -> int:
     if isinstance(dataset, TableSplit):
         return 4 * min(SHARD_BYTES, dataset.table.rows * _row_bytes(dataset))
     return 2 * _row_bytes(dataset) * min(max(map(dataset.rows_in, SPLITS)), SHARD_ROWS)
+
+
+def _rows_bytes(dataset: Dataset) -> int:
+    """Bytes of all rows; of a table those of a split, and for each row of the table whether it is one of them."""
+    rows = _row_bytes(dataset) * sum(map(dataset.rows_in, SPLITS))
+    return rows + (2 * dataset.table.rows if isinstance(dataset, TableSplit) else 0)
+
+
+def _stored_bytes(split: TableSplit) -> int:
+    """Bytes of all rows of a table, whatever its splits."""
+    return split.table.rows * (_row_bytes(split) + len(split.table.held_out_columns))
 
 
 def _row_bytes(dataset: Dataset) -> int:

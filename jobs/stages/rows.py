@@ -27,7 +27,7 @@ from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.rows_of import parts_of
-from sumsquares.jobs.results.table_rows import CACHE_BYTES, Held, TableRows
+from sumsquares.jobs.results.table_rows import Held, TableRows
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
 from sumsquares.jobs.stages.imported import import_table
 from sumsquares.jobs.stages.tables import TableReader
@@ -59,12 +59,8 @@ class DatasetReader:
         self._manifests: dict[str, Manifest] = {}
         self._unseen: dict[str, NDArray[np.bool_]] = {}
         self._held = Held(memory_limit)
-        self._limit = memory_limit
-        self._tables = self._new_tables()
+        self._tables = TableRows(store, self._held)
         self._few = Few(log)
-
-    def _new_tables(self) -> TableRows:
-        return TableRows(self._store, min(self._limit, CACHE_BYTES))
 
     def unseen(self, dataset: Dataset) -> NDArray[np.bool_]:
         """Returns for each of the first test rows whether it is not among the training rows; see datasets.facts."""
@@ -96,7 +92,8 @@ class DatasetReader:
             self._few.warning("%s: read from its file again", error)
             table = dataset.table
             import_table(self._store, table, TableReader(self._store).batches(table))
-            self._tables = self._new_tables()
+            self._held.clear()
+            self._tables = TableRows(self._store, self._held)
             return self._tables.filled(dataset, split, index, CHUNK_ROWS)
 
     def _read_generated(self, dataset: DatasetSpec, split: Split, index: int) -> Block:

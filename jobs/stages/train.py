@@ -7,25 +7,22 @@ An interrupted pack resumes from its last checkpoint and ends with the same bits
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sumsquares.datasets.dataset import Dataset
-from sumsquares.datasets.moments import Moments
-from sumsquares.datasets.normalize import Normalization, ranges_of
-from sumsquares.datasets.tables.table import TableSplit
+from sumsquares.datasets.normalize import Normalization
+from sumsquares.datasets.source import Range
 from sumsquares.jobs import exits
 from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Floats
 from sumsquares.jobs.engines.state import PerModel, State
-from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import variant_columns
-from sumsquares.jobs.results.scaling import scale_of
+from sumsquares.jobs.results.scaling import ranges_in_training, scale_of
 from sumsquares.jobs.results.stored import commit_pack
 from sumsquares.jobs.results.trial_metrics import METRICS, Source, metrics_of
 from sumsquares.jobs.spec.axes import AXES
@@ -101,7 +98,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
     state = trains.train(
         program,
-        replace(models_of(pack), input_range=_input_range(store, variant.dataset, read.scale)),
+        replace(models_of(pack), input_range=input_range(ranges_in_training(store, variant), read.scale)),
         read.training_rows(variant.dtype),
         device=trainer.device,
         state=load_checkpoint(store, pack.id, name),
@@ -131,18 +128,10 @@ def models_of(pack: Pack) -> PerModel:
     )
 
 
-def input_range(dataset: Dataset, scale: Normalization, moments: Moments | None = None) -> list[tuple[float, float]]:
-    """Returns the smallest and the largest normalised number of each input column, by the range of its numbers.
-
-    That of a table is measured: it is in the moments of its training rows.
-    """
-    ends_2I = scale.inputs(np.array(ranges_of(dataset, moments)).T, np.float64)
+def input_range(ranges: Sequence[Range], scale: Normalization) -> list[tuple[float, float]]:
+    """Returns the smallest and the largest normalised number of each input column, by the range of its numbers."""
+    ends_2I = scale.inputs(np.array(ranges).T, np.float64)
     return list(zip(*ends_2I.tolist(), strict=True))
-
-
-def _input_range(store: Store, dataset: Dataset, scale: Normalization) -> list[tuple[float, float]]:
-    moments = facts_of(store, dataset, keeps=False).moments if isinstance(dataset, TableSplit) else None
-    return input_range(dataset, scale, moments)
 
 
 def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
