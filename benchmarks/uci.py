@@ -1,6 +1,6 @@
 """Public regression tables with 20 fixed splits: what a variant reaches that validation rows have chosen.
 
-    python benchmarks/uci.py FOLDER [--seeds 3] [--steps 20000] [--store STORE] [--json]
+    python benchmarks/uci.py FOLDER [--seeds 3] [--steps 20000] [--workers all] [--store STORE] [--json]
 
 Each Parquet file of the folder has input columns, the target, and then boolean columns `test_00`, `test_01` and so on,
 true where a row is a test row of that split. Networks have one hidden layer of 50 units, as in the published figures,
@@ -29,6 +29,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 UNITS, SHARE = 50, 0.2
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20_000, help="optimizer steps of a trial, about")
+    parser.add_argument("--workers", default="all", help="passed on to `sumsquares run`")
     parser.add_argument("--store", help="keep the results there; the default is a temporary folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -82,18 +84,18 @@ def published_figures(folder: Path) -> dict[str, dict[str, float]]:
 
 def measure(path: Path, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Runs one table and returns its figures."""
-    columns = pq.read_schema(path).names
-    splits = [name for name in columns if re.fullmatch(r"test_\d+", name)]
-    *inputs, target = (name for name in columns if name not in splits)
-    held_out = pq.read_table(path, columns=splits)
-    rows = len(held_out)
-    fewest = rows - max(sum(column.to_pylist()) for column in held_out.columns)
+    table = pq.read_table(path)
+    splits = [name for name in table.column_names if re.fullmatch(r"test_\d+", name)]
+    *inputs, target = (name for name in table.column_names if name not in splits)
+    inputs = [name for name in inputs if pc.count_distinct(table[name]).as_py() > 1]  # a constant is no input
+    rows = len(table)
+    fewest = rows - max(pc.sum(table[name]).as_py() for name in splits)
     batch = min(next((size for below, size in BATCHES if fewest < below), LARGEST_BATCH), fewest // 2)
     grid = {**GRID, "batch_size": batch, "epochs": epochs_of(options.steps, fewest, batch), "seeds": options.seeds}
-    table = {"file": str(path.resolve()), "target": target, "inputs": inputs, "test": splits}
+    keys = {"file": str(path.resolve()), "target": target, "inputs": inputs, "test": splits}
     began = time.perf_counter()
-    tested = run(path.stem, table, grid, options, folder)
-    validated = run(f"{path.stem}-validation", {**table, "validation": SHARE}, grid, options, folder)
+    tested = run(path.stem, keys, grid, options, folder)
+    validated = run(f"{path.stem}-validation", {**keys, "validation": SHARE}, grid, options, folder)
     seconds = time.perf_counter() - began
     on_test, on_validation = by_split(tested["trials"]), by_split(validated["trials"])
     chosen = [on_test[split][lowest(on_validation[split])] for split in splits]
@@ -128,8 +130,10 @@ def run(name: str, table: Mapping[str, Any], grid: Mapping[str, Any], options: A
     axes = [f"{key} = {json.dumps(value)}" for key, value in grid.items()]
     text = [f'name = "{run_name}"', "[[dataset]]", f'name = "{run_name}"', *keys, "[[grid]]", *axes]
     (folder / "spec.toml").write_text("\n".join(text) + "\n")
-    command = [sys.executable, "-m", "sumsquares", "run", f"{folder}/spec.toml", "--store", store, "--workers", "all"]
-    done = subprocess.run([*command, "--quiet", "--json"], stdout=subprocess.PIPE, text=True, check=False)
+    command = [sys.executable, "-m", "sumsquares", "run", f"{folder}/spec.toml", "--store", store]
+    done = subprocess.run(
+        [*command, "--workers", options.workers, "--quiet", "--json"], stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode not in (0, 7):  # 7: some trials diverged
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
     summary = json.loads(done.stdout)

@@ -32,6 +32,8 @@ def table_of(keys: TableKeys, rows: int = 100, content: str = "ab" * 32, **field
     names = list(keys.test) if isinstance(keys.test, tuple) else names
     test = DEFAULT_TEST if keys.test is None and keys.folds is None else keys.test
     held_out = round(rows * (test if isinstance(test, float) and test else 0.2))
+    splits = tuple(SplitRows(name=name, train=rows - held_out, test=held_out) for name in names)
+    told = {"left_out": (("street", "text"),), "dropped": 3, "split_rows": splits}
     return TableDataset(
         **{name: getattr(keys, name) for name in ("name", "file", "target", "folds", "validation", "missing", "seed")},
         content=content,
@@ -40,8 +42,7 @@ def table_of(keys: TableKeys, rows: int = 100, content: str = "ab" * 32, **field
         has_integer_target=False,
         input_columns=tuple(InputColumn(name=name, column=name, type="double") for name in keys.inputs or COLUMNS),
         test=test,
-        split_rows=tuple(SplitRows(name=name, train=rows - held_out, test=held_out) for name in names),
-        **{"left_out": (("street", "text"),), "dropped": 3} | fields,
+        **told | fields,
     )
 
 

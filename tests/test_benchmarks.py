@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
+
 OPTIONS = {
     "training": {"--units", "--layers", "--only", "--rounds", "--seconds", "--clock", "--core", "--json"},
     "generation": {"--rows", "--rounds", "--only", "--clock", "--core", "--json"},
@@ -21,10 +27,17 @@ OPTIONS = {
     "workers": {"--trials", "--epochs", "--rounds", "--only", "--json"},
     "endtoend": {"--trials", "--rounds", "--tune-trials", "--full", "--reuse-actors", "--json"},
     "own_rows": {"--rounds", "--json"},
-    "uci": {"--seeds", "--steps", "--store", "--json"},
+    "uci": {"--seeds", "--steps", "--workers", "--store", "--json"},
     "gallery": {"NAME"},
     "pages": {"--check"},
 }
+
+
+@pytest.fixture
+def uci(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The functions of benchmarks/uci.py."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("uci")
 
 
 def run(name: str, *arguments: str) -> str:
@@ -98,3 +111,37 @@ def test_few_trials_are_trained_by_one_worker_and_by_all():
 def test_the_page_shows_the_measurements_that_are_committed():
     """`python benchmarks/pages.py` would change nothing."""
     run("pages", "--check")
+
+
+def test_a_tiny_table_with_splits_has_every_figure(tmp_path, uci):
+    """The published figures are those of the folder's README.md; a constant column is left out."""
+    draw = np.random.default_rng(0)
+    columns = {"an input": draw.normal(size=60), "constant": np.ones(60), "another": draw.normal(size=60)}
+    columns["the target"] = columns["an input"] + draw.normal(size=60)
+    splits = {f"test_{index:02d}": draw.random(60) < 0.2 for index in range(2)}
+    pq.write_table(pa.table({**columns, **splits}), tmp_path / "Odd Set.parquet")
+    (tmp_path / "README.md").write_text("| Set.parquet | 60, 2, y | 5.448, 0.839 / 4.826, 0.718 |\n")
+    small = ["--seeds", "1", "--steps", "4", "--workers", "0", "--json"]
+    (found,) = json.loads(run("uci", str(tmp_path), *small))["sets"]
+    assert (found["name"], found["rows"], found["inputs"], found["splits"]) == ("Odd Set", 60, 2, 2)
+    assert found["variants"] >= 24
+    assert found["oracle"]["mean"] <= found["ours"]["mean"]
+    assert {"mean", "least squares"} <= found["baselines"].keys()
+    assert found["published"] is None
+    assert uci.published_figures(tmp_path)["Set"] == {
+        "plain": 5.448,
+        "plain_sd": 0.839,
+        "dropout": 4.826,
+        "dropout_sd": 0.718,
+    }
+
+
+def test_a_variant_is_chosen_by_the_mean_of_its_seeds_and_never_where_one_diverged(uci):
+    """In each split by itself."""
+    rows = [
+        {"split": split, "activation": name, "lr": 0.1, "rmse": rmse}
+        for split, name, rmse in (("a", "relu", 1.0), ("a", "relu", None), ("a", "tanh", 3.0), ("a", "tanh", 5.0))
+    ]
+    found = uci.by_split(rows)
+    assert list(found) == ["a"]
+    assert found["a"][uci.lowest(found["a"])] == 4.0

@@ -246,7 +246,7 @@ def test_the_default_grid_depends_on_rows_and_inputs_alone():
     """More rows have fewer epochs and larger steps, few rows smaller networks; a step has at most half of the rows."""
     grids = [default_grid(rows, 8) for rows in (2, 100, 600, 16_000, 80_000, 10**7)]
     assert [grid.batch_size for grid in grids] == [1, 32, 32, 128, 128, 512]
-    assert [grid.epochs for grid in grids] == [50, 50, 100, 20, 4, 1]
+    assert [grid.epochs for grid in grids] == [50, 50, 100, 13, 3, 1]
     assert grids[1].hidden == ((), (64,), (32, 32))
     assert (64, 64) in grids[2].hidden
     assert default_grid(100, 8, seeds=3, epochs=7).values["seeds"] == 3

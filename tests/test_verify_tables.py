@@ -227,3 +227,15 @@ def test_an_earlier_run_on_a_table_is_rewritten_without_the_file(cli, world):  #
     assert mend(world.store) == {}
     assert world.store.exists(path)
     assert found(world.store) == {}
+
+
+def test_a_spec_is_restored_from_its_report_and_what_the_store_knows_of_its_table(world):
+    """The report shows what the user has written; the record of the file says what it held."""
+    path = "runs/houses/job.toml"
+    whole = world.store.get(path)
+    world.file.unlink()
+    for data in (b"", flipped(whole, draw_for(path)), whole.replace(b"rows = 120", b"rows = 119")):
+        world.store.put(path, data)
+        assert [*found(world.store)] == [path]
+        assert mend(world.store) == {}
+        assert world.store.get(path) == whole

@@ -18,7 +18,7 @@ FEW_ROWS = 500
 """Training rows below which networks stay smaller, since one of [64, 64] has some 5,000 parameters, and train for half
 as long."""
 MOST_EPOCHS = 100
-_WORK = 1.5e9
+_WORK = 1e9
 """Parameters x rows x epochs of the largest network."""
 _BATCHES = ((5_000, 32), (100_000, 128))
 """Rows per step, below so many training rows."""

@@ -124,6 +124,11 @@ class TableReader:
         except TableMissing as error:
             raise self._lost(table) from error
 
+    def known(self) -> Iterator[TableDataset]:
+        """Yields what the store remembers of files."""
+        records = (self._read(path) for path in self._store.list(FOLDER))
+        return (record.table for record in records if record is not None)
+
     def is_unchanged(self, table: TableDataset) -> bool:
         """Whether its file is there, with the sizes and times of change that it had when it was read."""
         known = (self._read(path) for path in self._store.list(FOLDER))

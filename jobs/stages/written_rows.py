@@ -60,9 +60,12 @@ def writing(path: Path, schema: pa.Schema, separator: str, decimal: str) -> Iter
                 with _told(path):
                     writer.write_batch(batch)
 
-            yield write
+            try:
+                yield write
+            finally:
+                with _told(path):
+                    writer.close()
             with _told(path):
-                writer.close()
                 file.flush()
                 os.fsync(file.fileno())
         with _told(path):

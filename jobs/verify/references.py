@@ -70,12 +70,17 @@ class References:
     @cached_property
     def tables(self) -> dict[str, TableDataset]:
         """Returns the tables that specs name, by content; of several with the same rows the first."""
-        return {each.content: each for each in reversed(self._datasets) if isinstance(each, TableDataset)}
+        return {each.content: each for each in reversed(self.all_tables)}
+
+    @cached_property
+    def all_tables(self) -> tuple[TableDataset, ...]:
+        """Returns all of them: several may have the same rows, in other splits."""
+        return tuple(dict.fromkeys(each for each in self._datasets if isinstance(each, TableDataset)))
 
     @cached_property
     def measured(self) -> dict[str, Callable[[bytes], str | None]]:
         """Returns by the path of a file that is measured on a table's split what finds its damage."""
-        splits = [split for each in self._datasets if isinstance(each, TableDataset) for split in each.splits]
+        splits = [split for each in self.all_tables for split in each.splits]
         facts = {facts_path(split): partial(damage_of, dataset=split) for split in splits}
         return {**facts, **{baselines_path(split): partial(damage_of_baselines, dataset=split) for split in splits}}
 

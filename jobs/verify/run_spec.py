@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from sumsquares.datasets.tables.errors import TableError
+from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.night.nights import Night, run_name
 from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, sha256_of
-from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
+from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_spec, parse_stored
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
+from sumsquares.jobs.spec.tables import mismatch
 from sumsquares.jobs.stages.run_files import is_folder_of, kept_folder, run_folder, write_anew
+from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.verify.damage import Damage
 from sumsquares.jobs.verify.references import at_its_version, night_command
 from sumsquares.jobs.verify.snapshot import Snapshot
 
 _SHOWN = re.compile(rb"<pre[^>]*>(.*?)</pre>", re.DOTALL)
+_MOST_TABLES = 100
+"""Tables with which a spec that the report shows is completed, one after the other."""
+_NO_LIMIT = 2**63
 _STATED = re.compile(rb"<code>([0-9a-f]{64})</code>")
 
 
@@ -110,9 +120,28 @@ def copy_of(run: RunFolder, summary: dict[str, Any] | None, is_exact: bool = Fal
 def _texts(run: RunFolder) -> Iterator[bytes]:
     """Yields texts that may be the spec, sealed."""
     for shown in _SHOWN.findall(run.files.get("report.html", b"")):
-        yield seal_text(html.unescape(shown.decode(errors="replace")).encode())
+        text = html.unescape(shown.decode(errors="replace")).encode()
+        yield seal_text(text)
+        yield from map(seal_text, _with_tables(run, text))
     own = run.files.get(SPEC, b"")
     yield from (seal_text(own), seal_text(own.rstrip(b"\n").rpartition(b"\n")[0]))
+
+
+def _with_tables(run: RunFolder, text: bytes) -> Iterator[bytes]:
+    """Yields the text with what its tables may have held: what other specs and the store's records say of them."""
+    snapshot = run.snapshot
+    known = [*snapshot.references.all_tables, *TableReader(snapshot.store).known()] if b"file" in text else []
+    for first in known[:_MOST_TABLES]:
+        with suppress(SpecError):
+            yield parse_spec(text, SPEC, _NO_LIMIT, resolve=partial(_told, [first, *known])).stored_text
+
+
+def _told(known: Sequence[TableDataset], keys: TableKeys, _folder: str) -> TableDataset:
+    """Returns the first table that is what the keys ask for."""
+    for table in known:
+        if mismatch(keys, table) is None:
+            return TableDataset.model_validate({**dict(table), "name": keys.name})
+    raise TableError(keys.file, ["nothing in the store says what it held"])
 
 
 def _stated(run: RunFolder) -> set[str]:
