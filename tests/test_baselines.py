@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
+from made_tables import noisy, put
 
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.results import baselines as measured_by
 from sumsquares.jobs.results import stored_baselines as module
 from sumsquares.jobs.results.baselines import LEAST_SQUARES, MEAN, TREES, measure_linear, measure_trees
+from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.results.stored_baselines import (
     baselines_of,
     baselines_path,
@@ -19,6 +21,7 @@ from sumsquares.jobs.results.stored_baselines import (
     encode_baselines,
 )
 from sumsquares.jobs.storage.checksummed import seal
+from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.store import Store
 
 SQUARES = DatasetSpec(task="square", largest=60, rows=40, test_rows=50)
@@ -82,6 +85,37 @@ def test_of_more_numbers_than_the_limit_a_part_is_taken_and_told(monkeypatch):
     assert mean.rows == linear.rows == 66_000
     assert mean.rmse == pytest.approx(np.sqrt(np.square(whole(WAVES, "test")[1] - train_N.mean()).mean()))
     assert len(train_NI) == 66_000
+
+
+def test_of_a_large_table_rows_at_even_distances_are_taken(store, monkeypatch):
+    """Its rows may be sorted, so that the first ones would be others; the blocks don't matter."""
+    table = put(store, noisy(500))
+    train_NI, train_N = (
+        np.concatenate(parts) for parts in zip(*blocks_of(store, table.splits[0], "train"), strict=True)
+    )
+    monkeypatch.setitem(measured_by.MOST_NUMBERS, LEAST_SQUARES, 4 * 150)
+    for size in (500, 7):
+        cut = [slice(first, first + size) for first in range(0, 400, size)]
+        parts = {"train": [(train_NI[part], train_N[part]) for part in cut], "test": [(train_NI, train_N)]}
+        mean, _ = measure_linear(table.splits[0], parts.__getitem__)
+        assert mean.rows == 134
+        assert mean.rmse == pytest.approx(np.sqrt(np.square(train_N - train_N[::3].mean()).mean()))
+
+
+def test_each_split_of_a_table_has_its_own(store):
+    """In files of their own beside the table's rows, by what numpy computes on the split's rows."""
+    table = put(store, noisy(200), folds=4)
+    for split in table.splits:
+        train, test = (
+            [np.concatenate(parts) for parts in zip(*blocks_of(store, split, part), strict=True)]
+            for part in ("train", "test")
+        )
+        mean, linear, trees = baselines_of(store, split)
+        assert mean.rmse == pytest.approx(np.sqrt(np.square(test[1] - train[1].mean()).mean()))
+        assert linear.rmse < 0.2
+        assert trees.rows == split.rows
+        assert store.exists(f"datasets/{table.content}/baselines-{split.digest[:16]}.json")
+        assert unit_of(baselines_path(split)) == ("dataset", table.content)
 
 
 @pytest.mark.usefixtures("no_sklearn")
