@@ -93,7 +93,9 @@ class Model:
 
         `rows` are raw numbers [N, I]: a list of rows, an array, or a table of pandas, pyarrow or polars that has the
         columns of `columns`; others are ignored. A dataset with digits or unused columns also takes its numbers alone.
-        An answer may be NaN where an input has no logarithm, and infinite far beyond what was learnt.
+        Where a table of one's own has categories, a table has their text, and an array the columns of zeros and ones;
+        where its spec says `missing = "mean"`, a table may have gaps. An answer may be NaN where an input has no
+        logarithm, and infinite far beyond what was learnt.
 
         Raises:
             UsageError: the rows have another number of columns, or a value that is not a finite number; a ValueError.
@@ -158,7 +160,8 @@ class Model:
         split = f", split {self.split}" if self.split else ""
         words = describe_variant(variant_columns(self._trial.variant))
         dataset = self._trial.variant.dataset
-        of = "test RMSE" if not isinstance(dataset, TableSplit) or dataset.table.test else "RMSE on its training rows"
+        is_whole = isinstance(dataset, TableSplit) and dataset.table.test == 0
+        of = "RMSE on its training rows" if is_whole else "test RMSE"
         return f"<Model {self.dataset}{split}: {words}, seed {self.seed}, {of} {number(self.rmse)}>"
 
     def __getstate__(self) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def test_what_is_wrong_with_files_comes_with_their_datasets():
         raise TableError(keys.file, [f"column {keys.name}1 is text; leave it out", "column b is empty; fill it"])
 
     lines = problems(text, resolve)
-    assert [line.partition(": ")[0] for line in lines] == ['dataset[0] "other"'] * 2 + ['dataset[1] "houses"'] * 2
+    places = ['dataset[0] "other" (houses.csv)'] * 2 + ['dataset[1] "houses" (houses.csv)'] * 2
+    assert [line.partition(": ")[0] for line in lines] == places
     assert lines[0].endswith(": column other1 is text; leave it out")
 
 
@@ -194,7 +195,7 @@ def test_a_copy_of_a_stored_spec_reads_the_file_if_it_is_there():
     assert (other.datasets[0].content, other.gone) == ("cd" * 32, ())
     same = parse_spec(stored, "s", new=True, resolve=gone)
     assert (same.datasets, same.gone) == (houses().datasets, ("houses",))
-    with pytest.raises(SpecError, match=r'dataset\[0\] "houses": no such file'):
+    with pytest.raises(SpecError, match=r'dataset\[0\] "houses" \(houses.csv\): no such file'):
         parse_spec(stored.replace(b'target = "price"', b'target = "area"', 1), "s", new=True, resolve=gone)
 
 
