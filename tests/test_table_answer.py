@@ -10,7 +10,7 @@ import itertools
 import random
 import re
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -143,7 +143,7 @@ def world(tables, splits, seed):
                 more = dict.fromkeys(METRIC_NAMES) | {"status": "diverged"} if fate == "diverged" else more
                 if fate != "missing":
                     rows.append(row_of(trial, **more))
-    facts = partial(facts_of, store)
+    facts = cache(partial(facts_of, store))
     results = table_of(rows)
     summary = summarize(trials, results, facts)
     results = results.append_column("pack", [["none"] * len(rows)])

@@ -15,6 +15,7 @@ from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.spec.axes import Grid
 from sumsquares.jobs.spec.checks_formulas import formula_problems
+from sumsquares.jobs.spec.checks_tables import value_problems
 from sumsquares.jobs.spec.checks_training import training_problems
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
@@ -70,6 +71,7 @@ def table_problems(raw: Raw, found: Mapping[str, TableDataset]) -> Iterator[str]
     yield from _duplicate_rows(raw, indices)
     yield from _large_batches(raw, {name: min(each.rows for each in table.splits) for name, table in found.items()})
     yield from _many_steps(raw, {name: max(each.rows for each in table.splits) for name, table in found.items()})
+    yield from value_problems(raw, found)
 
 
 def _splits_of(keys: TableKeys) -> int:
