@@ -15,7 +15,6 @@ from sumsquares.datasets.tables.shown import plural, show
 from sumsquares.datasets.tables.table import InputColumn
 from sumsquares.datasets.tables.wanted import Wanted, unfit
 
-_STORED = {"int": "int64", "double": "double", "bool": "bool"}
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([,' .]\d{3})+([.,]\d+)?\s*")
 
@@ -123,14 +122,14 @@ def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False)
 
 def _inputs(column: Column) -> list[InputColumn]:
     if column.kind != "text":
-        return [InputColumn(name=column.name, column=column.name, type=_STORED.get(column.kind, "double"))]
+        return [InputColumn(name=column.name, column=column.name, type=column.stored)]
     texts = sorted(column.categories or ())
     return [InputColumn(name=f"{column.name}={text}", column=column.name, category=text, type="bool") for text in texts]
 
 
 def _held_out_problems(column: Column) -> Iterator[str]:
     name, remedy = f"column {show(column.name)}", "write true in the test rows and false in the others"
-    is_flag = column.kind == "bool" or (column.kind == "int" and column.low >= 0 and column.high <= 1)
+    is_flag = column.kind == "bool" or (column.stored == "int64" and column.low >= 0 and column.high <= 1)
     if not is_flag:
         is_bad = column.first_bad is not None and column.first_bad[1].lower() not in ("true", "false")
         found = f": {_first_bad(column)}" if is_bad else ""
