@@ -129,7 +129,8 @@ def _inputs(column: Column) -> list[InputColumn]:
 
 def _held_out_problems(column: Column) -> Iterator[str]:
     name, remedy = f"column {show(column.name)}", "write true in the test rows and false in the others"
-    is_flag = column.kind == "bool" or (column.stored == "int64" and column.low >= 0 and column.high <= 1)
+    is_whole = column.kind in NUMBERS and column.stored == "int64"
+    is_flag = column.kind == "bool" or (is_whole and column.low >= 0 and column.high <= 1)
     if not is_flag:
         is_bad = column.first_bad is not None and column.first_bad[1].lower() not in ("true", "false")
         found = f": {_first_bad(column)}" if is_bad else ""
