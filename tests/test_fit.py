@@ -133,7 +133,7 @@ def test_the_text_has_the_table_the_choice_the_baselines_and_what_comes_next(ran
     assert ended.code == 0, ended.err
     for words in (
         "houses: 60 rows, target price, 2 inputs: area, rooms",
-        "Column place is no input: is text",
+        "1 column left out: place (is text; write --one-hot",
         "Chosen by validation rows",
         "least squares",
         "boosted trees",

@@ -134,7 +134,7 @@ def test_a_damaged_file_is_no_matter_of_the_spec():
 ROWS = {
     "a batch larger than the training rows": (
         HOUSES.replace("batch_size = 20", "batch_size = 90"),
-        ["train.batch_size:", "90 is more than the 80 rows of dataset \"houses\"", "from 1 to 80"],
+        ["train.batch_size:", "90 is more than the 80 training rows of dataset \"houses\"", "from 1 to 80"],
     ),
     "the same rows twice": (
         HOUSES.replace("[train]", '[[dataset]]\nname = "again"\nfile = "copy.csv"\ntarget = "price"\n[train]'),
@@ -235,6 +235,9 @@ def test_a_copy_of_a_stored_spec_reads_the_file_if_it_is_there():
         (b"content = ", b"contents = ", "not what was written"),
         (b"rows = 100", b"rows = -1", "not what was written"),
         (b"rows = 100", b"rows = ", "not what was written"),
+        (b"rows = 100", b"rows = " + b"1" * 5000, "not what was written"),
+        (b"rows = 100", b"rows = " + b"[" * 5000, "not what was written"),
+        (b"rows = 100", b".".join([b"a"] * 100_000) + b" = 1", "not what was written"),
         (b"[resolved.houses]", b"[resolved]\nhouses = 3\n[x]", "not what was written"),
         (MARK, b"", "resolved: unknown key"),
     ],
