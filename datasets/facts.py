@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.datasets.linear_fit import EXACT_TARGET as EXACT_TARGET
-from sumsquares.datasets.linear_fit import bounds, fit_table, linear_fit
+from sumsquares.datasets.linear_fit import TableFit, bounds, linear_fit
 from sumsquares.datasets.moments import Meter, Moments
 from sumsquares.datasets.noise import noise
 from sumsquares.datasets.rows import BLOCK_ROWS, Block, blocks
 from sumsquares.datasets.seen import MEASURED_ROWS as MEASURED_ROWS
 from sumsquares.datasets.seen import seen_among, seen_rows
 from sumsquares.datasets.shards import SHARD_ROWS
-from sumsquares.datasets.source import combinations
+from sumsquares.datasets.source import Numbers, combinations
 from sumsquares.datasets.spec import DatasetSpec
 
 # Shapes: N rows.
-_MEASURED_BLOCKS = MEASURED_ROWS // BLOCK_ROWS
+_HALF = 0.5
+"""RMSE above which a prediction of an integer is wrong after rounding."""
+_MEASURED_NUMBERS = 1 << 24
+"""Of the inputs of a table's test rows that are looked up in training at most: 128 MB."""
 NOISE_ROWS = SHARD_ROWS
 """Training rows, from the first on, whose noise is measured at most: those that a trial's rmse_train is measured on."""
 
@@ -94,23 +97,31 @@ def measure_facts(spec: DatasetSpec) -> Facts:
 
 
 def measure_table(is_integer: bool, rows: Callable[[Literal["train", "test"]], Iterator[Block]]) -> Facts:
-    """Measures a split of a table; `rows` returns the blocks of its training or test rows, without nulls."""
-    meter, of_test = Meter(), Meter()
-    some = [inputs_NI for index, (inputs_NI, _) in enumerate(of_test.watch(rows("test"))) if index < _MEASURED_BLOCKS]
-    test_NI = np.concatenate(some)
+    """Measures a split of a table; `rows` returns the blocks of its training or test rows, without nulls.
+
+    They are read once each, and the test rows again where the linear function may be right on all of them.
+    """
+    meter, of_test, fit = Meter(), Meter(), TableFit()
+    some: list[Numbers] = []
+    for index, (inputs_NI, target_N) in enumerate(of_test.watch(rows("test"))):
+        fit.add(inputs_NI, target_N)
+        if index == len(some) and sum(map(np.size, some)) < _MEASURED_NUMBERS:
+            some.append(inputs_NI)
     train = meter.watch(rows("train"))
-    seen_N, distinct = seen_among(test_NI, (inputs_NI for inputs_NI, _ in train))
+    seen_N, distinct = seen_among(np.concatenate(some)[:MEASURED_ROWS], (inputs_NI for inputs_NI, _ in train))
     moments, test = _of_all(meter, train), of_test.moments()
-    fit = fit_table(lambda: rows("test"), moments, is_integer)
+    top = max(abs(test.target_min), abs(test.target_max))
+    linear_rmse = fit.rmse(top)
+    may_be_exact = is_integer and top <= EXACT_TARGET and linear_rmse <= _HALF
     return Facts(
         seen_N=seen_N,
         unseen_numbers=int(np.count_nonzero(~seen_N)),
         distinct=distinct,
         covers_range=False,
         constant=moments.target_min == moments.target_max == test.target_min == test.target_max,
-        largest_target=max(abs(fit.low), abs(fit.high)),
-        linear_rmse=fit.rmse,
-        linear_exact=fit.is_exact,
+        largest_target=top,
+        linear_rmse=linear_rmse,
+        linear_exact=may_be_exact and fit.is_exact(rows("test")),
         moments=moments,
         test_target_mean=test.target_mean,
         test_target_std=test.target_std,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.datasets.moments import Moments
 from sumsquares.datasets.rows import Block, block_count, blocks
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
@@ -56,48 +56,63 @@ def linear_fit(spec: DatasetSpec) -> LinearFit:
     columns = _columns_of(spec)
     is_direct = block_count(spec, "test") == 1 and not _has_many_inputs(spec)
     weights = _weights(spec, made(), columns, scale, is_direct)
-    is_integer = spec.source.has_integer_target
-    rmse, is_exact = _errors(made(), lambda inputs_NI: columns(inputs_NI) @ weights * scale, unit, is_integer, top)
+    squares, is_exact = 0.0, spec.source.has_integer_target and top <= EXACT_TARGET
+    for inputs_NI, target_N in made():
+        predicted_N = columns(inputs_NI) @ weights * scale
+        squares += float(np.square((predicted_N - target_N) / unit).sum())
+        is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
+    rmse = float(np.sqrt(squares / spec.test_rows)) * unit
     return LinearFit(low, high, 0.0 if rmse <= rounding(spec.inputs, top) else rmse, is_exact)
 
 
-def fit_table(made: Callable[[], Iterable[Block]], moments: Moments, is_integer: bool) -> LinearFit:
-    """Fits a linear function to the test rows of a table, which may be collinear, by least squares.
+class TableFit:
+    """Fits a linear function to the test rows of a table, which may be collinear, by least squares, as they pass.
 
     Blocks are folded into one triangle of the QR decomposition, which keeps the digits that normal equations lose.
     """
-    low, high = bounds(made())
-    top = max(abs(low), abs(high))
-    unit = math.ldexp(1.0, max(-1000, math.frexp(top)[1] - 1))
-    columns = _scaled(moments)
-    triangle = np.empty((0, len(moments.input_min) + 2))
-    for inputs_NI, target_N in made():
-        rows = np.column_stack([columns(inputs_NI), target_N / unit])
-        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, rows]), mode="r"))
-    weights, *_ = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1])
-    rmse, is_exact = _errors(made(), lambda inputs_NI: columns(inputs_NI) @ weights * unit, unit, is_integer, top)
-    return LinearFit(low, high, 0.0 if rmse <= rounding(triangle.shape[1] - 2, top) else rmse, is_exact)
 
+    def __init__(self) -> None:
+        self._count = 0
+        self._centre_I = self._half_I = np.empty(0)
+        self._unit = 1.0
+        self._triangle = np.empty((0, 0))
 
-def _errors(
-    rows: Iterable[Block], predict: Callable[[Numbers], NDArray[np.float64]], unit: float, is_integer: bool, top: float
-) -> tuple[float, bool]:
-    """Returns the RMSE of predictions, and whether all are right after rounding."""
-    squares, count, is_exact = 0.0, 0, is_integer and top <= EXACT_TARGET
-    for inputs_NI, target_N in rows:
-        predicted_N = predict(inputs_NI)
-        squares += float(np.square((predicted_N - target_N) / unit).sum())
-        count += len(target_N)
-        is_exact = is_exact and bool((np.rint(predicted_N) == target_N).all())
-    return float(np.sqrt(squares / count)) * unit, is_exact
+    def add(self, inputs_NI: Numbers, target_N: NDArray[Any]) -> None:
+        """Adds a block of rows; the first one tells how columns are scaled."""
+        if not self._count:
+            low_I, high_I = inputs_NI.min(axis=0), inputs_NI.max(axis=0)
+            self._centre_I, self._half_I = low_I / 2 + high_I / 2, high_I / 2 - low_I / 2
+            self._half_I[self._half_I == 0] = 1.0
+            self._unit = _power_of(float(np.abs(target_N).max()))
+            self._triangle = np.empty((0, inputs_NI.shape[1] + 2))
+        rows = np.column_stack([self._scaled(inputs_NI), target_N / self._unit])
+        self._triangle = np.asarray(np.linalg.qr(np.concatenate([self._triangle, rows]), mode="r"))
+        self._count += len(target_N)
 
+    def rmse(self, top: float) -> float:
+        """Returns the RMSE of the function, for targets of at most that size; 0 within the rounding errors of float64.
 
-def _scaled(moments: Moments) -> Callable[[Numbers], NDArray[np.float64]]:
-    """Returns a function that scales the inputs of a table by their range in training, and adds a column of ones."""
-    low_I, high_I = np.array(moments.input_min), np.array(moments.input_max)
-    centre_I, half_I = low_I / 2 + high_I / 2, high_I / 2 - low_I / 2
-    half_I[half_I == 0] = 1.0
-    return lambda inputs_NI: np.column_stack([(inputs_NI - centre_I) / half_I, np.ones(len(inputs_NI))])
+        It is the distance of the triangle's last column from the others.
+        """
+        distance = self._triangle[:, :-1] @ self._weights - self._triangle[:, -1]
+        rmse = float(np.linalg.norm(distance)) / math.sqrt(self._count) * self._unit
+        return 0.0 if rmse <= rounding(len(self._half_I), top) else rmse
+
+    def is_exact(self, rows: Iterable[Block]) -> bool:
+        """Whether every prediction is the target after rounding."""
+        return all(
+            bool((np.rint(self._scaled(inputs_NI) @ self._weights * self._unit) == target_N).all())
+            for inputs_NI, target_N in rows
+        )
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        weights, *_ = np.linalg.lstsq(self._triangle[:, :-1], self._triangle[:, -1])
+        return np.asarray(weights, np.float64)
+
+    def _scaled(self, inputs_NI: Numbers) -> NDArray[np.float64]:
+        scaled_NI = (inputs_NI - self._centre_I) / self._half_I
+        return np.column_stack([scaled_NI, np.ones(len(inputs_NI))])
 
 
 def rounding(inputs: int, top: float) -> float:
@@ -116,8 +131,13 @@ def _target_scale(spec: DatasetSpec, top: float) -> tuple[float, float]:
     if spec.task is not None:
         assert spec.largest is not None
         return float(target_range(spec.task, spec.n_numbers, 1, spec.largest)[1]), 1.0
-    power = math.ldexp(1.0, max(-1000, math.frexp(top)[1] - 1))
+    power = _power_of(top)
     return power, power
+
+
+def _power_of(top: float) -> float:
+    """Returns a power of two of about that size."""
+    return math.ldexp(1.0, max(-1000, math.frexp(top)[1] - 1))
 
 
 def _columns_of(spec: DatasetSpec) -> Callable[[Numbers], NDArray[np.float64]]:

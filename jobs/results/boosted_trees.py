@@ -6,6 +6,7 @@ They are trained by one thread: on small tables several take longer, and on a bu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
@@ -19,6 +20,7 @@ _SEED = 0
 """Draws the rows by which scikit-learn decides to stop early, of more than 10,000."""
 
 
+@cache
 def sklearn_version() -> str | None:
     """Returns that of scikit-learn, which is not imported; None if it isn't installed."""
     try:

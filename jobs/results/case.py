@@ -31,6 +31,7 @@ from sumsquares.jobs.results.described import (
     splits_of,
     spread_of,
     target_spread,
+    tested_noun,
     train_rows,
 )
 from sumsquares.jobs.results.middle import middle, middle_or_infinite
@@ -131,6 +132,11 @@ class Case:
     def over_splits(self) -> str:
         """What is to be added to a number that is averaged over several splits."""
         return f" (mean over {self.splits} splits)" if self.splits > 1 else ""
+
+    @property
+    def tested(self) -> str:
+        """What a row is called on which it is measured."""
+        return tested_noun(self.about)
 
     @property
     def least_gain(self) -> float:

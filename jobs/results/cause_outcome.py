@@ -102,7 +102,7 @@ def _nearly_right(case: Case) -> Cause | None:
     of_splits = f" of {case.splits} splits" if case.splits > 1 else ""
     told = (
         f"The RMSE is {percent(rmse / case.spread)} of the target's standard deviation on "
-        f"{counted(rows, 'test row')}{of_splits}, {which}."
+        f"{counted(rows, case.tested)}{of_splits}, {which}."
     )
     return Cause("solved", told, {"rmse": rmse, "share": rmse / case.spread}, None, math.inf)
 

@@ -41,7 +41,7 @@ def no_activation_on_table(case: Case) -> Cause | None:
     if limit:
         told = (
             f"Without {lacks} the network is one linear function, and none of those gets below an RMSE of "
-            f"{at_most(limit)} on the test rows{case.over_splits}; this one has"
+            f"{at_most(limit)} on the {case.tested}s{case.over_splits}; this one has"
         )
     told += f" {number(case.rmse)}."
     evidence = {"rmse": case.rmse, **({"linear_rmse": limit} if limit else {})}
@@ -73,8 +73,8 @@ def memorised_on_table(case: Case) -> Cause | None:
     if train is None or unseen is None or gap is None or not case.is_memorised or unseen < GOOD * case.spread:
         return None
     told = (
-        f"The {case.of_median} is {number(train)} on the training rows and {number(unseen)} on test rows that are not "
-        f"among them."
+        f"The {case.of_median} is {number(train)} on the training rows and {number(unseen)} on {case.tested}s that are "
+        f"not among them."
     )
     evidence = {"rmse_train": train, "rmse_unseen": unseen}
     best = max(_less_to_learn(case), key=lambda each: each[2], default=None)
@@ -107,8 +107,8 @@ def output_cannot_reach_on_table(case: Case) -> Cause | None:
     if limit < max(case.enough, GOOD * case.spread):
         return tried and by_neighbour(case, "output_cannot_reach", "output", tried)
     told = (
-        f'With output = "{case.row["output"]}" answers can\'t reach all targets of the test rows, which alone makes an '
-        f"RMSE of {at_most(limit)}{case.over_splits}; this one has {number(case.rmse)}."
+        f'With output = "{case.row["output"]}" answers can\'t reach all targets of the {case.tested}s, which alone '
+        f"makes an RMSE of {at_most(limit)}{case.over_splits}; this one has {number(case.rmse)}."
     )
     if tried is not None:
         told += f" {with_change(Change('output', 'linear'), tried[0])}"

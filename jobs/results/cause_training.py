@@ -185,7 +185,8 @@ def lr_too_low(case: Case) -> Cause | None:
     if case.is_solved or rate >= low or rmse is None or rmse < GOOD * case.spread:
         return None
     slope = case.number("loss_slope_median")
-    if case.is_table and slope is not None and slope * case.per_square > _STEEP_EARLY:  # it has arrived
+    has_settled = slope is not None and slope * case.per_square > _STEEP_EARLY
+    if case.is_table and has_settled and rmse < case.far:  # it has arrived somewhere, and what is left may be noise
         return None
     falls = f", and the loss fell {_fell(slope)}" if slope is not None and slope < 0 else ""
     told = (

@@ -78,6 +78,13 @@ def tested_rows(about: Mapping[str, Any]) -> int:
     return sum(split["test"] for split in about["split_rows"]) if is_table(about) else int(about["test_rows"])
 
 
+def tested_noun(about: Mapping[str, Any]) -> str:
+    """Returns what a row is called on which trials are measured: `test row`, or of a table `validation row`."""
+    if about.get("validation") is not None:
+        return "validation row"
+    return "training row" if about.get("test") == 0 else "test row"
+
+
 def is_of_integers(about: Mapping[str, Any]) -> bool:
     """Whether answers are judged as right or wrong after rounding: never those of a table, whatever its targets."""
     return not is_table(about) and spec_of(about).has_integer_target

@@ -30,7 +30,7 @@ from sumsquares.jobs.engines.state import flat_parameters
 from sumsquares.jobs.results.defined import Normalized
 from sumsquares.jobs.results.measured import Models, measure_models
 from sumsquares.jobs.results.pack_files import SCHEMA
-from sumsquares.jobs.results.rows_of import block_of, blocks_of, parts_of
+from sumsquares.jobs.results.rows_of import block_of, block_rows, blocks_of, parts_of
 from sumsquares.jobs.results.scaling import scale_of
 from sumsquares.jobs.results.stored import read_weights
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRICS, metrics_of
@@ -103,7 +103,8 @@ class _AnyRows:
 
         def chunk(index: int) -> Chunk:
             first, rows = index * CHUNK_ROWS, min(CHUNK_ROWS, self.dataset.rows - index * CHUNK_ROWS)
-            blocks = range(first // BLOCK_ROWS, -(-(first + rows) // BLOCK_ROWS))
+            size = block_rows(self.dataset)
+            blocks = range(first // size, -(-(first + rows) // size))
             made = [block_of(self.store, self.dataset, "train", block) for block in blocks]
             inputs_NI, target_N = (np.concatenate(parts) for parts in zip(*made, strict=True))
             return self.scale.inputs(inputs_NI, dtype), self.scale.target(target_N, dtype)

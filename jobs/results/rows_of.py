@@ -13,9 +13,12 @@ from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.table_rows import TableRows
 from sumsquares.jobs.storage.store import Store
 
+_BLOCK_NUMBERS = 1 << 22
+"""Of the inputs of a block of a table: 32 MB."""
+
 
 def block_of(store: Store, dataset: Dataset, part: Split, index: int) -> Block:
-    """Returns BLOCK_ROWS rows of a part of a dataset from row index*BLOCK_ROWS on, or as many as are left.
+    """Returns a block of a part of a dataset: as many rows as `block_rows` says, or as many as are left.
 
     Returns:
         inputs_NI: raw inputs; of a table float64, with the means of the split's training rows in place of nulls.
@@ -27,8 +30,18 @@ def block_of(store: Store, dataset: Dataset, part: Split, index: int) -> Block:
 
     """
     if isinstance(dataset, TableSplit):
-        return _tables(store.root).filled(dataset, part, index, BLOCK_ROWS)
+        return _tables(store.root).filled(dataset, part, index, block_rows(dataset))
     return rows.block(dataset, part, index)
+
+
+def block_rows(dataset: Dataset) -> int:
+    """Returns the rows of a block: BLOCK_ROWS, a multiple of those of a wide table."""
+    return pieces_of(dataset.inputs, _BLOCK_NUMBERS) if isinstance(dataset, TableSplit) else BLOCK_ROWS
+
+
+def pieces_of(inputs: int, numbers: int, most: int = BLOCK_ROWS) -> int:
+    """Returns in how many rows a table is read so that they have no more numbers: a power of two, at least 1,024."""
+    return max(1024, min(most, 1 << (numbers // inputs).bit_length() - 1))
 
 
 def parts_of(dataset: Dataset) -> tuple[Split, ...]:
@@ -38,7 +51,7 @@ def parts_of(dataset: Dataset) -> tuple[Split, ...]:
 
 def blocks_of(store: Store, dataset: Dataset, part: Split) -> Iterator[Block]:
     """Yields all rows of a part of a dataset in order, a block at a time, as `block_of` does."""
-    count = -(-dataset.rows_in(part) // BLOCK_ROWS)
+    count = -(-dataset.rows_in(part) // block_rows(dataset))
     return (block_of(store, dataset, part, index) for index in range(count))
 
 

@@ -66,8 +66,7 @@ def baselines_of(store: Store, dataset: Dataset, keeps: bool = True) -> tuple[Ba
 
 def with_trees(found: tuple[Baseline, ...], dataset: Dataset, rows: Rows) -> tuple[Baseline, ...]:
     """Returns these baselines and boosted trees, unless they are among them or scikit-learn can't be used."""
-    version = sklearn_version()
-    if version is None or any(each.name == TREES for each in found):
+    if any(each.name == TREES for each in found) or (version := sklearn_version()) is None:
         return found
     with suppress(ImportError):
         return (*found, *measure_trees(dataset, rows, version))

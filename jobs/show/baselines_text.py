@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sumsquares.jobs.messages.numbers import counted, listed, number
 from sumsquares.jobs.results.baselines import MEAN
 from sumsquares.jobs.results.described import is_table, train_rows
-from sumsquares.jobs.results.middle import middle, middle_or_infinite
+from sumsquares.jobs.results.middle import middle_or_infinite
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.results.summary import Summary
 
@@ -50,24 +50,19 @@ def difference(network_S: Sequence[float], baseline_S: Sequence[float], share: f
     return Difference(float(differences_S.mean()), float(student_t975(np.array([count - 1]))[0]) * error)
 
 
-def baseline_sentences(summary: Summary, name: str, chosen: str | None = None) -> list[str]:
-    """Returns the sentences about a dataset: none without baselines.
-
-    `chosen` is the id of a variant that was chosen by other rows than the test rows; else the best one is compared.
-    """
-    about = summary.datasets[name]
+def baseline_sentences(summary: Summary, name: str) -> list[str]:
+    """Returns the sentences about a dataset: none without baselines."""
+    about, best = summary.datasets[name], summary.best[name]
     baselines = about.get("baselines", ())
     if not baselines:
         return []
     sentences = [f"RMSE without a network: {listed([_reached(row, about) for row in baselines])}."]
-    row = _row(summary, name, chosen)
-    if row is None or middle(row) is None:
+    if best is None:
         return sentences
-    which = _which(about, chosen)
-    splits = means_of_splits(summary, row["variant_id"], about)
+    splits = means_of_splits(summary, best["variant_id"], about)
     if splits is not None and len(splits) >= LEAST_SPLITS:
-        return [*sentences, _over_splits(which, splits, about)]
-    return [*sentences, _in_numbers(row, baselines, which)]
+        return [*sentences, _over_splits(splits, about)]
+    return [*sentences, _in_numbers(best, about)]
 
 
 def means_of_splits(summary: Summary, variant: str, about: Row) -> list[float] | None:
@@ -87,19 +82,11 @@ def in_words(name: str) -> str:
     return "the mean" if name == MEAN else name
 
 
-def _row(summary: Summary, name: str, chosen: str | None) -> Row | None:
-    if chosen is None:
-        return summary.best[name]
-    rows = summary.table.filter(pc.equal(summary.table["variant_id"], chosen)).to_pylist()
-    return rows[0] if rows else None
-
-
-def _which(about: Row, chosen: str | None) -> str:
-    if chosen is not None:
-        return "The variant that validation chose"
+def _which(about: Row) -> tuple[str, str]:
+    """The best variant, and in a few words what its choice by the test rows does to it."""
     if about["variants"] == 1:
-        return "The network"
-    return "The best variant, chosen by these test rows,"
+        return "The network", ""
+    return "The best variant, chosen by these test rows,", "that flatters it"
 
 
 def _reached(row: Row, about: Row) -> str:
@@ -108,26 +95,27 @@ def _reached(row: Row, about: Row) -> str:
     return f"{in_words(row['name'])}{part} {number(row['rmse_mean'])}"
 
 
-def _in_numbers(row: Row, baselines: Sequence[Row], how: str) -> str:
-    """Which baselines have a higher RMSE than the variant, and which have not."""
-    rmse, flattered = middle_or_infinite(row), " (that flatters it)" if how.endswith("test rows,") else ""
-    above = [in_words(each["name"]) for each in baselines if each["rmse_mean"] > rmse]
-    others = [in_words(each["name"]) for each in baselines if each["rmse_mean"] <= rmse]
-    reached = f"{how} has {number(rmse)}: "
+def _in_numbers(best: Row, about: Row) -> str:
+    """Which baselines have a higher RMSE than the best variant, and which have not."""
+    (which, flattered), rmse = _which(about), middle_or_infinite(best)
+    above = [in_words(each["name"]) for each in about["baselines"] if each["rmse_mean"] > rmse]
+    others = [in_words(each["name"]) for each in about["baselines"] if each["rmse_mean"] <= rmse]
+    reached, told = f"{which} has {number(rmse)}: ", f" ({flattered})" if flattered else ""
     if not others:
-        return f"{reached}less than all of them{flattered}."
+        return f"{reached}less than {'all of them' if len(above) > 1 else 'that'}{told}."
     if not above:
-        return f"{reached}no less than any of them."
-    return f"{reached}less than {listed(above)}{flattered}, but no less than {listed(others)}."
+        return f"{reached}no less than {'any of them' if len(others) > 1 else 'that'}."
+    return f"{reached}less than {listed(above)}{told}, but no less than {listed(others)}."
 
 
-def _over_splits(which: str, network_S: Sequence[float], about: Row) -> str:
-    """How a variant differs from each baseline over the splits."""
+def _over_splits(network_S: Sequence[float], about: Row) -> str:
+    """How the best variant differs from each baseline over the splits."""
+    which, flattered = _which(about)
     share = float(np.mean([split["test"] / split["train"] for split in about["split_rows"]]))
     told = [_against(row, difference(network_S, row["rmse_of_splits"], share)) for row in about["baselines"]]
-    flattered = "; its choice flatters it" if which.endswith("test rows,") else ""
     count, mean = counted(len(network_S), "split"), number(math.fsum(network_S) / len(network_S))
-    return f"{which} has a mean of {mean} over {count}: {'; '.join(told)} (95 % intervals{flattered})."
+    more = f"; {flattered}" if flattered else ""
+    return f"{which} has a mean of {mean} over {count}: {'; '.join(told)} (95 % intervals{more})."
 
 
 def _against(row: Row, found: Difference) -> str:

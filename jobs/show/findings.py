@@ -19,6 +19,7 @@ from sumsquares.jobs.results.described import (
     is_table,
     spec_of,
     target_spread,
+    tested_noun,
     tested_rows,
     train_rows,
 )
@@ -104,7 +105,8 @@ def seen_share(about: Row) -> str:
     """How many test rows also occur in training: `643 of 1,000 test rows occur in training`."""
     facts = about["facts"]
     seen, measured = facts["measured_rows"] - facts["unseen_rows"], facts["measured_rows"]
-    of = counted(measured, "test row") if measured == tested_rows(about) else f"the first {measured:,} test rows"
+    noun = tested_noun(about)
+    of = counted(measured, noun) if measured == tested_rows(about) else f"the first {measured:,} {noun}s"
     text = f"{seen:,} of {of} {'occurs' if 1 in (seen, measured) else 'occur'} in training"
     if not about.get("unused"):
         return text
@@ -241,7 +243,8 @@ def _limit_on_table(about: Row) -> Iterator[str]:
     """The limit of linear models on a table; where they have an input for nearly every test row, it says nothing."""
     if limit := about["facts"]["linear_rmse"]:
         mean = f", mean over {len(about['split_rows'])} splits" if len(about["split_rows"]) > 1 else ""
-        yield f"No linear model gets below an RMSE of {at_most(limit)} on these test rows (least squares{mean})."
+        rows = f"these {tested_noun(about)}s"
+        yield f"No linear model gets below an RMSE of {at_most(limit)} on {rows} (least squares{mean})."
 
 
 def _about_seen(about: Row, best: Row) -> Iterator[str]:

@@ -56,7 +56,8 @@ def _describe_formula(about: Row) -> str:
 def _describe_table(about: Row) -> str:
     splits = f" in {splits_of(about)} splits" if splits_of(about) > 1 else ""
     inputs = counted(len(about["input_columns"]), "input")
-    return f"{about['target']} of {about['file']} by {inputs}, {counted(about['rows'], 'row')}{splits}"
+    whole = ", trained on and measured on" if about.get("test") == 0 and about.get("validation") is None else ""
+    return f"{about['target']} of {about['file']} by {inputs}, {counted(about['rows'], 'row')}{splits}{whole}"
 
 
 def between(counts: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ from sumsquares.datasets.tables.errors import TableError, TableMissing
 from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.spec.errors import SpecError, path_of
+from sumsquares.jobs.spec.messages import plain
 from sumsquares.jobs.spec.raw import Raw, names
 from sumsquares.jobs.spec.tables import mismatch, read_resolved
 
@@ -89,7 +90,7 @@ def _each(raw: Raw, keys: Mapping[str, TableKeys], source: str, find: Read) -> d
                 found[name] = find(keys[name])
             except TableError as error:
                 path = path_of(("dataset", index), raw)
-                problems += [f"{path}: {problem}" for problem in error.problems]
+                problems += [f"{path} ({plain(keys[name].file)}): {problem}" for problem in error.problems]
     if problems:
         raise SpecError(source, problems)
     return found

@@ -26,7 +26,7 @@ from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.engines.shuffle import CHUNK_ROWS, Chunk, Rows
 from sumsquares.jobs.messages.abbreviate import Few
 from sumsquares.jobs.results.dataset_facts import facts_of
-from sumsquares.jobs.results.rows_of import parts_of
+from sumsquares.jobs.results.rows_of import parts_of, pieces_of
 from sumsquares.jobs.results.table_rows import Held, TableRows
 from sumsquares.jobs.stages.generate import folder_of, most_bytes, read_manifest, refuse_other_rows
 from sumsquares.jobs.stages.imported import import_table
@@ -36,6 +36,8 @@ from sumsquares.jobs.storage.store import Store
 assert SHARD_ROWS == CHUNK_ROWS, "a chunk of the training order is a shard, so that streaming reads each once"
 TRAIN_EVALUATION_ROWS = SHARD_ROWS
 """Limit of the training rows, counted from the first, for rmse_train: more would take as long as the training."""
+_TEST_NUMBERS = 1 << 24
+"""Of the inputs of a table's test rows that are read at a time: 128 MB."""
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +71,7 @@ class DatasetReader:
         return self._unseen[dataset.digest]
 
     def shard(self, dataset: Dataset, split: Split, index: int) -> RawShard:
-        """Returns the verified rows of one shard; of a table as many rows of the split, whatever its shards.
+        """Returns the verified rows of one shard; of a table `piece_rows` rows of the split, whatever its shards.
 
         Raises:
             OtherRows: its bytes differ from those that were written, and this version makes other rows.
@@ -87,14 +89,14 @@ class DatasetReader:
 
     def _read_table(self, dataset: TableSplit, split: Split, index: int) -> Block:
         try:
-            return self._tables.filled(dataset, split, index, CHUNK_ROWS)
+            return self._tables.filled(dataset, split, index, piece_rows(dataset, split))
         except (DamagedShard, DamagedManifest, FileNotFoundError) as error:
             self._few.warning("%s: read from its file again", error)
             table = dataset.table
             import_table(self._store, table, TableReader(self._store).batches(table))
             self._held.clear()
             self._tables = TableRows(self._store, self._held)
-            return self._tables.filled(dataset, split, index, CHUNK_ROWS)
+            return self._tables.filled(dataset, split, index, piece_rows(dataset, split))
 
     def _read_generated(self, dataset: DatasetSpec, split: Split, index: int) -> Block:
         if dataset.digest not in self._manifests:
@@ -115,6 +117,13 @@ class DatasetReader:
             table = decode_shard(data, dataset, entry)
         *inputs, target = (column.to_numpy() for column in table.columns)
         return np.column_stack(inputs), target
+
+
+def piece_rows(dataset: Dataset, split: Split) -> int:
+    """Returns how many rows are read at a time: a chunk of the training order, or fewer test rows of a wide table."""
+    if split == "train" or not isinstance(dataset, TableSplit):
+        return CHUNK_ROWS
+    return pieces_of(dataset.inputs, _TEST_NUMBERS, CHUNK_ROWS)
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ class NormalizedRows:
         rows = self.dataset.rows_in(split)
         if split == "train":
             rows = min(rows, TRAIN_EVALUATION_ROWS)
-        for index in range(-(-rows // SHARD_ROWS)):
+        for index in range(-(-rows // piece_rows(self.dataset, split))):
             inputs_NI, target_N = self.reader.shard(self.dataset, split, index)
             yield self.scale.inputs(inputs_NI, dtype), target_N
 
