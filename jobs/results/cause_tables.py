@@ -107,8 +107,8 @@ def output_cannot_reach_on_table(case: Case) -> Cause | None:
     if limit < max(case.enough, GOOD * case.spread):
         return tried and by_neighbour(case, "output_cannot_reach", "output", tried)
     told = (
-        f'With output = "{case.row["output"]}" answers can\'t reach all targets of the {case.tested}s, which alone makes '
-        f"an RMSE of {at_most(limit)}{case.over_splits}; this one has {number(case.rmse)}."
+        f'With output = "{case.row["output"]}" answers can\'t reach all targets of the {case.tested}s, which alone '
+        f"makes an RMSE of {at_most(limit)}{case.over_splits}; this one has {number(case.rmse)}."
     )
     if tried is not None:
         told += f" {with_change(Change('output', 'linear'), tried[0])}"
