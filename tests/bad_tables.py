@@ -169,6 +169,10 @@ BAD = (
     # Targets.
     text("target-text", rows("1,2,n/v"), '"y" is text', 'row 41 has "n/v"', "write a number"),
     text("target-words", "a,y\n1,red\n2,blue\n3,red\n", '"y" is text', 'row 1 has "red"'),
+    text("target-tiny", "a,y\n1,1e-300\n2,2e-300\n3,5e-300\n", '"y"', "squares", "1e-300", "another unit"),
+    text("target-narrow", "a,y\n1,1e15\n2,1000000000000001\n3,1e15\n", '"y"', "last digits", "subtract"),
+    arrow("target-one-double", {"a": [1, 2, 3], "y": [2**60, 2**60 + 1, 2**60]}, '"y" is 1.15292e+18 as float64'),
+    arrow("input-one-double", {"a": [2**60, 2**60 + 1, 2**60], "y": [1, 2, 9]}, "as float64", "no input is left"),
     text("target-constant", "a,y\n1,5\n2,5\n3,5\n", '"y" is 5 in every row', "varies"),
     text("target-empty", "a,y\n1,\n2,NA\n3,nan\n", '"y" has no values'),
     text("target-null", rows("1,2,"), '"y"', "1 row of 41", "row 41", 'missing = "drop"'),

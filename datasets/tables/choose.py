@@ -15,6 +15,10 @@ from sumsquares.datasets.tables.shown import plural, show
 from sumsquares.datasets.tables.table import InputColumn
 from sumsquares.datasets.tables.wanted import Wanted, unfit
 
+_SMALLEST = 1 / LARGEST_REAL
+"""Least difference between the ends of a target, whose square is far from the smallest float64."""
+_NARROWEST = 1e-10
+"""Least difference between them as a part of the larger one: least squares on 1,024 inputs keep a tenth of it."""
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([,' .]\d{3})+([.,]\d+)?\s*")
 
@@ -60,9 +64,7 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
     if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
         return reason
     if column.kind != "wide" and column.is_constant:
-        value = next(iter(column.categories or ())) if column.kind == "text" else column.low
-        shown = show(value) if isinstance(value, str) else f"{value:g}"
-        return f"is {shown} in every row{remove}"
+        return f"is {column.the_one} in every row{remove}"
     return None
 
 
@@ -93,8 +95,20 @@ def _target_problems(column: Column, keys: TableKeys) -> Iterator[str]:
         found = f"is text: {_mended(column, keys)}" if column.first_bad else "is text; write its values as numbers"
         yield f"{name} {found}, or name a column of numbers"
     elif column.kind != "wide" and column.is_constant:
-        yield f"{name} is {column.low:g} in every row: there is nothing to learn; name a column that varies"
+        yield f"{name} is {column.the_one} in every row: there is nothing to learn; name a column that varies"
+    elif column.kind in NUMBERS and not column.beyond:
+        yield from _narrow(column)
     yield from _value_problems(column, keys, is_target=True)
+
+
+def _narrow(column: Column) -> Iterator[str]:
+    """Yields what is wrong with a target whose values are nearly one: its errors would be rounding errors."""
+    low, high = float(column.low), float(column.high)
+    found = f"column {show(column.name)} has values from {low:.17g} to {high:.17g}"
+    if high - low < _SMALLEST:
+        yield f"{found}: the squares of their differences are 0 in float64; write it in another unit"
+    elif high - low < _NARROWEST * max(-low, high):
+        yield f"{found}, which differ in their last digits alone; subtract {low:.17g} from all of them"
 
 
 def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False) -> Iterator[str]:

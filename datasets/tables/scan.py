@@ -140,10 +140,17 @@ class Column:
 
     @property
     def is_constant(self) -> bool:
-        """Whether all its values are one."""
+        """Whether all its values are one float64, or one text."""
         if self.kind == "text":
             return self.categories is not None and len(self.categories) <= 1
-        return bool(self.low == self.high)
+        return float(self.low) == float(self.high)
+
+    @property
+    def the_one(self) -> str:
+        """The value of a column that is constant, and how far integers differ that float64 doesn't tell apart."""
+        if self.kind == "text":
+            return show(next(iter(self.categories or ())))
+        return f"{self.low:g}" + (f" as float64, which rounds {self.low} to {self.high}" * (self.low != self.high))
 
     @property
     def spoilt(self) -> str | None:
