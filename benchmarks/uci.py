@@ -100,7 +100,6 @@ def measure(path: Path, options: argparse.Namespace, folder: Path) -> dict[str, 
     on_test, on_validation = by_split(tested["trials"]), by_split(validated["trials"])
     chosen = [on_test[split][lowest(on_validation[split])] for split in splits]
     oracle = [min(on_test[split].values()) for split in splits]
-    fixed = min(on_test[splits[0]], key=lambda point: sum(on_validation[split][point] for split in splits))
     return {
         "name": path.stem,
         "rows": rows,
@@ -111,7 +110,6 @@ def measure(path: Path, options: argparse.Namespace, folder: Path) -> dict[str, 
         "batch_size": batch,
         "ours": figures(chosen),
         "oracle": figures(oracle),
-        "one_for_all": figures([on_test[split][fixed] for split in splits]),
         "baselines": {row["name"]: figures(row["rmse_of_splits"]) for row in tested["baselines"]},
         "diverged": tested["diverged"] + validated["diverged"],
         "seconds": seconds,

@@ -188,7 +188,7 @@ class Model:
         dataset = self._trial.variant.dataset
         if isinstance(dataset, TableSplit):
             if _rows.is_table(rows):
-                return inputs_of(dataset, _rows.columns_of(rows, asked_columns(dataset)))
+                return inputs_of(dataset, _rows.columns_of(rows, asked_columns(dataset)), _rows.place_of)
             numbers_NK = _rows.numbers_of(rows)
         elif _rows.is_table(rows):
             has_all = set(self.columns) <= {*_rows.names_in(rows)}
@@ -203,7 +203,7 @@ class Model:
             width = counted(numbers_NK.shape[1], "column")
             raise UsageError(f"rows have {width}, and {self.dataset} has {_names(self.columns)}")
         if wrong := first_misfit(dataset, numbers_NK):
-            raise UsageError(f"row {wrong[0]:,}: {wrong[1]}")
+            raise UsageError(f"{_rows.place_of(wrong[0])}: {wrong[1]}")
         return inputs_of_numbers(dataset, numbers_NK)
 
     def _about(self) -> Mapping[str, str]:

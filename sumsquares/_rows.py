@@ -67,9 +67,14 @@ def numbers_of(rows: Any, names: Sequence[str] | None = None) -> Floats:
     return numbers_NK
 
 
+def place_of(row: int) -> str:
+    """Where a row lies: counted from 0, as Python does."""
+    return f"row {row:,}"
+
+
 def _place(where: Sequence[int] | NDArray[np.intp], names: Sequence[str] | None) -> str:
     row, column = where
-    return f"row {row:,}, column {column if names is None else names[column]}"
+    return f"{place_of(row)}, column {column if names is None else names[column]}"
 
 
 def _array(rows: Any) -> NDArray[Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+
+from sumsquares.jobs.pipeline import fitting
 
 
 def houses(rows=60, seed=0):
@@ -30,3 +33,10 @@ def tree(folder):
     """Every file below a folder, with the digest of its bytes."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def small_grid(patch, **values):
+    """Has `fit` train 16 variants of at most four units, or those of other values."""
+    whole = fitting.default_grid
+    few = {"hidden": ((), (4,)), "lr": (0.003, 0.03), "weight_decay": (0.0, 1.0), **values}
+    patch.setattr(fitting, "default_grid", lambda *arguments: replace(whole(*arguments), **few))

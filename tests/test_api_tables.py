@@ -85,7 +85,7 @@ def test_a_gap_becomes_the_mean_where_it_did_in_training(houses):
     model = houses.best("gaps")
     filled = table.fillna({"area": dict(model._trial.variant.dataset.table.split_rows[0].means)["area"]})
     np.testing.assert_array_equal(model.predict(table), model.predict(filled))
-    with pytest.raises(UsageError, match='column "area": row 4 has no value'):
+    with pytest.raises(UsageError, match='column "area": row 3 has no value'):
         houses.best("houses").predict(table)
 
 
@@ -93,9 +93,9 @@ def test_a_gap_becomes_the_mean_where_it_did_in_training(houses):
     ("change", "said"),
     [
         (lambda table: table.drop(columns="rooms"), "the table has no column 'rooms'; it has area, town, price"),
-        (lambda table: table.assign(town="C"), 'column "town": row 1 has "C"'),
+        (lambda table: table.assign(town="C"), 'column "town": row 0 has "C"'),
         (lambda table: table.assign(town=1), 'column "town" is no text'),
-        (lambda table: table.assign(area="large"), 'column "area": row 1 has "large"'),
+        (lambda table: table.assign(area="large"), 'column "area": row 0 has "large"'),
         (lambda table: table[["area", "rooms"]].to_numpy(), "rows have 2 columns, and houses has 4: area, rooms"),
         (lambda table: table.to_numpy(), "is not a number"),
     ],

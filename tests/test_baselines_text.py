@@ -95,7 +95,9 @@ def test_over_five_splits_differences_are_told_with_their_intervals():
 def test_with_fewer_splits_or_lost_trials_nothing_is_said_of_significance():
     """Plain numbers are compared."""
     few = over_splits([4.0, 4.1, 3.9, 4.2], {"mean": [16.0] * 4, "least squares": [3.0] * 4})
-    assert "has 4.05: less than the mean (that flatters it), but no less than" in baseline_sentences(few, "own")[1]
+    assert (
+        "has 4.05: less than the mean (its choice flatters it), but no less than" in baseline_sentences(few, "own")[1]
+    )
     lost = over_splits([4.0] * 6, {"mean": [16.0] * 6})
     column = pa.array([None if name == "fold_3" else 4.0 for name in lost.trials["split"].to_pylist()])
     lost.trials = lost.trials.set_column(2, "rmse", column)

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from contextlib import redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -16,11 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import calls
-from own_tables import houses, put, tree
+from own_tables import houses, put, small_grid, tree
 
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.commands.table_asked import in_options, name_of
-from sumsquares.jobs.pipeline import fitting
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.spec.default_grid import MOST_ROWS_IN_FOLDS, default_grid, held_out
 
@@ -31,6 +29,7 @@ FIT = ("fit", "houses.csv", "--target", "price", "--workers", "0", "--epochs", "
 def cli(monkeypatch, capfd, tmp_path):
     """Runs the command line in a folder with a table of houses."""
     put(tmp_path / "houses.csv", houses())
+    small_grid(monkeypatch)
     yield from calls(monkeypatch, capfd, tmp_path)
 
 
@@ -41,6 +40,7 @@ def fitted(tmp_path_factory):
     put(folder / "houses.csv", houses())
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
         patch.chdir(folder)
+        small_grid(patch)
         app([*FIT, "--json", "--quiet"], standalone_mode=False)
     return folder, json.loads(out.getvalue())
 
@@ -133,7 +133,7 @@ def test_the_text_has_the_table_the_choice_the_baselines_and_what_comes_next(ran
     assert ended.code == 0, ended.err
     for words in (
         "houses: 60 rows, target price, 2 inputs: area, rooms",
-        "Column place is no input: is text",
+        "1 column left out: place (is text; write --one-hot",
         "Chosen by validation rows",
         "least squares",
         "boosted trees",
@@ -215,22 +215,11 @@ def test_a_foreign_file_in_a_runs_place_is_refused_before_anything_is_written(cl
 
 def test_a_variant_that_diverges_is_no_failure_and_is_not_chosen(cli, monkeypatch):
     """The exit code is 0; where all diverge, it is 7 and no network is chosen."""
-
-    def with_rates(*rates):
-        made = fitting.default_grid
-
-        def grid(*arguments):
-            return replace(made(*arguments), hidden=((4,),), lr=rates, weight_decay=(0.0,), optimizer="sgd")
-
-        monkeypatch.setattr(fitting, "default_grid", grid)
-        return made
-
-    made = with_rates(0.01, 1e30)
+    small_grid(monkeypatch, hidden=((4,),), optimizer="sgd", lr=(0.01, 1e30), weight_decay=(0.0,))
     ended = cli(*FIT, "--json")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["chosen"]["hyperparameters"]["lr"] == 0.01
-    monkeypatch.setattr(fitting, "default_grid", made)
-    with_rates(1e30, 1e31)
+    small_grid(monkeypatch, hidden=((4,),), optimizer="sgd", lr=(1e30, 1e31), weight_decay=(0.0,))
     ended = cli(*FIT, "--json")
     assert ended.code == 7, ended.err
     assert json.loads(ended.out)["chosen"] is None

@@ -134,7 +134,7 @@ def test_a_damaged_file_is_no_matter_of_the_spec():
 ROWS = {
     "a batch larger than the training rows": (
         HOUSES.replace("batch_size = 20", "batch_size = 90"),
-        ["train.batch_size:", "90 is more than the 80 rows of dataset \"houses\"", "from 1 to 80"],
+        ["train.batch_size:", "90 is more than the 80 training rows of dataset \"houses\"", "from 1 to 80"],
     ),
     "the same rows twice": (
         HOUSES.replace("[train]", '[[dataset]]\nname = "again"\nfile = "copy.csv"\ntarget = "price"\n[train]'),
@@ -155,6 +155,32 @@ def test_what_only_the_rows_show_is_refused_once_they_are_read(fault):
     (line,) = problems(text, lambda keys, _: table_of(keys, rows))
     assert line.startswith(path)
     assert all(word in line for word in words), line
+
+
+ENDS = ((0.5, 9.0), (1.0, 5.0), (-1.0, 3.0), (0.0, 2.0))
+VALUES_OF_ROWS = {
+    "inputs": ('normalize = "log"', ['"log" needs inputs above 0', "has -1 in some row", "another normalize"]),
+    "a target": (
+        'normalize_target = "log"',
+        ['"log" needs a target above 0', 'that of dataset "houses" is 0', "write a normalize_target"],
+    ),
+    "probabilities": (
+        'loss = "bce"\noutput = "sigmoid"\nnormalize_target = "none"',
+        ['"bce" needs a target from 0 to 1', "is 2 in some row", 'such as "mse"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", VALUES_OF_ROWS)
+def test_values_that_can_not_be_trained_on_as_asked_are_refused(fault):
+    """By the ends of the columns, at the place of what asks for it; and accepted if they can."""
+    line, words = VALUES_OF_ROWS[fault]
+    text = HOUSES.replace("[train]", f"[train]\n{line}")
+    found = problems(text, lambda keys, _: table_of(keys, ends=ENDS))
+    assert all(word in found[0] for word in words), found
+    assert found[0].startswith(f"train.{line.partition(' ')[0]}: ")
+    fine = ((0.5, 9.0), (1.0, 5.0), (2.0, 3.0), (0.1, 1.0))
+    assert parse_spec(text.encode(), "s", new=True, resolve=lambda keys, _: table_of(keys, ends=fine)).datasets
 
 
 def test_a_table_is_read_relative_to_the_folder_of_its_spec(tmp_path):
@@ -209,6 +235,9 @@ def test_a_copy_of_a_stored_spec_reads_the_file_if_it_is_there():
         (b"content = ", b"contents = ", "not what was written"),
         (b"rows = 100", b"rows = -1", "not what was written"),
         (b"rows = 100", b"rows = ", "not what was written"),
+        (b"rows = 100", b"rows = " + b"1" * 5000, "not what was written"),
+        (b"rows = 100", b"rows = " + b"[" * 5000, "not what was written"),
+        (b"rows = 100", b".".join([b"a"] * 100_000) + b" = 1", "not what was written"),
         (b"[resolved.houses]", b"[resolved]\nhouses = 3\n[x]", "not what was written"),
         (MARK, b"", "resolved: unknown key"),
     ],

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import os
 import pathlib
 
@@ -146,12 +147,47 @@ def test_an_object_store_that_fails_is_told_with_its_error(monkeypatch):
     assert raised.value.exit_code == 4
 
 
+class Failing(io.BytesIO):
+    """A file of 40 bytes whose connection is lost."""
+
+    def __init__(self):
+        super().__init__(bytes(40))
+
+    def read(self, *args):
+        raise ConnectionResetError("gone")
+
+
+@pytest.mark.parametrize("file", ["t.parquet", "t.csv"])
+def test_an_object_store_that_fails_while_it_is_read_is_told_too(file, monkeypatch):
+    """The file isn't called damaged."""
+    store = fsspec.filesystem("memory")
+    store.pipe_file("houses/" + file, b"PAR1" * 10)
+    monkeypatch.setattr(type(store), "open", lambda *args, **more: Failing())
+    with pytest.raises(TableUnreachable, match="ConnectionResetError: gone"):
+        resolve(keys("memory://houses/" + file), ".")
+
+
 def test_parquet_in_an_object_store(tmp_path):
     """Its footer is read first."""
     pq.write_table(pa.table({"a": [1.0, 2, 3], "y": [1, 4, 9]}), tmp_path / "t.parquet")
     fsspec.filesystem("memory").pipe_file("houses/t.parquet", (tmp_path / "t.parquet").read_bytes())
     one = resolve(keys("memory://houses/t.parquet"), ".")
     assert one.content == resolve(keys("t.parquet"), str(tmp_path)).content
+
+
+def test_a_table_in_s3_is_read_by_its_address(s3_root, s3_server, tmp_path):
+    """A file, a folder and a glob; what isn't there is missing."""
+    bucket = s3_root.removeprefix("s3://").partition("/")[0]
+    pq.write_table(pa.table({"a": [1.0, 2, 3], "y": [1, 4, 9]}), tmp_path / "t.parquet")
+    s3_server.send("PUT", f"{bucket}/some/prefix/t.parquet", (tmp_path / "t.parquet").read_bytes())
+    local = resolve(keys("t.parquet"), str(tmp_path))
+    assert resolve(keys(f"{s3_root}/t.parquet"), ".").content == local.content
+    assert resolve(keys("prefix"), f"s3://{bucket}/some").content == local.content
+    (stamp,) = stamps(keys(f"{s3_root}/*.parquet"), ".")
+    assert stamp.path == f"{s3_root}/t.parquet"
+    assert stamp.changed
+    with pytest.raises(TableMissing):
+        resolve(keys(f"{s3_root}/gone.parquet"), ".")
 
 
 def test_stamps_tell_a_changed_file(tmp_path):

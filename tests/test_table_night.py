@@ -23,7 +23,7 @@ from sumsquares.jobs.night.nights import list_nights
 from sumsquares.jobs.night.records import read_night, stored_night
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.scores import make_scores, unit_in
-from sumsquares.jobs.results.gate import Policy
+from sumsquares.jobs.results.gate import Policy, Scores, judge
 from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.rows_of import blocks_of
 from sumsquares.jobs.results.stored import read_results
@@ -325,6 +325,45 @@ def test_pruning_keeps_the_rows_that_kept_nights_and_runs_need(world):
     assert found(world.store) == {}
     world.write(GROWN)
     assert world.night(30).result == "same"
+
+
+def test_lost_rows_of_the_champion_can_not_be_read_from_a_file_that_has_grown(tmp_path):
+    """The message says how to go on; with another champion the nights do."""
+    world = World(tmp_path)
+    world.write(BASE)
+    world.night(0)
+    theirs = stored_night(world.store, list_nights(world.store)[0]).spec.datasets[0]
+    world.write(GROWN)
+    second = world.night(1)
+    world.store.delete(f"datasets/{theirs.content}/rows/part-00000.parquet")
+    world.write(GROWN + lines(3, seed=4))
+    with pytest.raises(ValueError, match=r"rows of the champion, night .* are lost") as error:
+        world.night(2)
+    assert exits.code_of(error.value) == exits.DATA
+    assert f"nightly rollback --to {second.night}" in str(error.value)
+    rollback(world.store, "now", second.night)
+    assert world.night(2).result == "same"
+
+
+def test_noise_that_drifts_causes_no_more_false_alarms_than_noise_of_fresh_rows():
+    """Of nights whose mean is a random walk at most as many are called worse as the module says, and some more."""
+    draw, policy = np.random.default_rng(1), Policy()
+    names = np.array([f"v-{seed}" for seed in range(4)])
+    alarms = nights = 0
+    for _ in range(60):
+        levels = np.cumsum(0.05 * draw.normal(size=21))
+        history = [drifting(names, levels[0], draw)]
+        for level in levels[1:]:
+            night = drifting(names, level, draw)
+            verdict = judge(night, history[0], history, policy).verdict
+            alarms, nights = alarms + (verdict == "worse"), nights + 1
+            history = [night] if verdict == "better" else [*history, night] if verdict == "same" else history
+    assert alarms / nights < 0.02
+
+
+def drifting(names, level, draw):
+    """Returns the scores of a night of one variant."""
+    return Scores(names, np.array(["v"] * len(names)), np.exp(10 + level + 0.001 * draw.normal(size=len(names))))
 
 
 def test_lost_test_rows_of_the_champion_are_an_error_with_a_remedy(world):

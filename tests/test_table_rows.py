@@ -15,9 +15,10 @@ from test_measured import ENGINES, rms
 from sumsquares.datasets.errors import DamagedShard
 from sumsquares.datasets.tables import shards
 from sumsquares.datasets.tables.roles import roles
+from sumsquares.jobs.engines.metrics import EVALUATION_ROWS
 from sumsquares.jobs.results.dataset_facts import facts_of, facts_path
 from sumsquares.jobs.results.predict import answers
-from sumsquares.jobs.results.rows_of import blocks_of
+from sumsquares.jobs.results.rows_of import blocks_of, pieces_of
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.table_rows import Held, TableRows, manifest_path, read_manifest
 from sumsquares.jobs.spec.variants import Trial
@@ -25,7 +26,7 @@ from sumsquares.jobs.stages.imported import ChangedTable, import_table, plan_tab
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader
 from sumsquares.jobs.stages.train import Trainer, train_pack
-from sumsquares.jobs.storage.layout import folder_of
+from sumsquares.jobs.storage.layout import folder_of, is_folder_of_ours, unit_of
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
 
@@ -211,3 +212,27 @@ def test_facts_of_a_split_are_those_of_its_rows(store, monkeypatch, keys):
         assert facts_of(store, split) is not found
         assert repr(facts_of(store, split)) == repr(found)
     assert len({facts_path(split) for split in table.splits}) == len(table.splits)
+
+
+@pytest.mark.parametrize("inputs", [1, 10, 64, 65, 300, 1024])
+def test_wide_tables_are_read_in_fewer_rows_at_a_time(inputs):
+    """A power of two, so that blocks end where chunks and forward passes do."""
+    for numbers, most in ((1 << 22, 1 << 16), (1 << 24, 1 << 20)):
+        rows = pieces_of(inputs, numbers, most)
+        assert rows & (rows - 1) == 0
+        assert rows % EVALUATION_ROWS == 0
+        assert rows <= most
+        assert rows * inputs <= numbers
+        assert rows == most or 2 * rows * inputs > numbers
+
+
+def test_files_of_tables_belong_to_units_of_the_store(store):
+    """By their names; others in their folders don't."""
+    table = put(store, noisy(), folds=2)
+    for split in table.splits:
+        facts_of(store, split)
+    assert {unit_of(path) for path in store.list()} == {("dataset", table.content)}
+    assert all(map(is_folder_of_ours, store.folders()))
+    assert unit_of(f"tables/{table.content}.json") == ("table", table.content)
+    assert unit_of("tables/other.json") is None
+    assert unit_of(f"{folder_of(table)}/rows/other.parquet") is None

@@ -152,7 +152,7 @@ def test_a_bad_table_is_refused_by_every_command_and_leaves_no_trace(cli, comman
     Path("spec.toml").write_text(SPEC.replace('"price"', '"prise"'))
     code, err = ended(cli(command, "spec.toml"))
     assert code == 2
-    assert 'dataset[0] "houses": ' in err
+    assert 'dataset[0] "houses"' in err
     assert "price" in err
     Path("spec.toml").write_text(SPEC.replace('"price"', '"prise"').replace("seeds = 2", "seeds = 0"))
     code, err = ended(cli(command, "spec.toml"))
@@ -165,7 +165,10 @@ def test_a_batch_of_more_than_the_training_rows_is_refused_when_they_are_known(c
     Path("spec.toml").write_text(SPEC.replace("batch_size = 10", "batch_size = 41"))
     code, err = ended(cli("run", "spec.toml"))
     assert code == 2
-    assert 'train.batch_size: 41 is more than the 40 rows of dataset "houses"; write a whole number from 1 to 40' in err
+    assert (
+        'train.batch_size: 41 is more than the 40 training rows of dataset "houses"; write a whole number from 1 to 40'
+        in err
+    )
 
 
 def test_a_table_beside_generated_rows_is_trained_as_well(cli):

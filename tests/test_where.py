@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from specs import small
+from table_specs import houses
 from test_variants import VALUES
 
 from sumsquares.jobs.exits import UsageError
@@ -81,3 +82,14 @@ def test_a_condition_that_no_variant_meets_names_the_values_that_there_are():
         matching(ROWS, [read_where("hidden=[7]")])
     with pytest.raises(UsageError, match=r"before it; there are: identity$"):
         matching(ROWS, [read_where("hidden=[]"), read_where("activation=tanh")])
+
+
+def test_trials_are_selected_by_their_split():
+    """A row of the summary has none, and says so; a name that isn't a bare word is quoted as in a spec."""
+    rows = [variant_columns(each) for each in variants(houses(test='["a", "b c"]'))]
+    assert {row["split"] for row in matching(rows, [read_where("split=a")])} == {"a"}
+    assert {row["split"] for row in matching(rows, [read_where('split="b c"')])} == {"b c"}
+    with pytest.raises(UsageError, match=r"no variant has split = 'c'; there are: a, b c"):
+        matching(rows, [read_where("split=c")])
+    with pytest.raises(UsageError, match="there are: none"):
+        matching([{name: row[name] for name in row if name != "split"} for row in rows], [read_where("split=a")])

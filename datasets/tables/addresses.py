@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from sumsquares.datasets.tables.errors import TableError, TableUnreachable
 from sumsquares.datasets.tables.shown import path_shown
@@ -57,9 +58,42 @@ class Address:
     def opened(self, path: str) -> IO[bytes]:
         """Opens a file."""
         with told(path, self.source):
-            opened: IO[bytes] = self.filesystem.open(path, "rb", block_size=_BLOCK)
-            return opened
+            return cast("IO[bytes]", _Told(self.filesystem.open(path, "rb", block_size=_BLOCK), path, self.source))
         raise AssertionError("it returns or raises")
+
+
+class _Told(io.RawIOBase):
+    """A file whose errors are ours."""
+
+    def __init__(self, opened: IO[bytes], path: str, source: str) -> None:
+        self._opened, self._path, self._source = opened, path, source
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns some of the next bytes."""
+        with told(self._path, self._source):
+            return self._opened.read(size)
+        raise AssertionError("it returns or raises")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Goes to a place; it reads nothing."""
+        return self._opened.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Returns the place."""
+        return self._opened.tell()
+
+    def close(self) -> None:
+        """Closes it."""
+        self._opened.close()
+        super().close()
 
 
 def address_of(file: str, folder: str, source: str) -> Address | None:

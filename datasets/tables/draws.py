@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 # Shapes: N rows, B buckets.
 Purpose = Literal["test", "validation"]
 _PURPOSES: dict[Purpose, int] = {"test": 16, "validation": 17}
-"""In the key of the stream, beside the seed: 0 to 3 are those of generated rows (rows.py, noise.py)."""
+"""In the key of the stream, beside the seed: 0 to 3 are of datasets/rows.py and datasets/noise.py."""
 _CHUNK = 1 << 20  # rows
 _BUCKET_BITS = 16
 _SHIFT = np.uint64(64 - _BUCKET_BITS)

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 class Sums:
-    """Of one input with nulls: sums over the train rows of each split, in the order of moments.py within a block."""
+    """Of one input with nulls: sums over each split's train rows, in the order of datasets/moments.py."""
 
     def __init__(self, splits: int) -> None:
         self.sum_S, self.count_S = [0.0] * splits, [0] * splits

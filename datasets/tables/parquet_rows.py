@@ -14,6 +14,7 @@ from sumsquares.datasets.tables.kinds import Kind, kind_of
 from sumsquares.datasets.tables.shown import path_shown
 
 _BATCH_BYTES = 32 << 20
+_BUFFER_BYTES = 1 << 17  # of each column, of which there may be 1,024 and more
 _MOST_ROWS = 1 << 18
 
 
@@ -30,7 +31,7 @@ class ParquetTable:
         Raises DamagedTable if it can't be read as Parquet.
         """
         with self._opened([]) as file:
-            found = [(field.name, kind_of(field.type)) for field in file.schema_arrow]
+            found: list[tuple[str, Kind | None]] = [(each.name, kind_of(each.type)) for each in file.schema_arrow]
         self._texts = [name for name, kind in found if kind == "text"]
         return found
 
@@ -50,9 +51,8 @@ class ParquetTable:
     def _opened(self, texts: list[str]) -> Iterator[pq.ParquetFile]:
         try:
             with self._file.opened() as raw:
-                options = {"buffer_size": 1 << 20, "pre_buffer": False}
-                found = pq.ParquetFile(pa.PythonFile(raw, mode="r"), read_dictionary=texts, **options)
-                yield found
+                options = {"buffer_size": _BUFFER_BYTES, "pre_buffer": False}
+                yield pq.ParquetFile(pa.PythonFile(raw, mode="r"), read_dictionary=texts, **options)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, MemoryError):
                 raise

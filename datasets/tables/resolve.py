@@ -131,4 +131,5 @@ def _table(keys: TableKeys, choice: Choice, measured: Measured, read: int, sourc
         split_rows=split_rows,
         dropped=read - measured.rows,
         left_out=(*choice.left_out, *((name, f"equals {show(twin)} in every row") for name, twin in twins.items())),
+        ends=tuple(measured.ends[name] for name in (*(each.name for each in inputs), keys.target)),
     )

@@ -19,7 +19,7 @@ from sumsquares.datasets.tables.keys import Column, Missing
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TABLE_VERSION: Literal[1] = 1
 """Part of every digest of a table: raise it with any change of how its rows are read, drawn or held out."""
-TOLD = ("name", "file", "dropped", "left_out", "split_rows")
+TOLD = ("name", "file", "dropped", "left_out", "split_rows", "ends")
 """Fields of a table that are no part of its digest: what it is called, and what follows from the others."""
 ColumnType = Literal["double", "int64", "bool"]
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
@@ -83,6 +83,9 @@ class TableDataset(BaseModel):
     """Rows that were left out because of nulls; no part of the digest."""
     left_out: tuple[tuple[str, str], ...] = ()
     """Columns that are no inputs, each with the reason; no part of the digest."""
+
+    ends: tuple[tuple[float, float], ...] = ()
+    """The smallest and the largest value of each input, and of the target, in any row; no part of the digest."""
 
     @cached_property
     def digest(self) -> str:

@@ -73,7 +73,8 @@ def start(
     fresh_data: Annotated[
         bool,
         typer.Option(
-            "--fresh-data", help="Train on rows drawn for the date; otherwise an unchanged SPEC trains nothing new."
+            "--fresh-data",
+            help="Train on rows drawn for the date; otherwise an unchanged SPEC trains nothing new. Not for tables.",
         ),
     ] = False,
     alpha: Annotated[
@@ -93,7 +94,7 @@ def start(
         typer.Option(
             "--early-factor",
             parser=real(1, 1e9),
-            help="Until 5 fresh-data nights exist (10 if SPEC was edited), only a change by this factor counts.",
+            help="Until 5 nights on other rows exist (10 if SPEC was edited), only a change by this factor counts.",
         ),
     ] = 10.0,
     retention: Retention,

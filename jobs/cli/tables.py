@@ -150,7 +150,7 @@ class TableOptions:
 @tables_app.command()
 @flat
 def fit(
-    table: Annotated[str, typer.Argument(help=_FILE, show_default=False)],
+    table: Annotated[str, typer.Argument(help=_FILE, metavar="TABLE", show_default=False)],
     options: TableOptions,
     csv: CsvOptions,
     *,

@@ -21,6 +21,7 @@ from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import SUMMARY
 from sumsquares.jobs.results.where import matching, read_where
 from sumsquares.jobs.show.format import describe_task, describe_variant
+from sumsquares.jobs.spec.messages import plain
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import run_folder, stored_spec
 from sumsquares.jobs.storage.store import Store
@@ -56,7 +57,7 @@ class Answerer:
     def title(self, extra: str = "") -> str:
         """The trial in words, and what it answers."""
         dataset = self.trial.variant.dataset
-        task = dataset.table.target if isinstance(dataset, TableSplit) else describe_task(dataset.model_dump())
+        task = plain(dataset.table.target) if isinstance(dataset, TableSplit) else describe_task(dataset.model_dump())
         return f"{self.asked.opening}{dataset.name} ({task}), {self._words}{extra}"
 
     @property

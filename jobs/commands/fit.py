@@ -10,7 +10,7 @@ from typing import Any
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.commands.printing import WIDTH
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.commands.table_asked import as_options, check_name, name_of, with_target
+from sumsquares.jobs.commands.table_asked import as_options, check_name, in_options, name_of, with_target
 from sumsquares.jobs.pipeline import fitting
 from sumsquares.jobs.pipeline.fitting import VALIDATION, Fit, FitSpecs, Fitted
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -54,7 +54,7 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
 
 
 def _lines(table: TableDataset, fitted: Fitted, name: str) -> Iterator[str]:
-    yield from fit_text.table_lines(table)
+    yield from map(in_options, fit_text.table_lines(table))
     if fitted.choice is None:
         yield "No network is chosen: none has a result in every split, on test rows and on validation rows."
     else:

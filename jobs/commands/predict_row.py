@@ -13,6 +13,7 @@ from sumsquares.jobs.commands.answering import Answerer
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.predict_table import asked_columns, inputs_of
 from sumsquares.jobs.results.samples import short
+from sumsquares.jobs.spec.messages import plain
 from sumsquares.jobs.storage.store import Store
 
 
@@ -39,9 +40,9 @@ class TableReply:
         """`area=50, rooms=2: price = 123.4` for each row."""
         split = self.answerer.split
         assert split is not None
-        told = [", ".join(f"{name}={value}" for name, value in row.items()) for row in self.rows]
+        told = [", ".join(f"{plain(name)}={plain(value)}" for name, value in row.items()) for row in self.rows]
         pairs = zip(told, self.predicted, strict=True)
-        return [f"{words}: {split.table.target} = {short(predicted)}" for words, predicted in pairs]
+        return [f"{words}: {plain(split.table.target)} = {short(predicted)}" for words, predicted in pairs]
 
 
 def ask_table(store: Store, answerer: Answerer, values: Sequence[str]) -> TableReply:

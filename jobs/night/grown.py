@@ -2,7 +2,9 @@
 
 Both nights are measured again on the rows of common.py. The noise of the rows is that of earlier nights whose
 tables had other rows again and which didn't differ from the champion: each of them has been compared with it on rows of
-its own, so its champion's scores, moved by what was found then, stand for its scores on the rows of now.
+its own, so its champion's scores, moved by what was found then, stand for its scores on the rows of now. Nights on a
+file that grows have most rows in common, so the noise drifts. Even if it is a random walk, at most 1.4 % of the nights
+at any length of the history, and 0.9 % of all, pass the test over nights at alpha = 0.01 (4,000 histories of 21).
 
 Suffixes: T trials.
 """

@@ -33,7 +33,8 @@ class Night:
     spec: JobSpec
     """As it was given, at the training version of the night.
 
-    All nights of a spec are measured on the test splits of its datasets.
+    All nights of a spec are measured on the test splits of its datasets. A table's rows are those of its file when the
+    night began.
     """
     fresh: bool = False
     """Whether it trains on rows of its own."""

@@ -26,8 +26,10 @@ from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.spec.variants import trials
+from sumsquares.jobs.stages.imported import ChangedTable
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.stages.tables import LostRows
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import Store
 
@@ -89,7 +91,12 @@ def repair_night(context: LockedContext) -> bool:
 
 
 def repair_champion(context: LockedContext) -> None:
-    """Trains again what the champion has lost, to the same numbers, since trials are functions of their ids."""
+    """Trains again what the champion has lost, to the same numbers, since trials are functions of their ids.
+
+    Raises:
+        DamagedRecord: rows of a table are lost, and its file has others now.
+
+    """
     champion, _ = read_champion(context.store)
     holder = champion_night(context.store, champion.night) if champion else None
     if holder is None or holder.id == context.night.id:
@@ -103,7 +110,11 @@ def repair_champion(context: LockedContext) -> None:
         context.progress.warn(
             f"results of the champion, night {holder.id}, are damaged or missing: they are trained again"
         )
-        run_spec(holder.trained, context.runtime, context.results, context.lock.check)
+        try:
+            run_spec(holder.trained, context.runtime, context.results, context.lock.check)
+        except (LostRows, ChangedTable) as error:
+            why = f"rows of the champion, night {holder.id}, are lost: {error}"
+            raise DamagedRecord(f"{why}; or put a copy back; or {recovery(context.store, holder.id)}") from error
 
 
 def repair_others(context: LockedContext) -> None:

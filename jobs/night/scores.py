@@ -2,7 +2,8 @@
 
 Evaluation rows are the test split of the dataset as the spec names it. A night without fresh data was measured on them
 when it was trained; one with fresh data is measured here. RMSEs are stored in nightly/<night>/scores.parquet and
-measured again if that is damaged. They are compared in the units of their datasets, by results/gate.py.
+measured again if that is damaged. They are compared in the units of their datasets, by results/gate.py. If a table has
+other rows than the champion's had, both nights are measured on the rows of common.py instead.
 """
 
 from __future__ import annotations

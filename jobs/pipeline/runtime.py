@@ -124,7 +124,8 @@ class Runtime:
         """Reports the placement if it was left open and Ray is not worth its start."""
         if placement != self.placement:
             time = clock(sum(pack.seconds for pack in plan.packs("cpu")))
-            self.progress.say(f"{counted(plan.left, 'trial')} need about {time} of a core: trained {placement}")
+            needs = "needs" if plan.left == 1 else "need"
+            self.progress.say(f"{counted(plan.left, 'trial')} {needs} about {time} of a core: trained {placement}")
 
     def _runners(self, placement: Placement) -> Runners:
         if not placement.on_ray:

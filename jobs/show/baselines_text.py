@@ -86,7 +86,7 @@ def _which(about: Row) -> tuple[str, str]:
     """The best variant, and in a few words what its choice by the test rows does to it."""
     if about["variants"] == 1:
         return "The network", ""
-    return "The best variant, chosen by these test rows,", "that flatters it"
+    return "The best variant, chosen by these test rows,", "its choice flatters it"
 
 
 def _reached(row: Row, about: Row) -> str:

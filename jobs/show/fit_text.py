@@ -12,7 +12,9 @@ from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice, Measured, half_interval
 from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.format import counted, describe_variant, number
+from sumsquares.jobs.show.table_words import left_out_words
 from sumsquares.jobs.spec.axes import AXES
+from sumsquares.jobs.spec.messages import plain
 
 Baselines = Mapping[str, Measured]
 """By name, on the test rows of the same splits."""
@@ -20,14 +22,12 @@ Baselines = Mapping[str, Measured]
 
 def table_lines(table: TableDataset) -> Iterator[str]:
     """Yields what the table holds and what of it was left out."""
-    inputs = [each.name for each in table.input_columns]
+    inputs = [plain(each.name) for each in table.input_columns]
     yield (
-        f"{table.name}: {counted(table.rows, 'row')}, target {table.target}, "
+        f"{table.name}: {counted(table.rows, 'row')}, target {plain(table.target)}, "
         f"{counted(len(inputs), 'input')}: {_few(inputs)}"
     )
-    if table.dropped:
-        yield f"{counted(table.dropped, 'row')} left out because of nulls."
-    yield from (f"Column {name} is no input: {reason}." for name, reason in table.left_out)
+    yield from (f"{line}." for line in left_out_words(table))
 
 
 def split_words(table: TableDataset) -> str:

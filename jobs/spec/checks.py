@@ -15,6 +15,7 @@ from sumsquares.datasets.tables.keys import TableKeys
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.spec.axes import Grid
 from sumsquares.jobs.spec.checks_formulas import formula_problems
+from sumsquares.jobs.spec.checks_tables import value_problems
 from sumsquares.jobs.spec.checks_training import training_problems
 from sumsquares.jobs.spec.errors import path_of
 from sumsquares.jobs.spec.messages import listing, show, similar
@@ -54,7 +55,7 @@ def cross_problems(raw: Raw, max_trials: int, new: bool) -> Iterator[str]:
     yield from _duplicate_names(raw)
     yield from _duplicate_rows(raw, datasets)
     yield from _unknown_names(raw)
-    yield from _large_batches(raw, _rows_written(raw))
+    yield from _large_batches(raw, _rows_written(raw), "row")
     yield from _many_rows(datasets)
     yield from _many_steps(raw, {dataset.name: dataset.rows for dataset in datasets.values()})
     yield from training_problems(raw, datasets, files)
@@ -68,8 +69,10 @@ def table_problems(raw: Raw, found: Mapping[str, TableDataset]) -> Iterator[str]
     """Yields a line for each problem between the tables of a spec and what their files hold."""
     indices = {index: found[name] for index, name in names(raw) if name in found}
     yield from _duplicate_rows(raw, indices)
-    yield from _large_batches(raw, {name: min(each.rows for each in table.splits) for name, table in found.items()})
+    smallest = {name: min(each.rows for each in table.splits) for name, table in found.items()}
+    yield from _large_batches(raw, smallest, "training row")
     yield from _many_steps(raw, {name: max(each.rows for each in table.splits) for name, table in found.items()})
+    yield from value_problems(raw, found)
 
 
 def _splits_of(keys: TableKeys) -> int:
@@ -124,7 +127,7 @@ def _rows_written(raw: Raw) -> dict[str, int]:
     return {table["name"]: table["rows"] for table in generated if _has_name_and_rows(table)}
 
 
-def _large_batches(raw: Raw, rows: Mapping[str, int]) -> Iterator[str]:
+def _large_batches(raw: Raw, rows: Mapping[str, int], noun: str) -> Iterator[str]:
     """Compares each batch size with the smallest dataset of its grid, given the training rows of each by name."""
     seen = set()
     for index, grid in tables(raw, "grid"):
@@ -133,8 +136,7 @@ def _large_batches(raw: Raw, rows: Mapping[str, int]) -> Iterator[str]:
             # Several grids may use one batch size of [train]: it is reported once per dataset.
             if is_count(size) and size > rows[least] and (place, least) not in seen:
                 seen.add((place, least))
-                noun = "row" if rows[least] == 1 else "rows"
-                limit = f"the {rows[least]:_} {noun} of dataset {show(least)}"
+                limit = f"the {rows[least]:_} {noun}{'' if rows[least] == 1 else 's'} of dataset {show(least)}"
                 remedy = f"write a whole number from 1 to {rows[least]:_}"
                 yield f"{path_of(place, raw)}: {show(size)} is more than {limit}; {remedy}"
 

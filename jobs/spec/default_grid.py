@@ -1,15 +1,15 @@
 """The grid for a table that nobody has tuned yet: what `fit` trains and `init --from` writes.
 
-It is a function of the table's size alone, so that a table has the same trials on every machine. Measured on four
-tables of 442 to 9,568 rows: docs/LOG.md.
+It is a function of the table's size alone, so that a table has the same trials on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
+
+from sumsquares.jobs.spec.size import parameters_of
 
 FOLDS = 5
 MOST_ROWS_IN_FOLDS = 100_000
@@ -70,10 +70,6 @@ def held_out(rows: int) -> dict[str, Any]:
 
 def _epochs(rows: int, inputs: int, hidden: Sequence[Sequence[int]]) -> int:
     """As many as the largest network has time for: the more rows, the fewer."""
-    largest = max(_parameters(inputs, widths) for widths in hidden)
+    largest = max(parameters_of(inputs, widths) for widths in hidden)
     most = MOST_EPOCHS if rows >= FEW_ROWS else MOST_EPOCHS // 2
     return min(most, max(1, round(_WORK / (rows * largest))))
-
-
-def _parameters(inputs: int, hidden: Sequence[int]) -> int:
-    return sum((below + 1) * above for below, above in pairwise((inputs, *hidden, 1)))

@@ -17,7 +17,7 @@ MAX_VALUES = 50_000
 
 # tomllib's time is quadratic in the parts of a dotted key: 40,000 parts (80 KB) take 34 s. A spec's keys have two.
 # The look-behind and the possessive quantifiers keep this search linear, since no two scans overlap.
-_MANY_PARTS = re.compile(
+MANY_PARTS = re.compile(
     r"""(?<![\w\-"'.\\]) (?: (?: [\w-]++ | "(?:[^"\\\n]|\\.)*+" | '[^'\n]*+' ) [ \t]*+ \. [ \t]*+ ){16}""",
     re.ASCII | re.VERBOSE,
 )
@@ -36,7 +36,7 @@ def read_toml(data: bytes, source: str) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise SpecError(source, [f"the file has more than {MAX_BYTES:_} bytes (1 MiB); is it a job spec?"])
     text = _decode(data, source)
-    if many := _MANY_PARTS.search(text):
+    if many := MANY_PARTS.search(text):
         found = "a key with more than 16 dotted parts"
         raise _at(text, many.start(), source, found, "write at most two, as in train.lr")
 
