@@ -26,7 +26,9 @@ ANYTHING = TypeAdapter(dict)
 DAY = date(2026, 11, 22)
 
 
-@pytest.mark.parametrize("spec", [small(), spec_of(), *(load_spec(path, resolve=resolve) for path in EXAMPLES)], ids=lambda spec: spec.name)
+@pytest.mark.parametrize(
+    "spec", [small(), spec_of(), *(load_spec(path, resolve=resolve) for path in EXAMPLES)], ids=lambda spec: spec.name
+)
 def test_a_night_without_fresh_data_trains_what_the_spec_says(spec):
     """It is the same work under another name. Every example survives being written as TOML again."""
     night = Night(DAY, spec)

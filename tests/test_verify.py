@@ -206,7 +206,9 @@ def test_whatever_happens_to_a_file_is_named(store, trained, harm):
             store.delete(path)
         else:
             store.put(path, foreign_bytes(path) if harm == "foreign" else HARMS[harm](whole, draw_for(harm, path)))
-        lone = path.startswith("states/") or path.endswith(("pruned.json", "facts.json", "baselines.json"))  # nothing else needs them
+        lone = path.startswith("states/") or path.endswith(
+            ("pruned.json", "facts.json", "baselines.json")
+        )  # nothing else needs them
         assert [*checked(snapshot, unit_of(path))] == ([] if harm == "gone" and lone else [path])
         store.put(path, whole)
 

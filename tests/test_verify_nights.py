@@ -216,7 +216,11 @@ def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_
             after = meanings(store)
             free = {name for name in quiet if name.endswith(BY_HAND)} if facts["damaged"] else set()
             free |= {name for name in quiet if name.endswith("state.json")} if facts["damaged"] else set()
-            free |= {path} if path.startswith("states/") or path.endswith(("pruned.json", "facts.json", "baselines.json")) else set()
+            free |= (
+                {path}
+                if path.startswith("states/") or path.endswith(("pruned.json", "facts.json", "baselines.json"))
+                else set()
+            )
             assert {name for name in quiet if after.get(name) != quiet[name]} <= free, (path, harm)
 
 

@@ -89,7 +89,7 @@ def _facts(table: TableDataset, fitted: Fitted, name: str, root: str) -> dict[st
         },
         "chosen": choice and fit_text.choice_facts(choice),
         "baselines": {each: found.facts for each, found in fitted.baselines.items()},
-        "verdict": choice and fit_text.verdict(choice, fitted.baselines),
+        "verdict": choice and fit_text.verdict(choice, fitted.baselines, table),
         "answer": [*fit_text.why_lines(summary, choice, name)],
         "runs": {
             "test": name,

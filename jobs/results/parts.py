@@ -5,7 +5,7 @@ Suffixes: T trials, P parts, V variants.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ import numpy as np
 from sumsquares.datasets.dataset import Named
 from sumsquares.jobs.results.grouped import Indices
 from sumsquares.jobs.spec.variants import Trial, Variant
+
+Key = tuple[str, str | None]
+"""Name and split of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Parts:
     """The first part of each variant [V]."""
     splits_V: Indices
     """How many parts each variant has."""
+    datasets: Mapping[Key, Named]
+    """The splits of datasets, by what tells them apart."""
 
     @classmethod
     def of(cls, expected: Iterable[Trial]) -> Parts:
@@ -45,14 +50,10 @@ class Parts:
             part_T.append(position)
         variant_P = np.array(group_P, dtype=np.intp)
         _, first_P, splits_V = np.unique(variant_P, return_index=True, return_counts=True)
-        return cls(variants, np.array(part_T, dtype=np.intp), variant_P, first_P, splits_V)
-
-    @property
-    def datasets(self) -> list[Named]:
-        """The splits of datasets, each once."""
-        return [*{key_of(variant.dataset): variant.dataset for variant in self.variants}.values()]
+        datasets = {key_of(variant.dataset): variant.dataset for variant in variants}
+        return cls(variants, np.array(part_T, dtype=np.intp), variant_P, first_P, splits_V, datasets)
 
 
-def key_of(dataset: Named) -> tuple[str, str | None]:
+def key_of(dataset: Named) -> Key:
     """Returns what tells the splits of a spec's datasets apart."""
     return dataset.name, dataset.split

@@ -25,7 +25,7 @@ from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
-from sumsquares.jobs.results.parts import Parts, key_of
+from sumsquares.jobs.results.parts import Key, Parts, key_of
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR, limit_of
 from sumsquares.jobs.results.stored import OF_TRIAL
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
@@ -182,7 +182,7 @@ def summarize(expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[
     """Aggregates the rows (jobs.results.pack_files.SCHEMA, each trial once, any order) of the expected trials."""
     # Each expected trial (T) is looked up among the stored rows (R); whatever else is stored is left out.
     parts = Parts.of(expected)
-    facts = {key_of(dataset): facts_of(dataset) for dataset in parts.datasets}
+    facts = {key: facts_of(dataset) for key, dataset in parts.datasets.items()}
     ids = pa.array([trial.id for trial in expected], pa.string())
     row_T = pc.index_in(ids, value_set=results["trial_id"]).fill_null(-1).to_numpy()
     found = row_T >= 0
@@ -191,8 +191,11 @@ def summarize(expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     firsts = [parts.variants[place] for place in parts.first_P]
     own = pa.Table.from_pylist([variant_columns(variant) for variant in firsts], schema=_OWN)
-    limit_P = np.array([limit_of(facts[key_of(variant.dataset)].largest_target) for variant in parts.variants])
-    is_integer_P = np.array([variant.dataset.has_integer_target for variant in parts.variants], bool)
+    limits = {key: limit_of(each.largest_target) for key, each in facts.items()}
+    integers = {key for key, dataset in parts.datasets.items() if dataset.has_integer_target}
+    key_P = [key_of(variant.dataset) for variant in parts.variants]
+    limit_P = np.array([limits[key] for key in key_P])
+    is_integer_P = np.array([key in integers for key in key_P], bool)
     rows = _within(results.take(pa.array(row_T[found])), limit_P[part_R])
     rows = _without_exactness(rows, (~is_integer_P | (limit_P > DIVERGED_FACTOR * EXACT_TARGET))[part_R])
     table = _table(own, rows, parts, part_R, is_integer_P[parts.first_P])
@@ -304,15 +307,13 @@ def _tally(column: pa.ChunkedArray) -> dict[str, int]:
     return dict(sorted(Counter(column.to_pylist()).items()))
 
 
-def _datasets(
-    parts: Parts, status_T: NDArray[np.object_], facts: Mapping[tuple[str, str | None], Facts]
-) -> dict[str, dict[str, Any]]:
+def _datasets(parts: Parts, status_T: NDArray[np.object_], facts: Mapping[Key, Facts]) -> dict[str, dict[str, Any]]:
     """Returns what is known of each dataset, by name, in the order of the spec."""
     found = {}
     name_P = np.array([variant.dataset.name for variant in parts.variants], dtype=object)
-    for dataset in {each.name: each.whole for each in parts.datasets}.values():
+    for dataset in {each.name: each.whole for each in parts.datasets.values()}.values():
         of_dataset_P = name_P == dataset.name
-        own = [facts[key_of(each)] for each in parts.datasets if each.name == dataset.name]
+        own = [each for (name, _), each in facts.items() if name == dataset.name]
         about = about_of(dataset, own)
         found[dataset.name] = {
             **{name: value for name, value in about.items() if name != "facts"},

@@ -9,8 +9,9 @@ from typing import Any
 
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.results.validated import Choice, Measured, half_interval
+from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.answer import answer
+from sumsquares.jobs.show.baselines_text import difference
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.show.table_words import left_out_words
 from sumsquares.jobs.spec.axes import AXES
@@ -53,7 +54,7 @@ def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> I
         interval = each.interval
         more = f"   95% interval {number(interval[0])} to {number(interval[1])}" if interval else ""
         yield f"  {name:{width}}  {number(each.mean):>10}{more if has_intervals else ''}"
-    yield verdict(choice, baselines)
+    yield verdict(choice, baselines, table)
 
 
 def choice_facts(choice: Choice) -> dict[str, Any]:
@@ -77,24 +78,25 @@ def measured_networks(choice: Choice) -> dict[str, Measured]:
     return found
 
 
-def verdict(choice: Choice, baselines: Baselines) -> str:
+def verdict(choice: Choice, baselines: Baselines, table: TableDataset) -> str:
     """Who wins, by the difference in each split: the network that the split chooses itself against the best baseline.
 
-    No test row has a say in that network, which makes the comparison fair.
+    No test row has a say in that network, which makes the comparison fair. The interval is that of `difference`.
     """
     if not baselines:
         return "There is no baseline to compare with."
     name = min(baselines, key=lambda each: baselines[each].mean)
-    differences = [ours - theirs for ours, theirs in zip(choice.anew.rmse, baselines[name].rmse, strict=True)]
-    mean, half = fmean(differences), half_interval(differences)
+    mean = choice.anew.mean - baselines[name].mean
     network = "the network" if choice.anew.rmse == choice.chosen.rmse else "the network chosen anew in each split"
     first, second = (f"{network} with {number(choice.anew.mean)}", f"{name} with {number(baselines[name].mean)}")
     first, second = (second, first) if mean > 0 else (first, second)
     told = f"{first} against {second}"
-    if half is None:
+    if len(table.split_rows) == 1:
         return f"Ahead on these test rows: {told}; how much of that is chance, one split can't tell."
-    low, high = (number(abs(mean) + sign * half) for sign in (-1, 1))
-    if abs(mean) <= half:
+    share = fmean(split.test / split.train for split in table.split_rows)
+    found = difference(choice.anew.rmse, baselines[name].rmse, share)
+    low, high = (number(abs(mean) + sign * found.half) for sign in (-1, 1))
+    if not found.is_shown:
         return (
             f"No winner: {told}, and the difference may be chance: {number(abs(mean))}, 95% interval {low} to {high}."
         )
