@@ -17,7 +17,7 @@ from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.results.models import TrainedNetwork
-from sumsquares.jobs.results.predict_table import inputs_of, missing_columns
+from sumsquares.jobs.results.predict_table import asked_columns, inputs_of, missing_columns
 from sumsquares.jobs.stages.new_rows import NewRows
 from sumsquares.jobs.stages.written_rows import check_output, writing
 from sumsquares.jobs.storage.store import Store
@@ -92,7 +92,8 @@ def _answerer(asked: list[Answerer], rows: NewRows) -> Answerer:
 
     """
     if PREDICTION in rows.schema.names:
-        remedy = "rename it, or leave it out"
+        is_input = any(PREDICTION in asked_columns(each.trial.variant.dataset) for each in asked)
+        remedy = "train on a table where that input has another name" if is_input else "rename it, or leave it out"
         raise UsageError(
             f"{rows.shown}: there is a column {show(PREDICTION)} already, and that is what is added; {remedy}"
         )
