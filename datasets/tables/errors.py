@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
-
 from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.problems import Problems
 
 MAX_PROBLEMS = 20
 """The most problems that are listed."""
 
 
-class TableError(ValueError):
+class TableError(Problems):
     """A table that can't be used as it is. The message lists all problems, each with its place and a remedy."""
 
-    exit_code = 2
-    """Of a command that this error ends: the spec or the file is to be changed."""
-
-    def __init__(self, source: str, problems: Iterable[str]) -> None:
-        super().__init__(source, tuple(islice(problems, MAX_PROBLEMS + 1)))
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """One line per problem, at most 20 of them."""
-        problems: tuple[str, ...] = self.args[1]
-        return problems[:MAX_PROBLEMS]
-
-    def __str__(self) -> str:
-        source, problems = self.args
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        if len(problems) > MAX_PROBLEMS:
-            count = f"more than {MAX_PROBLEMS} problems, these are the first"
-        return "\n  ".join([f"{source}: {count}", *self.problems])
+    most = MAX_PROBLEMS
 
 
 class TableMissing(TableError):  # noqa: N818  its base says that it is an error

@@ -19,18 +19,12 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sumsquares.datasets.file_kinds import kind_of_file
 from sumsquares.datasets.tables.addresses import Address, address_of
 from sumsquares.datasets.tables.errors import TableError, TableMissing
 from sumsquares.datasets.tables.shown import path_shown, similar
 
 MOST_FILES = 10_000
-_KINDS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
 _MAGIC = "*?["
 PARQUET = (".parquet", ".pq", ".parq")
 CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.bz2", ".csv.zst")
@@ -105,7 +99,7 @@ def _local(path: str, source: str) -> tuple[TableFile, ...]:
     if stat.S_ISDIR(mode):
         return _in_folder(path, source)
     if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        kind = kind_of_file(mode)
         raise TableError(source, [f"file: {path_shown(path)} is {kind}; write the path of a Parquet or CSV file"])
     return _of_paths([path], source, "")
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from sumsquares.jobs.messages.numbers import counted, listed, number
 from sumsquares.jobs.results.baselines import MEAN
-from sumsquares.jobs.results.described import is_table, train_rows
+from sumsquares.jobs.results.described import is_table, shared_of, tested_noun, train_rows
 from sumsquares.jobs.results.middle import middle_or_infinite
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.results.summary import Summary
@@ -86,7 +86,7 @@ def _which(about: Row) -> tuple[str, str]:
     """The best variant, and in a few words what its choice by the test rows does to it."""
     if about["variants"] == 1:
         return "The network", ""
-    return "The best variant, chosen by these test rows,", "its choice flatters it"
+    return f"The best variant, chosen by these {tested_noun(about)}s,", "its choice flatters it"
 
 
 def _reached(row: Row, about: Row) -> str:
@@ -111,8 +111,8 @@ def _in_numbers(best: Row, about: Row) -> str:
 def _over_splits(network_S: Sequence[float], about: Row) -> str:
     """How the best variant differs from each baseline over the splits."""
     which, flattered = _which(about)
-    share = float(np.mean([split["test"] / split["train"] for split in about["split_rows"]]))
-    told = [_against(row, difference(network_S, row["rmse_of_splits"], share)) for row in about["baselines"]]
+    shared = shared_of(about)
+    told = [_against(row, difference(network_S, row["rmse_of_splits"], shared)) for row in about["baselines"]]
     count, mean = counted(len(network_S), "split"), number(math.fsum(network_S) / len(network_S))
     more = f"; {flattered}" if flattered else ""
     return f"{which} has a mean of {mean} over {count}: {'; '.join(told)} (95 % intervals{more})."

@@ -5,13 +5,12 @@ The phrases for values are in messages.py, and the rules in the models.
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from sumsquares.jobs import exits
+from sumsquares.datasets.problems import Problems
 from sumsquares.jobs.spec.messages import Schema, allowed, found, listing, plain, schema_at, show, similar, such_as
 
 MAX_PROBLEMS = 100
@@ -21,26 +20,13 @@ _ABSENT = object()
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
-class SpecError(ValueError):
+class SpecError(Problems):
     """An invalid spec. The message lists all problems: "path: what is wrong; what to write"."""
 
-    exit_code = exits.USAGE
-
-    def __init__(self, source: str, problems: Iterable[str]) -> None:
-        super().__init__(source, tuple(islice(problems, MAX_PROBLEMS + 1)))
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """One line per problem, at most 100 of them."""
-        problems: tuple[str, ...] = self.args[1]
-        return problems[:MAX_PROBLEMS]
+    most = MAX_PROBLEMS
 
     def __str__(self) -> str:
-        source, problems = self.args
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        if len(problems) > MAX_PROBLEMS:
-            count = f"more than {MAX_PROBLEMS} problems, these are the first"
-        return "\n  ".join([f"{plain(source)}: {count}", *self.problems])
+        return super().__str__().replace(self.args[0], plain(self.args[0]), 1)
 
 
 def problems_of(error: ValidationError, raw: dict[str, Any], schema: Schema) -> Iterator[str]:

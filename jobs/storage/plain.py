@@ -12,15 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from sumsquares.datasets.errors import DataError
+from sumsquares.datasets.file_kinds import kind_of_file
 
 _LONGEST = 1000  # characters of a path in a message
-_KINDS = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
 
 
 class NotPlain(OSError):  # noqa: N818  its base says that it is an error
@@ -41,7 +35,7 @@ def read_plain(path: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)  # what was looked at may have been replaced
         if not stat.S_ISREG(found.st_mode):
-            raise NotPlain(errno.EINVAL, _kind(found.st_mode))
+            raise NotPlain(errno.EINVAL, kind_of_file(found.st_mode))
         check_size(found.st_size, most)
         data = file.read(most + 1)
     check_size(len(data), most)
@@ -86,8 +80,4 @@ def _check_plain(path: Path) -> None:
             raise NotPlain(errno.EINVAL, "a link that leads nowhere") from error
         raise
     if not stat.S_ISREG(mode):
-        raise NotPlain(errno.EINVAL, _kind(mode))
-
-
-def _kind(mode: int) -> str:
-    return _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise NotPlain(errno.EINVAL, kind_of_file(mode))
