@@ -246,7 +246,7 @@ BAD = (
     arrow("test-two", {"a": X, "y": Y, "t": FLAG, "u": [True] * ROWS}, '"u" is true in every row', test=["t", "u"]),
     text("folds-many", "a,y\n1,2\n2,3\n3,5\n", "3 rows for 10 folds", "fewer", folds=10),
     text("share-large", "a,y\n1,2\n2,3\n", "test", "no training row", test=0.9),
-    text("validation-small", "a,y\n1,2\n2,3\n3,5\n", "validation", "no test row", validation=0.001),
+    text("validation-small", "a,y\n1,2\n2,3\n3,5\n", "validation", "none of the training rows", validation=0.001),
     # Rows that are dropped.
     text("drop-all", "a,b,y\n1,,2\n,2,3\n3,,5\n,4,4\n", "0 rows of 4", missing="drop"),
     text("drop-constant", "a,b,y\n1,,2\n1,2,3\n1,3,5\n2,,7\n", '"a" is 1 in all rows', missing="drop"),

@@ -21,9 +21,9 @@ TYPES: Mapping[ColumnType, pa.DataType] = {"double": pa.float64(), "int64": pa.i
 _KINDS: Mapping[ColumnType, tuple[Kind, ...]] = {
     "double": ("double",),
     "int64": ("int", "double", "bool"),
-    "bool": ("bool", "int", "double"),
+    "bool": ("double",),
 }
-"""As which cells of CSV are read, the first that all of a batch have."""
+"""As which cells of CSV are read, the first that all of a batch have; true and false of a boolean as 1 and 0."""
 _MOST_ROWS, _BLOCK_VALUES = 65_536, 1 << 22
 
 
@@ -104,6 +104,7 @@ def values_as(array: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | No
 
 def _parsed(texts: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | None:
     """Returns texts as values of the first kind that all of them have."""
+    texts = cells.without_words(texts) if type_ == "bool" else texts
     found = (cells.as_kind(texts, kind, decimal) for kind in _KINDS[type_])
     values = next((values for values in found if values is not None), None)
     return None if values is None else finished(values)

@@ -13,6 +13,7 @@ from sumsquares.datasets.tables.shown import show
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.answering import Answerer, Question, answerers
 from sumsquares.jobs.commands.shared import Shared
+from sumsquares.jobs.commands.table_asked import as_options
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.numbers import counted
@@ -39,6 +40,11 @@ class Files:
 
 def predict_file(question: Question, files: Files, shared: Shared) -> int:
     """Writes the rows of a table with a column of predictions. A refusal writes nothing."""
+    with as_options():
+        return _predict_file(question, files, shared)
+
+
+def _predict_file(question: Question, files: Files, shared: Shared) -> int:
     store = Store(shared.store)
     asked = answerers(store, question)
     rows = NewRows(files.source, {**_csv_of(asked), **files.csv})
