@@ -169,6 +169,38 @@ BAD = (
     # Targets.
     text("target-text", rows("1,2,n/v"), '"y" is text', 'row 41 has "n/v"', "write a number"),
     text("target-words", "a,y\n1,red\n2,blue\n3,red\n", '"y" is text', 'row 1 has "red"'),
+    arrow(
+        "category-called-as-target",
+        {"a": [*range(ROWS)], "c": ["x", "z"] * (ROWS // 2), "c=x": Y},
+        *('"c=x"', "one of them a category", "rename the other"),
+        target="c=x",
+        categories="one_hot",
+    ),
+    arrow(
+        "category-called-as-held-out",
+        {"a": [*range(ROWS)], "c": ["x", "z"] * (ROWS // 2), "c=x": [True, False] * (ROWS // 2), "y": Y},
+        *('"c=x"', "one of them a category", "rename the other"),
+        test="c=x",
+        categories="one_hot",
+    ),
+    arrow(
+        "category-leak",
+        {"a": [*range(ROWS)], "c": ["x", "z"] * (ROWS // 2), "y": [True, False] * (ROWS // 2)},
+        *('"c=x" is equal to the target', '"c=z" is a linear function', 'write inputs = ["a"]'),
+        categories="one_hot",
+    ),
+    arrow(
+        "leak-with-nulls",
+        {"a": [*range(ROWS)], "b": [*Y[: ROWS // 2], *[None] * (ROWS // 2)], "y": Y},
+        *(f'"b" is equal to the target in the {ROWS // 2} rows in which it has a value', 'inputs = ["a"]'),
+        missing="mean",
+    ),
+    arrow(
+        "constant-with-nulls",
+        {"b": [1.5, None] * (ROWS // 2), "y": Y},
+        *('"b" is 1.5 in every row with a value', "no input is left"),
+        missing="drop",
+    ),
     text("target-tiny", "a,y\n1,1e-300\n2,2e-300\n3,5e-300\n", '"y"', "squares", "1e-300", "another unit"),
     text("target-narrow", "a,y\n1,1e15\n2,1000000000000001\n3,1e15\n", '"y"', "last digits", "subtract"),
     arrow("target-one-double", {"a": [1, 2, 3], "y": [2**60, 2**60 + 1, 2**60]}, '"y" is 1.15292e+18 as float64'),
@@ -208,7 +240,7 @@ BAD = (
     arrow("decimal-constant", {"a": [decimal.Decimal("1.50")] * ROWS, "y": Y}, "no input is left", "1.5 in every row"),
     arrow("target-copied", {"a": X, "b": Y, "y": Y}, '"b" is equal to the target', 'inputs = ["a"]'),
     arrow("target-scaled", {"a": X, "cents": Y * 100 + 7, "y": Y}, '"cents" is a linear function', 'inputs = ["a"]'),
-    arrow("target-copied-named", {"a": X, "b": Y, "y": Y}, '"b" is equal', "remove it", inputs=["a", "b"]),
+    arrow("target-copied-named", {"a": X, "b": Y, "y": Y}, '"b" is equal', 'remove "b"', inputs=["a", "b"]),
     text(
         "categories-many",
         "a,y\n" + "".join(f"w{i},{i % 7}\n" for i in range(3000)),

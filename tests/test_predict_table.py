@@ -253,7 +253,7 @@ def test_remedies_of_a_csv_are_options(cli, tmp_path):
     assert ended.code == 2
     assert "--separator ';' and --decimal ," in ended.err
     assert (
-        cli("predict", "houses", "--input", "new.csv", "--output", "out.csv", *"--separator ; --decimal ,".split()).code
+        cli("predict", "houses", "--input", "new.csv", "--output", "out.csv", "--separator", ";", "--decimal", ",").code
         == 0
     )
 

@@ -47,8 +47,9 @@ def choose(keys: TableKeys, wanted: Wanted, scanned: Mapping[int, Column]) -> tu
             problems += _value_problems(column, keys)
             inputs += _inputs(column)
     problems += [f"test: {each}" for position in wanted.held_out for each in _held_out_problems(scanned[position])]
+    others = [target.name, *(scanned[position].name for position in wanted.held_out)]
     problems += _count_problems(
-        inputs, left_out, [scanned[position] for position in wanted.inputs], target.name, bool(problems)
+        inputs, left_out, [scanned[position] for position in wanted.inputs], others, bool(problems)
     )
     return Choice(tuple(inputs), tuple(left_out)), problems
 
@@ -64,7 +65,8 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
     if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
         return reason
     if column.kind != "wide" and column.is_constant:
-        return f"is {column.the_one} in every row{remove}"
+        rows = "every row with a value" if column.missing[0] else "every row"
+        return f"is {column.the_one} in {rows}{remove}"
     return None
 
 
@@ -159,7 +161,7 @@ def _count_problems(
     inputs: Sequence[InputColumn],
     left_out: Sequence[tuple[str, str]],
     columns: Sequence[Column],
-    target: str,
+    others: Sequence[str],
     has_problems: bool,
 ) -> Iterator[str]:
     many = next((each for each in columns if each.kind == "text" and each.categories is None), None)
@@ -173,7 +175,7 @@ def _count_problems(
         yield f"{len(inputs):,} inputs{which}, and there may be {MOST_INPUTS:,}; name fewer columns in `inputs`"
     elif not inputs and not has_problems:
         reasons = "".join(f"; {show(name)} {reason}" for name, reason in left_out[:5])
-        yield f"no input is left beside the target {show(target)}{reasons}; add a column of numbers"
-    for name, count in Counter(each.name for each in inputs).items():
+        yield f"no input is left beside the target {show(others[0])}{reasons}; add a column of numbers"
+    for name, count in Counter([*(each.name for each in inputs), *others]).items():
         if count > 1:
-            yield f"two inputs would be called {show(name)}, one of them a category; rename that column"
+            yield f"two columns would be called {show(name)}, one of them a category; rename the other one"

@@ -57,8 +57,10 @@ class Column:
         """Adds rows; returns them as numbers or booleans, as text if categories are wanted, else None."""
         if types.is_dictionary(array.type) and not self.wants_categories:
             array = array.dictionary_decode()
-        self._count_blanks(array, at)
         is_text = kind_of(array.type) == "text"
+        if is_text and self.wants_categories:
+            array = cells.without_empty(array)
+        self._count_blanks(array, at)
         if is_text and self.wants_categories:
             self._add_categories(array)
         if not is_text:

@@ -127,6 +127,7 @@ def _input(array: pa.Array, column: InputColumn, decimal: str) -> pa.Array | Non
         return values_as(array, column.type, decimal)
     if kind_of(array.type) != "text":
         return None
+    array = cells.without_empty(array)
     plain = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     is_it = pc.equal(pc.cast(plain.dictionary, pa.string()), column.category)
     return pc.take(is_it, plain.indices)
