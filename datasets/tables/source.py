@@ -88,8 +88,8 @@ def _difference(first: list[tuple[str, Kind | None]], found: list[tuple[str, Kin
     lacking, more = [each for each in expected if each not in own], [each for each in names if each not in known]
     said = [f"it has no {_columns(lacking)}"] if lacking else []
     said += [f"it has the {_columns(more)}, which {name} has not"] if more else []
-    found = " and ".join(said) or f"its columns are not those of {name}"
-    return f"{found}; all files of a table have the same columns: correct it, or write a glob that leaves it out"
+    all_said = " and ".join(said) or f"its columns are not those of {name}"
+    return f"{all_said}; all files of a table have the same columns: correct it, or write a glob that leaves it out"
 
 
 def _columns(names: list[str]) -> str:
