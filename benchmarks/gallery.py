@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from examples import AS_INSTALLED
 from pictures import Floats, curves, points
 from questions import BEYOND, FOLDER, QUESTIONS, Asked, ask, is_restated, title
 
@@ -61,7 +62,7 @@ def main() -> None:
 
 def _seconds(name: str, store: str) -> float:
     """How long the command takes that answers a question."""
-    command = [sys.executable, "-m", "sumsquares", "run", str(FOLDER / f"{name}.toml"), "--store", store, "--quiet"]
+    command = [*AS_INSTALLED, "run", str(FOLDER / f"{name}.toml"), "--store", store, "--quiet"]
     began = time.perf_counter()
     subprocess.run(command, capture_output=True, check=False)  # exit code 7: some trials diverged
     return time.perf_counter() - began
