@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from examples import AS_INSTALLED
 from pictures import Floats, curves, points
 from questions import BEYOND, FOLDER, QUESTIONS, Asked, ask, is_restated, title
 
+from examples import AS_INSTALLED
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.results.predict import answers
