@@ -77,6 +77,7 @@ def as_options() -> Iterator[None]:
 def in_options(message: str) -> str:
     """Returns a message with the keys of a spec as options of the command line."""
     told = _KEY.sub(lambda found: _option(found[1], found[2]), message)
+    told = told.replace("`inputs`", "--inputs")
     return told.replace("a path is relative to the spec", "a path is relative to this folder")
 
 
