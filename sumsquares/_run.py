@@ -37,7 +37,7 @@ from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.stages.placement import PlacementOptions
+from sumsquares.jobs.stages.placement import Placement, PlacementOptions
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
@@ -65,7 +65,7 @@ def open(name: str, store: str | Path = "store") -> Run:  # noqa: A001  as gzip.
 
     """
     opened = Store(str(store))
-    asked = asked_run(opened, name)
+    asked = asked_run(opened, str(name))
     known_best(opened, asked)  # raises if the run has no summary, or another one's
     return Run(opened, asked)
 
@@ -100,7 +100,7 @@ def run(
         array([0.48])
 
     """
-    placement = PlacementOptions(workers=None if workers is None else str(workers)).placement(None)
+    placement = _placement(workers)
     opened = Store(str(store))
     tables = TableReader(opened)
     if isinstance(spec, Mapping):
@@ -111,6 +111,13 @@ def run(
         tell_of_tables(loaded, tables, runtime.progress)
         run_spec(loaded, runtime)
     return open(loaded.name, store)
+
+
+def _placement(workers: int | str | None) -> Placement:
+    try:
+        return PlacementOptions(workers=None if workers is None else str(workers)).placement(None)
+    except UsageError as error:  # it speaks of the option
+        raise UsageError(str(error).removeprefix("--")) from error
 
 
 class Run:
@@ -217,6 +224,8 @@ class Run:
             [..., ..., ..., ...]
 
         """
+        if not isinstance(where, Mapping | None):
+            raise UsageError(f'where is {where!r}; write a dictionary, such as {{"activation": "tanh"}}')
         conditions = [_condition(name, value) for name, value in (where or {}).items()]
         return [self._model(row) for row in self._ranked(conditions)]
 
