@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,12 @@ class ContentDigest:
         """Adds rows: the columns of the schema, by name."""
         for name, column in self._columns.items():
             column.add(batch.column(name))
+
+    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yields batches, and adds each as it passes."""
+        for batch in batches:
+            self.add(batch)
+            yield batch
 
     def of_column(self, name: str) -> str:
         """Returns the digest of one column's type and values, without its name, in hex."""

@@ -90,7 +90,7 @@ def import_table(
     known = _known(store, table)
     shards: list[TableShard] = []
     written: list[str] = []
-    for rows in shards_of(_watched(batches, digest), schema):
+    for rows in shards_of(digest.watch(batches), schema):
         entry, is_new = _keep(store, table, rows, len(shards), known)
         written += [entry.path] if is_new else []
         shards.append(entry)
@@ -119,12 +119,6 @@ def shards_of(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[
             count -= size
     if count:
         yield pa.Table.from_batches(waiting, schema)
-
-
-def _watched(batches: Iterable[pa.RecordBatch], digest: ContentDigest) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        digest.add(batch)
-        yield batch
 
 
 def _known(store: Store, table: TableDataset) -> dict[str, TableShard]:

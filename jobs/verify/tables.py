@@ -6,11 +6,10 @@ from, and else deletes nothing: what is left of them may be all that there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-import pyarrow as pa
 from pydantic import TypeAdapter
 
 from sumsquares.datasets.differences import UNREADABLE, open_parquet
@@ -181,7 +180,7 @@ def _read_again(store: Store, table: TableDataset, entry: TableShard) -> dict[st
     """
     schema, found = stored_schema(table), b""
     digest = ContentDigest(schema)
-    for index, rows in enumerate(shards_of(_watched(TableReader(store).batches(table), digest), schema)):
+    for index, rows in enumerate(shards_of(digest.watch(TableReader(store).batches(table)), schema)):
         if shard_path(index) == entry.path:
             found = encode_shard(rows, table.content, index)[0]
     if digest.hexdigest() != table.content:
@@ -189,12 +188,6 @@ def _read_again(store: Store, table: TableDataset, entry: TableShard) -> dict[st
     if sha256_of(found) != entry.sha256:
         raise OtherRows("this version writes the same rows in other bytes")
     return {f"datasets/{table.content}/{entry.path}": found}
-
-
-def _watched(batches: Iterable[pa.RecordBatch], digest: ContentDigest) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        digest.add(batch)
-        yield batch
 
 
 def _rebuilt_manifest(snapshot: Snapshot, table: TableDataset) -> dict[str, bytes]:
