@@ -251,6 +251,7 @@ def test_a_linear_function_is_written_as_a_sum():
     """With the signs between the terms."""
     linear = Linear("an id", {"number_1": -2.0, "unused_1": 0.5}, -3.25)
     assert formula(linear) == "-2 * number_1 + 0.5 * unused_1 - 3.25"
+    assert formula(Linear("an id", {"a\nb": 1.0}, 2.0)) == '1 * "a\\nb" + 2'
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-12, 0.4695, 273.89, 992.0, 992.3, 1000.0, 72_935.6, 4.049e15])

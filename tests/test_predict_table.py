@@ -194,10 +194,11 @@ def odd_tables():
         "a prediction": (new.append_column("prediction", new["price"]), ['"prediction"', "rename it"]),
         "an unknown category": (
             instead("place", ["north", "west"] * 2 + ["south"]),
-            ['"west"', "row 2", "north, south"],
+            ['"west"', "row 2", '"north", "south"'],
         ),
         "no category": (instead("place", ["north", None] * 2 + ["south"]), ['"place"', "row 2", "no value"]),
-        "numbers as categories": (instead("place", [1, 2, 3, 4, 5]), ['"place"', "north, south"]),
+        "numbers as categories": (instead("place", [1, 2, 3, 4, 5]), ['"place"', '"north", "south"']),
+        "an integer of 65 bits": (instead("rooms", [2**64 - 1] * 5, pa.uint64()), ['"rooms"', "beyond 64 bits"]),
     }
 
 
@@ -222,7 +223,7 @@ def test_a_table_that_can_not_be_predicted_for_is_refused_with_column_row_and_re
         (("houses", "--output", "out.parquet"), ["--input", "--output"]),
         (("houses", *FILE, "3"), ["numbers", "--input"]),
         (("houses",), ["--input"]),
-        (("houses", "--input", "no.parquet", "--output", "out.parquet"), ["no.parquet"]),
+        (("houses", "--input", "no.parquet", "--output", "out.parquet"), ["no.parquet", "relative to this folder"]),
         (("houses", "--input", "new.parquet", "--output", "new.parquet"), ["is the input", "another name"]),
         (("houses", "--input", "new.parquet", "--output", "out.txt"), [".parquet or .csv"]),
         (("houses", "--input", "new.parquet", "--output", "no/out.csv"), ["no folder"]),
@@ -232,7 +233,7 @@ def test_a_table_that_can_not_be_predicted_for_is_refused_with_column_row_and_re
         (("houses", "1", "many"), ["rooms", "many"]),
         (("houses", "1", "2", "--where", "activation=sinus"), ["--where", "gelu, identity, relu, tanh"]),
         (("houses", "1", "2", "--where", "colour=red"), ["--where", "names no hyperparameter"]),
-        (("places", "1", "2", "west"), ['"west"', "north, south"]),
+        (("places", "1", "2", "west"), ['"west"', '"north", "south"']),
         (("small", *FILE), ["number_1", "which the model takes"]),
     ],
 )
@@ -243,6 +244,18 @@ def test_a_wrong_request_is_exit_2_with_a_remedy_and_writes_nothing(cli, tmp_pat
     assert (ended.code, ended.out) == (2, ""), ended.err
     assert [word for word in words if word not in ended.err] == [], ended.err
     assert tree(tmp_path) == before
+
+
+def test_remedies_of_a_csv_are_options(cli, tmp_path):
+    """The command line has no keys of a spec."""
+    (tmp_path / "new.csv").write_text("area;rooms\n1,5;2\n2;3\n")
+    ended = cli("predict", "houses", "--input", "new.csv", "--output", "out.csv")
+    assert ended.code == 2
+    assert "--separator ';' and --decimal ," in ended.err
+    assert (
+        cli("predict", "houses", "--input", "new.csv", "--output", "out.csv", "--separator", ";", "--decimal", ",").code
+        == 0
+    )
 
 
 def test_an_error_in_the_last_rows_writes_nothing(cli, tmp_path, monkeypatch):

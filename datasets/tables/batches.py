@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from sumsquares.datasets.tables.keys import TableKeys
+from sumsquares.datasets.tables.shown import show
 from sumsquares.datasets.tables.source import Source
 from sumsquares.datasets.tables.stored import StoredColumns, blocks, changed
 from sumsquares.datasets.tables.table import TableDataset
@@ -34,7 +35,7 @@ def batches(table: TableDataset, keys: TableKeys, folder: str) -> Iterator[pa.Re
     names = [name for name, _ in source.columns()]
     used = [*(each.column for each in table.input_columns), table.target, *table.held_out_columns]
     if lacking := [name for name in used if name not in names]:
-        raise changed(source.shown, f"there is no column {lacking[0]!r} any more")
+        raise changed(source.shown, f"there is no column {show(lacking[0])} any more")
     at = {name: names.index(name) for name in used}
     raws = source.rows(names, {*at.values()})
     yield from blocks(columns.batches(raws, at, keys.decimal, source.shown), columns.block_rows)

@@ -86,6 +86,23 @@ def cleaned(cells: pa.Array, decimal: str) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(cells, _NUMBER), pc.utf8_ltrim(cells, "+"), cells)
 
 
+def without_empty(texts: pa.Array) -> pa.Array:
+    """Returns texts of any type with null in place of an empty one: CSV doesn't tell them apart."""
+    array = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    is_empty = pc.equal(pc.cast(array.dictionary, pa.string()), "")
+    if not pc.any(is_empty).as_py():
+        return texts
+    indices = pc.if_else(pc.take(is_empty, array.indices), pa.scalar(None, array.indices.type), array.indices)
+    return pa.DictionaryArray.from_arrays(indices, array.dictionary)
+
+
+def without_words(cells: pa.Array) -> pa.Array:
+    """Returns cells with 1 and 0 in place of true and false."""
+    plain = pc.ascii_trim_whitespace(cells)
+    plain = pc.if_else(pc.is_in(plain, _TRUE), "1", plain)
+    return pc.if_else(pc.is_in(plain, _FALSE), "0", plain)
+
+
 def first_bad(cells: pa.Array, decimal: str) -> tuple[int, int | None]:
     """Returns how many cells are neither missing nor numbers, and the position of the first."""
     good = pc.match_substring_regex(cleaned(cells, decimal), _NUMBER)

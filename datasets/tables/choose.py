@@ -15,7 +15,10 @@ from sumsquares.datasets.tables.shown import plural, show
 from sumsquares.datasets.tables.table import InputColumn
 from sumsquares.datasets.tables.wanted import Wanted, unfit
 
-_STORED = {"int": "int64", "double": "double", "bool": "bool"}
+_SMALLEST = 1 / LARGEST_REAL
+"""Least difference between the ends of a target, whose square is far from the smallest float64."""
+_NARROWEST = 1e-10
+"""Least difference between them as a part of the larger one: least squares on 1,024 inputs keep a tenth of it."""
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([,' .]\d{3})+([.,]\d+)?\s*")
 
@@ -44,8 +47,9 @@ def choose(keys: TableKeys, wanted: Wanted, scanned: Mapping[int, Column]) -> tu
             problems += _value_problems(column, keys)
             inputs += _inputs(column)
     problems += [f"test: {each}" for position in wanted.held_out for each in _held_out_problems(scanned[position])]
+    others = [target.name, *(scanned[position].name for position in wanted.held_out)]
     problems += _count_problems(
-        inputs, left_out, [scanned[position] for position in wanted.inputs], target.name, bool(problems)
+        inputs, left_out, [scanned[position] for position in wanted.inputs], others, bool(problems)
     )
     return Choice(tuple(inputs), tuple(left_out)), problems
 
@@ -61,9 +65,8 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
     if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
         return reason
     if column.kind != "wide" and column.is_constant:
-        value = next(iter(column.categories or ())) if column.kind == "text" else column.low
-        shown = show(value) if isinstance(value, str) else f"{value:g}"
-        return f"is {shown} in every row{remove}"
+        rows = "every row with a value" if column.missing[0] else "every row"
+        return f"is {column.the_one} in {rows}{remove}"
     return None
 
 
@@ -94,8 +97,20 @@ def _target_problems(column: Column, keys: TableKeys) -> Iterator[str]:
         found = f"is text: {_mended(column, keys)}" if column.first_bad else "is text; write its values as numbers"
         yield f"{name} {found}, or name a column of numbers"
     elif column.kind != "wide" and column.is_constant:
-        yield f"{name} is {column.low:g} in every row: there is nothing to learn; name a column that varies"
+        yield f"{name} is {column.the_one} in every row: there is nothing to learn; name a column that varies"
+    elif column.kind in NUMBERS and not column.beyond:
+        yield from _narrow(column)
     yield from _value_problems(column, keys, is_target=True)
+
+
+def _narrow(column: Column) -> Iterator[str]:
+    """Yields what is wrong with a target whose values are nearly one: its errors would be rounding errors."""
+    low, high = float(column.low), float(column.high)
+    found = f"column {show(column.name)} has values from {low:.17g} to {high:.17g}"
+    if high - low < _SMALLEST:
+        yield f"{found}: the squares of their differences are 0 in float64; write it in another unit"
+    elif high - low < _NARROWEST * max(-low, high):
+        yield f"{found}, which differ in their last digits alone; subtract {low:.17g} from all of them"
 
 
 def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False) -> Iterator[str]:
@@ -123,14 +138,15 @@ def _value_problems(column: Column, keys: TableKeys, *, is_target: bool = False)
 
 def _inputs(column: Column) -> list[InputColumn]:
     if column.kind != "text":
-        return [InputColumn(name=column.name, column=column.name, type=_STORED.get(column.kind, "double"))]
+        return [InputColumn(name=column.name, column=column.name, type=column.stored)]
     texts = sorted(column.categories or ())
     return [InputColumn(name=f"{column.name}={text}", column=column.name, category=text, type="bool") for text in texts]
 
 
 def _held_out_problems(column: Column) -> Iterator[str]:
     name, remedy = f"column {show(column.name)}", "write true in the test rows and false in the others"
-    is_flag = column.kind == "bool" or (column.kind == "int" and column.low >= 0 and column.high <= 1)
+    is_whole = column.kind in NUMBERS and column.stored == "int64"
+    is_flag = column.kind == "bool" or (is_whole and column.low >= 0 and column.high <= 1)
     if not is_flag:
         is_bad = column.first_bad is not None and column.first_bad[1].lower() not in ("true", "false")
         found = f": {_first_bad(column)}" if is_bad else ""
@@ -145,7 +161,7 @@ def _count_problems(
     inputs: Sequence[InputColumn],
     left_out: Sequence[tuple[str, str]],
     columns: Sequence[Column],
-    target: str,
+    others: Sequence[str],
     has_problems: bool,
 ) -> Iterator[str]:
     many = next((each for each in columns if each.kind == "text" and each.categories is None), None)
@@ -159,7 +175,7 @@ def _count_problems(
         yield f"{len(inputs):,} inputs{which}, and there may be {MOST_INPUTS:,}; name fewer columns in `inputs`"
     elif not inputs and not has_problems:
         reasons = "".join(f"; {show(name)} {reason}" for name, reason in left_out[:5])
-        yield f"no input is left beside the target {show(target)}{reasons}; add a column of numbers"
-    for name, count in Counter(each.name for each in inputs).items():
+        yield f"no input is left beside the target {show(others[0])}{reasons}; add a column of numbers"
+    for name, count in Counter([*(each.name for each in inputs), *others]).items():
         if count > 1:
-            yield f"two inputs would be called {show(name)}, one of them a category; rename that column"
+            yield f"two columns would be called {show(name)}, one of them a category; rename the other one"

@@ -19,6 +19,8 @@ class Leak:
 
     def __init__(self) -> None:
         self.is_equal = self.is_linear = True
+        self.rows = 0
+        """In which the input has a value."""
         self._before: list[tuple[float, float, float]] = []
         """Of blocks in which the input has one value: it, and the smallest and largest target."""
         self._line: tuple[float, float, float] | None = None
@@ -28,6 +30,7 @@ class Leak:
         """Adds rows in which the input has a value."""
         if not len(input_N):
             return
+        self.rows += len(input_N)
         self.is_equal = self.is_equal and bool((input_N == target_N).all())
         if self.is_linear and self._line is None:
             self._begin(input_N, target_N)

@@ -64,7 +64,7 @@ class Measured:
             self.rows += len(block)
 
     def _add_target(self, target_N: NDArray[np.float64 | np.int64]) -> None:
-        low, high = target_N.min(), target_N.max()
+        low, high = target_N.min().item(), target_N.max().item()
         self._widen(self.columns.target, float(low), float(high))
         is_exact = max(-low, high) <= EXACT_TARGET
         self.is_integer = bool(self.is_integer and is_exact and (target_N == np.rint(target_N)).all())

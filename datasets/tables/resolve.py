@@ -93,7 +93,7 @@ def _scan(source: Source, header: Header, asked: Wanted) -> tuple[dict[int, Colu
 
 
 def _stored(keys: TableKeys, choice: Choice, target: Column) -> StoredColumns:
-    target_type: ColumnType = "double" if target.kind == "double" else "int64"
+    target_type: ColumnType = "double" if target.stored == "double" else "int64"
     return StoredColumns(choice.inputs, keys.target, target_type, test_columns(keys), keys.missing)
 
 

@@ -13,7 +13,9 @@ from pyarrow import types
 from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS
 from sumsquares.datasets.tables import cells
 from sumsquares.datasets.tables.kinds import Kind, joined, kind_of
+from sumsquares.datasets.tables.numbers import Whole
 from sumsquares.datasets.tables.shown import Place, show
+from sumsquares.datasets.tables.table import ColumnType
 
 _TYPES = {"int": pa.int64(), "double": pa.float64(), "bool": pa.bool_(), "empty": pa.float64()}
 _FEW = 0.1
@@ -40,6 +42,7 @@ class Column:
     first_blank: Place | None = None
     low: float = np.inf
     high: float = -np.inf
+    whole: Whole = field(default_factory=Whole)
     beyond: tuple[Place, float] | None = None
     """The first number that is infinite, or beyond LARGEST_REAL."""
     wide: tuple[Place, str] | None = None
@@ -54,8 +57,10 @@ class Column:
         """Adds rows; returns them as numbers or booleans, as text if categories are wanted, else None."""
         if types.is_dictionary(array.type) and not self.wants_categories:
             array = array.dictionary_decode()
-        self._count_blanks(array, at)
         is_text = kind_of(array.type) == "text"
+        if is_text and self.wants_categories:
+            array = cells.without_empty(array)
+        self._count_blanks(array, at)
         if is_text and self.wants_categories:
             self._add_categories(array)
         if not is_text:
@@ -109,6 +114,7 @@ class Column:
         ends = pc.min_max(values)
         low, high = ends["min"].as_py(), ends["max"].as_py()
         self.low, self.high = min(self.low, low), max(self.high, high)
+        self.whole.add(values)
         if self.beyond is None and values.type == pa.float64() and not -LARGEST_REAL <= low <= high <= LARGEST_REAL:
             row = pc.index(pc.greater(pc.abs(values), LARGEST_REAL), True).as_py()
             self.beyond = (at(row), values[row].as_py())
@@ -125,11 +131,28 @@ class Column:
             self.categories = None
 
     @property
+    def stored(self) -> ColumnType:
+        """Arrow type in which a column of numbers or booleans is stored: it follows from the values, not from the file.
+
+        int64 if float64 holds the same values as integers, or if it can't hold them; double for all other numbers.
+        """
+        if self.kind == "bool":
+            return "bool"
+        return "int64" if self.whole.is_whole or (self.kind == "int" and self.whole.is_inexact) else "double"
+
+    @property
     def is_constant(self) -> bool:
-        """Whether all its values are one."""
+        """Whether all its values are one float64, or one text."""
         if self.kind == "text":
             return self.categories is not None and len(self.categories) <= 1
-        return bool(self.low == self.high)
+        return float(self.low) == float(self.high)
+
+    @property
+    def the_one(self) -> str:
+        """The value of a column that is constant, and how far integers differ that float64 doesn't tell apart."""
+        if self.kind == "text":
+            return show(next(iter(self.categories or ())))
+        return f"{self.low:g}" + (f" as float64, which rounds {self.low} to {self.high}" * (self.low != self.high))
 
     @property
     def spoilt(self) -> str | None:

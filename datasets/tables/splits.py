@@ -39,9 +39,14 @@ def too_many_folds(folds: int | None, rows: int) -> list[str]:
 
 
 def _problems(drawing: Drawing, sizes: list[tuple[int, int]]) -> Iterator[str]:
-    key = "validation" if drawing.validation else "folds" if drawing.folds else "test"
+    key = "folds" if drawing.folds else "test"
     for name, (train, test) in zip(drawing.names, sizes, strict=True):
-        if not train or not test:
-            where = f" in split {show(name)}" if name else ""
+        if train and test:
+            continue
+        where = f" in split {show(name)}" if name else ""
+        if drawing.validation and (train or test):
+            drawn = f"a share of {drawing.validation:g} has drawn {'all' if test else 'none'} of the training rows{where}"
+            yield f"validation: {drawn}; use a longer table, or write another share or seed"
+        else:
             none = "training" if not train else "test"
             yield f"{key}: no {none} row is left of {drawing.rows:,}{where}; write another share, or a longer table"

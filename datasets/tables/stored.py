@@ -18,7 +18,12 @@ from sumsquares.datasets.tables.source import Raw
 from sumsquares.datasets.tables.table import ColumnType, InputColumn
 
 TYPES: Mapping[ColumnType, pa.DataType] = {"double": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
-_KINDS: Mapping[ColumnType, Kind] = {"double": "double", "int64": "int", "bool": "bool"}
+_KINDS: Mapping[ColumnType, tuple[Kind, ...]] = {
+    "double": ("double",),
+    "int64": ("int", "double", "bool"),
+    "bool": ("double",),
+}
+"""As which cells of CSV are read, the first that all of a batch have; true and false of a boolean as 1 and 0."""
 _MOST_ROWS, _BLOCK_VALUES = 65_536, 1 << 22
 
 
@@ -87,21 +92,34 @@ def values_as(array: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | No
     """Returns values of any type as one of those that are stored; None if they can't be."""
     kind = kind_of(array.type)
     if kind == "text":
-        return _parsed(pc.cast(array, pa.string()), type_, decimal)
+        values = _parsed(pc.cast(array, pa.string()), type_, decimal)
+        return None if values is None else _cast(values, type_)
     if kind not in ("empty", "bool", "int", "double"):
         return None
     try:
-        return finished(pc.cast(typed(array, kind), TYPES[type_], safe=type_ != "double"))
+        return _cast(typed(array, kind), type_)
     except pa.ArrowInvalid:
         return None
 
 
 def _parsed(texts: pa.Array, type_: ColumnType, decimal: str) -> pa.Array | None:
-    """Returns texts as values. Booleans and the integers 0 and 1 stand for each other."""
-    values = cells.as_kind(texts, _KINDS[type_], decimal)
-    if values is None and type_ != "double":
-        values = cells.as_kind(texts, "bool" if type_ == "int64" else "int", decimal)
-    return None if values is None else finished(pc.cast(values, TYPES[type_]))
+    """Returns texts as values of the first kind that all of them have."""
+    texts = cells.without_words(texts) if type_ == "bool" else texts
+    found = (cells.as_kind(texts, kind, decimal) for kind in _KINDS[type_])
+    values = next((values for values in found if values is not None), None)
+    return None if values is None else finished(values)
+
+
+def _cast(values: pa.Array, type_: ColumnType) -> pa.Array | None:
+    """Returns values as another type; booleans and the integers 0 and 1 stand for each other."""
+    try:
+        if type_ != "double" and not pa.types.is_boolean(values.type):
+            values = pc.cast(values, pa.int64())
+            if type_ == "bool" and not pc.all(pc.is_in(values, pa.array([0, 1, None]))).as_py():
+                return None
+        return pc.cast(values, TYPES[type_], safe=type_ != "double")
+    except pa.ArrowInvalid:
+        return None
 
 
 def _input(array: pa.Array, column: InputColumn, decimal: str) -> pa.Array | None:
@@ -109,6 +127,7 @@ def _input(array: pa.Array, column: InputColumn, decimal: str) -> pa.Array | Non
         return values_as(array, column.type, decimal)
     if kind_of(array.type) != "text":
         return None
+    array = cells.without_empty(array)
     plain = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     is_it = pc.equal(pc.cast(plain.dictionary, pa.string()), column.category)
     return pc.take(is_it, plain.indices)

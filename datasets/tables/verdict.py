@@ -38,20 +38,23 @@ def problems_of_rows(keys: TableKeys, measured: Measured, read: int) -> Iterator
 def _leaks(keys: TableKeys, measured: Measured) -> Iterator[str]:
     """Yields inputs that give the target away. A single input may be a linear function: that is a question to learn."""
     is_alone = len(measured.columns.inputs) == 1
-    for name, leak in measured.leaks.items():
-        if leak.is_equal:
-            found = "is equal to the target in every row"
-        elif leak.is_linear and leak.is_known and measured.rows >= LEAST_ROWS and not is_alone:
-            found = "is a linear function of the target in every row"
+    for each in measured.columns.inputs:
+        leak = measured.leaks[each.name]
+        if leak.is_equal and leak.rows >= min(LEAST_ROWS, measured.rows):
+            found = "is equal to the target"
+        elif leak.is_linear and leak.is_known and leak.rows >= LEAST_ROWS and not is_alone:
+            found = "is a linear function of the target"
         else:
             continue
-        yield f"column {show(name)} {found}, which gives it away; {_without(keys, measured, name)}"
+        rows = "every row" if leak.rows == measured.rows else f"the {leak.rows:,} rows in which it has a value"
+        remedy = _without(keys, measured, each.column)
+        yield f"column {show(each.name)} {found} in {rows}, which gives it away; {remedy}"
 
 
-def _without(keys: TableKeys, measured: Measured, name: str) -> str:
+def _without(keys: TableKeys, measured: Measured, column: str) -> str:
     if keys.inputs is not None:
-        return "remove it from `inputs`"
-    others = [*dict.fromkeys(each.column for each in measured.columns.inputs if each.name != name)]
+        return f"remove {show(column)} from `inputs`"
+    others = [*dict.fromkeys(each.column for each in measured.columns.inputs if each.column != column)]
     if 0 < len(others) <= 8:
         return f"write inputs = [{', '.join(show(each) for each in others)}]"
     return "name the other columns in `inputs`"

@@ -13,11 +13,12 @@ from sumsquares.datasets.tables.shown import show
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.answering import Answerer, Question, answerers
 from sumsquares.jobs.commands.shared import Shared
+from sumsquares.jobs.commands.table_asked import as_options
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.results.models import TrainedNetwork
-from sumsquares.jobs.results.predict_table import inputs_of, missing_columns
+from sumsquares.jobs.results.predict_table import asked_columns, inputs_of, missing_columns
 from sumsquares.jobs.stages.new_rows import NewRows
 from sumsquares.jobs.stages.written_rows import check_output, writing
 from sumsquares.jobs.storage.store import Store
@@ -39,6 +40,11 @@ class Files:
 
 def predict_file(question: Question, files: Files, shared: Shared) -> int:
     """Writes the rows of a table with a column of predictions. A refusal writes nothing."""
+    with as_options():
+        return _predict_file(question, files, shared)
+
+
+def _predict_file(question: Question, files: Files, shared: Shared) -> int:
     store = Store(shared.store)
     asked = answerers(store, question)
     rows = NewRows(files.source, {**_csv_of(asked), **files.csv})
@@ -92,7 +98,8 @@ def _answerer(asked: list[Answerer], rows: NewRows) -> Answerer:
 
     """
     if PREDICTION in rows.schema.names:
-        remedy = "rename it, or leave it out"
+        is_input = any(PREDICTION in asked_columns(each.trial.variant.dataset) for each in asked)
+        remedy = "train on a table where that input has another name" if is_input else "rename it, or leave it out"
         raise UsageError(
             f"{rows.shown}: there is a column {show(PREDICTION)} already, and that is what is added; {remedy}"
         )

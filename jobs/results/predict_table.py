@@ -102,6 +102,10 @@ def _of_numbers(dataset: NamedDataset, of: _Columns) -> Numbers:
     return inputs_NI
 
 
+def _listed(categories: Sequence[str]) -> str:
+    return few_names([show(each) for each in categories])
+
+
 class _Columns:
     """Columns of rows as numbers, checked."""
 
@@ -129,14 +133,14 @@ class _Columns:
         array = self._array(name)
         texts = pc.cast(array, pa.string()) if kind_of(array.type) == "text" else None
         if texts is None:
-            raise UsageError(f"column {show(name)} is no text, and the model takes the categories {few_names(known)}")
+            raise UsageError(f"column {show(name)} is no text, and the model takes the categories {_listed(known)}")
         is_other = pc.invert(pc.is_in(texts, pa.array(known, pa.string())))
         if pc.any(is_other).as_py():
             row = pc.index(is_other, True).as_py()
             text = texts[row].as_py()
             what = "has no value" if text is None else f"has {show(text)}"
             raise UsageError(
-                f"{self._at(name, row)} {what}, which was in no row of the table; known are: {few_names(known)}"
+                f"{self._at(name, row)} {what}, which was in no row of the table; known are: {_listed(known)}"
             )
         is_it_N: NDArray[np.bool_] = pc.equal(texts, category).to_numpy(zero_copy_only=False)
         return is_it_N
@@ -152,12 +156,16 @@ class _Columns:
     def _wrong(self, name: str, array: pa.Array, type_: ColumnType) -> UsageError:
         """Returns the error for a column that is no numbers, with the first cell that isn't one."""
         kind, wanted = kind_of(array.type), "true, false, 1 or 0" if type_ == "bool" else "a number"
+        if kind == "text":
+            texts = pc.cast(array, pa.string())
+            array = cells.without_words(texts) if type_ == "bool" else texts
         numbers = values_as(array, "double", self._decimal)
         if numbers is not None:
             row = pc.index(pc.is_in(numbers, pa.array([0.0, 1.0, None])), False).as_py()
             return UsageError(f"{self._at(name, row)} has {numbers[row].as_py():g}; write {wanted}")
         if kind == "text":
-            row = cells.first_bad(pc.cast(array, pa.string()), self._decimal)[1]
+            row = cells.first_bad(array, self._decimal)[1]
             if row is not None:
                 return UsageError(f"{self._at(name, row)} has {show(array[row].as_py())}; write {wanted}")
-        return UsageError(f"column {show(name)} {WORDS[kind]}, and the model takes numbers there")
+        found = "has integers beyond 64 bits" if kind == "int" else WORDS[kind]
+        return UsageError(f"column {show(name)} {found}, and the model takes numbers there")

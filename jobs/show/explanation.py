@@ -12,6 +12,7 @@ from sumsquares.jobs.results.explanation import Explanation
 from sumsquares.jobs.results.middle import has_splits
 from sumsquares.jobs.results.proof import change_facts
 from sumsquares.jobs.show.format import at_most, counted, describe_variant, number, over_words, share
+from sumsquares.jobs.spec.messages import plain
 
 FLOORS = {
     "constant": "all targets of these rows are the same number",
@@ -80,7 +81,7 @@ def exact_words(row: Row) -> str | None:
 
 def formula(linear: Linear) -> str:
     """A linear function as a sum: `2 * number_1 - 3 * unused_1 + 4`."""
-    inputs = [(value, f" * {name}") for name, value in linear.coefficients.items()]
+    inputs = [(value, f" * {plain(name)}") for name, value in linear.coefficients.items()]
     left_out = len(inputs) - _TERMS if len(inputs) > _TERMS + 1 else 0
     terms = [*inputs[: len(inputs) - left_out], (linear.constant, "")]
     first, *others = [(f"{abs(value):.6g}{name}", value < 0) for value, name in terms]
