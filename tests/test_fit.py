@@ -164,6 +164,14 @@ def test_baselines_are_measured_for_the_run_on_test_rows_alone(fitted):
     assert len(printed["baselines"]) == 3
 
 
+def test_what_is_measured_on_its_training_rows_does_not_say_that_they_occur_in_training(ran, fitted):
+    """Neither in the report nor in the table of the run on all rows; that on test rows says it of those."""
+    for run, has in (("houses", True), ("houses-final", False)):
+        report = (fitted[0] / f"store/runs/{run}/report.html").read_text()
+        printed = ran("summarize", f"store/runs/{run}/job.toml").out
+        assert ("occur in training" in report, "occur in training" in " ".join(printed.split())) == (has, has)
+
+
 def test_one_split_says_on_how_many_rows_it_is_measured(cli):
     """Without an interval, and with no means over splits."""
     out = cli("fit", "houses.csv", "--target", "price", "--workers", "0", "--epochs", "2", "--test", "0.2").out
