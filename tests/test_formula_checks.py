@@ -104,7 +104,8 @@ def test_all_problems_are_told_at_once_and_each_once() -> None:
         WAVES, "lr = -1\n[[grid]]\nhidden = [[2]]", 'normalize_target = "log"\nreadout = "solved"\nloss = "mae"'
     )
     paths = [line.split(":")[0] for line in problems(text + '\n[[dataset]]\nname = "other"\nrows = 0\n')]
-    assert sorted(paths) == ['dataset[1] "other".rows', "grid[0].lr", "train.normalize_target", "train.readout"]
+    other = ['dataset[1] "other"', 'dataset[1] "other".rows']
+    assert sorted(paths) == [*other, "grid[0].lr", "train.normalize_target", "train.readout"]
 
 
 def test_a_stored_spec_is_not_evaluated_again(tmp_path) -> None:

@@ -69,29 +69,6 @@ batch_size = 20
 """
 
 
-@pytest.mark.parametrize(
-    ("grid", "told"),
-    [
-        (
-            'normalize = "log"\nnormalize_target = "unit"',
-            'normalize = "log" takes logarithms of the inputs, and column "b" has -2 in a training row; write another',
-        ),
-        ('normalize_target = "log"', '"log" needs a target above 0, and that of a training row is -3; write another'),
-        (GRIDS["bce"], '"bce" needs a target from 0 to 1, and that of a training row is -3; write another loss'),
-    ],
-)
-def test_rows_of_a_table_that_a_trial_cannot_have_are_told_before_the_training(tmp_path, grid, told):
-    """With the column; whether they are training rows only the split tells."""
-    columns = {"a": [1.0] * 100, "b": [2.0] * 50 + [-2.0] * 50, "target": [0.5] * 50 + [-3.0] * 50}
-    pq.write_table(pa.table(columns), tmp_path / "own.parquet")
-    with pytest.raises(WrongTarget) as caught:
-        run(tmp_path, TABLE + grid)
-    assert str(caught.value).startswith('dataset "own": ')
-    assert told in str(caught.value)
-    assert caught.value.exit_code == 2
-    assert not (tmp_path / "store" / "trials").exists()
-
-
 def test_a_table_whose_target_is_a_boolean_column_is_trained_with_bce(tmp_path):
     """It is 0 and 1."""
     columns = {"a": [float(index % 7) for index in range(100)], "target": [index % 7 > 3 for index in range(100)]}
