@@ -172,6 +172,14 @@ def test_what_is_measured_on_its_training_rows_does_not_say_that_they_occur_in_t
         assert ("occur in training" in report, "occur in training" in " ".join(printed.split())) == (has, has)
 
 
+def test_the_mean_has_its_article_in_the_sentence_on_who_wins(cli, tmp_path):
+    """Where nothing is better than it: boosted trees with default settings need more than 24 rows."""
+    noise = np.random.default_rng(0).normal(size=30)
+    put(tmp_path / "noise.csv", pa.table({"a": np.arange(30) % 7, "y": noise}))
+    out = cli("fit", "noise.csv", "--target", "y", "--workers", "0", "--epochs", "2", "--test", "0.2").out
+    assert "Ahead on these test rows: the mean with" in out or "against the mean with" in out, out
+
+
 def test_one_split_says_on_how_many_rows_it_is_measured(cli):
     """Without an interval, and with no means over splits."""
     out = cli("fit", "houses.csv", "--target", "price", "--workers", "0", "--epochs", "2", "--test", "0.2").out

@@ -12,7 +12,7 @@ from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.answer import answer
-from sumsquares.jobs.show.baselines_text import difference
+from sumsquares.jobs.show.baselines_text import difference, in_words
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.show.table_words import left_out_words
 from sumsquares.jobs.spec.axes import AXES
@@ -89,7 +89,10 @@ def verdict(choice: Choice, baselines: Baselines, table: TableDataset) -> str:
     name = min(baselines, key=lambda each: baselines[each].mean)
     mean = choice.anew.mean - baselines[name].mean
     network = "the network" if choice.anew.rmse == choice.chosen.rmse else "the network chosen anew in each split"
-    first, second = (f"{network} with {number(choice.anew.mean)}", f"{name} with {number(baselines[name].mean)}")
+    first, second = (
+        f"{network} with {number(choice.anew.mean)}",
+        f"{in_words(name)} with {number(baselines[name].mean)}",
+    )
     first, second = (second, first) if mean > 0 else (first, second)
     told = f"{first} against {second}"
     if len(table.split_rows) == 1:
