@@ -21,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/figures/examples.json"
 WIDTH = 100
-AS_INSTALLED = "import sys; sys.modules['sklearn'] = None; from sumsquares.__main__ import main; main()"
+_WITHOUT_TREES = "import sys; sys.modules['sklearn'] = None; from sumsquares.__main__ import main; main()"
+AS_INSTALLED = (sys.executable, "-c", _WITHOUT_TREES)
 """The command as `make run` installs it, without scikit-learn, which only tests and table.toml use."""
 
 
@@ -42,8 +43,8 @@ def main() -> None:
 def measured(name: str) -> dict[str, Any]:
     """Returns the seconds of a run, what it printed except file names, and the counts in its summary."""
     with tempfile.TemporaryDirectory() as store:
-        starts = ["-m", "sumsquares"] if name == "table" else ["-c", AS_INSTALLED]
-        command = [sys.executable, *starts, "run", f"examples/{name}.toml", "--store", store, "--quiet"]
+        starts = (sys.executable, "-m", "sumsquares") if name == "table" else AS_INSTALLED
+        command = [*starts, "run", f"examples/{name}.toml", "--store", store, "--quiet"]
         began = time.perf_counter()
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "COLUMNS": str(WIDTH)}, capture_output=True, text=True, check=True

@@ -25,6 +25,7 @@ import numpy as np
 from pictures import Floats, curves, points
 from questions import BEYOND, FOLDER, QUESTIONS, Asked, ask, is_restated, title
 
+from examples import AS_INSTALLED
 from sumsquares.datasets.rows import blocks
 from sumsquares.datasets.spec import DatasetSpec, Split
 from sumsquares.jobs.results.predict import answers
@@ -61,7 +62,7 @@ def main() -> None:
 
 def _seconds(name: str, store: str) -> float:
     """How long the command takes that answers a question."""
-    command = [sys.executable, "-m", "sumsquares", "run", str(FOLDER / f"{name}.toml"), "--store", store, "--quiet"]
+    command = [*AS_INSTALLED, "run", str(FOLDER / f"{name}.toml"), "--store", store, "--quiet"]
     began = time.perf_counter()
     subprocess.run(command, capture_output=True, check=False)  # exit code 7: some trials diverged
     return time.perf_counter() - began

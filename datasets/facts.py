@@ -51,7 +51,8 @@ class Facts:
     constant: bool
     """Whether all targets of training and test rows are the same number."""
     largest_target: float
-    """Largest absolute target of the test rows: an integer for a task."""
+    """Largest absolute target of the test rows: an integer for a task. Of a table, which may have few of them, that of
+    its training rows too."""
     linear_rmse: float
     """RMSE of the linear function that fits the test rows best, by least squares: none gets below it there. 0 where it
     is within the rounding errors of float64."""
@@ -119,7 +120,7 @@ def measure_table(is_integer: bool, rows: Callable[[Literal["train", "test"]], I
         distinct=distinct,
         covers_range=False,
         constant=moments.target_min == moments.target_max == test.target_min == test.target_max,
-        largest_target=top,
+        largest_target=max(top, abs(moments.target_min), abs(moments.target_max)),
         linear_rmse=linear_rmse,
         linear_exact=may_be_exact and fit.is_exact(rows("test")),
         moments=moments,

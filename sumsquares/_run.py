@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,7 @@ def open(name: str, store: str | Path = "store") -> Run:  # noqa: A001  as gzip.
         array([144.])
 
     """
-    opened = Store(str(store))
+    opened = _store(store)
     asked = asked_run(opened, str(name))
     known_best(opened, asked)  # raises if the run has no summary, or another one's
     return Run(opened, asked)
@@ -101,16 +102,24 @@ def run(
 
     """
     placement = _placement(workers)
-    opened = Store(str(store))
+    opened = _store(store)
     tables = TableReader(opened)
     if isinstance(spec, Mapping):
         loaded = parse_spec(spec_text(spec), "spec", new=True, resolve=tables.resolve, folder=".")
+    elif not isinstance(spec, str | os.PathLike):
+        raise UsageError(f"spec is of type {type(spec).__name__}; write the path of a TOML file, or a dictionary")
     else:
         loaded = load_spec(spec, resolve=tables.resolve)
     with Runtime(placement, opened, Progress(quiet=not progress), tables=tables) as runtime:
         tell_of_tables(loaded, tables, runtime.progress)
         run_spec(loaded, runtime)
     return open(loaded.name, store)
+
+
+def _store(store: str | Path) -> Store:
+    if not isinstance(store, str | os.PathLike):
+        raise UsageError(f"store is {store!r}; write a folder, or an address such as s3://bucket/prefix")
+    return Store(str(store))
 
 
 def _placement(workers: int | str | None) -> Placement:

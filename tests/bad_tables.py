@@ -201,6 +201,12 @@ BAD = (
         *('"b" is 1.5 in every row with a value', "no input is left"),
         missing="drop",
     ),
+    text(
+        "integer-of-5000-digits",
+        f"a,b,y\n{'0' * 5000}1,2,3\n1{'0' * 5000},2,4\n",
+        *('"a": row 2 has "10000000000000000000..." (5,001 characters)', "beyond integers of 64 bits", "decimal point"),
+    ),
+    text("integer-below-64-bits", f"a,y\n{-(2**63)},3\n{-(2**63) - 1},4\n", '"a": row 2 has', "beyond integers of 64"),
     text("target-tiny", "a,y\n1,1e-300\n2,2e-300\n3,5e-300\n", '"y"', "squares", "1e-300", "another unit"),
     text("target-narrow", "a,y\n1,1e15\n2,1000000000000001\n3,1e15\n", '"y"', "last digits", "subtract"),
     arrow("target-one-double", {"a": [1, 2, 3], "y": [2**60, 2**60 + 1, 2**60]}, '"y" is 1.15292e+18 as float64'),

@@ -112,6 +112,9 @@ def test_what_is_not_there_is_named_with_what_is(world, tmp_path):
         "it takes dataset, variant_id, hidden, activation": lambda: run.models(where={"colour": "red"}),
         "where is 'lr=1'; write a dictionary": lambda: run.models(where="lr=1"),
         "there is no run 'None' in the folder": lambda: sumsquares.open(None, store),
+        "store is None; write a folder": lambda: sumsquares.open("small", None),
+        "store is 7; write a folder": lambda: sumsquares.run(SPEC, 7),
+        "spec is of type list; write the path": lambda: sumsquares.run([SPEC], store),
         "workers 'many' is not a number of workers": lambda: sumsquares.run(SPEC, store, workers="many"),
     }
     for said, call in cases.items():

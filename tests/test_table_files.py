@@ -28,14 +28,14 @@ def parts(folder):
     header, *lines = TEXT.splitlines(keepends=True)
     for index in range(3):
         (folder / f"part-{index}.csv").write_text(header + "".join(lines[10 * index : 10 * index + 10]))
-    for name in (".hidden.csv", "_SUCCESS.csv", "notes.md"):
+    for name in (".hidden.csv", "_SUCCESS.csv", "notes.md", "readme.txt"):
         (folder / name).write_text("nothing of a table")
     return folder / "part-0.csv"
 
 
 @pytest.mark.parametrize("file", [".", "part-*.csv", "../data", "*.csv", "**/part-?.csv"])
 def test_a_folder_and_a_glob_are_their_files_in_the_order_of_paths(file, tmp_path):
-    """Hidden files and those with _ first are no part of it."""
+    """Hidden files and those with _ first are no part of it, nor are texts."""
     (tmp_path / "whole.csv").write_text(TEXT)
     (tmp_path / "data").mkdir()
     parts(tmp_path / "data")
@@ -218,3 +218,17 @@ def test_a_link_to_a_file_is_followed(tmp_path):
     (tmp_path / "t.csv").write_text(TEXT)
     (tmp_path / "link.csv").symlink_to("t.csv")
     assert resolve(keys("link.csv"), str(tmp_path)).rows == 30
+
+
+def test_a_file_with_other_columns_is_told_with_them_in_its_order(tmp_path):
+    """Whatever the seed of hashes, and with what to do."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.csv").write_text("z,a,q,y\n1,2,3,4\n")
+    (tmp_path / "parts" / "b.csv").write_text("w,y,x\n1,2,3\n")
+    with pytest.raises(TableError) as caught:
+        resolve(keys("parts"), str(tmp_path))
+    (problem,) = caught.value.problems
+    assert problem.startswith(
+        'b.csv: it has no columns "z", "a", "q" and it has the columns "w", "x", which a.csv has not'
+    )
+    assert problem.endswith("correct it, or write a glob that leaves it out")

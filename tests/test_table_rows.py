@@ -201,7 +201,7 @@ def test_facts_of_a_split_are_those_of_its_rows(store, monkeypatch, keys):
         design_NI = np.column_stack([test_NI, np.ones(len(test_NI))])
         weights, *_ = np.linalg.lstsq(design_NI, test_N)
         assert found.linear_rmse == pytest.approx(rms(design_NI @ weights - test_N), rel=1e-9)
-        assert found.largest_target == np.abs(test_N).max()
+        assert found.largest_target == np.abs(np.concatenate([train_N, test_N])).max()
         assert not found.constant
         assert not found.covers_range
         moments = found.moments

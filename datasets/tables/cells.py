@@ -114,7 +114,13 @@ def first_bad(cells: pa.Array, decimal: str) -> tuple[int, int | None]:
 def first_wide(cells: pa.Array, decimal: str) -> int:
     """Returns the position of the first integer beyond 64 bits."""
     plain = cleaned(cells, decimal)
-    return next(at for at, cell in enumerate(plain) if cell.is_valid and not -(2**63) <= int(cell.as_py()) < 2**63)
+    return next(at for at, cell in enumerate(plain) if cell.is_valid and _is_wide(cell.as_py()))
+
+
+def _is_wide(digits: str) -> bool:
+    """Whether an integer is beyond 64 bits; Python converts none of more than 4,300 digits."""
+    size = digits.lstrip("+-0") or "0"
+    return len(size) > 19 or int(size) >= 2**63 + digits.startswith("-")
 
 
 def _booleans(plain: pa.Array) -> pa.Array | None:

@@ -27,7 +27,8 @@ from sumsquares.datasets.tables.shown import path_shown, similar
 MOST_FILES = 10_000
 _MAGIC = "*?["
 PARQUET = (".parquet", ".pq", ".parq")
-CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.bz2", ".csv.zst")
+CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.zst")
+"""How files of a folder end that are part of its table; a text beside them explains them rather."""
 
 
 class Stamp(BaseModel):
@@ -94,7 +95,9 @@ def _local(path: str, source: str) -> tuple[TableFile, ...]:
         mode = Path(path).stat().st_mode
     except OSError as error:
         if error.errno == errno.ENOENT and any(mark in path for mark in _MAGIC):
-            return _of_paths(_globbed(path), source, f"no file matches {path_shown(path)}")
+            return _of_paths(
+                _globbed(path), source, f"no file matches {path_shown(path)}; a path is relative to the spec"
+            )
         raise _unreadable(path, error, source) from error
     if stat.S_ISDIR(mode):
         return _in_folder(path, source)

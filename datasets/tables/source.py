@@ -84,10 +84,16 @@ def _difference(first: list[tuple[str, Kind | None]], found: list[tuple[str, Kin
     expected, names = [each for each, _ in first], [each for each, _ in found]
     if sorted(expected) == sorted(names):
         return None
-    lacking, more = [*{*expected} - {*names}], [*{*names} - {*expected}]
-    said = [f"it has no column {listing(lacking)}"] if lacking else []
-    said += [f"it has the column {listing(more)}, which {name} has not"] if more else []
-    return f"{' and '.join(said) or f'its columns are not those of {name}'}; all files of a table have the same columns"
+    known, own = {*expected}, {*names}
+    lacking, more = [each for each in expected if each not in own], [each for each in names if each not in known]
+    said = [f"it has no {_columns(lacking)}"] if lacking else []
+    said += [f"it has the {_columns(more)}, which {name} has not"] if more else []
+    all_said = " and ".join(said) or f"its columns are not those of {name}"
+    return f"{all_said}; all files of a table have the same columns: correct it, or write a glob that leaves it out"
+
+
+def _columns(names: list[str]) -> str:
+    return f"column{'s' * (len(names) > 1)} {listing(names)}"
 
 
 def _csv_problems(keys: TableKeys) -> Iterator[str]:

@@ -45,7 +45,9 @@ def _problems(drawing: Drawing, sizes: list[tuple[int, int]]) -> Iterator[str]:
             continue
         where = f" in split {show(name)}" if name else ""
         if drawing.validation and (train or test):
-            drawn = f"a share of {drawing.validation:g} has drawn {'all' if test else 'none'} of the training rows{where}"
+            drawn = (
+                f"a share of {drawing.validation:g} has drawn {'all' if test else 'none'} of the training rows{where}"
+            )
             yield f"validation: {drawn}; use a longer table, or write another share or seed"
         else:
             none = "training" if not train else "test"

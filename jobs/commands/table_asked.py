@@ -23,7 +23,6 @@ _KEY = re.compile(
     r"""\b(target|inputs|folds|test|missing|categories|separator|decimal|encoding) = ("[^"\n]*"|[0-9.]+|\[[^]\n]*\])"""
 )
 
-_NAMED = re.compile(r"`(target|inputs|folds|test|missing|separator|decimal|encoding)`")
 
 
 def name_of(file: str) -> str:
@@ -79,7 +78,7 @@ def as_options() -> Iterator[None]:
 def in_options(message: str) -> str:
     """Returns a message with the keys of a spec as options of the command line."""
     told = _KEY.sub(lambda found: _option(found[1], found[2]), message)
-    told = _NAMED.sub(r"--\1", told)
+    told = told.replace("`inputs`", "--inputs")
     return told.replace("a path is relative to the spec", "a path is relative to this folder")
 
 

@@ -51,13 +51,13 @@ def difference(network_S: Sequence[float], baseline_S: Sequence[float], share: f
 
 
 def baseline_sentences(summary: Summary, name: str) -> list[str]:
-    """Returns the sentences about a dataset: none without baselines."""
+    """Returns the sentences about a dataset: none without baselines; of a table with how the best variant compares."""
     about, best = summary.datasets[name], summary.best[name]
     baselines = about.get("baselines", ())
     if not baselines:
         return []
     sentences = [f"RMSE without a network: {listed([_reached(row, about) for row in baselines])}."]
-    if best is None:
+    if best is None or not is_table(about):
         return sentences
     splits = means_of_splits(summary, best["variant_id"], about)
     if splits is not None and len(splits) >= LEAST_SPLITS:
