@@ -53,7 +53,7 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         grid: values that replace those of the default grid, by hyperparameter, as a [[grid]] of a spec has them: lists
             vary, and `hidden` is a list of networks. The default grid depends on the table's size.
         validation_fraction: share of the rows that is held out to choose by, drawn by `random_state`.
-        seeds: networks of each variant; the choice goes by their median.
+        seeds: networks of each variant, instead of `seeds` in the grid; the choice goes by their median.
         epochs: passes over the rows; None for as many as the table's size allows.
         store: a folder or an address in which the two runs are kept, `sweep` and `sweep-final`, for `sumsquares.open`;
             None for a temporary one.
@@ -148,6 +148,12 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
             raise UsageError(f"seeds is {seeds!r}; write a whole number from 1 on")
         if epochs is not None and not (isinstance(epochs, int | np.integer) and epochs >= 1):
             raise UsageError(f"epochs is {epochs!r}; write a whole number from 1 on, or None")
+        if self.grid is not None and not isinstance(self.grid, Mapping):
+            kind = type(self.grid).__name__
+            raise UsageError(f'grid is a {kind}; write a dictionary such as {{"hidden": [[], [16]]}}, or None')
+        for name in {"seeds", "dataset"} & {*(self.grid or {})}:
+            instead = "write seeds=3 beside the grid" if name == "seeds" else "leave it out: there is one, X"
+            raise UsageError(f"grid: {name!r} is no hyperparameter of this grid; {instead}")
 
     def _seed(self) -> int:
         """Returns the number that stands for `random_state`."""
@@ -168,6 +174,8 @@ class SweepRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # it
         is_integer = y_N.dtype.kind in "biu"
         columns = [*x_NI.T, y_N.astype(np.int64 if is_integer else np.float64)]
         for name, values_N in zip([*names, "y"], columns, strict=True):
+            if not np.isfinite(values_N).all():
+                raise UsageError(f"{name}: row {int(np.argmin(np.isfinite(values_N))):,} has no finite number")
             if not (np.abs(values_N) <= LARGEST_REAL).all():
                 raise UsageError(
                     f"{name} has a number beyond {LARGEST_REAL:g}: its square is not finite; use another unit"

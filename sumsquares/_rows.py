@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 def is_table(rows: Any) -> bool:
     """Whether rows come with names of columns: a pandas or polars DataFrame, or a pyarrow Table."""
-    return hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "columns")
+    return hasattr(rows, "columns")
 
 
 def names_in(table: Any) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +38,7 @@ from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import Trial, trials
-from sumsquares.jobs.stages.placement import PlacementOptions
+from sumsquares.jobs.stages.placement import Placement, PlacementOptions
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.storage.store import Store
@@ -64,8 +65,8 @@ def open(name: str, store: str | Path = "store") -> Run:  # noqa: A001  as gzip.
         array([144.])
 
     """
-    opened = Store(str(store))
-    asked = asked_run(opened, name)
+    opened = _store(store)
+    asked = asked_run(opened, str(name))
     known_best(opened, asked)  # raises if the run has no summary, or another one's
     return Run(opened, asked)
 
@@ -100,17 +101,32 @@ def run(
         array([0.48])
 
     """
-    placement = PlacementOptions(workers=None if workers is None else str(workers)).placement(None)
-    opened = Store(str(store))
+    placement = _placement(workers)
+    opened = _store(store)
     tables = TableReader(opened)
     if isinstance(spec, Mapping):
         loaded = parse_spec(spec_text(spec), "spec", new=True, resolve=tables.resolve, folder=".")
+    elif not isinstance(spec, str | os.PathLike):
+        raise UsageError(f"spec is of type {type(spec).__name__}; write the path of a TOML file, or a dictionary")
     else:
         loaded = load_spec(spec, resolve=tables.resolve)
     with Runtime(placement, opened, Progress(quiet=not progress), tables=tables) as runtime:
         tell_of_tables(loaded, tables, runtime.progress)
         run_spec(loaded, runtime)
     return open(loaded.name, store)
+
+
+def _store(store: str | Path) -> Store:
+    if not isinstance(store, str | os.PathLike):
+        raise UsageError(f"store is {store!r}; write a folder, or an address such as s3://bucket/prefix")
+    return Store(str(store))
+
+
+def _placement(workers: int | str | None) -> Placement:
+    try:
+        return PlacementOptions(workers=None if workers is None else str(workers)).placement(None)
+    except UsageError as error:  # it speaks of the option
+        raise UsageError(str(error).removeprefix("--")) from error
 
 
 class Run:
@@ -217,6 +233,8 @@ class Run:
             [..., ..., ..., ...]
 
         """
+        if not isinstance(where, Mapping | None):
+            raise UsageError(f'where is {where!r}; write a dictionary, such as {{"activation": "tanh"}}')
         conditions = [_condition(name, value) for name, value in (where or {}).items()]
         return [self._model(row) for row in self._ranked(conditions)]
 

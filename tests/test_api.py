@@ -110,13 +110,19 @@ def test_what_is_not_there_is_named_with_what_is(world, tmp_path):
         "has no trial 'x'": lambda: run.losses("x"),
         "there are: identity, tanh": lambda: run.models(where={"activation": "relu"}),
         "it takes dataset, variant_id, hidden, activation": lambda: run.models(where={"colour": "red"}),
-        "--workers 'many' is not a number of workers": lambda: sumsquares.run(SPEC, store, workers="many"),
+        "where is 'lr=1'; write a dictionary": lambda: run.models(where="lr=1"),
+        "there is no run 'None' in the folder": lambda: sumsquares.open(None, store),
+        "store is None; write a folder": lambda: sumsquares.open("small", None),
+        "store is 7; write a folder": lambda: sumsquares.run(SPEC, 7),
+        "spec is of type list; write the path": lambda: sumsquares.run([SPEC], store),
+        "workers 'many' is not a number of workers": lambda: sumsquares.run(SPEC, store, workers="many"),
     }
     for said, call in cases.items():
         with pytest.raises(ValueError, match=r".") as caught:
             call()
         assert said in str(caught.value)
         assert isinstance(caught.value, UsageError)
+        assert "--" not in str(caught.value), "there are no options in Python"
 
 
 def test_models_are_those_that_meet_all_conditions_the_best_first(world):
@@ -175,6 +181,8 @@ REFUSED = [
     ([], "rows have 1 dimension, not 2"),
     (7, "rows have 0 dimensions, not 2"),
     (None, "rows have 0 dimensions, not 2"),
+    (pd.Series([1.0, 2.0]), "rows have 1 dimension, not 2"),
+    (pa.array([1.0, 2.0]), "rows have 1 dimension, not 2"),
     ([[1]], "rows have 1 column, and sums has 2: number_1, number_2"),
     ([[1, 2, 3]], "rows have 3 columns, and sums has 2"),
     ([[1, 2], [3]], "rows must have the same number of values"),

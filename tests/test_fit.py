@@ -105,7 +105,9 @@ def test_test_rows_have_no_say_in_the_choice(cli, tmp_path):
 def test_baselines_are_those_of_the_same_splits(fitted):
     """The mean of the training rows and least squares, by numpy; boosted trees where scikit-learn is installed."""
     _, printed = fitted
-    assert [*printed["baselines"]] == ["mean", "least squares", "boosted trees"]
+    assert {*printed["baselines"]} == {"mean", "least squares", "boosted trees"}
+    means = [each["rmse_mean"] for each in printed["baselines"].values()]
+    assert means == sorted(means), "the best first"
     for each in printed["baselines"].values():
         assert len(each["rmse"]) == 3
         assert each["rmse_mean"] == pytest.approx(fmean(each["rmse"]))
@@ -143,6 +145,46 @@ def test_the_text_has_the_table_the_choice_the_baselines_and_what_comes_next(ran
         assert words in " ".join(ended.out.split()) or words in ended.out
     lines = [line for line in ended.out.splitlines() if not line.startswith(("summary:", "report:", "next:"))]
     assert max(map(len, lines)) <= 100
+
+
+def test_each_run_is_announced_with_what_it_is_for(ran):
+    """On stderr, in the order in which they are trained."""
+    told = [line for line in ran(*FIT).err.splitlines() if line.startswith("run ")]
+    assert [line.partition(":")[0] for line in told] == ["run houses", "run houses-validation", "run houses-final"]
+
+
+def test_baselines_are_measured_for_the_run_on_test_rows_alone(fitted):
+    """One for each of its splits: nobody compares them with what is measured on validation rows, or on all rows."""
+    folder, printed = fitted
+    names = [path.name for path in (folder / "store/datasets").rglob("baselines*.json")]
+    assert len(names) == 3
+    for run, has in (("houses", True), ("houses-validation", False), ("houses-final", False)):
+        summary = json.loads((folder / f"store/runs/{run}/summary.json").read_text())
+        assert bool(summary["datasets"]["houses"]["baselines"]) == has
+    assert len(printed["baselines"]) == 3
+
+
+def test_what_is_measured_on_its_training_rows_does_not_say_that_they_occur_in_training(ran, fitted):
+    """Neither in the report nor in the table of the run on all rows; that on test rows says it of those."""
+    for run, has in (("houses", True), ("houses-final", False)):
+        report = (fitted[0] / f"store/runs/{run}/report.html").read_text()
+        printed = ran("summarize", f"store/runs/{run}/job.toml").out
+        assert ("occur in training" in report, "occur in training" in " ".join(printed.split())) == (has, has)
+
+
+def test_the_mean_has_its_article_in_the_sentence_on_who_wins(cli, tmp_path):
+    """Where nothing is better than it: boosted trees with default settings need more than 24 rows."""
+    noise = np.random.default_rng(0).normal(size=30)
+    put(tmp_path / "noise.csv", pa.table({"a": np.arange(30) % 7, "y": noise}))
+    out = cli("fit", "noise.csv", "--target", "y", "--workers", "0", "--epochs", "2", "--test", "0.2").out
+    assert "Ahead on these test rows: the mean with" in out or "against the mean with" in out, out
+
+
+def test_one_split_says_on_how_many_rows_it_is_measured(cli):
+    """Without an interval, and with no means over splits."""
+    out = cli("fit", "houses.csv", "--target", "price", "--workers", "0", "--epochs", "2", "--test", "0.2").out
+    assert "\nRMSE on 12 test rows:\n" in out
+    assert "95% interval" not in out
 
 
 def test_fitting_again_trains_nothing_and_prints_the_same(ran, fitted):
@@ -270,3 +312,4 @@ def test_remedies_of_a_spec_become_options():
     assert in_options('write categories = "one_hot" to use') == "write --one-hot to use"
     assert in_options('inputs = ["a b", "c"]') == "--inputs 'a b,c'"
     assert in_options("lr = 0.1") == "lr = 0.1"
+    assert in_options("leave the column out of `inputs`") == "leave the column out of --inputs"

@@ -171,6 +171,9 @@ def test_what_cannot_be_fitted_is_refused(rows):
         (quick(epochs=0), x_NI, "epochs"),
         (quick(grid={"colour": ["red"]}), x_NI, "colour"),
         (quick(grid={"hidden": [16]}), x_NI, "hidden"),
+        (quick(grid={**GRID, "seeds": 3}), x_NI, "write seeds=3 beside the grid"),
+        (quick(grid={**GRID, "dataset": "rows"}), x_NI, "'dataset' is no hyperparameter"),
+        (quick(grid=[GRID]), x_NI, "grid is a list; write a dictionary"),
         (quick(random_state=-1), x_NI, "random_state"),
         (quick(random_state="a"), x_NI, "'a' cannot be used to seed"),
         (quick(), np.hstack([x_NI] * 400), "1,024 at most"),
@@ -181,6 +184,8 @@ def test_what_cannot_be_fitted_is_refused(rows):
         with pytest.raises(ValueError, match=r".") as caught:
             regressor.fit(each_NI, y_N)
         assert said in str(caught.value)
+    with pytest.raises(ValueError, match="y: row 1 has no finite number"):
+        quick().fit(x_NI, [1.0, None, *y_N[2:]])
     with pytest.raises(NotFittedError):
         quick().predict(x_NI)
     assert issubclass(SpecError, ValueError)

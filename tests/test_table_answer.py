@@ -239,8 +239,8 @@ def _linear(world, limit, rmse, better, best):
 
 
 @check(
-    rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares(?:, mean "
-    rf"over (?P<splits>\d) splits)?\)\."
+    rf"No linear model gets below an RMSE of (?P<limit>{N}) on these test rows \(least squares "
+    rf"fitted to these very rows(?:, mean over (?P<splits>\d) splits)?\)\."
 )
 def _no_linear(world, limit, splits):
     _limit(world, limit)

@@ -95,3 +95,21 @@ def test_ones_and_zeros_stand_for_true_and_false_in_one_column():
     assert values_as(pa.array(["true", "2"]), "bool", ".") is None
     assert values_as(pa.array([0, 2]), "bool", ".") is None
     assert values_as(pa.array([0.0, 1.0, math.nan]), "bool", ".").to_pylist() == [False, True, None]
+
+
+@pytest.mark.parametrize(
+    "texts", [["Ann", "Bob", "Cid"] + [f"n{row}" for row in range(27)], ["", *map(str, range(29))]]
+)
+def test_a_column_with_a_different_text_in_every_row_is_left_out(tmp_path, texts):
+    """Names tell nothing of other people; one text that is there twice is enough for categories, and so is a wish."""
+    rows = [(f"x{text}" if text else "", *row[1:]) for text, row in zip(texts, rows_of(30), strict=True)]
+    written(tmp_path, rows)
+    asked = {"categories": "one_hot", "missing": "drop"}
+    table = resolved(tmp_path, **asked)
+    assert [each.name for each in table.input_columns] == ["b"]
+    assert table.left_out == (
+        ("a", "has a different text in every row, so its categories say nothing about other rows"),
+    )
+    assert resolved(tmp_path, **asked, inputs=["a", "b"]).inputs == len({*texts} - {""}) + 1
+    written(tmp_path, [*rows[:-1], (rows[-2][0], *rows[-1][1:])])
+    assert resolved(tmp_path, **asked).inputs == len({*texts} - {""})

@@ -34,7 +34,7 @@ def table(keys=(), **fields):
         ),
         (
             table({"validation": 0.2}),
-            "price of houses.csv, 100 rows of 3 inputs, 80 to train on and 20 of its training rows to validate",
+            "price of houses.csv, 100 rows of 3 inputs, 80 to train on and 20 to validate",
         ),
         (table({"test": 0.0}), "price of houses.csv, 100 rows of 3 inputs, all of them to train on and to measure on"),
         (table({"file": "a\nb.csv"}), 'price of "a\\nb.csv", 100 rows of 3 inputs, 80 to train on and 20 to test'),

@@ -64,6 +64,8 @@ def _reason(column: Column, keys: TableKeys) -> str | None:
         return f"is text: {_mended(column, keys)}"
     if (reason := unfit(column.kind, keys, is_named=is_named)) is not None:
         return reason
+    if column.kind == "text" and column.is_all_different and not is_named:
+        return "has a different text in every row, so its categories say nothing about other rows"
     if column.kind != "wide" and column.is_constant:
         rows = "every row with a value" if column.missing[0] else "every row"
         return f"is {column.the_one} in {rows}{remove}"

@@ -148,6 +148,11 @@ class Column:
         return float(self.low) == float(self.high)
 
     @property
+    def is_all_different(self) -> bool:
+        """Whether it has several texts, and none of them in two rows: names, or numbers of documents."""
+        return self.categories is not None and 1 < len(self.categories) == self.rows - self.blanks
+
+    @property
     def the_one(self) -> str:
         """The value of a column that is constant, and how far integers differ that float64 doesn't tell apart."""
         if self.kind == "text":

@@ -21,7 +21,6 @@ from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Row
 from sumsquares.jobs.results.final import FINAL
-from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.validated import Choice, Measured, choose
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.default_grid import default_grid, held_out
@@ -30,7 +29,6 @@ from sumsquares.jobs.spec.table_spec import table_spec
 from sumsquares.jobs.spec.tables import Resolve, columns_of
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.foreign import check_run
-from sumsquares.jobs.storage.store import Store
 
 VALIDATION = "-validation"
 """After a run's name: the run that chooses its variant."""
@@ -123,8 +121,12 @@ class Fitted:
     """None if no variant has a result in every split."""
     final: RunOutcome | None
     """None without a choice."""
-    baselines: Mapping[str, Measured]
-    """By name, on the test rows of each split."""
+
+    @property
+    def baselines(self) -> dict[str, Measured]:
+        """By name, on the test rows of each split; the best first."""
+        rows = next(iter(self.tested.summary.datasets.values()))["baselines"]
+        return {row["name"]: Measured(tuple(row["rmse_of_splits"])) for row in rows}
 
     @property
     def exit_code(self) -> int:
@@ -142,15 +144,14 @@ def fit(specs: FitSpecs, runtime: Runtime) -> Fitted:
     """Trains what the store lacks of the three runs, and publishes their summaries. Raises as `run_spec` does."""
     for suffix in ("", VALIDATION, FINAL):
         check_run(runtime.store, f"{specs.name}{suffix}")
+    say, name = runtime.progress.say, specs.name
+    say(f"run {name}: all networks, measured on test rows")
     tested = run_spec(specs.tested, runtime)
-    validated = run_spec(specs.validated, runtime, is_derived=True)
-    choice = choose(tested.summary, validated.summary, specs.name)
-    final = run_spec(specs.final(choice.row), runtime, is_derived=True) if choice else None
-    return Fitted(tested, validated, choice, final, _baselines(runtime.store, specs.table))
-
-
-def _baselines(store: Store, table: TableDataset) -> dict[str, Measured]:
-    """Returns the baselines that every split has; the run on test rows has stored them."""
-    by_split = [{each.name: each.rmse for each in baselines_of(store, split, keeps=False)} for split in table.splits]
-    names = [name for name in by_split[0] if all(name in found for found in by_split)]
-    return {name: Measured(tuple(found[name] for found in by_split)) for name in names}
+    say(f"run {name}{VALIDATION}: all networks on fewer rows, measured on validation rows, which choose one")
+    validated = run_spec(specs.validated, runtime, is_derived=True, has_baselines=False)
+    choice = choose(tested.summary, validated.summary, name)
+    if choice is None:
+        return Fitted(tested, validated, None, None)
+    say(f"run {name}{FINAL}: the chosen network on all rows")
+    final = run_spec(specs.final(choice.row), runtime, is_derived=True, has_baselines=False)
+    return Fitted(tested, validated, choice, final)

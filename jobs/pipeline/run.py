@@ -25,12 +25,14 @@ def run_spec(
     read: Callable[[Store], Results] = read_trials,
     check: Callable[[], object] = lambda: None,
     is_derived: bool = False,
+    has_baselines: bool = True,
 ) -> RunOutcome:
     """Trains what the store lacks of a spec, and publishes its summary.
 
     `read` returns the stored results; a night passes one that caches them. `check` is called between the stages and
     raises if the run must not go on; a night passes one that checks its lock. A spec that `is_derived` from what was
-    asked for differs from the one before it as a matter of course: that is no warning.
+    asked for differs from the one before it as a matter of course: that is no warning. Without `has_baselines` none are
+    measured for the summary.
 
     Raises:
         Refusals, before anything is written: see Runtime.prepare_training.
@@ -57,4 +59,4 @@ def run_spec(
     check()
 
     # Failed packs are missing from the summary, but don't prevent it: what was trained is worth reading.
-    return summarize_run(spec, runtime, read, failures, is_derived=is_derived)
+    return summarize_run(spec, runtime, read, failures, is_derived=is_derived, has_baselines=has_baselines)

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sumsquares.cluster.work import Failure
+from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.machine.environment import environment
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
+from sumsquares.jobs.results.baselines import Baseline
 from sumsquares.jobs.results.beside import with_baselines
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.evidence import with_evidence
@@ -39,10 +41,11 @@ def summarize_run(
     failures: Sequence[Failure] = (),
     writes: bool = True,
     is_derived: bool = False,
+    has_baselines: bool = True,
 ) -> RunOutcome:
     """Aggregates what the store has of a spec; with `writes`, publishes the run's summary and report.
 
-    For `is_derived` see run_spec.
+    For `is_derived` and `has_baselines` see run_spec.
     """
     store, progress, timing = runtime.store, runtime.progress, runtime.timing
 
@@ -64,7 +67,7 @@ def summarize_run(
     with timing.stage("summarize"):
         stored = read(store)
         progress.warn_all(problem.message for problem in stored.problems)
-        summary = _summary(spec, store, stored, on_lost)
+        summary = _summary(spec, store, stored, on_lost, has_baselines=has_baselines)
     files = _files(spec, summary, timing.seconds)
     is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
@@ -109,6 +112,7 @@ def _summary(
     stored: Results,
     on_lost: Callable[[str, Exception], None],
     keeps: bool = True,
+    has_baselines: bool = True,
 ) -> Summary:
     """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights.
 
@@ -129,8 +133,12 @@ def _summary(
         name: found and _with_samples(store, found, expected, stored.table, lost)
         for name, found in summary.best.items()
     }
-    beside = with_baselines(summary, expected, partial(baselines_of, store, keeps=keeps))
-    return replace(beside, best=best)
+    of = partial(baselines_of, store, keeps=keeps) if has_baselines else _no_baselines
+    return replace(with_baselines(summary, expected, of), best=best)
+
+
+def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
+    return ()
 
 
 def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float]) -> dict[str, bytes]:

@@ -82,7 +82,12 @@ def tested_noun(about: Mapping[str, Any]) -> str:
     """Returns what a row is called on which trials are measured: `test row`, or of a table `validation row`."""
     if about.get("validation") is not None:
         return "validation row"
-    return "training row" if about.get("test") == 0 else "test row"
+    return "training row" if measures_training(about) else "test row"
+
+
+def measures_training(about: Mapping[str, Any]) -> bool:
+    """Whether trials are measured on the rows of a table that they are trained on, since these are all that it has."""
+    return about.get("test") == 0 and about.get("validation") is None
 
 
 def is_of_integers(about: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from sumsquares.jobs.results.described import (
     first_targets,
     is_of_integers,
     is_table,
+    measures_training,
     spec_of,
     target_spread,
     tested_noun,
@@ -244,7 +245,8 @@ def _limit_on_table(about: Row) -> Iterator[str]:
     if limit := about["facts"]["linear_rmse"]:
         mean = f", mean over {len(about['split_rows'])} splits" if len(about["split_rows"]) > 1 else ""
         rows = f"these {tested_noun(about)}s"
-        yield f"No linear model gets below an RMSE of {at_most(limit)} on {rows} (least squares{mean})."
+        fitted = "least squares fitted to these very rows"  # unlike the baseline
+        yield f"No linear model gets below an RMSE of {at_most(limit)} on {rows} ({fitted}{mean})."
 
 
 def _about_seen(about: Row, best: Row) -> Iterator[str]:
@@ -257,7 +259,7 @@ def _about_seen(about: Row, best: Row) -> Iterator[str]:
         rows = counted(some[0], "training row") if len(set(some)) == 1 else f"{between(some)} training rows"
         has = "each split" if len(some) > 1 else "the dataset"
         yield f"On training rows its RMSE is {number(train)}{median}; {has} has {rows}."
-    if about.get("test") == 0 and about.get("validation") is None:
+    if measures_training(about):
         return
     if not facts["unseen_rows"]:
         rest = "these are all that there are" if facts["covers_range"] else "nothing is known of its errors on others"

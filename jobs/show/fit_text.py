@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
 from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.answer import answer
-from sumsquares.jobs.show.baselines_text import difference
+from sumsquares.jobs.show.baselines_text import difference, in_words
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.show.table_words import left_out_words
 from sumsquares.jobs.spec.axes import AXES
@@ -26,18 +27,18 @@ def table_lines(table: TableDataset) -> Iterator[str]:
     inputs = [plain(each.name) for each in table.input_columns]
     yield (
         f"{table.name}: {counted(table.rows, 'row')}, target {plain(table.target)}, "
-        f"{counted(len(inputs), 'input')}: {_few(inputs)}"
+        f"{counted(len(inputs), 'input')}: {few_names(inputs)}"
     )
     yield from (f"{line}." for line in left_out_words(table))
 
 
 def split_words(table: TableDataset) -> str:
-    """How test rows are held out: `mean over 5 folds`, `on 4,000 test rows`."""
+    """What is measured on: `test rows, mean over 5 folds`, `4,000 test rows`."""
     if table.folds is not None:
-        return f"mean over {table.folds} folds"
+        return f"test rows, mean over {table.folds} folds"
     if len(table.split_rows) > 1:
-        return f"mean over {len(table.split_rows)} splits"
-    return f"on {counted(table.split_rows[0].test, 'test row')}"
+        return f"test rows, mean over {len(table.split_rows)} splits"
+    return counted(table.split_rows[0].test, "test row")
 
 
 def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> Iterator[str]:
@@ -46,7 +47,7 @@ def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> I
         f"Chosen by validation rows among the training rows, RMSE {number(choice.validation_rmse)} on them: "
         f"{describe_variant(choice.row)}."
     )
-    yield f"RMSE on test rows, {split_words(table)}:"
+    yield f"RMSE on {split_words(table)}:"
     rows = {**measured_networks(choice), **baselines}
     width = max(map(len, rows))
     has_intervals = any(each.interval for each in rows.values())
@@ -88,7 +89,10 @@ def verdict(choice: Choice, baselines: Baselines, table: TableDataset) -> str:
     name = min(baselines, key=lambda each: baselines[each].mean)
     mean = choice.anew.mean - baselines[name].mean
     network = "the network" if choice.anew.rmse == choice.chosen.rmse else "the network chosen anew in each split"
-    first, second = (f"{network} with {number(choice.anew.mean)}", f"{name} with {number(baselines[name].mean)}")
+    first, second = (
+        f"{network} with {number(choice.anew.mean)}",
+        f"{in_words(name)} with {number(baselines[name].mean)}",
+    )
     first, second = (second, first) if mean > 0 else (first, second)
     told = f"{first} against {second}"
     if len(table.split_rows) == 1:
@@ -110,8 +114,3 @@ def why_lines(summary: Summary, choice: Choice | None, name: str) -> Iterator[st
         if causes and causes[0].sentence:
             yield f"The chosen network: {causes[0].sentence}"
     yield from answer(summary, name, name)
-
-
-def _few(names: Sequence[str]) -> str:
-    most = 8
-    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most:,} more"

@@ -13,7 +13,14 @@ from sumsquares.jobs.messages.numbers import number as number
 from sumsquares.jobs.messages.numbers import percent as percent
 from sumsquares.jobs.messages.numbers import plain as plain
 from sumsquares.jobs.messages.numbers import share as share
-from sumsquares.jobs.results.described import formula_words, is_table, range_words, spec_of, splits_of
+from sumsquares.jobs.results.described import (
+    formula_words,
+    is_table,
+    measures_training,
+    range_words,
+    spec_of,
+    splits_of,
+)
 from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.spec.axes import AXES, DEFAULTS, LATER
 
@@ -56,7 +63,7 @@ def _describe_formula(about: Row) -> str:
 def _describe_table(about: Row) -> str:
     splits = f" in {splits_of(about)} splits" if splits_of(about) > 1 else ""
     inputs = counted(len(about["input_columns"]), "input")
-    whole = ", trained on and measured on" if about.get("test") == 0 and about.get("validation") is None else ""
+    whole = ", trained on and measured on" if measures_training(about) else ""
     return f"{about['target']} of {about['file']} by {inputs}, {counted(about['rows'], 'row')}{splits}{whole}"
 
 

@@ -23,6 +23,7 @@ from sumsquares.jobs.results.described import (
     beyond_words,
     formula_words,
     is_table,
+    measures_training,
     range_words,
     spec_of,
     table_of,
@@ -170,13 +171,15 @@ def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: 
 
 def _about(facts: Row) -> str:
     """A dataset in words."""
-    seen = seen_share(facts)
-    seen = f"{seen[0].upper()}{seen[1:]}."
     if is_table(facts):
         table = table_of(facts)
-        words = rows_words(table)
-        return " ".join(f"{each[0].upper()}{each[1:]}." for each in (words, *left_out_words(table))) + f" {seen}"
-    return f"{_of_generated(facts)}. {seen} {_rows(facts)}"
+        seen = [] if measures_training(facts) else [seen_share(facts)]
+        return " ".join(map(_sentence, (rows_words(table), *left_out_words(table), *seen)))
+    return f"{_of_generated(facts)}. {_sentence(seen_share(facts))} {_rows(facts)}"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _rows(facts: Row) -> str:

@@ -49,7 +49,7 @@ def _splits(table: TableDataset) -> str:
     sizes = _between([split.rows for split in table.splits]), _between([split.test_rows for split in table.splits])
     rows = f"{sizes[0]} to train on and {sizes[1]} to test"
     if table.validation is not None:
-        rows = f"{sizes[0]} to train on and {sizes[1]} of its training rows to validate"
+        rows = f"{sizes[0]} to train on and {sizes[1]} to validate"
     return rows if len(table.splits) == 1 else f"{len(table.splits):,} splits of {rows}"
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from sumsquares.jobs.results.described import measures_training
 from sumsquares.jobs.results.samples import ROWS, sample_words
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
@@ -169,7 +170,8 @@ def _title(name: str, about: dict[str, Any], rows: Sequence[Row]) -> str:
     fates = [f"{trials[key]:,} {key}" for key in ("ok", "diverged", "missing") if trials[key]]
     fate = f" ({', '.join(fates)})" if trials["ok"] < trials["total"] else ""
     counts = f"{counted(len(rows), 'variant')}, {counted(trials['total'], 'trial')}{fate}"
-    return f"{name}: {describe_task(about)}; {counts}; {seen_share(about)}"
+    seen = "" if measures_training(about) else f"; {seen_share(about)}"
+    return f"{name}: {describe_task(about)}; {counts}{seen}"
 
 
 def _width(columns: Sequence[Column]) -> int:
