@@ -24,7 +24,6 @@ _KEY = re.compile(
 )
 
 
-
 def name_of(file: str) -> str:
     """Returns a run's name made from that of a file, a folder or a glob."""
     stems = [part.lstrip(".").partition(".")[0] for part in re.split(r"[/\\]", file)]
