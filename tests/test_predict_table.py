@@ -282,6 +282,16 @@ def test_a_condition_asks_the_best_trial_among_those_that_meet_it(cli):
     assert named["samples"] == found["samples"]
 
 
+@pytest.mark.parametrize("split", ["fold_1", "fold_2"])
+def test_a_split_is_a_condition_of_trials(cli, split):
+    """A variant has trials on every split; the best one on that split answers."""
+    ended = cli("predict", "houses", "50", "2", "--where", f"split={split}", "--json")
+    (found,) = json.loads(ended.out)["answers"]
+    rows = pq.read_table("store/runs/houses/trials.parquet").to_pandas()
+    best = rows[rows.split == split].sort_values("rmse").iloc[0]
+    assert (found["trial_id"], found["split"]) == (best.trial_id, split)
+
+
 def test_conditions_hold_for_generated_rows_too(cli):
     """For each dataset of the run, or for one."""
     found = json.loads(cli("predict", "small", "3", "4", "--where", "hidden=[6]", "--json").out)["answers"]

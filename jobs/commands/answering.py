@@ -200,5 +200,6 @@ def _best(asked: Asked, question: Question, by_id: Mapping[str, Trial], rows: Ro
 def _matching(wanted: Sequence[Trial], where: Sequence[str]) -> list[Trial]:
     conditions = [read_where(text, "--where") for text in where]
     columns = {trial.variant.digest: variant_columns(trial.variant) for trial in wanted}
-    found = {row["variant_id"] for row in matching([*columns.values()], conditions, "--where")}
-    return [trial for trial in wanted if columns[trial.variant.digest]["variant_id"] in found]
+    found = {(row["variant_id"], row["split"]) for row in matching([*columns.values()], conditions, "--where")}
+    of = {digest: (row["variant_id"], row["split"]) for digest, row in columns.items()}
+    return [trial for trial in wanted if of[trial.variant.digest] in found]
