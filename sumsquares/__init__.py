@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sumsquares._model import Model as Model
+    from sumsquares._open import open as open  # noqa: A004  as gzip.open is named
+    from sumsquares._open import run as run
     from sumsquares._regressor import SweepRegressor as SweepRegressor
     from sumsquares._run import Run as Run
-    from sumsquares._run import open as open  # noqa: A004  as gzip.open is named
-    from sumsquares._run import run as run
 
 __version__ = "0.1.0"
-_HOMES = {"Model": "_model", "Run": "_run", "SweepRegressor": "_regressor", "open": "_run", "run": "_run"}
+_HOMES = {"Model": "_model", "Run": "_run", "SweepRegressor": "_regressor", "open": "_open", "run": "_open"}
 """The module of each public name, which is imported when the name is first used."""
 __all__ = ["Model", "Run", "SweepRegressor", "__version__", "open", "run"]
 

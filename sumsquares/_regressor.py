@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from sumsquares._run import open as open_run
+from sumsquares._open import open as open_run
 from sumsquares._spec import spec_text
 from sumsquares.datasets.source import LARGEST_REAL, MOST_INPUTS
 from sumsquares.jobs.exits import UsageError
