@@ -11,9 +11,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --pyt
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-LONG := attack or chaos or cluster or containers or kernel or signals
+OWN := attack or chaos or cluster or containers or kernel or signals
 
-.PHONY: help install run test test-fast list-slow test-kernel chaos test-signals check-signals test-attack test-damage
+.PHONY: help install run test test-fast test-long list-slow test-kernel chaos test-signals check-signals test-attack test-damage
 .PHONY: test-cluster test-containers image sbom lint check fmt bench lock clean
 
 help:  ## lists the targets
@@ -41,14 +41,17 @@ install: .venv/installed  ## installs what running needs into .venv; TORCH_INDEX
 run: .venv/installed  ## runs the main job: trains the question's networks and prints the answer and where the report is
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
-test: .venv/installed-dev  ## runs all tests except the long ones
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
+test: .venv/installed-dev  ## runs the tests but those that have a target of their own
+	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long)"
 
 test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; about 40 seconds on two idle cores
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG) or slow)"
+	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long or slow)"
 
-list-slow: .venv/installed-dev  ## runs the tests and rewrites tests/slow.txt; needs an idle machine
-	LIST_SLOW=tests/slow.txt $(BIN)/python -m pytest $(BESIDE) -m "not ($(LONG))"
+test-long: .venv/installed-dev  ## runs the test files that take longest, those in tests/long.txt
+	$(BIN)/python -m pytest $(BESIDE) -m "long and not ($(OWN))"
+
+list-slow: .venv/installed-dev  ## runs both, and rewrites tests/slow.txt and tests/long.txt; needs an idle machine
+	LIST_SLOW=1 $(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN))"
 
 test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers and for Arm, and runs both
 	$(BIN)/python -m pytest -m kernel
@@ -88,7 +91,7 @@ lint: .venv/installed-dev  ## checks format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test test-kernel chaos check-signals test-attack test-cluster test-containers  ## runs everything that CI runs
+check: lint test test-long test-kernel chaos check-signals test-attack test-cluster test-containers  ## runs everything that CI runs
 
 fmt: .venv/installed-dev  ## formats, and applies the linter's automatic fixes
 	$(BIN)/ruff format .

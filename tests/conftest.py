@@ -1,11 +1,11 @@
 """Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster.
 
-Also which tests are slow: those in slow.txt, which `make list-slow` writes.
+Also which tests are slow, those in slow.txt, and which files take long, those in long.txt: `make list-slow` writes both.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from statistics import mean
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from s3_server import S3Server
 
 SLOW = Path(__file__).parent / "slow.txt"
+LONG = Path(__file__).parent / "long.txt"
+REST_SECONDS = 380.0
+"""What `make test` may take on one core: the files that take longest are left to `make test-long`."""
 SLOW_SECONDS = 0.03
 """From here on the cases of a test are slow, on average."""
 SLOW_SETUP_SECONDS = 1.0
@@ -35,17 +38,19 @@ def _test_of(case: str) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is slow; a test that is not in the list, such as a new one, is fast."""
-    slow = set(SLOW.read_text().split())
+    """Marks what is slow or long; a test that is in no list, such as a new one, is neither."""
+    slow, long = set(SLOW.read_text().split()), set(LONG.read_text().split())
     for item in items:
         test = _test_of(item.nodeid)
+        if test.partition("::")[0] in long:
+            item.add_marker("long")
         if not slow.isdisjoint((test, test.partition("::")[0])):
             item.add_marker("slow")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Rewrites the list on request."""
-    if target := os.environ.get("LIST_SLOW"):
+    """Rewrites the lists on request."""
+    if os.environ.get("LIST_SLOW"):
         reports = [each for some in terminalreporter.stats.values() for each in some if hasattr(each, "duration")]
         seconds: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         for each in reports:
@@ -56,7 +61,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         files = {test.partition("::")[0] for test in setups}
         slow = {test for test, cases in seconds.items() if mean(cases.values()) > SLOW_SECONDS}
         listed = files | {test for test in slow if test.partition("::")[0] not in files}
-        Path(target).write_text("\n".join(sorted(listed)) + "\n")
+        SLOW.write_text("\n".join(sorted(listed)) + "\n")
+        LONG.write_text("\n".join(sorted(_longest(seconds))) + "\n")
+
+
+def _longest(seconds: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yields the files that take longest, until the rest takes REST_SECONDS."""
+    totals: dict[str, float] = defaultdict(float)
+    for test, cases in seconds.items():
+        totals[test.partition("::")[0]] += sum(cases.values())
+    left = sum(totals.values())
+    for file in sorted(totals, key=lambda each: -totals[each]):
+        if left <= REST_SECONDS:
+            return
+        left -= totals[file]
+        yield file
 
 
 @pytest.fixture(autouse=True)
