@@ -313,3 +313,16 @@ def test_remedies_of_a_spec_become_options():
     assert in_options('inputs = ["a b", "c"]') == "--inputs 'a b,c'"
     assert in_options("lr = 0.1") == "lr = 0.1"
     assert in_options("leave the column out of `inputs`") == "leave the column out of --inputs"
+
+
+def test_the_page_on_tables_shows_what_is_printed(cli, tmp_path):
+    """Its table and its baselines, with scikit-learn's diabetes table; networks are left out, which take seconds."""
+    from sklearn.datasets import load_diabetes
+
+    frame = load_diabetes(as_frame=True).frame.rename(columns={"target": "progression"})
+    frame.to_csv(tmp_path / "diabetes.csv", index=False)
+    out = cli("fit", "diabetes.csv", "--target", "progression", "--epochs", "1", "--workers", "0").out
+    page = (Path(__file__).parents[1] / "docs/tables.md").read_text()
+    told = [line for line in out.splitlines() if line.startswith(("diabetes: ", "  mean ", "  least ", "  boosted "))]
+    assert len(told) == 4
+    assert [line for line in told if line not in page] == []
