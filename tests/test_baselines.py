@@ -180,3 +180,11 @@ def test_nothing_is_stored_where_nothing_may_be(store):
     """As `explain` and `verify` ask for them."""
     assert baselines_of(store, SQUARES, keeps=False)
     assert store.list() == []
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_table_of_many_splits_gets_no_trees(store, monkeypatch, most):
+    """They would take longer than the networks."""
+    table = put(store, noisy(60), folds=3)
+    monkeypatch.setattr(module, "TREES_SPLITS", most)
+    assert [each.name for each in baselines_of(store, table.splits[0])] == [MEAN, LEAST_SQUARES, TREES][:most]

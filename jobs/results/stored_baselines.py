@@ -43,6 +43,8 @@ class _Stored(BaseModel):
 
 
 _SHAPE = TypeAdapter(_Stored)
+TREES_SPLITS = 30
+"""Splits up to which boosted trees are fitted to a table: each takes half a second."""
 
 
 def baselines_path(dataset: Dataset) -> str:
@@ -65,7 +67,12 @@ def baselines_of(store: Store, dataset: Dataset, keeps: bool = True) -> tuple[Ba
 
 
 def with_trees(found: tuple[Baseline, ...], dataset: Dataset, rows: Rows) -> tuple[Baseline, ...]:
-    """Returns these baselines and boosted trees, unless they are among them or scikit-learn can't be used."""
+    """Returns these baselines and boosted trees, unless they are among them or scikit-learn can't be used.
+
+    A table of more than TREES_SPLITS splits gets none.
+    """
+    if isinstance(dataset, TableSplit) and len(dataset.whole.splits) > TREES_SPLITS:
+        return found
     if any(each.name == TREES for each in found) or (version := sklearn_version()) is None:
         return found
     with suppress(ImportError):
