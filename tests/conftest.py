@@ -1,7 +1,6 @@
 """Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster.
 
-Also which tests are slow, those in slow.txt, and which files take long, those in long.txt: `make list-slow` writes
-both.
+Also which tests are slow (slow.txt), and which files take longest (long.txt): `make list-slow` writes both lists.
 """
 
 import os
