@@ -142,6 +142,12 @@ print("heavy", sorted({HEAVY} & set(sys.modules)))
     assert "heavy []" in answer.stdout
 
 
+def test_what_a_command_imports_is_not_pandas():
+    """pyarrow imports it, for half a second, when the first Python list becomes an array."""
+    code = "import sys, sumsquares.jobs.commands.run, sumsquares.jobs.commands.fit; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_public_names_are_there_before_anything_heavy_is_imported():
     """They are listed, and imported when they are used; the types of all are seen by type checkers."""
     program = f"""

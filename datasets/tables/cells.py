@@ -20,7 +20,7 @@ MISSING = (
 """What stands for a missing number or boolean, as pandas reads it."""
 _NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity)$"
 _INTEGER = r"^[+-]?\d+$"
-_TRUE, _FALSE = pa.array(["true", "True", "TRUE"]), pa.array(["false", "False", "FALSE"])
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
 class Read(NamedTuple):
@@ -79,7 +79,7 @@ def _cast(cells: pa.Array, kind: Kind) -> pa.Array | None:
 def cleaned(cells: pa.Array, decimal: str) -> pa.Array:
     """Returns cells with null for a missing value, without white space and plus signs, and with a decimal point."""
     cells = pc.ascii_trim_whitespace(cells)
-    cells = pc.if_else(pc.is_in(cells, pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
+    cells = pc.if_else(_is_in(cells, MISSING), pa.scalar(None, pa.string()), cells)
     if decimal != ".":
         other = pc.replace_substring(cells, ".", "?")  # a point is no part of such a number
         cells = pc.replace_substring(other, decimal, ".")
@@ -99,8 +99,8 @@ def without_empty(texts: pa.Array) -> pa.Array:
 def without_words(cells: pa.Array) -> pa.Array:
     """Returns cells with 1 and 0 in place of true and false."""
     plain = pc.ascii_trim_whitespace(cells)
-    plain = pc.if_else(pc.is_in(plain, _TRUE), "1", plain)
-    return pc.if_else(pc.is_in(plain, _FALSE), "0", plain)
+    plain = pc.if_else(_is_in(plain, _TRUE), "1", plain)
+    return pc.if_else(_is_in(plain, _FALSE), "0", plain)
 
 
 def first_bad(cells: pa.Array, decimal: str) -> tuple[int, int | None]:
@@ -124,6 +124,10 @@ def _is_wide(digits: str) -> bool:
 
 
 def _booleans(plain: pa.Array) -> pa.Array | None:
-    is_true, is_false = pc.is_in(plain, _TRUE), pc.is_in(plain, _FALSE)
+    is_true, is_false = _is_in(plain, _TRUE), _is_in(plain, _FALSE)
     known = pc.or_(pc.or_(is_true, is_false), pc.is_null(plain))
     return pc.if_else(pc.is_null(plain), pa.scalar(None, pa.bool_()), is_true) if pc.all(known).as_py() else None
+
+
+def _is_in(cells: pa.Array, words: tuple[str, ...]) -> pa.Array:
+    return pc.is_in(cells, pa.array(words))  # made when it is needed: the first pa.array imports pandas, half a second
