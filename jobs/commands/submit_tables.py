@@ -29,7 +29,9 @@ def bring_tables(jobs: Jobs, spec: JobSpec, store: Store, tables: TableReader, p
 
     """
     plans = [plan_table(store, each) for each in spec.datasets if isinstance(each, TableDataset) and is_local(each)]
-    if plans and "://" not in store.root:
+    if not plans:
+        return  # the store may be a folder that only the cluster has
+    if "://" not in store.root:
         check_seen(jobs, store)
     missing = [plan for plan in plans if not plan.is_complete]
     for plan in missing:
