@@ -15,7 +15,7 @@ from specs import SMALL
 from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
-from sumsquares.jobs.show.charts import Axis
+from sumsquares.jobs.show.charts.dots import Axis
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import best_first
 from sumsquares.jobs.show.report import report

@@ -102,7 +102,7 @@ def test_a_wheel_has_one_name_at_the_top_level_and_all_that_is_needed(wheels):
     modules = {path.relative_to(ROOT).as_posix() for name in THEIRS for path in (ROOT / name).rglob("*.py")}
     ours = {f"sumsquares/{path.name}" for path in (ROOT / "sumsquares").glob("*.py")}
     assert ours | {f"sumsquares/{name}" for name in modules} == {name for name in files if name.endswith(".py")}
-    assert {"sumsquares/py.typed", "sumsquares/jobs/show/report.html.jinja", f"{LANES}lanes_baseline.so"} <= files
+    assert {"sumsquares/py.typed", "sumsquares/jobs/show/page/report.html.jinja", f"{LANES}lanes_baseline.so"} <= files
 
 
 def test_the_wheel_of_the_source_distribution_is_the_same(wheels):

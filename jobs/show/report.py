@@ -1,6 +1,6 @@
 """The report of a run: one self-contained HTML file, for readers who have never seen this project.
 
-Its content is chosen here, its look is in report.html.jinja. It computes no statistics and reads no file but its
+Its content is chosen here, its look is in page/report.html.jinja. It computes no statistics and reads no file but its
 template; the same summary gives the same page.
 """
 
@@ -34,7 +34,7 @@ from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.baselines_text import baseline_sentences
-from sumsquares.jobs.show.charts import Axis, Dot, axis_svg, dot_svg
+from sumsquares.jobs.show.charts.dots import Axis, Dot, axis_svg, dot_svg
 from sumsquares.jobs.show.findings import Finding, finding, is_linear, seen_share
 from sumsquares.jobs.show.format import (
     Row,
@@ -144,7 +144,7 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
 @cache
 def _template() -> Template:
     """Compiling it takes 0.1 s."""
-    text = files("sumsquares.jobs.show").joinpath("report.html.jinja").read_text("utf-8")
+    text = files("sumsquares.jobs.show.page").joinpath("report.html.jinja").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["short"] = short
     return page.from_string(text)

@@ -1,0 +1,101 @@
+"""The data of a dataset's charts, without any words or marks.
+
+Suffixes: P points of a line, A and B points along the two axes of a map, R rows, E epochs, S seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.jobs.results.samples import Sample
+
+Floats = NDArray[np.float64]
+Role = Literal["first", "best", "other"]
+"""Why a variant is drawn: it is the first of the spec, the best, or an example of another activation or cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A variant that is drawn, and the trial of it that is asked: its best one."""
+
+    row: Mapping[str, Any]
+    """The variant's row in the summary's table."""
+    roles: tuple[Role, ...]
+    """A variant may be both the first and the best."""
+    trial: str
+    """Id."""
+    seed: int
+    split: str | None
+    """Of a table with several splits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Answers along the only input of a dataset, from below its training range to above it."""
+
+    inputs_P: Floats
+    """Increasing, in the units of the input; with the range's own integers where there are few."""
+    target_P: Floats | None
+    """The rule itself; NaN where it isn't finite. None for a table, whose rule is unknown."""
+    low: float
+    """Where the training range begins."""
+    high: float
+    answers: tuple[tuple[Chosen, Floats], ...]
+    """(variant, answers_P in the target's units)."""
+    rows: tuple[Floats, Floats] | None
+    """Of a table: inputs_R and targets_R of some test rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMap:
+    """Errors on a lattice of the only two inputs of a dataset, predicted minus expected."""
+
+    chosen: Chosen
+    inputs_A: Floats
+    """Of the first input, increasing."""
+    inputs_B: Floats
+    error_AB: Floats
+    """In the target's units; NaN where the rule isn't finite."""
+    low: tuple[float, float]
+    """Where the training range of each input begins."""
+    high: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Expected and predicted values of test rows."""
+
+    chosen: Chosen
+    expected_R: Floats
+    predicted_R: Floats
+    of: int
+    """How many test rows there are; the rows here are the first of them, or a seeded draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The training loss of a variant, at about 50 epochs spaced evenly in the logarithm."""
+
+    chosen: Chosen
+    epochs_E: Floats
+    loss_SE: Floats
+    """NaN from where a trial diverged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that is drawn of one dataset; what doesn't apply, or whose weights are lost, is None or empty."""
+
+    curves: Curves | None = None
+    maps: tuple[ErrorMap, ...] = ()
+    residuals: tuple[Residuals, ...] = ()
+    losses: tuple[Losses, ...] = ()
+    samples: tuple[tuple[Chosen, tuple[Sample, ...]], ...] = ()
+    """Expected and predicted numbers of the first network and of the best: the question's own table."""
+    rmse: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By variant id, the RMSE of each trial that is ok, in the order of splits and seeds."""
