@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sumsquares.datasets.spec import DatasetSpec
@@ -24,6 +25,7 @@ from sumsquares.jobs.results.described import (
     spec_of,
     table_of,
 )
+from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
@@ -115,8 +117,13 @@ class Section:
     """On which numbers what is beyond the range was measured; empty for a table."""
 
 
-def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
-    """Returns the page, from the spec, the summary, and the environment of the run."""
+def report(
+    spec: JobSpec,
+    summary: Summary,
+    facts: Mapping[str, object],
+    figures: Mapping[str, Figures] = MappingProxyType({}),  # noqa: ARG001  not drawn yet
+) -> str:
+    """Returns the page, from the spec, the summary, the environment of the run, and by dataset what is drawn of it."""
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [
