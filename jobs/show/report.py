@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
@@ -23,7 +24,9 @@ from sumsquares.jobs.results.validated import Choice
 from sumsquares.jobs.show.about_text import about_words
 from sumsquares.jobs.show.answer import Mine, answer
 from sumsquares.jobs.show.baselines_text import baseline_sentences
+from sumsquares.jobs.show.charts.chart import Chart
 from sumsquares.jobs.show.charts.numbers import column_text
+from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
 from sumsquares.jobs.show.headline import headline
@@ -72,6 +75,7 @@ class Section:
     """With their RMSE in words, the best first."""
     splits: int
     """Of a table, else 1."""
+    charts: Sequence[Chart]
     answers: Sequence[Answers]
     listing: Listing
     data: Mapping[str, Any]
@@ -98,7 +102,7 @@ def report(
     spec: JobSpec,
     summary: Summary,
     facts: Mapping[str, object],
-    figures: Mapping[str, Figures] | None = None,
+    figures: Mapping[str, Figures] = MappingProxyType({}),
     choice: Choice | None = None,
     store: str = "",
 ) -> str:
@@ -110,7 +114,7 @@ def report(
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     most = MOST if len(rows) <= MOST else MOST // len(summary.datasets)
-    run = _Run(spec, summary, asked, figures or {}, choice, most)
+    run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: _mine(run, name) for name in summary.datasets}
     return render(
@@ -149,6 +153,7 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
         splits=splits_of(facts),
+        charts=charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name)),
         answers=[*_answers(run, name, rows)],
         listing=shown,
         data=packed(shown),
