@@ -27,11 +27,6 @@ def cut(points: Iterable[Point]) -> list[list[Point]]:
     return parts
 
 
-def is_outside(points: Iterable[Point]) -> bool:
-    """Whether any point of a line lies outside the square."""
-    return any(not (-1e-9 <= x <= 1 + 1e-9 and -1e-9 <= y <= 1 + 1e-9) for x, y in points if not math.isnan(x + y))
-
-
 def _near(point: Point) -> Point:
     return point[0], max(-_FAR, min(_FAR, point[1])) if not math.isnan(point[1]) else math.nan
 

@@ -6,7 +6,7 @@ Every scale takes any numbers: those that are not finite, or that it has no plac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,6 +100,11 @@ class Log:
         zero = [(0.0, "0")] if self.has_zero else []
         return zero + [mark for mark in marks if -1e-9 <= mark[0] <= 1 + 1e-9]
 
+    @property
+    def edge(self) -> float:
+        """The number at which the logarithmic part begins."""
+        return max(math.pow(10, max(self.low, -330)), math.ulp(0))
+
     def _place(self, log: float) -> float:
         left = _ZERO if self.has_zero else 0.0
         return left + (1 - left) * (log - self.low) / (self.high - self.low)
@@ -157,11 +162,6 @@ def nice(value: float) -> float:
     """Returns the next larger of 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(times * power for times in (1, 2, 5, 10) if times * power >= value * (1 - 1e-9))
-
-
-def places(scale: Scale, values: Sequence[float]) -> list[float]:
-    """Returns where the numbers lie."""
-    return [scale.at(float(value)) for value in values]
 
 
 def _bounded(value: float) -> float:
