@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tasks import target_range
@@ -28,8 +25,8 @@ from sumsquares.jobs.results.described import (
     spec_of,
     table_of,
 )
+from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import has_splits, middle
-from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
@@ -49,6 +46,7 @@ from sumsquares.jobs.show.format import (
     varying,
 )
 from sumsquares.jobs.show.headings import Heading, headings_of
+from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.table_words import left_out_words, rows_words
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import trials
@@ -119,15 +117,21 @@ class Section:
     """On which numbers what is beyond the range was measured; empty for a table."""
 
 
-def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
-    """Returns the page, from the spec, the summary, and the environment of the run."""
+def report(
+    spec: JobSpec,
+    summary: Summary,
+    facts: Mapping[str, object],
+    figures: Mapping[str, Figures] = MappingProxyType({}),  # noqa: ARG001  not drawn yet
+) -> str:
+    """Returns the page, from the spec, the summary, the environment of the run, and by dataset what is drawn of it."""
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     sections = [
         _section(name, about, [row for row in rows if row["dataset"] == name], summary, spec.name, asked)
         for name, about in summary.datasets.items()
     ]
-    return _template().render(
+    return render(
+        "report.html.jinja",
         spec=spec,
         source=masked(spec.source_text.decode("utf-8-sig")),
         summary=summary,
@@ -135,19 +139,8 @@ def report(spec: JobSpec, summary: Summary, facts: Mapping[str, object]) -> str:
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
         sections=sections,
-        counted=counted,
-        number=number,
         factor=DIVERGED_FACTOR,
     )
-
-
-@cache
-def _template() -> Template:
-    """Compiling it takes 0.1 s."""
-    text = files("sumsquares.jobs.show.page").joinpath("report.html.jinja").read_text("utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters["short"] = short
-    return page.from_string(text)
 
 
 def _section(name: str, facts: Row, rows: Sequence[Row], summary: Summary, run: str, asked: Counter[str]) -> Section:
