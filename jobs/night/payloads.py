@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sumsquares.jobs.messages.abbreviate import few_names
+from sumsquares.jobs.messages.numbers import counted
 
 _MOST = 3000
 """Characters of a text: a message of Teams holds 28 KB, and a section of Slack 3,000 characters."""
@@ -63,7 +64,7 @@ def encoded(kind: str, event: str, facts: Mapping[str, Any]) -> bytes:
 def _words(event: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """Returns a headline and what was said of the night, each fact read by its name."""
     if missed := facts.get("missed"):
-        return f"sumsquares: {len(missed)} missed by {facts['date']}", few_names(missed)
+        return f"sumsquares: {counted(len(missed), 'night')} missed before {facts['date']}", few_names(missed)
     night = facts.get("night") or facts["date"]
     lines = [str(facts.get("message") or facts.get("error") or ""), *map(str, facts.get("details", ()))]
     text = "\n".join(lines)
