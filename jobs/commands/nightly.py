@@ -101,7 +101,8 @@ def _spec(
 ) -> JobSpec:
     """Returns the spec; if it can't be read, that is a failure of the night as well."""
     try:
-        spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
+        with progress.doing(f"reading {path}"):
+            spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
         _refuse_fresh_tables(spec, nights)
     except Exception as error:
         code = exits.code_of(error)

@@ -206,6 +206,11 @@ class TimeLeft:
         self._sums.add(expected, weight * each.seconds, weight * each.share)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a worker has had an item."""
+        return self._last is not None
+
+    @property
     def workers(self) -> int:
         """How many are at work, by the last snapshots."""
         return max(1, *self._counts) if self._counts else 1
