@@ -30,6 +30,7 @@ from sumsquares.jobs.night.records import NightRecord
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.night.watched import never_began, run_watched
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.spec.seal_line import is_sealed
 from sumsquares.jobs.stages.placement import Placement
@@ -80,7 +81,7 @@ def start(
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
     try:
-        spec = _spec(path, max_trials, nights, tables)
+        spec = _spec(path, max_trials, nights, tables, progress)
     except Exception as error:
         facts = {"date": nights.days[0].isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
         never_began(error, facts, store, options, progress)
@@ -107,9 +108,10 @@ def _lines_of(outcome: Outcome) -> str:
     return "\n  ".join([f"night {outcome.night}: {outcome.message}", *details])
 
 
-def _spec(path: Path, max_trials: int, nights: Requested, tables: TableReader) -> JobSpec:
+def _spec(path: Path, max_trials: int, nights: Requested, tables: TableReader, progress: Progress) -> JobSpec:
     """Returns the spec that the nights are of."""
-    spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
+    with progress.doing(f"reading {path}"):
+        spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
     _refuse_fresh_tables(spec, nights)
     return spec
 
