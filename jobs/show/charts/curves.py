@@ -15,7 +15,7 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Linear, SymLog, finite
 from sumsquares.jobs.show.charts.subject import Subject
-from sumsquares.jobs.show.format import counted, listed, number
+from sumsquares.jobs.show.format import counted, number
 
 _BEYOND = 3.0  # times the span of the target in training, by which the axis may exceed it on each side
 _PAD = 0.06
@@ -47,7 +47,7 @@ def curves_chart(subject: Subject, curves: Curves) -> Chart:
         svg=answers + errors,
         legend=_legend(curves, lines),
         numbers=_numbers(subject, curves, lines),
-        is_wide=bool(errors),
+        layout="wide" if errors else "half",
     )
 
 
@@ -150,7 +150,7 @@ def _label(subject: Subject, curves: Curves, lines: Sequence[_Line]) -> str:
         near, far = _largest(line.error_P[inside_P]), _largest(line.error_P[~inside_P])
         beyond = "" if far is None else f" and {number(far)} beyond"
         words += [f"{line.words} is off by at most {number(near)} there{beyond}"] if near is not None else []
-    return f"{opening} {listed(words)}." if words else opening
+    return f"{opening} {'; '.join(words)}." if words else opening
 
 
 def _largest(error_P: Floats) -> float | None:

@@ -15,7 +15,7 @@ from sumsquares.jobs.show.charts.lines import Point, cut, simplified
 from sumsquares.jobs.show.charts.scales import Scale
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 68, 14, 30, 52
+LEFT, RIGHT, TOP, BOTTOM = 68, 26, 30, 52
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 _TOLERANCE = 0.25  # units by which a line may differ from its points
 _TICK = 6  # units that the text of a tick is away from the axis
@@ -99,13 +99,13 @@ class Plot:
         return [_units(point) for point in placed if all(-1e-9 <= part <= 1 + 1e-9 for part in point)]
 
     def _grid(self) -> None:
-        across = [(LEFT + ACROSS * at, label) for at, label in self.x.ticks()]
+        across = _apart([(LEFT + ACROSS * at, label) for at, label in self.x.ticks()])
         up = [(TOP + DOWN * (1 - at), label) for at, label in self.y.ticks()]
         lines = [f"M{_n(x)} {TOP}v{DOWN}" for x, _ in across]
         lines += [f"M{LEFT} {_n(y)}h{ACROSS}" for y, _ in up]
         SubElement(self._below, "path", {"class": "grid", "d": "".join(lines)})
-        for x, label in _apart(across):
-            self._text(x, TOP + DOWN + 18, label, "middle" if x < WIDTH - 30 else "end")
+        for x, label in across:
+            self._text(x, TOP + DOWN + 18, label, "middle")
         for y, label in up:
             self._text(LEFT - _TICK, y + 4.5, label, "end")
 

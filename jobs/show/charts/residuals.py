@@ -36,8 +36,8 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
     drawn = plot.dots(shown_R, "dot row")
     return Chart(
         name=name,
-        title=f"Predicted and expected: {words}",
-        caption=_caption(drawn, len(expected_R[::step]), residuals.of),
+        title=f"Predicted and expected, {subject.role(residuals.chosen)}",
+        caption=f"{words}. " + _caption(drawn, len(expected_R[::step]), residuals.of),
         label=label,
         svg=plot.done(),
         legend=[dot_key("dot row", "a test row"), line_key("line zero", "predicted is expected")],

@@ -55,7 +55,7 @@ def rmse_chart(subject: Subject, rmse: Mapping[str, Sequence[float]]) -> Chart |
         svg=List(label, scale, items).html(),
         legend=_legend(shown, baselines),
         numbers=_numbers(subject, shown, rmse, len(measured) - len(shown)),
-        is_wide=True,
+        layout="wide",
     )
 
 

@@ -39,6 +39,8 @@ class Row:
     span: tuple[float, float] | None = None
     """A line from one number to another."""
     bar: tuple[float, float] | None = None
+    detail: str = ""
+    """A sentence below the words and marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ class List:
 
     def __post_init__(self) -> None:
         """Places the ticks, which are the same in all rows."""
-        object.__setattr__(self, "grid", [(_unit(at), label) for at, label in self.scale.ticks()])
+        object.__setattr__(
+            self, "grid", [(_unit(at), label) for at, label in self.scale.ticks()] if self.has_axis else []
+        )
 
     def html(self) -> str:
         """Returns the list."""
@@ -84,12 +88,16 @@ class List:
             inner = SubElement(svg, "svg", {"x": at, "y": str(_MIDDLE), "class": "mark-at"})
             SubElement(inner, "path", {"class": mark.classes, "d": mark.d})
         SubElement(item, "span", {"class": "value"}).text = row.text
+        if row.detail:
+            SubElement(item, "span", {"class": "detail"}).text = row.detail
 
     def _stretched(self, svg: Element, row: Row) -> None:
         """What becomes wider with the list: grid, bar, line and dots."""
         box = {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "preserveAspectRatio": "none"}
         inner = SubElement(svg, "svg", box)
-        SubElement(inner, "path", {"class": "grid", "d": "".join(f"M{_round(x)} 0v{HEIGHT}" for x, _ in self.grid)})
+        if self.grid:
+            d = "".join(f"M{_round(x)} 0v{HEIGHT}" for x, _ in self.grid)
+            SubElement(inner, "path", {"class": "grid", "d": d})
         if row.bar is not None:
             low, high = map(self._x, row.bar)
             box = {"x": _round(low), "y": "4", "width": _round(high - low), "height": str(HEIGHT - 8)}

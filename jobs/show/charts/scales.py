@@ -17,6 +17,10 @@ TICKS = 5
 _LARGEST = 1e300  # larger numbers are drawn as this one, so that differences are finite
 _ZERO = 0.1  # where the logarithmic part begins if there is a place for zero before it
 
+_PAD = 0.04  # of a logarithmic axis, on each side of what it holds
+_DECADES = 1.0  # of a logarithmic axis at least: fewer have too few round numbers
+_CLEAR = 0.09  # of the axis, between 0 and the next tick
+
 
 class Scale(Protocol):
     """What an axis needs to know."""
@@ -71,13 +75,11 @@ class Log:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Log:
-        """The scale that holds these numbers, from a 1, 2 or 5 times a power of ten to another one."""
+        """The scale that holds these numbers, none of them at its very end."""
         known = [value for value in finite(values) if value >= 0]
         logs = [math.log10(value) for value in known if value > 0] or [0.0]
-        low, high = _round_log(min(logs), math.floor), _round_log(max(logs), math.ceil)
-        if high - low < 0.9:  # less than a decade has too few round numbers
-            low, high = math.floor(low + 1e-9), math.floor(low + 1e-9) + 1 + (high > math.floor(low + 1e-9) + 1)
-        return cls(low, high, 0 in known)
+        room = max(_PAD * (max(logs) - min(logs)), (_DECADES - max(logs) + min(logs)) / 2)
+        return cls(min(logs) - room, max(logs) + room, 0 in known)
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
@@ -135,8 +137,12 @@ class SymLog:
         chosen = list(powers)[:: -max(1, math.ceil(len(powers) * sides / TICKS))]
         marks = [(0.0, "0")]
         marks += [(sign * 10.0**power, power_of_ten(power)) for power in chosen for sign in (-1, 1)]
-        inside = [mark for mark in marks if self.low <= mark[0] <= self.high]
+        inside = [mark for mark in marks if self.low <= mark[0] <= self.high and self._is_clear(mark[0])]
         return [(self.at(value), f"{MINUS if value < 0 else ''}{label}") for value, label in sorted(inside)]
+
+    def _is_clear(self, value: float) -> bool:
+        """Whether the label of a tick doesn't touch that of 0."""
+        return value == 0 or abs(self.at(value) - self.at(0)) > _CLEAR
 
     def _log(self, value: float) -> float:
         return math.copysign(math.log10(1 + abs(_bounded(value)) / 10.0**self.unit), value)
@@ -160,12 +166,3 @@ def places(scale: Scale, values: Sequence[float]) -> list[float]:
 
 def _bounded(value: float) -> float:
     return max(-_LARGEST, min(_LARGEST, value)) if math.isfinite(value) else math.nan
-
-
-def _round_log(log: float, rounded: object) -> float:
-    """The logarithm of the 1, 2 or 5 times a power of ten below, by math.floor, or above, by math.ceil."""
-    power = math.floor(log + 1e-9)
-    marks = [power + math.log10(times) for times in (1, 2, 5, 10)]
-    if rounded is math.floor:
-        return max(mark for mark in marks if mark <= log + 1e-9)
-    return min(mark for mark in marks if mark >= log - 1e-9)

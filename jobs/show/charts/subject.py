@@ -42,6 +42,11 @@ class Subject:
         roles = [_ROLES[role] for role in chosen.roles if role in _ROLES]
         return f"{self.words(chosen.row)} ({', '.join(roles)})" if roles else self.words(chosen.row)
 
+    def role(self, chosen: Chosen) -> str:
+        """Returns a chosen variant in a title."""
+        roles = [role for role in chosen.roles if role in _ROLES]
+        return f"{' and '.join(roles)} network" if roles else "another network"
+
     @property
     def target(self) -> str:
         """The name of the target."""
