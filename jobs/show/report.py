@@ -18,6 +18,7 @@ from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import middle
+from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice
@@ -30,7 +31,7 @@ from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
 from sumsquares.jobs.show.headline import headline
-from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing
+from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
 from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.reproduce import commands
@@ -40,6 +41,8 @@ from sumsquares.jobs.spec.variants import trials
 NO_FIGURES = Figures()
 _TONES = {"exact": "good", "solved": "good", "at noise": "good", "no result": ""}
 """Of verdicts; all others are bad."""
+_ROLES = {"first": "first network", "best": "best variant"}
+_INPUTS = 6  # values of a table's row that are shown
 
 
 class Figure(NamedTuple):
@@ -55,7 +58,8 @@ class Answers(NamedTuple):
 
     title: str
     caption: str
-    rows: Sequence[Any]
+    rows: Sequence[tuple[str, str, str, str]]
+    """Inputs, expected, predicted, and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Section:
     splits: int
     """Of a table, else 1."""
     charts: Sequence[Chart]
+    lone: Chart | None
+    """One that stands beside tables, where the others fill their rows without it."""
     answers: Sequence[Answers]
     listing: Listing
     data: Mapping[str, Any]
@@ -93,7 +99,8 @@ class _Run:
     asked: Counter[str]
     """Trials of each variant by id, where some are missing."""
     figures: Mapping[str, Figures]
-    choice: Choice | None
+    chosen: Row | None
+    """The variant that `fit` has chosen."""
     most: int
     """Rows of a dataset's table that are in the page."""
 
@@ -113,8 +120,8 @@ def report(
     """
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
-    most = MOST if len(rows) <= MOST else MOST // len(summary.datasets)
-    run = _Run(spec, summary, asked, figures, choice, most)
+    most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
+    run = _Run(spec, summary, asked, figures, choice.row if choice else None, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: _mine(run, name) for name in summary.datasets}
     return render(
@@ -129,20 +136,23 @@ def report(
         sections=[_section(run, name, each, mine[name]) for name, each in of_dataset.items()],
         commands=[*commands(spec, summary, store)],
         factor=DIVERGED_FACTOR,
-        marked_up=MARKED_UP,
+        marked_up=marked_up,
     )
 
 
 def _mine(run: _Run, name: str) -> Mine:
     rows = run.summary.table.filter(pc.equal(run.summary.table["dataset"], name)).to_pylist()
-    return Mine.of(run.summary, rows, run.choice and run.choice.row)
+    return Mine.of(run.summary, rows, run.chosen)
 
 
 def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
     summary, facts = run.summary, run.summary.datasets[name]
     found = finding(facts, rows, summary.best_trial[name])
-    told = answer(summary, name, run.spec.name, run.choice and run.choice.row)
+    told = answer(summary, name, run.spec.name, run.chosen)
     shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
+    charts, lone = _in_pairs(
+        charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name))
+    )
     return Section(
         name=name,
         facts=facts,
@@ -153,7 +163,8 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
         splits=splits_of(facts),
-        charts=charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name)),
+        charts=charts,
+        lone=lone,
         answers=[*_answers(run, name, rows)],
         listing=shown,
         data=packed(shown),
@@ -163,12 +174,21 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
 
 def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
     """The numbers that matter most: the asker's network, the best one, and the best without a network."""
-    yield Figure(mine.called, number(middle(mine.row)), distinguish(mine.row, rows))
+    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), distinguish(mine.row, rows))
     best = rows[0]
     if best["variant_id"] != mine.row["variant_id"] and middle(best) is not None:
         yield Figure("Best variant", number(middle(best)), distinguish(best, rows))
     for row in list(mine.about.get("baselines", ()))[:1]:
         yield Figure("Best without a network", number(row["rmse_mean"]), row["name"])
+
+
+def _in_pairs(charts: Sequence[Chart]) -> tuple[Sequence[Chart], Chart | None]:
+    """Returns the charts without one, and that one, if else a chart of half the width would be alone in its row."""
+    halves = [chart for chart in charts if not chart.is_wide]
+    if len(halves) % 2 == 0:
+        return charts, None
+    lone = next((chart for chart in halves if chart.name == "matters"), halves[-1])
+    return [chart for chart in charts if chart is not lone], lone
 
 
 def _baselines(facts: Row) -> list[tuple[Row, str]]:
@@ -187,8 +207,24 @@ def _answers(run: _Run, name: str, rows: Sequence[Row]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
     found = run.figures.get(name, NO_FIGURES).samples
     for chosen, samples in found:
-        which = " and ".join({"first": "first of the spec", "best": "best variant"}.get(r, r) for r in chosen.roles)
-        yield Answers(f"The {which}", f"{distinguish(chosen.row, rows)}, seed {chosen.seed}", samples)
+        words = [_ROLES.get(role, role) for role in chosen.roles]
+        caption = f"{distinguish(chosen.row, rows)}, seed {chosen.seed}"
+        yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):
-        yield Answers("The best variant", f"{best_words(best)}, seed {best['trial']['seed']}", best["samples"])
+        caption = f"{best_words(best)}, seed {best['trial']['seed']}"
+        yield Answers("Answers of the best variant", caption, _rows(best["samples"]))
+
+
+def _rows(samples: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """Samples in words, the error as the question's: expected minus predicted."""
+    expected, predicted = ([sample[key] for sample in samples] for key in ("expected", "predicted"))
+    pairs = zip(expected, predicted, strict=True)
+    errors = [None if value is None else value - answer for value, answer in pairs]
+    inputs = [_inputs(sample["numbers"]) for sample in samples]
+    return list(zip(inputs, *map(column_text, (expected, predicted, errors)), strict=True))
+
+
+def _inputs(numbers: Sequence[float]) -> str:
+    more = ", ..." if len(numbers) > _INPUTS else ""
+    return f"{', '.join(map(short, numbers[:_INPUTS]))}{more}"

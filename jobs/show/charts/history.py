@@ -74,7 +74,9 @@ class Days:
             step = 1 if span < 6 else 2 if span < 12 else 7 if span < 30 else 14
             days = [self.first + timedelta(days=number) for number in range(0, span + 1, step)]
             return [(self.at(day.toordinal()), f"{day.day} {_MONTHS[day.month - 1]}") for day in days]
-        months = [(n // 12, n % 12 + 1) for n in range(_month(self.first) + (self.first.day > 1), _month(self.last) + 1)]
+        months = [
+            (n // 12, n % 12 + 1) for n in range(_month(self.first) + (self.first.day > 1), _month(self.last) + 1)
+        ]
         kept = months[:: max(1, math.ceil(len(months) / 5))]
         return [(self.at(date(year, month, 1).toordinal()), f"{_MONTHS[month - 1]} {year}") for year, month in kept]
 
@@ -181,7 +183,9 @@ def _marks(plot: Plot, happened: Happened, rmse: dict[date, float]) -> None:
     ):
         inside = sorted({day for day in days if happened.first <= day <= happened.last})
         is_placed = classes == "night cross"
-        places = [(day, TOP + DOWN * (1 - plot.y.at(rmse[day])) if is_placed and day in rmse else bottom) for day in inside]
+        places = [
+            (day, TOP + DOWN * (1 - plot.y.at(rmse[day])) if is_placed and day in rmse else bottom) for day in inside
+        ]
         d = "".join(f"M{_across(plot, day):.1f} {y:.1f}{shape}" for day, y in places)
         if d:
             plot.path(d, classes)
