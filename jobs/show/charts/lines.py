@@ -52,10 +52,11 @@ def _inside(first: Point, second: Point) -> tuple[Point, Point] | None:
 
 
 def _between(first: Point, second: Point, share: float) -> Point:
-    """A point of a segment; its ends are exactly themselves."""
+    """A point of a segment; its ends are exactly themselves, and what rounding moves out of the square is moved back."""
     if share in (0.0, 1.0):
-        return second if share else first
-    x, y = (a + share * (b - a) for a, b in zip(first, second, strict=True))
+        x, y = second if share else first
+    else:
+        x, y = (a + share * (b - a) for a, b in zip(first, second, strict=True))
     return min(1.0, max(0.0, x)), min(1.0, max(0.0, y))
 
 

@@ -15,6 +15,7 @@ from sumsquares.jobs.show.charts.numbers import MINUS, axis_text, power_of_ten
 TICKS = 5
 """About so many on an axis."""
 _LARGEST = 1e300  # larger numbers are drawn as this one, so that differences are finite
+_SMALLEST = 1e-290  # smaller numbers are drawn as 0, so that differences aren't
 _ZERO = 0.1  # where the logarithmic part begins if there is a place for zero before it
 
 _PAD = 0.04  # of a logarithmic axis, on each side of what it holds
@@ -124,10 +125,11 @@ class SymLog:
         """The scale that holds these numbers; it is linear up to about `smallest`, but has six decades at most."""
         known = [*finite(values), 0.0]
         low, high = min(known), max(known)
-        top = max(abs(low), abs(high)) or 1.0
-        least = max(smallest if math.isfinite(smallest) else 0.0, top / 1e6, 1e-300)
-        whole = max(-300, math.floor(math.log10(least)))
-        return cls(whole, low, high) if high > low else cls(0, -1.0, 1.0)
+        top = max(abs(low), abs(high))
+        if top < _SMALLEST:
+            return cls(0, -1.0, 1.0)
+        least = min(max(smallest if math.isfinite(smallest) else 0.0, top / 1e6), top / 10)
+        return cls(math.floor(math.log10(least)), low, high)
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
