@@ -12,8 +12,8 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.show.result_files import open_report, result_lines
 from sumsquares.jobs.spec.job_spec import JobSpec
-from sumsquares.jobs.stages.run_files import run_folder
 
 WIDTH = 100
 """Width of the output in columns if neither a terminal nor COLUMNS defines it."""
@@ -27,6 +27,8 @@ class Shown:
     """Every variant, and not only the best and the worst."""
     samples: bool = False
     """Expected and predicted numbers of each dataset's best trial."""
+    in_browser: bool = False
+    """The report, opened in a browser."""
 
 
 DEFAULT = Shown()
@@ -47,6 +49,8 @@ def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: 
             f"{counted(len(below), 'trial')} with an RMSE below what its network can reach at all, such as {below[0]}: "
             "an error in sumsquares; please report it with summary.json"
         )
+    if shown.in_browser:
+        open_report(runtime.store.root, spec.name, runtime.progress, outcome.is_published)
     return outcome.exit_code
 
 
@@ -57,11 +61,12 @@ def _print_tables(outcome: RunOutcome, run: str, shown: Shown, store: str) -> No
     for table in result_tables(outcome.summary, console.width, run, shown.all_variants, shown.samples):
         console.print(table)
     if outcome.is_published:
-        folder = f"{store}/{run_folder(run)}"
-        # Paths are neither wrapped nor coloured, so that they can be copied.
-        files = f"{folder}/summary.json, summary.parquet and trials.parquet"
-        console.print(f"summary: {files}", soft_wrap=True, highlight=False)
-        console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
+        sys.stdout.writelines(f"{line}\n" for line in result_lines(store, run))
+
+
+def console_width() -> int:
+    """Returns the width of the output in columns."""
+    return _console().width
 
 
 def _console() -> Console:
