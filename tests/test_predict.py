@@ -145,13 +145,16 @@ def test_predicting_imports_no_torch(tmp_path):
     store, pack, trials = committed(tmp_path, 1)
     program = f"""
 import sys
+from functools import partial
 from result_rows import variant
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.predict import answers
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
-print(len(samples(Store({store.root!r}), {pack!r}, Trial(variant(), {trials[0].seed}))), "torch" in sys.modules)
+store, trial = Store({store.root!r}), Trial(variant(), {trials[0].seed})
+print(len(samples(store, trial, partial(answers, store, {pack!r}, trial))), "torch" in sys.modules)
 """
     found = subprocess.run(
         [sys.executable, "-c", program],

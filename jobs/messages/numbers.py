@@ -50,3 +50,10 @@ def plain(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def clock(seconds: float) -> str:
+    """Such as 0:07, 12:30 or 3:05:00; hours once there are any."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

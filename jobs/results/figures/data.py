@@ -27,40 +27,56 @@ class Chosen:
     """The variant's row in the summary's table."""
     roles: tuple[Role, ...]
     """A variant may be both the first and the best."""
-    trial: str
-    """Id."""
-    seed: int
+    trial: str | None
+    """Id; None where no trial is ok: such a variant has losses alone."""
+    seed: int | None
+    """Of that trial."""
     split: str | None
-    """Of a table with several splits."""
+    """Of that trial, where a table has several splits."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it is the first or the best, of which more is drawn than a line among others."""
+        return self.roles != ("other",)
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Answers along the only input of a dataset, from below its training range to above it."""
+    """Answers along the only input of a dataset, from below its training range to above it.
 
+    Of `digits` the input is the number itself. Unused inputs are held at the middle of their range.
+    """
+
+    name: str
+    """Of the input."""
     inputs_P: Floats
-    """Increasing, in the units of the input; with the range's own integers where there are few."""
+    """Increasing, in the units of the input; integers where the numbers are, all of them where there are few."""
     target_P: Floats | None
     """The rule itself; NaN where it isn't finite. None for a table, whose rule is unknown."""
     low: float
     """Where the training range begins."""
     high: float
     answers: tuple[tuple[Chosen, Floats], ...]
-    """(variant, answers_P in the target's units)."""
+    """(variant, answers_P in the target's units); NaN where a network has none, as of the logarithm of 0."""
     rows: tuple[Floats, Floats] | None
     """Of a table: inputs_R and targets_R of some test rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMap:
-    """Errors on a lattice of the only two inputs of a dataset, predicted minus expected."""
+    """Errors on a lattice of the only two inputs of a dataset, predicted minus expected.
+
+    Unused inputs are held at the middle of their range.
+    """
 
     chosen: Chosen
+    names: tuple[str, str]
+    """Of the inputs."""
     inputs_A: Floats
     """Of the first input, increasing."""
     inputs_B: Floats
     error_AB: Floats
-    """In the target's units; NaN where the rule isn't finite."""
+    """In the target's units; NaN where the rule isn't finite or the network has no answer."""
     low: tuple[float, float]
     """Where the training range of each input begins."""
     high: tuple[float, float]
@@ -74,7 +90,8 @@ class Residuals:
     expected_R: Floats
     predicted_R: Floats
     of: int
-    """How many test rows there are; the rows here are the first of them, or a seeded draw."""
+    """How many test rows there are: all of them are here, or the first ones of generated rows, or some that are evenly
+    spread over a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +99,11 @@ class Losses:
     """The training loss of a variant, at about 50 epochs spaced evenly in the logarithm."""
 
     chosen: Chosen
+    seeds: tuple[int, ...]
+    """The first ones of the variant, at most 10; where a table has several splits, those of `chosen.split`."""
     epochs_E: Floats
     loss_SE: Floats
-    """NaN from where a trial diverged."""
+    """In normalised units; NaN from where a trial diverged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,16 @@ class Chart:
     """A chart of a page."""
 
     name: str
-    """Part of its id in the page: lower-case letters and hyphens, unique within a dataset."""
+    """Part of its id in the page: lower-case letters, digits and hyphens, unique within a dataset."""
     title: str
     caption: str
     """What it shows and how to read it, in one or two sentences."""
     label: str
-    """The chart in a sentence, for screen readers: what is lowest, where it ends."""
+    """The chart in a sentence, for screen readers: what is lowest, where it ends. The markup contains it."""
     svg: str
-    """One or several SVG elements; their text is selectable, their colours are classes of charts.css."""
+    """One or several SVG elements, or a list whose items have one each; their text is selectable, their colours are
+    classes of charts.css."""
     legend: Sequence[Key]
     numbers: Numbers
+    is_wide: bool = False
+    """Whether it takes the whole width of the page, and not half of it."""
