@@ -24,6 +24,7 @@ from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
@@ -62,14 +63,17 @@ def summarize_run(
             store.delete(f"trials/{pack}.safetensors")
 
     with timing.stage("summarize"):
-        stored, expected = read(store), trials(spec)
+        with progress.doing("reading results"):
+            stored, expected = read(store), trials(spec)
         progress.warn_all(problem.message for problem in stored.problems)
         lost = _once(on_lost)
-        summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-        figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
-        summary = _with_samples(summary, figures)
-    files = _files(spec, summary, figures, timing.seconds)
-    is_published = writes and _publish(spec, runtime, summary, files, is_derived)
+        with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
+            summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
+            figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+            summary = _with_samples(summary, figures)
+    with progress.doing("writing the report"):
+        files = _files(spec, summary, figures, timing.seconds)
+        is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
