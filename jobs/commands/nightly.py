@@ -23,11 +23,14 @@ from sumsquares.jobs.night.champion import accept, rollback
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.lock import holding, unlock
+from sumsquares.jobs.night.nightly import Outcome
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.night.report import pruning_text, pruning_warning
+from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
+from sumsquares.jobs.night.records import NightRecord
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
 from sumsquares.jobs.night.watched import never_began, run_watched
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.spec.seal_line import is_sealed
 from sumsquares.jobs.stages.placement import Placement
@@ -78,7 +81,7 @@ def start(
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
     try:
-        spec = _spec(path, max_trials, nights, tables)
+        spec = _spec(path, max_trials, nights, tables, progress)
     except Exception as error:
         facts = {"date": nights.days[0].isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
         never_began(error, facts, store, options, progress)
@@ -87,21 +90,28 @@ def start(
     for day in nights.days:
         night = Night(day, spec, nights.fresh)
         outcomes.append(outcome := run_watched(NightContext(night, store, placement, progress, options, tables=tables)))
-        if not shared.json:
-            sys.stdout.write(f"night {outcome.night}: {outcome.message}\n")
+        if not shared.json and outcome.exit_code != exits.REGRESSED:  # the error below says what a regression is
+            sys.stdout.write(f"{_lines_of(outcome)}\n")
             sys.stdout.flush()
     if shared.json:
         records = [outcome.to_json() for outcome in outcomes]
         shared.print(records[0] if len(records) == 1 else {"nights": records}, "")
-    below = [f"night {each.night} {each.message}" for each in outcomes if each.exit_code == exits.REGRESSED]
+    below = [_lines_of(each) for each in outcomes if each.exit_code == exits.REGRESSED]
     if below:
-        raise RegressedError("; ".join(below))
+        raise RegressedError("\n".join(below))
     return max(outcome.exit_code for outcome in outcomes)
 
 
-def _spec(path: Path, max_trials: int, nights: Requested, tables: TableReader) -> JobSpec:
+def _lines_of(outcome: Outcome) -> str:
+    """Returns what is printed of a night: one line, and its details below, indented."""
+    details = outcome.details if isinstance(outcome, NightRecord) else []
+    return "\n  ".join([f"night {outcome.night}: {outcome.message}", *details])
+
+
+def _spec(path: Path, max_trials: int, nights: Requested, tables: TableReader, progress: Progress) -> JobSpec:
     """Returns the spec that the nights are of."""
-    spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
+    with progress.doing(f"reading {path}"):
+        spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
     _refuse_fresh_tables(spec, nights)
     return spec
 

@@ -10,6 +10,7 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets, generated_rows
+from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes, warn_of_tables
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -38,8 +39,9 @@ def run(path: Path, max_trials: int, placement: Placement, shared: Shared, shown
 def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Generates the missing datasets."""
     spec, runtime = _begin(path, max_trials, shared, placement)
-    plan, timing = plan_run(spec, runtime), runtime.timing
+    timing = runtime.timing
     with runtime:
+        plan = plan_run(spec, runtime)
         runners = runtime.prepare_tasks(plan, are_many=generated_rows(plan) > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, runtime, runners)
@@ -52,12 +54,13 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
 def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Trains the missing trials."""
     spec, runtime = _begin(path, max_trials, shared, placement)
-    plan, timing = plan_run(spec, runtime), runtime.timing
-    if plan.rows_left and plan.todo:
-        raise UsageError(
-            f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
-        )
+    timing = runtime.timing
     with runtime:
+        plan = plan_run(spec, runtime)
+        if plan.rows_left and plan.todo:
+            raise UsageError(
+                f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
+            )
         runners = runtime.prepare_training(plan)
         begin_run(runtime.store, spec)
         with timing.stage("train"):
@@ -74,7 +77,16 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
 def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAULT) -> int:
     """Aggregates the trained trials, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, IN_PROCESS)
-    stored = read_trials(runtime.store)
+    with runtime:
+        outcome, spec = _summarized(spec, runtime)
+    return print_outcome(outcome, spec, runtime, shared, shown)
+
+
+def _summarized(spec: JobSpec, runtime: Runtime) -> tuple[RunOutcome, JobSpec]:
+    """Aggregates the stored results of a spec; also returns the spec at the training version of most of them."""
+    runtime.hold(spec.name)
+    with runtime.progress.doing("reading results"):
+        stored = read_trials(runtime.store)
     spec = as_stored(spec, set(stored.table["trial_id"].to_pylist()))
     if spec.is_earlier:
         runtime.progress.say(
@@ -85,8 +97,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAUL
     if writes:
         check_run(runtime.store, spec.name)
         warn_of_changes(spec, runtime)
-    outcome = summarize_run(spec, runtime, lambda _: stored, writes=writes)
-    return print_outcome(outcome, spec, runtime, shared, shown)
+    return summarize_run(spec, runtime, lambda _: stored, writes=writes), spec
 
 
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
@@ -96,10 +107,12 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
 
     spec, runtime = _load(path, max_trials, shared, placement)
     warn_of_tables(spec, runtime.tables, runtime.progress)
-    planned = make_plan(spec, runtime.store)
-    packs = planned.packs(placement.device)
-    placement = placement.resolved([pack.seconds for pack in packs])
-    cost = estimate(packs, placement.count)
+    with runtime.progress.doing("comparing spec and store"):
+        planned = make_plan(spec, runtime.store)
+        packs = planned.packs(placement.device)
+    placement = placement.resolved([pack.expected_seconds for pack in packs])
+    with runtime.progress.doing("measuring a few steps"):
+        cost = estimate(packs, placement.count)
     shared.print(plan_facts(planned, packs, cost, placement), plan_text(planned, packs, cost, placement))
     return exits.OK
 
@@ -113,10 +126,11 @@ def _begin(path: Path, max_trials: int, shared: Shared, placement: Placement) ->
 
 
 def _load(path: Path, max_trials: int, shared: Shared, placement: Placement) -> tuple[JobSpec, Runtime]:
-    store = Store(shared.store)
+    store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    spec = load_spec(path, max_trials, tables.resolve)
-    return spec, Runtime(placement, store, shared.progress(), tables=tables)
+    with progress.doing(f"reading {path}"):
+        spec = load_spec(path, max_trials, tables.resolve)
+    return spec, Runtime(placement, store, progress, tables=tables)
 
 
 def _can_write(spec: JobSpec, runtime: Runtime) -> bool:
