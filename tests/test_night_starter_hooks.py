@@ -114,7 +114,7 @@ class Mailbox:
     def mail(self):
         """The last mail, parsed."""
         text = "".join(self.heard).split("data\r\n")[1].split("\r\n.\r\n")[0]
-        return email.message_from_string(text, policy=email.policy.default)
+        return email.message_from_bytes(text.encode(), policy=email.policy.default)
 
     def _serve(self):
         with suppress(OSError):
