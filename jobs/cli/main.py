@@ -30,6 +30,7 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.cli.stores import stores_app
 from sumsquares.jobs.cli.tables import CsvOptions, tables_app
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
@@ -274,5 +275,6 @@ def verify(
 
 
 app.add_typer(tables_app)
+app.add_typer(stores_app)
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

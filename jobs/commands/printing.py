@@ -53,17 +53,18 @@ def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: 
 def _print_tables(outcome: RunOutcome, run: str, shown: Shown, store: str) -> None:
     from sumsquares.jobs.show.tables import result_tables
 
-    console = _console()
-    for table in result_tables(outcome.summary, console.width, run, shown.all_variants, shown.samples):
-        console.print(table)
+    out = console()
+    for table in result_tables(outcome.summary, out.width, run, shown.all_variants, shown.samples):
+        out.print(table)
     if outcome.is_published:
         folder = f"{store}/{run_folder(run)}"
         # Paths are neither wrapped nor coloured, so that they can be copied.
         files = f"{folder}/summary.json, summary.parquet and trials.parquet"
-        console.print(f"summary: {files}", soft_wrap=True, highlight=False)
-        console.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
+        out.print(f"summary: {files}", soft_wrap=True, highlight=False)
+        out.print(f"report:  {folder}/report.html", soft_wrap=True, highlight=False)
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Returns where tables are printed: as wide as the terminal, or WIDTH where there is none."""
     has_width = sys.stdout.isatty() or os.environ.get("COLUMNS")
     return Console(highlight=False) if has_width else Console(highlight=False, width=WIDTH)

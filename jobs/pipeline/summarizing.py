@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 
@@ -68,7 +69,7 @@ def summarize_run(
         stored = read(store)
         progress.warn_all(problem.message for problem in stored.problems)
         summary = _summary(spec, store, stored, on_lost, has_baselines=has_baselines)
-    files = _files(spec, summary, timing.seconds)
+    files = _files(spec, summary, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
@@ -141,14 +142,14 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
     return ()
 
 
-def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float]) -> dict[str, bytes]:
+def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float], finished: str = "") -> dict[str, bytes]:
     facts = environment()
     files = {
         "summary.parquet": summary.to_parquet(),
         "trials.parquet": summary.trials_to_parquet(),
         "report.html": report(spec, summary, facts).encode(),
     }
-    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds))
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files
 
 
