@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sumsquares.jobs.cli.numbers import real
-from sumsquares.jobs.cli.options import Output, StoreRoot
+from sumsquares.jobs.cli.options import AllVariants, Output, ResultOptions, StoreRoot
 from sumsquares.jobs.cli.parameters import flat
 
 stores_app = typer.Typer()
@@ -36,6 +36,41 @@ def runs(
     from sumsquares.jobs.commands.runs import runs
 
     raise typer.Exit(runs(everything, nights, output.shared(store)))
+
+
+@stores_app.command()
+@flat
+def show(
+    run: AnyRun,
+    *,
+    spec: Annotated[bool, typer.Option("--spec", help="Show the text of its spec, too.")] = False,
+    results: ResultOptions,
+    store: StoreRoot,
+    output: Output,
+) -> None:
+    """Show what a finished run printed, from its files: when and where it ran, the answer, the result tables."""
+    from sumsquares.jobs.commands.show import show
+
+    raise typer.Exit(show(run, spec, results.shown(), output.shared(store)))
+
+
+@stores_app.command()
+@flat
+def diff(
+    before: AnyRun,
+    after: AnyRun,
+    *,
+    other_store: Annotated[
+        str | None, typer.Option("--other-store", help="Store of the second run. Default: that of the first.")
+    ] = None,
+    all_variants: AllVariants,
+    store: StoreRoot,
+    output: Output,
+) -> None:
+    """Compare two runs: their specs, and the RMSE of each variant that both have, with the test of the nights."""
+    from sumsquares.jobs.commands.diff import diff
+
+    raise typer.Exit(diff(before, after, other_store, all_variants, output.shared(store)))
 
 
 @stores_app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import Any
 
 from sumsquares.jobs import exits
@@ -69,8 +68,8 @@ def _deleted(store: Store, days: float) -> tuple[Garbage, list[Item]]:
     try:
         running.check_alone()
         plan = plan_garbage(store, days, time.time())
-        with closing(delete_garbage(store, plan, running.check_alone)) as items:
-            gone.extend(items)
+        for item in delete_garbage(store, plan, running.check_alone):
+            gone.append(item)  # noqa: PERF402  what is gone is told when the rest isn't deleted
     except BusyError as error:
         raise BusyError(f"{error} ({counted(len(gone), 'item')} deleted before that)") from error
     finally:

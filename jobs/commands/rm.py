@@ -76,8 +76,8 @@ def _words(name: str, digest: str | None, folders: int) -> str:
 def _refuse_links(store: Store, parts: dict[str, Files]) -> None:
     if linked := [folder for folder, part in parts.items() if part.is_retained]:
         raise ForeignFile(
-            f"{store.root}/{readable(linked[0])}: a link or a file stands where a folder of ours belongs, and nothing is "
-            "deleted behind a link: move it out of the store"
+            f"{store.root}/{readable(linked[0])}: a link or a file in the place of a folder, behind which nothing is "
+            "deleted: move it out of the store"
         )
 
 

@@ -12,7 +12,8 @@ from sumsquares.jobs.commands.printing import console
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.night.clock import stamp
-from sumsquares.jobs.results.stored_runs import StoredRun, kinds_of, stored_runs
+from sumsquares.jobs.night.records import read_night
+from sumsquares.jobs.results.stored_runs import NIGHT, StoredRun, kinds_of, stored_runs
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY
 from sumsquares.jobs.show.runs_text import Line, disk_lines, runs_table
 from sumsquares.jobs.stages.running import records
@@ -48,18 +49,24 @@ def _lines(store: Store, sizes: Mapping[str, int]) -> list[Line]:
     found = stored_runs(store, sizes)
     kinds, times = kinds_of(found), store.times("runs")
     at_work = {name for _, record in records(store) if record and record.is_alive for name in record.runs}
-    lines = [_line(run, kinds[run.name.partition("@")[0]], times, at_work) for run in found]
+    lines = [_line(store, run, kinds[run.name.partition("@")[0]], times, at_work) for run in found]
     return sorted(lines, key=lambda line: (line.when, line.run.name), reverse=True)
 
 
-def _line(run: StoredRun, kind: str, times: Mapping[str, float], at_work: set[str]) -> Line:
+def _line(store: Store, run: StoredRun, kind: str, times: Mapping[str, float], at_work: set[str]) -> Line:
     is_at_work = run.name in at_work
-    if run.finished is not None:
-        return Line(run, kind, "running" if is_at_work else run.state, run.finished, is_recorded=True)
+    if (finished := run.finished or _ended(store, run)) is not None:
+        return Line(run, kind, "running" if is_at_work else run.state, finished, is_recorded=True)
     # An earlier version didn't record the time; the folder of an unfinished run has a spec alone.
     written = [times[path] for name in (SUMMARY, SPEC) if (path := f"{run.folder}/{name}") in times]
     when = stamp(written[0]) if written and written[0] < float("inf") else ""
     return Line(run, kind, "running" if is_at_work else run.state, when, is_recorded=run.state == "unfinished")
+
+
+def _ended(store: Store, run: StoredRun) -> str | None:
+    """Returns when the night of a run ended, as its record says."""
+    night = read_night(store, run.name.removeprefix(NIGHT)) if run.is_of_night else None
+    return night.ended if night else None
 
 
 def _left_out(lines: Sequence[Line], shows_kept: bool, shows_nights: bool) -> list[str]:

@@ -43,22 +43,29 @@ class Line:
 def runs_table(lines: Sequence[Line], width: int) -> Iterator[Table | Text]:
     """Yields the table of these runs, and the notes on it."""
     names = Column("run", [line.run.name for line in lines])
-    others = [
+    for most in range(_MOST_BEST, 0, -1):  # a dataset less in each line, rather than a column
+        shown, left_out = fitting(_columns(lines, most), width - names.width - 2, _GIVE_WAY)
+        if "best RMSE" not in left_out:
+            break
+    yield table_of([names], shown)
+    if any(not line.is_recorded for line in lines) and "finished" not in left_out:
+        yield Text("~ when its file was written: the run itself does not say", style="dim")
+    if left_out:
+        yield Text(f"not shown for want of width: {left_out}", style="dim")
+
+
+def _columns(lines: Sequence[Line], most: int) -> list[Column]:
+    """Returns the columns after the name, with the best RMSE of so many datasets."""
+    return [
         Column("kind", [line.kind for line in lines]),
         Column("finished", [_when(line) for line in lines]),
         Column("state", [line.state for line in lines]),
         Column("datasets", [f"{len(line.run.datasets):,}" for line in lines]),
         Column("variants", [f"{line.run.variants:,}" for line in lines]),
         Column("trials", [_trials(line.run) for line in lines]),
-        Column("best RMSE", [_best(line.run) for line in lines]),
+        Column("best RMSE", [_best(line.run, most) for line in lines]),
         Column("files", [size(line.run.bytes) for line in lines]),
     ]
-    shown, left_out = fitting(others, width - names.width - 2, _GIVE_WAY)
-    yield table_of([names], shown)
-    if any(not line.is_recorded for line in lines) and "finished" not in left_out:
-        yield Text("~ when its file was written: the run itself does not say", style="dim")
-    if left_out:
-        yield Text(f"not shown for want of width: {left_out}", style="dim")
 
 
 def disk_lines(areas: Mapping[str, int], free: int | None, command: str) -> Iterator[str]:
@@ -86,8 +93,8 @@ def _trials(run: StoredRun) -> str:
     return ", ".join(fates)
 
 
-def _best(run: StoredRun) -> str:
+def _best(run: StoredRun, most: int) -> str:
     """`sums 0.01234, squares 8.5`."""
-    told = [f"{name} {number(rmse)}" for name, rmse in [*run.best.items()][:_MOST_BEST]]
+    told = [f"{name} {number(rmse)}" for name, rmse in [*run.best.items()][:most]]
     more = len(run.best) - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")

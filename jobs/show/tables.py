@@ -69,8 +69,8 @@ def result_tables(
     for name, about in summary.datasets.items():
         known = finding(about, of_dataset[name], summary.best_trial[name])
         first, *others = (*answer(summary, name, run), *known.sentences, *baseline_sentences(summary, name))
-        yield Text(_wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
-        yield from (Text(_wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
+        yield Text(wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
+        yield from (Text(wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
     yield Text()
     for name, about in summary.datasets.items():
         yield from _variants(name, about, of_dataset[name], width, all_variants)
@@ -125,7 +125,7 @@ def _variants(
     elif axes:
         words = [*_cells(shown, lambda row: _words(row, axes), more), *names]
         numbers, left_out = fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
-        columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
+        columns = [Column("variant", [wrapped(text, width - _width(numbers) - _GAP) for text in words])]
         title += f"; all with {constants(rows)}"
     else:
         columns = [Column("", [*_cells(shown, network_words, more), *names])] if names else []
@@ -194,7 +194,8 @@ def _words(row: Row, axes: Sequence[str]) -> str:
     return ", ".join(text.replace(" ", _SPACE) if len(text) < WORDS_WIDTH else text for text in words)
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
+    """Returns the text in lines of this width, those after the first indented."""
     lines = textwrap.wrap(text, max(width, 10), subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines).replace(_SPACE, " ")
 
