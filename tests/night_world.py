@@ -54,6 +54,11 @@ def spec_of(text=TINY):
     return parse_spec(text.encode(), "tiny.toml")
 
 
+def said(record):
+    """All that is said of a finished night: its line, and the details below it."""
+    return "\n".join([record.message, *record.details])
+
+
 def made_up(store, day, result="same", fresh=True, against=None, scores="", text=TINY, version=TRAINING_VERSION):
     """Writes a finished night whose results were never trained; returns its id."""
     night = Night(date.fromisoformat(day), spec_of(text).trained_by(version), fresh)

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from night_world import spec_of
+from night_world import said, spec_of
 from verify_world import MINE, found, start
 
 from sumsquares.datasets.rows import blocks
@@ -95,6 +95,6 @@ def test_an_edited_night_is_comparable_if_it_asks_the_same(nights, tmp_path, old
     edited = SPEC.replace(old, new)
     assert edited != SPEC
     ended = start(store, "2026-11-03", edited)
-    message = read_night(store, night_of("2026-11-03", edited).id).message
+    message = said(read_night(store, night_of("2026-11-03", edited).id))
     assert ("no dataset of the same target" in message) is is_apart
     assert ended.exit_code == (8 if is_apart else 0)

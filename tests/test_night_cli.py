@@ -59,7 +59,7 @@ def test_a_regression_is_exit_8_and_says_which_variant_by_how_much_and_how_sure(
     for _ in range(2):
         ended = cli("nightly", "spec.toml", *HERE, "--date", "2026-11-02", "--fresh-data", *alert)
         assert ended.code == 8
-        assert "regressed against champion 2026-11-01" in ended.err
+        assert "2 of 2 variants worse than champion 2026-11-01" in ended.err
         assert "sums [4] tanh" in ended.err
         assert "RMSE x " in ended.err
         assert "95 % interval" in ended.err

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from night_world import TINY, Moved, spec_of
+from night_world import TINY, Moved, said, spec_of
 from test_night_nightly import FIRST, OPTIONS, context, events, prepared, rows_of  # noqa: F401
 
 from sumsquares.datasets.rows import block
@@ -87,7 +87,7 @@ def test_each_kind_of_edit_has_its_verdict_and_exit_code(tmp_path, before, after
     assert champion == (record.night if result == "better" else record.against)
     assert read_night(store, record.night).gate == record.gate
     assert ask_run(store, "champion", [3, 17])
-    assert ("nightly promote " + record.night in record.message) == (result in ("worse", "apart"))
+    assert ("nightly promote " + record.night in said(record)) == (result in ("worse", "apart"))
 
 
 GOOD = """
@@ -154,7 +154,7 @@ def test_one_dataset_without_a_result_fails_the_night_whatever_the_others_have(t
     text += text[text.index("[[grid]]") :].replace('"sums"', '"more"').replace("[0.01, 0.02]", "1e30")
     record = night(0, text, Store(str(tmp_path)))
     assert record.result == "failed"
-    assert "all trials of dataset 'more' diverged" in record.message
+    assert "all trials of dataset 'more' diverged" in said(record)
     assert set(record.best) == {"sums"}
 
 
@@ -185,7 +185,7 @@ def test_a_ten_times_worse_night_of_an_edited_spec_is_a_regression_with_fresh_da
         "5 and 5 seeds",
         "10 fresh-data nights",
     ):
-        assert part in record.message
+        assert part in said(record)
     assert events(log) == ["success", "regression"]
 
 
@@ -199,7 +199,7 @@ def test_half_of_the_best_variants_seeds_diverged_is_worse_and_one_of_them_is_no
     assert (record.result, record.exit_code) == (result, code)
     (found,) = record.gate["datasets"]
     assert (found["rule"], found["medians"]) == ("diverged", None) if result == "worse" else found["rule"] == "seeds"
-    assert ("at least half of its own seeds diverged (6 and 6 seeds)" in record.message) == (result == "worse")
+    assert ("at least half of its own seeds diverged (6 and 6 seeds)" in said(record)) == (result == "worse")
 
 
 def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_is_judged_against(tmp_path):
@@ -208,7 +208,7 @@ def test_what_is_not_comparable_is_accepted_by_hand_and_is_what_the_next_night_i
     night(0, EPOCHS, store)
     other = EPOCHS.replace('"sum"', '"product"')
     record = night(1, other, store)
-    assert "dataset 'sums' of the champion: no dataset of the same target, range and inputs" in record.message
+    assert "dataset 'sums' of the champion: no dataset of the same target, range and inputs" in said(record)
     assert (record.gate["datasets"], record.gate["apart"], record.gate["added"]) == ([], ["sums"], ["sums"])
     accept(store, record.night, "now")
     after = night(2, other, store)
@@ -238,7 +238,7 @@ def test_fewer_rows_of_the_same_stream_are_tested_over_seeds(tmp_path, rows, res
     fewer = EPOCHS.replace("rows = 200", f"rows = {rows}", 1).replace("epochs = 40", "epochs = 41")
     record = night(1, fewer, store, options=options)
     assert (record.result, record.gate["datasets"][0]["rule"]) == (result, "seeds"), record.message
-    assert (", rows 20 against " in record.message, ", rows 200 is " in record.message) == (rows == 20,) * 2
+    assert (", rows 20 against " in said(record), ", rows 200 is " in said(record)) == (rows == 20,) * 2
 
 
 def test_rows_of_another_seed_are_noisy(tmp_path):
@@ -247,7 +247,7 @@ def test_rows_of_another_seed_are_noisy(tmp_path):
     night(0, EPOCHS, store, options=options)
     record = night(1, EPOCHS.replace("rows = 200", "rows = 20\nseed = 7", 1), store, options=options)
     assert (record.result, record.gate["datasets"][0]["rule"]) == ("same", "early")
-    assert "rows 20, seed of the rows 7 against sums" in record.message
+    assert "rows 20, seed of the rows 7 against sums" in said(record)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_same_rows_have_no_noise_whatever_else_differs(tmp_path, after):
     if after == EPOCHS:
         store.delete(f"nightly/{first.night}/night.json")
     record = night(1, after, store)
-    assert (record.result, "fresh-data" in record.message) == ("same", False), record.message
+    assert (record.result, "fresh-data" in said(record)) == ("same", False), record.message
 
 
 def test_the_champions_dataset_keeps_its_name_in_the_message(tmp_path):
@@ -275,7 +275,7 @@ def test_fewer_than_four_seeds_are_not_tested_and_the_message_says_so(tmp_path):
     store, text = Store(str(tmp_path)), EPOCHS.replace("seeds = 6", "seeds = 3")
     record = edited(store, text, text.replace("epochs = 40", "epochs = 41"))
     assert record.result == "same"
-    assert "3 and 3 seeds; with fewer than 4 only a 2x change counts" in record.message
+    assert "3 and 3 seeds; with fewer than 4 only a 2x change counts" in said(record)
     record = night(2, text.replace("epochs = 40", "epochs = 1"), store)
     assert record.result == "worse"
     assert record.gate["datasets"][0]["p"] is None

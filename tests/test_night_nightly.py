@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 import torch
-from night_world import DAY, TINY, Moved, spec_of
+from night_world import DAY, TINY, Moved, said, spec_of
 
 from sumsquares.datasets.rows import block
 from sumsquares.jobs import exits
@@ -25,10 +25,10 @@ from sumsquares.jobs.night import decision, nightly
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import promote, read_champion, rollback
 from sumsquares.jobs.night.context import NightContext, Options
+from sumsquares.jobs.night.hook import run_hook
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night, folder_of, list_nights
-from sumsquares.jobs.night.notify import run_hook
 from sumsquares.jobs.night.records import read_night, read_state, stored_night
 from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.night.scores import read_scores, scores_path
@@ -541,7 +541,7 @@ def test_a_wider_grid_and_other_constants_are_compared_best_with_best(tmp_path):
     for number, edit in ((1, ("[0.01, 0.02]", "[0.01, 0.02, 0.03]")), (2, ("epochs = 4", "epochs = 5"))):
         record = run_night(context(night_of(number, spec_of(TINY.replace(*edit))), store, time))
         assert (record.result, record.gate["datasets"][0]["dataset"]) == ("same", "sums")
-        assert "the best is compared with the best" in record.message
+        assert "the best of each dataset is compared with the champion's best" in said(record)
     assert read_champion(store)[0].lineage == [first.night]
 
 
@@ -652,11 +652,11 @@ def test_a_rollback_while_a_night_is_judged_makes_it_be_judged_again(tmp_path):
 def test_a_message_says_while_the_noise_of_fresh_rows_is_not_known(tmp_path):
     """That is for four nights after the first, and not if the rows are the same."""
     store, time = Store(str(tmp_path)), Moved()
-    messages = [run_night(context(night_of(number), store, time)).message for number in range(6)]
+    messages = [said(run_night(context(night_of(number), store, time))) for number in range(6)]
     assert ["until 5 fresh-data nights" in message for message in messages] == [False, True, True, True, True, False]
     run_night(context(night_of(6, fresh=False), store, time))
     rollback(store, "now", night_of(6, fresh=False).id)
-    assert "until 5 fresh-data nights" not in run_night(context(night_of(8, fresh=False), store, time)).message
+    assert "until 5 fresh-data nights" not in said(run_night(context(night_of(8, fresh=False), store, time)))
 
 
 def test_old_nights_are_deleted_and_the_champion_still_predicts(tmp_path):

@@ -148,10 +148,14 @@ import sys
 from result_rows import variant
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
+from sumsquares.jobs.results.models import load_model
+from sumsquares.jobs.results.rows_of import block_of
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
-print(len(samples(Store({store.root!r}), {pack!r}, Trial(variant(), {trials[0].seed}))), "torch" in sys.modules)
+store, trial = Store({store.root!r}), Trial(variant(), {trials[0].seed})
+rows = block_of(store, trial.variant.dataset, "test", 0)
+print(len(samples(trial, load_model(store, {pack!r}, trial).answers, rows)), "torch" in sys.modules)
 """
     found = subprocess.run(
         [sys.executable, "-c", program],
@@ -161,4 +165,4 @@ print(len(samples(Store({store.root!r}), {pack!r}, Trial(variant(), {trials[0].s
         text=True,
         check=True,
     )
-    assert found.stdout.split() == ["10", "False"]
+    assert found.stdout.split() == ["1000", "False"]

@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from night_world import said
 from table_night_world import FOLDS, HEAD, SPEC, World, lines
 from test_cli import cli  # noqa: F401  the fixture
 from verify_world import found
@@ -137,7 +138,7 @@ def test_compared_are_the_champions_test_rows_that_the_night_does_not_train_on(w
         "test_rows": sum(map(len, expected.values())),
         "compared_rows": compared,
     }
-    assert f"dataset 'houses' has {len(now)} rows and had {len(BASE)}: compared on" in record.message
+    assert f"dataset 'houses' has {len(now)} rows and had {len(BASE)}: compared on" in said(record)
     for name, is_champion in ((record.against, True), (record.night, False)):
         night = stored_night(world.store, name)
         own, _ = make_scores(world.store, night, ResultsCache())
@@ -164,12 +165,12 @@ def test_a_grown_file_is_judged_with_the_noise_of_earlier_nights_on_other_rows(w
         world.write(GROWN[:count])
         record = world.night(number)
         assert record.result == "same", record.message
-    assert "until 5 nights on other rows of the tables exist, only a 10x change counts" in record.message
+    assert "until 5 nights on other rows of the tables exist, only a 10x change counts" in said(record)
     world.write(GROWN)
-    assert "until 5 nights" in world.night(6).message
+    assert "until 5 nights" in said(world.night(6))
     for number, count in ((7, 155), (8, 165)):
         world.write(GROWN[:count])
-        assert ("until 5 nights" in world.night(number).message) == (number == 7)
+        assert ("until 5 nights" in said(world.night(number))) == (number == 7)
 
 
 POOR = SPEC.replace("[0.01, 0.02]", "1e-6").replace("seeds = 4", "seeds = 6")
@@ -191,8 +192,8 @@ def test_a_much_better_night_on_a_grown_file_is_promoted_and_the_next_is_compare
     """Then back to the first, whose model still answers: its rows and models were kept."""
     world, better = promoted
     assert (better.result, better.exit_code) == ("better", exits.OK), better.message
-    assert "of the edited spec the best is compared with the best" in better.message
-    assert "has 180 rows and had 150" in better.message
+    assert "the spec was edited: the best of each dataset is compared" in said(better)
+    assert "has 180 rows and had 150" in said(better)
     world.write(GROWN + lines(5, seed=2))
     record = world.night(2, MORE, EARLY)
     assert (record.result, record.gate["tables"][0]["rows_then"]) == ("same", 180)
@@ -208,8 +209,8 @@ def test_a_much_worse_night_is_exit_8_and_the_champion_stays(promoted):
     world.write(GROWN + lines(5, seed=2))
     worse = world.night(2, POOR, EARLY)
     assert (worse.result, worse.exit_code) == ("worse", exits.REGRESSED), worse.message
-    assert "has 185 rows and had 180: compared on" in worse.message
-    assert f"nightly promote {worse.night}" in worse.message
+    assert "has 185 rows and had 180: compared on" in said(worse)
+    assert f"nightly promote {worse.night}" in said(worse)
     assert read_champion(world.store)[0].night == better.night
 
 
@@ -244,9 +245,9 @@ def test_a_table_that_asks_something_else_is_not_comparable(world, text, rows, h
         assert record.gate["tables"][0]["compared_rows"] < record.gate["tables"][0]["test_rows"]
         return
     assert (record.result, record.exit_code) == ("apart", exits.REGRESSED)
-    assert f"dataset 'houses': {reason}" in record.message
+    assert f"dataset 'houses': {reason}" in said(record)
     assert record.gate["reasons"] == {"houses": reason}
-    assert f"nightly promote {record.night}" in record.message
+    assert f"nightly promote {record.night}" in said(record)
     assert read_champion(world.store)[0].night == record.against
 
 
@@ -261,7 +262,7 @@ def test_if_the_night_trains_on_all_test_rows_nothing_can_be_compared(tmp_path):
     )
     record = world.night(1, BY_COLUMN)
     assert (record.result, record.exit_code) == ("apart", exits.REGRESSED)
-    assert "none of its 38 test rows is left to compare on: the night trains on 38 of them" in record.message
+    assert "none of its 38 test rows is left to compare on: the night trains on 38 of them" in said(record)
 
 
 def test_categories_and_nulls_are_compared_as_far_as_both_nights_know_them(tmp_path):
@@ -286,7 +287,7 @@ def test_categories_and_nulls_are_compared_as_far_as_both_nights_know_them(tmp_p
     test = rows_of(world.store, pair.theirs, "test")
     assert any(row[east] for row in test)
     assert not any(row[east] for row, keep in zip(test, pair.chosen_N, strict=True) if keep)
-    assert "have a category or a null that its rows don't have" in record.message
+    assert "have a category or a null that its rows don't have" in said(record)
 
 
 def test_a_night_that_was_interrupted_is_continued_to_the_same_verdict(world, monkeypatch):

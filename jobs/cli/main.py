@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
+from sumsquares.jobs.cli.export import export_app
 from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
@@ -276,5 +277,6 @@ def verify(
 
 app.add_typer(tables_app)
 app.add_typer(stores_app)
+app.add_typer(export_app)
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sumsquares.datasets.errors import DataError
@@ -47,8 +47,12 @@ class Stored:
             DataError: rows of a table that they need are lost.
 
         """
-        found = restored(self.content, self.files)
-        return summary_of_run(self.spec, self.store, read_trials(self.store)) if found is None else found
+        if (found := restored(self.content, self.files)) is not None:
+            return found
+        made = summary_of_run(self.spec, self.store, read_trials(self.store))
+        samples = {name: best["samples"] for name, best in self.content["best"].items() if best}
+        best = {name: row and {**row, "samples": samples.get(name, [])} for name, row in made.best.items()}
+        return replace(made, best=best)
 
 
 def stored_run(store: Store, run: str) -> Stored:

@@ -61,3 +61,10 @@ def size(count: int) -> str:
         if value >= 999.5:
             value, unit = value / 1000, larger
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
+
+
+def clock(seconds: float) -> str:
+    """Such as 0:07, 12:30 or 3:05:00; hours once there are any."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

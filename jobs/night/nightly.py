@@ -25,6 +25,7 @@ from sumsquares.jobs.night.notify import (
     notify_broken,
     notify_missed,
 )
+from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import (
     Attempt,
     NightRecord,
@@ -38,9 +39,10 @@ from sumsquares.jobs.night.records import (
     write_state,
 )
 from sumsquares.jobs.night.repair import as_ended, is_intact, repair_champion, repair_night, repair_others, repair_specs
-from sumsquares.jobs.night.report import best_of, gate_facts, message_of, pruning_text, pruning_warning
+from sumsquares.jobs.night.report import best_of, gate_facts
 from sumsquares.jobs.night.retention import plan_pruning, prune
 from sumsquares.jobs.night.scores import make_scores, units_in
+from sumsquares.jobs.night.verdict import words_of
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -101,7 +103,9 @@ def _started(context: NightContext) -> Outcome:
     try:
         with Runtime(context.placement, store, context.progress, tables=context.tables) as runtime:
             if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
-                runtime.prepare_training(make_plan(night.trained, store, context.results))
+                with context.progress.doing("comparing spec and store"):
+                    plan = make_plan(night.trained, store, context.results)
+                runtime.prepare_training(plan)
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
                 context = as_ended(context)
@@ -179,18 +183,20 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
         return _partial(context, progress, trained)
 
     # Measure on the rows that all nights share, then judge against the champion and promote if that is earned.
-    scores, sha256 = make_scores(store, night, context.results)
-    decision = decide(context, scores)
-    message = message_of(decision, night, policy)
+    with context.progress.doing(f"measuring and judging night {night.id}"):
+        scores, sha256 = make_scores(store, night, context.results)
+        decision = decide(context, scores)
+    words = words_of(decision, night, policy)
     if decision.result == "failed":
-        context.progress.warn(f"night {night.id}: {message}")
+        context.progress.warn(f"night {night.id}: {words.message}")
 
     # Record. Until night.json exists, the next start does all of this again with the same outcome.
     record = NightRecord(
         **progress,
         result=decision.result,
         exit_code=_exit_code(decision.result, trained),
-        message=message,
+        message=words.message,
+        details=list(words.details),
         against=decision.against,
         trained_digest=night.trained.digest,
         scores_sha256=sha256,
@@ -312,8 +318,9 @@ def _prune(context: LockedContext) -> None:
     """Deletes old nights. A failure of that is a warning and doesn't change the night."""
     store, policy, today = context.store, context.options.retention, context.clock.today()
     try:
-        plan = plan_pruning(store, policy, today, context.night.id, context.results)
-        prune(store, plan, context.lock.check)
+        with context.progress.doing("deleting old nights"):
+            plan = plan_pruning(store, policy, today, context.night.id, context.results)
+            prune(store, plan, context.lock.check)
     except (StorageError, ValueError, BusyError) as error:
         context.progress.warn(f"old nights were not deleted: {error}")
         return

@@ -131,6 +131,9 @@ class NightRecord(Attempt):
     """first, better, same, worse, apart (not comparable) or failed."""
     exit_code: int
     message: str
+    """How the night was judged, in one line of fewer than 200 characters."""
+    details: list[str] = []
+    """What the line leaves out, one fact each; earlier versions wrote all of it into the message."""
     against: NightId | None
     """The champion that the night was compared with."""
     trained_digest: str

@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sumsquares.cluster.work import Failure
 from sumsquares.datasets.dataset import Dataset
@@ -22,12 +18,14 @@ from sumsquares.jobs.results.beside import with_baselines
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.evidence import with_evidence
 from sumsquares.jobs.results.explained import explain
+from sumsquares.jobs.results.figures.data import Figures
+from sumsquares.jobs.results.figures.figures import figures_of
 from sumsquares.jobs.results.pack_files import DamagedResult
-from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
@@ -66,11 +64,17 @@ def summarize_run(
             store.delete(f"trials/{pack}.safetensors")
 
     with timing.stage("summarize"):
-        stored = read(store)
+        with progress.doing("reading results"):
+            stored, expected = read(store), trials(spec)
         progress.warn_all(problem.message for problem in stored.problems)
-        summary = _summary(spec, store, stored, on_lost, has_baselines=has_baselines)
-    files = _files(spec, summary, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    is_published = writes and _publish(spec, runtime, summary, files, is_derived)
+        lost = _once(on_lost)
+        with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
+            summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
+            figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+            summary = _with_samples(summary, figures)
+    with progress.doing("writing the report"):
+        files = _files(spec, summary, figures, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
@@ -78,20 +82,25 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
     """The files beside a run's spec by name, the summary last; nothing is written.
 
     Raises:
-        DataError: weights that the samples are made with are damaged or gone.
+        DataError: weights or rows that the figures are made with are damaged or gone.
 
     """
 
-    def on_lost(_pack: str, error: Exception) -> None:
+    def on_rows(error: Exception) -> None:
         raise DataError(str(error)) from error
 
-    summary = _summary(spec, store, read_trials(store), on_lost, keeps=False)
-    return _files(spec, summary, {})
+    def on_lost(_pack: str, error: Exception) -> None:
+        on_rows(error)
+
+    stored, expected = read_trials(store), trials(spec)
+    summary = _summary(expected, store, stored, on_lost, keeps=False)
+    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows)
+    return _files(spec, _with_samples(summary, figures), figures, {})
 
 
 def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
-    """The results of a spec among the stored ones, without samples where weights are lost; nothing is written."""
-    return _summary(spec, store, stored, lambda *_: None, keeps=False)
+    """The results of a spec among the stored ones, without samples; nothing is written."""
+    return _summary(trials(spec), store, stored, lambda *_: None, keeps=False)
 
 
 def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[str, bytes], is_derived: bool) -> bool:
@@ -108,19 +117,26 @@ def _publish(spec: JobSpec, runtime: Runtime, summary: Summary, files: Mapping[s
 
 
 def _summary(
-    spec: JobSpec,
+    expected: Sequence[Trial],
     store: Store,
     stored: Results,
     on_lost: Callable[[str, Exception], None],
     keeps: bool = True,
     has_baselines: bool = True,
 ) -> Summary:
-    """The results of a spec, with sample predictions of the best models; `on_lost` gets packs with lost weights.
+    """The results of the expected trials; `on_lost` gets packs with lost weights.
 
     With `keeps`, facts and baselines that are measured here are stored.
     """
-    expected = trials(spec)
     known = cache(partial(facts_of, store, keeps=keeps))
+    results = with_evidence(store, expected, stored.table, known)
+    summary = explain(summarize(expected, results, known), expected, results, store, known, on_lost)
+    of = partial(baselines_of, store, keeps=keeps) if has_baselines else _no_baselines
+    return with_baselines(summary, expected, of)
+
+
+def _once(on_lost: Callable[[str, Exception], None]) -> Callable[[str, Exception], None]:
+    """Returns a function that calls `on_lost` for the first error of each pack."""
     told: set[str] = set()
 
     def lost(pack: str, error: Exception) -> None:
@@ -128,45 +144,31 @@ def _summary(
             told.add(pack)
             on_lost(pack, error)
 
-    results = with_evidence(store, expected, stored.table, known)
-    summary = explain(summarize(expected, results, known), expected, results, store, known, lost)
-    best = {
-        name: found and _with_samples(store, found, expected, stored.table, lost)
-        for name, found in summary.best.items()
-    }
-    of = partial(baselines_of, store, keeps=keeps) if has_baselines else _no_baselines
-    return replace(with_baselines(summary, expected, of), best=best)
+    return lost
 
 
 def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
     return ()
 
 
-def _files(spec: JobSpec, summary: Summary, seconds: Mapping[str, float], finished: str = "") -> dict[str, bytes]:
+def _files(
+    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float], finished: str = ""
+) -> dict[str, bytes]:
     facts = environment()
     files = {
         "summary.parquet": summary.to_parquet(),
         "trials.parquet": summary.trials_to_parquet(),
-        "report.html": report(spec, summary, facts).encode(),
+        "report.html": report(spec, summary, facts, figures).encode(),
     }
     files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files
 
 
-def _with_samples(
-    store: Store,
-    found: dict[str, Any],
-    expected: Sequence[Trial],
-    results: pa.Table,
-    on_lost: Callable[[str, Exception], None],
-) -> dict[str, Any]:
-    """The best variant of a dataset, with its best trial's predictions for the first test rows."""
-    best = found["trial"]
-    trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
-    (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
-    try:
-        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, pack, trial)]
-    except (DamagedResult, FileNotFoundError) as error:
-        on_lost(pack, error)
-        table = []
-    return {**found, "samples": table}
+def _with_samples(summary: Summary, figures: Mapping[str, Figures]) -> Summary:
+    """The summary with the predictions of the best variant's best trial for the first test rows, of each dataset."""
+    best = {}
+    for name, found in summary.best.items():
+        drawn = figures[name].samples
+        lines = next((lines for chosen, lines in drawn if "best" in chosen.roles), ())
+        best[name] = found and {**found, "samples": [asdict(line) | {"error": line.error} for line in lines]}
+    return replace(summary, best=best)

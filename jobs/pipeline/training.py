@@ -25,10 +25,11 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     packs = plan.packs(runners.device)
     if not packs:
         return ()
-    refuse_targets(plan.todo, partial(facts_of, runtime.store))
+    with runtime.progress.doing("checking targets"):
+        refuse_targets(plan.todo, partial(facts_of, runtime.store))
     failures: tuple[Failure, ...] = ()
     make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
-    with runtime.progress.training(packs) as show:
+    with runtime.progress.training(packs, runners.starting) as show:
 
         def on_progress(snapshot: ProgressSnapshot) -> None:
             nonlocal failures

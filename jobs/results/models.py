@@ -5,7 +5,7 @@ Suffixes: N rows, I inputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,12 @@ def load_model(store: Store, pack_id: str, trial: Trial) -> TrainedNetwork:
         FileNotFoundError: there is no such pack.
 
     """
-    tensors, ids = read_weights(store, pack_id)
+    return model_in(store, read_weights(store, pack_id), trial)
+
+
+def model_in(store: Store, weights: tuple[Mapping[str, NDArray[Any]], Sequence[str]], trial: Trial) -> TrainedNetwork:
+    """Returns a trial's model among the weights of its pack and their trial ids, which may have been read before."""
+    tensors, ids = weights
     place = ids.index(trial.id)
-    own = {name: stacked[place] for name, stacked in tensors.items()}
+    own = {name: stacked[place].copy() for name, stacked in tensors.items()}  # a view would keep the whole pack
     return TrainedNetwork(predicting_program(trial.variant), own, scale_of(store, trial.variant))

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.described import range_words
 from sumsquares.jobs.results.predict import answers
-from sumsquares.jobs.results.rows_of import block_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 ROWS = 10
+"""Lines of the question's table."""
 MOST_INPUTS = 16
 """Values of a table's row that are kept."""
 _MOST_DIGITS = 1e15
 Number = int | float
+Answer = Callable[[Numbers], NDArray[np.float64]]
+"""From raw inputs [N, I] to answers [N] in the target's own units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +63,17 @@ def short(value: Number, digits: int = 6) -> str:
     return str(value) if isinstance(value, int) else f"{value + 0.0:.{digits}g}"
 
 
-def samples(store: Store, pack_id: str, trial: Trial) -> list[Sample]:
-    """The first rows of the test split."""
-    inputs_NI, target_N = (part[:ROWS] for part in block_of(store, trial.variant.dataset, "test", 0))
+def samples(trial: Trial, answer: Answer, rows: Block) -> list[Sample]:
+    """Returns rows of the trial's dataset as its model answers them.
+
+    Raises as `ask` does.
+    """
+    inputs_NI, target_N = rows
     if not isinstance(trial.variant.dataset, TableSplit):
-        return ask(store, pack_id, trial, inputs_NI)
-    predicted_N = _finite_answers(store, pack_id, trial, inputs_NI, inputs_NI)
-    rows = zip(inputs_NI[:, :MOST_INPUTS].tolist(), target_N.tolist(), predicted_N.tolist(), strict=True)
-    return [Sample(tuple(map(_whole, values)), expected, predicted) for values, expected, predicted in rows]
+        return _asked(trial, trial.variant.dataset, answer, inputs_NI)
+    predicted_N = _finite_answers(trial, answer, inputs_NI, inputs_NI)
+    lines = zip(inputs_NI[:, :MOST_INPUTS].tolist(), target_N.tolist(), predicted_N.tolist(), strict=True)
+    return [Sample(tuple(map(_whole, values)), expected, predicted) for values, expected, predicted in lines]
 
 
 def _whole(value: float) -> Number:
@@ -82,8 +90,12 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
     """
     dataset = trial.variant.dataset
     assert not isinstance(dataset, TableSplit), "what a table's rows expect is in its rows"
+    return _asked(trial, dataset, partial(answers, store, pack_id, trial), inputs_NI)
+
+
+def _asked(trial: Trial, dataset: DatasetSpec, answer: Answer, inputs_NI: Numbers) -> list[Sample]:
     numbers_NK = dataset.numbers_of(inputs_NI)
-    predicted_N = _finite_answers(store, pack_id, trial, inputs_NI, numbers_NK, _nearer(dataset))
+    predicted_N = _finite_answers(trial, answer, inputs_NI, numbers_NK, _nearer(dataset))
     expected_N, is_integer = dataset.source.target(numbers_NK), dataset.has_integer_target
     return [
         Sample(tuple(numbers), _number(expected, is_integer), round(predicted) if is_integer else predicted)
@@ -94,14 +106,13 @@ def ask(store: Store, pack_id: str, trial: Trial, inputs_NI: Numbers) -> list[Sa
 
 
 def _finite_answers(
-    store: Store,
-    pack_id: str,
     trial: Trial,
+    answer: Answer,
     inputs_NI: Numbers,
     numbers_NK: Numbers,
     nearer: str = "rows like those of its training",
 ) -> NDArray[np.float64]:
-    predicted_N = answers(store, pack_id, trial, inputs_NI)
+    predicted_N = answer(inputs_NI)
     if not np.isfinite(predicted_N).all():
         numbers = numbers_NK[~np.isfinite(predicted_N)][0].tolist()
         raise UsageError(f"trial {trial.id} has no finite answer for {numbers}; ask about {nearer}")

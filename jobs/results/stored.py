@@ -98,7 +98,7 @@ def read_weights(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], l
 
     Raises DamagedResult if they are not of the trials that the pack's id and its rows name.
     """
-    tensors, trial_ids = _read_tensors(store, pack_id)
+    tensors, trial_ids = read_tensors(store, pack_id)
     return {name: tensor for name, tensor in tensors.items() if name != LOSSES}, trial_ids
 
 
@@ -107,12 +107,16 @@ def read_losses(store: Store, pack_id: str) -> tuple[NDArray[np.float32], list[s
 
     Raises DamagedResult as `read_weights` does.
     """
-    tensors, trial_ids = _read_tensors(store, pack_id)
+    tensors, trial_ids = read_tensors(store, pack_id)
     return (tensors[LOSSES], trial_ids) if LOSSES in tensors else None
 
 
-def _read_tensors(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Returns all tensors of a committed pack and its trial ids."""
+def read_tensors(store: Store, pack_id: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Returns the weights of a committed pack, under LOSSES its loss curves unless an earlier version trained it, and
+    its trial ids.
+
+    Raises DamagedResult as `read_weights` does.
+    """
     path, weights = f"trials/{pack_id}.parquet", f"trials/{pack_id}.safetensors"
     repair = typed(store, "verify", "--repair")
     rows = decode_pack(store.get(path, MOST), path, ["trial_id"])

@@ -105,7 +105,12 @@ def best_words(row: Row) -> str:
 
 def distinguish(row: Row, rows: Sequence[Row]) -> str:
     """What distinguishes a variant from the others; its whole description if there is no other."""
-    axes = told_of(row, varying(rows))
+    return by_axes(row, varying(rows))
+
+
+def by_axes(row: Row, varied: Iterable[str]) -> str:
+    """A variant's values of the axes in which it and others differ; its whole description if there are none."""
+    axes = told_of(row, varied)
     if row["hidden"] == "[]":  # without hidden layers, no activation is applied
         words = [
             network_words(row),

@@ -52,6 +52,12 @@ class PackOutcome:
     trials: int
     best: tuple[str, float] | None
     """Name of the dataset, and its lowest test RMSE in this pack; None if all trials diverged."""
+    seconds: float
+    """From when the worker took the pack until its results were committed."""
+    share: float
+    """Of the pack's steps, trained in that time; less than 1 if it resumed from a checkpoint."""
+    is_first: bool = False
+    """Whether it was its worker's first pack, for which rows were read and caches were filled."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,15 @@ def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Call
     engine(trainer.engine)  # heavy, and for workers alone
     store = Store(store_root)
     reader = DatasetReader(store, memory_limit)
-    return lambda pack, heartbeat: train_pack(store, reader, pack, trainer, heartbeat)
+    is_first = True
+
+    def train(pack: Pack, heartbeat: Heartbeat) -> PackOutcome:
+        nonlocal is_first
+        outcome = replace(train_pack(store, reader, pack, trainer, heartbeat), is_first=is_first)
+        is_first = False
+        return outcome
+
+    return train
 
 
 def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer, heartbeat: Heartbeat) -> PackOutcome:
@@ -96,12 +110,13 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
             saved_at = time.monotonic()
 
     read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
+    saved = load_checkpoint(store, pack.id, name)
     state = trains.train(
         program,
         replace(models_of(pack), input_range=input_range(ranges_in_training(store, variant), read.scale)),
         read.training_rows(variant.dtype),
         device=trainer.device,
-        state=load_checkpoint(store, pack.id, name),
+        state=saved,
         on_progress=on_progress,
     )
 
@@ -117,7 +132,8 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     rows = _rows(pack, state, _metrics(pack, measured.sources), seconds, Trainer(name, trainer.device))
     commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
     store.delete(checkpoint_path(pack.id))
-    return _pack_outcome(pack, rows)
+    share = 1.0 - (saved.step / program.steps if saved else 0.0)
+    return PackOutcome(len(rows), _best(pack, rows), time.monotonic() - began, share)
 
 
 def models_of(pack: Pack) -> PerModel:
@@ -163,6 +179,7 @@ def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, 
     ]
 
 
-def _pack_outcome(pack: Pack, rows: list[dict[str, Any]]) -> PackOutcome:
-    best = min((row["rmse"] for row in rows if row["status"] == "ok"), default=None)
-    return PackOutcome(len(rows), None if best is None else (pack.variant.dataset.name, best))
+def _best(pack: Pack, rows: list[dict[str, Any]]) -> tuple[str, float] | None:
+    """The dataset's name, and the lowest RMSE of the trials that did not diverge."""
+    rmse = min((row["rmse"] for row in rows if row["status"] == "ok"), default=None)
+    return None if rmse is None else (pack.variant.dataset.name, rmse)
