@@ -13,9 +13,10 @@ from lock_race import winners
 from night_world import DAY, Moved
 
 from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.machine import process_names
 from sumsquares.jobs.night import lock as locks
 from sumsquares.jobs.night.clock import Clock
-from sumsquares.jobs.night.lock import Owner, holding, process_name, read_lease, unlock
+from sumsquares.jobs.night.lock import Owner, holding, read_lease, unlock
 from sumsquares.jobs.storage import bucket
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError, Store
@@ -49,7 +50,7 @@ def store(tmp_path):
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Makes processes look as if they ran on another machine."""
-    monkeypatch.setattr(locks, "process_name", lambda pid: "")
+    monkeypatch.setattr(process_names, "process_name", lambda pid: "")
 
 
 def abandon(store, time, seconds=300.0, **changes):
@@ -159,17 +160,18 @@ def test_a_living_holder_is_left_alone_by_a_clock_that_went_back(store):
         holding(store, "a", replace(time.clock, sleep=renewing)).__enter__()
 
 
-@pytest.mark.skipif(not process_name(os.getpid()), reason="this system has no /proc")
+@pytest.mark.skipif(not process_names.process_name(os.getpid()), reason="this system has no /proc")
 def test_the_lock_of_a_dead_process_is_taken_over_at_once(store):
     """A living process on this machine keeps its lock; a dead one loses it, also if its PID was reused."""
     program = (
-        "import os; from sumsquares.jobs.night.lock import process_name as name; print(os.getpid(), name(os.getpid()))"
+        "import os; from sumsquares.jobs.machine.process_names import process_name; "
+        "print(os.getpid(), process_name(os.getpid()))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     pid, process = ended.stdout.split()
     time = Moved()
     host = locks.socket.gethostname()
-    abandon(store, time, host=host, pid=os.getpid(), process=process_name(os.getpid()))
+    abandon(store, time, host=host, pid=os.getpid(), process=process_names.process_name(os.getpid()))
     with pytest.raises(BusyError):
         holding(store, "a", time.clock).__enter__()
     for dead in (int(pid), os.getpid()):

@@ -207,7 +207,7 @@ def overtaken(night, store, time, chance):
         monkeypatch.undo()
         time.pass_(61)
         with pytest.MonkeyPatch.context() as patch:  # another machine
-            patch.setattr("sumsquares.jobs.night.lock.process_name", lambda pid: "")
+            patch.setattr("sumsquares.jobs.machine.process_names.process_name", lambda pid: "")
             run_night(slow)
         return real(*_arguments)
 

@@ -10,6 +10,7 @@ from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.pipeline.failures import code_of
 from sumsquares.jobs.pipeline.generating import INLINE_ROWS, generate_datasets, generated_rows
+from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.planning import plan_run, tell_of_tables, warn_of_changes, warn_of_tables
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
@@ -38,8 +39,9 @@ def run(path: Path, max_trials: int, placement: Placement, shared: Shared, shown
 def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Generates the missing datasets."""
     spec, runtime = _begin(path, max_trials, shared, placement)
-    plan, timing = plan_run(spec, runtime), runtime.timing
+    timing = runtime.timing
     with runtime:
+        plan = plan_run(spec, runtime)
         runners = runtime.prepare_tasks(plan, are_many=generated_rows(plan) > INLINE_ROWS)
         with timing.stage("generate"):
             generate_datasets(plan, runtime, runners)
@@ -52,12 +54,13 @@ def generate(path: Path, max_trials: int, placement: Placement, shared: Shared) 
 def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Trains the missing trials."""
     spec, runtime = _begin(path, max_trials, shared, placement)
-    plan, timing = plan_run(spec, runtime), runtime.timing
-    if plan.rows_left and plan.todo:
-        raise UsageError(
-            f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
-        )
+    timing = runtime.timing
     with runtime:
+        plan = plan_run(spec, runtime)
+        if plan.rows_left and plan.todo:
+            raise UsageError(
+                f"{counted(plan.rows_left, 'row')} missing in its datasets: run `sumsquares generate {path}` first"
+            )
         runners = runtime.prepare_training(plan)
         begin_run(runtime.store, spec)
         with timing.stage("train"):
@@ -74,6 +77,14 @@ def train(path: Path, max_trials: int, placement: Placement, shared: Shared) -> 
 def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAULT) -> int:
     """Aggregates the trained trials, and prints the results."""
     spec, runtime = _begin(path, max_trials, shared, IN_PROCESS)
+    with runtime:
+        outcome, spec = _summarized(spec, runtime)
+    return print_outcome(outcome, spec, runtime, shared, shown)
+
+
+def _summarized(spec: JobSpec, runtime: Runtime) -> tuple[RunOutcome, JobSpec]:
+    """Aggregates the stored results of a spec; also returns the spec at the training version of most of them."""
+    runtime.hold(spec.name)
     stored = read_trials(runtime.store)
     spec = as_stored(spec, set(stored.table["trial_id"].to_pylist()))
     if spec.is_earlier:
@@ -85,8 +96,7 @@ def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAUL
     if writes:
         check_run(runtime.store, spec.name)
         warn_of_changes(spec, runtime)
-    outcome = summarize_run(spec, runtime, lambda _: stored, writes=writes)
-    return print_outcome(outcome, spec, runtime, shared, shown)
+    return summarize_run(spec, runtime, lambda _: stored, writes=writes), spec
 
 
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:

@@ -19,13 +19,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
 from sumsquares.cluster.signals import uninterrupted
 from sumsquares.jobs.exits import BusyError
+from sumsquares.jobs.machine import process_names
 from sumsquares.jobs.night.clock import Clock, stamp
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.store import StorageError, Store
@@ -231,7 +231,7 @@ def _free(store: Store, clock: Clock) -> tuple[Lease | None, str]:
 def _lease(night: str, clock: Clock, token: int, seconds: float) -> Lease:
     """Returns a lease of this process that begins now."""
     now = clock.now()
-    owner = Owner(socket.gethostname(), os.getpid(), process_name(os.getpid()), night, now)
+    owner = Owner(socket.gethostname(), os.getpid(), process_names.process_name(os.getpid()), night, now)
     return Lease(token, owner, now + seconds, seconds)
 
 
@@ -247,7 +247,7 @@ def _is_abandoned(store: Store, found: Lease, version: str, clock: Clock) -> boo
     """Whether a lock that has an owner may be taken over."""
     assert found.owner is not None
     left = found.expires - clock.now()
-    if left < 0 or _is_dead(found.owner):
+    if left < 0 or process_names.is_dead(found.owner.host, found.owner.pid, found.owner.process):
         return True
     if left <= found.seconds:
         return False
@@ -259,32 +259,6 @@ def _is_abandoned(store: Store, found: Lease, version: str, clock: Clock) -> boo
         if read_lease(store)[1] != version:
             return False
     return True
-
-
-def _is_dead(owner: Owner) -> bool:
-    """Whether the owner's process is known to be gone, which only its own boot and PID namespace can tell."""
-    own = process_name(os.getpid())
-    is_same_system = owner.process.rpartition("/")[0] == own.rpartition("/")[0] != ""
-    if not is_same_system or owner.host != socket.gethostname():
-        return False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's process, whose start may be hidden
-        return False
-    return process_name(owner.pid) != owner.process
-
-
-def process_name(pid: int) -> str:
-    """Returns what identifies a process of this machine, since PIDs are reused; empty if there is none, or no /proc."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        space = Path("/proc/self/ns/pid").readlink()
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return f"{boot}/{space}/{fields[18]}" if state not in "ZX" else ""
 
 
 def _busy(store: Store, found: Lease | None) -> BusyError:

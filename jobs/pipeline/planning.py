@@ -28,6 +28,7 @@ def plan_run(
 
     If it ends in a summary, that reports the problems that training doesn't fix.
     """
+    runtime.hold(spec.name)
     plan, progress = make_plan(spec, runtime.store, read), runtime.progress
     reported = [problem for problem in plan.problems if not ends_in_summary or problem.kind in RETRAINED]
     progress.warn_all(problem.message for problem in reported)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -26,11 +26,12 @@ from sumsquares.jobs.stages.imported import TablePlan
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.placement import Placement, resources_here
 from sumsquares.jobs.stages.plan import Plan
+from sumsquares.jobs.stages.running import Running
 from sumsquares.jobs.stages.tables import TableReader
 from sumsquares.jobs.stages.timing import Timing
-from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.store import StorageError, Store
 
-SWEPT = ("datasets", "nightly", "runs", "states", "tables", "trials")
+SWEPT = ("datasets", "nightly", "runs", "running", "states", "tables", "trials")
 """Folders of a store in which killed processes leave files behind."""
 
 
@@ -61,6 +62,7 @@ class Runtime:
         """Seconds by stage; Ray's start is the stage `ray`."""
         self._stack = ExitStack()
         self._on_ray: Runners | None = None
+        self._running = Running(store, "run")
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +70,25 @@ class Runtime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        try:
+            self._stack.__exit__(kind, error, trace)
+        finally:
+            self._running.end()
+
+    def hold(self, run: str) -> None:
+        """Makes known that this run is worked on, before the store is looked at; waits until no gc deletes files.
+
+        In a store that isn't there, or can't be written, it does nothing: there is nothing to lose in it yet, or a
+        check that says so follows.
+        """
+        if "://" in self.store.root or self.store.is_there():
+            with suppress(StorageError):
+                self._running.begin(run, self.progress.say)
+
+    def _announce(self) -> None:
+        """Does the same for a store that wasn't there, right before the first write."""
+        if not self._running.is_written:
+            self._running.begin(say=self.progress.say)
 
     def release(self) -> None:
         """Ends Ray, or disconnects from the cluster; a plan that needs it again starts it again."""
@@ -99,6 +119,7 @@ class Runtime:
         runners = self._runners(placement) if plan.todo else self._without_ray(0)
         # The packs and their file names depend on the device, which only the runners know.
         check_places(self.store, plan, plan.packs(runners.device))
+        self._announce()
         self.store.sweep(SWEPT, turns=("runs",))
         self.tables.remember()
         self._tell(plan, placement)
@@ -111,6 +132,7 @@ class Runtime:
         check_datasets(self.store, plan)
         needs_ray = are_many and not self.placement.is_open
         runners = self._runners(self.placement) if needs_ray else self._without_ray(0)
+        self._announce()
         self.store.sweep(SWEPT, turns=("runs",))
         self.tables.remember()
         return runners

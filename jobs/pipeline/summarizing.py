@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sumsquares.cluster.work import Failure
 from sumsquares.datasets.dataset import Dataset
@@ -24,8 +20,6 @@ from sumsquares.jobs.results.explained import explain
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.figures.figures import figures_of
 from sumsquares.jobs.results.pack_files import DamagedResult
-from sumsquares.jobs.results.predict import answers
-from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
@@ -72,7 +66,8 @@ def summarize_run(
         progress.warn_all(problem.message for problem in stored.problems)
         lost = _once(on_lost)
         summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-        figures = figures_of(summary, expected, stored.table, store, lost)
+        figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+        summary = _with_samples(summary, figures)
     files = _files(spec, summary, figures, timing.seconds)
     is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
@@ -82,20 +77,24 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
     """The files beside a run's spec by name, the summary last; nothing is written.
 
     Raises:
-        DataError: weights that the samples or the figures are made with are damaged or gone.
+        DataError: weights or rows that the figures are made with are damaged or gone.
 
     """
 
-    def on_lost(_pack: str, error: Exception) -> None:
+    def on_rows(error: Exception) -> None:
         raise DataError(str(error)) from error
+
+    def on_lost(_pack: str, error: Exception) -> None:
+        on_rows(error)
 
     stored, expected = read_trials(store), trials(spec)
     summary = _summary(expected, store, stored, on_lost, keeps=False)
-    return _files(spec, summary, figures_of(summary, expected, stored.table, store, on_lost), {})
+    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows)
+    return _files(spec, _with_samples(summary, figures), figures, {})
 
 
 def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
-    """The results of a spec among the stored ones, without samples where weights are lost; nothing is written."""
+    """The results of a spec among the stored ones, without samples; nothing is written."""
     return _summary(trials(spec), store, stored, lambda *_: None, keeps=False)
 
 
@@ -120,19 +119,15 @@ def _summary(
     keeps: bool = True,
     has_baselines: bool = True,
 ) -> Summary:
-    """The results of the expected trials, with samples of the best models; `on_lost` gets packs with lost weights.
+    """The results of the expected trials; `on_lost` gets packs with lost weights.
 
     With `keeps`, facts and baselines that are measured here are stored.
     """
     known = cache(partial(facts_of, store, keeps=keeps))
     results = with_evidence(store, expected, stored.table, known)
     summary = explain(summarize(expected, results, known), expected, results, store, known, on_lost)
-    best = {
-        name: found and _with_samples(store, found, expected, stored.table, on_lost)
-        for name, found in summary.best.items()
-    }
     of = partial(baselines_of, store, keeps=keeps) if has_baselines else _no_baselines
-    return replace(with_baselines(summary, expected, of), best=best)
+    return with_baselines(summary, expected, of)
 
 
 def _once(on_lost: Callable[[str, Exception], None]) -> Callable[[str, Exception], None]:
@@ -164,21 +159,11 @@ def _files(
     return files
 
 
-def _with_samples(
-    store: Store,
-    found: dict[str, Any],
-    expected: Sequence[Trial],
-    results: pa.Table,
-    on_lost: Callable[[str, Exception], None],
-) -> dict[str, Any]:
-    """The best variant of a dataset, with its best trial's predictions for the first test rows."""
-    best = found["trial"]
-    trial = next(t for t in expected if t.seed == best["seed"] and t.id == best["trial_id"])
-    (pack,) = results.filter(pc.equal(results["trial_id"], trial.id))["pack"].to_pylist()
-    ask = partial(answers, store, pack, trial)
-    try:
-        table = [asdict(sample) | {"error": sample.error} for sample in samples(store, trial, ask)]
-    except (DamagedResult, FileNotFoundError) as error:
-        on_lost(pack, error)
-        table = []
-    return {**found, "samples": table}
+def _with_samples(summary: Summary, figures: Mapping[str, Figures]) -> Summary:
+    """The summary with the predictions of the best variant's best trial for the first test rows, of each dataset."""
+    best = {}
+    for name, found in summary.best.items():
+        drawn = figures[name].samples
+        lines = next((lines for chosen, lines in drawn if "best" in chosen.roles), ())
+        best[name] = found and {**found, "samples": [asdict(line) | {"error": line.error} for line in lines]}
+    return replace(summary, best=best)

@@ -10,17 +10,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Numbers
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.described import range_words
 from sumsquares.jobs.results.predict import answers
-from sumsquares.jobs.results.rows_of import block_of
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 ROWS = 10
+"""Lines of the question's table."""
 MOST_INPUTS = 16
 """Values of a table's row that are kept."""
 _MOST_DIGITS = 1e15
@@ -62,17 +63,17 @@ def short(value: Number, digits: int = 6) -> str:
     return str(value) if isinstance(value, int) else f"{value + 0.0:.{digits}g}"
 
 
-def samples(store: Store, trial: Trial, answer: Answer) -> list[Sample]:
-    """The first rows of the test split, as the trial's model answers them.
+def samples(trial: Trial, answer: Answer, rows: Block) -> list[Sample]:
+    """Returns rows of the trial's dataset as its model answers them.
 
     Raises as `ask` does.
     """
-    inputs_NI, target_N = (part[:ROWS] for part in block_of(store, trial.variant.dataset, "test", 0))
+    inputs_NI, target_N = rows
     if not isinstance(trial.variant.dataset, TableSplit):
         return _asked(trial, trial.variant.dataset, answer, inputs_NI)
     predicted_N = _finite_answers(trial, answer, inputs_NI, inputs_NI)
-    rows = zip(inputs_NI[:, :MOST_INPUTS].tolist(), target_N.tolist(), predicted_N.tolist(), strict=True)
-    return [Sample(tuple(map(_whole, values)), expected, predicted) for values, expected, predicted in rows]
+    lines = zip(inputs_NI[:, :MOST_INPUTS].tolist(), target_N.tolist(), predicted_N.tolist(), strict=True)
+    return [Sample(tuple(map(_whole, values)), expected, predicted) for values, expected, predicted in lines]
 
 
 def _whole(value: float) -> Number:

@@ -1,6 +1,7 @@
 """The answer to a dataset's question in a few sentences: why its first network ends where it does, and what mends it.
 
-The first variant of a dataset in the spec stands for the network of whoever asks. "Because" is only said of what is
+The first variant of a dataset in the spec stands for the network of whoever asks, or where `fit` has chosen one, the
+chosen one. "Because" is only said of what is
 shown: by the floor of a linear function near which it ends, or by the gate's paired test between trials of the same
 seeds. Everything else is "most likely because". tests/test_answer.py checks each sentence against the numbers.
 """
@@ -8,6 +9,7 @@ seeds. Everything else is "most likely because". tests/test_answer.py checks eac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -55,14 +57,13 @@ REASONS = {
 _NAMED = 6  # variants that are exact everywhere, and that are named one by one
 
 
-def answer(summary: Summary, name: str, run: str) -> list[str]:
-    """Returns the sentences about a dataset, by its name; `run` is the run's name."""
+def answer(summary: Summary, name: str, run: str, chosen: Row | None = None) -> list[str]:
+    """Returns the sentences about a dataset, by its name; `run` is the run's name, `chosen` the variant of `fit`."""
     rows = summary.table.filter(pc.equal(summary.table["dataset"], name)).to_pylist()
-    first = rows[0]
-    causes = summary.causes.get(first["variant_id"], ())
-    sentences = list(_about_first(summary, first, rows, causes, run)) if causes else []
+    mine = Mine.of(summary, rows, chosen)
+    sentences = list(_about_mine(mine, rows, run)) if mine.causes else []
     about = summary.datasets[name]
-    if about.get("noise") and [cause.name for cause in causes[:1]] != ["at_noise"]:
+    if about.get("noise") and [cause.name for cause in mine.causes[:1]] != ["at_noise"]:
         sentences.append(f"{noise_words(about)}; test rows have none.")
     sentences += _about_every_number(about, rows)
     if (matters := summary.importance.get(name)) is not None:
@@ -70,34 +71,71 @@ def answer(summary: Summary, name: str, run: str) -> list[str]:
     return sentences
 
 
-def _about_first(summary: Summary, first: Row, rows: Sequence[Row], causes: Sequence[Cause], run: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """The network of whoever asks, and how it ended."""
+
+    row: Row
+    called: str
+    """`The first network of the spec`."""
+    about: Row
+    """Its dataset's entry in the summary."""
+    causes: Sequence[Cause]
+    """Empty until explained."""
+    tested: Side | None
+    """The change of the first cause, tested on what the run has."""
+
+    @classmethod
+    def of(cls, summary: Summary, rows: Sequence[Row], chosen: Row | None = None) -> Mine:
+        """Of a dataset's variants, in the order of the spec: the first one, if none is chosen."""
+        row = rows[0] if chosen is None else chosen
+        causes = summary.causes.get(row["variant_id"], ())
+        called = "The first network of the spec" if chosen is None else "The chosen network"
+        is_faulty = causes and causes[0].name not in ("solved", "at_noise") and _is_trained(row)
+        tested = _tested(summary, row, rows, causes[0]) if is_faulty else None
+        return cls(row, called, summary.datasets[row["dataset"]], causes, tested)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the test shows that the change helps."""
+        return self.tested is not None and self.tested.verdict == "better"
+
+    @property
+    def reason(self) -> str:
+        """Why its RMSE is what it is, as a clause: ` because it has no activation`; empty if that isn't known."""
+        cause = self.causes[0]
+        if cause.name not in REASONS:
+            return ""
+        is_at_floor = cause.name == "no_activation" and _is_near_floor(self.row)
+        is_shown = self.is_better or (is_at_floor and not is_table(self.about))
+        return f"{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}"
+
+
+def _is_trained(row: Row) -> bool:
+    return bool(row["n"] + row["n_diverged"])
+
+
+def _about_mine(mine: Mine, rows: Sequence[Row], run: str) -> Iterator[str]:
     """The asker's network, its reason, what shows that, and what mends it."""
-    cause, which = causes[0], f"The first network of the spec, {distinguish(first, rows)},"
+    cause, which = mine.causes[0], f"{mine.called}, {distinguish(mine.row, rows)},"
     if cause.name == "solved":
-        yield f"{which} {_how_exact(first, summary.datasets[first['dataset']])}."
+        yield f"{which} {_how_exact(mine.row, mine.about)}."
         return
     if cause.name == "at_noise":
         yield f"{which} is at the noise of its training rows."
         yield cause.sentence
         return
-    if not first["n"] + first["n_diverged"]:
+    if not _is_trained(mine.row):
         yield f"{which} has no result yet."
         return
-    tested = _tested(summary, first, rows, cause)
-    is_better = tested is not None and tested.verdict == "better"
-    clause = ""
-    if cause.name in REASONS:
-        is_at_floor = cause.name == "no_activation" and _is_near_floor(first)
-        is_shown = is_better or (is_at_floor and not is_table(summary.datasets[first["dataset"]]))
-        clause = f"{' because' if is_shown else ', most likely because'} {REASONS[cause.name]}"
-    yield f"{which} {_ended(first)}{clause}."
+    yield f"{which} {_ended(mine.row)}{mine.reason}."
     yield cause.sentence
-    if tested is not None and is_better:
-        yield f"What mends it: {tested.change} ({_test_words(tested, cause)})."
+    if mine.tested is not None and mine.is_better:
+        yield f"What mends it: {mine.tested.change} ({_test_words(mine.tested, cause)})."
     elif cause.change is not None:
         yield f"What should mend it: {cause.change}. `sumsquares explain {run} --prove` puts that to the test."
     # What happens beyond the range competes with no cause of the RMSE, which is measured within it.
-    yield from (other.sentence for other in causes[1:] if other.name == "outside_range")
+    yield from (other.sentence for other in mine.causes[1:] if other.name == "outside_range")
 
 
 def _is_near_floor(first: Row) -> bool:

@@ -7,6 +7,7 @@ off, since another worker may have written in the meantime. It validates no path
 """
 
 import logging
+import math
 import random
 import secrets
 import time
@@ -122,6 +123,14 @@ class Bucket:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Returns the sizes of all objects below prefix by path, in no order; none if there are none."""
+        return {path: int(about["size"]) for path, about in self._listed(prefix).items()}
+
+    def times(self, prefix: str) -> dict[str, float]:
+        """Returns when each object below prefix was last written, by path; infinite where the store doesn't tell."""
+        return {path: _written(about) for path, about in self._listed(prefix).items()}
+
+    def _listed(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Returns what a listing says of each object below prefix, by path."""
         folder = self._full(prefix) + "/" if prefix else self._address + "/"
         try:
             found = self._call(lambda: self._filesystem.find(folder, detail=True), checked=False)
@@ -132,7 +141,7 @@ class Bucket:
         start = len(self._address) + 1
         ours = {name[start:]: about for name, about in found.items() if name.startswith(folder)}
         self._leftovers |= {path: about for path, about in ours.items() if _is_left(path)}
-        return {path: int(about["size"]) for path, about in ours.items() if path and not path.endswith("/")}
+        return {path: about for path, about in ours.items() if path and not path.endswith("/")}
 
     def folders(self, prefix: str) -> list[str]:  # noqa: ARG002  there is none below any
         """Returns no folders: a bucket has none."""
@@ -180,22 +189,28 @@ class Bucket:
             if self.get(path, len(own), len(own)) == own:
                 self.delete(path)
 
-    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  a listing takes a second
-        """Deletes what killed processes left long ago in the root, in `turns`, and in what was listed."""
+    def remove_empty(self, path: str) -> None:
+        """Does nothing: a bucket has no folders."""
+
+    def sweep(self, folders: Sequence[str], turns: Sequence[str], deletes: bool) -> int:  # noqa: ARG002  see below
+        """Deletes what killed processes left long ago in the root, in `turns`, and in what was listed.
+
+        Returns the bytes. `folders` aren't searched: a listing takes a second.
+        """
         for folder in turns:
             self.sizes(folder)
         with suppress(FileNotFoundError):
             found = self._call(lambda: self._filesystem.ls(self._address, detail=True), checked=False)
             names = {str(about["name"])[len(self._address) + 1 :]: about for about in found}
             self._leftovers |= {path: about for path, about in names.items() if _is_left(path)}
-        for path, about in self._leftovers.items():
-            if not _is_old(about):
-                continue
+        old = {path: about for path, about in self._leftovers.items() if _is_old(about)}
+        for path, about in old.items() if deletes else ():
             if path.rpartition("/")[2].startswith(TURN_NAME):
                 self._end_turn(path, str(about.get("ETag", "")))
             else:
                 self.delete(path)
         self._leftovers.clear()
+        return sum(int(about.get("size") or 0) for about in old.values())
 
     def _end_turn(self, path: str, version: str) -> None:
         """Deletes the lock of a dead process safely: by becoming its holder first."""
@@ -282,5 +297,10 @@ def _is_left(path: str) -> bool:
 
 
 def _is_old(about: Mapping[str, Any]) -> bool:
+    return time.time() - _written(about) > OLD_SECONDS
+
+
+def _written(about: Mapping[str, Any]) -> float:
+    """Returns when an object was written, in seconds since 1970: infinitely late if that isn't known."""
     modified = about.get("LastModified") or about.get("updated") or about.get("last_modified")
-    return isinstance(modified, datetime) and time.time() - modified.timestamp() > OLD_SECONDS
+    return modified.timestamp() if isinstance(modified, datetime) else math.inf

@@ -98,6 +98,14 @@ class Folder:
         start = len(str(self.root)) + 1
         return {path[start:]: size for path in paths if (size := _size(path)) is not None}
 
+    def times(self, prefix: str) -> dict[str, float]:
+        """Returns when each file below prefix was last written, by path, in no order."""
+        found = {}
+        for path in self.sizes(prefix):
+            with suppress(OSError):  # it is gone since it was listed, or a link that leads nowhere
+                found[path] = (self.root / path).stat().st_mtime
+        return found
+
     def folders(self, prefix: str) -> list[str]:
         """Returns the paths of all folders below prefix, in no order. Links to folders are listed, not followed."""
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
@@ -115,20 +123,39 @@ class Folder:
             raise NotPlain(errno.EINVAL, "a link to a folder, behind which nothing is deleted,")
         target.unlink(missing_ok=True)
 
-    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:  # noqa: ARG002  names cost 1 us a file
-        """Deletes what killed processes left long ago below these folders, and their probes in and above the root."""
+    def remove_empty(self, path: str) -> None:
+        """Removes a folder and those below it as far as they are empty, but for locks that nobody holds."""
+        for folder, _, names in os.walk(self.root / path, topdown=False):
+            if all(name.startswith(LOCK_NAME) for name in names):
+                for name in names:
+                    _delete_lock(Path(folder, name))
+                with suppress(OSError):
+                    Path(folder).rmdir()
+
+    def sweep(self, folders: Sequence[str], turns: Sequence[str], deletes: bool) -> int:  # noqa: ARG002  see below
+        """Deletes what killed processes left long ago below these folders, and their probes in and above the root.
+
+        Returns the bytes. `turns` are among what is found by name, which costs 1 us a file.
+        """
+        old = [path for path in self._left(folders) if _is_old(path)]
+        size = sum(found for path in old if (found := _size(str(path))) is not None)
+        for path in old if deletes else ():
+            if path.name.startswith(LOCK_NAME):
+                _delete_lock(path)
+            else:
+                _delete_old(path)
+        return size
+
+    def _left(self, folders: Sequence[str]) -> Iterator[Path]:
+        """Yields what has the name of a file that a killed process leaves, of any age."""
         for top in folders:
             for folder, _, names in os.walk(self.root / top):
-                for name in names:
-                    if name.startswith(LOCK_NAME):
-                        _delete_lock(Path(folder, name))
-                    elif is_half_written(name):
-                        _delete_old(Path(folder, name))
+                yield from (Path(folder, name) for name in names if name.startswith(LOCK_NAME) or is_half_written(name))
         for place in (self.root, self.root.parent):  # a store that isn't there yet is probed above
             with suppress(OSError):
                 for path in place.iterdir():
                     if (is_probe(path.name) or is_half_written(path.name)) and _is_probed(path):
-                        _delete_old(path)
+                        yield path
 
     def free(self) -> int | None:
         """Returns the bytes that this user may still write, also while the folder doesn't exist yet."""
@@ -155,10 +182,14 @@ class Folder:
 @contextmanager
 def _temporary(target: Path, data: bytes) -> Iterator[Path]:
     """Yields a flushed file beside the target, to be renamed or linked; it is deleted at the end."""
-    _make_folders(target.parent)
     temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    _make_folders(target.parent)
     try:
-        _write_through(temporary, data)
+        try:
+            _write_through(temporary, data)
+        except FileNotFoundError:  # the folder was empty, and was removed at this moment
+            _make_folders(target.parent)
+            _write_through(temporary, data)
         yield temporary
     finally:
         with suppress(OSError):
@@ -201,9 +232,9 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _delete_lock(path: Path) -> None:
-    """Deletes an old lock file that nobody holds, while holding it: a process that waits for it will see that."""
+    """Deletes a lock file that nobody holds, while holding it: a process that waits for it will see that."""
     with suppress(OSError):
-        if not _is_old(path) or path.lstat().st_size:
+        if path.lstat().st_size:
             return
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -222,7 +253,10 @@ def _delete_old(path: Path) -> None:
 
 def _is_old(path: Path) -> bool:
     """Whether it is a regular file that hasn't been written for long."""
-    found = path.lstat()
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
     return stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > OLD_SECONDS
 
 

@@ -9,7 +9,7 @@ from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.tables.table import TableDataset, TableSplit
 
 _NIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-[0-9a-f]{12}")
-AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly", "tables"})
+AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly", "tables", "running"})
 """The top folders of a store."""
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results; the first makes the others valid."""
@@ -29,6 +29,7 @@ _FILES = {
     "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
     "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
     "page": re.compile(rf"({re.escape(NIGHTS_PAGE)})"),
+    "running": re.compile(r"(running/[0-9a-f]{16}\.json)"),
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }
 _FOLDER = re.compile(

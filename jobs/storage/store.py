@@ -51,12 +51,14 @@ class _Files(Protocol):
     def replace(self, path: str, data: bytes, version: str) -> bool: ...
     def exists(self, path: str) -> bool: ...
     def sizes(self, prefix: str) -> dict[str, int]: ...
+    def times(self, prefix: str) -> dict[str, float]: ...
     def folders(self, prefix: str) -> list[str]: ...
     def delete(self, path: str) -> None: ...
     def free(self) -> int | None: ...
     def existing(self) -> "_Files": ...
     def take_turn(self, path: str) -> Callable[[], None]: ...
-    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None: ...
+    def sweep(self, folders: Sequence[str], turns: Sequence[str], deletes: bool) -> int: ...
+    def remove_empty(self, path: str) -> None: ...
 
 
 class Store:
@@ -137,10 +139,21 @@ class Store:
             found = sorted(self._files.sizes(prefix).items())
         return {path: size for path, size in found if not PurePosixPath(path).name.startswith(TEMPORARY)}
 
+    def times(self, prefix: str = "") -> dict[str, float]:
+        """Returns the paths of all files below a folder with the time of their last write, in seconds since 1970."""
+        with self._errors("list", prefix and checked_path(prefix)):
+            found = self._files.times(prefix).items()
+        return {path: time for path, time in found if not PurePosixPath(path).name.startswith(TEMPORARY)}
+
     def delete(self, path: str) -> None:
         """Deletes a file; a missing one is fine."""
         with self._errors("delete", checked_path(path)):
             self._files.delete(path)
+
+    def remove_empty(self, folder: str) -> None:
+        """Removes a folder, and those below it, as far as nothing is in them; a bucket has no folders."""
+        with self._errors("remove", checked_path(folder)):
+            self._files.remove_empty(folder)
 
     def probe(self, needed_bytes: int = 0) -> None:
         """Writes and deletes a small file, before any work is begun. It makes no folder.
@@ -186,13 +199,14 @@ class Store:
             with self._errors("unlock", path):
                 give_up()
 
-    def sweep(self, folders: Sequence[str], turns: Sequence[str]) -> None:
+    def sweep(self, folders: Sequence[str], turns: Sequence[str], deletes: bool = True) -> int:
         """Deletes what killed processes left here more than OLD_SECONDS ago; never what is in use, or not ours.
 
-        It searches `folders`; on an object store `turns`, the root, and what was listed before.
+        It searches `folders`; on an object store `turns`, the root, and what was listed before. Returns the bytes of
+        what it deletes, or would delete.
         """
         with self._errors("sweep", ""):
-            self._files.sweep(folders, turns)
+            return self._files.sweep(folders, turns, deletes)
 
     def is_there(self) -> bool:
         """Whether the store's folder exists; False for a bucket, which has no folders."""

@@ -16,7 +16,7 @@ class Damage:
     path: str
     kind: str
     """rows, weights, state, shard, manifest, facts, baselines, spec, summary, scores, record, champion, lock, page,
-    foreign, or unreadable.
+    running, foreign, or unreadable.
     """
     reason: str
     remedy: str

@@ -22,6 +22,7 @@ from sumsquares.jobs.results.summary_file import SPEC, SUMMARY, read_summary, sh
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.seal_line import is_sealed, seal_text
 from sumsquares.jobs.stages.run_files import is_folder_of, write_anew
+from sumsquares.jobs.stages.running import damage_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.layout import DERIVED
 from sumsquares.jobs.storage.ours import is_ours
@@ -62,6 +63,16 @@ def check_run(snapshot: Snapshot, folder: str) -> list[Damage]:
     if summary is not None and not summary["files"]:
         return found + _check_old(run)
     return found + _check_named(run, summary or {"files": {}})
+
+
+def check_running(snapshot: Snapshot, path: str) -> list[Damage]:
+    """Returns what is wrong with the record of a command that works in the store."""
+    data = snapshot.get(path)
+    if data is None or (reason := damage_of(data, path)) is None:
+        return []
+    if not is_ours(path, data):
+        return [foreign(path)]
+    return [Damage(path, "running", reason, "a command that still works writes it again", (path,))]
 
 
 def _summary(run: RunFolder) -> tuple[dict[str, Any] | None, str | None]:

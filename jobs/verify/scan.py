@@ -28,7 +28,7 @@ from sumsquares.jobs.verify.nights import check_night, check_record
 from sumsquares.jobs.verify.nights_page import check_page
 from sumsquares.jobs.verify.packs import check_pack, check_state
 from sumsquares.jobs.verify.references import References, collect
-from sumsquares.jobs.verify.runs import check_run
+from sumsquares.jobs.verify.runs import check_run, check_running
 from sumsquares.jobs.verify.snapshot import ReadProgress, Snapshot, TolerantStore, UnreadableFile
 from sumsquares.jobs.verify.tables import check_table_record
 
@@ -43,6 +43,7 @@ _CHECKS: dict[str, Callable[[Snapshot, str], list[Damage]]] = {
     "table": check_table_record,
     "pack": check_pack,
     "state": check_state,
+    "running": check_running,
 }
 """Specs first: everything else follows from them."""
 _THREADS = 8

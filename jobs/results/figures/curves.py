@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sumsquares.datasets.rows import Block
 from sumsquares.datasets.source import Range
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.datasets.tables.table import InputColumn, TableDataset, TableSplit
+from sumsquares.datasets.tables.table import InputColumn, TableDataset
 from sumsquares.jobs.results.figures.data import Curves, Floats
 from sumsquares.jobs.results.figures.networks import Asked
 from sumsquares.jobs.results.figures.points import Span, along, span_of, span_of_column
-from sumsquares.jobs.results.figures.some_rows import some_rows
 from sumsquares.jobs.results.number_rows import inputs_of_numbers
 from sumsquares.jobs.results.scaling import ranges_in_training
 from sumsquares.jobs.storage.store import Store
@@ -24,16 +24,8 @@ _BEYOND = 0.25
 """Share of the width of a table's range that is drawn on both sides of it."""
 
 
-def curves_of(store: Store, asked: Sequence[Asked]) -> Curves:
-    """Returns the curves of variants on a dataset of one input.
-
-    Raises as `block_of` does.
-    """
-    dataset = asked[0].kept.trial.variant.dataset
-    return _of_table(store, dataset.table, asked) if isinstance(dataset, TableSplit) else _of_numbers(dataset, asked)
-
-
-def _of_numbers(dataset: NamedDataset, asked: Sequence[Asked]) -> Curves:
+def curves_of_numbers(dataset: NamedDataset, asked: Sequence[Asked]) -> Curves:
+    """Returns the curves of variants on generated rows of one number."""
     span = span_of(dataset, 0)
 
     def rule(inputs_P: Floats) -> Floats:
@@ -45,17 +37,18 @@ def _of_numbers(dataset: NamedDataset, asked: Sequence[Asked]) -> Curves:
     return Curves(label(dataset, 0), inputs_P, rule(inputs_P), span.low, span.high, answers, None)
 
 
-def _of_table(store: Store, table: TableDataset, asked: Sequence[Asked]) -> Curves:
-    """Of a table with several splits the range is that of the training rows of all trials that are asked."""
+def curves_of_table(store: Store, table: TableDataset, asked: Sequence[Asked], rows: Block) -> Curves:
+    """Returns the curves of variants on a table of one input column, beside some of its rows.
+
+    Where it has several splits the range is that of the training rows of all trials that are asked.
+    """
     trained = [ranges_in_training(store, each.kept.trial.variant)[0] for each in asked]
     [column] = table.input_columns
     span = _span(column, Range(min(each.low for each in trained), max(each.high for each in trained)))
     inputs_P = along(span, None)
     answers = tuple((each.chosen, finite(each.kept.network.answers(inputs_P[:, np.newaxis]))) for each in asked)
-    best = next((each for each in asked if "best" in each.chosen.roles), asked[0])
-    inputs_RI, target_R = some_rows(store, best.kept.trial.variant.dataset)
-    rows = inputs_RI[:, 0], target_R.astype(np.float64)
-    return Curves(column.name, inputs_P, None, span.low, span.high, answers, rows)
+    drawn = rows[0][:, 0], rows[1].astype(np.float64)
+    return Curves(column.name, inputs_P, None, span.low, span.high, answers, drawn)
 
 
 def _span(column: InputColumn, trained: Range) -> Span:

@@ -34,6 +34,11 @@ class Chosen:
     split: str | None
     """Of that trial, where a table has several splits."""
 
+    @property
+    def is_end(self) -> bool:
+        """Whether it is the first or the best, of which more is drawn than a line among others."""
+        return self.roles != ("other",)
+
 
 @dataclass(frozen=True, slots=True)
 class Curves:

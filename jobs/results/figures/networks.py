@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sumsquares.datasets.dataset import Named
 from sumsquares.jobs.results.figures.data import Chosen, Floats
 from sumsquares.jobs.results.models import TrainedNetwork, model_in
 from sumsquares.jobs.results.pack_files import DamagedResult
@@ -19,7 +20,7 @@ from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 
 MOST_PACKS = 64
-"""Packs that are read: 0.2 s, and 5 s from an object store."""
+"""Packs up to which others than needed ones are read: 0.2 s, and 5 s from an object store."""
 OnLost = Callable[[str, Exception], object]
 
 
@@ -39,15 +40,22 @@ class Asked(NamedTuple):
     chosen: Chosen
     kept: Kept
 
+    @property
+    def dataset(self) -> Named:
+        """What the trial was trained on: of a table one split."""
+        return self.kept.trial.variant.dataset
 
-def read_kept(store: Store, wanted: Iterable[Trial], results: pa.Table, on_lost: OnLost) -> dict[str, Kept]:
+
+def read_kept(
+    store: Store, needed: Sequence[Trial], others: Sequence[Trial], results: pa.Table, on_lost: OnLost
+) -> dict[str, Kept]:
     """Returns what the store has of these trials, by trial id; `results` has the column `pack`.
 
-    The most important trials come first: those in other packs than the first MOST_PACKS are missing. So are those of
-    packs whose weights are damaged or gone, which `on_lost` gets.
+    Missing are others in further packs than MOST_PACKS, and those of packs whose weights are damaged or gone, which
+    `on_lost` gets.
     """
     found: dict[str, Kept] = {}
-    for pack, trials in _by_pack(list(wanted), results).items():
+    for pack, trials in _by_pack(needed, others, results).items():
         try:
             tensors, ids = read_tensors(store, pack)
         except (DamagedResult, FileNotFoundError) as error:
@@ -57,11 +65,12 @@ def read_kept(store: Store, wanted: Iterable[Trial], results: pa.Table, on_lost:
     return found
 
 
-def _by_pack(wanted: Sequence[Trial], results: pa.Table) -> dict[str, list[Trial]]:
-    places = pc.index_in(pa.array([trial.id for trial in wanted], pa.string()), value_set=results["trial_id"])
+def _by_pack(needed: Sequence[Trial], others: Sequence[Trial], results: pa.Table) -> dict[str, list[Trial]]:
+    wanted = {trial.id: trial for trial in (*needed, *others)}
+    places = pc.index_in(pa.array(wanted, pa.string()), value_set=results["trial_id"])
     packs: dict[str, list[Trial]] = {}
-    for trial, pack in zip(wanted, results["pack"].take(places).to_pylist(), strict=True):
-        if pack in packs or (pack is not None and len(packs) < MOST_PACKS):
+    for index, (trial, pack) in enumerate(zip(wanted.values(), results["pack"].take(places).to_pylist(), strict=True)):
+        if pack is not None and (pack in packs or index < len(needed) or len(packs) < MOST_PACKS):
             packs.setdefault(pack, []).append(trial)
     return packs
 

@@ -17,7 +17,7 @@ from sumsquares.jobs.results.figures.data import Floats
 
 MOST = 400
 """Points of a line: more than a chart has pixels to tell apart."""
-_INSIDE, _OUTSIDE = 96, 48
+_INSIDE, _OUTSIDE = 128, 64
 """Evenly spaced points in the training range, and on each side of it."""
 _FINE = 4096
 """Points at which the rule is looked at; all integers where there are no more of them."""

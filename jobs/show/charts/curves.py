@@ -59,7 +59,7 @@ def _line(words: str, answers_P: Floats, target_P: Floats | None) -> _Line:
 def _answers(subject: Subject, curves: Curves, lines: Sequence[_Line], label: str) -> tuple[str, int]:
     """The panel with the answers, and how many of them are cut off."""
     y = _height(curves, lines)
-    titles = subject.inputs[0], f"{subject.target} and answers"
+    titles = curves.name, f"{subject.target} and answers"
     plot = Plot(subject.id("curves"), label, Linear.of(curves.inputs_P), y, titles)
     plot.shade(curves.low, curves.high, "training range")
     if curves.rows is not None:
@@ -83,7 +83,7 @@ def _errors(subject: Subject, curves: Curves, lines: Sequence[_Line]) -> str:
     limit = 100 * top or math.inf
     known = [error for error_P in errors for error in finite(error_P) if abs(error) <= limit]
     label = "The errors of the same networks, answer minus target, on a scale that is logarithmic on both sides of 0."
-    titles = subject.inputs[0], "answer minus target"
+    titles = curves.name, "answer minus target"
     plot = Plot(subject.id("curve-errors"), label, Linear.of(curves.inputs_P), SymLog.of(known, smallest), titles)
     plot.shade(curves.low, curves.high, "training range")
     plot.line([(float(curves.inputs_P[0]), 0.0), (float(curves.inputs_P[-1]), 0.0)], "line zero")
@@ -139,7 +139,7 @@ def _goes_beyond(curves: Curves) -> bool:
 
 def _label(subject: Subject, curves: Curves, lines: Sequence[_Line]) -> str:
     """The largest errors within the training range, and beyond it."""
-    opening = f"{subject.target} by {subject.inputs[0]}, trained from {number(curves.low)} to {number(curves.high)}."
+    opening = f"{subject.target} by {curves.name}, trained from {number(curves.low)} to {number(curves.high)}."
     inside_P = _inside(curves)
     words = []
     for line in lines:
@@ -171,7 +171,7 @@ def _numbers(subject: Subject, curves: Curves, lines: Sequence[_Line]) -> Number
     columns = [column_text(curves.inputs_P[places].tolist())]
     columns += [column_text(curves.target_P[places].tolist())] if curves.target_P is not None else []
     columns += [column_text(line.answers_P[places].tolist()) for line in lines]
-    headings = [subject.inputs[0], *([subject.target] if curves.target_P is not None else [])]
+    headings = [curves.name, *([subject.target] if curves.target_P is not None else [])]
     rows = list(zip(*columns, strict=True))
     return Numbers([*headings, *(line.words for line in lines)], rows, len(curves.inputs_P) - len(rows))
 

@@ -1,8 +1,8 @@
 """The error map of a dataset with two inputs: a lattice coloured by what a network is off by.
 
 Colours are classes of the error's size, with the same shade on both sides of 0. Cells with an error below 0 are
-striped, and some errors stand as numbers in the map, so that nothing is said by colour alone. A row's neighbouring cells of one
-class are one stroke, so that a map costs about 2 to 10 kB.
+striped, and some errors stand as numbers in the map, so that nothing is said by colour alone. A row's
+neighbouring cells of one class are one stroke, so that a map costs about 2 to 10 kB.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
     ends, name, words = _ends(known), f"map-{place + 1}", subject.chosen(found.chosen)
     label = _label(found, words)
     x, y = Linear(*_edges(found.inputs_A)), Linear(*_edges(found.inputs_B))
-    plot = Plot(subject.id(name), label, x, y, (subject.inputs[0], subject.inputs[1]))
+    plot = Plot(subject.id(name), label, x, y, found.names)
     cells_AB = _lattice(found)
     _cells(plot, cells_AB, ends)
     _range(plot, found)
@@ -53,7 +53,7 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
         label=label,
         svg=plot.done(),
         legend=_legend(ends, known),
-        numbers=_numbers(subject, found, texts),
+        numbers=_numbers(found, texts),
     )
 
 
@@ -164,14 +164,14 @@ def _class_words(ends: Sequence[float], size: int, sign: str) -> str:
     return f"{low} to {sign}{number(ends[size])}"
 
 
-def _numbers(subject: Subject, found: ErrorMap, texts: dict[tuple[int, int], str]) -> Numbers:
+def _numbers(found: ErrorMap, texts: dict[tuple[int, int], str]) -> Numbers:
     """The errors that are written in the map: a row for each of the second input, the highest first."""
     columns = sorted({a for a, _ in texts})
     heads = column_text([float(found.inputs_A[a]) for a in columns])
-    names = [f"{subject.inputs[0]} = {head}" for head in heads]
+    names = [f"{found.names[0]} = {head}" for head in heads]
     ups = sorted({b for _, b in texts}, reverse=True)
     rows = [
-        [f"{subject.inputs[1]} = {text}", *(texts.get((a, b), "-") for a in columns)]
+        [f"{found.names[1]} = {text}", *(texts.get((a, b), "-") for a in columns)]
         for b, text in zip(ups, column_text([float(found.inputs_B[b]) for b in ups]), strict=True)
     ]
     return Numbers(["error at", *names], rows)

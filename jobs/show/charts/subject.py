@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sumsquares.jobs.results.described import is_table, spec_of
+from sumsquares.jobs.results.described import is_table
 from sumsquares.jobs.results.figures.data import Chosen
 from sumsquares.jobs.show.format import Row, by_axes, varying
 
@@ -41,11 +41,6 @@ class Subject:
         """Returns a chosen variant in words, with why it is drawn."""
         roles = [_ROLES[role] for role in chosen.roles if role in _ROLES]
         return f"{self.words(chosen.row)} ({', '.join(roles)})" if roles else self.words(chosen.row)
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The names of the numbers that the target depends on; of a table its input columns."""
-        return self.about["input_columns"] if is_table(self.about) else spec_of(self.about).source.names
 
     @property
     def target(self) -> str:
