@@ -23,7 +23,7 @@ from test_supply import wheel
 import sumsquares
 
 ROOT = Path(__file__).parent.parent
-SOURCE = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "datasets", "cluster", "jobs", "sumsquares")
+SOURCE = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "examples", "datasets", "cluster", "jobs", "sumsquares")
 """What the Dockerfile copies."""
 THEIRS = ("datasets", "jobs", "cluster")
 LANES = "sumsquares/jobs/engines/lanes/"
