@@ -39,14 +39,9 @@ def mail_of(facts, settings):
 
 def send(mail, settings):
     """Hands the mail to the server."""
-    security, trusted = settings.get("security", "none"), ssl.create_default_context()
-    host, port = settings.get("host", "localhost"), settings.get("port", 25)
-    is_tls = security == "tls"
-    with (
-        smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=trusted)
-        if is_tls
-        else smtplib.SMTP(host, port, timeout=SECONDS) as server
-    ):
+    trusted, security = ssl.create_default_context(), settings.get("security", "none")
+    where = {"host": settings.get("host", "localhost"), "port": settings.get("port", 25), "timeout": SECONDS}
+    with smtplib.SMTP_SSL(**where, context=trusted) if security == "tls" else smtplib.SMTP(**where) as server:
         if security == "starttls":
             server.starttls(context=trusted)
         if "user" in settings:

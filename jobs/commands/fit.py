@@ -41,7 +41,7 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
     check_name(name)
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    with as_options():
+    with as_options(), progress.doing(f"reading {wanted.file}"):
         table = with_target({"file": wanted.file, **wanted.keys})
         specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), tables.resolve)
     progress.say(f"fit {name}: {wanted.file}, store {store.root}")

@@ -86,6 +86,7 @@ def _is_address(url: str) -> bool:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             return False
+        parts.hostname.encode("idna")  # as the resolver does: it refuses empty and long labels
         import requests
 
         requests.Request("POST", url).prepare()

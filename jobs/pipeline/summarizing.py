@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from sumsquares.cluster.work import Failure
@@ -25,7 +26,11 @@ from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+<<<<<<< HEAD
 from sumsquares.jobs.results.validated import Choice
+=======
+from sumsquares.jobs.show.format import counted
+>>>>>>> next
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
@@ -65,15 +70,26 @@ def summarize_run(
             store.delete(f"trials/{pack}.safetensors")
 
     with timing.stage("summarize"):
-        stored, expected = read(store), trials(spec)
+        with progress.doing("reading results"):
+            stored, expected = read(store), trials(spec)
         progress.warn_all(problem.message for problem in stored.problems)
         lost = _once(on_lost)
+<<<<<<< HEAD
         summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
         choice, warn = choice_of(spec, store, summary, stored), lambda error: progress.warn(str(error))
         figures = figures_of(summary, expected, stored.table, store, lost, warn, id_of(choice))
         summary = _with_samples(summary, figures)
     files = _files(spec, summary, figures, choice, store, timing.seconds)
     is_published = writes and _publish(spec, runtime, summary, files, is_derived)
+=======
+        with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
+            summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
+            figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+            summary = _with_samples(summary, figures)
+    with progress.doing("writing the report"):
+        files = _files(spec, summary, figures, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        is_published = writes and _publish(spec, runtime, summary, files, is_derived)
+>>>>>>> next
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
@@ -152,12 +168,16 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
 
 
 def _files(
+<<<<<<< HEAD
     spec: JobSpec,
     summary: Summary,
     figures: Mapping[str, Figures],
     choice: Choice | None,
     store: Store,
     seconds: Mapping[str, float],
+=======
+    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float], finished: str = ""
+>>>>>>> next
 ) -> dict[str, bytes]:
     facts = environment()
     files = {
@@ -165,7 +185,7 @@ def _files(
         "trials.parquet": summary.trials_to_parquet(),
         "report.html": report(spec, summary, facts, figures, choice, readable(store.root)).encode(),
     }
-    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds))
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files
 
 
