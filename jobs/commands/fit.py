@@ -12,9 +12,9 @@ from sumsquares.jobs.commands.printing import WIDTH
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.commands.table_asked import as_options, check_name, in_options, name_of, with_target
 from sumsquares.jobs.pipeline import fitting
-from sumsquares.jobs.pipeline.fitting import VALIDATION, Fit, FitSpecs, Fitted
+from sumsquares.jobs.pipeline.fitting import Fit, FitSpecs, Fitted
 from sumsquares.jobs.pipeline.runtime import Runtime
-from sumsquares.jobs.results.final import FINAL
+from sumsquares.jobs.results.final import FINAL, VALIDATION
 from sumsquares.jobs.show import fit_text
 from sumsquares.jobs.show.result_files import open_report, result_lines
 from sumsquares.jobs.stages.placement import Placement
