@@ -31,6 +31,7 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.cli.stores import stores_app
 from sumsquares.jobs.cli.tables import CsvOptions, tables_app
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
@@ -275,6 +276,7 @@ def verify(
 
 
 app.add_typer(tables_app)
+app.add_typer(stores_app)
 app.add_typer(export_app)
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from sumsquares.cluster.work import Failure
@@ -72,7 +73,7 @@ def summarize_run(
             figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
             summary = _with_samples(summary, figures)
     with progress.doing("writing the report"):
-        files = _files(spec, summary, figures, timing.seconds)
+        files = _files(spec, summary, figures, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
@@ -151,7 +152,7 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
 
 
 def _files(
-    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float]
+    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float], finished: str = ""
 ) -> dict[str, bytes]:
     facts = environment()
     files = {
@@ -159,7 +160,7 @@ def _files(
         "trials.parquet": summary.trials_to_parquet(),
         "report.html": report(spec, summary, facts, figures).encode(),
     }
-    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds))
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files
 
 

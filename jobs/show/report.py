@@ -184,7 +184,7 @@ def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
 
 def _in_pairs(charts: Sequence[Chart]) -> tuple[Sequence[Chart], Chart | None]:
     """Returns the charts without one, and that one, if else a chart of half the width would be alone in its row."""
-    halves = [chart for chart in charts if not chart.is_wide]
+    halves = [chart for chart in charts if chart.layout == "half"]
     if len(halves) % 2 == 0:
         return charts, None
     lone = next((chart for chart in halves if chart.name == "matters"), halves[-1])

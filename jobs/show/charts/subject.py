@@ -51,3 +51,8 @@ class Subject:
     def target(self) -> str:
         """The name of the target."""
         return str(self.about["target"]) if is_table(self.about) else "target"
+
+
+def sentence_start(words: str) -> str:
+    """Returns the words with a capital letter at their beginning."""
+    return f"{words[:1].upper()}{words[1:]}"
