@@ -107,11 +107,11 @@ def test_a_browser_that_fails_does_not_fail_the_command(cli, monkeypatch, tmp_pa
 
 def test_in_an_object_store_the_address_is_told(cli, opened, monkeypatch, capfd):
     """A browser can't read it."""
-    open_report("s3://bucket/prefix", "small", Progress())
+    open_report("s3://bucket/prefix/runs/small", Progress())
     assert "it is s3://bucket/prefix/runs/small/report.html" in capfd.readouterr().err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    assert [line for line in result_lines("s3://bucket/prefix", "small") if "\x1b" in line] == []
+    assert [line for line in result_lines("s3://bucket/prefix/runs/small") if "\x1b" in line] == []
     assert opened == []
 
 
@@ -168,7 +168,7 @@ def test_the_files_of_a_run_are_each_a_link(cli, monkeypatch, tmp_path):
     plain = [line for line in cli(*RUN).out.splitlines() if line.startswith(("summary:", "report:"))]
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    lines = [*result_lines(str(tmp_path / "store"), "small")]
+    lines = [*result_lines(str(tmp_path / "store/runs/small"))]
     links = [link for line in lines for link in LINK.findall(line)]
     folder = tmp_path / "store/runs/small"
     assert [address for address, _ in links] == [

@@ -8,10 +8,10 @@ from typer.core import TyperGroup
 
 SECTIONS = {
     "Start here": ("demo", "init", "run", "fit"),
-    "Results": ("predict", "explain"),
+    "Results": ("predict", "explain", "export"),
     "One stage of a run": ("plan", "generate", "train", "summarize"),
     "Every night": ("nightly",),
-    "The store": ("verify",),
+    "The store": ("runs", "show", "diff", "rm", "gc", "verify"),
     "On a Ray cluster": ("submit", "status", "logs", "stop", "list"),
 }
 """Every command, by section."""

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.commands.printing import Shown, console_width
+from sumsquares.jobs.commands.printing import Shown, console
 from sumsquares.jobs.commands.run import run
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.spec.examples import FIRST, Example, example, examples
@@ -30,7 +30,7 @@ def list_examples(shared: Shared) -> int:
     """Prints what each example is about, and how long it takes."""
     found = examples()
     facts = {"examples": [{"name": each.name, "about": each.about, "time": each.time} for each in found]}
-    shared.print(facts, "\n".join(_line(each, console_width()) for each in found))
+    shared.print(facts, "\n".join(_line(each, console().width) for each in found))
     return exits.OK
 
 

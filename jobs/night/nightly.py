@@ -1,4 +1,4 @@
-"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune.
+"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune, show.
 
 Every step may be interrupted and done again. A night is finished once its night.json exists; until then a second start
 continues it. Results are committed in this order: trials, scores, the champion, night.json. Then the hook is run, and
@@ -25,6 +25,7 @@ from sumsquares.jobs.night.notify import (
     notify_broken,
     notify_missed,
 )
+from sumsquares.jobs.night.page import write_page
 from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import (
     Attempt,
@@ -103,17 +104,32 @@ def _started(context: NightContext) -> Outcome:
     try:
         with Runtime(context.placement, store, context.progress, tables=context.tables) as runtime:
             if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
-                runtime.prepare_training(make_plan(night.trained, store, context.results))
+                with context.progress.doing("comparing spec and store"):
+                    plan = make_plan(night.trained, store, context.results)
+                runtime.prepare_training(plan)
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
                 context = as_ended(context)
                 if (record := _finished(context)) is not None:
                     return record
                 _checked_champion(context)
-                return _locked(LockedContext.of(context, lock, runtime))
+                return _shown(LockedContext.of(context, lock, runtime))
     except exits.Stopped as signal:
         _record_late_stop(context, signal, token)
         raise
+
+
+def _shown(context: LockedContext) -> Outcome:
+    """Runs the night under its lock, and writes the page of nights however it ended."""
+    try:
+        outcome = _locked(context)
+    except BusyError:
+        raise  # whoever holds the lock now writes the page
+    except (Exception, exits.Stopped):
+        _write_page(context)
+        raise
+    _write_page(context)
+    return outcome
 
 
 def _locked(context: LockedContext) -> Outcome:
@@ -181,8 +197,9 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
         return _partial(context, progress, trained)
 
     # Measure on the rows that all nights share, then judge against the champion and promote if that is earned.
-    scores, sha256 = make_scores(store, night, context.results)
-    decision = decide(context, scores)
+    with context.progress.doing(f"measuring and judging night {night.id}"):
+        scores, sha256 = make_scores(store, night, context.results)
+        decision = decide(context, scores)
     words = words_of(decision, night, policy)
     if decision.result == "failed":
         context.progress.warn(f"night {night.id}: {words.message}")
@@ -292,6 +309,7 @@ def _record_late_stop(context: NightContext, signal: exits.Stopped, above: int) 
             if state is None or state.state not in ("stopped", "ended"):
                 write_spec(store, night)
                 _record_failure(context, _stopped(context, _begin(context, lock.token), signal))
+                _write_page(context)
     except (BusyError, StorageError, DamagedRecord) as error:
         context.progress.warn(f"the stop was not recorded: {error}")
 
@@ -301,6 +319,10 @@ def _record_failure(context: NightContext, state: NightState) -> None:
         write_state(context.store, state)
     except StorageError as error:  # it may be why the night failed, and must not hide it
         context.progress.warn(f"the failure was not recorded: {error}")
+
+
+def _write_page(context: NightContext) -> None:
+    write_page(context.store, context.clock.today(), context.progress.warn)
 
 
 def _repair_others(context: LockedContext) -> None:
@@ -315,8 +337,9 @@ def _prune(context: LockedContext) -> None:
     """Deletes old nights. A failure of that is a warning and doesn't change the night."""
     store, policy, today = context.store, context.options.retention, context.clock.today()
     try:
-        plan = plan_pruning(store, policy, today, context.night.id, context.results)
-        prune(store, plan, context.lock.check)
+        with context.progress.doing("deleting old nights"):
+            plan = plan_pruning(store, policy, today, context.night.id, context.results)
+            prune(store, plan, context.lock.check)
     except (StorageError, ValueError, BusyError) as error:
         context.progress.warn(f"old nights were not deleted: {error}")
         return

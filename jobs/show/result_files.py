@@ -10,24 +10,22 @@ from contextlib import contextmanager
 
 from sumsquares.jobs.show.links import address_of, is_address, is_over_ssh, linked
 from sumsquares.jobs.show.progress import Progress
-from sumsquares.jobs.stages.run_files import run_folder
 
 REPORT = "report.html"
 SUMMARY = ("summary.json", "summary.parquet", "trials.parquet")
 
 
-def result_lines(root: str, run: str) -> Iterator[str]:
+def result_lines(folder: str) -> Iterator[str]:
     """Yields the lines with the files of a run; they are neither wrapped nor coloured, so that they can be copied."""
-    folder = f"{root}/{run_folder(run)}"
     whole = linked(f"{folder}/{SUMMARY[0]}", f"{folder}/{SUMMARY[0]}")
     others = " and ".join(linked(name, f"{folder}/{name}") for name in SUMMARY[1:])
     yield f"summary: {whole}, {others}"
     yield f"report:  {linked(f'{folder}/{REPORT}', f'{folder}/{REPORT}')}"
 
 
-def open_report(root: str, run: str, progress: Progress, is_written: bool = True) -> None:
+def open_report(folder: str, progress: Progress, is_written: bool = True) -> None:
     """Opens the report of a run in a browser, or warns why not and says where it is. Never fails."""
-    path = f"{root}/{run_folder(run)}/{REPORT}"
+    path = f"{folder}/{REPORT}"
     if not is_written:
         progress.warn("no report was opened, since none was written")
         return
