@@ -26,11 +26,8 @@ from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
-<<<<<<< HEAD
 from sumsquares.jobs.results.validated import Choice
-=======
 from sumsquares.jobs.show.format import counted
->>>>>>> next
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
@@ -74,22 +71,15 @@ def summarize_run(
             stored, expected = read(store), trials(spec)
         progress.warn_all(problem.message for problem in stored.problems)
         lost = _once(on_lost)
-<<<<<<< HEAD
-        summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-        choice, warn = choice_of(spec, store, summary, stored), lambda error: progress.warn(str(error))
-        figures = figures_of(summary, expected, stored.table, store, lost, warn, id_of(choice))
-        summary = _with_samples(summary, figures)
-    files = _files(spec, summary, figures, choice, store, timing.seconds)
-    is_published = writes and _publish(spec, runtime, summary, files, is_derived)
-=======
         with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
             summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-            figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+            choice, warn = choice_of(spec, store, summary, stored), lambda error: progress.warn(str(error))
+            figures = figures_of(summary, expected, stored.table, store, lost, warn, id_of(choice))
             summary = _with_samples(summary, figures)
     with progress.doing("writing the report"):
-        files = _files(spec, summary, figures, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        files = _files(spec, summary, figures, choice, store, timing.seconds, finished)
         is_published = writes and _publish(spec, runtime, summary, files, is_derived)
->>>>>>> next
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
@@ -168,16 +158,13 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
 
 
 def _files(
-<<<<<<< HEAD
     spec: JobSpec,
     summary: Summary,
     figures: Mapping[str, Figures],
     choice: Choice | None,
     store: Store,
     seconds: Mapping[str, float],
-=======
-    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float], finished: str = ""
->>>>>>> next
+    finished: str = "",
 ) -> dict[str, bytes]:
     facts = environment()
     files = {
