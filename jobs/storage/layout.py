@@ -14,6 +14,8 @@ AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly", "tables", 
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results; the first makes the others valid."""
 RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
+NIGHTS_PAGE = "nightly/index.html"
+"""The page of nights; it follows from the other files of the store."""
 _RUN = r"runs/[a-z0-9][a-z0-9_-]{0,63}"
 _KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}}(?:-[0-9]{{1,3}})?)?"
 _FILES = {
@@ -26,9 +28,11 @@ _FILES = {
     "table": re.compile(r"tables/([0-9a-f]{64})\.json"),
     "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
     "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
+    "page": re.compile(rf"({re.escape(NIGHTS_PAGE)})"),
     "running": re.compile(r"(running/[0-9a-f]{16}\.json)"),
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }
+_OF_KEPT = re.compile(rf"{_RUN}/previous/[0-9a-f]{{12}}(?:-[0-9]{{1,3}})?/")
 _FOLDER = re.compile(
     rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation|rows))?|{_KEPT}|{_RUN}/previous|nightly/"
     r"[0-9-]{10}-[0-9a-f]{12})"
@@ -53,6 +57,11 @@ def unit_of(path: str) -> tuple[str, str] | None:
         if (match := pattern.fullmatch(path)) is not None and (kind != "night" or is_night(match[1])):
             return kind, match[1]
     return None
+
+
+def is_of_kept_run(path: str) -> bool:
+    """Whether it is a path below the folder of an earlier run that is kept, beside the run of its name."""
+    return _OF_KEPT.match(path) is not None
 
 
 def is_folder_of_ours(path: str) -> bool:
