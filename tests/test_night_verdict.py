@@ -23,9 +23,10 @@ LAYERS = st.lists(st.integers(1, 9999), max_size=40)
 EFFECTS = st.floats(-0.999999, 1e12)
 
 
-def night_of(name, layers, lrs):
+def night_of(name, layers, lrs, test_rows=100):
     """A night with a variant for each learning rate, whose dataset and layers have these names and widths."""
-    text = TINY.replace('"sums"', f'"{name}"').replace("[[4]]", f"[{layers}]").replace("[0.01, 0.02]", f"{lrs}")
+    text = TINY.replace('"sums"', f'"{name}"').replace("test_rows = 100", f"test_rows = {test_rows}")
+    text = text.replace("[[4]]", f"[{layers}]").replace("[0.01, 0.02]", f"{lrs}")
     return Night(date(2026, 11, 2), spec_of(text))
 
 
@@ -43,7 +44,7 @@ def paired(night, result, effects, **others):
 
 def edited(names, result, effect, **others):
     """The words on an edited spec with one dataset of each name, all of which have changed by this effect."""
-    nights = [night_of(name, [4], [0.01]) for name in names]
+    nights = [night_of(name, [4], [0.01], 100 + place) for place, name in enumerate(names)]
     variants = {name: variant for night in nights for name, variant in by_name(night).items()}
     found = {
         name: Comparison(result, "seeds", variant, variant, (5, 6), effect, 0, effect, effect, effect, 1e-4, **others)
@@ -121,8 +122,7 @@ def test_the_worst_variant_is_the_one_with_the_largest_factor_and_stands_first_a
     )
     assert words.details == (
         "its 95 % interval: x 6.65 to x 23.6",
-        "sums [4] tanh, adam lr 0.01, unit, 4 epochs, batch_size 20: RMSE +50.0% "
-        "(95 % interval +25.0% to x 2, 5 seeds, p = 1e-09)",
+        f"{describe(by_name(night)[first])}: RMSE +50.0% (95 % interval +25.0% to x 2, 5 seeds, p = 1e-09)",
         "p-values are Holm-corrected, tested at alpha = 0.01",
     )
 
@@ -133,9 +133,7 @@ def test_a_variant_that_diverged_is_worse_than_any_that_did_not():
     first, second = by_name(night)
     changes = (change(first, "worse", 11.3), change(second, "worse", 1e30, diverged=(5, 0)))
     words = words_of(Decision("worse", AGAINST, Judgement("worse", changes)), night, Policy())
-    assert words.message.startswith(
-        "regressed: sums [4] tanh, adam lr 0.02, unit, 4 epochs, batch_size 20: 5 of 5 seeds"
-    )
+    assert words.message.startswith(f"regressed: {describe(by_name(night)[second])}: 5 of 5 seeds diverged, before 0")
     assert words.details[0].startswith("sums [4] tanh, adam lr 0.01")
 
 
@@ -152,7 +150,7 @@ def test_many_variants_are_counted_and_not_listed():
 def test_a_best_variant_without_a_median_is_named_first(result):
     """At least half of its seeds diverged, so nothing can be larger."""
     names = ["a", "b"]
-    nights = [night_of(name, [4], [0.01]) for name in names]
+    nights = [night_of(name, [4], [0.01], 100 + place) for place, name in enumerate(names)]
     variants = {name: variant for night in nights for name, variant in by_name(night).items()}
     first, second = variants
     found = {
