@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mails the events of nights. It reads the event as JSON from standard input, and its settings from a TOML file.
 
-sumsquares nightly spec.toml --hook "/srv/sumsquares/hook-mail.py /etc/sumsquares/mail.toml"
+sumsquares nightly spec.toml --hook "./hook-mail.py /etc/sumsquares/mail.toml"
 
     from = "nights@example.com"
     to = ["me@example.com"]
