@@ -57,7 +57,7 @@ def folders(store):
 
 def specs_in(store):
     """All specs by path."""
-    paths = [path for path in store.list() if path.endswith((".toml"))]
+    paths = [path for path in store.list() if path.endswith(".toml")]
     return {path: parse_stored(store.get(path), path) for path in paths}
 
 

@@ -9,7 +9,7 @@ from sumsquares.jobs.results.described import is_table
 from sumsquares.jobs.results.figures.data import Chosen
 from sumsquares.jobs.show.format import Row, by_axes, varying
 
-_ROLES = {"first": "first of the spec", "best": "best"}
+_ROLES = {"first": "first of the spec", "chosen": "chosen", "best": "best"}
 
 
 @dataclass(frozen=True, slots=True)
