@@ -209,18 +209,19 @@ def test_the_file_is_replaced_at_once_and_readable_by_all(store, tmp_path, monke
     assert [each.name for each in path.parent.iterdir()] == ["a.prom"]
 
 
-def test_a_file_that_cannot_be_written_is_a_warning(cli, store, monkeypatch):
-    """The night's result and exit code stay, and the file is the one before."""
+@pytest.mark.parametrize("error", [OSError(28, "Not enough of anything"), ValueError("Not enough of anything")])
+def test_a_file_that_cannot_be_written_is_a_warning(cli, store, monkeypatch, error):
+    """Whatever the reason, the night's result and exit code stay, and the file is the one before."""
     Path("sums.prom").write_text("before")
 
     def fails(*_):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr("sumsquares.jobs.night.metrics.os.fsync", fails)
     with _writable(monkeypatch):
         ended = cli(*NIGHT, "--date", "2026-11-01")
     assert ended.code == 0
-    assert "--metrics-file sums.prom was not written: No space left on device" in ended.err
+    assert "--metrics-file sums.prom was not written: Not enough of anything" in ended.err
     assert Path("sums.prom").read_text() == "before"
     assert [each.name for each in Path().iterdir() if "sums.prom" in each.name] == ["sums.prom"]
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mails the events of nights. It reads the event as JSON from standard input, and its settings from a TOML file.
 
-sumsquares nightly spec.toml --hook "/srv/sumsquares/hook-mail.py /etc/sumsquares/mail.toml"
+sumsquares nightly spec.toml --hook "./hook-mail.py /etc/sumsquares/mail.toml"
 
     from = "nights@example.com"
     to = ["me@example.com"]
@@ -39,14 +39,9 @@ def mail_of(facts, settings):
 
 def send(mail, settings):
     """Hands the mail to the server."""
-    security, trusted = settings.get("security", "none"), ssl.create_default_context()
-    host, port = settings.get("host", "localhost"), settings.get("port", 25)
-    is_tls = security == "tls"
-    with (
-        smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=trusted)
-        if is_tls
-        else smtplib.SMTP(host, port, timeout=SECONDS) as server
-    ):
+    trusted, security = ssl.create_default_context(), settings.get("security", "none")
+    where = {"host": settings.get("host", "localhost"), "port": settings.get("port", 25), "timeout": SECONDS}
+    with smtplib.SMTP_SSL(**where, context=trusted) if security == "tls" else smtplib.SMTP(**where) as server:
         if security == "starttls":
             server.starttls(context=trusted)
         if "user" in settings:

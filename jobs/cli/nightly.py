@@ -126,7 +126,7 @@ def status(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights: result, best RMSE per dataset, duration; and which are missing."""
+    """Show the last nights, and which are missing. Each with result, best RMSE per dataset, duration."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.status(nights, output.shared(store)))
@@ -177,7 +177,7 @@ def prune(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Delete nights beyond both --keep and --keep-days, as every night does at its end."""
+    """Delete nights beyond both --keep and --keep-days. Every night does so at its end."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.prune_nights(retention.policy(), dry_run, output.shared(store)))

@@ -25,6 +25,7 @@ from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import Outcome
 from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.night.page import write_page
 from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import NightRecord
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
@@ -183,14 +184,19 @@ def status(nights: int, shared: Shared) -> int:
 
 def roll_back(to: str | None, shared: Shared) -> int:
     """Makes an earlier night the champion again."""
-    champion = rollback(Store(shared.store), Clock().stamp(), to)
+    store, clock = Store(shared.store), Clock()
+    champion = rollback(store, clock.stamp(), to)
+    write_page(store, clock.today(), shared.progress().warn)
     shared.print(asdict(champion), f"the champion is night {champion.night}; `--to` goes to any other good one")
     return exits.OK
 
 
 def promote_by_hand(night: str, shared: Shared) -> int:
     """Makes the named night the champion."""
-    champion, moved = accept(Store(shared.store), night, Clock().stamp())
+    store, clock = Store(shared.store), Clock()
+    champion, moved = accept(store, night, clock.stamp())
+    if moved:
+        write_page(store, clock.today(), shared.progress().warn)
     said = (
         "the champion is night {}; `sumsquares nightly rollback` undoes this" if moved else "night {} is the champion"
     )
@@ -215,6 +221,7 @@ def prune_nights(policy: RetentionPolicy, dry_run: bool, shared: Shared) -> int:
         with holding(store, "prune", clock) as lock:
             plan = plan_pruning(store, policy, clock.today())
             prune(store, plan, lock.check)
+            write_page(store, clock.today(), shared.progress().warn)
     facts = {"nights": plan.nights, "files": plan.files, "bytes": plan.bytes, "deleted": not dry_run}
     facts["stays"] = plan.foreign
     if warning := pruning_warning(store, plan):

@@ -13,8 +13,9 @@ from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.format import counted
+from sumsquares.jobs.show.result_files import open_report, result_lines
 from sumsquares.jobs.spec.job_spec import JobSpec
-from sumsquares.jobs.stages.run_files import report_of, run_folder
+from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.storage.store import Store
 
 WIDTH = 100
@@ -29,6 +30,8 @@ class Shown:
     """Every variant, and not only the best and the worst."""
     samples: bool = False
     """Expected and predicted numbers of each dataset's best trial."""
+    in_browser: bool = False
+    """The report, opened in a browser."""
 
 
 DEFAULT = Shown()
@@ -50,6 +53,8 @@ def print_outcome(outcome: RunOutcome, spec: JobSpec, runtime: Runtime, shared: 
             f"{counted(len(below), 'trial')} with an RMSE below what its network can reach at all, such as {below[0]}: "
             "an error in sumsquares; please report it with summary.json"
         )
+    if shown.in_browser:
+        open_report(f"{runtime.store.root}/{run_folder(spec.name)}", runtime.progress, outcome.is_published)
     return outcome.exit_code
 
 
@@ -61,10 +66,7 @@ def print_results(summary: Summary, run: str, shown: Shown, store: Store, folder
     for table in result_tables(summary, out.width, run, shown.all_variants, shown.samples):
         out.print(table)
     if folder is not None:
-        # Paths are neither wrapped nor coloured, so that they can be copied.
-        files = f"{store.root}/{folder}/summary.json, summary.parquet and trials.parquet"
-        out.print(f"summary: {files}", soft_wrap=True, highlight=False)
-        out.print(f"report:  {report_of(store, folder)}", soft_wrap=True, highlight=False)
+        sys.stdout.writelines(f"{line}\n" for line in result_lines(f"{store.root}/{folder}"))
 
 
 def console() -> Console:

@@ -13,6 +13,7 @@ from sumsquares.jobs.commands.stored_run import Stored, stored_run
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.night.clock import stamp
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY
+from sumsquares.jobs.show.result_files import REPORT, open_report
 from sumsquares.jobs.storage.layout import unit_of
 from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
@@ -35,6 +36,8 @@ def show(run: str, has_spec: bool, shown: Shown, shared: Shared) -> int:
     else:
         _print(stored, has_spec, shown)
     progress = shared.progress()
+    if shown.in_browser:
+        open_report(f"{stored.store.root}/{stored.folder}", progress, stored.store.exists(f"{stored.folder}/{REPORT}"))
     progress.warn_all(stored.damage)
     progress.warn_all(f"{readable(path)}: not one of our names, left as it is" for path in _foreign(stored))
     return exits.DATA if stored.damage else exits.OK

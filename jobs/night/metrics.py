@@ -76,8 +76,8 @@ def write_metrics(path: Path, store: Store, ended: Ended) -> str | None:
 
     try:
         _replace(path, generate_latest(_registry(store, ended)))
-    except OSError as error:
-        return f"--metrics-file {readable(str(path))} was not written: {error.strerror}"
+    except Exception as error:  # whatever it is, the night has ended as it has
+        return f"--metrics-file {readable(str(path))} was not written: {getattr(error, 'strerror', None) or error}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune.
+"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune, show.
 
 Every step may be interrupted and done again. A night is finished once its night.json exists; until then a second start
 continues it. Results are committed in this order: trials, scores, the champion, night.json. Then the hook is run, and
@@ -25,6 +25,7 @@ from sumsquares.jobs.night.notify import (
     notify_broken,
     notify_missed,
 )
+from sumsquares.jobs.night.page import write_page
 from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import (
     Attempt,
@@ -112,10 +113,23 @@ def _started(context: NightContext) -> Outcome:
                 if (record := _finished(context)) is not None:
                     return record
                 _checked_champion(context)
-                return _locked(LockedContext.of(context, lock, runtime))
+                return _shown(LockedContext.of(context, lock, runtime))
     except exits.Stopped as signal:
         _record_late_stop(context, signal, token)
         raise
+
+
+def _shown(context: LockedContext) -> Outcome:
+    """Runs the night under its lock, and writes the page of nights however it ended."""
+    try:
+        outcome = _locked(context)
+    except BusyError:
+        raise  # whoever holds the lock now writes the page
+    except (Exception, exits.Stopped):
+        _write_page(context)
+        raise
+    _write_page(context)
+    return outcome
 
 
 def _locked(context: LockedContext) -> Outcome:
@@ -295,6 +309,7 @@ def _record_late_stop(context: NightContext, signal: exits.Stopped, above: int) 
             if state is None or state.state not in ("stopped", "ended"):
                 write_spec(store, night)
                 _record_failure(context, _stopped(context, _begin(context, lock.token), signal))
+                _write_page(context)
     except (BusyError, StorageError, DamagedRecord) as error:
         context.progress.warn(f"the stop was not recorded: {error}")
 
@@ -304,6 +319,10 @@ def _record_failure(context: NightContext, state: NightState) -> None:
         write_state(context.store, state)
     except StorageError as error:  # it may be why the night failed, and must not hide it
         context.progress.warn(f"the failure was not recorded: {error}")
+
+
+def _write_page(context: NightContext) -> None:
+    write_page(context.store, context.clock.today(), context.progress.warn)
 
 
 def _repair_others(context: LockedContext) -> None:

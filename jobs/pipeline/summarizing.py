@@ -11,6 +11,7 @@ from sumsquares.cluster.work import Failure
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.machine.environment import environment
+from sumsquares.jobs.pipeline.choosing import choice_of, id_of
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.baselines import Baseline
@@ -25,11 +26,13 @@ from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.results.validated import Choice
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import is_of_another, publish_run
+from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
 
 
@@ -70,10 +73,12 @@ def summarize_run(
         lost = _once(on_lost)
         with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
             summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-            figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
+            choice, warn = choice_of(spec, store, summary, stored), lambda error: progress.warn(str(error))
+            figures = figures_of(summary, expected, stored.table, store, lost, warn, id_of(choice))
             summary = _with_samples(summary, figures)
     with progress.doing("writing the report"):
-        files = _files(spec, summary, figures, timing.seconds, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        files = _files(spec, summary, figures, choice, store, timing.seconds, finished)
         is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
@@ -94,8 +99,9 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
 
     stored, expected = read_trials(store), trials(spec)
     summary = _summary(expected, store, stored, on_lost, keeps=False)
-    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows)
-    return _files(spec, _with_samples(summary, figures), figures, {})
+    choice = choice_of(spec, store, summary, stored)
+    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows, id_of(choice))
+    return _files(spec, _with_samples(summary, figures), figures, choice, store, {})
 
 
 def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
@@ -152,13 +158,19 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
 
 
 def _files(
-    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float], finished: str = ""
+    spec: JobSpec,
+    summary: Summary,
+    figures: Mapping[str, Figures],
+    choice: Choice | None,
+    store: Store,
+    seconds: Mapping[str, float],
+    finished: str = "",
 ) -> dict[str, bytes]:
     facts = environment()
     files = {
         "summary.parquet": summary.to_parquet(),
         "trials.parquet": summary.trials_to_parquet(),
-        "report.html": report(spec, summary, facts, figures).encode(),
+        "report.html": report(spec, summary, facts, figures, choice, readable(store.root)).encode(),
     }
     files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from sumsquares.cluster.work import ProgressSnapshot
 from sumsquares.jobs.messages.numbers import clock, number
 from sumsquares.jobs.show.progress_view import Item, View, count_item, count_words
+from sumsquares.jobs.stages.order import expected
 from sumsquares.jobs.stages.packs import Pack
-from sumsquares.jobs.stages.time_left import Expected, Finished, TimeLeft
+from sumsquares.jobs.stages.time_left import Finished, TimeLeft
 
 RATE_SECONDS = 1.0
 """For which something must have gone on before a rate is told."""
@@ -87,7 +88,7 @@ class Counting:
 
 
 class Training:
-    """Packs in training; the bar and the time left go by their expected seconds."""
+    """Packs in training, in their order; the bar and the time left go by their expected seconds."""
 
     def __init__(self, packs: Sequence[Pack], now: Now, starting: str) -> None:
         self._now, self._began, self._starting = now, now(), starting
@@ -140,11 +141,3 @@ def timed(unit: str, rate: float | None, spent: str, left: float | None) -> tupl
         found.append(Item(f"{clock(left)} left", 1))
     found.append(Item(f"{spent} elapsed", 2))
     return tuple(found), tuple(item.text for item in found)
-
-
-def expected(pack: Pack) -> Expected:
-    """Returns what is expected of a pack: errors of the expectation go with the program, and mostly with its layers."""
-    program = pack.program
-    return Expected(
-        pack.expected_seconds, (pack.variant.dataset.name, pack.engine, program), (pack.engine, program.hidden)
-    )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
 from sumsquares.jobs.results.figures.data import Figures
@@ -21,7 +22,7 @@ from sumsquares.jobs.results.middle import middle
 from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.results.validated import Choice
+from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.about_text import about_words
 from sumsquares.jobs.show.answer import Mine, answer
 from sumsquares.jobs.show.baselines_text import baseline_sentences
@@ -29,8 +30,9 @@ from sumsquares.jobs.show.charts.chart import Chart
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding
+from sumsquares.jobs.show.fit_text import chosen_words, verdict
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
-from sumsquares.jobs.show.headline import headline
+from sumsquares.jobs.show.headline import headline, outcome
 from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
 from sumsquares.jobs.show.page.render import render
@@ -41,7 +43,7 @@ from sumsquares.jobs.spec.variants import trials
 NO_FIGURES = Figures()
 _TONES = {"exact": "good", "solved": "good", "at noise": "good", "no result": ""}
 """Of verdicts; all others are bad."""
-_ROLES = {"first": "first network", "best": "best variant"}
+_ROLES = {"first": "first network", "chosen": "chosen network", "best": "best variant"}
 _INPUTS = 6  # values of a table's row that are shown
 
 
@@ -80,8 +82,6 @@ class Section:
     splits: int
     """Of a table, else 1."""
     charts: Sequence[Chart]
-    lone: Chart | None
-    """One that stands beside tables, where the others fill their rows without it."""
     answers: Sequence[Answers]
     listing: Listing
     data: Mapping[str, Any]
@@ -99,10 +99,15 @@ class _Run:
     asked: Counter[str]
     """Trials of each variant by id, where some are missing."""
     figures: Mapping[str, Figures]
-    chosen: Row | None
-    """The variant that `fit` has chosen."""
+    choice: Choice | None
+    """Of `fit`."""
     most: int
     """Rows of a dataset's table that are in the page."""
+
+    @property
+    def chosen(self) -> Row | None:
+        """The variant that `fit` has chosen."""
+        return None if self.choice is None else self.choice.row
 
 
 def report(
@@ -121,9 +126,10 @@ def report(
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
-    run = _Run(spec, summary, asked, figures, choice.row if choice else None, most)
+    run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: _mine(run, name) for name in summary.datasets}
+    sections = [_section(run, name, each, mine[name]) for name, each in of_dataset.items()]
     return render(
         "report.html.jinja",
         spec=spec,
@@ -133,7 +139,8 @@ def report(
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
-        sections=[_section(run, name, each, mine[name]) for name, each in of_dataset.items()],
+        outcome=outcome({each.name: each.finding.verdict for each in sections}) if len(rows) > len(sections) else "",
+        sections=sections,
         commands=[*commands(spec, summary, store)],
         factor=DIVERGED_FACTOR,
         marked_up=marked_up,
@@ -148,11 +155,8 @@ def _mine(run: _Run, name: str) -> Mine:
 def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
     summary, facts = run.summary, run.summary.datasets[name]
     found = finding(facts, rows, summary.best_trial[name])
-    told = answer(summary, name, run.spec.name, run.chosen)
+    told = [*_choice(run), *answer(summary, name, run.spec.name, run.chosen)]
     shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
-    charts, lone = _in_pairs(
-        charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name))
-    )
     return Section(
         name=name,
         facts=facts,
@@ -163,13 +167,22 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
         splits=splits_of(facts),
-        charts=charts,
-        lone=lone,
+        charts=charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name)),
         answers=[*_answers(run, name, rows)],
         listing=shown,
         data=packed(shown),
         beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
     )
+
+
+def _choice(run: _Run) -> list[str]:
+    """What chose the network of `fit`, and whether it is better than what needs none."""
+    (table, *_), choice = run.spec.datasets, run.choice
+    if choice is None or not isinstance(table, TableDataset):
+        return []
+    rows = run.summary.datasets[table.name].get("baselines", ())
+    baselines = {row["name"]: Measured(tuple(row["rmse_of_splits"])) for row in rows}
+    return [verdict(choice, baselines, table), chosen_words(choice)]
 
 
 def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
@@ -180,15 +193,6 @@ def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
         yield Figure("Best variant", number(middle(best)), distinguish(best, rows))
     for row in list(mine.about.get("baselines", ()))[:1]:
         yield Figure("Best without a network", number(row["rmse_mean"]), row["name"])
-
-
-def _in_pairs(charts: Sequence[Chart]) -> tuple[Sequence[Chart], Chart | None]:
-    """Returns the charts without one, and that one, if else a chart of half the width would be alone in its row."""
-    halves = [chart for chart in charts if not chart.is_wide]
-    if len(halves) % 2 == 0:
-        return charts, None
-    lone = next((chart for chart in halves if chart.name == "matters"), halves[-1])
-    return [chart for chart in charts if chart is not lone], lone
 
 
 def _baselines(facts: Row) -> list[tuple[Row, str]]:

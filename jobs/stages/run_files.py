@@ -39,11 +39,6 @@ def run_folder(name: str) -> str:
     return f"runs/{name}"
 
 
-def report_of(store: Store, folder: str) -> str:
-    """Path or address of the report in a run's folder."""
-    return f"{store.root}/{folder}/report.html"
-
-
 def spec_path(name: str) -> str:
     """Path of a run's spec."""
     return f"{run_folder(name)}/{SPEC}"

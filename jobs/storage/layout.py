@@ -14,6 +14,8 @@ AREAS = frozenset({"datasets", "trials", "states", "runs", "nightly", "tables", 
 DERIVED = ("summary.json", "summary.parquet", "trials.parquet", "report.html")
 """Files of a run that follow from its spec and the results; the first makes the others valid."""
 RECORDS = ("nightly/champion.json", "nightly/lock.json", "nightly/pruned.json")
+NIGHTS_PAGE = "nightly/index.html"
+"""The page of nights; it follows from the other files of the store."""
 _RUN = r"runs/[a-z0-9][a-z0-9_-]{0,63}"
 _KEPT = rf"{_RUN}(?:/previous/[0-9a-f]{{12}}(?:-[0-9]{{1,3}})?)?"
 _FILES = {
@@ -26,6 +28,7 @@ _FILES = {
     "table": re.compile(r"tables/([0-9a-f]{64})\.json"),
     "run": re.compile(rf"({_KEPT})/(?:job\.toml|summary\.json|summary\.parquet|trials\.parquet|report\.html)"),
     "night": re.compile(r"nightly/([0-9-]{10}-[0-9a-f]{12})/(?:spec\.toml|state\.json|night\.json|scores\.parquet)"),
+    "page": re.compile(rf"({re.escape(NIGHTS_PAGE)})"),
     "running": re.compile(r"(running/[0-9a-f]{16}\.json)"),
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }

@@ -13,6 +13,7 @@ _MARKS = {
     "trials.parquet": (b"variant_id",),
     "scores.parquet": (b"variant", b"trial", b"rmse"),
     "report.html": (b"what the networks learnt", b"sumsquares"),
+    "index.html": (b": its nights", b"sha256 of all bytes above", b"sumsquares nightly"),
     ".parquet": (b"sumsquares.",),
     ".safetensors": (b"trial_ids", b'"[\\"'),  # a list of texts as the text of its only key
     ".state": (b"trial_ids", b"finite_steps"),
@@ -20,7 +21,7 @@ _MARKS = {
     ".toml": (b"[[dataset]]", b"[[grid]]", b"sha256 of all bytes"),
 }
 _HEAD = b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
-_TEXT = {"report.html": _HEAD, ".json": b'{\n "format"', ".toml": b'name = "'}
+_TEXT = {"report.html": _HEAD, "index.html": _HEAD, ".json": b'{\n "format"', ".toml": b'name = "'}
 
 
 def is_ours(path: str, data: bytes) -> bool:

@@ -15,8 +15,8 @@ class Damage:
 
     path: str
     kind: str
-    """rows, weights, state, shard, manifest, facts, baselines, spec, summary, scores, record, champion, lock, running,
-    foreign, or unreadable.
+    """rows, weights, state, shard, manifest, facts, baselines, spec, summary, scores, record, champion, lock, page,
+    running, foreign, or unreadable.
     """
     reason: str
     remedy: str

@@ -25,6 +25,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.damage import Damage, foreign, unreadable
 from sumsquares.jobs.verify.datasets import check_dataset, extra_shards
 from sumsquares.jobs.verify.nights import check_night, check_record
+from sumsquares.jobs.verify.nights_page import check_page
 from sumsquares.jobs.verify.packs import check_pack, check_state
 from sumsquares.jobs.verify.references import References, collect
 from sumsquares.jobs.verify.runs import check_run, check_running
@@ -37,6 +38,7 @@ _CHECKS: dict[str, Callable[[Snapshot, str], list[Damage]]] = {
     "night": check_night,
     "run": check_run,
     "record": check_record,
+    "page": check_page,
     "dataset": check_dataset,
     "table": check_table_record,
     "pack": check_pack,

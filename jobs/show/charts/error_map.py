@@ -20,7 +20,7 @@ from sumsquares.jobs.show.charts.keys import area_key, line_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite, nice
-from sumsquares.jobs.show.charts.subject import Subject
+from sumsquares.jobs.show.charts.subject import Subject, sentence_start
 from sumsquares.jobs.show.format import number
 
 _CELLS = 40  # along each axis at most
@@ -48,8 +48,8 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
     return Chart(
         name=name,
         title=f"Errors over both inputs, {subject.role(found.chosen)}",
-        caption=f"{words}. Predicted minus expected: the stronger the colour, the larger; striped where the prediction"
-        " is too low. Numbers are errors at their places, and the dashed frame is the training range.",
+        caption=f"{sentence_start(words)}. Predicted minus expected: the stronger the colour, the larger; striped where"
+        " the prediction is too low. Numbers are errors at their places, and the dashed frame is the training range.",
         label=label,
         svg=plot.done(),
         legend=_legend(ends, known),

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from xml.etree.ElementTree import SubElement
 
 from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
 from sumsquares.jobs.show.charts.keys import line_key, shape_key
@@ -20,15 +21,17 @@ from sumsquares.jobs.show.format import counted, number
 from sumsquares.jobs.show.progress import clock
 
 _DOTS = 62
-"""Nights up to which each has a dot of its own."""
+"""Days up to which each night has a dot of its own, and marks have their full size."""
+_SMALL = 0.6
+"""Size of the marks of a longer chart."""
+_RULES = 24
+"""Changes of the champion up to which each has a line from top to bottom, and a number."""
+_NARROW = 3.0
+"""Width of a bar below which lines are drawn instead."""
 _LISTED = 60
 """Newest nights in the table of numbers."""
-_APART = 14  # units between two numbers of flags
+_LEVELS, _LEVEL = 3, 13  # flags stand below each other where they are close, so many units apart
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CROSS = "m-5-5 10 10m0-10-10 10"
-_SQUARE = "m-4-4h8v8h-8z"
-_BAR = "m0-5v10"
-_FLAG = "m0 0v-9h8l-3 3 3 3h-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,24 @@ class Days:
         return [(self.at(date(year, month, 1).toordinal()), f"{_MONTHS[month - 1]} {year}") for year, month in kept]
 
 
+def _cross(size: float) -> str:
+    half, whole = 5 * size, 10 * size
+    return f"m{-half:g} {-half:g} {whole:g} {whole:g}m0 {-whole:g} {-whole:g} {whole:g}"
+
+
+def _square(size: float) -> str:
+    return f"m{-4 * size:g} {-4 * size:g}h{8 * size:g}v{8 * size:g}h{-8 * size:g}z"
+
+
+def _upright(size: float) -> str:
+    return f"m0 {-5 * size:g}v{10 * size:g}"
+
+
+def _flag(size: float) -> str:
+    step = 3 * size
+    return f"v{-9 * size:g}h{8 * size:g}l{-step:g} {step:g} {step:g} {step:g}h{-8 * size:g}"
+
+
 def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happened: Happened) -> Chart:
     """Returns the best RMSE on a dataset, night by night; `best` has nights with a result alone."""
     known = [(day, rmse) for day, rmse in best if math.isfinite(rmse)]
@@ -101,7 +122,7 @@ def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happen
     return Chart(
         name=f"rmse-{place}",
         title=f"Best RMSE on {name}",
-        caption="The lowest median RMSE of a variant, on the rows that all nights are measured on. Lower is better.",
+        caption="The lowest median RMSE of a variant, on the test rows of the night's spec. Lower is better.",
         label=label,
         svg=plot.done(),
         legend=[line_key("line s1", "best of the night"), *_legend(happened)],
@@ -115,23 +136,42 @@ def duration_chart(nights: Sequence[Took], happened: Happened) -> Chart:
     y = Linear(0.0, max([night.seconds / seconds for night in nights if night.seconds > 0], default=1.0) * 1.05)
     label = _duration_label(nights)
     plot = Plot("durations", label, Days(happened.first, happened.last), y, ("date of the night", unit))
-    width = max(1.0, min(18.0, 0.8 * ACROSS / ((happened.last - happened.first).days + 1)))
-    bars = [(_across(plot, night.day), y.at(night.seconds / seconds)) for night in nights]
-    parts = [(_across(plot, night.day), y.at((night.training or 0.0) / seconds)) for night in nights]
-    plot.path("".join(_bar(x, share, width) for x, share in bars), "night whole")
-    plot.path("".join(_bar(x, share, width) for x, share in parts if share > 0), "night part")
+    width = min(18.0, 0.8 * ACROSS / ((happened.last - happened.first).days + 1))
+    legend = _bars(plot, nights, seconds, width) if width >= _NARROW else _curves(plot, nights, seconds)
     return Chart(
         name="durations",
         title="How long nights took",
         caption="Of finished nights. If one was continued after an interruption, it is the time of its last attempt.",
         label=label,
         svg=plot.done(),
-        legend=[
-            shape_key("night part", "m-4 5v-8h8v8z", "training, filled"),
-            shape_key("night whole", "m-4 5v-10h8v10z", "the rest, outlined"),
-        ],
+        legend=legend,
         numbers=_duration_numbers(nights),
     )
+
+
+def _bars(plot: Plot, nights: Sequence[Took], seconds: float, width: float) -> list[Key]:
+    """A bar for each night, filled as far as it trained; returns the legend."""
+    for classes, heights in (
+        ("night whole", [night.seconds for night in nights]),
+        ("night part", [night.training or 0.0 for night in nights]),
+    ):
+        shares = [
+            (_across(plot, night.day), plot.y.at(height / seconds))
+            for night, height in zip(nights, heights, strict=True)
+        ]
+        plot.path("".join(_bar(x, share, width) for x, share in shares if share > 0), classes)
+    return [
+        shape_key("night part", "m-4 5v-8h8v8z", "training, filled"),
+        shape_key("night whole", "m-4 5v-10h8v10z", "the rest, outlined"),
+    ]
+
+
+def _curves(plot: Plot, nights: Sequence[Took], seconds: float) -> list[Key]:
+    """Lines, where bars would touch; returns the legend."""
+    plot.line([(float(night.day.toordinal()), night.seconds / seconds) for night in nights], "line s1")
+    known = [(float(night.day.toordinal()), night.training / seconds) for night in nights if night.training is not None]
+    plot.line(known, "line s2")
+    return [line_key("line s1", "whole night"), line_key("line s2", "training, dashed")]
 
 
 def mark_key(kind: str) -> Key:
@@ -141,10 +181,10 @@ def mark_key(kind: str) -> Key:
 
 
 _KINDS = {
-    "champion": ("night flag", "m-3 5v-10h8l-3 3 3 3h-8", "change of the champion, by its number below"),
-    "regressed": ("night cross", _CROSS, "regressed, or not comparable"),
-    "failed": ("night square", _SQUARE, "failed, or not finished"),
-    "missed": ("night bar", _BAR, "missed: no night on that date"),
+    "champion": ("night flag", f"m-3 5{_flag(1)}", "change of the champion, by its number below"),
+    "regressed": ("night cross", _cross(1), "regressed, or not comparable"),
+    "failed": ("night square", _square(1), "failed, or not finished"),
+    "missed": ("night bar", _upright(1), "missed: no night on that date"),
 }
 
 
@@ -159,36 +199,41 @@ def _legend(happened: Happened) -> list[Key]:
 
 
 def _flags(plot: Plot, happened: Happened) -> None:
-    """Changes of the champion: a line from top to bottom, a flag at the top and, where there is room, its number."""
-    taken = -math.inf
-    inside = [each for each in happened.moves if happened.first <= each[0] <= happened.last]
-    for day in dict.fromkeys(day for day, _, _ in inside):
+    """Changes of the champion: a flag at the top and, unless there are too many, a line below it and its number."""
+    days = dict.fromkeys(day for day, _, _ in happened.moves if happened.first <= day <= happened.last)
+    if len(days) > _RULES:
+        plot.path("".join(f"M{_across(plot, day):.1f} {TOP + 9}{_flag(_SMALL)}" for day in days), "night flag")
+        return
+    ends = [-math.inf] * _LEVELS
+    for day in days:
         x = _across(plot, day)
-        plot.path(f"M{x:.1f} {TOP}v{DOWN}", "night rule")
-        plot.path(f"M{x:.1f} {TOP + 9}{_FLAG}", "night flag")
-        numbers = [number for on, number, _ in inside if on == day]
+        numbers = [number for on, number, _ in happened.moves if on == day]
         words = numbers[0] if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
-        if x - taken >= _APART + 4 * len(words):
-            plot.text(x + 10, TOP + 9, words)
-            taken = x
+        level = next((level for level, end in enumerate(ends) if end < x), ends.index(min(ends)))
+        y = TOP + 9 + _LEVEL * level
+        plot.path(f"M{x:.1f} {TOP}v{DOWN}", "night rule")
+        plot.path(f"M{x:.1f} {y}{_flag(1)}", "night flag")
+        is_left = x + 12 + 8 * len(words) > LEFT + ACROSS
+        where = {"x": f"{x - 3 if is_left else x + 10:.1f}", "y": f"{y}", "class": "note"}
+        SubElement(plot.svg, "text", where | ({"text-anchor": "end"} if is_left else {})).text = words
+        ends[level] = x + 12 + 9 * len(words)
 
 
 def _marks(plot: Plot, happened: Happened, rmse: dict[date, float]) -> None:
     """Regressions where their RMSE is, failed and missed nights at the bottom."""
+    size = 1.0 if (happened.last - happened.first).days < _DOTS else _SMALL
     bottom = TOP + DOWN - 7
     for days, shape, classes in (
-        (happened.missed, _BAR, "night bar"),
-        (happened.failed, _SQUARE, "night square"),
-        (happened.regressed, _CROSS, "night cross"),
+        (happened.missed, _upright(size), "night bar"),
+        (happened.failed, _square(size), "night square"),
+        (happened.regressed, _cross(size), "night cross"),
     ):
         inside = sorted({day for day in days if happened.first <= day <= happened.last})
-        is_placed = classes == "night cross"
-        places = [
-            (day, TOP + DOWN * (1 - plot.y.at(rmse[day])) if is_placed and day in rmse else bottom) for day in inside
-        ]
-        d = "".join(f"M{_across(plot, day):.1f} {y:.1f}{shape}" for day, y in places)
-        if d:
-            plot.path(d, classes)
+        values = rmse if classes == "night cross" else {}
+        heights = [TOP + DOWN * (1 - plot.y.at(values[day])) if day in values else bottom for day in inside]
+        if inside:
+            places = zip(inside, heights, strict=True)
+            plot.path("".join(f"M{_across(plot, day):.1f} {y:.1f}{shape}" for day, y in places), classes)
 
 
 def _across(plot: Plot, day: date) -> float:
@@ -217,10 +262,9 @@ def _rmse_label(name: str, known: Sequence[tuple[date, float]], happened: Happen
     ]
     counts = [each.replace("change of the champions", "changes of the champion") for each in counts]
     events = f" Marked: {', '.join(counts)}." if counts else ""
-    return (
-        f"Best RMSE on {name} in {counted(len(known), 'night')} from {known[0][0]} to {last_day}: "
-        f"{number(known[0][1])} in the first, {number(last)} in the last, lowest {number(least)} on {least_day}.{events}"
-    )
+    first_day, first = known[0]
+    values = f"{number(first)} in the first, {number(last)} in the last, lowest {number(least)} on {least_day}"
+    return f"Best RMSE on {name} in {counted(len(known), 'night')} from {first_day} to {last_day}: {values}.{events}"
 
 
 def _rmse_numbers(known: Sequence[tuple[date, float]], happened: Happened) -> Numbers:

@@ -6,7 +6,7 @@ Every scale takes any numbers: those that are not finite, or that it has no plac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from sumsquares.jobs.show.charts.numbers import MINUS, axis_text, power_of_ten
 TICKS = 5
 """About so many on an axis."""
 _LARGEST = 1e300  # larger numbers are drawn as this one, so that differences are finite
+_SMALLEST = 1e-290  # smaller numbers are drawn as 0, so that differences aren't
 _ZERO = 0.1  # where the logarithmic part begins if there is a place for zero before it
 
 _PAD = 0.04  # of a logarithmic axis, on each side of what it holds
@@ -100,6 +101,11 @@ class Log:
         zero = [(0.0, "0")] if self.has_zero else []
         return zero + [mark for mark in marks if -1e-9 <= mark[0] <= 1 + 1e-9]
 
+    @property
+    def edge(self) -> float:
+        """The number at which the logarithmic part begins."""
+        return max(math.pow(10, max(self.low, -330)), math.ulp(0))
+
     def _place(self, log: float) -> float:
         left = _ZERO if self.has_zero else 0.0
         return left + (1 - left) * (log - self.low) / (self.high - self.low)
@@ -119,10 +125,11 @@ class SymLog:
         """The scale that holds these numbers; it is linear up to about `smallest`, but has six decades at most."""
         known = [*finite(values), 0.0]
         low, high = min(known), max(known)
-        top = max(abs(low), abs(high)) or 1.0
-        least = max(smallest if math.isfinite(smallest) else 0.0, top / 1e6, 1e-300)
-        whole = max(-300, math.floor(math.log10(least)))
-        return cls(whole, low, high) if high > low else cls(0, -1.0, 1.0)
+        top = max(abs(low), abs(high))
+        if top < _SMALLEST:
+            return cls(0, -1.0, 1.0)
+        least = min(max(smallest if math.isfinite(smallest) else 0.0, top / 1e6), top / 10)
+        return cls(math.floor(math.log10(least)), low, high)
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
@@ -157,11 +164,6 @@ def nice(value: float) -> float:
     """Returns the next larger of 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(times * power for times in (1, 2, 5, 10) if times * power >= value * (1 - 1e-9))
-
-
-def places(scale: Scale, values: Sequence[float]) -> list[float]:
-    """Returns where the numbers lie."""
-    return [scale.at(float(value)) for value in values]
 
 
 def _bounded(value: float) -> float:

@@ -9,7 +9,7 @@ from sumsquares.jobs.results.described import is_table
 from sumsquares.jobs.results.figures.data import Chosen
 from sumsquares.jobs.show.format import Row, by_axes, varying
 
-_ROLES = {"first": "first of the spec", "best": "best"}
+_ROLES = {"first": "first of the spec", "chosen": "chosen", "best": "best"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +51,8 @@ class Subject:
     def target(self) -> str:
         """The name of the target."""
         return str(self.about["target"]) if is_table(self.about) else "target"
+
+
+def sentence_start(words: str) -> str:
+    """Returns the words with a capital letter at their beginning."""
+    return f"{words[:1].upper()}{words[1:]}"
