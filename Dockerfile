@@ -34,6 +34,7 @@ FROM packages AS distribution
 # Compiles the kernels of the lanes engine and of datasets/functions; this stage is not part of the image.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ > /dev/null && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml setup.py README.md LICENSE ./
+COPY examples examples
 COPY datasets datasets
 COPY cluster cluster
 COPY jobs jobs

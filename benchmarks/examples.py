@@ -30,7 +30,10 @@ def main() -> None:
     """Runs the named examples, or all; keeps the earlier measurements of the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", default=["question", "sweep", "exact", "formula", "table", "large"], help="examples to run"
+        "names",
+        nargs="*",
+        default=["demo", "question", "sweep", "exact", "formula", "table", "large"],
+        help="examples to run",
     )
     options = parser.parse_args()
     found = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}

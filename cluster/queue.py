@@ -22,13 +22,13 @@ HUNG_SECONDS = 900.0
 
 
 class WorkQueue:
-    """Hands out the costliest item first, and takes back the items of lost workers.
+    """Hands out the costliest item first, after those marked as first, and takes back the items of lost workers.
 
     `split` is called with the payload of an item after `ATTEMPTS` failed attempts.
     """
 
     def __init__(self, items: Sequence[WorkItem], split: SplitWork) -> None:
-        self._pending = [(-item.cost, item.key, item) for item in items]
+        self._pending = [_place(item) for item in items]
         heapify(self._pending)
         self._split = split
         self._attempts: dict[str, int] = {}
@@ -77,7 +77,7 @@ class WorkQueue:
         if self._stopped or not self._pending or _group(worker) in self._lost:
             return None
         self._hear(worker)
-        item = heappop(self._pending)[2]
+        item = heappop(self._pending)[-1]
         self._held[worker] = (item, 0.0)
         return item.key, item.payload
 
@@ -138,7 +138,12 @@ class WorkQueue:
         return [worker for worker in self._held if _group(worker) == group]
 
     def _push(self, item: WorkItem) -> None:
-        heappush(self._pending, (-item.cost, item.key, item))
+        heappush(self._pending, _place(item))
+
+
+def _place(item: WorkItem) -> tuple[bool, float, str, WorkItem]:
+    """The order of items; their keys differ."""
+    return not item.is_first, -item.cost, item.key, item
 
 
 def _group(worker: str) -> str:

@@ -30,6 +30,8 @@ class WorkItem:
     cost: float
     """In any unit; the costliest item goes first."""
     payload: Payload
+    is_first: bool = False
+    """Whether it goes before all that are not, however costly: what others will take is learnt from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sumsquares._model import Model
@@ -25,12 +23,12 @@ from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.pipeline.summarizing import summary_of_run
 from sumsquares.jobs.results.stored import read_losses, read_trials
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.results.summary_file import read_summary, sha256_of
 from sumsquares.jobs.results.where import Where, matching
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import run_folder
+from sumsquares.jobs.stages.run_tables import read_table
 from sumsquares.jobs.storage.store import Store
 
 WHERE = ("dataset", "variant_id", *AXES, "seed", "split")
@@ -271,19 +269,8 @@ class Run:
             DataError: it is not the file that the summary lists.
 
         """
-        folder = run_folder(self.name)
-        path = f"{folder}/summary.json"
-        listed = read_summary(self._store.get(path), path)["files"].get(name)
-        if listed is None:
-            return instead()
-        try:
-            data = self._store.get(f"{folder}/{name}")
-        except FileNotFoundError:
-            data = b""
-        if sha256_of(data) != listed["sha256"]:
-            found = "damaged, it is not the file that summary.json lists"
-            raise DataError(f"{self._store.root}/{folder}/{name}: {found}; {self._asked.summarize(self._store)}")
-        return pq.read_table(io.BytesIO(data))
+        table = read_table(self._store, self.name, name, self._asked.summarize(self._store))
+        return instead() if table is None else table
 
 
 _CAUSES = pa.schema(

@@ -58,6 +58,7 @@ REAL_OPTIONS = {
     "--least-effect": NIGHT,
     "--early-factor": NIGHT,
     "--hook-timeout": NIGHT,
+    "--webhook-timeout": NIGHT,
 }
 """Options that take any number."""
 
@@ -136,6 +137,13 @@ ODD_OPTIONS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "a hook that isn't there": ((*NIGHT, "--hook", "nosuchprogram x"), ["--hook", "nosuchprogram"]),
     "a hook with an open quote": ((*NIGHT, "--hook", "echo 'x"), ["--hook", "quot"]),
     "a hook that is a folder": ((*NIGHT, "--hook", "./"), ["--hook", "can't be executed"]),
+    "metrics in a file of nothing": ((*NIGHT, "--metrics-file", ""), ["--metrics-file", ".prom"]),
+    "metrics in a file of another name": ((*NIGHT, "--metrics-file", "a.txt"), ["a.txt", ".prom"]),
+    "metrics in a file that is its ending alone": ((*NIGHT, "--metrics-file", ".prom"), [".prom"]),
+    "metrics in a folder that isn't there": ((*NIGHT, "--metrics-file", "no/a.prom"), ["no/a.prom", "folder"]),
+    "metrics in a file with a line break": ((*NIGHT, "--metrics-file", "a\n.prom"), ["a\\n.prom"]),
+    "metrics in a file with a NUL": ((*NIGHT, "--metrics-file", "a\0.prom"), ["--metrics-file", "null byte"]),
+    "metrics in a file of 5,000 letters": ((*NIGHT, "--metrics-file", "x" * 5000 + ".prom"), ["too long"]),
     "a certificate of nothing": (("status", "j", "--address", "http://h:1", "--verify", ""), ["--verify"]),
     "a certificate that isn't there": (("status", "j", "--address", "http://h:1", "--verify", "nofile"), ["--verify"]),
     "a certificate that is a device": (("list", "--address", "http://h:1", "--verify", "/dev/zero"), ["--verify"]),

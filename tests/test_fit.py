@@ -16,11 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import calls
 from own_tables import houses, put, small_grid, tree
+from pages import Page
 
 from sumsquares.jobs.cli.main import app
 from sumsquares.jobs.commands.table_asked import in_options, name_of
+from sumsquares.jobs.pipeline.summarizing import files_of_run
 from sumsquares.jobs.results.student_t import student_t975
 from sumsquares.jobs.spec.default_grid import MOST_ROWS_IN_FOLDS, default_grid, held_out
+from sumsquares.jobs.stages.run_files import stored_spec
+from sumsquares.jobs.storage.store import Store
 
 FIT = ("fit", "houses.csv", "--target", "price", "--workers", "0", "--epochs", "2", "--folds", "3")
 
@@ -139,7 +143,7 @@ def test_the_text_has_the_table_the_choice_the_baselines_and_what_comes_next(ran
         "Chosen by validation rows",
         "least squares",
         "boosted trees",
-        "The first network of the spec",
+        "The chosen network, ",
         "next:    sumsquares predict houses --input new.parquet --output out.parquet",
     ):
         assert words in " ".join(ended.out.split()) or words in ended.out
@@ -150,7 +154,7 @@ def test_the_text_has_the_table_the_choice_the_baselines_and_what_comes_next(ran
 def test_each_run_is_announced_with_what_it_is_for(ran):
     """On stderr, in the order in which they are trained."""
     told = [line for line in ran(*FIT).err.splitlines() if line.startswith("run ")]
-    assert [line.partition(":")[0] for line in told] == ["run houses", "run houses-validation", "run houses-final"]
+    assert [line.partition(":")[0] for line in told] == ["run houses-validation", "run houses", "run houses-final"]
 
 
 def test_baselines_are_measured_for_the_run_on_test_rows_alone(fitted):
@@ -326,3 +330,23 @@ def test_the_page_on_tables_shows_what_is_printed(cli, tmp_path):
     told = [line for line in out.splitlines() if line.startswith(("diabetes: ", "  mean ", "  least ", "  boosted "))]
     assert len(told) == 4
     assert [line for line in told if line not in page] == []
+
+
+def test_the_report_tells_of_the_chosen_network(fitted):
+    """What chose it and who wins, as printed; the first variant of the default grid is nobody's question."""
+    folder, printed = fitted
+    page = Page((folder / "store/runs/houses/report.html").read_text())
+    for sentence in (printed["verdict"], *printed["answer"]):
+        assert sentence in page.words
+    assert "Chosen by validation rows" in page.words
+    assert "The chosen network has an RMSE of" in page.words.partition("Run houses")[0]
+    assert "first network" not in page.words
+    assert printed["answer"][0].startswith("The chosen network, ")
+
+
+def test_the_report_that_verify_makes_again_has_the_same_choice(fitted):
+    """It is found in the store: the report is the same byte for byte."""
+    folder, _ = fitted
+    store = Store(str(folder / "store"))
+    spec = stored_spec(store, "houses")
+    assert files_of_run(spec, store)["report.html"] == (folder / "store/runs/houses/report.html").read_bytes()

@@ -13,7 +13,7 @@ from test_refusals import finished as finished
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.night.notify import run_hook
+from sumsquares.jobs.night.hook import run_hook
 from sumsquares.jobs.storage.store import StorageError, Store
 
 MANY = 3000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,11 @@ import pytest
 from command_line import calls
 from own_tables import houses, put, small_grid, tree
 
+from sumsquares.datasets.spec import DatasetSpec
+from sumsquares.datasets.tasks import Task
+from sumsquares.jobs.spec.axes import AXES, Engine, Hyperparameters
+from sumsquares.jobs.spec.examples import example, examples
+from sumsquares.jobs.spec.first_spec import FIRST_SPEC
 from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.tables import TableReader
@@ -34,6 +41,7 @@ def test_a_first_spec_is_the_question_and_runs(cli, tmp_path):
     ended = cli("init")
     assert ended.code == 0
     assert ended.out.endswith("next: sumsquares run first.toml\n")
+    assert "\x1b" not in ended.out
     text = (tmp_path / "first.toml").read_text()
     spec = parse_spec(text.encode(), "first.toml", new=True)
     assert {dataset.name for dataset in spec.datasets} == {"squares", "waves"}
@@ -42,6 +50,51 @@ def test_a_first_spec_is_the_question_and_runs(cli, tmp_path):
     small = text.replace("epochs = 200", "epochs = 1")
     (tmp_path / "first.toml").write_text(small)
     assert cli("run", "first.toml", "--workers", "0", "--quiet").code == 0
+
+
+def test_a_first_spec_has_every_key_with_its_default_and_its_values():
+    """Taking the # away from all of them changes no trial; the values of a key are on its line."""
+    whole, count = re.subn(r"^# (?=\w+ = )", "", FIRST_SPEC, flags=re.MULTILINE)
+    before, after = (parse_spec(text.encode(), "first.toml", new=True) for text in (FIRST_SPEC, whole))
+    assert (before.digest, before.engine) == (after.digest, after.engine)
+    lines = {line.partition(" = ")[0]: line for line in whole.splitlines()}
+    numbers = DatasetSpec.model_fields["numbers"].annotation
+    hints = get_type_hints(Hyperparameters)
+    kinds = {**{name: hints[name] for name in AXES}, "engine": Engine, "task": Task, "numbers": numbers}
+    for name, kind in kinds.items():
+        assert {value for value in get_args(kind) if isinstance(value, str)} <= set(re.findall(r"\w+", lines[name]))
+    with_default = {name for name, field in DatasetSpec.model_fields.items() if field.default is not None}
+    assert with_default <= lines.keys() | {"rows"}
+    assert count > len(AXES)
+
+
+def test_an_example_is_written_as_it_is_installed_and_its_command_runs_the_file(cli, tmp_path):
+    """Every one of them; only the path in the command at its head is another."""
+    (tmp_path / "specs").mkdir()
+    for each in examples():
+        path = Path("specs", f"{each.name}.toml")
+        facts = json.loads(cli("init", "--example", each.name, "--output", str(path), "--json").out)
+        assert facts["spec"] == str(path)
+        assert f"#     sumsquares run {path}\n" in path.read_text()
+        lines = zip(path.read_text().splitlines(), each.text.splitlines(), strict=True)
+        changed = [pair for pair in lines if pair[0] != pair[1]]
+        assert len(changed) == 1
+        assert loaded(path).digest == load_spec(each.path, resolve=TableReader(Store("store")).resolve).digest
+
+
+def test_an_example_brings_its_table(tmp_path, cli):
+    """A table of that name that is another one is not replaced, and then nothing is written; the same one may stay."""
+    before = tree(tmp_path)
+    ended = cli("init", "--example", "table")
+    assert (ended.code, ended.out) == (2, "")
+    assert "houses.csv" in ended.err
+    assert tree(tmp_path) == before
+    assert cli("init", "--example", "table", "--overwrite").code == 0
+    (table,) = example("table").tables
+    assert (tmp_path / "houses.csv").read_bytes() == table.read_bytes()
+    ended = cli("init", "--example", "table", "--output", "again.toml")
+    assert ended.code == 0
+    assert ended.out.startswith("wrote again.toml, houses.csv beside it, 300 trials")
 
 
 def test_a_spec_of_a_table_has_the_variants_that_fit_trains(cli):
@@ -90,6 +143,9 @@ def test_any_name_of_a_column_is_written_so_that_it_loads(cli, tmp_path, name):
         (("init", "--target", "price"), ["--from TABLE"]),
         (("init", "--one-hot"), ["--one-hot", "--from TABLE"]),
         (("init", "--from", "houses.csv"), ["--target", '"price"']),
+        (("init", "--example", "questoin"), ["questoin", "did you mean question?", "sumsquares demo --list"]),
+        (("init", "--example", "question", "--name", "mine"), ["--name", "--from TABLE"]),
+        (("init", "--example", "question", "--from", "houses.csv", "--target", "price"), ["--from and --example"]),
         (("init", "--from", "house.csv", "--target", "price"), ["house.csv", "houses.csv"]),
         (("init", "--from", "houses.csv", "--target", "prize"), ["prize", "price"]),
         (("init", "--from", "houses.csv", "--target", "price", "--name", "A"), ["--name"]),

@@ -25,10 +25,10 @@ from sumsquares.jobs.night import decision, nightly
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import promote, read_champion, rollback
 from sumsquares.jobs.night.context import NightContext, Options
+from sumsquares.jobs.night.hook import run_hook
 from sumsquares.jobs.night.lock import holding, unlock
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night, folder_of, list_nights
-from sumsquares.jobs.night.notify import run_hook
 from sumsquares.jobs.night.records import read_night, read_state, stored_night
 from sumsquares.jobs.night.retention import RetentionPolicy
 from sumsquares.jobs.night.scores import read_scores, scores_path

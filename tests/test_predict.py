@@ -145,16 +145,17 @@ def test_predicting_imports_no_torch(tmp_path):
     store, pack, trials = committed(tmp_path, 1)
     program = f"""
 import sys
-from functools import partial
 from result_rows import variant
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.predict import answers
+from sumsquares.jobs.results.models import load_model
+from sumsquares.jobs.results.rows_of import block_of
 from sumsquares.jobs.results.samples import samples
 from sumsquares.jobs.spec.variants import Trial
 from sumsquares.jobs.storage.store import Store
 store, trial = Store({store.root!r}), Trial(variant(), {trials[0].seed})
-print(len(samples(store, trial, partial(answers, store, {pack!r}, trial))), "torch" in sys.modules)
+rows = block_of(store, trial.variant.dataset, "test", 0)
+print(len(samples(trial, load_model(store, {pack!r}, trial).answers, rows)), "torch" in sys.modules)
 """
     found = subprocess.run(
         [sys.executable, "-c", program],
@@ -164,4 +165,4 @@ print(len(samples(store, trial, partial(answers, store, {pack!r}, trial))), "tor
         text=True,
         check=True,
     )
-    assert found.stdout.split() == ["10", "False"]
+    assert found.stdout.split() == ["1000", "False"]

@@ -2,117 +2,166 @@
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
+from pages import Page, hash_of
 from result_rows import row_of
 from specs import SMALL
 
+from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
-from sumsquares.jobs.show.charts.dots import Axis
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import best_first
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import parse_spec
 from sumsquares.jobs.spec.variants import trials
 
-WIDE = SMALL.replace("lr = [0.001, 0.01]", f"lr = {[round(0.001 + 0.0001 * i, 6) for i in range(80)]}")
+RATES = [round(0.001 + 0.0001 * i, 6) for i in range(80)]
+WIDE = SMALL.replace("lr = [0.001, 0.01]", f"lr = {RATES}")
+EVIL = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
-def page_of(text, changes=lambda _index, _trial: {}):
-    """The report on made-up results; `changes` gives columns to set, or None for a trial without a result."""
+def made(text, changes=lambda _index, _trial: {}):
+    """A spec and made-up results; `changes` gives columns to set, or None for a trial without a result."""
     spec = parse_spec(text.encode(), "spec.toml")
     expected = trials(spec)
     changed = [(trial, changes(index, trial)) for index, trial in enumerate(expected)]
     rows = [row_of(trial, **change) for trial, change in changed if change is not None]
-    summary = summarize(expected, pa.Table.from_pylist(rows, schema=SCHEMA))
-    return report(spec, summary, {"python": "3.11", "git_commit": None}), summary
+    return spec, summarize(expected, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
-def test_markup_in_a_spec_is_text_in_the_page():
-    """A comment in the TOML file is shown as text; the page has no script at all."""
-    page, _ = page_of("# <script>alert(1)</script> & more\n" + SMALL)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page
-    assert "<script" not in page
+def page_of(text, changes=lambda _index, _trial: {}):
+    """The report on made-up results, parsed, and their summary."""
+    spec, summary = made(text, changes)
+    return Page(report(spec, summary, {"python": "3.11", "git_commit": None})), summary
+
+
+def with_causes(summary, sentence="With lr = 0.01 and everything else equal the RMSE is {n:,}."):
+    """The summary with a made-up cause for each variant."""
+    ids = summary.table["variant_id"].to_pylist()
+    causes = {each: (Cause("unknown", sentence.format(n=n * 37), {}, None),) for n, each in enumerate(ids)}
+    return replace(summary, causes=causes)
+
+
+def test_nothing_of_a_spec_or_of_results_is_markup():
+    """Comments, and sentences with names of columns, are text in the page and in the data of its script."""
+    spec, summary = made(f"# {EVIL} & more\n{SMALL}")
+    page = Page(report(spec, with_causes(summary, EVIL), {"python": EVIL}))
+    assert f"# {EVIL} & more" in page.words
+    assert EVIL.replace("1", "\x01") in page.data[0]["why"]["sentence"]["values"]
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert [text for name, _, text in page.texts if name == "script" and "alert" in text] == [
+        text for name, attributes, text in page.texts if attributes.get("type") == "application/json"
+    ]
+
+
+def test_the_policy_allows_the_pages_own_styles_and_scripts_alone():
+    """Each by its hash; there are no styles or scripts in attributes."""
+    page, _ = page_of(SMALL)
+    assert page.policy.pop("style-src") == [hash_of(text) for text in page.code("style")]
+    assert page.policy.pop("script-src") == [hash_of(text) for text in page.code("script")]
+    others = {name: allowed for name, allowed in page.policy.items() if name not in ("style-src", "script-src")}
+    assert others == {name: ["'none'"] for name in ("default-src", "base-uri", "form-action")}
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not [name for name in names if name == "style" or name.startswith("on")]
 
 
 def test_the_page_loads_nothing_from_anywhere():
     """It has no address of anything outside the page."""
     page, _ = page_of(SMALL)
-    assert not re.search(r'(src|href)=(?!"#)', page)
-    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", page)
+    assert not re.search(r'(src|href)="(?!#)', page.source)
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)|fetch\(|XMLHttpRequest|import\(", page.source)
+
+
+def test_every_id_is_unique_and_every_link_leads_somewhere():
+    """This holds for links in the page, and for what labels a region."""
+    page, _ = page_of(SMALL)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"][1:] for _, attributes in page.tags if "href" in attributes]
+    labels = [label for _, attributes in page.tags for label in (attributes.get("aria-labelledby") or "").split()]
+    assert {*links, *labels} <= set(ids)
+    assert links
 
 
 def numbers(pattern, page):
     """The sum of the numbers that a pattern finds."""
-    return sum(int(found.replace(",", "")) for found in re.findall(pattern, page))
+    return sum(int(found.replace(",", "")) for found in re.findall(pattern, page.words))
 
 
-def test_every_variant_is_shown_or_counted_as_left_out():
-    """This holds for the table and the chart, also with many variants."""
-    for text in (SMALL, WIDE):
-        page, summary = page_of(text)
-        shown = len(re.findall(r'<th scope="row" class="rank">', page))
-        left_out = numbers(r"⋮\s+([\d,]+) variants between these are left", page)
-        drawn = len(re.findall(r'<span class="label">', page))
-        not_drawn = numbers(r"⋮ ([\d,]+) variants between these are not", page)
-        assert shown + left_out == drawn + not_drawn == len(summary.table)
+@pytest.mark.parametrize("text", [SMALL, WIDE])
+def test_every_variant_is_shown_or_counted_as_left_out(text):
+    """This holds for the table without the script and for the data of the script."""
+    page, summary = page_of(text)
+    shown = len([1 for tag, attributes in page.tags if tag == "th" and attributes.get("class") == "rank"])
+    left_out = numbers(r"⋮ ([\d,]+) variants between these are left", page)
+    assert shown + left_out == len(summary.table)
+    assert sum(count for data in page.data for _, count in data["ranks"]) == len(summary.table)
+    assert (left_out > 0) == (text == WIDE)
 
 
-def test_charts_are_valid_and_dots_lie_inside():
-    """Each SVG is XML; a zero has its own place on the logarithmic axis."""
-    page, _ = page_of(SMALL, lambda index, _trial: {"rmse": 0.0} if index % 5 == 0 else {})
-    found = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(found) > 10
-    for svg in found:
-        ElementTree.fromstring(svg)  # noqa: S314  our own
-    axis = Axis.of([0.0, 0.02, 3000.0])
-    places = [axis.percent(value) for value in (0.0, 0.02, 1.0, 3000.0)]
-    assert places == sorted(places)
-    assert 0 < places[0] < places[-1] < 100
-
-
-def test_the_findings_of_every_dataset_are_at_the_head():
+def test_the_findings_of_every_dataset_are_in_its_section():
     """Each sentence is there, with the number of test rows that occur in training."""
     page, summary = page_of(SMALL, lambda _index, trial: {"exact_fraction": 1.0 if trial.seed else 0.5})
-    head = html.unescape(" ".join(page.partition('id="words"')[0].split()))
     for name, about in summary.datasets.items():
         mine = [row for row in best_first(summary.table.to_pylist()) if row["dataset"] == name]
         known = finding(about, mine, summary.best_trial[name])
         assert known.verdict == "exact"
         for text in (*known.sentences, *known.caveats, f"{seen_share(about)}."):
-            assert text in head, text
-    assert "not trained on" not in page
+            assert text in page.words, text
 
 
 @pytest.mark.parametrize("fate", [{"status": "diverged", **dict.fromkeys(METRIC_NAMES)}, None])
 def test_without_a_result_the_page_says_so(fate):
-    """Where all trials diverged, or none is trained yet, there is no best and no chart."""
+    """Where all trials diverged, or none is trained yet, there is no best."""
     page, summary = page_of(SMALL, lambda _index, _trial: fate)
     assert summary.best == {"sums": None, "squares": None}
-    assert "No trial gave a result" in page
-    assert ("diverged" if fate else "have no result yet") in page
+    assert "No trial gave a result" in page.words
+    assert ("diverged" if fate else "have no result yet") in page.words
+    title = "diverged on sums and squares" if fate else "has no result yet on sums and squares"
+    assert f"The first network {title}. " in page.words
 
 
 def test_samples_are_the_questions_table():
     """Numbers, expected, predicted and err of the best trial."""
-    spec = parse_spec(SMALL.encode(), "spec.toml")
-    expected = trials(spec)
-    table = pa.Table.from_pylist([row_of(trial) for trial in expected], schema=SCHEMA)
-    summary = summarize(expected, table)
+    spec, summary = made(SMALL)
     sample = {"numbers": (3, 4), "expected": 7, "predicted": 9, "error": -2}
     best = {name: {**found, "samples": [sample]} for name, found in summary.best.items()}
-    page = report(spec, replace(summary, best=best), {})
-    plain = re.sub(r"<[^>]*>|\s+", " ", page)
-    assert re.search("3, 4 +7 +9 +-2", plain)
+    page = Page(report(spec, replace(summary, best=best), {}))
+    assert "3, 4 7 9 -2" in page.words
+    assert "sumsquares predict small --dataset sums 3 4" in page.words
 
 
 def test_the_same_run_gives_the_same_page():
     """The bytes are the same."""
-    assert page_of(SMALL)[0] == page_of(SMALL)[0]
+    assert page_of(SMALL)[0].source == page_of(SMALL)[0].source
+
+
+def many(variants, datasets=("sums", "squares")):
+    """The page of so many variants with one trial each."""
+    rates = [round(0.0001 * (i + 1), 6) for i in range(variants // len(datasets))]
+    grid = f'[[grid]]\ndataset = {list(datasets)}\nhidden = [[16]]\nactivation = ["relu"]\nlr = {rates}\n'
+    spec, summary = made(SMALL[: SMALL.index("[[grid]]")] + grid.replace("'", '"'))
+    assert len(summary.table) == variants
+    return Page(report(spec, with_causes(summary), {}))
+
+
+def test_a_thousand_trials_take_at_most_300_kb_without_scripts_and_900_with():
+    """Charts of trained networks come on top, at most 60 kB a dataset."""
+    page = many(1_000)
+    assert page.without_scripts < 180_000
+    assert len(page.source.encode()) < 300_000
+
+
+@pytest.mark.parametrize("variants", [10_000, 12_000])
+def test_ten_thousand_variants_and_more_take_less_than_3_mb(variants):
+    """All of ten thousand are in the page; of more it has the best and the worst, and says how many it leaves out."""
+    page = many(variants)
+    assert len(page.source.encode()) < 2_700_000
+    assert sum(count for data in page.data for _, count in data["ranks"]) == 10_000
+    assert [data["total"] for data in page.data] == [variants // 2] * 2

@@ -48,7 +48,7 @@ def run(folder, text=SMALL, place=IN_PROCESS, quiet=True):
 def summary_of(store, name="small"):
     """The part of a summary that must not depend on how the run was carried out."""
     facts = json.loads(store.get(f"runs/{name}/summary.json"))
-    for volatile in ("timing", "environment", "files", "sha256"):
+    for volatile in ("timing", "environment", "finished", "files", "sha256"):
         del facts[volatile]
     text = json.loads(json.dumps(facts), object_hook=lambda d: {k: v for k, v in d.items() if k != "train_seconds"})
     table = pq.read_table(Path(store.root) / f"runs/{name}/summary.parquet").drop_columns(["train_seconds"])

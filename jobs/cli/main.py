@@ -14,6 +14,8 @@ from typer.core import TyperCommand
 
 from sumsquares import __version__
 from sumsquares.jobs.cli.cluster import cluster_app
+from sumsquares.jobs.cli.export import export_app
+from sumsquares.jobs.cli.first import first_app
 from sumsquares.jobs.cli.nightly import nightly_app
 from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
@@ -30,12 +32,15 @@ from sumsquares.jobs.cli.options import (
     Workers,
 )
 from sumsquares.jobs.cli.parameters import flat
+from sumsquares.jobs.cli.sections import Sections
+from sumsquares.jobs.cli.stores import stores_app
 from sumsquares.jobs.cli.tables import CsvOptions, tables_app
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.proof_size import FEWEST_SEEDS, SEEDS, VARIANTS
 from sumsquares.jobs.stages.placement import PlacementOptions
 
 app = typer.Typer(
+    cls=Sections,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -273,6 +278,9 @@ def verify(
     raise typer.Exit(verify(repair, output.shared(store)))
 
 
+app.add_typer(first_app)
 app.add_typer(tables_app)
+app.add_typer(stores_app)
+app.add_typer(export_app)
 app.add_typer(cluster_app)
 app.add_typer(nightly_app, name="nightly")

@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from sumsquares.jobs.cli.numbers import real, whole
-from sumsquares.jobs.cli.options import LONGEST, Address, MaxTrials, Output, Spec, StoreRoot, WorkerOptions
+from sumsquares.jobs.cli.options import Address, MaxTrials, Output, Spec, StoreRoot, WorkerOptions
 from sumsquares.jobs.cli.parameters import Default, flat
+from sumsquares.jobs.cli.watching import Watching
 
 if TYPE_CHECKING:
     from sumsquares.jobs.night.retention import RetentionPolicy
@@ -98,15 +99,7 @@ def start(
         ),
     ] = 10.0,
     retention: Retention,
-    hook: Annotated[
-        str | None,
-        typer.Option(
-            "--hook", help="Command to run after every night, and for nights that were missed or killed; JSON on stdin."
-        ),
-    ] = None,
-    hook_timeout: Annotated[
-        float, typer.Option("--hook-timeout", parser=real(0.1, LONGEST), help="Seconds after which the hook is killed.")
-    ] = 60.0,
+    watching: Watching,
     workers: WorkerOptions,
     address: Address,
     max_trials: MaxTrials,
@@ -115,12 +108,10 @@ def start(
     """Run one night of SPEC, or those of a range. Started again, it resumes, or reports that it is finished."""
     from sumsquares.jobs.commands import nightly as commands
     from sumsquares.jobs.night.clock import Clock
-    from sumsquares.jobs.night.context import Options
     from sumsquares.jobs.results.gate import Policy
 
     placement = workers.options().placement(address)
-    policy, kept = Policy(alpha, least_effect, early_factor), retention.policy()
-    options = Options(policy, kept, commands.checked_hook(hook), hook_timeout)
+    options = watching.options(Policy(alpha, least_effect, early_factor), retention.policy())
     nights = commands.Requested(commands.dates(date, first, last, Clock()), fresh_data)
     raise typer.Exit(commands.start(spec, max_trials, nights, options, placement, output.shared(store)))
 
@@ -144,7 +135,7 @@ def status(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights: result, best RMSE per dataset, duration; which are missing; changes of the champion."""
+    """Show the last nights, which are missing, and changes of the champion. Each with result, best RMSE, duration."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.status(nights, since, output.shared(store)))
@@ -195,7 +186,7 @@ def prune(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Delete nights beyond both --keep and --keep-days, as every night does at its end."""
+    """Delete nights beyond both --keep and --keep-days. Every night does so at its end."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.prune_nights(retention.policy(), dry_run, output.shared(store)))

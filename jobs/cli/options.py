@@ -27,15 +27,9 @@ LONGEST = 31_536_000
 
 Spec = Annotated[Path, typer.Argument(help="Job spec, a TOML file.", show_default=False)]
 Run = Annotated[str, typer.Argument(help="Name of a run, as in its spec.", show_default=False)]
-StoreRoot = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        envvar="SUMSQUARES_STORE",
-        help="Where results are kept: a folder, or s3://, gs:// or az:// with bucket and prefix.",
-    ),
-    Default("store"),
-]
+STORE_ENVIRONMENT = "SUMSQUARES_STORE"
+STORE_HELP = "Where results are kept: a folder, or s3://, gs:// or az:// with bucket and prefix."
+StoreRoot = Annotated[str, typer.Option("--store", envvar=STORE_ENVIRONMENT, help=STORE_HELP), Default("store")]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object to stdout."),
@@ -128,6 +122,11 @@ Samples = Annotated[
     typer.Option("--samples", help="Show expected and predicted numbers of each dataset's best trial."),
     Default(False),
 ]
+Open = Annotated[
+    bool,
+    typer.Option("--open", help="Open the report in a browser, or say where it is if there is none here."),
+    Default(False),
+]
 
 
 @dataclass(frozen=True)
@@ -149,12 +148,13 @@ class ResultOptions:
 
     all_variants: AllVariants
     samples: Samples
+    open: Open
 
     def shown(self) -> Shown:
         """These options, for the function that prints."""
         from sumsquares.jobs.commands.printing import Shown
 
-        return Shown(self.all_variants, self.samples)
+        return Shown(self.all_variants, self.samples, self.open)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""The commands for a table of one's own: fit and init. `--help` imports nothing heavy."""
+"""The command for a table of one's own, fit, and the options about tables. `--help` imports nothing heavy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,22 +11,19 @@ import typer
 from sumsquares.jobs.cli.numbers import whole
 from sumsquares.jobs.cli.options import (
     Address,
-    Debug,
-    Json,
     MaxTrials,
+    Open,
     Output,
     Patience,
-    Quiet,
     StoreRoot,
     WorkerOptions,
-    shared,
 )
 from sumsquares.jobs.cli.parameters import Default, flat
 from sumsquares.jobs.messages.values import is_plain, shown
 
 tables_app = typer.Typer()
 
-_FILE = "Parquet or CSV: a file, a folder, a glob, or an address such as s3://bucket/houses/."
+FILE = "Parquet or CSV: a file, a folder, a glob, or an address such as s3://bucket/houses/."
 
 
 def one_of(*values: str) -> Callable[[Any], str]:
@@ -150,7 +146,7 @@ class TableOptions:
 @tables_app.command()
 @flat
 def fit(
-    table: Annotated[str, typer.Argument(help=_FILE, metavar="TABLE", show_default=False)],
+    table: Annotated[str, typer.Argument(help=FILE, metavar="TABLE", show_default=False)],
     options: TableOptions,
     csv: CsvOptions,
     *,
@@ -174,39 +170,12 @@ def fit(
     patience: Patience,
     address: Address,
     max_trials: MaxTrials,
+    in_browser: Open,
     output: Output,
 ) -> None:
     """Fit networks to a table, and choose one for predictions."""
     from sumsquares.jobs.commands import fit as commands
 
     placement = workers.options(patience).placement(address)
-    wanted = commands.Wanted(table, {**options.keys(), **csv.keys()}, name, seeds, epochs, max_trials)
+    wanted = commands.Wanted(table, {**options.keys(), **csv.keys()}, name, seeds, epochs, max_trials, in_browser)
     raise typer.Exit(commands.fit(wanted, placement, output.shared(store)))
-
-
-@tables_app.command()
-@flat
-def init(
-    *,
-    table: Annotated[
-        str | None, typer.Option("--from", help=f"The table that the spec is about: {_FILE}", metavar="TABLE")
-    ] = None,
-    options: TableOptions,
-    csv: CsvOptions,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the run. Default: from the name of the file.")
-    ] = None,
-    path: Annotated[
-        Path | None, typer.Option("--output", help="File to write. Default: NAME.toml.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
-    json: Json,
-    quiet: Quiet,
-    debug: Debug,
-) -> None:
-    """Write a first job spec with comments, also for a table."""
-    from sumsquares.jobs.commands import init as commands
-
-    raise typer.Exit(
-        commands.init(table, {**options.keys(), **csv.keys()}, name, path, overwrite, shared("", json, quiet, debug))
-    )

@@ -18,6 +18,7 @@ from sumsquares.jobs.night.nights import folder_of, run_files, run_name
 from sumsquares.jobs.night.records import read_night, trained_spec
 from sumsquares.jobs.results.summary_file import read_summary
 from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.spec.messages import similar
 from sumsquares.jobs.stages.run_files import run_folder, stored_spec, write_anew
 from sumsquares.jobs.storage.layout import is_night
 from sumsquares.jobs.storage.plain import ForeignFile
@@ -110,12 +111,17 @@ def _spec(store: Store, run: str) -> JobSpec:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
         raise UsageError(f"there is no champion yet in {store.describe()}: {remedy}")
     if run not in known:
-        there = f"in {store.describe()}; there are: {few_names(sorted(known))}"
-        raise UsageError(f"there is no run {shown(run)} {there}")
+        raise unknown_run(store, run, known)
     spec = stored_spec(store, run)
     if spec is None:
         raise DataError(f"{store.root}/{run_folder(run)}/job.toml: missing; {write_anew(store)}")
     return spec
+
+
+def unknown_run(store: Store, run: str, known: Collection[str]) -> UsageError:
+    """The error for a name that no run has; it names the runs there are, a similar one first."""
+    there = f"in {store.describe()}; {similar(run, known)}there are: {few_names(sorted(known))}"
+    return UsageError(f"there is no run {shown(run)} {there}")
 
 
 def known_best(store: Store, asked: Asked) -> list[str]:

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from sumsquares.jobs.commands import submit as submitting
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.commands.submit_tables import bring_tables
 from sumsquares.jobs.pipeline.planning import tell_of_tables
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.stages.placement import PlacementOptions
 from sumsquares.jobs.stages.tables import TableReader
@@ -38,22 +40,37 @@ def submit(jobs: Jobs, path: Path, max_trials: int, options: PlacementOptions, w
     options.placement("auto")  # rejects wrong options before the cluster is asked
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    spec = load_spec(path, max_trials, tables.resolve)
+    with progress.doing(f"reading {path}"):
+        spec = load_spec(path, max_trials, tables.resolve)
     tell_of_tables(spec, tables, progress)
     bring_tables(jobs, spec, store, tables, progress)
-    job_id, is_new = submitting.submit(jobs, spec, store, options, max_trials)
+    with progress.doing("submitting the job"):
+        job_id, is_new = submitting.submit(jobs, spec, store, options, max_trials)
     if not shared.quiet:
         sys.stderr.write(f"{'submitted' if is_new else 'attached to the running'} job {job_id}\n")
     if not wait:
         shared.print({"job": job_id, "new": is_new}, job_id)
         return exits.OK
-    job = jobs.follow(job_id, _ignore if shared.json else _show)
+    job = _followed(jobs, job_id, progress, _ignore if shared.json else _show)
     if shared.json:
         shared.print(_facts(job), "")
     elif job.status != "SUCCEEDED":
         why = job.message.partition(", last available logs")[0]
         sys.stderr.write(f"sumsquares: job {job_id} {job.status.lower()}: {why}\n")
     return submitting.exit_code_of(job)
+
+
+def _followed(jobs: Jobs, job_id: str, progress: Progress, show: Callable[[str], None]) -> Job:
+    """Follows a job to its end; until it says something itself, this process says that it waits."""
+    with ExitStack() as waiting:
+        waiting.enter_context(progress.doing(f"waiting for job {job_id}"))
+
+        def show_first(text: str) -> None:
+            if show is not _ignore:
+                waiting.close()
+            show(text)
+
+        return jobs.follow(job_id, show_first)
 
 
 def status(jobs: Jobs, job_id: str, shared: Shared) -> int:

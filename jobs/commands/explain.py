@@ -51,10 +51,12 @@ class Proving:
 def explain(run: str, wanted: Wanted, proving: Proving | None, shared: Shared) -> int:
     """Prints why variants of a run end where they do; with `proving`, trains their changes and prints the proofs."""
     store = Store(shared.store)
-    asked, explainer = _opened(store, run, wanted, shared)
+    with shared.progress().doing("reading and explaining results"):
+        asked, explainer = _opened(store, run, wanted, shared)
     rows = choose(explainer.rows, explainer.best, wanted, only_first=proving is not None)
     try:
-        told = [explainer.explain(row, *roles) for row, roles in rows]
+        with shared.progress().doing(f"explaining {counted(len(rows), 'variant')}"):
+            told = [explainer.explain(row, *roles) for row, roles in rows]
     except FileNotFoundError as error:
         raise DataError(f"{error.filename}: missing; {asked.retrain}") from error
     proofs, code = _proved(asked, explainer, told, proving, store, shared) if proving else ({}, exits.OK)

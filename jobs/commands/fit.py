@@ -12,10 +12,11 @@ from sumsquares.jobs.commands.printing import WIDTH
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.commands.table_asked import as_options, check_name, in_options, name_of, with_target
 from sumsquares.jobs.pipeline import fitting
-from sumsquares.jobs.pipeline.fitting import VALIDATION, Fit, FitSpecs, Fitted
+from sumsquares.jobs.pipeline.fitting import Fit, FitSpecs, Fitted
 from sumsquares.jobs.pipeline.runtime import Runtime
-from sumsquares.jobs.results.final import FINAL
+from sumsquares.jobs.results.final import FINAL, VALIDATION
 from sumsquares.jobs.show import fit_text
+from sumsquares.jobs.show.result_files import open_report, result_lines
 from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.stages.tables import TableReader
@@ -33,6 +34,8 @@ class Wanted:
     seeds: int
     epochs: int | None
     max_trials: int
+    in_browser: bool
+    """Whether the report is opened."""
 
 
 def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
@@ -41,7 +44,7 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
     check_name(name)
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    with as_options():
+    with as_options(), progress.doing(f"reading {wanted.file}"):
         table = with_target({"file": wanted.file, **wanted.keys})
         specs = FitSpecs(Fit(name, table, ".", wanted.seeds, wanted.epochs, wanted.max_trials), tables.resolve)
     progress.say(f"fit {name}: {wanted.file}, store {store.root}")
@@ -50,6 +53,8 @@ def fit(wanted: Wanted, placement: Placement, shared: Shared) -> int:
         fitted = fitting.fit(specs, runtime)
     told = [*map(_wrapped, _lines(specs.table, fitted, name)), *_ends(name, store.root)]
     shared.print(_facts(specs.table, fitted, name, store.root), "\n".join(told))
+    if wanted.in_browser:
+        open_report(f"{store.root}/{run_folder(name)}", progress, fitted.tested.is_published)
     return fitted.exit_code
 
 
@@ -64,9 +69,7 @@ def _lines(table: TableDataset, fitted: Fitted, name: str) -> Iterator[str]:
 
 def _ends(name: str, root: str) -> Iterator[str]:
     """Yields where the results are, and what comes next."""
-    folder = f"{root}/{run_folder(name)}"
-    yield f"summary: {folder}/summary.json, summary.parquet and trials.parquet"
-    yield f"report:  {folder}/report.html"
+    yield from result_lines(f"{root}/{run_folder(name)}")
     yield f"next:    {_next(name)}"
 
 

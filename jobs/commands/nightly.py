@@ -23,14 +23,14 @@ from sumsquares.jobs.night.champion import accept, rollback
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.lock import holding, unlock
-from sumsquares.jobs.night.nightly import Outcome, run_night
+from sumsquares.jobs.night.nightly import Outcome
 from sumsquares.jobs.night.nights import Night
-from sumsquares.jobs.night.notify import check_hook, run_hook
 from sumsquares.jobs.night.page import write_page
 from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import NightRecord
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune
 from sumsquares.jobs.night.status import status_facts, status_text
+from sumsquares.jobs.night.watched import never_began, run_watched
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.spec.seal_line import is_sealed
@@ -84,11 +84,16 @@ def start(
     """
     store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    spec = _spec(path, max_trials, nights, options, tables, progress)
+    try:
+        spec = _spec(path, max_trials, nights, tables, progress)
+    except Exception as error:
+        facts = {"date": nights.days[0].isoformat(), "error": masked(f"{type(error).__name__}: {error}")}
+        never_began(error, facts, store, options, progress)
+        raise
     outcomes = []
     for day in nights.days:
         night = Night(day, spec, nights.fresh)
-        outcomes.append(outcome := run_night(NightContext(night, store, placement, progress, options, tables=tables)))
+        outcomes.append(outcome := run_watched(NightContext(night, store, placement, progress, options, tables=tables)))
         if not shared.json and outcome.exit_code != exits.REGRESSED:  # the error below says what a regression is
             sys.stdout.write(f"{_lines_of(outcome)}\n")
             sys.stdout.flush()
@@ -107,20 +112,11 @@ def _lines_of(outcome: Outcome) -> str:
     return "\n  ".join([f"night {outcome.night}: {outcome.message}", *details])
 
 
-def _spec(
-    path: Path, max_trials: int, nights: Requested, options: Options, tables: TableReader, progress: Progress
-) -> JobSpec:
-    """Returns the spec; if it can't be read, that is a failure of the night as well."""
-    try:
+def _spec(path: Path, max_trials: int, nights: Requested, tables: TableReader, progress: Progress) -> JobSpec:
+    """Returns the spec that the nights are of."""
+    with progress.doing(f"reading {path}"):
         spec = load_spec(path, max_trials, _told if _is_stored(path) else partial(_read_now, tables))
-        _refuse_fresh_tables(spec, nights)
-    except Exception as error:
-        code = exits.code_of(error)
-        error_text = masked(f"{type(error).__name__}: {error}")
-        facts = {"date": nights.days[0].isoformat(), "error": error_text, "exit_code": code}
-        if (trouble := run_hook(options.hook, "failure", facts, options.hook_seconds)) is not None:
-            progress.warn(trouble)
-        raise
+    _refuse_fresh_tables(spec, nights)
     return spec
 
 
@@ -180,20 +176,6 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
         most = f"one command makes {LONGEST} at most"
         raise UsageError(f"{begin} to {end} are {nights:,} nights, {most}: give a part with --from and --to")
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
-
-
-def checked_hook(command: str | None) -> str | None:
-    """Returns the hook.
-
-    Raises:
-        UsageError: it can't be parsed, or there is no such program.
-
-    """
-    try:
-        check_hook(command)
-    except ValueError as error:
-        raise UsageError(f"--hook: {error}; write a program and its arguments as in a shell") from None
-    return command
 
 
 def status(nights: int | None, since: str | None, shared: Shared) -> int:

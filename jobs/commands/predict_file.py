@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,12 +46,14 @@ def predict_file(question: Question, files: Files, shared: Shared) -> int:
 
 def _predict_file(question: Question, files: Files, shared: Shared) -> int:
     store = Store(shared.store)
-    asked = answerers(store, question)
-    rows = NewRows(files.source, {**_csv_of(asked), **files.csv})
+    with shared.progress().doing(f"reading {files.source}"):
+        asked = answerers(store, question)
+        rows = NewRows(files.source, {**_csv_of(asked), **files.csv})
     answerer = _answerer(asked, rows)
     check_output(files.output, rows.paths)
     answerer.check()
-    written = _write(answerer, answerer.network(store), rows, files.output)
+    with shared.progress().doing(f"predicting {rows.shown}") as tell:
+        written = _write(answerer, answerer.network(store), rows, files.output, tell)
     facts = {"run": question.run, **answerer.facts, "title": answerer.title(), "input": files.source}
     done = f"{counted(written, 'row')} with predictions: {files.output}"
     shared.print(
@@ -70,8 +72,10 @@ def _csv_of(asked: Sequence[Answerer]) -> dict[str, str]:
     return {}
 
 
-def _write(answerer: Answerer, network: TrainedNetwork, rows: NewRows, output: Path) -> int:
-    """Returns how many rows were written."""
+def _write(
+    answerer: Answerer, network: TrainedNetwork, rows: NewRows, output: Path, tell: Callable[[str], None]
+) -> int:
+    """Returns how many rows were written, which `tell` is told meanwhile."""
     dataset, written = answerer.trial.variant.dataset, 0
     schema = rows.schema.append(pa.field(PREDICTION, pa.float64()))
     with writing(output, schema, rows.separator, rows.decimal) as write:
@@ -87,6 +91,7 @@ def _write(answerer: Answerer, network: TrainedNetwork, rows: NewRows, output: P
                 )
             write(pa.RecordBatch.from_arrays([*batch.columns, pa.array(predicted_N)], schema=schema))
             written += len(batch)
+            tell(counted(written, "row"))
     return written
 
 

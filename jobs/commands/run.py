@@ -85,7 +85,8 @@ def summarize(path: Path, max_trials: int, shared: Shared, shown: Shown = DEFAUL
 def _summarized(spec: JobSpec, runtime: Runtime) -> tuple[RunOutcome, JobSpec]:
     """Aggregates the stored results of a spec; also returns the spec at the training version of most of them."""
     runtime.hold(spec.name)
-    stored = read_trials(runtime.store)
+    with runtime.progress.doing("reading results"):
+        stored = read_trials(runtime.store)
     spec = as_stored(spec, set(stored.table["trial_id"].to_pylist()))
     if spec.is_earlier:
         runtime.progress.say(
@@ -106,10 +107,12 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
 
     spec, runtime = _load(path, max_trials, shared, placement)
     warn_of_tables(spec, runtime.tables, runtime.progress)
-    planned = make_plan(spec, runtime.store)
-    packs = planned.packs(placement.device)
-    placement = placement.resolved([pack.seconds for pack in packs])
-    cost = estimate(packs, placement.count)
+    with runtime.progress.doing("comparing spec and store"):
+        planned = make_plan(spec, runtime.store)
+        packs = planned.packs(placement.device)
+    placement = placement.resolved([pack.expected_seconds for pack in packs])
+    with runtime.progress.doing("measuring a few steps"):
+        cost = estimate(packs, placement.count)
     shared.print(plan_facts(planned, packs, cost, placement), plan_text(planned, packs, cost, placement))
     return exits.OK
 
@@ -123,10 +126,11 @@ def _begin(path: Path, max_trials: int, shared: Shared, placement: Placement) ->
 
 
 def _load(path: Path, max_trials: int, shared: Shared, placement: Placement) -> tuple[JobSpec, Runtime]:
-    store = Store(shared.store)
+    store, progress = Store(shared.store), shared.progress()
     tables = TableReader(store)
-    spec = load_spec(path, max_trials, tables.resolve)
-    return spec, Runtime(placement, store, shared.progress(), tables=tables)
+    with progress.doing(f"reading {path}"):
+        spec = load_spec(path, max_trials, tables.resolve)
+    return spec, Runtime(placement, store, progress, tables=tables)
 
 
 def _can_write(spec: JobSpec, runtime: Runtime) -> bool:

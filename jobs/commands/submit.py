@@ -39,7 +39,10 @@ def endpoint(
     """
     found = address or next((environment[name] for name in ADDRESSES if environment.get(name)), None)
     if not found:
-        raise UsageError(f"no cluster is named: give --address http://head:8265, or set {ADDRESSES[0]}")
+        raise UsageError(
+            f"no cluster is named: give --address http://head:8265, or set {ADDRESSES[0]}; the runs of a store are "
+            "listed by `sumsquares runs`"
+        )
     try:
         parts = urlsplit(found)
         valid = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0

@@ -32,7 +32,8 @@ def bring_tables(jobs: Jobs, spec: JobSpec, store: Store, tables: TableReader, p
     if not plans:
         return  # the store may be a folder that only the cluster has
     if "://" not in store.root:
-        check_seen(jobs, store)
+        with progress.doing("looking for a file from the cluster"):
+            check_seen(jobs, store)
     missing = [plan for plan in plans if not plan.is_complete]
     for plan in missing:
         tables.check(plan.dataset)
@@ -40,7 +41,8 @@ def bring_tables(jobs: Jobs, spec: JobSpec, store: Store, tables: TableReader, p
     tables.remember()
     for plan in missing:
         table = plan.dataset
-        import_table(store, table, tables.batches(table))
+        with progress.doing(f"reading {table.file}"):
+            import_table(store, table, tables.batches(table))
         progress.say(f"dataset {table.name}: {counted(table.rows, 'row')} of {table.file} read into {store.describe()}")
 
 

@@ -32,9 +32,13 @@ def verify(repairs: bool, shared: Shared) -> int:
 
     """
     progress = shared.progress()
-    found = scan(Store(shared.store), progress.say)
+    with progress.doing("checking the store") as tell:
+        found = scan(Store(shared.store), tell)
     _refuse_none(found)
-    done, left = repair(found, Clock()) if repairs else ([], [each for some in found.damage.values() for each in some])
+    with progress.doing("repairing the store"):
+        done, left = (
+            repair(found, Clock()) if repairs else ([], [each for some in found.damage.values() for each in some])
+        )
     results = read_trials(found.snapshot.store) if done else found.results
     notes = [*notes_of(found.snapshot, results, found.units, () if done else found.damage)]
     notes += [] if found.files else ["the folder is empty: there is nothing to verify yet"]

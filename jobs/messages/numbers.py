@@ -52,6 +52,17 @@ def plain(value: Any) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
+def size(count: int) -> str:
+    """A number of bytes with two digits at least: `812 bytes`, `4.2 kB`, `310 MB`."""
+    if count < 1000:
+        return counted(count, "byte")
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB", "PB"):
+        if value >= 999.5:
+            value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
+
+
 def clock(seconds: float) -> str:
     """Such as 0:07, 12:30 or 3:05:00; hours once there are any."""
     minutes, rest = divmod(max(0, round(seconds)), 60)

@@ -16,7 +16,12 @@ lock       one night at a time
 repair     rebuilds what nights have lost
 retention  which nights are deleted
 deletable  which of their files may be
-notify     events and the hook
+notify     events, and who is told of them
+hook       a command of the user's
+webhook    an address of the user's; beside it where the address is from, and what its answers mean
+payloads   what is sent of an event: JSON, or a message for Slack or Teams
+watched    a night and the metrics of how it ended
+metrics    the file for Prometheus
 report     verdicts in words and as JSON
 status     what `nightly status` shows
 clock      the clocks, so that tests can move them

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.lock import Lock
 from sumsquares.jobs.night.nights import Night
 from sumsquares.jobs.night.retention import RetentionPolicy
+from sumsquares.jobs.night.webhook import Webhook
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.gate import Policy
 from sumsquares.jobs.results.stored import OF_TRIAL, Results, read_results
@@ -27,6 +29,10 @@ class Options:
     """Command that is run after the night."""
     hook_seconds: float = 60.0
     """Seconds after which the hook is killed."""
+    webhook: Webhook | None = None
+    """What events are posted to."""
+    metrics: Path | None = None
+    """File for Prometheus that is rewritten after the night."""
 
 
 class ResultsCache:

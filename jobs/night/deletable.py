@@ -17,8 +17,9 @@ from sumsquares.datasets.errors import DamagedManifest
 from sumsquares.datasets.manifest import from_json
 from sumsquares.datasets.tables.shards import from_json as of_table
 from sumsquares.jobs.night.nights import folder_of, run_name
+from sumsquares.jobs.results.summary_file import SPEC, SUMMARY
 from sumsquares.jobs.stages.run_files import run_folder
-from sumsquares.jobs.storage.layout import AREAS, unit_of
+from sumsquares.jobs.storage.layout import AREAS, is_of_kept_run, unit_of
 from sumsquares.jobs.storage.ours import is_ours
 from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import Store
@@ -64,6 +65,21 @@ class Listing:
         order = {f"{run}/job.toml": 1, f"{own}/night.json": 3}
         deletable = sorted(named, key=lambda path: (order.get(path, 2 if path.startswith(own) else 0), path))
         return Files(deletable, [path for path in found if path not in named])
+
+    def of_run(self, folder: str) -> Files:
+        """Returns the files of a run, or of an earlier one that is kept, the summary first: it makes the others valid.
+
+        The spec is deleted last: while it is there, it names what the run needs.
+        """
+        found = [path for path in self._folders["/".join(folder.split("/")[:2])] if path.startswith(f"{folder}/")]
+        if folder in self.sizes:  # a link, or a file in the place of the folder
+            return Files([], [folder], is_retained=True)
+        inner = [path for path in found if is_of_kept_run(path) == is_of_kept_run(f"{folder}/")]
+        named = [path for path in inner if unit_of(path) == ("run", folder)]
+        foreign = self._foreign(named)
+        order = {f"{folder}/{SUMMARY}": 0, f"{folder}/{SPEC}": 2}
+        deletable = sorted({*named} - {*foreign}, key=lambda path: (order.get(path, 1), path))
+        return Files(deletable, [path for path in inner if path not in deletable])
 
     def of_dataset(self, folder: str) -> Files:
         """Returns a dataset's files, the manifest first."""

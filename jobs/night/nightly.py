@@ -107,7 +107,9 @@ def _started(context: NightContext) -> Outcome:
     try:
         with Runtime(context.placement, store, context.progress, tables=context.tables) as runtime:
             if not night.spec.is_earlier:  # else it has ended, and nothing of it is trained
-                runtime.prepare_training(make_plan(night.trained, store, context.results))
+                with context.progress.doing("comparing spec and store"):
+                    plan = make_plan(night.trained, store, context.results)
+                runtime.prepare_training(plan)
             with holding(store, night.id, context.clock, token) as lock:
                 # Another start may have finished this night, or another spec's night promoted one, before the lock.
                 context = as_ended(context)
@@ -198,8 +200,9 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
         return _partial(context, progress, trained)
 
     # Measure on the rows that all nights share, then judge against the champion and promote if that is earned.
-    scores, sha256 = make_scores(store, night, context.results)
-    decision = decide(context, scores)
+    with context.progress.doing(f"measuring and judging night {night.id}"):
+        scores, sha256 = make_scores(store, night, context.results)
+        decision = decide(context, scores)
     words = words_of(decision, night, policy)
     if decision.result == "failed":
         context.progress.warn(f"night {night.id}: {words.message}")
@@ -281,8 +284,9 @@ def _prune(context: LockedContext) -> None:
     """Deletes old nights. A failure of that is a warning and doesn't change the night."""
     store, policy, today = context.store, context.options.retention, context.clock.today()
     try:
-        plan = plan_pruning(store, policy, today, context.night.id, context.results)
-        prune(store, plan, context.lock.check)
+        with context.progress.doing("deleting old nights"):
+            plan = plan_pruning(store, policy, today, context.night.id, context.results)
+            prune(store, plan, context.lock.check)
     except (StorageError, ValueError, BusyError) as error:
         context.progress.warn(f"old nights were not deleted: {error}")
         return

@@ -1,26 +1,20 @@
-"""Notifications: the events of nights, and the hook, a command of the user's that is run for each of them.
+"""Notifications: the events of nights, and who is told of them: the hook and the webhook.
 
-The hook runs without a shell and can't change how a night ended. A night that was killed can't notify anyone. The next
-one does: it holds the lock, so it knows that the killed one is gone.
+Neither can change how a night ended. A night that was killed can't notify anyone. The next one does: it holds the lock,
+so it knows that the killed one is gone.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shlex
-import shutil
-import signal
-import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from sumsquares.jobs.messages.abbreviate import few_names
-from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.night.context import NightContext
+from sumsquares.jobs.night.clock import Clock
+from sumsquares.jobs.night.context import NightContext, Options
+from sumsquares.jobs.night.hook import run_hook
 from sumsquares.jobs.night.nights import date_of, list_nights
 from sumsquares.jobs.night.records import (
     GOOD,
@@ -33,20 +27,28 @@ from sumsquares.jobs.night.records import (
     write_state,
 )
 from sumsquares.jobs.night.retention import pruned_through
+from sumsquares.jobs.night.webhook import post
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.storage.store import Store
 
 EVENTS = ("success", "regression", "recovery", "failure", "missed")
 
 _CHECKED_NIGHTS = 30  # newest nights that are checked for kills; reading more costs a second on an object store
 _CHECKED_DAYS = 366
-_PLAIN = re.compile(r"(?:[./~][\w./+-]{0,99}|[\w.+-]{1,100})", re.ASCII)
-"""A program that a message may name: a name, or a path that begins like one. A URL may hold a secret anywhere."""
 
 
 def notify(context: NightContext, event: str, facts: Mapping[str, Any]) -> None:
-    """Runs the hook; a failure of the hook is a warning."""
-    if (trouble := run_hook(context.options.hook, event, facts, context.options.hook_seconds)) is not None:
-        context.progress.warn(trouble)
+    """Runs the hook and posts to the webhook; a failure of either is a warning."""
+    tell_of(event, facts, context.options, context.clock, context.progress)
+
+
+def tell_of(event: str, facts: Mapping[str, Any], options: Options, clock: Clock, progress: Progress) -> None:
+    """Does the same where there is no night yet, since its spec can't be read."""
+    assert event in EVENTS
+    run = partial(run_hook, options.hook, event, facts, options.hook_seconds)
+    for tell in (run, partial(post, options.webhook, event, facts, clock)):
+        if (trouble := tell()) is not None:
+            progress.warn(trouble)
 
 
 def event_of(record: NightRecord) -> str:
@@ -111,53 +113,3 @@ def missed_dates(store: Store, until: date) -> list[date]:
     first = max(first, until - timedelta(days=_CHECKED_DAYS))
     days = (first + timedelta(days=number) for number in range((until - first).days))
     return [day for day in days if day not in known and day != through]
-
-
-def check_hook(command: str | None) -> None:
-    """Raises ValueError, in words, for a command that can't be parsed or has no program."""
-    if command is None:
-        return
-    words = shlex.split(command)
-    if not words:
-        raise ValueError("it is empty")
-    if shutil.which(words[0]) is None:
-        raise ValueError(f"{_program(words)} is not there or can't be executed")
-
-
-def run_hook(command: str | None, event: str, facts: Mapping[str, Any], seconds: float) -> str | None:
-    """Runs the command with `{"event": ..., ...facts}` as JSON on its standard input and in SUMSQUARES_EVENT.
-
-    Returns what went wrong with it, or None. What it prints goes to stderr. After `seconds` it is killed together with
-    everything that it has started.
-    """
-    assert event in EVENTS
-    if command is None:
-        return None
-    payload = json.dumps({"event": event, **facts}, allow_nan=False).encode() + b"\n"
-    environment = {**os.environ, "SUMSQUARES_EVENT": event}
-    try:
-        hook = subprocess.Popen(  # noqa: S603  the user's own command, without a shell
-            shlex.split(command), stdin=subprocess.PIPE, stdout=2, env=environment, start_new_session=True
-        )
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "its words can't be those of a command"
-        return f"the hook for {event} could not be started: {_program(shlex.split(command))}: {why}"
-    try:
-        hook.communicate(payload, seconds)
-    except subprocess.TimeoutExpired:
-        return f"the hook for {event} was stopped after {seconds:g} s"
-    finally:
-        if hook.returncode is None:  # also when a signal stops this process
-            with suppress(ProcessLookupError):
-                os.killpg(hook.pid, signal.SIGKILL)
-            hook.wait()
-    return f"the hook for {event} failed: {_ending(hook.returncode)}" if hook.returncode else None
-
-
-def _program(words: Sequence[str]) -> str:
-    """Returns the program's name alone. Its arguments, a URL or the value of a variable may be secret."""
-    return masked(words[0]) if _PLAIN.fullmatch(words[0]) else "the program of --hook"
-
-
-def _ending(code: int) -> str:
-    return f"it ended with exit code {code}" if code > 0 else f"it was ended by {signal.Signals(-code).name}"

@@ -11,7 +11,6 @@ Which of their files may be deleted is for deletable.py: no foreign file, and no
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,8 +26,7 @@ from sumsquares.jobs.night.records import GOOD, read_night, trained_spec
 from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.spec.job_spec import JobSpec, SpecError, parse_stored
 from sumsquares.jobs.spec.training_version import VERSIONS
-from sumsquares.jobs.spec.variants import ids_at, trials
-from sumsquares.jobs.stages.generate import folder_of as dataset_folder
+from sumsquares.jobs.stages.needs import Needs, trials_of_packs
 from sumsquares.jobs.stages.run_files import is_folder_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
 from sumsquares.jobs.storage.layout import is_night
@@ -110,8 +108,8 @@ def plan_pruning(
     datasets: list[str] = []
     if nights and not unreadable:
         pruned = {run_name(night) for night in nights}
-        old = _Needs.of({run: spec for run, spec in specs.items() if run.split("/")[0] in pruned})
-        kept = _Needs.of({run: spec for run, spec in specs.items() if run.split("/")[0] not in pruned})
+        old = _needs({run: spec for run, spec in specs.items() if run.split("/")[0] in pruned})
+        kept = _needs({run: spec for run, spec in specs.items() if run.split("/")[0] not in pruned})
         results = read(store)
         damaged = {problem.path.removesuffix(".parquet") for problem in results.problems}
         of_packs = listing.of_packs(_packs(results, old.trials - kept.trials, kept.trials), damaged)
@@ -208,34 +206,18 @@ def _spec(store: Store, path: str, folder: str) -> JobSpec:
     return spec
 
 
-@dataclass(frozen=True)
-class _Needs:
-    """What specs need."""
+def _needs(specs: Mapping[str, JobSpec]) -> Needs:
+    """Returns the needs of specs by their folder below runs/.
 
-    trials: set[str]
-    """Ids."""
-    datasets: set[str]
-    """Folders."""
-
-    @classmethod
-    def of(cls, specs: Mapping[str, JobSpec]) -> _Needs:
-        """Returns the needs of specs by their folder below runs/.
-
-        A night's trials are of one training version. A run's may be of several: it may have been started again.
-        """
-        needs = cls(set(), set())
-        for folder, spec in specs.items():
-            is_of_night = is_night(folder.removeprefix(run_name("")))
-            for version in (spec.training_version,) if is_of_night else VERSIONS:
-                needs.trials.update(ids_at(trials(spec), version))
-            needs.datasets.update(dataset_folder(dataset) for dataset in spec.datasets)
-        return needs
+    A night's trials are of one training version. A run's may be of several: it may have been started again.
+    """
+    needs = Needs()
+    for folder, spec in specs.items():
+        is_of_night = is_night(folder.removeprefix(run_name("")))
+        needs.add(spec, (spec.training_version,) if is_of_night else VERSIONS)
+    return needs
 
 
 def _packs(results: Results, old: set[str], kept: set[str]) -> list[str]:
     """Returns the packs that hold trials of old nights, and none that is kept or that no known spec names."""
-    table = results.table
-    mates = defaultdict(set)
-    for trial, pack in zip(table["trial_id"].to_pylist(), table["pack"].to_pylist(), strict=True):
-        mates[pack].add(trial)
-    return sorted(f"trials/{pack}" for pack, ids in mates.items() if ids <= old and not ids & kept)
+    return sorted(f"trials/{pack}" for pack, ids in trials_of_packs(results).items() if ids <= old and not ids & kept)

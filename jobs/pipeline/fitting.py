@@ -1,8 +1,8 @@
 """Fits networks to a table without a spec: three runs of one grid, and the variant that validation rows choose.
 
-NAME trains all variants on the training rows of each split and measures them on its test rows. NAME-validation trains
-them on a part of those training rows and measures them on the others: that chooses. NAME-final trains the chosen
-variant on all rows, for predictions. All are ordinary runs, so that running again trains what is missing.
+NAME-validation trains all variants on a part of each split's training rows and measures them on the others: that
+chooses. NAME trains them on all training rows of the split and measures them on its test rows. NAME-final trains the
+chosen variant on all rows, for predictions. All are ordinary runs, so that running again trains what is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.case import Row
-from sumsquares.jobs.results.final import FINAL
+from sumsquares.jobs.results.final import FINAL, VALIDATION
 from sumsquares.jobs.results.validated import Choice, Measured, choose
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.default_grid import default_grid, held_out
@@ -30,8 +30,6 @@ from sumsquares.jobs.spec.tables import Resolve, columns_of
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.foreign import check_run
 
-VALIDATION = "-validation"
-"""After a run's name: the run that chooses its variant."""
 LONGEST_NAME = 64 - len(VALIDATION)
 """Characters of a name."""
 SHARE = 0.2
@@ -145,10 +143,11 @@ def fit(specs: FitSpecs, runtime: Runtime) -> Fitted:
     for suffix in ("", VALIDATION, FINAL):
         check_run(runtime.store, f"{specs.name}{suffix}")
     say, name = runtime.progress.say, specs.name
-    say(f"run {name}: all networks, measured on test rows")
-    tested = run_spec(specs.tested, runtime)
+    # The run that chooses comes first, so that the report of the other says what was chosen.
     say(f"run {name}{VALIDATION}: all networks on fewer rows, measured on validation rows, which choose one")
     validated = run_spec(specs.validated, runtime, is_derived=True, has_baselines=False)
+    say(f"run {name}: all networks, measured on test rows")
+    tested = run_spec(specs.tested, runtime)
     choice = choose(tested.summary, validated.summary, name)
     if choice is None:
         return Fitted(tested, validated, None, None)

@@ -32,9 +32,10 @@ def generate_datasets(plan: Plan, runtime: Runtime, runners: Runners) -> None:
             for each in plan.datasets:
                 if isinstance(each, TablePlan) and not each.is_complete:
                     _import(each, runtime, on_made)
-    for each in plan.datasets:
-        for split in each.dataset.splits:
-            facts_of(runtime.store, split)
+    with runtime.progress.doing("measuring datasets"):
+        for each in plan.datasets:
+            for split in each.dataset.splits:
+                facts_of(runtime.store, split)
 
 
 def generated_rows(plan: Plan) -> int:

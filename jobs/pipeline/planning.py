@@ -29,7 +29,9 @@ def plan_run(
     If it ends in a summary, that reports the problems that training doesn't fix.
     """
     runtime.hold(spec.name)
-    plan, progress = make_plan(spec, runtime.store, read), runtime.progress
+    progress = runtime.progress
+    with progress.doing("comparing spec and store"):
+        plan = make_plan(spec, runtime.store, read)
     reported = [problem for problem in plan.problems if not ends_in_summary or problem.kind in RETRAINED]
     progress.warn_all(problem.message for problem in reported)
     progress.warn_all(note for dataset in plan.datasets for note in dataset.notes)

@@ -24,7 +24,7 @@ from sumsquares.jobs.stages.foreign import check_datasets, check_places
 from sumsquares.jobs.stages.generate import MapTasks
 from sumsquares.jobs.stages.imported import TablePlan
 from sumsquares.jobs.stages.memory_check import no_room
-from sumsquares.jobs.stages.placement import Placement, resources_here
+from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, resources_here
 from sumsquares.jobs.stages.plan import Plan
 from sumsquares.jobs.stages.running import Running
 from sumsquares.jobs.stages.tables import TableReader
@@ -42,6 +42,8 @@ class Runners(NamedTuple):
     run_workers: Callable[..., None]
     device: str
     """The device that packs are cut for: cuda if there are GPU workers."""
+    starting: str
+    """What is done until the first worker has a pack."""
 
 
 class Runtime:
@@ -92,8 +94,10 @@ class Runtime:
 
     def release(self) -> None:
         """Ends Ray, or disconnects from the cluster; a plan that needs it again starts it again."""
-        self._on_ray = None
-        self._stack.close()
+        if self._on_ray is not None:
+            self._on_ray = None
+            with self.progress.doing("ending Ray" if self.placement.address is None else "disconnecting"):
+                self._stack.close()
 
     def prepare_training(self, plan: Plan) -> Runners:
         """The runners for a plan's packs and rows, unless the plan must be refused. A refusal leaves no trace.
@@ -145,7 +149,7 @@ class Runtime:
     def _tell(self, plan: Plan, placement: Placement) -> None:
         """Reports the placement if it was left open and Ray is not worth its start."""
         if placement != self.placement:
-            time = clock(sum(pack.seconds for pack in plan.packs("cpu")))
+            time = clock(sum(pack.expected_seconds for pack in plan.packs("cpu")))
             needs = "needs" if plan.left == 1 else "need"
             self.progress.say(f"{counted(plan.left, 'trial')} {needs} about {time} of a core: trained {placement}")
 
@@ -164,6 +168,7 @@ class Runtime:
             partial(processes.map_tasks, processes=cores) if cores > 1 else inline.map_tasks,
             partial(processes.run_workers, processes=training) if training else inline.run_workers,
             "cpu",
+            "starting workers" if training else "preparing to train",
         )
 
     def _connect(self, placement: Placement) -> Runners:
@@ -175,20 +180,26 @@ class Runtime:
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
         gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
         target = Target(placement.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
-        driver = self._stack.enter_context(connected(target))
-        cut = groups(driver.resources(), wanted)
-        if placement.address is not None:
-            check_store_everywhere(self.store, driver)
+        doing = f"connecting to {target}"
+        if placement.address is None:
+            doing = "starting Ray"
+            self.progress.say(f"starting Ray (about {RAY_SECONDS:.0f} s until its workers train)")
+        with self.progress.doing(doing):
+            driver = self._stack.enter_context(connected(target))
+            cut = groups(driver.resources(), wanted)
+            if placement.address is not None:
+                check_store_everywhere(self.store, driver)
         return Runners(
             partial(driver.map_tasks, patience=placement.patience),
             partial(driver.run_workers, workers=cut, patience=placement.patience),
             "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
+            "starting Ray's workers",
         )
 
 
 def resolved(plan: Plan, placement: Placement) -> Placement:
     """The placement of this plan."""
-    return placement.resolved([pack.seconds for pack in plan.packs("cpu")]) if placement.is_open else placement
+    return placement.resolved([pack.expected_seconds for pack in plan.packs("cpu")]) if placement.is_open else placement
 
 
 def check_store_everywhere(store: Store, driver: Driver) -> None:

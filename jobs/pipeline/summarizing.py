@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 
 from sumsquares.cluster.work import Failure
 from sumsquares.datasets.dataset import Dataset
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.machine.environment import environment
+from sumsquares.jobs.pipeline.choosing import choice_of, id_of
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.results.baselines import Baseline
@@ -24,10 +26,13 @@ from sumsquares.jobs.results.stored import Results, read_trials
 from sumsquares.jobs.results.stored_baselines import baselines_of
 from sumsquares.jobs.results.summary import Summary, summarize
 from sumsquares.jobs.results.summary_file import SUMMARY, seal_summary
+from sumsquares.jobs.results.validated import Choice
+from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.spec.job_spec import JobSpec
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages.run_files import is_of_another, publish_run
+from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
 
 
@@ -62,14 +67,19 @@ def summarize_run(
             store.delete(f"trials/{pack}.safetensors")
 
     with timing.stage("summarize"):
-        stored, expected = read(store), trials(spec)
+        with progress.doing("reading results"):
+            stored, expected = read(store), trials(spec)
         progress.warn_all(problem.message for problem in stored.problems)
         lost = _once(on_lost)
-        summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
-        figures = figures_of(summary, expected, stored.table, store, lost, lambda error: progress.warn(str(error)))
-        summary = _with_samples(summary, figures)
-    files = _files(spec, summary, figures, timing.seconds)
-    is_published = writes and _publish(spec, runtime, summary, files, is_derived)
+        with progress.doing(f"summarising {counted(len(expected), 'trial')}"):
+            summary = _summary(expected, store, stored, lost, has_baselines=has_baselines)
+            choice, warn = choice_of(spec, store, summary, stored), lambda error: progress.warn(str(error))
+            figures = figures_of(summary, expected, stored.table, store, lost, warn, id_of(choice))
+            summary = _with_samples(summary, figures)
+    with progress.doing("writing the report"):
+        finished = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        files = _files(spec, summary, figures, choice, store, timing.seconds, finished)
+        is_published = writes and _publish(spec, runtime, summary, files, is_derived)
     return RunOutcome(summary, files[SUMMARY], is_published, failures, dict(timing.seconds))
 
 
@@ -89,8 +99,9 @@ def files_of_run(spec: JobSpec, store: Store) -> dict[str, bytes]:
 
     stored, expected = read_trials(store), trials(spec)
     summary = _summary(expected, store, stored, on_lost, keeps=False)
-    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows)
-    return _files(spec, _with_samples(summary, figures), figures, {})
+    choice = choice_of(spec, store, summary, stored)
+    figures = figures_of(summary, expected, stored.table, store, on_lost, on_rows, id_of(choice))
+    return _files(spec, _with_samples(summary, figures), figures, choice, store, {})
 
 
 def summary_of_run(spec: JobSpec, store: Store, stored: Results) -> Summary:
@@ -147,15 +158,21 @@ def _no_baselines(_dataset: Dataset) -> tuple[Baseline, ...]:
 
 
 def _files(
-    spec: JobSpec, summary: Summary, figures: Mapping[str, Figures], seconds: Mapping[str, float]
+    spec: JobSpec,
+    summary: Summary,
+    figures: Mapping[str, Figures],
+    choice: Choice | None,
+    store: Store,
+    seconds: Mapping[str, float],
+    finished: str = "",
 ) -> dict[str, bytes]:
     facts = environment()
     files = {
         "summary.parquet": summary.to_parquet(),
         "trials.parquet": summary.trials_to_parquet(),
-        "report.html": report(spec, summary, facts, figures).encode(),
+        "report.html": report(spec, summary, facts, figures, choice, readable(store.root)).encode(),
     }
-    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds))
+    files[SUMMARY] = seal_summary(spec, files, summary.to_json(spec.name, spec.digest, facts, seconds), finished)
     return files
 
 

@@ -8,6 +8,7 @@ from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.jobs.pipeline.failures import raise_if_fatal, warn_of_failures
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
 from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.stages.order import in_order
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.plan import Plan
 from sumsquares.jobs.stages.targets import refuse_targets
@@ -25,17 +26,19 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     packs = plan.packs(runners.device)
     if not packs:
         return ()
-    refuse_targets(plan.todo, partial(facts_of, runtime.store))
+    with runtime.progress.doing("checking targets"):
+        refuse_targets(plan.todo, partial(facts_of, runtime.store))
     failures: tuple[Failure, ...] = ()
     make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
-    with runtime.progress.training(packs) as show:
+    ordered = in_order(packs)
+    with runtime.progress.training([pack for pack, _ in ordered], runners.starting) as show:
 
         def on_progress(snapshot: ProgressSnapshot) -> None:
             nonlocal failures
             failures = tuple(snapshot.failures)
             show(snapshot)
 
-        runners.run_workers(make_work, [item_of(pack) for pack in packs], split, on_progress)
+        runners.run_workers(make_work, [item_of(*each) for each in ordered], split, on_progress)
     raise_if_fatal(failures)
     warn_of_failures(failures, runtime.progress)
     # A damaged pack is deleted only once everything that replaces it is committed. A new pack may have its name.
@@ -45,9 +48,9 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     return failures
 
 
-def item_of(pack: Pack) -> WorkItem:
+def item_of(pack: Pack, is_first: bool = False) -> WorkItem:
     """A pack as a work item."""
-    return WorkItem(f"pack {pack.id}", pack.seconds, pack)
+    return WorkItem(f"pack {pack.id}", pack.seconds, pack, is_first)
 
 
 def split(pack: Pack) -> list[WorkItem]:

@@ -56,8 +56,24 @@ def explain(
     table = _filled(summary.table, _columns(summary.table, _over_splits(parts, found), best, shares))
 
     # Causes are found last: they need all other columns.
+    explained = with_reasons(replace(summary, table=table))
+    table = _filled(table, _in_words(table, explained.causes))
+    return replace(
+        explained,
+        table=table,
+        trials=_checked(summary.trials, shares),
+        best=_extended(summary.best, table),
+        below_floor=_below_floor(summary, parts, found),
+    )
+
+
+def with_reasons(summary: Summary) -> Summary:
+    """Returns the summary with the causes of each variant, and what matters in the grid: both follow from its tables.
+
+    The columns of floors must be filled.
+    """
     of_dataset: dict[str, list[Row]] = defaultdict(list)
-    for row in table.to_pylist():
+    for row in summary.table.to_pylist():
         of_dataset[row["dataset"]].append(row)
     rmse = rmse_by_variant(summary.trials)
     split = [name for name, about in summary.datasets.items() if splits_of(about) > 1]
@@ -66,16 +82,8 @@ def explain(
     for name, rows in of_dataset.items():
         for case in cases(rows, summary.datasets[name], of_seeds):
             causes[case.row["variant_id"]] = causes_of(case)
-    table = _filled(table, _in_words(table, causes))
-    return replace(
-        summary,
-        table=table,
-        trials=_checked(summary.trials, shares),
-        best=_extended(summary.best, table),
-        causes=causes,
-        importance=_importance(of_dataset, summary, rmse | without_splits(summary.trials, split) if split else rmse),
-        below_floor=_below_floor(summary, parts, found),
-    )
+    by_split = rmse | without_splits(summary.trials, split) if split else rmse
+    return replace(summary, causes=causes, importance=_importance(of_dataset, summary, by_split))
 
 
 def _best_trials(trials: pa.Table) -> dict[str, Row]:

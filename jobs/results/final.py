@@ -1,12 +1,27 @@
-"""Of which run the answers of a fitted table are: that of its variant on all rows, which `fit` trains last."""
+"""The runs beside that of a fitted table: the one whose validation rows choose, and that of its variant on all rows."""
 
 from __future__ import annotations
 
-from sumsquares.datasets.tables.table import TableDataset
+from sumsquares.datasets.tables.table import TOLD, TableDataset
 from sumsquares.jobs.spec.job_spec import JobSpec
 
 FINAL = "-final"
 """After a run's name: the run that trains its chosen variant on all rows."""
+
+
+VALIDATION = "-validation"
+"""After a run's name: the run that chooses its variant."""
+
+
+def is_validation_of(spec: JobSpec, run: JobSpec) -> bool:
+    """Whether a spec measures on a part of the training rows of the run's only table, with the same splits."""
+    if len(run.datasets) != 1 or len(spec.datasets) != 1:
+        return False
+    (checked,), (table,) = spec.datasets, run.datasets
+    if not isinstance(checked, TableDataset) or not isinstance(table, TableDataset) or checked.validation is None:
+        return False
+    own = {*TOLD, "validation"}
+    return table.validation is None and checked.model_dump(exclude=own) == table.model_dump(exclude=own)
 
 
 def is_final_of(spec: JobSpec, run: JobSpec) -> bool:

@@ -78,6 +78,8 @@ _LATER = pa.schema(
     }
 )
 """Columns that were added later, at the end."""
+COLUMNS = (*_TABLE.names, *_EXPLANATION.names, *_LATER.names)
+"""Those of summary.parquet."""
 _OWN = pa.schema([field for field in _TABLE if field.name in SCHEMA.names and field.name != "train_seconds"])
 _OF_BEST = tuple(name for name in OF_TRIAL if name != "status")
 

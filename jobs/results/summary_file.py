@@ -46,11 +46,15 @@ class _Sealed(_Summary):
 _OLD, _SHAPE = TypeAdapter(_Summary), TypeAdapter(_Sealed)
 
 
-def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes) -> bytes:
-    """Returns the file's bytes: its content, the training version, and sizes and hashes of the spec and `files`."""
+def seal_summary(spec: JobSpec, files: Mapping[str, bytes], content: bytes, finished: str = "") -> bytes:
+    """Returns the file's bytes: its content, the training version, and sizes and hashes of the spec and `files`.
+
+    `finished` says when the run ended; it is left out where that isn't known.
+    """
     beside = {SPEC: seal_text(spec.stored_text), **files}
     named = {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in beside.items()}
-    return seal({**json.loads(content), "training_version": spec.training_version, "files": named})
+    ended = {"finished": finished} if finished else {}
+    return seal({**json.loads(content), **ended, "training_version": spec.training_version, "files": named})
 
 
 def read_summary(data: bytes, path: str) -> dict[str, Any]:

@@ -43,10 +43,7 @@ def split_words(table: TableDataset) -> str:
 
 def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> Iterator[str]:
     """Yields the chosen network, a table of RMSEs and a sentence on who wins."""
-    yield (
-        f"Chosen by validation rows among the training rows, RMSE {number(choice.validation_rmse)} on them: "
-        f"{describe_variant(choice.row)}."
-    )
+    yield chosen_words(choice)
     yield f"RMSE on {split_words(table)}:"
     rows = {**measured_networks(choice), **baselines}
     width = max(map(len, rows))
@@ -56,6 +53,14 @@ def choice_lines(choice: Choice, table: TableDataset, baselines: Baselines) -> I
         more = f"   95% interval {number(interval[0])} to {number(interval[1])}" if interval else ""
         yield f"  {name:{width}}  {number(each.mean):>10}{more if has_intervals else ''}"
     yield verdict(choice, baselines, table)
+
+
+def chosen_words(choice: Choice) -> str:
+    """The chosen network, and what chose it."""
+    return (
+        f"Chosen by validation rows among the training rows, RMSE {number(choice.validation_rmse)} on them: "
+        f"{describe_variant(choice.row)}."
+    )
 
 
 def choice_facts(choice: Choice) -> dict[str, Any]:
@@ -108,9 +113,5 @@ def verdict(choice: Choice, baselines: Baselines, table: TableDataset) -> str:
 
 
 def why_lines(summary: Summary, choice: Choice | None, name: str) -> Iterator[str]:
-    """Yields why the chosen network ends where it does, and the answer about the first one."""
-    if choice is not None:
-        causes = summary.causes.get(choice.row["variant_id"], ())
-        if causes and causes[0].sentence:
-            yield f"The chosen network: {causes[0].sentence}"
-    yield from answer(summary, name, name)
+    """Yields why the chosen network ends where it does, or without a choice the first one."""
+    yield from answer(summary, name, name, None if choice is None else choice.row)

@@ -7,9 +7,21 @@ from typing import NamedTuple
 
 from sumsquares.jobs.results.middle import middle
 from sumsquares.jobs.show.answer import Mine
+from sumsquares.jobs.show.findings import Verdict
 from sumsquares.jobs.show.format import listed, number
 
 _NAMED = 3  # datasets that are named one by one
+_OUTCOMES: Mapping[Verdict, str] = {
+    "exact": "is exact on",
+    "memorised": "may have memorised",
+    "seen rows only": "is right on rows that it has seen of",
+    "constant": "has a constant to learn on",
+    "not exact": "is not exact on",
+    "solved": "solves",
+    "at noise": "is at the noise of",
+    "not solved": "does not solve",
+    "no result": "has no result on",
+}
 
 
 class _Part(NamedTuple):
@@ -34,6 +46,20 @@ def headline(mine: Mapping[str, Mine]) -> str:
     return f"{called} {'; it '.join(clauses)}"
 
 
+def outcome(verdicts: Mapping[str, Verdict]) -> str:
+    """Returns what the best of all variants reaches, from the verdict on each dataset by its name."""
+    names: dict[Verdict, list[str]] = {}
+    for name, verdict in verdicts.items():
+        names.setdefault(verdict, []).append(name)
+    if "no result" in names:
+        return ""
+    return f"The best variant {listed([f'{_OUTCOMES[verdict]} {_where(each)}' for verdict, each in names.items()])}."
+
+
+def _where(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= _NAMED else f"{len(names):,} datasets"
+
+
 def _part(mine: Mine) -> _Part:
     cause = mine.causes[0].name if mine.causes else ""
     if cause in ("solved", "at_noise"):
@@ -44,11 +70,10 @@ def _part(mine: Mine) -> _Part:
 
 
 def _clause(kind: str, reason: str, names: Sequence[str], rmse: Mapping[str, float | None]) -> str:
-    where = listed(names) if len(names) <= _NAMED else f"{len(names):,} datasets"
     if kind == "ended":
         return f"{_reached(names, rmse)}{reason}"
     told = {"solved": "solves", "at_noise": "is at the noise of", "diverged": "diverged on"}
-    return f"{told.get(kind, 'has no result yet on')} {where}{reason}"
+    return f"{told.get(kind, 'has no result yet on')} {_where(names)}{reason}"
 
 
 def _reached(names: Sequence[str], rmse: Mapping[str, float | None]) -> str:

@@ -18,9 +18,11 @@ from sumsquares.jobs.show.format import Row, at_most, constants, number, plain, 
 from sumsquares.jobs.show.headings import Heading, headings_of
 
 MARKED_UP = 200
-"""Rows of a dataset that are in the page without its script."""
+"""Rows of a page that it has without its script: 100 kB."""
 MOST = 10_000
 """Rows of a page that are in its data: 2 MB."""
+_LEAST = 20  # rows of a dataset, however many datasets there are
+_UNSEEN = "rmse_unseen_median"
 _WORST = 0.1  # share of the rows that are the worst, where the middle is left out
 
 
@@ -56,7 +58,7 @@ class Listing:
     tags: Mapping[int, str]
     """By rank: what is special about a variant."""
     constants: str
-    """The axes that don't vary, with their values."""
+    """What is the same for all variants: axes and numbers, with their values."""
     total: int
     """Variants of the dataset."""
 
@@ -65,15 +67,20 @@ class Listing:
         """Variants that are not in the page, between the best and the worst."""
         return self.total - len(self.ranks)
 
-    def ends(self, most: int = MARKED_UP) -> tuple[Sequence[int], Sequence[int]]:
+    def ends(self, most: int) -> tuple[Sequence[int], Sequence[int]]:
         """Places of the best and of the worst rows that are marked up; all are the best if they are not many."""
         best, worst = _ends(len(self.ranks), most)
         return (range(best), range(len(self.ranks) - worst, len(self.ranks)))
 
-    def lacks(self, most: int = MARKED_UP) -> int:
+    def lacks(self, most: int) -> int:
         """Variants between those."""
         best, worst = self.ends(most)
         return self.total - len(best) - len(worst)
+
+
+def share_of(most: int, total: int, datasets: int) -> int:
+    """Returns how many rows of each dataset a page has, where it has so many of all `total` ones."""
+    return most if total <= most else max(_LEAST, most // datasets)
 
 
 def listing(
@@ -82,7 +89,7 @@ def listing(
     asked: Counter[str],
     causes: Mapping[str, Sequence[Cause]],
     tags: Mapping[str, str],
-    most: int = MOST,
+    most: int,
 ) -> Listing:
     """Returns the table of a dataset's variants, best first.
 
@@ -92,12 +99,14 @@ def listing(
     best, worst = _ends(len(rows), most)
     places = [*range(best), *range(len(rows) - worst, len(rows))]
     shown = [rows[place] for place in places]
+    columns = [*_axes(rows, shown), _fates(shown, asked), *_numbers(about, rows, shown)]
+    alike = [each for each in columns if len(rows) == len(shown) > 1 and len(set(each.cells)) == 1]
     return Listing(
-        columns=[*_axes(rows, shown), _fates(shown, asked), *_numbers(about, rows, shown)],
+        columns=[each for each in columns if each not in alike],
         why=[_why(row, causes.get(row["variant_id"], ())) for row in shown],
         ranks=[place + 1 for place in places],
         tags={place + 1: tags[rows[place]["variant_id"]] for place in places if rows[place]["variant_id"] in tags},
-        constants=constants(rows),
+        constants=", ".join([*filter(None, [constants(rows)]), *(f"{each.name} {each.cells[0]}" for each in alike)]),
         total=len(rows),
     )
 
@@ -139,8 +148,10 @@ def _fate(row: Row, asked: Counter[str]) -> str:
 
 
 def _numbers(about: Row, rows: Sequence[Row], shown: Sequence[Row]) -> Iterator[Column]:
+    facts = about["facts"]
+    differs = 0 < facts["unseen_rows"] < facts["measured_rows"]  # else unseen rows are all test rows, or none
     for heading in headings_of(about, rows):
-        if heading.column != "cause":
+        if heading.column != "cause" and (differs or heading.column != _UNSEEN):
             name = " ".join(filter(None, heading.report))
             yield Column(name, heading.report, _texts(heading, [row[heading.column] for row in shown]))
 

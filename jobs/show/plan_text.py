@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sumsquares.datasets.tables.table import TableDataset
@@ -11,6 +12,8 @@ from sumsquares.jobs.messages.abbreviate import few
 from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.show.progress import clock
 from sumsquares.jobs.show.table_words import left_out_words, rows_words
+from sumsquares.jobs.stages.assumed import assumed
+from sumsquares.jobs.stages.assumed import in_words as in_words_assumed
 from sumsquares.jobs.stages.cost import Estimate
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.packs import Pack
@@ -47,6 +50,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
         "core_seconds": round(cost.core_seconds, 3),
         "seconds": round(cost.seconds, 3),
         "workers": placement.count,
+        "assumed": asdict(assumed(packs, cost, placement)),
         "ray": placement.on_ray,
         "problems": [*_problems(plan), *_too_large(packs, placement)],
     }
@@ -67,7 +71,10 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
     lines += [in_words_earlier(plan.earlier)] if plan.earlier else []
     lines += _shapes(packs)
     lines.append(f"engine: {in_words(plan.spec.engine, placement.device)}")
-    lines += _cost(cost, placement) if packs else ["cost: none, everything has been trained"]
+    if packs:
+        lines += [*_cost(cost, placement), *_assumed(packs, cost, placement)]
+    else:
+        lines.append("cost: none, everything has been trained")
     lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, placement))]
     return "\n".join(lines)
 
@@ -98,6 +105,10 @@ def _cost(cost: Estimate, placement: Placement) -> list[str]:
         f"cost: {cost.flops:.3g} floating-point operations, {cost.memory / 2**20:,.1f} MiB for the largest pack",
         f"time: about {clock(cost.seconds)} {placement}, {how}",
     ]
+
+
+def _assumed(packs: Sequence[Pack], cost: Estimate, placement: Placement) -> list[str]:
+    return ["this assumes:", *(f"  {line}" for line in in_words_assumed(assumed(packs, cost, placement)))]
 
 
 def _shapes(packs: Sequence[Pack]) -> list[str]:

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 
+from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import middle
+from sumsquares.jobs.results.samples import short
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
-from sumsquares.jobs.results.validated import Choice
+from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.about_text import about_words
 from sumsquares.jobs.show.answer import Mine, answer
 from sumsquares.jobs.show.baselines_text import baseline_sentences
@@ -28,9 +30,10 @@ from sumsquares.jobs.show.charts.chart import Chart
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding
+from sumsquares.jobs.show.fit_text import chosen_words, verdict
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
-from sumsquares.jobs.show.headline import headline
-from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing
+from sumsquares.jobs.show.headline import headline, outcome
+from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
 from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.reproduce import commands
@@ -40,6 +43,8 @@ from sumsquares.jobs.spec.variants import trials
 NO_FIGURES = Figures()
 _TONES = {"exact": "good", "solved": "good", "at noise": "good", "no result": ""}
 """Of verdicts; all others are bad."""
+_ROLES = {"first": "first network", "chosen": "chosen network", "best": "best variant"}
+_INPUTS = 6  # values of a table's row that are shown
 
 
 class Figure(NamedTuple):
@@ -55,7 +60,8 @@ class Answers(NamedTuple):
 
     title: str
     caption: str
-    rows: Sequence[Any]
+    rows: Sequence[tuple[str, str, str, str]]
+    """Inputs, expected, predicted, and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,14 @@ class _Run:
     """Trials of each variant by id, where some are missing."""
     figures: Mapping[str, Figures]
     choice: Choice | None
+    """Of `fit`."""
     most: int
     """Rows of a dataset's table that are in the page."""
+
+    @property
+    def chosen(self) -> Row | None:
+        """The variant that `fit` has chosen."""
+        return None if self.choice is None else self.choice.row
 
 
 def report(
@@ -113,10 +125,11 @@ def report(
     """
     rows = best_first(summary.table.to_pylist())
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
-    most = MOST if len(rows) <= MOST else MOST // len(summary.datasets)
+    most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
     run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: _mine(run, name) for name in summary.datasets}
+    sections = [_section(run, name, each, mine[name]) for name, each in of_dataset.items()]
     return render(
         "report.html.jinja",
         spec=spec,
@@ -126,22 +139,23 @@ def report(
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
-        sections=[_section(run, name, each, mine[name]) for name, each in of_dataset.items()],
+        outcome=outcome({each.name: each.finding.verdict for each in sections}) if len(rows) > len(sections) else "",
+        sections=sections,
         commands=[*commands(spec, summary, store)],
         factor=DIVERGED_FACTOR,
-        marked_up=MARKED_UP,
+        marked_up=marked_up,
     )
 
 
 def _mine(run: _Run, name: str) -> Mine:
     rows = run.summary.table.filter(pc.equal(run.summary.table["dataset"], name)).to_pylist()
-    return Mine.of(run.summary, rows, run.choice and run.choice.row)
+    return Mine.of(run.summary, rows, run.chosen)
 
 
 def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
     summary, facts = run.summary, run.summary.datasets[name]
     found = finding(facts, rows, summary.best_trial[name])
-    told = answer(summary, name, run.spec.name, run.choice and run.choice.row)
+    told = [*_choice(run), *answer(summary, name, run.spec.name, run.chosen)]
     shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
     return Section(
         name=name,
@@ -161,9 +175,19 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
     )
 
 
+def _choice(run: _Run) -> list[str]:
+    """What chose the network of `fit`, and whether it is better than what needs none."""
+    (table, *_), choice = run.spec.datasets, run.choice
+    if choice is None or not isinstance(table, TableDataset):
+        return []
+    rows = run.summary.datasets[table.name].get("baselines", ())
+    baselines = {row["name"]: Measured(tuple(row["rmse_of_splits"])) for row in rows}
+    return [verdict(choice, baselines, table), chosen_words(choice)]
+
+
 def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
     """The numbers that matter most: the asker's network, the best one, and the best without a network."""
-    yield Figure(mine.called, number(middle(mine.row)), distinguish(mine.row, rows))
+    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), distinguish(mine.row, rows))
     best = rows[0]
     if best["variant_id"] != mine.row["variant_id"] and middle(best) is not None:
         yield Figure("Best variant", number(middle(best)), distinguish(best, rows))
@@ -187,8 +211,24 @@ def _answers(run: _Run, name: str, rows: Sequence[Row]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
     found = run.figures.get(name, NO_FIGURES).samples
     for chosen, samples in found:
-        which = " and ".join({"first": "first of the spec", "best": "best variant"}.get(r, r) for r in chosen.roles)
-        yield Answers(f"The {which}", f"{distinguish(chosen.row, rows)}, seed {chosen.seed}", samples)
+        words = [_ROLES.get(role, role) for role in chosen.roles]
+        caption = f"{distinguish(chosen.row, rows)}, seed {chosen.seed}"
+        yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):
-        yield Answers("The best variant", f"{best_words(best)}, seed {best['trial']['seed']}", best["samples"])
+        caption = f"{best_words(best)}, seed {best['trial']['seed']}"
+        yield Answers("Answers of the best variant", caption, _rows(best["samples"]))
+
+
+def _rows(samples: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """Samples in words, the error as the question's: expected minus predicted."""
+    expected, predicted = ([sample[key] for sample in samples] for key in ("expected", "predicted"))
+    pairs = zip(expected, predicted, strict=True)
+    errors = [None if value is None else value - answer for value, answer in pairs]
+    inputs = [_inputs(sample["numbers"]) for sample in samples]
+    return list(zip(inputs, *map(column_text, (expected, predicted, errors)), strict=True))
+
+
+def _inputs(numbers: Sequence[float]) -> str:
+    more = ", ..." if len(numbers) > _INPUTS else ""
+    return f"{', '.join(map(short, numbers[:_INPUTS]))}{more}"

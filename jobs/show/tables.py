@@ -69,8 +69,8 @@ def result_tables(
     for name, about in summary.datasets.items():
         known = finding(about, of_dataset[name], summary.best_trial[name])
         first, *others = (*answer(summary, name, run), *known.sentences, *baseline_sentences(summary, name))
-        yield Text(_wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
-        yield from (Text(_wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
+        yield Text(wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
+        yield from (Text(wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
     yield Text()
     for name, about in summary.datasets.items():
         yield from _variants(name, about, of_dataset[name], width, all_variants)
@@ -119,19 +119,19 @@ def _variants(
     ]
     # A column per axis if that costs no more than the least important numbers, and else one description.
     title, left_out = _title(name, about, rows), ""
-    fitting, gone = _fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
-    if axes and _width([*columns, *fitting]) <= width:
-        numbers, left_out = fitting, gone
+    beside, gone = fitting(numbers, width - _width(columns) - _GAP, _FIRST_TO_GO)
+    if axes and _width([*columns, *beside]) <= width:
+        numbers, left_out = beside, gone
     elif axes:
         words = [*_cells(shown, lambda row: _words(row, axes), more), *names]
-        numbers, left_out = _fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
-        columns = [Column("variant", [_wrapped(text, width - _width(numbers) - _GAP) for text in words])]
+        numbers, left_out = fitting(numbers, width - min(WORDS_WIDTH, max(map(len, words))) - _GAP, _GIVE_WAY)
+        columns = [Column("variant", [wrapped(text, width - _width(numbers) - _GAP) for text in words])]
         title += f"; all with {constants(rows)}"
     else:
         columns = [Column("", [*_cells(shown, network_words, more), *names])] if names else []
-        numbers, left_out = _fitting(numbers, width - _width(columns) - _GAP, _GIVE_WAY)
+        numbers, left_out = fitting(numbers, width - _width(columns) - _GAP, _GIVE_WAY)
     yield Text(title, style="bold")
-    yield _table(columns, numbers)
+    yield table_of(columns, numbers)
     if len(middle) > 1:
         yield Text(f"{len(middle):,} variants are not shown: --all-variants shows them", style="dim")
     if left_out:
@@ -178,7 +178,7 @@ def _width(columns: Sequence[Column]) -> int:
     return sum(column.width + _GAP for column in columns) - _GAP
 
 
-def _fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tuple[list[Column], str]:
+def fitting(columns: list[Column], width: int, give_way: Sequence[str]) -> tuple[list[Column], str]:
     """Returns the columns that fit, dropping as few as needed in the order of `give_way`, and the dropped headings."""
     gone: list[str] = []
     for header in give_way:
@@ -194,12 +194,14 @@ def _words(row: Row, axes: Sequence[str]) -> str:
     return ", ".join(text.replace(" ", _SPACE) if len(text) < WORDS_WIDTH else text for text in words)
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
+    """Returns the text in lines of this width, those after the first indented."""
     lines = textwrap.wrap(text, max(width, 10), subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines).replace(_SPACE, " ")
 
 
-def _table(axes: Sequence[Column], numbers: Sequence[Column]) -> Table:
+def table_of(axes: Sequence[Column], numbers: Sequence[Column]) -> Table:
+    """Returns the table of these columns, numbers to the right."""
     table = Table(pad_edge=False, box=None)
     for column in axes:
         table.add_column(column.header, no_wrap=True)

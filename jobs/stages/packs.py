@@ -32,6 +32,8 @@ WITHOUT_EXP = frozenset({"identity", "relu", "leaky_relu", "square"})
 """Activations without an exponential function."""
 FEW_INPUTS = 2
 """Inputs up to which the lanes engine computes the first layer without products (lanes/network.h)."""
+TORCH_FLOPS = 60e9
+"""Floating-point operations per second of the core that the torch engine's times were measured on."""
 LANES_HERTZ = 2.7e9
 """Cycles per second of the core that the lanes engine's times were measured on."""
 
@@ -75,7 +77,7 @@ class Pack:
         program = self.program
         if self.engine == "lanes":
             return _lanes_seconds(program, len(self.trials))
-        model = program.flops / program.steps / 60e9 + 2.2e-9 * program.batch_size * sum(program.hidden)
+        model = program.flops / program.steps / TORCH_FLOPS + 2.2e-9 * program.batch_size * sum(program.hidden)
         return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
 
     @cached_property
@@ -84,9 +86,14 @@ class Pack:
         return len(self.trials) * readout.seconds_of(self.program) if self._is_observed else 0.0
 
     @property
+    def beside_seconds(self) -> float:
+        """Expected time on one core beside the training, from taking the pack to its committed results."""
+        return self.observing_seconds + PACK_SECONDS
+
+    @property
     def expected_seconds(self) -> float:
         """Expected time on one core from taking the pack to its committed results."""
-        return self.seconds + self.observing_seconds + PACK_SECONDS
+        return self.seconds + self.beside_seconds
 
     @property
     def bytes(self) -> int:

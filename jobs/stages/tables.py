@@ -124,10 +124,15 @@ class TableReader:
         except TableMissing as error:
             raise self._lost(table) from error
 
+    def records(self) -> Iterator[tuple[str, TableDataset]]:
+        """Yields the path of each intact record of a file, with what it held."""
+        for path in self._store.list(FOLDER):
+            if (record := self._read(path)) is not None:
+                yield path, record.table
+
     def known(self) -> Iterator[TableDataset]:
         """Yields what the store remembers of files."""
-        records = (self._read(path) for path in self._store.list(FOLDER))
-        return (record.table for record in records if record is not None)
+        return (table for _, table in self.records())
 
     def is_unchanged(self, table: TableDataset) -> bool:
         """Whether its file is there, with the sizes and times of change that it had when it was read."""

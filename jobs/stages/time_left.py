@@ -26,6 +26,9 @@ ANY = 0.05
 START_SECONDS = 2.0
 """A worker's first item counts half if it takes so long, and less if it is shorter: reading rows and warming up add
 0.3 s to the first one in the lanes engine, and 0.5 s in the torch engine."""
+DRIFT_SECONDS, DRIFT_ITEMS = 20.0, 1.0
+"""Worker seconds after which a measurement counts half when the machine's load is judged, and how many items' worth of
+measurements weigh as much as the assumption that it is what it was."""
 GAP_SECONDS = 2.0
 """Worker seconds that weigh as much as the assumption that workers are always at work."""
 
@@ -98,6 +101,10 @@ class _Sums:
             seconds, expected = self.of.get(key, (0.0, 0.0))
             self.of[key] = (seconds + measured, expected + share * item.seconds)
 
+    def has(self, item: Expected) -> bool:
+        """Whether an item of this shape was measured."""
+        return ("shape", item.shape) in self.of
+
     @property
     def expected(self) -> float:
         """Expected seconds of what was measured."""
@@ -111,6 +118,27 @@ class _Sums:
             measured, expected = self.of.get(key, (0.0, 0.0))
             found = (measured + prior * found) / (expected + prior)
         return found
+
+
+@dataclass
+class _Drift:
+    """How much slower items have become than others of their shape were before, as when a machine gets other work."""
+
+    measured: float = 0.0
+    predicted: float = 0.0
+    prior: float = 0.0
+
+    def add(self, measured: float, predicted: float) -> None:
+        """Adds an item, and lets earlier ones count less."""
+        fade = 0.5 ** (measured / DRIFT_SECONDS)
+        self.measured = fade * self.measured + measured
+        self.predicted = fade * self.predicted + predicted
+        self.prior = DRIFT_ITEMS * predicted
+
+    @property
+    def factor(self) -> float:
+        """By which items take longer now."""
+        return (self.measured + self.prior) / (self.predicted + self.prior) if self.prior else 1.0
 
 
 class _Pending:
@@ -160,6 +188,7 @@ class TimeLeft:
         self._finished = 0.0
         """Expected seconds of what is done."""
         self._sums = _Sums()
+        self._drift = _Drift()
         self._seen: dict[str, _Seen] = {}
         self._counts: deque[int] = deque(maxlen=LOOKS)
         self._last: float | None = None
@@ -203,7 +232,15 @@ class TimeLeft:
         self._pending.take(each.key)
         self._finished += expected.seconds
         weight = each.seconds / (each.seconds + START_SECONDS) if each.is_first else 1.0
+        # Only a shape that is known shows whether the machine is slower than it was, as by other work beside.
+        if self._sums.has(expected):
+            self._drift.add(weight * each.seconds, weight * each.share * expected.seconds * self._sums.factor(expected))
         self._sums.add(expected, weight * each.seconds, weight * each.share)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a worker has had an item."""
+        return self._last is not None
 
     @property
     def workers(self) -> int:
@@ -225,10 +262,11 @@ class TimeLeft:
         if not sums.expected:
             return None
         known: dict[Hashable, float] = {}
+        drift = self._drift.factor
 
         def factor(item: Expected) -> float:
             if item.shape not in known:
-                known[item.shape] = sums.factor(item)
+                known[item.shape] = sums.factor(item) * drift
             return known[item.shape]
 
         free = [

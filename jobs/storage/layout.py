@@ -32,6 +32,7 @@ _FILES = {
     "running": re.compile(r"(running/[0-9a-f]{16}\.json)"),
     "record": re.compile(rf"({'|'.join(map(re.escape, RECORDS))})"),
 }
+_OF_KEPT = re.compile(rf"{_RUN}/previous/[0-9a-f]{{12}}(?:-[0-9]{{1,3}})?/")
 _FOLDER = re.compile(
     rf"(?:{'|'.join(sorted(AREAS))}|datasets/[0-9a-f]{{64}}(?:/(?:train|test|extrapolation|rows))?|{_KEPT}|{_RUN}/previous|nightly/"
     r"[0-9-]{10}-[0-9a-f]{12})"
@@ -56,6 +57,11 @@ def unit_of(path: str) -> tuple[str, str] | None:
         if (match := pattern.fullmatch(path)) is not None and (kind != "night" or is_night(match[1])):
             return kind, match[1]
     return None
+
+
+def is_of_kept_run(path: str) -> bool:
+    """Whether it is a path below the folder of an earlier run that is kept, beside the run of its name."""
+    return _OF_KEPT.match(path) is not None
 
 
 def is_folder_of_ours(path: str) -> bool:

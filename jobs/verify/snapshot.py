@@ -15,7 +15,7 @@ from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.references import References
 
 _OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EIO}
-LINE_SECONDS = 5.0
+LINE_SECONDS = 0.5
 """Seconds between two lines of progress."""
 
 

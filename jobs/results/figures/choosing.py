@@ -31,9 +31,14 @@ def ranked(table: pa.Table) -> list[int]:
     return places
 
 
-def roles_of(table: pa.Table, order: list[int]) -> dict[int, tuple[Role, ...]]:
-    """Returns the roles of the drawn variants by place: the first of the spec, the best, then the others."""
+def roles_of(table: pa.Table, order: list[int], picked: str | None) -> dict[int, tuple[Role, ...]]:
+    """Returns the roles of the drawn variants by place: the first of the spec, the best, then the others.
+
+    `picked` is the id of the variant that `fit` has chosen: it is in the place of the first.
+    """
     roles: dict[int, tuple[Role, ...]] = {0: ("first",)}
+    if picked is not None:
+        roles = {table["variant_id"].to_pylist().index(picked): ("chosen",)}
     if order:
         roles[order[0]] = (*roles.get(order[0], ()), "best")
     for column in _CONTRASTS:
@@ -48,9 +53,9 @@ def roles_of(table: pa.Table, order: list[int]) -> dict[int, tuple[Role, ...]]:
     return roles
 
 
-def chosen_of(table: pa.Table, trials: pa.Table, order: list[int]) -> list[Chosen]:
+def chosen_of(table: pa.Table, trials: pa.Table, order: list[int], picked: str | None = None) -> list[Chosen]:
     """Returns the drawn variants, each with the best of its trials that are ok; `trials` has those of the dataset."""
-    roles = roles_of(table, order)
+    roles = roles_of(table, order, picked)
     rows = table.take(pa.array(roles, pa.int64())).to_pylist()
     best = _best_trials(trials, [row["variant_id"] for row in rows])
     chosen = []

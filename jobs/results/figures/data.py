@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sumsquares.jobs.results.samples import Sample
 
 Floats = NDArray[np.float64]
-Role = Literal["first", "best", "other"]
-"""Why a variant is drawn: it is the first of the spec, the best, or an example of another activation or cause."""
+Role = Literal["first", "chosen", "best", "other"]
+"""Why a variant is drawn: it is the first of the spec, or what `fit` has chosen in its place, the best, or an example
+of another activation or cause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,14 @@ def figures_of(
     store: Store,
     on_lost: OnLost,
     on_rows: Callable[[DataError], object],
+    picked: str | None = None,
 ) -> dict[str, Figures]:
     """Returns the figures of each dataset of a summary of the expected trials; `results` has the column `pack`.
 
     `on_lost` gets each pack whose weights are needed, and damaged or gone; `on_rows` gets what is wrong with the rows
-    of a table.
+    of a table. `picked` is the id of the variant that `fit` has chosen.
     """
-    parts = {name: _part(summary, name) for name in summary.datasets}
+    parts = {name: _part(summary, name, picked) for name in summary.datasets}
     chosen = [each for part in parts.values() for each in part.chosen]
     trials = _trials_of({each.row["variant_id"] for each in chosen}, expected)
     drawn = {each.row["variant_id"]: drawn_seeds(each, trials[each.row["variant_id"]]) for each in chosen}
@@ -56,11 +57,11 @@ def figures_of(
     }
 
 
-def _part(summary: Summary, name: str) -> _Part:
+def _part(summary: Summary, name: str, picked: str | None) -> _Part:
     table = summary.table.filter(pc.equal(summary.table["dataset"], name))
     trials = summary.trials.filter(pc.equal(summary.trials["dataset"], name))
     order = ranked(table)
-    chosen = chosen_of(table, trials, order)
+    chosen = chosen_of(table, trials, order, picked)
     ids = table["variant_id"].take(pa.array(shown(order), pa.int64())).to_pylist()
     ids += [each.row["variant_id"] for each in chosen if each.trial is not None]
     return _Part(chosen, rmse_of(trials, list(dict.fromkeys(ids))))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sumsquares.datasets.source import Range
 from sumsquares.datasets.spec import SPLITS, NamedDataset
@@ -25,7 +26,7 @@ _GOLDEN = 0.6180339887498949
 _SEEN = 1e-3
 """Share of the height of a chart below which a distance can't be seen."""
 _HEIGHTS = 3.0
-"""Targets count up to this many heights beyond those in the range: poles would get all points otherwise."""
+"""Targets count up to this many heights above and below nearly all others: poles would get all points otherwise."""
 
 
 class Span(NamedTuple):
@@ -72,28 +73,41 @@ def along(span: Span, rule: Callable[[Floats], Floats] | None) -> Floats:
         np.linspace(span.high, span.end, _OUTSIDE),
     )
     evenly_P = _distinct(np.concatenate(pieces), span)
-    return evenly_P if rule is None else _refined(span, evenly_P, rule)
+    if rule is None:
+        return evenly_P
+    with np.errstate(over="ignore", invalid="ignore"):  # targets may be as large as float64 allows
+        return _refined(span, evenly_P, rule)
 
 
 def _refined(span: Span, evenly_P: Floats, rule: Callable[[Floats], Floats]) -> Floats:
     """Adds the points that are farthest from the line through the points so far, so that steps stay steep."""
     x_F = np.union1d(evenly_P, _fine(span))
-    y_F = rule(x_F)
-    inside_F = y_F[(x_F >= span.low) & (x_F <= span.high) & np.isfinite(y_F)]
-    bottom, top = (inside_F.min(), inside_F.max()) if len(inside_F) else (0.0, 0.0)
-    y_F = np.clip(y_F, bottom - _HEIGHTS * (top - bottom), top + _HEIGHTS * (top - bottom))
+    height, y_F = _clipped(rule(x_F))
     is_point_F = np.isin(x_F, evenly_P)
-    for _ in range(2):  # the second finds the other side of each step
-        is_known_F = is_point_F & np.isfinite(y_F)
-        if not is_known_F.any():
-            break
-        far_F = np.nan_to_num(np.abs(y_F - np.interp(x_F, x_F[is_known_F], y_F[is_known_F])))
-        by_distance = np.argsort(-far_F, kind="stable")
-        _, first = np.unique(np.cumsum(is_point_F)[by_distance], return_index=True)  # of each gap the farthest
-        added = by_distance[np.sort(first)][: MOST - np.count_nonzero(is_point_F)]
-        is_point_F[added[far_F[added] > _SEEN * (top - bottom)]] = True
+    while len(added := _farthest(x_F, y_F, is_point_F, _SEEN * height)):
+        is_point_F[added] = True
     points_P: Floats = x_F[is_point_F]
     return points_P
+
+
+def _clipped(y_F: Floats) -> tuple[float, Floats]:
+    """Returns how high nearly all targets lie, and the targets without what is far above or below."""
+    known_F = y_F[np.isfinite(y_F)]
+    bottom, top = np.percentile(known_F, (2, 98)) if len(known_F) else (0.0, 0.0)
+    height = float(top - bottom)
+    return height, np.clip(y_F, bottom - _HEIGHTS * height, top + _HEIGHTS * height) if height else y_F
+
+
+def _farthest(x_F: Floats, y_F: Floats, is_point_F: NDArray[np.bool_], near: float) -> NDArray[np.intp]:
+    """Returns the places of what to add: between any two points what is farthest from their line, unless it is near."""
+    is_known_F = is_point_F & np.isfinite(y_F)
+    if not is_known_F.any():
+        return np.empty(0, np.intp)
+    far_F = np.nan_to_num(np.abs(y_F - np.interp(x_F, x_F[is_known_F], y_F[is_known_F])))
+    by_distance = np.argsort(-far_F, kind="stable")
+    _, first = np.unique(np.cumsum(is_point_F)[by_distance], return_index=True)
+    farthest = by_distance[np.sort(first)]
+    return farthest[far_F[farthest] > near][: MOST - np.count_nonzero(is_point_F)]
 
 
 def _fine(span: Span) -> Floats:

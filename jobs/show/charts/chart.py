@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Layout = Literal["half", "wide", "beside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +44,6 @@ class Chart:
     classes of charts.css."""
     legend: Sequence[Key]
     numbers: Numbers
-    is_wide: bool = False
-    """Whether it takes the whole width of the page, and not half of it."""
+    layout: Layout = "half"
+    """half: beside another one where the page is wide enough. wide: a row of its own. beside: the same, with its words
+    at its right."""

@@ -20,7 +20,7 @@ from sumsquares.jobs.show.charts.keys import area_key, line_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite, nice
-from sumsquares.jobs.show.charts.subject import Subject
+from sumsquares.jobs.show.charts.subject import Subject, sentence_start
 from sumsquares.jobs.show.format import number
 
 _CELLS = 40  # along each axis at most
@@ -47,9 +47,9 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
         plot.value((float(found.inputs_A[a]), float(found.inputs_B[b])), _short(float(found.error_AB[a, b])))
     return Chart(
         name=name,
-        title=f"Errors over both inputs: {words}",
-        caption="Predicted minus expected. The darker, the larger; striped where the prediction is too low. Numbers are"
-        " errors at their places, and the dashed frame is the training range.",
+        title=f"Errors over both inputs, {subject.role(found.chosen)}",
+        caption=f"{sentence_start(words)}. Predicted minus expected: the stronger the colour, the larger; striped where"
+        " the prediction is too low. Numbers are errors at their places, and the dashed frame is the training range.",
         label=label,
         svg=plot.done(),
         legend=_legend(ends, known),
@@ -158,10 +158,11 @@ def _legend(ends: Sequence[float], known: Sequence[float]) -> list[Key]:
 
 def _class_words(ends: Sequence[float], size: int, sign: str) -> str:
     """The errors of a class on one side of 0."""
-    low = f"{sign}{number(ends[size - 1])}"
+    near = f"{sign}{number(ends[size - 1])}"
     if size == len(ends):
-        return f"{'below' if sign else 'above'} {low}"
-    return f"{low} to {sign}{number(ends[size])}"
+        return f"{'below' if sign else 'above'} {near}"
+    far = f"{sign}{number(ends[size])}"
+    return f"{far} to {near}" if sign else f"{near} to {far}"
 
 
 def _numbers(found: ErrorMap, texts: dict[tuple[int, int], str]) -> Numbers:

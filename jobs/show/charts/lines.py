@@ -27,11 +27,6 @@ def cut(points: Iterable[Point]) -> list[list[Point]]:
     return parts
 
 
-def is_outside(points: Iterable[Point]) -> bool:
-    """Whether any point of a line lies outside the square."""
-    return any(not (-1e-9 <= x <= 1 + 1e-9 and -1e-9 <= y <= 1 + 1e-9) for x, y in points if not math.isnan(x + y))
-
-
 def _near(point: Point) -> Point:
     return point[0], max(-_FAR, min(_FAR, point[1])) if not math.isnan(point[1]) else math.nan
 
@@ -57,10 +52,11 @@ def _inside(first: Point, second: Point) -> tuple[Point, Point] | None:
 
 
 def _between(first: Point, second: Point, share: float) -> Point:
-    """A point of a segment; its ends are exactly themselves."""
+    """A point of a segment; its ends are exactly themselves, and what rounding moves out of the square is moved back."""
     if share in (0.0, 1.0):
-        return second if share else first
-    x, y = (a + share * (b - a) for a, b in zip(first, second, strict=True))
+        x, y = second if share else first
+    else:
+        x, y = (a + share * (b - a) for a, b in zip(first, second, strict=True))
     return min(1.0, max(0.0, x)), min(1.0, max(0.0, y))
 
 

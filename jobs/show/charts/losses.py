@@ -13,7 +13,7 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Log, finite
 from sumsquares.jobs.show.charts.subject import Subject
-from sumsquares.jobs.show.format import counted, listed, number
+from sumsquares.jobs.show.format import number
 
 _SEEDS = 5  # lines of a variant
 _LISTED = 8  # epochs in the table of numbers
@@ -49,7 +49,7 @@ def _caption(losses: Sequence[Losses]) -> str:
     if most > _SEEDS:
         words += f" Of a variant's trials the first {_SEEDS} are drawn."
     stopped = sum(int(np.isnan(each.loss_SE[:, -1]).sum()) for each in losses if each.loss_SE.size)
-    return f"{words} {counted(stopped, 'line')} end early: those trials diverged." if stopped else words
+    return f"{words} Lines that end early are of trials that diverged: {stopped}." if stopped else words
 
 
 def _label(subject: Subject, losses: Sequence[Losses]) -> str:
@@ -60,7 +60,7 @@ def _label(subject: Subject, losses: Sequence[Losses]) -> str:
         if np.isfinite(ends).all():
             fall = f"from {number(float(ends[0]))} to {number(float(ends[1]))}"
             words.append(f"of {subject.chosen(each.chosen)} {fall} in {number(float(each.epochs_E[-1]))} epochs")
-    return f"Training loss, the median of the trials: {listed(words)}." if words else "Training loss by epoch."
+    return f"Training loss, the median of the trials: {'; '.join(words)}." if words else "Training loss by epoch."
 
 
 def _medians(losses: Losses) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.figures.data import Figures
@@ -37,4 +39,13 @@ def charts_of(
         losses_chart(subject, figures.losses),
         *cost_charts(subject),
     ]
-    return tuple(chart for chart in found if chart is not None)
+    return tuple(_paired([chart for chart in found if chart is not None]))
+
+
+def _paired(charts: Sequence[Chart]) -> Iterator[Chart]:
+    """Yields the charts, those that have no other half beside them with their words there instead."""
+    for layout, group in groupby(charts, key=lambda chart: chart.layout):
+        halves = list(group)
+        is_odd = layout == "half" and len(halves) % 2 == 1
+        yield from halves[:-1]
+        yield replace(halves[-1], layout="beside") if is_odd else halves[-1]

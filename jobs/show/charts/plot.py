@@ -15,7 +15,7 @@ from sumsquares.jobs.show.charts.lines import Point, cut, simplified
 from sumsquares.jobs.show.charts.scales import Scale
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 68, 14, 30, 52
+LEFT, RIGHT, TOP, BOTTOM = 68, 26, 42, 52
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 _TOLERANCE = 0.25  # units by which a line may differ from its points
 _TICK = 6  # units that the text of a tick is away from the axis
@@ -32,8 +32,8 @@ class Plot:
         SubElement(self.svg, "desc", {"id": name}).text = label
         self._below = SubElement(self.svg, "g")
         self._grid()
-        self._text(LEFT + ACROSS / 2, HEIGHT - 8, titles[0], "middle")
-        self._text(2, 16, titles[1])
+        self.text(LEFT + ACROSS / 2, HEIGHT - 8, titles[0], "middle")
+        self.text(2, 14, titles[1])
 
     def place(self, x: float, y: float) -> Point:
         """Returns where a pair of numbers lies in the plot, as fractions; NaN where it has no place."""
@@ -67,13 +67,13 @@ class Plot:
         x, width = LEFT + ACROSS * left, ACROSS * (right - left)
         box = {"x": _n(x), "y": str(TOP), "width": _n(width), "height": str(DOWN), "class": "shade"}
         self._below.append(Element("rect", box))
-        self._text(min(x + width / 2, WIDTH - RIGHT - 50), TOP + 15, words, "middle", "note")
+        self.text(min(x + width / 2, WIDTH - RIGHT - 50), TOP - 6, words, "middle")
 
     def note(self, point: tuple[float, float], words: str) -> None:
         """Writes words beside a point, on the side where there is room."""
         x, y = _units(self.place(*point))
         is_right = x > LEFT + ACROSS / 2
-        self._text(
+        self.text(
             x + (-8 if is_right else 8),
             max(TOP + 10, min(y - 7, TOP + DOWN - 4)),
             words,
@@ -84,7 +84,7 @@ class Plot:
     def value(self, point: tuple[float, float], words: str) -> None:
         """Writes a number at a point, over whatever is drawn there."""
         x, y = _units(self.place(*point))
-        self._text(x, y + 4, words, "middle", "note")
+        self.text(x, y + 4, words, "middle", "note")
 
     def path(self, d: str, classes: str) -> None:
         """Draws a path, in units."""
@@ -99,17 +99,18 @@ class Plot:
         return [_units(point) for point in placed if all(-1e-9 <= part <= 1 + 1e-9 for part in point)]
 
     def _grid(self) -> None:
-        across = [(LEFT + ACROSS * at, label) for at, label in self.x.ticks()]
+        across = _apart([(LEFT + ACROSS * at, label) for at, label in self.x.ticks()])
         up = [(TOP + DOWN * (1 - at), label) for at, label in self.y.ticks()]
         lines = [f"M{_n(x)} {TOP}v{DOWN}" for x, _ in across]
         lines += [f"M{LEFT} {_n(y)}h{ACROSS}" for y, _ in up]
         SubElement(self._below, "path", {"class": "grid", "d": "".join(lines)})
-        for x, label in _apart(across):
-            self._text(x, TOP + DOWN + 18, label, "middle" if x < WIDTH - 30 else "end")
+        for x, label in across:
+            self.text(x, TOP + DOWN + 18, label, "middle")
         for y, label in up:
-            self._text(LEFT - _TICK, y + 4.5, label, "end")
+            self.text(LEFT - _TICK, y + 4.5, label, "end")
 
-    def _text(self, x: float, y: float, words: str, anchor: str = "start", classes: str = "") -> None:
+    def text(self, x: float, y: float, words: str, anchor: str = "start", classes: str = "") -> None:
+        """Writes words at a place, in units."""
         given = {"x": _n(x), "y": _n(y)}
         given |= {"text-anchor": anchor} if anchor != "start" else {}
         SubElement(self.svg, "text", given | ({"class": classes} if classes else {})).text = words

@@ -12,7 +12,7 @@ from sumsquares.jobs.show.charts.keys import dot_key, line_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite
-from sumsquares.jobs.show.charts.subject import Subject
+from sumsquares.jobs.show.charts.subject import Subject, sentence_start
 from sumsquares.jobs.show.format import counted, number
 
 _DRAWN = 300
@@ -28,7 +28,7 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
         return None
     step = math.ceil(len(expected_R) / _DRAWN)
     words, name = subject.chosen(residuals.chosen), f"residuals-{place + 1}"
-    label = f"{words}, {counted(len(expected_R), 'test row')}: {_label(expected_R, predicted_R)}"
+    label = f"{sentence_start(words)}, {counted(len(expected_R), 'test row')}: {_label(expected_R, predicted_R)}"
     scale = Linear.of(finite(expected_R), _PAD)
     plot = Plot(subject.id(name), label, scale, scale, (f"expected {subject.target}", f"predicted {subject.target}"))
     plot.line([(scale.low, scale.low), (scale.high, scale.high)], "line zero")
@@ -36,8 +36,8 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
     drawn = plot.dots(shown_R, "dot row")
     return Chart(
         name=name,
-        title=f"Predicted and expected: {words}",
-        caption=_caption(drawn, len(expected_R[::step]), residuals.of),
+        title=f"Predicted and expected, {subject.role(residuals.chosen)}",
+        caption=f"{sentence_start(words)}. " + _caption(drawn, len(expected_R[::step]), residuals.of),
         label=label,
         svg=plot.done(),
         legend=[dot_key("dot row", "a test row"), line_key("line zero", "predicted is expected")],
@@ -51,7 +51,7 @@ def _caption(drawn: int, shown: int, of: int) -> str:
     beyond = (
         f" {counted(off, 'prediction')} of {shown:,} {'lies' if off == 1 else 'lie'} beyond the axis." if off else ""
     )
-    return f"{part[0].upper()}{part[1:]}: on the diagonal the prediction is right, above it is too high.{beyond}"
+    return f"{sentence_start(part)}: on the diagonal the prediction is right, above it is too high.{beyond}"
 
 
 def _label(expected_R: Floats, predicted_R: Floats) -> str:

@@ -19,9 +19,9 @@ from sumsquares.jobs.show.format import counted
 
 BEST, WORST = 20, 10
 """How many variants are drawn."""
-_SEEDS = 20  # dots of a variant; more can't be told apart
+_SEEDS = 12  # dots of a variant; more can't be told apart
 _BELOW = 1000.0  # floors and solved readouts that are so much lower than the lowest RMSE are drawn at the edge
-DISC = "M0-5.5a5.5 5.5 0 1 1 0 11a5.5 5.5 0 1 1 0-11z"
+DISC = "M0 0h0"
 SQUARE = "M-4.5-4.5h9v9h-9z"
 DIAMOND = "M0-6.5L6.5 0 0 6.5-6.5 0z"
 FLOOR = "M0-8v16M0 8h6M0-8h6"
@@ -37,10 +37,10 @@ def rmse_chart(subject: Subject, rmse: Mapping[str, Sequence[float]]) -> Chart |
     best, worst = without_middle(measured, BEST, WORST)
     shown = measured[:best] + (measured[-worst:] if worst else [])
     baselines = subject.about.get("baselines", ())
-    scale, lowest = _scale(shown, rmse, baselines)
+    scale = _scale(shown, rmse, baselines)
     texts = column_text([rmse_of(row) for row in shown] + [row["rmse_mean"] for row in baselines])
     items: list[Row | Gap] = [
-        _row(subject, row, text, _seeds(row, rmse), lowest) for row, text in zip(shown, texts, strict=False)
+        _row(subject, row, text, _seeds(row, rmse), scale.edge) for row, text in zip(shown, texts, strict=False)
     ]
     if worst:
         left_out = len(measured) - best - worst
@@ -50,12 +50,12 @@ def rmse_chart(subject: Subject, rmse: Mapping[str, Sequence[float]]) -> Chart |
     return Chart(
         name="rmse",
         title="RMSE by variant",
-        caption=_caption(shown, len(subject.rows) - len(measured), lowest),
+        caption=_caption(shown, len(subject.rows) - len(measured), scale.edge),
         label=label,
         svg=List(label, scale, items).html(),
         legend=_legend(shown, baselines),
         numbers=_numbers(subject, shown, rmse, len(measured) - len(shown)),
-        is_wide=True,
+        layout="wide",
     )
 
 
@@ -64,16 +64,14 @@ def _seeds(row: Variant, rmse: Mapping[str, Sequence[float]]) -> Sequence[float]
     return rmse.get(row["variant_id"], ()) or known([row["rmse_best"]])
 
 
-def _scale(
-    shown: Sequence[Variant], rmse: Mapping[str, Sequence[float]], baselines: Sequence[Variant]
-) -> tuple[Log, float]:
-    """The axis, and where it begins: what is far below all RMSEs is drawn at its edge."""
+def _scale(shown: Sequence[Variant], rmse: Mapping[str, Sequence[float]], baselines: Sequence[Variant]) -> Log:
+    """The axis: what is far below all RMSEs is not on it."""
     reached = [value for row in shown for value in (rmse_of(row), *_seeds(row, rmse))]
     reached += [row["rmse_mean"] for row in baselines]
     positive = [value for value in reached if value > 0]
     lowest = min(positive) / _BELOW if positive else 0.0
     extra = [value for row in shown for value in _bounds(row) if value >= lowest]
-    return Log.of([*reached, *extra]), lowest
+    return Log.of([*reached, *extra])
 
 
 def _bounds(row: Variant) -> list[float]:
@@ -81,20 +79,20 @@ def _bounds(row: Variant) -> list[float]:
     return [value for value in known([row["floor"], row["rmse_solved_median"]]) if value > 0]
 
 
-def _row(subject: Subject, row: Variant, text: str, seeds: Sequence[float], lowest: float) -> Row:
+def _row(subject: Subject, row: Variant, text: str, seeds: Sequence[float], edge: float) -> Row:
     """A variant's row."""
     marks = []
     if row["floor"]:
-        marks.append(_bound(row["floor"], "floor", FLOOR, lowest))
+        marks.append(_bound(row["floor"], "floor", FLOOR, edge))
     if row["rmse_solved_median"] is not None and row["readout"] != "solved":
-        marks.append(_bound(row["rmse_solved_median"], "solved", CROSS, lowest))
+        marks.append(_bound(row["rmse_solved_median"], "solved", CROSS, edge))
     rmse = rmse_of(row)
     marks.append(Mark(rmse, "square", SQUARE) if is_linear(row) else Mark(rmse, "disc", DISC))
     return Row(subject.words(row), text, marks, _even(seeds), (min(*seeds, rmse), max(*seeds, rmse)))
 
 
-def _bound(value: float, classes: str, d: str, lowest: float) -> Mark:
-    return Mark(value, classes, d) if value >= lowest else Mark(lowest, f"{classes} off-axis", LEFT_OF)
+def _bound(value: float, classes: str, d: str, edge: float) -> Mark:
+    return Mark(value, classes, d) if value >= edge else Mark(edge, f"{classes} off-axis", LEFT_OF)
 
 
 def _even(seeds: Sequence[float]) -> Sequence[float]:
@@ -111,9 +109,9 @@ def _what(shown: Iterable[Variant]) -> str:
     return "mean over splits" if any(map(has_splits, shown)) else "median of the seeds"
 
 
-def _caption(shown: Sequence[Variant], without: int, lowest: float) -> str:
+def _caption(shown: Sequence[Variant], without: int, edge: float) -> str:
     words = f"The best first; less is better, and the axis is logarithmic. The number is the {_what(shown)}."
-    if any(value < lowest for row in shown for value in _bounds(row)):
+    if any(value < edge for row in shown for value in _bounds(row)):
         words += " An arrowhead at the left edge: so much lower that it is not on the axis."
     if without:
         words += f" Not drawn, as there is no result: {counted(without, 'variant')}."

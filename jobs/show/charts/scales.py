@@ -6,7 +6,7 @@ Every scale takes any numbers: those that are not finite, or that it has no plac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,12 @@ from sumsquares.jobs.show.charts.numbers import MINUS, axis_text, power_of_ten
 TICKS = 5
 """About so many on an axis."""
 _LARGEST = 1e300  # larger numbers are drawn as this one, so that differences are finite
+_SMALLEST = 1e-290  # smaller numbers are drawn as 0, so that differences aren't
 _ZERO = 0.1  # where the logarithmic part begins if there is a place for zero before it
+
+_PAD = 0.04  # of a logarithmic axis, on each side of what it holds
+_DECADES = 1.0  # of a logarithmic axis at least: fewer have too few round numbers
+_CLEAR = 0.09  # of the axis, between 0 and the next tick
 
 
 class Scale(Protocol):
@@ -71,13 +76,11 @@ class Log:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Log:
-        """The scale that holds these numbers, from a 1, 2 or 5 times a power of ten to another one."""
+        """The scale that holds these numbers, none of them at its very end."""
         known = [value for value in finite(values) if value >= 0]
         logs = [math.log10(value) for value in known if value > 0] or [0.0]
-        low, high = _round_log(min(logs), math.floor), _round_log(max(logs), math.ceil)
-        if high - low < 0.9:  # less than a decade has too few round numbers
-            low, high = math.floor(low + 1e-9), math.floor(low + 1e-9) + 1 + (high > math.floor(low + 1e-9) + 1)
-        return cls(low, high, 0 in known)
+        room = max(_PAD * (max(logs) - min(logs)), (_DECADES - max(logs) + min(logs)) / 2)
+        return cls(min(logs) - room, max(logs) + room, 0 in known)
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
@@ -98,6 +101,11 @@ class Log:
         zero = [(0.0, "0")] if self.has_zero else []
         return zero + [mark for mark in marks if -1e-9 <= mark[0] <= 1 + 1e-9]
 
+    @property
+    def edge(self) -> float:
+        """The number at which the logarithmic part begins."""
+        return max(math.pow(10, max(self.low, -330)), math.ulp(0))
+
     def _place(self, log: float) -> float:
         left = _ZERO if self.has_zero else 0.0
         return left + (1 - left) * (log - self.low) / (self.high - self.low)
@@ -117,10 +125,11 @@ class SymLog:
         """The scale that holds these numbers; it is linear up to about `smallest`, but has six decades at most."""
         known = [*finite(values), 0.0]
         low, high = min(known), max(known)
-        top = max(abs(low), abs(high)) or 1.0
-        least = max(smallest if math.isfinite(smallest) else 0.0, top / 1e6, 1e-300)
-        whole = max(-300, math.floor(math.log10(least)))
-        return cls(whole, low, high) if high > low else cls(0, -1.0, 1.0)
+        top = max(abs(low), abs(high))
+        if top < _SMALLEST:
+            return cls(0, -1.0, 1.0)
+        least = min(max(smallest if math.isfinite(smallest) else 0.0, top / 1e6), top / 10)
+        return cls(math.floor(math.log10(least)), low, high)
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
@@ -135,8 +144,12 @@ class SymLog:
         chosen = list(powers)[:: -max(1, math.ceil(len(powers) * sides / TICKS))]
         marks = [(0.0, "0")]
         marks += [(sign * 10.0**power, power_of_ten(power)) for power in chosen for sign in (-1, 1)]
-        inside = [mark for mark in marks if self.low <= mark[0] <= self.high]
+        inside = [mark for mark in marks if self.low <= mark[0] <= self.high and self._is_clear(mark[0])]
         return [(self.at(value), f"{MINUS if value < 0 else ''}{label}") for value, label in sorted(inside)]
+
+    def _is_clear(self, value: float) -> bool:
+        """Whether the label of a tick doesn't touch that of 0."""
+        return value == 0 or abs(self.at(value) - self.at(0)) > _CLEAR
 
     def _log(self, value: float) -> float:
         return math.copysign(math.log10(1 + abs(_bounded(value)) / 10.0**self.unit), value)
@@ -153,19 +166,5 @@ def nice(value: float) -> float:
     return next(times * power for times in (1, 2, 5, 10) if times * power >= value * (1 - 1e-9))
 
 
-def places(scale: Scale, values: Sequence[float]) -> list[float]:
-    """Returns where the numbers lie."""
-    return [scale.at(float(value)) for value in values]
-
-
 def _bounded(value: float) -> float:
     return max(-_LARGEST, min(_LARGEST, value)) if math.isfinite(value) else math.nan
-
-
-def _round_log(log: float, rounded: object) -> float:
-    """The logarithm of the 1, 2 or 5 times a power of ten below, by math.floor, or above, by math.ceil."""
-    power = math.floor(log + 1e-9)
-    marks = [power + math.log10(times) for times in (1, 2, 5, 10)]
-    if rounded is math.floor:
-        return max(mark for mark in marks if mark <= log + 1e-9)
-    return min(mark for mark in marks if mark >= log - 1e-9)

@@ -9,7 +9,7 @@ from sumsquares.jobs.results.described import is_table
 from sumsquares.jobs.results.figures.data import Chosen
 from sumsquares.jobs.show.format import Row, by_axes, varying
 
-_ROLES = {"first": "first of the spec", "best": "best"}
+_ROLES = {"first": "first of the spec", "chosen": "chosen", "best": "best"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,17 @@ class Subject:
         roles = [_ROLES[role] for role in chosen.roles if role in _ROLES]
         return f"{self.words(chosen.row)} ({', '.join(roles)})" if roles else self.words(chosen.row)
 
+    def role(self, chosen: Chosen) -> str:
+        """Returns a chosen variant in a title."""
+        roles = [role for role in chosen.roles if role in _ROLES]
+        return f"{' and '.join(roles)} network" if roles else "another network"
+
     @property
     def target(self) -> str:
         """The name of the target."""
         return str(self.about["target"]) if is_table(self.about) else "target"
+
+
+def sentence_start(words: str) -> str:
+    """Returns the words with a capital letter at their beginning."""
+    return f"{words[:1].upper()}{words[1:]}"

@@ -32,7 +32,7 @@ function ranksOf(stretches) {
 }
 
 function reasonCell(why, place) {
-  const cell = element("td", undefined, "why");
+  const cell = element("td", undefined, "a");
   const [cause, sentence, remedy, others] = ["cause", "sentence", "remedy", "others"].map((key) => why[key].texts[place]);
   if (!sentence) {
     cell.textContent = cause;
@@ -139,7 +139,7 @@ class Variants {
     const head = row.appendChild(element("th", String(rank), "rank"));
     head.scope = "row";
     if (tag) head.append(" ", element("span", tag, "tag"));
-    for (const { texts, isNumber } of this.columns) row.append(element("td", texts[place], isNumber ? "right" : ""));
+    for (const { texts, isNumber } of this.columns) row.append(element("td", texts[place], isNumber ? "" : "a"));
     row.append(reasonCell(this.why, place));
     return row;
   }

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Mails the events of nights. It reads the event as JSON from standard input, and its settings from a TOML file.
+
+sumsquares nightly spec.toml --hook "./hook-mail.py /etc/sumsquares/mail.toml"
+
+    from = "nights@example.com"
+    to = ["me@example.com"]
+    only = ["regression", "recovery", "failure", "missed"]  # without this line successes too
+    host = "smtp.example.com"  # without this line the mail server of this machine
+    port = 587
+    security = "starttls"  # or "tls", or "none"; without this line "none"
+    user = "nights@example.com"
+    password = "..."
+"""
+
+import json
+import smtplib
+import ssl
+import sys
+import tomllib
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+
+SECONDS = 20
+"""Longest wait for the server; the hook itself is killed after --hook-timeout."""
+
+
+def mail_of(facts, settings):
+    """Returns the mail: its subject is the event and the night, its text what was said of it."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = settings["from"], ", ".join(settings["to"])
+    mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid("sumsquares")
+    mail["Subject"] = f"sumsquares: {facts['event']}, night {facts.get('night') or facts['date']}"
+    lines = [facts.get("message") or facts.get("error") or "", *facts.get("details", [])]
+    mail.set_content("\n".join([*lines, *(f"missed: {day}" for day in facts.get("missed", []))]) + "\n")
+    return mail
+
+
+def send(mail, settings):
+    """Hands the mail to the server."""
+    trusted, security = ssl.create_default_context(), settings.get("security", "none")
+    where = {"host": settings.get("host", "localhost"), "port": settings.get("port", 25), "timeout": SECONDS}
+    with smtplib.SMTP_SSL(**where, context=trusted) if security == "tls" else smtplib.SMTP(**where) as server:
+        if security == "starttls":
+            server.starttls(context=trusted)
+        if "user" in settings:
+            server.login(settings["user"], settings["password"])
+        server.send_message(mail)
+
+
+if __name__ == "__main__":
+    chosen = tomllib.loads(Path(sys.argv[1]).read_text())
+    told = json.load(sys.stdin)
+    if told["event"] in chosen.get("only", [told["event"]]):
+        send(mail_of(told, chosen), chosen)
