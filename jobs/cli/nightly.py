@@ -135,7 +135,7 @@ def status(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights, which are missing, and changes of the champion. Each with result, RMSE, duration."""
+    """Show the last nights, which are missing, and changes of the champion. Each with result, best RMSE, duration."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.status(nights, since, output.shared(store)))
