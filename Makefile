@@ -11,10 +11,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --pyt
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-OWN := attack or chaos or cluster or containers or kernel or signals or trackers
+OWN := attack or chaos or cluster or containers or dist or kernel or signals or trackers
 
 .PHONY: help install run test test-fast test-long list-slow test-kernel chaos test-signals check-signals test-attack test-damage
-.PHONY: test-cluster test-containers browser image sbom lint check fmt bench lock clean
+.PHONY: test-cluster test-containers browser dist image sbom lint check fmt bench lock clean
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -77,6 +77,12 @@ test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three ray
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
 	$(BIN)/python -m pytest -m containers
 
+# The wheel is made from the source distribution. Nothing is downloaded: the build back end is the installed one.
+dist: .venv/installed-dev  ## builds dist/: the source distribution and the wheel, and tests both; about three minutes
+	rm -rf dist build *.egg-info
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist .
+	DIST=dist $(BIN)/python -m pytest -m dist
+
 # MLflow's server needs an older pyarrow than ours, so it has an environment and a lock file of its own.
 .venv-mlflow/installed: tests/mlflow_server/requirements.txt
 	$(PYTHON) -m venv .venv-mlflow
@@ -103,7 +109,7 @@ lint: .venv/installed-dev  ## checks format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test test-long test-kernel chaos check-signals test-attack test-trackers test-cluster test-containers  ## runs everything that CI runs
+check: lint test test-long test-kernel chaos check-signals test-attack test-trackers test-cluster test-containers dist  ## runs everything that CI runs
 
 fmt: .venv/installed-dev  ## formats, and applies the linter's automatic fixes
 	$(BIN)/ruff format .
@@ -140,4 +146,4 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	rm -rf build/lock
 
 clean:  ## deletes everything that was made, including the store
-	rm -rf .venv .venv-mlflow store build *.egg-info jobs/engines/lanes/*.so datasets/functions/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-mlflow store sumsquares-demo build dist *.egg-info jobs/engines/lanes/*.so datasets/functions/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

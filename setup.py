@@ -5,12 +5,15 @@ The kernels are plain shared libraries, loaded with ctypes, so a C++ compiler is
 needed. Without a compiler the installation succeeds, and the torch engine and numpy are used instead.
 """
 
+import copy
 import hashlib
+import os
 import platform
 import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("sumsquares/jobs/engines/lanes")
@@ -35,6 +38,11 @@ if platform.machine() in ("x86_64", "AMD64"):
 class Libraries(build_ext):
     """Builds the libraries under the names that library.py loads; a failed build doesn't fail the installation."""
 
+    def finalize_options(self) -> None:
+        """Builds up to three libraries at a time: each takes half a minute of a core, and half a GB of memory."""
+        super().finalize_options()
+        self.parallel = self.parallel or min(3, os.cpu_count() or 1)
+
     def get_ext_filename(self, fullname: str) -> str:
         """Returns a name without Python's version, since the libraries don't depend on Python."""
         return str(Path(*fullname.split("."))) + ".so"
@@ -45,11 +53,21 @@ class Libraries(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Builds one library; `pip install --verbose` and `sumsquares plan` report why that failed."""
+        mine = copy.copy(self)
+        mine.build_temp = str(Path(self.build_temp, ext.name))  # several are made of one source, at the same time
         try:
-            super().build_extension(ext)
+            super(Libraries, mine).build_extension(ext)
         except Exception as error:
             instead = "numpy" if ext.name.endswith(".kernels") else "the torch engine"
             self.warn(f"{ext.name} was not built, {instead} serves in its place: {error}")
+
+
+class AnyPython(bdist_wheel):
+    """One wheel for every version of Python: the libraries don't depend on it."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Returns the platform's tag, for any Python 3."""
+        return "py3", "none", super().get_tag()[2]
 
 
 setup(
@@ -75,5 +93,5 @@ setup(
             optional=True,
         )
     ],
-    cmdclass={"build_ext": Libraries},
+    cmdclass={"bdist_wheel": AnyPython, "build_ext": Libraries},
 )

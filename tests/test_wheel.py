@@ -1,6 +1,7 @@
 """What is distributed: one name at the top level, the same wheel from the source distribution, and nothing of others.
 
-Nothing is fetched. The kernel takes a minute to compile: but for one test a compiler that writes empty files builds it.
+Nothing is fetched. The kernel takes a minute to compile, so a compiler that writes empty files builds it; test_dist.py
+has what is built for real.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from specs import SMALL
 from test_supply import wheel
 
 import sumsquares
@@ -176,16 +176,3 @@ def test_packages_of_the_same_names_as_our_folders_live_beside_ours_and_outlive_
     assert environment.run("-c", OTHERS) == theirs
     assert {name: environment.files(name) for name in THEIRS} == before
     assert all(len(files) == 2 for files in before.values())
-
-
-@pytest.mark.kernel
-@pytest.mark.timeout(900)  # compiles the three kernels: 90 s on an idle core
-def test_the_wheel_of_the_source_distribution_has_the_kernel_and_runs_it(tmp_path):
-    """Compiled for real: the lanes engine is there without a clone."""
-    sdist = build("build_sdist", copied(tmp_path / "source"), tmp_path / "sdist")
-    made = build("build_wheel", unpacked(sdist, tmp_path / "unpacked"), tmp_path / "wheel")
-    environment = Environment(tmp_path / "environment")
-    environment.pip("install", "--quiet", "--no-index", "--no-deps", made)
-    (tmp_path / "spec.toml").write_text('engine = "lanes"\n' + SMALL)
-    ended = environment.run("-m", "sumsquares", "run", tmp_path / "spec.toml", "--workers", "0", "--store", tmp_path)
-    assert "summary:" in ended
