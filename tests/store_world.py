@@ -52,11 +52,14 @@ def run(store, *specs):
             run_spec(each, runtime, is_derived=True, has_baselines=False)
 
 
-def full(store):
-    """Fills a store: the run a with two earlier ones, b and c, which share trials or rows with them, and two nights."""
+def full(store, has_nights=True):
+    """Fills a store: the run a with two earlier ones, b and c, which share trials or rows with them, and two nights.
+
+    The nights have made-up weights, which repair can't rewrite anything with.
+    """
     run(store, spec("a", [0.01]), spec("a", [0.01, 0.02]), spec("a", [0.02, 0.03]))
     run(store, spec("b", [0.03, 0.04]), spec("c", [0.01], seed=2))
-    for day in ("2026-11-01", "2026-11-02"):
+    for day in ("2026-11-01", "2026-11-02") if has_nights else ():
         made_up(store, day, text=NIGHTS)
 
 
