@@ -47,6 +47,8 @@ def send(mail: EmailMessage, settings: Mapping[str, Any]) -> None:
         "port": settings.get("port", 25),
         "timeout": SECONDS,
     }
+    if security not in ("starttls", "tls", "none") or (security == "none" and "user" in settings):
+        raise SystemExit('hook-mail.py: write security = "starttls" or "tls"; "none" is for servers without a password')
     with smtplib.SMTP_SSL(**where, context=trusted) if security == "tls" else smtplib.SMTP(**where) as server:
         if security == "starttls":
             server.starttls(context=trusted)
