@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sumsquares.jobs.show.charts.lines import cut, simplified
-from sumsquares.jobs.show.charts.numbers import LEAST, MOST, axis_text, column_text
+from sumsquares.jobs.show.charts.numbers import LEAST, MINUS, MOST, axis_text, column_text
 from sumsquares.jobs.show.charts.scales import Linear, Log, Scale, SymLog, nice
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -74,7 +75,7 @@ def test_what_is_cut_lies_inside_and_on_the_line(points):
     parts = cut(points)
     kept = [point for part in parts for point in part]
     assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in kept)
-    for first, second in zip(points, points[1:], strict=False):
+    for first, second in pairwise(points):
         if all(0 <= part <= 1 for part in (*first, *second)):
             assert first in kept
             assert second in kept
@@ -93,7 +94,7 @@ def test_a_simplified_line_is_near_all_points_that_it_lacks(points):
     assert kept[-1] == points[-1]
     rest = iter(points)
     assert all(point in rest for point in kept)
-    pairs = list(zip(kept, kept[1:], strict=False)) or [(kept[0], kept[0])]
+    pairs = list(pairwise(kept)) or [(kept[0], kept[0])]
     assert all(min(distance(point, *pair) for pair in pairs) <= 0.25 + 1e-9 for point in points)
 
 
@@ -142,6 +143,6 @@ def test_columns_look_like_this(values, texts):
 def test_labels_of_an_axis_have_the_same_decimals_and_exponent():
     """Large and small ones have a power of ten, and a true minus sign."""
     assert axis_text([0, 500_000, 1_000_000], 500_000) == ["0", "0.5·10⁶", "1.0·10⁶"]
-    assert axis_text([-0.5, 0, 0.5], 0.5) == ["−0.5", "0", "0.5"]
+    assert axis_text([-0.5, 0, 0.5], 0.5) == [f"{MINUS}0.5", "0", "0.5"]
     assert axis_text([0, 1e-5, 2e-5], 1e-5) == ["0", "1·10⁻⁵", "2·10⁻⁵"]
     assert axis_text([0, 50_000], 50_000) == ["0", "50,000"]

@@ -15,6 +15,7 @@ import yaml
 
 from sumsquares.jobs.cli import main as cli
 from sumsquares.jobs.commands import nightly as commands
+from sumsquares.jobs.night.webhook_address import FILE_VARIABLE, VARIABLE
 
 FOLDER = Path(__file__).parent.parent / "cluster" / "starters"
 SYSTEMD = shutil.which("systemd-analyze")
@@ -63,6 +64,19 @@ def test_the_crontab_is_one_line_that_starts_a_night(monkeypatch, tmp_path):
     assert "%" not in line
     command = shlex.split(line.split("bin/sumsquares ")[1].split(" >>")[0])
     assert asked(monkeypatch, tmp_path, command) == ("spec.toml", [datetime.now(UTC).date()], True)
+
+
+def test_what_is_commented_out_is_read_by_the_command():
+    """The variables of the webhook, in the crontab and in the workflow, which stays valid with them."""
+    for name, shape in (
+        ("crontab", r"^# (SUMSQUARES_\w+)=\S+$"),
+        ("github-actions.yaml", r"^ +# (SUMSQUARES_\w+): .+$"),
+    ):
+        text = (FOLDER / name).read_text()
+        assert re.findall(shape, text, re.MULTILINE)
+        assert set(re.findall(shape, text, re.MULTILINE)) <= {VARIABLE, FILE_VARIABLE, "SUMSQUARES_WEBHOOK_FORMAT"}
+    steps = yaml.safe_load(re.sub(r"# (SUMSQUARES_\w+:)", r"\1", text))["jobs"]["nightly"]["steps"]
+    assert any(VARIABLE in step.get("env", {}) for step in steps)
 
 
 def test_the_service_starts_a_night_and_is_started_again_only_where_that_helps(monkeypatch, tmp_path):

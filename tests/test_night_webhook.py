@@ -232,3 +232,13 @@ def test_the_posted_json_is_one_line():
     body = receiver.requests[0].partition(b"\r\n\r\n")[2]
     assert body.endswith(b"}\n")
     assert json.loads(body) == receiver.bodies[0]
+
+
+def test_a_process_without_room_for_a_thread_posts_nothing(monkeypatch):
+    """That is a warning too."""
+
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(sending.threading.Thread, "start", fails)
+    assert "no more threads" in post(Webhook("http://127.0.0.1:1/"), "success", FACTS, Timed().clock)

@@ -121,15 +121,24 @@ def start(
 def status(
     *,
     nights: Annotated[
-        int, typer.Option("--nights", parser=whole(1, MOST_NIGHTS), help="Show this many of the newest nights.")
-    ] = 14,
+        int | None,
+        typer.Option(
+            "--nights",
+            parser=whole(1, MOST_NIGHTS),
+            help="Show this many of the newest nights. Default: 14, or all since --since.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="Show nights from this date on; 7d stands for the last 7 days, today included."),
+    ] = None,
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights, and which are missing. Each with result, best RMSE per dataset, duration."""
+    """Show the last nights, which are missing, and changes of the champion. Each with result, best RMSE, duration."""
     from sumsquares.jobs.commands import nightly as commands
 
-    raise typer.Exit(commands.status(nights, output.shared(store)))
+    raise typer.Exit(commands.status(nights, since, output.shared(store)))
 
 
 @nightly_app.command()

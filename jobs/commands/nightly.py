@@ -44,6 +44,9 @@ LONGEST = 366
 _MOST_BYTES = 32 << 20
 """Of a spec that is looked at for its seal: the parser refuses shorter ones."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAYS = re.compile(r"([1-9][0-9]{0,6})d")
+_SHOWN = 14
+"""Nights of a status that is asked for without --nights and --since."""
 
 
 class RegressedError(RuntimeError):
@@ -175,11 +178,35 @@ def dates(day: str | None, first: str | None, last: str | None, clock: Clock) ->
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-def status(nights: int, shared: Shared) -> int:
-    """Prints the latest nights."""
-    facts = status_facts(Store(shared.store), Clock(), nights)
+def status(nights: int | None, since: str | None, shared: Shared) -> int:
+    """Prints the latest nights, or those since a date; UsageError if that is no date, or in the future."""
+    clock = Clock()
+    first = since_date(since, clock.today())
+    most = _SHOWN if since is None and nights is None else nights
+    facts = status_facts(Store(shared.store), clock, most, first)
     shared.print(facts, status_text(facts))
     return exits.OK
+
+
+def since_date(text: str | None, today: date) -> date:
+    """Returns the date that --since names, the earliest of all if it isn't given.
+
+    Raises:
+        UsageError: it is no date and no number of days, or lies in the future.
+
+    """
+    if text is None:
+        return date.min
+    if match := _DAYS.fullmatch(text):
+        return date.fromordinal(max(1, today.toordinal() - int(match[1]) + 1))
+    try:
+        first = date.fromisoformat(text if _DATE.fullmatch(text) else "")
+    except ValueError:
+        remedy = "write a date such as 2026-11-22, or 7d for the last 7 days"
+        raise UsageError(f"--since {shown(text)} is not a date: {remedy}") from None
+    if first > today:
+        raise UsageError(f"--since {first} is in the future, today is {today} in UTC: give an earlier date")
+    return first
 
 
 def roll_back(to: str | None, shared: Shared) -> int:

@@ -23,7 +23,8 @@ from sumsquares.jobs.storage.store import Store
 
 MOST = 1000
 """Newest nights that are read and shown."""
-_READERS = 16
+READERS = 16
+"""Files that are read at a time."""
 _REPORT = "report.html"
 
 
@@ -36,7 +37,7 @@ def read_history(store: Store, today: date) -> Nights:
     except DataError as error:
         problems.append(str(error))
     ids = list_nights(store)
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         nights = list(pool.map(partial(_read, store, frozenset(store.list("runs"))), ids[-MOST:]))
     return Nights(
         spec=champion.spec if champion else next((name for name, _ in reversed(nights) if name), ""),

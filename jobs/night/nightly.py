@@ -12,7 +12,15 @@ from typing import Any
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.exits import BusyError, UsageError
-from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.night.attempt import (
+    begin,
+    error_words,
+    identity,
+    record_failure,
+    record_late_stop,
+    show_nights,
+    stopped_state,
+)
 from sumsquares.jobs.night.champion import Champion, read_champion
 from sumsquares.jobs.night.context import LockedContext, NightContext
 from sumsquares.jobs.night.decision import decide
@@ -20,12 +28,10 @@ from sumsquares.jobs.night.lock import holding, refuse_busy
 from sumsquares.jobs.night.notify import (
     ended_state,
     event_of,
-    follows_trouble,
     notify,
     notify_broken,
     notify_missed,
 )
-from sumsquares.jobs.night.page import write_page
 from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.records import (
     Attempt,
@@ -47,11 +53,8 @@ from sumsquares.jobs.night.verdict import words_of
 from sumsquares.jobs.pipeline.outcome import RunOutcome
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runtime
-from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.show.format import counted
-from sumsquares.jobs.spec.seal_line import seal_text
 from sumsquares.jobs.stages.plan import make_plan
-from sumsquares.jobs.storage.checksummed import DamagedRecord
 from sumsquares.jobs.storage.store import StorageError
 
 Outcome = NightRecord | PartialNight
@@ -73,7 +76,7 @@ def run_night(context: NightContext) -> Outcome:
     except BusyError:
         raise  # the night is another process's, and so are its files
     except Exception as error:
-        facts = {**_identity(context), "error": _words(error), "exit_code": exits.code_of(error)}
+        facts = {**identity(context), "error": error_words(error), "exit_code": exits.code_of(error)}
         notify(context, "failure", facts)
         raise
 
@@ -115,7 +118,7 @@ def _started(context: NightContext) -> Outcome:
                 _checked_champion(context)
                 return _shown(LockedContext.of(context, lock, runtime))
     except exits.Stopped as signal:
-        _record_late_stop(context, signal, token)
+        record_late_stop(context, signal, token)
         raise
 
 
@@ -126,9 +129,9 @@ def _shown(context: LockedContext) -> Outcome:
     except BusyError:
         raise  # whoever holds the lock now writes the page
     except (Exception, exits.Stopped):
-        _write_page(context)
+        show_nights(context)
         raise
-    _write_page(context)
+    show_nights(context)
     return outcome
 
 
@@ -158,11 +161,11 @@ def _locked(context: LockedContext) -> Outcome:
 def _attempt(context: LockedContext) -> Outcome:
     """Begins or continues the night; a failure is recorded in its state."""
     night, store, progress = context.night, context.store, context.progress
-    attempt = _begin(context, context.lock.token)
+    attempt = begin(context, context.lock.token)
     try:
         # Killed nights are reported first, because they decide whether this one is a recovery.
         notify_broken(context)
-        attempt = _begin(context, context.lock.token)
+        attempt = begin(context, context.lock.token)
         if attempt.attempt == 1:
             notify_missed(context, attempt)
 
@@ -174,11 +177,11 @@ def _attempt(context: LockedContext) -> Outcome:
     except BusyError:
         raise
     except exits.Stopped as signal:
-        _record_failure(context, _stopped(context, attempt, signal))
+        record_failure(context, stopped_state(context, attempt, signal))
         raise
     except Exception as error:
-        facts = {"error": _words(error), "exit_code": exits.code_of(error), "ended": context.clock.stamp()}
-        _record_failure(context, NightState(**attempt.to_json(), **facts, state="failed"))
+        facts = {"error": error_words(error), "exit_code": exits.code_of(error), "ended": context.clock.stamp()}
+        record_failure(context, NightState(**attempt.to_json(), **facts, state="failed"))
         raise
 
 
@@ -267,62 +270,6 @@ def _checked_champion(context: NightContext) -> Champion | None:
             f"night {night.id} was begun {begun} --fresh-data: continue it {begun} that option, or give another --date"
         )
     return champion
-
-
-def _identity(context: NightContext) -> dict[str, Any]:
-    night, spec = context.night, context.night.spec
-    return {"night": night.id, "date": night.date.isoformat(), "spec_name": spec.name, "spec_digest": spec.digest}
-
-
-def _begin(context: NightContext, token: int) -> Attempt:
-    """Returns what is known of an attempt from its start."""
-    night = context.night
-    before = read_state(context.store, night.id)
-    return Attempt(
-        **_identity(context),
-        fresh=night.fresh,
-        run=night.run,
-        token=token,
-        attempt=before.attempt + 1 if before else 1,
-        began=before.began if before else context.clock.stamp(),
-        recovers=follows_trouble(context, before),
-        source_sha256=sha256_of(seal_text(night.spec.stored_text)),
-        training_version=night.spec.training_version,
-    )
-
-
-def _words(error: Exception) -> str:
-    return masked(f"{type(error).__name__}: {error}")
-
-
-def _stopped(context: NightContext, attempt: Attempt, signal: exits.Stopped) -> NightState:
-    facts = {"error": str(signal), "exit_code": signal.exit_code, "ended": context.clock.stamp()}
-    return NightState(**attempt.to_json(), **facts, state="stopped")
-
-
-def _record_late_stop(context: NightContext, signal: exits.Stopped, above: int) -> None:
-    """Records that a signal stopped the night outside its attempt: while Ray was starting, or while its hook ran."""
-    night, store = context.night, context.store
-    try:
-        with holding(store, night.id, context.clock, above) as lock:
-            state = read_state(store, night.id)
-            if state is None or state.state not in ("stopped", "ended"):
-                write_spec(store, night)
-                _record_failure(context, _stopped(context, _begin(context, lock.token), signal))
-                _write_page(context)
-    except (BusyError, StorageError, DamagedRecord) as error:
-        context.progress.warn(f"the stop was not recorded: {error}")
-
-
-def _record_failure(context: NightContext, state: NightState) -> None:
-    try:
-        write_state(context.store, state)
-    except StorageError as error:  # it may be why the night failed, and must not hide it
-        context.progress.warn(f"the failure was not recorded: {error}")
-
-
-def _write_page(context: NightContext) -> None:
-    write_page(context.store, context.clock.today(), context.progress.warn)
 
 
 def _repair_others(context: LockedContext) -> None:

@@ -89,10 +89,8 @@ def _failed(decision: Decision) -> Words:
     stays = f", champion {decision.against} stays" if decision.against else ""
     rest = f"diverged: not judged and not promoted{stays}"
     room = LONGEST - 1 - len(f"failed: all trials of  {rest}")
-    names = _datasets(decision.lost, room)
-    lost = (
-        [] if "..." not in names else [f"all trials of {_datasets([name], LONGEST)} diverged" for name in decision.lost]
-    )
+    names, all_names = _datasets(decision.lost, room), _datasets(decision.lost)
+    lost = [] if names == all_names else [f"all trials of {all_names} diverged"]
     return Words(
         f"failed: all trials of {names} {rest}",
         (*lost, "fix the spec, for example with a smaller lr, and start a night of it"),

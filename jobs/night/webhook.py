@@ -51,7 +51,10 @@ def post(webhook: Webhook | None, event: str, facts: Mapping[str, Any], clock: C
     answers: list[Answer] = []
     work = (webhook, encoded(webhook.kind, event, facts), clock, answers)
     thread = threading.Thread(target=_deliver, args=work, name=_THREAD, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        return f"the webhook for {event} failed: this process may have no more threads"
     thread.join(webhook.seconds)
     known = answers[:]  # the thread may still be running
     if known and known[-1].trouble is None:

@@ -11,7 +11,9 @@ from datetime import date
 from typing import TypeVar
 
 from sumsquares.jobs.show.charts.chart import Chart
-from sumsquares.jobs.show.charts.history import Happened, Took, bounds, duration_chart, rmse_chart
+from sumsquares.jobs.show.charts.days import Days
+from sumsquares.jobs.show.charts.durations import Took, duration_chart
+from sumsquares.jobs.show.charts.history import Happened, rmse_chart
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.night_words import (
@@ -153,16 +155,15 @@ def _champion_words(shown: Nights) -> str:
 
 
 def _happened(shown: Nights, numbered: Iterable[tuple[int, ShownMove]]) -> Happened:
-    days = [night.day for night in shown.nights]
-    first, last = bounds(days, shown.today)
+    first = Days.of((night.day for night in shown.nights), shown.today).first
     moves = [
         (day, f"{place}", f"{move.night} {move_words(move.kind)}")
         for place, move in numbered
         if (day := _day(move.at)) is not None and first <= day
     ]
+    moved = [day for day, _, _ in moves if day <= shown.today]
     return Happened(
-        first=first,
-        last=max([last, *(day for day, _, _ in moves if day <= shown.today)]),
+        days=Days.of([*(night.day for night in shown.nights), *moved], shown.today),
         moves=moves,
         regressed=[night.day for night in shown.nights if night.result in REGRESSED],
         failed=[night.day for night in shown.nights if night.result not in JUDGED],
@@ -177,7 +178,7 @@ def _rmse(name: str, place: int, shown: Nights, happened: Happened) -> Chart:
 
 def _durations(shown: Nights, happened: Happened) -> Chart | None:
     took = [Took(night.day, night.seconds, night.training) for night in shown.nights if night.seconds is not None]
-    return duration_chart(took, happened) if took else None
+    return duration_chart(took, happened.days) if took else None
 
 
 def _stages(nights: Sequence[ShownNight]) -> tuple[str, list[tuple[str, str]]] | None:

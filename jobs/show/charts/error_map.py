@@ -7,6 +7,7 @@ neighbouring cells of one class are one stroke, so that a map costs about 2 to 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from xml.etree.ElementTree import SubElement
@@ -19,7 +20,7 @@ from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
 from sumsquares.jobs.show.charts.keys import area_key, line_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
-from sumsquares.jobs.show.charts.scales import Linear, finite, nice
+from sumsquares.jobs.show.charts.scales import Linear, finite
 from sumsquares.jobs.show.charts.subject import Subject, sentence_start
 from sumsquares.jobs.show.format import number
 
@@ -61,7 +62,13 @@ def _ends(known: Sequence[float]) -> list[float]:
     """Where the classes of an error's size end: round numbers, so that each class has a good part of the cells."""
     sizes = np.abs(known)
     shares = [float(each) for each in np.quantile(sizes, _SHARES)]
-    return sorted({nice(each) for each in shares if 1e-290 < each < 1e290})
+    return sorted({_nice_below(each) for each in shares if each > 0})
+
+
+def _nice_below(value: float) -> float:
+    """The next smaller of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(times * power for times in (1, 2, 5) if times * power <= value * (1 + 1e-9) or times == 1)
 
 
 def _class(error: float, ends: Sequence[float]) -> str | None:

@@ -1,4 +1,4 @@
-"""Charts of nights: how the best RMSE of a dataset went from night to night, and how long the nights took.
+"""The chart of a dataset's best RMSE from night to night.
 
 What happened in a night has a mark of its own shape: a flag with a number for a change of the champion, a cross for a
 regression, a hollow square for a night that failed, a short bar for one that was missed.
@@ -7,18 +7,18 @@ regression, a hollow square for a night that failed, a short bar for one that wa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from xml.etree.ElementTree import SubElement
 
 from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
+from sumsquares.jobs.show.charts.days import Days, across
 from sumsquares.jobs.show.charts.keys import line_key, shape_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
-from sumsquares.jobs.show.charts.scales import Linear, Log
+from sumsquares.jobs.show.charts.scales import Log
 from sumsquares.jobs.show.format import counted, number
-from sumsquares.jobs.show.progress import clock
 
 _DOTS = 62
 """Days up to which each night has a dot of its own, and marks have their full size."""
@@ -26,62 +26,23 @@ _SMALL = 0.6
 """Size of the marks of a longer chart."""
 _RULES = 24
 """Changes of the champion up to which each has a line from top to bottom, and a number."""
-_NARROW = 3.0
-"""Width of a bar below which lines are drawn instead."""
 _LISTED = 60
 """Newest nights in the table of numbers."""
 _LEVELS, _LEVEL = 3, 13  # flags stand below each other where they are close, so many units apart
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
     """What happened on the nights that a chart shows."""
 
-    first: date
-    last: date
+    days: Days
+    """What the charts reach over."""
     moves: Sequence[tuple[date, str, str]] = ()
     """Changes of the champion: day, number in the page's list, and what happened."""
     regressed: Sequence[date] = ()
     failed: Sequence[date] = ()
     """Nights without a verdict."""
     missed: Sequence[date] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """How long one night took."""
-
-    day: date
-    seconds: float
-    training: float | None
-    """Seconds of it that it trained; None if they are not recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """A scale of dates, by their ordinals, with half a day of room at both ends."""
-
-    first: date
-    last: date
-
-    def at(self, value: float) -> float:
-        """Returns its fraction."""
-        low, high = self.first.toordinal() - 0.5, self.last.toordinal() + 0.5
-        return (value - low) / (high - low)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Returns days, weeks or the first days of months."""
-        span = (self.last - self.first).days
-        if span <= 45:
-            step = 1 if span < 6 else 2 if span < 12 else 7 if span < 30 else 14
-            days = [self.first + timedelta(days=number) for number in range(0, span + 1, step)]
-            return [(self.at(day.toordinal()), f"{day.day} {_MONTHS[day.month - 1]}") for day in days]
-        months = [
-            (n // 12, n % 12 + 1) for n in range(_month(self.first) + (self.first.day > 1), _month(self.last) + 1)
-        ]
-        kept = months[:: max(1, math.ceil(len(months) / 5))]
-        return [(self.at(date(year, month, 1).toordinal()), f"{_MONTHS[month - 1]} {year}") for year, month in kept]
 
 
 def _cross(size: float) -> str:
@@ -109,7 +70,7 @@ def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happen
     plot = Plot(
         f"rmse-{place}",
         label,
-        Days(happened.first, happened.last),
+        happened.days,
         Log.of(rmse for _, rmse in known),
         ("date of the night", "best median RMSE"),
     )
@@ -128,50 +89,6 @@ def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happen
         legend=[line_key("line s1", "best of the night"), *_legend(happened)],
         numbers=_rmse_numbers(known, happened),
     )
-
-
-def duration_chart(nights: Sequence[Took], happened: Happened) -> Chart:
-    """Returns how long each night took, and how much of that was training."""
-    unit, seconds = _unit(max((night.seconds for night in nights), default=0.0))
-    y = Linear(0.0, max([night.seconds / seconds for night in nights if night.seconds > 0], default=1.0) * 1.05)
-    label = _duration_label(nights)
-    plot = Plot("durations", label, Days(happened.first, happened.last), y, ("date of the night", unit))
-    width = min(18.0, 0.8 * ACROSS / ((happened.last - happened.first).days + 1))
-    legend = _bars(plot, nights, seconds, width) if width >= _NARROW else _curves(plot, nights, seconds)
-    return Chart(
-        name="durations",
-        title="How long nights took",
-        caption="Of finished nights. If one was continued after an interruption, it is the time of its last attempt.",
-        label=label,
-        svg=plot.done(),
-        legend=legend,
-        numbers=_duration_numbers(nights),
-    )
-
-
-def _bars(plot: Plot, nights: Sequence[Took], seconds: float, width: float) -> list[Key]:
-    """A bar for each night, filled as far as it trained; returns the legend."""
-    for classes, heights in (
-        ("night whole", [night.seconds for night in nights]),
-        ("night part", [night.training or 0.0 for night in nights]),
-    ):
-        shares = [
-            (_across(plot, night.day), plot.y.at(height / seconds))
-            for night, height in zip(nights, heights, strict=True)
-        ]
-        plot.path("".join(_bar(x, share, width) for x, share in shares if share > 0), classes)
-    return [
-        shape_key("night part", "m-4 5v-8h8v8z", "training, filled"),
-        shape_key("night whole", "m-4 5v-10h8v10z", "the rest, outlined"),
-    ]
-
-
-def _curves(plot: Plot, nights: Sequence[Took], seconds: float) -> list[Key]:
-    """Lines, where bars would touch; returns the legend."""
-    plot.line([(float(night.day.toordinal()), night.seconds / seconds) for night in nights], "line s1")
-    known = [(float(night.day.toordinal()), night.training / seconds) for night in nights if night.training is not None]
-    plot.line(known, "line s2")
-    return [line_key("line s1", "whole night"), line_key("line s2", "training, dashed")]
 
 
 def mark_key(kind: str) -> Key:
@@ -200,13 +117,13 @@ def _legend(happened: Happened) -> list[Key]:
 
 def _flags(plot: Plot, happened: Happened) -> None:
     """Changes of the champion: a flag at the top and, unless there are too many, a line below it and its number."""
-    days = dict.fromkeys(day for day, _, _ in happened.moves if happened.first <= day <= happened.last)
+    days = dict.fromkeys(day for day, _, _ in happened.moves if happened.days.has(day))
     if len(days) > _RULES:
-        plot.path("".join(f"M{_across(plot, day):.1f} {TOP + 9}{_flag(_SMALL)}" for day in days), "night flag")
+        plot.path("".join(f"M{across(plot, day):.1f} {TOP + 9}{_flag(_SMALL)}" for day in days), "night flag")
         return
     ends = [-math.inf] * _LEVELS
     for day in days:
-        x = _across(plot, day)
+        x = across(plot, day)
         numbers = [number for on, number, _ in happened.moves if on == day]
         words = numbers[0] if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
         level = next((level for level, end in enumerate(ends) if end < x), ends.index(min(ends)))
@@ -221,28 +138,19 @@ def _flags(plot: Plot, happened: Happened) -> None:
 
 def _marks(plot: Plot, happened: Happened, rmse: dict[date, float]) -> None:
     """Regressions where their RMSE is, failed and missed nights at the bottom."""
-    size = 1.0 if (happened.last - happened.first).days < _DOTS else _SMALL
+    size = 1.0 if happened.days.count <= _DOTS else _SMALL
     bottom = TOP + DOWN - 7
     for days, shape, classes in (
         (happened.missed, _upright(size), "night bar"),
         (happened.failed, _square(size), "night square"),
         (happened.regressed, _cross(size), "night cross"),
     ):
-        inside = sorted({day for day in days if happened.first <= day <= happened.last})
+        inside = sorted({day for day in days if happened.days.has(day)})
         values = rmse if classes == "night cross" else {}
         heights = [TOP + DOWN * (1 - plot.y.at(values[day])) if day in values else bottom for day in inside]
         if inside:
             places = zip(inside, heights, strict=True)
-            plot.path("".join(f"M{_across(plot, day):.1f} {y:.1f}{shape}" for day, y in places), classes)
-
-
-def _across(plot: Plot, day: date) -> float:
-    return LEFT + ACROSS * plot.x.at(day.toordinal())
-
-
-def _bar(x: float, share: float, width: float) -> str:
-    height = DOWN * share
-    return f"M{x - width / 2:.1f} {TOP + DOWN}v{-height:.1f}h{width:.1f}v{height:.1f}"
+            plot.path("".join(f"M{across(plot, day):.1f} {y:.1f}{shape}" for day, y in places), classes)
 
 
 def _rmse_label(name: str, known: Sequence[tuple[date, float]], happened: Happened) -> str:
@@ -281,37 +189,3 @@ def _rmse_numbers(known: Sequence[tuple[date, float]], happened: Happened) -> Nu
     texts = column_text([values.get(day) for day in shown])
     rows = [(f"{day}", text, ", ".join(events.get(day, []))) for day, text in zip(shown, texts, strict=True)]
     return Numbers(("date", "best RMSE", "what happened"), rows, len(days) - len(shown))
-
-
-def _duration_label(nights: Sequence[Took]) -> str:
-    if not nights:
-        return "No finished night has a recorded time."
-    longest = max(nights, key=lambda night: night.seconds)
-    return (
-        f"Times of {counted(len(nights), 'finished night')}: the last took {clock(nights[-1].seconds)}, "
-        f"the longest {clock(longest.seconds)} on {longest.day}."
-    )
-
-
-def _duration_numbers(nights: Sequence[Took]) -> Numbers:
-    shown = list(reversed(nights))[:_LISTED]
-    rows = [
-        (f"{night.day}", clock(night.seconds), "-" if night.training is None else clock(night.training))
-        for night in shown
-    ]
-    return Numbers(("date", "whole night", "training"), rows, len(nights) - len(shown))
-
-
-def _unit(longest: float) -> tuple[str, float]:
-    return ("hours", 3600.0) if longest >= 7200 else ("minutes", 60.0) if longest >= 120 else ("seconds", 1.0)
-
-
-def _month(day: date) -> int:
-    """Months since the year 0."""
-    return 12 * day.year + day.month - 1
-
-
-def bounds(days: Iterable[date], today: date) -> tuple[date, date]:
-    """Returns the first and the last day of a chart: those of its nights, a week apart at least."""
-    known = sorted(days) or [today]
-    return min(known[0], known[-1] - timedelta(days=6)), known[-1]

@@ -52,7 +52,7 @@ def _inside(first: Point, second: Point) -> tuple[Point, Point] | None:
 
 
 def _between(first: Point, second: Point, share: float) -> Point:
-    """A point of a segment; its ends are exactly themselves, and what rounding moves out of the square is moved back."""
+    """A point of a segment, an end of it exactly; what rounding moves out of the square is moved back."""
     if share in (0.0, 1.0):
         x, y = second if share else first
     else:

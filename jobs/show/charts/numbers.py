@@ -52,7 +52,7 @@ def axis_text(values: Sequence[float], step: float) -> list[str]:
 
 
 def _tick(value: float, power: int, decimals: int) -> str:
-    scaled = value / 10.0**power if power > -300 else value * 10.0**-power
+    scaled = value / 10.0**power
     text = f"{abs(scaled):,.{decimals}f}"
     if not text.strip("0."):
         return "0"

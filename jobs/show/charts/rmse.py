@@ -17,7 +17,7 @@ from sumsquares.jobs.show.findings import is_linear
 from sumsquares.jobs.show.format import Row as Variant
 from sumsquares.jobs.show.format import counted
 
-BEST, WORST = 20, 10
+BEST, WORST = 20, 5
 """How many variants are drawn."""
 _SEEDS = 12  # dots of a variant; more can't be told apart
 _BELOW = 1000.0  # floors and solved readouts that are so much lower than the lowest RMSE are drawn at the edge

@@ -11,7 +11,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from sumsquares.jobs.show.charts.scales import Scale
 
-WIDTH, HEIGHT, AXIS_HEIGHT = 1000, 22, 20
+WIDTH, HEIGHT = 1000, 22
+"""Units; the style sheet has the height too, in pixels."""
 _LEFT, _RIGHT = 20, 980  # units: half a mark stays clear of the edges
 _MIDDLE = HEIGHT // 2
 
@@ -82,11 +83,11 @@ class List:
 
     def _row(self, item: Element, row: Row) -> None:
         SubElement(item, "span", {"class": "words"}).text = row.words
-        svg = SubElement(item, "svg", {"class": "row", "width": "100%", "height": str(HEIGHT), "aria-hidden": "true"})
+        svg = SubElement(item, "svg", {"class": "row", "aria-hidden": "true"})
         self._stretched(svg, row)
         for mark in row.marks:
             at = f"{_round(self._x(mark.value) / 10)}%"
-            inner = SubElement(svg, "svg", {"x": at, "y": str(_MIDDLE), "class": "mark-at"})
+            inner = SubElement(svg, "svg", {"x": at, "y": str(_MIDDLE)})
             SubElement(inner, "path", {"class": mark.classes, "d": mark.d})
         SubElement(item, "span", {"class": "value"}).text = row.text
         if row.detail:
@@ -111,7 +112,7 @@ class List:
             SubElement(inner, "path", {"class": "dot seed", "d": d})
 
     def _axis(self, item: Element) -> None:
-        svg = SubElement(item, "svg", {"class": "row", "width": "100%", "height": str(AXIS_HEIGHT)})
+        svg = SubElement(item, "svg", {"class": "row"})
         for x, label in self.grid:
             anchor = "end" if x > 0.95 * WIDTH else "start" if x < 0.05 * WIDTH else "middle"
             given = {"x": f"{_round(x / 10)}%", "y": "14", "text-anchor": anchor}

@@ -84,11 +84,10 @@ class Log:
 
     def at(self, value: float) -> float:
         """Returns its fraction."""
-        if value == 0:
+        known = _bounded(value)
+        if known == 0:
             return 0.0 if self.has_zero else math.nan
-        if not value > 0:
-            return math.nan
-        return self._place(math.log10(_bounded(value)))
+        return self._place(math.log10(known)) if known > 0 else math.nan
 
     def ticks(self) -> list[tuple[float, str]]:
         """Returns powers of ten, and of few decades also twice and five times these."""
@@ -104,7 +103,7 @@ class Log:
     @property
     def edge(self) -> float:
         """The number at which the logarithmic part begins."""
-        return max(math.pow(10, max(self.low, -330)), math.ulp(0))
+        return math.pow(10, self.low)
 
     def _place(self, log: float) -> float:
         left = _ZERO if self.has_zero else 0.0
@@ -156,7 +155,7 @@ class SymLog:
 
 
 def finite(values: Iterable[float]) -> list[float]:
-    """Returns the finite ones of the numbers, those beyond 1e300 as that."""
+    """Returns the finite ones of the numbers, those beyond 1e300 as that, and those below 1e-290 as 0."""
     return [_bounded(float(value)) for value in values if math.isfinite(value)]
 
 
@@ -167,4 +166,6 @@ def nice(value: float) -> float:
 
 
 def _bounded(value: float) -> float:
-    return max(-_LARGEST, min(_LARGEST, value)) if math.isfinite(value) else math.nan
+    if not math.isfinite(value):
+        return math.nan
+    return max(-_LARGEST, min(_LARGEST, value)) if abs(value) > _SMALLEST else 0.0
