@@ -30,6 +30,8 @@ OPTIONS = {
     "uci": {"--seeds", "--steps", "--workers", "--store", "--json"},
     "gallery": {"NAME"},
     "pages": {"--check"},
+    "time_left": {"--only", "--simulated", "--error", "--json"},
+    "ray_start": {"--rounds", "--workers", "--against", "--json"},
 }
 
 
