@@ -14,7 +14,7 @@ BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 OWN := attack or chaos or cluster or containers or dist or kernel or signals or trackers
 
 .PHONY: help install run test test-fast test-long list-slow test-kernel chaos test-signals check-signals test-attack test-damage
-.PHONY: test-cluster test-containers dist image sbom lint check fmt bench lock clean
+.PHONY: test-cluster test-containers browser dist image sbom lint check fmt bench lock clean
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -91,6 +91,9 @@ dist: .venv/installed-dev  ## builds dist/: the source distribution and the whee
 
 test-trackers: .venv/installed-dev .venv-mlflow/installed  ## exports runs to a real MLflow server on loopback
 	$(BIN)/python -m pytest -m trackers
+
+browser:  ## installs axe-core, with which the browser tests check the pages, by npm
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
 
 image:  ## builds the container image IMAGE on BASE; TORCH_INDEX=URL is the index for torch; uses wheels in PIP_FIND_LINKS
 	$(if $(WHEELS),printf 'FROM $(BASE)\nCOPY *.whl /wheels/\nENV PIP_FIND_LINKS=/wheels\n' \

@@ -30,6 +30,9 @@ OPTIONS = {
     "uci": {"--seeds", "--steps", "--workers", "--store", "--json"},
     "gallery": {"NAME"},
     "pages": {"--check"},
+    "time_left": {"--only", "--simulated", "--error", "--json"},
+    "silence": {"--only", "--longest", "--json"},
+    "ray_start": {"--rounds", "--workers", "--against", "--json"},
 }
 
 

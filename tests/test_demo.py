@@ -30,7 +30,8 @@ task = "square"
 largest = 10
 rows = 20
 [[grid]]
-hidden = [[]]
+hidden = [[2]]
+activation = "identity"
 batch_size = 5
 epochs = 1
 """
@@ -88,7 +89,7 @@ def test_a_demo_answers_first_and_every_command_that_it_tells_next_works(cli, sm
     assert {path.name for path in Path().iterdir()} == {"sumsquares-demo"}
     _, *told = ended.out.partition("report:")
     commands = re.findall(r"(sumsquares .*?) *# ", "".join(told))
-    assert [shlex.split(command)[1] for command in commands] == ["predict", "explain", "init", "demo"]
+    assert [shlex.split(command)[1] for command in commands] == ["predict"] * 2 + ["explain", "init", "demo"]
     for command in commands:
         assert cli(*shlex.split(command)[1:]).code == 0, command
     assert "sumsquares run demo.toml" in Path("demo.toml").read_text()

@@ -40,12 +40,16 @@ def _line(shown: Example, width: int) -> str:
 
 
 def _next(shown: Example, store: str) -> Iterator[str]:
-    store = shlex.quote(store)
-    commands = [f"explain {shown.name} --store {store}", f"init --example {shown.name}", "demo --list"]
+    """Yields commands to go on with, each with what it does."""
+    here = f"--store {shlex.quote(store)}"
+    commands = {
+        f"explain {shown.name} {here}": "why each network ends where it does",
+        f"init --example {shown.name}": "writes this spec, to be changed",
+        "demo --list": "shows the other examples",
+    }
     if shown.name == FIRST:
-        commands.insert(0, f"predict {shown.name} 12 --store {store}")
-    why = {"predict": "what the best network answers", "explain": "why each network ends where it does"}
-    why |= {"init": "writes this spec, to be changed", "demo": "shows the other examples"}
+        best, without = f"predict {FIRST} 12 {here}", f"predict {FIRST} 12 {here} --where activation=identity"
+        commands = {best: "what the best network answers", without: "and one without an activation", **commands}
     longest = max(map(len, commands))
-    for number, command in enumerate(commands):
-        yield f"{'' if number else 'next:':9}sumsquares {command:{longest}}  # {why[command.split()[0]]}"
+    for number, (command, what) in enumerate(commands.items()):
+        yield f"{'' if number else 'next:':9}sumsquares {command:{longest}}  # {what}"

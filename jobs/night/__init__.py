@@ -1,6 +1,7 @@
 """The night: the same job on a schedule, gated against the best night so far. Who starts it doesn't matter.
 
 nightly    one night as a story; start reading here
+attempt    what is known of a night when it begins, and recorded if it fails
 context    what every step of a night needs
 nights     a night's date, spec and names
 names      of variants and trials in its scores
@@ -22,7 +23,11 @@ webhook    an address of the user's; beside it where the address is from, and wh
 payloads   what is sent of an event: JSON, or a message for Slack or Teams
 watched    a night and the metrics of how it ended
 metrics    the file for Prometheus
-report     verdicts in words and as JSON
+verdict    how a night was judged, in words: a short line and its details
+effects    one change in words
+report     how it was judged, as JSON
+pruned     what retention has deleted, in words
 status     what `nightly status` shows
+history    what the page of nights shows; page writes it
 clock      the clocks, so that tests can move them
 """

@@ -30,10 +30,11 @@ from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.progress import clock
 
 T = TypeVar("T")
-_CHARTS, _COLUMNS = 6, 3  # datasets that are drawn, and that have a column in the table
-_LISTED = 50  # entries of a list, the newest
-_TOLD = 12  # details of a regression
-_LONGEST = 300  # characters of a line that was written by others or by an earlier version
+_CHARTS, _COLUMNS = 12, 3  # most datasets that are drawn, and that have a column in the table
+_DRAWN = 4000  # nights in all charts together: 1,000 nights of one chart take up to 80 kB
+_LISTED = 40  # entries of a list, the newest
+_DETAILED, _TOLD = 20, 8  # regressions that have details, and lines of each
+_LONGEST = 200  # characters of a line that was written by others or by an earlier version
 _STAGES = {"train": "training", "generate": "making rows", "summarize": "summary", "plan": "planning", "start": "start"}
 
 
@@ -97,6 +98,7 @@ def nights_page(shown: Nights) -> str:
     numbered = list(enumerate(shown.moves, 1))
     happened = _happened(shown, numbered)
     names = sorted({name for night in shown.nights for name in night.best or {}})
+    drawn = min(_CHARTS, _DRAWN // max(1, len(shown.nights)))
     regressed = [night for night in reversed(shown.nights) if night.result in REGRESSED]
     unfinished = [night for night in reversed(shown.nights) if night.result not in JUDGED]
     reports = {night.night: night.report for night in shown.nights}
@@ -107,12 +109,12 @@ def nights_page(shown: Nights) -> str:
         state=_state(shown),
         when_words=when_words,
         problems=shown.problems,
-        charts=[_rmse(name, place, shown, happened) for place, name in enumerate(names[:_CHARTS], 1)],
-        not_drawn=names[_CHARTS:],
+        charts=[_rmse(name, place, shown, happened) for place, name in enumerate(names[:drawn], 1)],
+        not_drawn=names[drawn:],
         durations=_durations(shown, happened),
         stages=_stages(shown.nights),
         moves=_cut([(place, _day(move.at), move, move_words(move.kind)) for place, move in reversed(numbered)]),
-        regressed=_cut([(night, short(night.message), _details(night)) for night in regressed]),
+        regressed=_cut(_told(regressed)),
         unfinished=_cut([(night, result_words(night.result), short(night.message)) for night in unfinished]),
         missed=spans(shown.missed)[::-1][:_LISTED],
         n_missed=len(shown.missed),
@@ -198,6 +200,14 @@ def _day(at: str) -> date | None:
         return date.fromisoformat(at[:10])
     except ValueError:
         return None
+
+
+def _told(regressed: Sequence[ShownNight]) -> list[tuple[ShownNight, str, list[str]]]:
+    """Regressions with what is said of them; older ones have their line alone."""
+    return [
+        (night, short(night.message), _details(night) if place < _DETAILED else [])
+        for place, night in enumerate(regressed)
+    ]
 
 
 def _details(night: ShownNight) -> list[str]:
