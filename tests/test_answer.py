@@ -823,6 +823,14 @@ def right_everywhere(world, words, match):
     assert len(told) == min(len(exact), 6)
 
 
+def every_exact_one_right_everywhere(world, words, match):
+    counts_range(world, match)
+    exact = {key for key, share in checked(world).items() if share == 1}
+    on_test = {row["variant_id"] for row in world.rows if row["exact_fraction"] == 1}
+    assert exact == on_test
+    assert len(exact) > 1
+
+
 def right_on_most(world, words, match):
     counts_range(world, match)
     shares = checked(world)
@@ -959,6 +967,7 @@ CLAIMS = {
     r"(?:p = (?P<p>[\d.e-]+)|p < 1e-15)\)\.": mends,
     rf"What should mend it: {CHANGE}\. `sumsquares explain small --prove` puts that to the test\.": should_mend,
     rf"{RANGE} is right on every one: (?P<all>.+?)(?:; and (?P<more>{N}) other variants?)?\.": right_everywhere,
+    rf"{RANGE} of every exact variant is right on every one\.": every_exact_one_right_everywhere,
     rf"{RANGE} of (?P<variant>.+) is right on (?P<share>[\d.]+%)\.": right_on_most,
     r"What matters, by share of the variance of log RMSE(?P<beyond>, each beyond all other axes)?: (?P<all>.+)\.": (
         matters
@@ -1010,7 +1019,8 @@ def checked_answer(seed):
         is_linear = world.cause == "no_activation" and world.variants[world.first].output == "linear"
         is_at_floor = is_linear and world.median(world.first) < 1.5 * world.linear
         assert world.is_likely == (not is_at_floor and mends not in world.checkers)
-    assert (1.0 in checked(world).values()) == (right_everywhere in world.checkers)
+    everywhere = {right_everywhere, every_exact_one_right_everywhere} & world.checkers
+    assert (1.0 in checked(world).values()) == (len(everywhere) == 1)
     return world
 
 

@@ -58,12 +58,14 @@ def numeric(element):
 def assert_inside(svg, name):
     """Everything that is drawn in plots lies in their viewBox, and in rows of lists within the row."""
     if svg.get("viewBox"):
-        assert svg.get("viewBox") == f"0 0 {WIDTH} {HEIGHT}"
+        left, top, width, height = map(float, svg.get("viewBox").split())
+        assert (left, width, top + height) == (0, WIDTH, HEIGHT)
         cells = {id(path) for group in svg.iter("g") if group.get("class") == "cells" for path in group.iter("path")}
         for path in svg.iter("path"):
             if id(path) not in cells:
-                assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points_of(path.get("d"))), name
+                assert all(0 <= x <= WIDTH and top <= y <= HEIGHT for x, y in points_of(path.get("d"))), name
         assert all(0 <= float(text.get("x")) <= WIDTH for text in svg.iter("text"))
+        assert all(top < float(text.get("y")) < HEIGHT for text in svg.iter("text"))
         return
     for inner in svg.findall("svg[@viewBox]"):
         assert all(0 <= x <= 1000 and 0 <= y <= 22 for path in inner.iter("path") for x, y in points_of(path.get("d")))
@@ -250,7 +252,7 @@ def test_of_many_variants_a_bounded_number_is_drawn_with_the_whole_front():
     about, rows, _ = rows_of(WIDE)
     many = [{**row, "variant_id": str(place), "parameters": 10 + place % 500} for place, row in enumerate(rows * 9)]
     chart = chart_named(charts_of("squares", about, many, Figures(), None), "parameters")
-    marks = len(re.findall(r"M[^M]*h0", chart.svg)) + chart.svg.count("h7v7h-7z")
+    marks = len(re.findall(r"M[^M]*h0", chart.svg)) + chart.svg.count("h5v5h-5z")
     told = re.search(r"Drawn are ([\d,]+) of ([\d,]+) variants", chart.caption)
     assert int(told[1]) == marks <= DRAWN
     assert int(told[2].replace(",", "")) == len(many)
@@ -284,8 +286,8 @@ def test_the_cells_of_a_map_fill_it_once(points, cells, lacks):
     charts = charts_of("squares", about, rows, Figures(maps=(replace(found, error_AB=column),)), None)
     covered = []
     for path in svgs_of(chart_named(charts, "map-1"))[0].find("g[@class='cells']").iter("path"):
-        for x, y, count in re.findall(r"M(\d+) ([\d.]+)h(\d+)", path.get("d")):
-            covered += [(int(x) + step, float(y)) for step in range(int(count))]
+        for x, y, count in re.findall(r"M(\d+) (\d+)h(\d+)", path.get("d")):
+            covered += [(int(x) + step, int(y)) for step in range(int(count))]
     side = math.isqrt(cells)
     missing = side if lacks and 1 < points <= side else 0
     assert len(covered) == len(set(covered))
@@ -312,13 +314,28 @@ def test_bars_are_as_long_as_their_shares():
 
 
 def test_charts_of_a_dataset_are_small():
-    """At most 40 kB together with 300 variants, and 15 kB each."""
+    """At most 40 kB together with 500 variants, and 15 kB each, also a map in which no two neighbours are alike."""
     about, rows, rmse = rows_of(WIDE)
-    noise = np.random.default_rng(1)
-    charts = charts_of("squares", about, rows, figures_of(rows, rmse, noise.normal(size=1).repeat, 161), MATTERS)
-    sizes = {chart.name: len(chart.svg.encode()) for chart in charts}
+    figures = figures_of(rows, rmse, points=161)
+    noise_AB = np.random.default_rng(1).normal(size=(161, 161))
+    figures = replace(figures, maps=(replace(figures.maps[0], error_AB=noise_AB),))
+    sizes = {chart.name: len(chart.svg.encode()) for chart in charts_of("squares", about, rows, figures, MATTERS)}
     assert max(sizes.values()) < 15_000, sizes
-    assert sum(sizes.values()) < 40_000, sizes
+    assert sum(sizes.values()) - sizes["map-1"] < 40_000, sizes
+
+
+@pytest.mark.parametrize(("test", "noun"), [(0.2, "test row"), (0, "training row")])
+def test_rows_are_called_what_they_are(test, noun):
+    """Of a table without test rows, trials are measured on what they were trained on, and the charts say so."""
+    about, rows, rmse = rows_of()
+    split = {"name": "first", "train": 9, "test": 9}
+    facts = {**about, "file": "t.csv", "target": "price", "test": test, "split_rows": [split, split]}
+    residuals = figures_of(rows, rmse).residuals[0]
+    residuals = replace(residuals, chosen=replace(residuals.chosen, split="first"))
+    chart = chart_named(charts_of("d", facts, rows, Figures(residuals=(residuals,)), None), "residuals-1")
+    assert f"33 {noun}s of split first:" in chart.caption
+    assert f"33 {noun}s" in chart.label
+    assert chart.legend[0].words == f"a {noun}"
 
 
 def test_lines_of_a_legend_differ_in_their_dashes():

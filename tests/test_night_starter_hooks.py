@@ -195,6 +195,16 @@ def test_a_password_is_sent_by_tls_to_a_server_that_is_trusted(tmp_path):
         assert base64.b64decode(sent) == f"\0me\0{SECRET}".encode()
 
 
+@pytest.mark.parametrize("security", ["none", "ssl"])
+def test_a_password_is_not_sent_unencrypted(tmp_path, security):
+    """Nor is a word taken for "none" that isn't one."""
+    more = f'security = "{security}"\nuser = "me"\npassword = "{SECRET}"\n'
+    with Mailbox() as box:
+        ended = mail(tmp_path, box.port, more=more)
+        assert (ended.returncode != 0, box.heard, "starttls" in ended.stderr) == (True, [], True)
+        assert SECRET not in ended.stderr
+
+
 @pytest.mark.skipif(SYSTEMD is None, reason="no systemd-analyze here")
 def test_systemd_understands_the_drop_in(tmp_path):
     """Existing programs stand for ours, which aren't installed there. What it runs is among the starters."""

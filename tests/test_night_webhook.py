@@ -166,6 +166,8 @@ def test_a_certificate_must_be_trusted(tmp_path, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
     with Receiver([OK], context) as receiver:
         assert posted(receiver, scheme="https") is None
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone"))
+        assert "$REQUESTS_CA_BUNDLE" in posted(receiver, scheme="https")
 
 
 def test_the_proxy_of_the_environment_is_used(monkeypatch):

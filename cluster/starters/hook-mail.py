@@ -18,15 +18,17 @@ import smtplib
 import ssl
 import sys
 import tomllib
+from collections.abc import Mapping
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
+from typing import Any
 
 SECONDS = 20
 """Longest wait for the server; the hook itself is killed after --hook-timeout."""
 
 
-def mail_of(facts, settings):
+def mail_of(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> EmailMessage:
     """Returns the mail: its subject is the event and the night, its text what was said of it."""
     mail = EmailMessage()
     mail["From"], mail["To"] = settings["from"], ", ".join(settings["to"])
@@ -37,10 +39,16 @@ def mail_of(facts, settings):
     return mail
 
 
-def send(mail, settings):
+def send(mail: EmailMessage, settings: Mapping[str, Any]) -> None:
     """Hands the mail to the server."""
     trusted, security = ssl.create_default_context(), settings.get("security", "none")
-    where = {"host": settings.get("host", "localhost"), "port": settings.get("port", 25), "timeout": SECONDS}
+    where: dict[str, Any] = {
+        "host": settings.get("host", "localhost"),
+        "port": settings.get("port", 25),
+        "timeout": SECONDS,
+    }
+    if security not in ("starttls", "tls", "none") or (security == "none" and "user" in settings):
+        raise SystemExit('hook-mail.py: write security = "starttls" or "tls"; "none" is for servers without a password')
     with smtplib.SMTP_SSL(**where, context=trusted) if security == "tls" else smtplib.SMTP(**where) as server:
         if security == "starttls":
             server.starttls(context=trusted)

@@ -135,7 +135,7 @@ def status(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show the last nights, which are missing, and changes of the champion. Each with result, best RMSE, duration."""
+    """Show the last nights, and which are missing. Each with result, RMSE, duration; changes of the champion, too."""
     from sumsquares.jobs.commands import nightly as commands
 
     raise typer.Exit(commands.status(nights, since, output.shared(store)))

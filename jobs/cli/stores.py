@@ -32,7 +32,7 @@ def runs(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """List the runs of a store, newest first, and what the store takes on the disk."""
+    """List the runs of a store, newest first, and its disk use."""
     from sumsquares.jobs.commands.runs import runs
 
     raise typer.Exit(runs(everything, nights, output.shared(store)))
@@ -48,7 +48,7 @@ def show(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show what a finished run printed, from its files: when and where it ran, the answer, the result tables."""
+    """Show what a finished run printed. Its files say when and where it ran, the answer, the tables."""
     from sumsquares.jobs.commands.show import show
 
     raise typer.Exit(show(run, spec, results.shown(), output.shared(store)))
@@ -67,7 +67,7 @@ def diff(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Compare two runs: their specs, and the RMSE of each variant that both have, with the test of the nights."""
+    """Compare two runs: specs, and RMSEs of variants that both have. The test is that of the nights."""
     from sumsquares.jobs.commands.diff import diff
 
     raise typer.Exit(diff(before, after, other_store, all_variants, output.shared(store)))
@@ -105,7 +105,7 @@ def gc(
     store: StoreRoot,
     output: Output,
 ) -> None:
-    """Show, or delete, the trials, datasets and checkpoints that no run and no night names."""
+    """Show, or delete, what no run and no night names. That is trials, datasets and checkpoints."""
     from sumsquares.jobs.commands.gc import gc
 
     raise typer.Exit(gc(delete, days, output.shared(store)))

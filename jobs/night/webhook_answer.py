@@ -61,6 +61,8 @@ def failure_of(error: Exception) -> Answer:
         return Answer("no answer in time", again=True)
     if isinstance(error, exceptions.ConnectionError):
         return Answer("no connection, or no HTTP answer on it", again=True)
+    if type(error) is OSError:  # what requests raises for files of certificates, and for nothing else
+        return Answer("the file of authorities that $REQUESTS_CA_BUNDLE or $CURL_CA_BUNDLE names can't be read")
     return Answer(f"it could not be sent ({type(error).__name__})")
 
 

@@ -17,13 +17,13 @@ from sumsquares.jobs.show.format import Row, counted, plain
 from sumsquares.jobs.show.table_words import left_out_words, rows_words
 
 
-def about_words(facts: Row) -> str:
-    """A dataset in words."""
+def about_words(facts: Row, knows_seen: bool = False) -> str:
+    """A dataset in words, for a reader who may be told elsewhere how many test rows occur in training."""
+    seen = [] if knows_seen or measures_training(facts) else [_sentence(seen_share(facts))]
     if is_table(facts):
         table = table_of(facts)
-        seen = [] if measures_training(facts) else [seen_share(facts)]
-        return " ".join(map(_sentence, (rows_words(table), *left_out_words(table), *seen)))
-    return f"{_of_generated(facts)}. {_sentence(seen_share(facts))} {_rows(facts)}"
+        return " ".join([*map(_sentence, (rows_words(table), *left_out_words(table))), *seen])
+    return " ".join([f"{_of_generated(facts)}.", *seen, _rows(facts)])
 
 
 def _sentence(words: str) -> str:

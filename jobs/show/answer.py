@@ -60,9 +60,14 @@ _NAMED = 6  # variants that are exact everywhere, and that are named one by one
 def answer(summary: Summary, name: str, run: str, chosen: Row | None = None) -> list[str]:
     """Returns the sentences about a dataset, by its name; `run` is the run's name, `chosen` the variant of `fit`."""
     rows = summary.table.filter(pc.equal(summary.table["dataset"], name)).to_pylist()
-    mine = Mine.of(summary, rows, chosen)
+    return answer_about(summary, Mine.of(summary, rows, chosen), rows, run)
+
+
+def answer_about(summary: Summary, mine: Mine, rows: Sequence[Row], run: str) -> list[str]:
+    """Returns the same about a network of a dataset, of whose variants these are the rows in the order of the spec."""
+    name = mine.row["dataset"]
     sentences = list(_about_mine(mine, rows, run)) if mine.causes else []
-    about = summary.datasets[name]
+    about = mine.about
     if about.get("noise") and [cause.name for cause in mine.causes[:1]] != ["at_noise"]:
         sentences.append(f"{noise_words(about)}; test rows have none.")
     sentences += _about_every_number(about, rows)
@@ -232,7 +237,9 @@ def _about_every_number(about: Row, rows: Sequence[Row]) -> Iterator[str]:
     inputs = counted(count, "number" if about["n_numbers"] == 1 else "combination")
     opening = f"Checked on {'the only' if count == 1 else 'all'} {inputs.removeprefix('1 ')} of the range"
     exact = [row for row in checked if row["exact_everywhere"] == 1]
-    if exact:
+    if len(exact) > 1 and exact == [row for row in rows if row["n_exact"]]:  # findings.py names them
+        yield f"{opening}, the best trial of every exact variant is right on {'it' if count == 1 else 'every one'}."
+    elif exact:
         told = "; ".join(distinguish(row, rows) for row in exact[:_NAMED])
         more = f"; and {counted(len(exact) - _NAMED, 'other variant')}" if len(exact) > _NAMED else ""
         right = "right" if count == 1 else "right on every one"

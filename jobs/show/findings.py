@@ -72,12 +72,15 @@ def is_linear(row: Row) -> bool:
     return is_linear_in_raw(row, widths(row["hidden"]))
 
 
-def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
-    """The finding on a dataset, from its entry in the summary, its variants, best first, and its best trial."""
+def finding(about: Row, rows: Sequence[Row], best_trial: Row | None, knows_limit: bool = False) -> Finding:
+    """The finding on a dataset, from its entry in the summary, its variants, best first, and its best trial.
+
+    A reader who `knows_limit` has been told below which RMSE no linear model gets.
+    """
     caveats = tuple(_caveats(about["trials"], rows))
     measured = [row for row in rows if row["rmse_median"] is not None]
     if not measured or best_trial is None:
-        return Finding("no result", ("No trial gave a result.", *_about_linear(about, rows, ())), caveats)
+        return Finding("no result", ("No trial gave a result.", *_about_linear(about, rows, (), knows_limit)), caveats)
     exact = [row for row in measured if row["n_exact"] and not is_table(about)]
     constant = [_constant(about)] if about["facts"]["constant"] else []
     verdict: Verdict = "not exact"
@@ -96,7 +99,7 @@ def finding(about: Row, rows: Sequence[Row], best_trial: Row | None) -> Finding:
     if is_table(about):
         sentences += about_rows(about, measured[0])
     if not constant:
-        sentences += _about_linear(about, rows, exact)
+        sentences += _about_linear(about, rows, exact, knows_limit)
     sentences += _about_best(rows, measured[0], best_trial)
     sentences += _about_axes(rows)
     return Finding("constant" if constant else verdict, tuple(sentences), caveats)
@@ -220,17 +223,16 @@ def _closest(measured: Sequence[Row], rows: Sequence[Row]) -> str:
     return f"{opening}{told}"
 
 
-def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iterator[str]:
+def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row], knows_limit: bool) -> Iterator[str]:
     """The limit of linear models, by least squares, and how close the trained ones get."""
     facts, is_integer = about["facts"], is_of_integers(about)
     trained = [row["rmse_best"] for row in rows if is_linear(row) and row["rmse_best"] is not None]
     is_fitted = facts["linear_exact"] or not (is_integer or facts["linear_rmse"])
     if is_table(about):
-        yield from _limit_on_table(about)
+        yield from () if knows_limit else _limit_on_table(about)
     elif facts["linear_rmse"] and not facts["linear_exact"]:
-        limit = at_most(facts["linear_rmse"])
-        logs = " of the inputs" if any("log" in (row["normalize"], row["normalize_target"]) for row in rows) else ""
-        yield f"No linear model{logs} gets below an RMSE of {limit} on these test rows (least squares)."
+        if not knows_limit:
+            yield _limit(facts, rows)
     elif is_fitted and not any(map(is_linear, exact)):
         can = "can get every test row right after rounding" if is_integer else "fits all test rows"
         yield f"A linear model {can} (least squares)."
@@ -238,6 +240,12 @@ def _about_linear(about: Row, rows: Sequence[Row], exact: Sequence[Row]) -> Iter
             yield f"The best linear trial has an RMSE of {number(min(trained))}."
     if all(map(is_linear, rows)):
         yield "Only linear models were trained."
+
+
+def _limit(facts: Row, rows: Sequence[Row]) -> str:
+    limit = at_most(facts["linear_rmse"])
+    logs = " of the inputs" if any("log" in (row["normalize"], row["normalize_target"]) for row in rows) else ""
+    return f"No linear model{logs} gets below an RMSE of {limit} on these test rows (least squares)."
 
 
 def _limit_on_table(about: Row) -> Iterator[str]:

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.messages.masking import masked
 from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
@@ -24,12 +22,12 @@ from sumsquares.jobs.results.scale import DIVERGED_FACTOR
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.results.validated import Choice, Measured
 from sumsquares.jobs.show.about_text import about_words
-from sumsquares.jobs.show.answer import Mine, answer
+from sumsquares.jobs.show.answer import Mine, answer_about
 from sumsquares.jobs.show.baselines_text import baseline_sentences
 from sumsquares.jobs.show.charts.chart import Chart
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
-from sumsquares.jobs.show.findings import Finding, finding
+from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
 from sumsquares.jobs.show.headline import headline, outcome
@@ -123,12 +121,12 @@ def report(
     `figures` has what is drawn of each dataset, `choice` the variant that validation rows have chosen, `store` the
     address for the commands that the page names.
     """
-    rows = best_first(summary.table.to_pylist())
+    rows = summary.table.to_pylist()
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
     most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
     run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
-    mine = {name: _mine(run, name) for name in summary.datasets}
+    mine = {name: Mine.of(summary, each, run.chosen) for name, each in of_dataset.items()}
     sections = [_section(run, name, each, mine[name]) for name, each in of_dataset.items()]
     return render(
         "report.html.jinja",
@@ -147,22 +145,19 @@ def report(
     )
 
 
-def _mine(run: _Run, name: str) -> Mine:
-    rows = run.summary.table.filter(pc.equal(run.summary.table["dataset"], name)).to_pylist()
-    return Mine.of(run.summary, rows, run.chosen)
-
-
-def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
+def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:
+    """The section on a dataset, from its variants in the order of the spec."""
     summary, facts = run.summary, run.summary.datasets[name]
-    found = finding(facts, rows, summary.best_trial[name])
-    told = [*_choice(run), *answer(summary, name, run.spec.name, run.chosen)]
+    rows = best_first(in_order)
+    found = finding(facts, rows, summary.best_trial[name], _tells_limit(mine))
+    told = [*_choice(run), *answer_about(summary, mine, in_order, run.spec.name)]
     shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
     return Section(
         name=name,
         facts=facts,
-        about=about_words(facts),
+        about=about_words(facts, any(each.startswith(seen_share(facts)) for each in found.sentences)),
         card=[*_card(rows, mine)],
-        answer=[*told, *found.sentences, *baseline_sentences(summary, name)],
+        answer=[*told, *found.sentences, *baseline_sentences(summary, name)[1:]],
         finding=found,
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
@@ -173,6 +168,13 @@ def _section(run: _Run, name: str, rows: Sequence[Row], mine: Mine) -> Section:
         data=packed(shown),
         beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
     )
+
+
+def _tells_limit(mine: Mine) -> bool:
+    """Whether the answer says below which RMSE no linear function gets."""
+    has_logs = "log" in (mine.row["normalize"], mine.row["normalize_target"])
+    is_told = bool(mine.causes) and mine.causes[0].name == "no_activation" and mine.row["floor_kind"] == "linear"
+    return is_told and not has_logs
 
 
 def _choice(run: _Run) -> list[str]:

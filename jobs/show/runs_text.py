@@ -68,12 +68,17 @@ def _columns(lines: Sequence[Line], most: int) -> list[Column]:
     ]
 
 
-def disk_lines(areas: Mapping[str, int], free: int | None, command: str) -> Iterator[str]:
-    """Yields what the store takes, by area; `free` is what `command` could free, None if that isn't known."""
+def disk_lines(areas: Mapping[str, int], free: int | None, has_damage: bool, command: str) -> Iterator[str]:
+    """Yields what the store takes, by area; `free` is what `command` could free, None if that isn't known.
+
+    `has_damage` says that a damaged spec is why.
+    """
     yield f"{size(sum(areas.values()))} in the store:"
     yield from (f"  {_AREAS[area]:26} {size(areas[area]):>8}" for area in _AREAS if areas.get(area))
-    if free is None:
+    if has_damage:
         yield f"what could be deleted isn't known, since a spec is damaged or missing: {command} names it"
+    elif free is None:
+        yield f"{command} shows what of it no run or night names"
     elif free:
         yield f"{size(free)} of it is named by no run or night and a week old: {command} shows it"
 

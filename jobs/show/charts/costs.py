@@ -20,6 +20,7 @@ from sumsquares.jobs.show.format import Row, counted, number
 
 DRAWN = 400
 """Variants that are drawn at most: those of the front, and others evenly from best to worst."""
+_MANY = 100  # marks from which on they are smaller
 _LISTED = 12
 
 
@@ -52,11 +53,12 @@ def _chart(subject: Subject, measured: Sequence[Row], cost: _Cost, xs: Sequence[
     label = _label(subject, measured, cost, xs, front)
     x, y = Log.of([xs[v] for v in drawn]), Log.of([rmse[v] for v in drawn])
     plot = Plot(subject.id(cost.name), label, x, y, (cost.axis, "RMSE"))
-    plot.line(_steps([(xs[v], rmse[v]) for v in front], max(xs)), "line front")
     linear = [v for v in drawn if is_linear(measured[v])]
     others = sorted(set(drawn) - set(linear))
-    plot.dots([(xs[v], rmse[v]) for v in others], "dot other")
-    plot.squares([(xs[v], rmse[v]) for v in linear], "square")
+    side, many = (7, "") if len(drawn) <= _MANY else (5, " many")
+    plot.squares([(xs[v], rmse[v]) for v in linear], f"square{many}", side)
+    plot.dots([(xs[v], rmse[v]) for v in others], f"dot other{many}")
+    plot.line(_steps([(xs[v], rmse[v]) for v in front], max(xs)), "line front")
     plot.note((xs[front[-1]], rmse[front[-1]]), "best")
     return Chart(
         name=cost.name,

@@ -110,9 +110,10 @@ def _cells(plot: Plot, cells_AB: Floats, ends: Sequence[float]) -> None:
         for name, cells in groupby(_class(float(error), ends) for error in cells_AB[:, b]):
             count = sum(1 for _ in cells)
             if name is not None:
-                runs.setdefault(name, []).append(f"M{start} {up - b - 0.5:g}h{count}")
+                runs.setdefault(name, []).append(f"M{start} {up - b - 1}h{count}")
             start += count
-    scale = f"translate({LEFT} {TOP}) scale({ACROSS / across:.4f} {DOWN / up:.4f})"
+    middle = TOP + DOWN / up / 2  # of the highest row, where its stroke lies
+    scale = f"translate({LEFT} {middle:.4f}) scale({ACROSS / across:.4f} {DOWN / up:.4f})"
     group = SubElement(plot.svg, "g", {"class": "cells", "transform": scale})
     for name in sorted(runs):
         SubElement(group, "path", {"class": name, "d": "".join(runs[name])})

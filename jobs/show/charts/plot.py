@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 68, 26, 42, 52
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 _TOLERANCE = 0.25  # units by which a line may differ from its points
+_HEAD = 18  # units at the top for words above the plot
 _TICK = 6  # units that the text of a tick is away from the axis
 
 
@@ -27,13 +28,13 @@ class Plot:
     def __init__(self, name: str, label: str, x: Scale, y: Scale, titles: tuple[str, str]) -> None:
         """Draws the axes; `name` is a unique id in the page, `label` says in a sentence what the plot shows."""
         self.x, self.y = x, y
-        box = {"class": "plot", "viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "aria-labelledby": name}
+        box = {"class": "plot", "role": "img", "aria-labelledby": name}
         self.svg = Element("svg", box)
         SubElement(self.svg, "desc", {"id": name}).text = label
         self._below = SubElement(self.svg, "g")
         self._grid()
         self.text(LEFT + ACROSS / 2, HEIGHT - 8, titles[0], "middle")
-        self.text(2, 14, titles[1])
+        self._head, self._title = _HEAD, titles[1]
 
     def place(self, x: float, y: float) -> Point:
         """Returns where a pair of numbers lies in the plot, as fractions; NaN where it has no place."""
@@ -55,11 +56,12 @@ class Plot:
             self.path("".join(f"M{_n(x)} {_n(y)}h0" for x, y in inside), classes)
         return len(inside)
 
-    def squares(self, points: Iterable[tuple[float, float]], classes: str) -> None:
-        """Draws a square at each point that lies inside."""
+    def squares(self, points: Iterable[tuple[float, float]], classes: str, side: int) -> None:
+        """Draws a square with sides of so many units at each point that lies inside."""
         inside = self._inside(points)
         if inside:
-            self.path("".join(f"M{_n(x - 3.5)} {_n(y - 3.5)}h7v7h-7z" for x, y in inside), classes)
+            shape = f"h{side}v{side}h-{side}z"
+            self.path("".join(f"M{_n(x - side / 2)} {_n(y - side / 2)}{shape}" for x, y in inside), classes)
 
     def shade(self, low: float, high: float, words: str) -> None:
         """Shades the columns between two numbers below everything else, and labels them."""
@@ -68,6 +70,7 @@ class Plot:
         box = {"x": _n(x), "y": str(TOP), "width": _n(width), "height": str(DOWN), "class": "shade"}
         self._below.append(Element("rect", box))
         self.text(min(x + width / 2, WIDTH - RIGHT - 50), TOP - 6, words, "middle")
+        self._head = 0
 
     def note(self, point: tuple[float, float], words: str) -> None:
         """Writes words beside a point, on the side where there is room."""
@@ -91,7 +94,9 @@ class Plot:
         SubElement(self.svg, "path", {"class": classes, "d": d})
 
     def done(self) -> str:
-        """Returns the SVG."""
+        """Returns the SVG; without words above the plot it begins lower."""
+        self.text(2, self._head + 14, self._title)
+        self.svg.set("viewBox", f"0 {self._head} {WIDTH} {HEIGHT - self._head}")
         return tostring(self.svg, encoding="unicode")
 
     def _inside(self, points: Iterable[tuple[float, float]]) -> list[Point]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sumsquares.jobs.results.case import rmse_of
 from sumsquares.jobs.results.middle import has_splits, middle
@@ -105,8 +105,11 @@ def _baseline(row: Variant, text: str) -> Row:
     return Row(f"{row['name']}, no network", text, [Mark(row["rmse_mean"], "baseline", DIAMOND)])
 
 
-def _what(shown: Iterable[Variant]) -> str:
-    return "mean over splits" if any(map(has_splits, shown)) else "median of the seeds"
+def _what(shown: Sequence[Variant]) -> str:
+    """What the RMSE of a variant is."""
+    if any(map(has_splits, shown)):
+        return "mean over splits"
+    return "median of the seeds" if any(row["n"] > 1 for row in shown) else "RMSE"
 
 
 def _caption(shown: Sequence[Variant], without: int, edge: float) -> str:
@@ -132,7 +135,8 @@ def _legend(shown: Sequence[Variant], baselines: Sequence[Variant]) -> list[Key]
     what = _what(shown)
     keys = [shape_key("disc", DISC, f"{what}, with activation")]
     keys += [shape_key("square", SQUARE, f"{what}, linear model")] if any(map(is_linear, shown)) else []
-    keys += [dot_key("dot seed", "a trial"), line_key("span", "from the lowest trial to the highest")]
+    if any(row["n"] > 1 for row in shown):
+        keys += [dot_key("dot seed", "a trial"), line_key("span", "from the lowest trial to the highest")]
     if any(row["rmse_solved_median"] is not None and row["readout"] != "solved" for row in shown):
         keys.append(shape_key("solved", CROSS, "the same networks with the readout solved"))
     if any(row["floor"] for row in shown):
