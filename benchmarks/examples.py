@@ -1,6 +1,6 @@
 """Runs the examples as a user would, each in a new store, and records what is printed and how long it takes.
 
-    python benchmarks/examples.py     # writes docs/figures/examples.json
+    python benchmarks/examples.py     # writes docs/figures/examples.json and question.svg
     python benchmarks/pages.py        # copies it into the README and into the heads of the examples
 
 All but large.toml take half a minute, large.toml two minutes. Times are of whole commands, on an idle machine.
@@ -18,8 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from picture import picture
+
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs/figures/examples.json"
+PICTURE = ROOT / "docs/figures/question.svg"
 WIDTH = 100
 _WITHOUT_TREES = "import sys; sys.modules['sklearn'] = None; from sumsquares.__main__ import main; main()"
 AS_INSTALLED = (sys.executable, "-c", _WITHOUT_TREES)
@@ -53,6 +56,9 @@ def measured(name: str) -> dict[str, Any]:
             command, cwd=ROOT, env={**os.environ, "COLUMNS": str(WIDTH)}, capture_output=True, text=True, check=True
         )
         seconds = time.perf_counter() - began
+        if name == "question":
+            report = (Path(store) / "runs/question/report.html").read_text()
+            PICTURE.write_text(picture(report, "squares", "curves"))
         summary = json.loads((Path(store) / f"runs/{name}/summary.json").read_text())
     printed = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith(("summary:", "report:"))]
     return {

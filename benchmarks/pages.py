@@ -1,4 +1,4 @@
-"""Writes the figures in README, three pages of docs and the examples, from the measurements in docs/figures.
+"""Writes the figures in README, four pages of docs and the examples, from the measurements in docs/figures.
 
     python benchmarks/training.py --units 16 32 64 128 --layers 1 2 3 --json > docs/figures/training.json
     python benchmarks/generation.py --json > docs/figures/generation.json
@@ -32,6 +32,7 @@ from tables import (
     billion_line,
     causes_table,
     choice_table,
+    compare_table,
     endtoend_table,
     formulas_table,
     generation_table,
@@ -49,6 +50,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGE = DOCS / "performance.md"
+COMPARE = DOCS / "compare.md"
 EXPLAINING = DOCS / "explaining.md"
 GALLERY = DOCS / "gallery.md"
 README = ROOT / "README.md"
@@ -103,6 +105,7 @@ def made() -> dict[Path, str]:
         GALLERY: filled(GALLERY.read_text(), {"gallery": gallery_table(gallery)}),
         README: filled(README.read_text(), readme),
         PAGE: filled(PAGE.read_text(), tables),
+        COMPARE: filled(COMPARE.read_text(), {"compare": compare_table(endtoend, own_rows)}),
         EXPLAINING: filled(EXPLAINING.read_text(), {"causes": causes_table(causes)}),
         FIGURES / "training.svg": svg("Training: time per model and step", training_panels(training)),
         FIGURES / "generation.svg": svg("Generation: rows per second", generation_panels(generation)),

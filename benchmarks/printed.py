@@ -33,43 +33,36 @@ def rows(found: dict[str, Any], dataset: str) -> list[tuple[str, float]]:
 
 
 def readme_block(found: dict[str, Any]) -> str:
-    """Returns what `make run` prints first, and the table of squares."""
+    """Returns the answer on squares, up to what matters in the grid, and their table."""
     head = found["printed"].partition("\n\n")[0]
-    return f"```\n{head}\n...\n{table(found, 'squares')}\n...\n```"
+    section = re.search(r"^squares \(.*?(?=^  What matters)", head, re.MULTILINE | re.DOTALL)
+    assert section
+    return f"```\n{section[0]}  ...\n{table(found, 'squares')}\n```"
 
 
 def readme_reading(found: dict[str, Any]) -> str:
-    """Returns the two paragraphs that explain the output, with its figures."""
+    """Returns what the output says, in two paragraphs with its figures."""
     squares = rows(found, "squares")
     limit = re.search(r"No linear model gets below an RMSE of ([\d,]+)", answers(found)["squares"])
     assert limit
     relu = next(median for words, median in squares if "relu" in words)
+    times = float(limit[1].replace(",", "")) / relu
     exact = re.search(r"Exact: (.*?)\. ", answers(found)["squares"])
     assert exact
-    named = re.findall(r"([^;]*) \((\d+) of (\d+) seeds\)", exact[1])
-    seeds = [(int(some), int(of)) for words, some, of in named if "square" in words]
-    right, trials = (sum(each[index] for each in seeds) for index in (0, 1))
-    [(solved, _, _)] = [each for each in named if "readout solved" in each[0]]
-    trained = next(median for words, median in squares if words == solved.strip().removesuffix(", readout solved"))
-    times = float(limit[1].replace(",", "")) / relu
+    named = [words.strip() for words in re.findall(r"([^;]*) \(\d+ of \d+ seeds\)", exact[1])]
+    solved = next(words for words in named if words.endswith("readout solved"))
+    trained = next(median for words, median in squares if words == solved.removesuffix(", readout solved"))
     legend = (
-        "How to read this. `[16], square, lr 0.001, unit` is a variant: one hidden layer of 16 units, the activation "
-        "`square`, a learning rate of 0.001, and inputs and target each scaled to 0..1 (`unit`; with `question` both "
-        "are divided by the largest target, as in the question). In the table, `solved` is the RMSE with the last "
-        "layer solved by least squares, `exact` the share of test rows that the best trial gets right after rounding, "
-        "and `cause` why the variant ends where it does."
+        "`[16], tanh, lr 0.001, unit` is one hidden layer of 16 units, its activation, its learning rate, and inputs "
+        "and target scaled to 0..1. `solved` is the RMSE with the last layer solved by least squares, `exact` the "
+        "share of test rows that the best trial gets right after rounding, `cause` why the network ends where it does."
     )
     answer = (
-        "What it says. A stack of linear layers is equivalent to a single linear layer. It learns **sums** "
-        f"exactly. On **squares** it can't beat the best straight line, whose RMSE is {limit[1]} on these test rows "
-        f"and 74,535 on all numbers up to 1,000; the network in the question measured {QUESTION:,.0f}. A network with "
-        f"ReLU is piecewise linear. With inputs scaled to 0..1 it is {times:.0f} times closer than any line, but "
-        "*beyond* the training range it is about as wrong as a line. With the right building block, an activation "
-        f"that squares, every test square is exact in {right} of {trials} trials. No such block is needed either: the "
-        f"small network with tanh, which training leaves at an RMSE of {trained:,.0f}, is right on every number (its "
-        "best trial) once its last layer is solved. The hidden layer held the square all along. All results are in "
-        "`store/runs/question/`: `summary.json`, `summary.parquet`, `trials.parquet` with one row per trial, and "
-        "`report.html` with charts."
+        f"A stack of linear layers can't beat the best straight line, whose RMSE is {limit[1]} on these rows; the "
+        f"network in the question measured {QUESTION:,.0f}. With ReLU the network is piecewise linear: {times:.0f} "
+        "times closer than any line inside the training range, and about as wrong as a line beyond it. The small "
+        f"network with tanh, which training leaves at {trained:,.0f}, is right on every number once its last layer is "
+        "solved: its hidden layer held the square all along."
     )
     paragraphs = [
         textwrap.wrap(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in (legend, answer)

@@ -152,6 +152,32 @@ def own_rows_table(found: dict[str, Any]) -> str:
     return markdown([work, "seconds", "times ours (min..max)", "best test RMSE"], rows)
 
 
+def compare_table(endtoend: dict[str, Any], own_rows: dict[str, Any]) -> str:
+    """Returns how many times as long the peers take for the same networks."""
+    sides = own_rows["sides"]
+    trials = f"{own_rows['variants'] * own_rows['seeds']:,} networks on a table of {own_rows['rows']:,} rows"
+    rows = [
+        ("Ray Tune, one trial per process", f"{endtoend['trials']:,} networks", f"{endtoend['ratio']['median']:.0f} x"),
+        ("Optuna, grid sampler", trials, f"{sides['optuna-grid']['ratio']['median']:.1f} x"),
+        (
+            "Optuna, TPE with Hyperband",
+            "the same, most of them stopped early",
+            f"{sides['tpe']['ratio']['median']:.1f} x",
+        ),
+        ("scikit-learn GridSearchCV", trials, f"{sides['grid']['ratio']['median']:.1f} x"),
+        (
+            "scikit-learn HalvingGridSearchCV",
+            "the same, most of them stopped early",
+            f"{sides['halving']['ratio']['median']:.1f} x",
+        ),
+    ]
+    commands = "`python benchmarks/endtoend.py`, the others `python benchmarks/own_rows.py`"
+    return (
+        markdown(["tool", "work, on two cores", "times as long as sumsquares"], rows)
+        + f"\n\nThe first row is {commands}."
+    )
+
+
 def uci_table(found: dict[str, Any]) -> str:
     """Returns the table of test RMSEs of each set, means over its splits with their standard deviations."""
 

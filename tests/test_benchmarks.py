@@ -31,6 +31,7 @@ OPTIONS = {
     "gallery": {"NAME"},
     "pages": {"--check"},
     "time_left": {"--only", "--simulated", "--error", "--json"},
+    "silence": {"--only", "--longest", "--json"},
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
 }
 

@@ -18,6 +18,9 @@ from sumsquares.jobs.spec.variants import trials
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+COMMANDS_PAGE, SPECS_PAGE, PROMISES = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("commands", "specs", "reliability")
+)
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 SOURCES = [
@@ -29,15 +32,15 @@ SOURCES = [
 COMMANDS = set(typer.main.get_command(app).commands)
 
 
-def test_every_command_is_in_the_readme_and_no_other():
+def test_every_command_is_on_its_page_and_no_other():
     """The table of commands lists all of them, and nothing else."""
-    assert set(re.findall(r"^\| `sumsquares (\w+)", README, re.MULTILINE)) == COMMANDS
+    assert set(re.findall(r"^\| `sumsquares (\w+)", COMMANDS_PAGE, re.MULTILINE)) == COMMANDS
 
 
 @pytest.mark.parametrize("option", ["--help", "--debug", "--json", "--quiet"])
-def test_the_readme_says_which_commands_lack_an_option(option):
+def test_the_page_says_which_commands_lack_an_option(option):
     """The sentence on an option names exactly the commands that lack it."""
-    (lacking,) = re.findall(rf"(Every command has|All except [^.:]* have) [^.:]*`{option}`", README)
+    (lacking,) = re.findall(rf"(Every command has|All except [^.:]* have) [^.:]*`{option}`", COMMANDS_PAGE)
     assert set(re.findall(r"`(\w+)`", lacking)) == {
         name for name, command in typer.main.get_command(app).commands.items() if not _has(command, option)
     }
@@ -77,10 +80,11 @@ def test_every_function_that_the_readme_names_exists():
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
 def test_files_that_a_source_names_exist(source):
-    """A path is relative to the root, to jobs/, or to the source; a benchmark's peers are one folder below it."""
+    """A path is relative to the root, to jobs/, or to the source; peers and pages are a folder below it."""
     for name in re.findall(r"(?<![\w./*-])[\w/-]+(?:\.html)?\.(?:py|jinja)\b", source.read_text()):
         assert any(
-            (folder / name).exists() for folder in (ROOT, ROOT / "jobs", source.parent, source.parent / "peers")
+            (folder / name).exists()
+            for folder in (ROOT, ROOT / "jobs", source.parent, source.parent / "peers", source.parent / "page")
         ), name
 
 
@@ -102,11 +106,11 @@ def test_every_term_of_the_glossary_is_in_use():
     assert unused == []
 
 
-def test_the_terms_that_the_readme_sets_in_italics_are_in_the_glossary():
+def test_the_terms_that_the_promises_set_in_italics_are_in_the_glossary():
     """From the section that says so on."""
-    text = README.split("## How it works")[1].replace("*italics*", "")
+    text = PROMISES.replace("*italics*", "")
     terms = re.findall(r"(?<![*\w])\*(\w+)\*(?!\*)", text)
-    assert {"lanes", "champion"} <= set(terms)
+    assert {"lanes", "packs"} <= set(terms)
     assert {term for term in terms if not {term, term.removesuffix("s")} & set(_glossary())} == set()
 
 
@@ -118,16 +122,18 @@ def _glossary():
     return terms
 
 
-def test_the_specs_in_the_readme_are_valid():
+def test_the_first_specs_of_their_page_are_valid():
     """They are parsed as printed, and have the expected numbers of trials."""
-    texts = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    found = [len(trials(parse_spec(text.encode(), "README.md", new=True))) for text in texts]
+    texts = re.findall(r"```toml\n(name.*?)```", SPECS_PAGE, re.DOTALL)[:2]
+    found = [len(trials(parse_spec(text.encode(), "specs.md", new=True))) for text in texts]
     assert found == [(1 + 2 * 3) * 2 * 5, 2 * 2 * 2 * 5]  # linear ones have no activation
 
 
-def test_every_exit_code_is_in_the_readme():
+def test_every_exit_code_is_on_the_page_of_commands():
     """The table of exit codes lists all of them, and nothing else."""
-    codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
+    codes = {
+        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", COMMANDS_PAGE, re.MULTILINE) for code in row.split(",")
+    }
     assert codes == {*range(exits.REGRESSED + 1), *(128 + each for each in STOPPING)}
 
 
