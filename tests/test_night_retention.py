@@ -18,7 +18,7 @@ from sumsquares.jobs.night import retention
 from sumsquares.jobs.night.champion import promote, rollback
 from sumsquares.jobs.night.nights import list_nights
 from sumsquares.jobs.night.notify import missed_dates
-from sumsquares.jobs.night.report import pruning_text, pruning_warning
+from sumsquares.jobs.night.pruned import pruning_text, pruning_warning
 from sumsquares.jobs.night.retention import RetentionPolicy, plan_pruning, prune, pruned_through
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials

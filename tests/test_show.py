@@ -13,6 +13,7 @@ from store_world import shared, spec
 from test_run import run
 
 from sumsquares.jobs import exits
+from sumsquares.jobs.commands import show as show_command
 from sumsquares.jobs.commands.printing import DEFAULT, Shown
 from sumsquares.jobs.commands.run import summarize
 from sumsquares.jobs.commands.show import show
@@ -134,3 +135,18 @@ def test_a_file_of_somebody_else_is_named(store, capsys):
     code, out = shown(store, "small", capsys)
     assert code == exits.OK
     assert "notes.txt: not one of our names" in out.err
+
+
+def test_open_opens_the_report_of_the_run_that_is_shown(tmp_path, capsys, monkeypatch):
+    """An earlier one's too; a missing report is not opened."""
+    store, opened = Store(str(tmp_path)), []
+    monkeypatch.setattr(
+        show_command, "open_report", lambda folder, _progress, is_there: opened.append((folder, is_there))
+    )
+    run_specs(store, spec("a", [0.01]), spec("a", [0.02]))
+    (folder,) = {path.split("/")[3] for path in store.list("runs/a/previous")}
+    what = Shown(in_browser=True)
+    shown(store, f"a@{folder}", capsys, what=what)
+    store.delete("runs/a/report.html")
+    shown(store, "a", capsys, what=what)
+    assert opened == [(f"{store.root}/runs/a/previous/{folder}", True), (f"{store.root}/runs/a", False)]

@@ -103,8 +103,9 @@ def _lines(night: Mapping[str, Any], champion: str | None) -> list[str]:
 
 def _moves(champion: Champion | None, since: date) -> list[dict[str, Any]]:
     """Returns the changes of the champion since a date, the latest last."""
-    moves = champion.moves if champion else ()
-    return [{**asdict(move), "how": move_words(move.kind)} for move in moves if move.at[:10] >= since.isoformat()]
+    moves = list(enumerate(champion.moves)) if champion else []
+    shown = [(place, move) for place, move in moves if move.at[:10] >= since.isoformat()]
+    return [{**asdict(move), "how": move_words(move.kind, place)} for place, move in shown]
 
 
 def _facts(store: Store, night: str, running: str | None) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.machine import process_names
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
-from sumsquares.jobs.storage.leftovers import OLD_SECONDS
 from sumsquares.jobs.storage.store import StorageError, Store
 
 FOLDER = "running"
@@ -179,7 +178,7 @@ class Running:
     def _wait_for_deletions(self, say: Callable[[str], None]) -> None:
         told = False
         for path, found in [*records(self._store)]:
-            if found is not None and (found.is_dead or time.time() - found.beat > OLD_SECONDS):
+            if found is not None and found.is_dead:
                 with suppress(StorageError, DataError):
                     self._store.delete(path)
             elif found is not None and found.command == GC:
