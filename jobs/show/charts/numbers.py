@@ -32,7 +32,7 @@ def _cell(value: float | None, is_whole: bool) -> str:
 
 
 def digits_text(value: float, digits: int) -> str:
-    """Returns a number with so many significant digits, or all those before its decimal point, by the rule of columns."""
+    """Returns a number with so many significant digits, and all before its decimal point, by the rule of columns."""
     if value == 0:
         return "0"
     rounded = float(f"{value:.{digits - 1}e}")
