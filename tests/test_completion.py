@@ -47,7 +47,7 @@ def test_the_version_is_that_of_the_package_and_of_what_is_installed(cli):
 
 def test_a_shell_completes_commands_and_options(complete):
     """At each level; where a file is expected it is offered nothing, and completes files by itself."""
-    assert complete("sumsquares ru") == ["run"]
+    assert complete("sumsquares ru") == ["run", "runs"]
     assert complete("sumsquares ") == list(typer.main.get_command(app).commands)
     assert complete("sumsquares nightly ro") == ["rollback"]
     assert complete("sumsquares run --gpu-") == ["--gpu-workers"]
@@ -63,10 +63,10 @@ atexit.register(lambda: print({"ray", "torch", "numpy", "pyarrow"} & set(sys.mod
 sys.argv = ["sumsquares"]
 main()
 """
-    environment = {COMPLETE: "complete_bash", "COMP_WORDS": "sumsquares ru", "COMP_CWORD": "1"}
+    environment = {COMPLETE: "complete_bash", "COMP_WORDS": "sumsquares ver", "COMP_CWORD": "1"}
     command = [sys.executable, "-c", program]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
-    assert ended.stdout.split("\n") == ["run", "set()", ""]
+    assert ended.stdout.split("\n") == ["verify", "set()", ""]
 
 
 @pytest.fixture

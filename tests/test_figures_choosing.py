@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from result_rows import SQUARES, row_of, table_of, variant
 
 from sumsquares.jobs.results.figures.choosing import MOST, chosen_of, ranked
+from sumsquares.jobs.results.figures.data import Chosen
+from sumsquares.jobs.results.figures.losses import drawn_seeds
 from sumsquares.jobs.results.figures.seeds import MOST_BEST, MOST_TRIALS, MOST_WORST, rmse_of, shown
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.spec.variants import Trial
@@ -77,3 +79,12 @@ def test_of_many_variants_the_best_and_the_worst_are_kept_and_of_many_trials_the
     summary = summary_of({("relu", "trained", 0.1): [float(seed) for seed in range(MOST_TRIALS + 5)]})
     [own] = summary.table["variant_id"].to_pylist()
     assert rmse_of(summary.trials, [own]) == {own: tuple(float(seed) for seed in range(MOST_TRIALS))}
+
+
+def test_of_many_seeds_the_losses_of_the_first_are_drawn_and_that_of_the_asked_trial():
+    """In the order of seeds, at most ten."""
+    own = [Trial(variant(SQUARES), seed) for seed in range(30)]
+    for asked in (0, 9, 10, 29, None):
+        chosen = Chosen({}, ("first",), None if asked is None else own[asked].id, asked, None)
+        found = [trial.seed for trial in drawn_seeds(chosen, own)]
+        assert found == ([*range(9), asked] if asked in (10, 29) else [*range(10)])

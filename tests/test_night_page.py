@@ -181,7 +181,9 @@ def test_the_page_shows_the_store_and_counts_what_it_leaves_out(store, monkeypat
     assert "stopped by SIGTERM" in text
     assert "its records are damaged" in table
     assert "2026-11-25 to 2026-11-26" in text
-    assert f"The champion is night {ids[0]}, 7 days old, promoted by the gate on 2026-11-20 at 04:00 UTC." in text
+    assert (
+        f"The champion is night {ids[0]}, 7 days old, promoted without a comparison on 2026-11-20 at 04:00 UTC." in text
+    )
 
 
 def test_the_same_store_and_date_give_the_same_page(store):
@@ -293,7 +295,7 @@ def test_rollback_promote_and_prune_write_the_page(cli, store, tmp_path):  # noq
     assert "promoted by hand" in html(store)
     assert cli("nightly", "rollback").code == 0
     assert f"The champion is night {ids[0]}" in html(store)
-    assert "rolled back to by hand" in html(store)
+    assert "restored by a rollback" in html(store)
     made_up(store, "2020-01-01")
     write_page(store, TODAY, None)
     assert "2020-01-01-" in html(store)

@@ -29,6 +29,16 @@ def test_the_costliest_item_goes_first():
     assert queue.take("worker-5") is None
 
 
+def test_items_that_are_marked_as_first_go_before_all_others():
+    """Among them the costliest first, also after one has returned to the queue."""
+    first = [WorkItem("small", 1.0, (), is_first=True), WorkItem("larger", 2.0, (), is_first=True)]
+    queue = WorkQueue([item((1, 2, 3, 4)), *first], split)
+    queue.register("a", 0, 1)
+    assert queue.take("a-0")[0] == "larger"
+    queue.lost("a", [0])
+    assert [queue.take(f"worker-{index}")[0] for index in range(3)] == ["larger", "small", "1-2-3-4"]
+
+
 def test_the_items_of_a_lost_group_return_at_once():
     """Before the group restarts, if it does; only the dead worker's item is charged with an attempt."""
     queue = WorkQueue([item((1, 2)), item((3,))], split)

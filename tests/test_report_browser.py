@@ -218,6 +218,7 @@ def test_on_paper_everything_is_there_but_what_is_for_hands(chromium, pages):
         page = watched.page
         page.emulate_media(media="print")
         assert page.locator("pre").bounding_box()["height"] > 100
+        assert not page.locator(".variants details p").first.is_visible()
         assert page.locator(".commands code").first.is_visible()
         assert not page.locator(".variants form").first.is_visible()
         assert page.locator(".wide").first.evaluate("place => getComputedStyle(place).overflowX") == "visible"

@@ -141,7 +141,7 @@ def kind(listed):
 @pytest.mark.parametrize(
     ("path", "more"),
     [
-        ("Makefile", ["requirements-dev.lock"]),
+        ("Makefile", ["requirements-dev.lock", "tests/mlflow_server/requirements.txt"]),
         ("Dockerfile", []),
         ("cluster/ray-cluster.yaml", []),
         ("cluster/starters/github-actions.yaml", []),

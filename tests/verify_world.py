@@ -129,7 +129,7 @@ def checked(snapshot, unit):
 
 def meaning(path, data):
     """A file's content without times and what follows from them."""
-    if path.endswith("report.html"):
+    if path.endswith(("report.html", "index.html")):
         return "a page"
     if path.endswith("summary.json"):
         facts = {name: value for name, value in json.loads(data).items() if name not in VOLATILE}

@@ -16,11 +16,8 @@ _OUTCOMES: Mapping[Verdict, str] = {
     "memorised": "may have memorised",
     "seen rows only": "is right on rows that it has seen of",
     "constant": "has a constant to learn on",
-    "not exact": "is not exact on",
     "solved": "solves",
     "at noise": "is at the noise of",
-    "not solved": "does not solve",
-    "no result": "has no result on",
 }
 
 
@@ -46,14 +43,15 @@ def headline(mine: Mapping[str, Mine]) -> str:
     return f"{called} {'; it '.join(clauses)}"
 
 
-def outcome(verdicts: Mapping[str, Verdict]) -> str:
-    """Returns what the best of all variants reaches, from the verdict on each dataset by its name."""
-    names: dict[Verdict, list[str]] = {}
-    for name, verdict in verdicts.items():
-        names.setdefault(verdict, []).append(name)
-    if "no result" in names:
+def outcome(verdicts: Mapping[str, Verdict], rmse: Mapping[str, float | None]) -> str:
+    """Returns what the best of all variants reaches, from the verdict on each dataset, and the lowest RMSE on it."""
+    if "no result" in verdicts.values():
         return ""
-    return f"The best variant {listed([f'{_OUTCOMES[verdict]} {_where(each)}' for verdict, each in names.items()])}."
+    names: dict[str, list[str]] = {}
+    for name, verdict in verdicts.items():
+        names.setdefault(_OUTCOMES.get(verdict, ""), []).append(name)
+    told = [f"{words} {_where(each)}" if words else _reached(each, rmse) for words, each in names.items()]
+    return f"The best variant {listed(told)}."
 
 
 def _where(names: Sequence[str]) -> str:

@@ -59,6 +59,8 @@ class Listing:
     """By rank: what is special about a variant."""
     constants: str
     """What is the same for all variants: axes and numbers, with their values."""
+    unknown: str
+    """Numbers that no variant has."""
     total: int
     """Variants of the dataset."""
 
@@ -106,9 +108,15 @@ def listing(
         why=[_why(row, causes.get(row["variant_id"], ())) for row in shown],
         ranks=[place + 1 for place in places],
         tags={place + 1: tags[rows[place]["variant_id"]] for place in places if rows[place]["variant_id"] in tags},
-        constants=", ".join([*filter(None, [constants(rows)]), *(f"{each.name} {each.cells[0]}" for each in alike)]),
+        constants=", ".join([*filter(None, [constants(rows)]), *_values(alike)]),
+        unknown=", ".join(each.name for each in alike if each.cells[0] == "-"),
         total=len(rows),
     )
+
+
+def _values(alike: Sequence[Column]) -> list[str]:
+    """Columns whose cells are all the same, with their value."""
+    return [f"{each.name} {each.cells[0]}" for each in alike if each.cells[0] != "-"]
 
 
 def _ends(count: int, most: int) -> tuple[int, int]:

@@ -136,7 +136,7 @@ def timed(unit: str, rate: float | None, spent: str, left: float | None) -> tupl
     """Rate, time left and time spent: as items, and as words of a log; what isn't known is left out."""
     found = []
     if rate is not None:
-        found.append(Item(f"{rate:,.3g} {unit}s/s", 3))
+        found.append(Item(f"{rate:,.0f} {unit}s/s" if rate >= 100 else f"{rate:.3g} {unit}s/s", 3))
     if left is not None:
         found.append(Item(f"{clock(left)} left", 1))
     found.append(Item(f"{spent} elapsed", 2))

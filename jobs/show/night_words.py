@@ -26,7 +26,7 @@ RESULTS = {
 REGRESSED = ("worse", "apart")
 JUDGED = ("first", "better", "same", *REGRESSED)
 """Results of nights that were judged; all others are of nights that failed or didn't finish."""
-_MOVES = {"promoted": "promoted by the gate", "accepted": "promoted by hand", "rollback": "rolled back to by hand"}
+_MOVES = {"promoted": "promoted by the gate", "accepted": "promoted by hand", "rollback": "restored by a rollback"}
 
 
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z")
@@ -37,8 +37,10 @@ def result_words(result: str) -> str:
     return RESULTS.get(result, result)
 
 
-def move_words(kind: str) -> str:
-    """Returns who made a night the champion, and how."""
+def move_words(kind: str, place: int) -> str:
+    """Returns who made a night the champion, and how; `place` is that of the change among all, from 0."""
+    if place == 0 and kind == "promoted":
+        return "promoted without a comparison"
     return _MOVES.get(kind, kind)
 
 

@@ -113,7 +113,9 @@ def nights_page(shown: Nights) -> str:
         not_drawn=names[drawn:],
         durations=_durations(shown, happened),
         stages=_stages(shown.nights),
-        moves=_cut([(place, _day(move.at), move, move_words(move.kind)) for place, move in reversed(numbered)]),
+        moves=_cut(
+            [(place, _day(move.at), move, move_words(move.kind, place - 1)) for place, move in reversed(numbered)]
+        ),
         regressed=_cut(_told(regressed)),
         unfinished=_cut([(night, result_words(night.result), short(night.message)) for night in unfinished]),
         missed=spans(shown.missed)[::-1][:_LISTED],
@@ -151,15 +153,16 @@ def _champion_words(shown: Nights) -> str:
     if shown.champion is None:
         return "There is no champion." if not shown.problems else "The champion is not known: see the problem below."
     words = f"The champion is night {shown.champion}, {age_words(date.fromisoformat(shown.champion[:10]), shown.today)}"
-    return (
-        f"{words}, {move_words(shown.moves[-1].kind)} {when_words(shown.moves[-1].at)}." if shown.moves else f"{words}."
-    )
+    if not shown.moves:
+        return f"{words}."
+    last = shown.moves[-1]
+    return f"{words}, {move_words(last.kind, len(shown.moves) - 1)} {when_words(last.at)}."
 
 
 def _happened(shown: Nights, numbered: Iterable[tuple[int, ShownMove]]) -> Happened:
     first = Days.of((night.day for night in shown.nights), shown.today).first
     moves = [
-        (day, f"{place}", f"{move.night} {move_words(move.kind)}")
+        (day, f"{place}", f"{move.night} {move_words(move.kind, place - 1)}")
         for place, move in numbered
         if (day := _day(move.at)) is not None and first <= day
     ]

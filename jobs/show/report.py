@@ -137,12 +137,18 @@ def report(
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
-        outcome=outcome({each.name: each.finding.verdict for each in sections}) if len(rows) > len(sections) else "",
+        outcome=_outcome(sections, run) if len(rows) > len(sections) else "",
         sections=sections,
         commands=[*commands(spec, summary, store)],
         factor=DIVERGED_FACTOR,
         marked_up=marked_up,
     )
+
+
+def _outcome(sections: Sequence[Section], run: _Run) -> str:
+    best = run.summary.best
+    rmse = {each.name: middle(row) if (row := best[each.name]) is not None else None for each in sections}
+    return outcome({each.name: each.finding.verdict for each in sections}, rmse)
 
 
 def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:

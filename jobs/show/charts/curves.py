@@ -14,7 +14,7 @@ from sumsquares.jobs.show.charts.keys import area_key, dot_key, line_key, series
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite
-from sumsquares.jobs.show.charts.subject import Subject
+from sumsquares.jobs.show.charts.subject import Subject, sentence_start
 from sumsquares.jobs.show.format import counted, number
 
 _LISTED = 9  # inputs in the table of numbers, and the ends of the training range
@@ -32,10 +32,10 @@ def curves_chart(subject: Subject, curves: Curves) -> Chart | None:
     return Chart(
         name="curves",
         title="What the networks answer",
-        caption=_caption(drawn),
+        caption=_caption(subject, drawn),
         label=label,
         svg=_answers(subject, drawn, label) + errors,
-        legend=_legend(drawn),
+        legend=_legend(subject, drawn),
         numbers=_numbers(subject, drawn),
         layout="wide" if errors else "half",
     )
@@ -74,11 +74,11 @@ def _points(curves: Curves, values_P: Floats) -> list[tuple[float, float]]:
     return list(zip(curves.inputs_P.tolist(), values_P.tolist(), strict=True))
 
 
-def _caption(drawn: Drawn) -> str:
+def _caption(subject: Subject, drawn: Drawn) -> str:
     """How to read it, and what is cut off."""
     target_P = drawn.curves.target_P
     beyond = "" if drawn.inside.all() else "; beyond it no network was trained"
-    what = "The target" if target_P is not None else "Test rows"
+    what = "The target" if target_P is not None else sentence_start(f"{subject.tested}s")
     words = f"{what}, and what the best trial of each variant answers. The training range is shaded{beyond}."
     n_cut = sum(leaves(drawn.answer_axis, line.answers_P) for line in drawn.lines)
     if n_cut:
@@ -113,9 +113,9 @@ def _largest(error_P: Floats) -> float | None:
     return max(map(abs, finite(error_P)), default=None)
 
 
-def _legend(drawn: Drawn) -> list[Key]:
+def _legend(subject: Subject, drawn: Drawn) -> list[Key]:
     keys = [line_key("line target", "target")] if drawn.curves.target_P is not None else []
-    keys += [dot_key("dot row", "test rows")] if drawn.curves.rows is not None else []
+    keys += [dot_key("dot row", f"{subject.tested}s")] if drawn.curves.rows is not None else []
     keys += [line_key(series(place), line.words) for place, line in enumerate(drawn.lines)]
     return [*keys, area_key("shade", "training range")]
 

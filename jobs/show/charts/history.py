@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from xml.etree.ElementTree import SubElement
 
@@ -28,6 +28,7 @@ _RULES = 24
 """Changes of the champion up to which each has a line from top to bottom, and a number."""
 _LISTED = 60
 """Newest nights in the table of numbers."""
+_BELOW, _ABOVE = 0.09, 0.2  # of the axis
 _LEVELS, _LEVEL = 3, 13  # flags stand below each other where they are close, so many units apart
 
 
@@ -46,12 +47,12 @@ class Happened:
 
 
 def _cross(size: float) -> str:
-    half, whole = 5 * size, 10 * size
+    half, whole = 6 * size, 12 * size
     return f"m{-half:g} {-half:g} {whole:g} {whole:g}m0 {-whole:g} {-whole:g} {whole:g}"
 
 
 def _square(size: float) -> str:
-    return f"m{-4 * size:g} {-4 * size:g}h{8 * size:g}v{8 * size:g}h{-8 * size:g}z"
+    return f"m{-4.5 * size:g} {-4.5 * size:g}h{9 * size:g}v{9 * size:g}h{-9 * size:g}z"
 
 
 def _upright(size: float) -> str:
@@ -71,14 +72,15 @@ def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happen
         f"rmse-{place}",
         label,
         happened.days,
-        Log.of(rmse for _, rmse in known),
+        _height(known),
         ("date of the night", "best median RMSE"),
     )
     _flags(plot, happened)
     points = [(float(day.toordinal()), rmse) for day, rmse in known]
     plot.line(points, "line s1")
-    if len(known) <= _DOTS:
-        plot.dots(points, "dot s1")
+    if len(known) <= _DOTS:  # a regression has its cross alone, since a dot would hide its shape
+        regressed = {day.toordinal() for day in happened.regressed}
+        plot.dots([point for point in points if point[0] not in regressed], "dot s1")
     _marks(plot, happened, dict(known))
     return Chart(
         name=f"rmse-{place}",
@@ -91,34 +93,37 @@ def rmse_chart(name: str, place: int, best: Sequence[tuple[date, float]], happen
     )
 
 
-def mark_key(kind: str) -> Key:
-    """The mark of a kind of event: champion, regressed, failed or missed."""
-    classes, shape, words = _KINDS[kind]
-    return shape_key(classes, shape, words)
-
-
-_KINDS = {
-    "champion": ("night flag", f"m-3 5{_flag(1)}", "change of the champion, by its number below"),
-    "regressed": ("night cross", _cross(1), "regressed, or not comparable"),
-    "failed": ("night square", _square(1), "failed, or not finished"),
-    "missed": ("night bar", _upright(1), "missed: no night on that date"),
-}
+def _height(known: Sequence[tuple[date, float]]) -> Log:
+    """The axis of the RMSE, with room for flags above and for failed and missed nights below."""
+    scale = Log.of(rmse for _, rmse in known)
+    span = scale.high - scale.low
+    return replace(scale, low=scale.low - _BELOW * span, high=scale.high + _ABOVE * span)
 
 
 def _legend(happened: Happened) -> list[Key]:
-    there = {
-        "champion": happened.moves,
-        "regressed": happened.regressed,
-        "failed": happened.failed,
-        "missed": happened.missed,
-    }
-    return [mark_key(kind) for kind, found in there.items() if found]
+    numbered = ", numbered as in the list below" if _has_numbers(happened) else ""
+    marks = (
+        (happened.moves, "night flag", f"m-3 5{_flag(1)}", f"change of the champion{numbered}"),
+        (happened.regressed, "night cross", _cross(1), "regressed, or not comparable"),
+        (happened.failed, "night square", _square(1), "failed, or not finished"),
+        (happened.missed, "night bar", _upright(1), "missed: no night on that date"),
+    )
+    return [shape_key(classes, shape, words) for found, classes, shape, words in marks if found]
+
+
+def _move_days(happened: Happened) -> list[date]:
+    return list(dict.fromkeys(day for day, _, _ in happened.moves if happened.days.has(day)))
+
+
+def _has_numbers(happened: Happened) -> bool:
+    """Whether there is room for the numbers of the flags."""
+    return len(_move_days(happened)) <= _RULES
 
 
 def _flags(plot: Plot, happened: Happened) -> None:
     """Changes of the champion: a flag at the top and, unless there are too many, a line below it and its number."""
-    days = dict.fromkeys(day for day, _, _ in happened.moves if happened.days.has(day))
-    if len(days) > _RULES:
+    days = _move_days(happened)
+    if not _has_numbers(happened):
         plot.path("".join(f"M{across(plot, day):.1f} {TOP + 9}{_flag(_SMALL)}" for day in days), "night flag")
         return
     ends = [-math.inf] * _LEVELS

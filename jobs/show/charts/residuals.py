@@ -28,7 +28,7 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
         return None
     step = math.ceil(len(expected_R) / _DRAWN)
     words, name = subject.chosen(residuals.chosen), f"residuals-{place + 1}"
-    label = f"{sentence_start(words)}, {counted(len(expected_R), 'test row')}: {_label(expected_R, predicted_R)}"
+    label = f"{sentence_start(words)}, {counted(len(expected_R), subject.tested)}: {_label(expected_R, predicted_R)}"
     scale = Linear.of(finite(expected_R), _PAD)
     plot = Plot(subject.id(name), label, scale, scale, (f"expected {subject.target}", f"predicted {subject.target}"))
     plot.line([(scale.low, scale.low), (scale.high, scale.high)], "line zero")
@@ -37,21 +37,24 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
     return Chart(
         name=name,
         title=f"Predicted and expected, {subject.role(residuals.chosen)}",
-        caption=f"{sentence_start(words)}. " + _caption(drawn, len(expected_R[::step]), residuals.of),
+        caption=f"{sentence_start(words)}. " + _caption(subject, residuals, drawn, len(expected_R[::step])),
         label=label,
         svg=plot.done(),
-        legend=[dot_key("dot row", "a test row"), line_key("line zero", "predicted is expected")],
+        legend=[dot_key("dot row", f"a {subject.tested}"), line_key("line zero", "predicted is expected")],
         numbers=_numbers(expected_R, predicted_R),
     )
 
 
-def _caption(drawn: int, shown: int, of: int) -> str:
-    part = f"{drawn:,} of {counted(of, 'test row')}" if drawn < of else counted(of, "test row")
+def _caption(subject: Subject, residuals: Residuals, drawn: int, shown: int) -> str:
+    """How to read it, and how many rows are drawn, of one split where there are several."""
+    of, split = counted(residuals.of, subject.tested), residuals.chosen.split
+    part = f"{drawn:,} of {of}" if drawn < residuals.of else of
+    where = f" of split {split}" if split is not None else ""
     off = shown - drawn
     beyond = (
         f" {counted(off, 'prediction')} of {shown:,} {'lies' if off == 1 else 'lie'} beyond the axis." if off else ""
     )
-    return f"{sentence_start(part)}: on the diagonal the prediction is right, above it is too high.{beyond}"
+    return f"{part}{where}: on the diagonal the prediction is right, above it is too high.{beyond}"
 
 
 def _label(expected_R: Floats, predicted_R: Floats) -> str:

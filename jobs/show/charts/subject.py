@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sumsquares.jobs.results.described import is_table
+from sumsquares.jobs.results.described import is_table, tested_noun
 from sumsquares.jobs.results.figures.data import Chosen
 from sumsquares.jobs.show.format import Row, by_axes, varying
 
@@ -51,6 +51,11 @@ class Subject:
     def target(self) -> str:
         """The name of the target."""
         return str(self.about["target"]) if is_table(self.about) else "target"
+
+    @property
+    def tested(self) -> str:
+        """What a row is called on which trials are measured: `test row`, or of a table perhaps `validation row`."""
+        return tested_noun(self.about)
 
 
 def sentence_start(words: str) -> str:

@@ -15,10 +15,9 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sumsquares.jobs.messages.numbers import counted, number
-from sumsquares.jobs.results.samples import short
 
 
 def render(template: str, **content: Any) -> str:
@@ -37,7 +36,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    pages.filters["short"] = short
+    pages.filters["with_code"] = _with_code
     pages.globals |= {"counted": counted, "number": number, "policy": _policy, "inlined": _inlined}
     return pages
 
@@ -46,6 +45,14 @@ def _environment() -> Environment:
 def _text(name: str) -> str:
     """A file of this folder."""
     return files("sumsquares.jobs.show.page").joinpath(name).read_text("utf-8")
+
+
+def _with_code(words: str) -> Markup:
+    """A sentence with what is between backticks as code."""
+    parts = words.split("`")
+    if len(parts) % 2 == 0:
+        return escape(words)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _inlined(name: str) -> Markup:

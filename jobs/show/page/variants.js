@@ -75,7 +75,7 @@ class Variants {
       head.append(button);
       button.addEventListener("click", () => this.sort(place));
     });
-    this.form.hidden = false;
+    this.form.hidden = this.ranks.length < 2;
     this.form.addEventListener("input", () => this.update());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.more.addEventListener("click", () => this.show(STEP));
