@@ -81,7 +81,7 @@ test-containers: .venv/installed-dev  ## builds the image and runs it, alone and
 dist: .venv/installed-dev  ## builds dist/: the source distribution and the wheel, and tests both; about three minutes
 	rm -rf dist build *.egg-info
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist .
-	DIST=dist $(BIN)/python -m pytest -m dist
+	DIST=dist $(BIN)/python -m pytest -m dist tests/test_dist.py
 
 # MLflow's server needs an older pyarrow than ours, so it has an environment and a lock file of its own.
 .venv-mlflow/installed: tests/mlflow_server/requirements.txt

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sumsquares.jobs.show.charts.lines import cut, simplified
-from sumsquares.jobs.show.charts.numbers import LEAST, MINUS, MOST, axis_text, column_text
+from sumsquares.jobs.show.charts.numbers import LEAST, MINUS, MOST, axis_text, column_text, digits_text
 from sumsquares.jobs.show.charts.scales import Linear, Log, Scale, SymLog, nice
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -138,6 +138,12 @@ def test_numbers_of_a_column_are_written_alike(values):
 def test_columns_look_like_this(values, texts):
     """Small numbers have an exponent, also those that would be short without; integers have no decimals."""
     assert column_text(values) == texts
+
+
+def test_a_number_of_fewer_digits_follows_the_same_rule():
+    """Of a large number all digits before the decimal point are told."""
+    assert [digits_text(value, 1) for value in (0.0002, 5e-5, 0.5, 20, 0)] == ["2e-04", "5e-05", "0.5", "20", "0"]
+    assert [digits_text(value, 2) for value in (-12345, 0.0999, 0.996, 99.6)] == ["-12,345", "0.10", "1.0", "100"]
 
 
 def test_labels_of_an_axis_have_the_same_decimals_and_exponent():

@@ -301,7 +301,7 @@ def test_errors_below_zero_are_striped_in_the_map_and_signed_in_numbers():
     svg = svgs_of(chart)[0]
     assert [path for path in svg.iter("path") if "low" in path.get("class").split()]
     written = [text.text for text in svg.iter("text") if text.get("class") == "note"]
-    assert {"+5", f"{MINUS}3"} == set(written)
+    assert {"+5.0", f"{MINUS}3.0"} == set(written)
     assert {cell for row in chart.numbers.rows for cell in row[1:]} == {"5", "-3"}
 
 

@@ -74,6 +74,6 @@ def test_the_commands_of_the_report_work_as_they_stand(cli):  # noqa: F811
         ["sumsquares", name] for name in ("run", "predict", "explain", "explain", "verify")
     ]
     for command in commands:
-        more = ("--seeds", "2", "--max", "1") if "--prove" in command else ()
+        more = ("--seeds", "5", "--max", "1") if "--prove" in command else ()
         ended = cli(*command[1:], *more)
         assert ended.code == 0, (command, ended.err)

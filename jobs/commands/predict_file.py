@@ -19,6 +19,7 @@ from sumsquares.jobs.messages.abbreviate import few_names
 from sumsquares.jobs.messages.numbers import counted
 from sumsquares.jobs.results.models import TrainedNetwork
 from sumsquares.jobs.results.predict_table import asked_columns, inputs_of, missing_columns
+from sumsquares.jobs.show.links import linked
 from sumsquares.jobs.stages.new_rows import NewRows
 from sumsquares.jobs.stages.written_rows import check_output, writing
 from sumsquares.jobs.storage.store import Store
@@ -55,7 +56,7 @@ def _predict_file(question: Question, files: Files, shared: Shared) -> int:
     with shared.progress().doing(f"predicting {rows.shown}") as tell:
         written = _write(answerer, answerer.network(store), rows, files.output, tell)
     facts = {"run": question.run, **answerer.facts, "title": answerer.title(), "input": files.source}
-    done = f"{counted(written, 'row')} with predictions: {files.output}"
+    done = f"{counted(written, 'row')} with predictions: {linked(str(files.output), str(files.output))}"
     shared.print(
         {**facts, "output": str(files.output), "rows": written},
         f"{answerer.title()}\n{done}",

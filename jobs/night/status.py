@@ -17,6 +17,7 @@ from sumsquares.jobs.night.nights import date_of, list_nights
 from sumsquares.jobs.night.notify import missed_dates
 from sumsquares.jobs.night.records import GOOD, read_night, read_state, trained_spec
 from sumsquares.jobs.show.format import counted, number
+from sumsquares.jobs.show.links import linked
 from sumsquares.jobs.show.night_words import move_words, when_words
 from sumsquares.jobs.show.progress import clock as clock_text
 from sumsquares.jobs.storage.checksummed import DamagedRecord
@@ -77,7 +78,7 @@ def status_text(facts: Mapping[str, Any]) -> str:
         nights = counted(len(facts["missing"]), "night")
         lines.append(f"missing:  {nights}, the newest {newest}; --from and --to make up for them")
     lines += [f"problem:  {problem}" for problem in facts["problems"]]
-    lines += [f"page:     {facts['page']}"] if facts["page"] else []
+    lines += [f"page:     {linked(facts['page'], facts['page'])}"] if facts["page"] else []
     for night in facts["nights"]:
         lines += _lines(night, champion)
     return "\n".join(lines if facts["nights"] else [*lines, f"no night yet in {facts['store']}"])

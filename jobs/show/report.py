@@ -31,7 +31,7 @@ from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
 from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
 from sumsquares.jobs.show.headline import headline, outcome
-from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing, share_of
+from sumsquares.jobs.show.listing import MARKED_UP, MARKED_UP_OF_SEVERAL, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
 from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.reproduce import commands
@@ -123,7 +123,8 @@ def report(
     """
     rows = summary.table.to_pylist()
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
-    most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
+    count, markup = len(summary.datasets), MARKED_UP if len(summary.datasets) == 1 else MARKED_UP_OF_SEVERAL
+    most, marked_up = (share_of(each, len(rows), count) for each in (MOST, markup))
     run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: Mine.of(summary, each, run.chosen) for name, each in of_dataset.items()}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sumsquares.jobs.results.figures.data import ErrorMap, Floats
 from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
 from sumsquares.jobs.show.charts.keys import area_key, line_key
-from sumsquares.jobs.show.charts.numbers import column_text
+from sumsquares.jobs.show.charts.numbers import MINUS, column_text, digits_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite
 from sumsquares.jobs.show.charts.subject import Subject, sentence_start
@@ -27,7 +27,6 @@ from sumsquares.jobs.show.format import number
 _CELLS = 40  # along each axis at most
 _SHARES = (0.2, 0.5, 0.8)  # of the cells whose errors are below the ends of the first classes
 _WRITTEN = (4, 3)  # numbers in the map, along each axis
-_MINUS = "\N{MINUS SIGN}"
 
 
 def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
@@ -137,7 +136,8 @@ def _written(found: ErrorMap) -> list[tuple[int, int]]:
 
 def _short(error: float) -> str:
     """An error in the map: its sign, and two digits."""
-    return f"{error:+.2g}".replace("-", _MINUS, 1) if error else "0"
+    sign = MINUS if error < 0 else "+"
+    return f"{sign if error else ''}{digits_text(abs(error), 2)}"
 
 
 def _label(found: ErrorMap, words: str) -> str:
@@ -156,8 +156,8 @@ def _label(found: ErrorMap, words: str) -> str:
 def _legend(ends: Sequence[float], known: Sequence[float]) -> list[Key]:
     """The classes that occur, in the order of their errors."""
     sizes = range(1, len(ends) + 1)
-    classes = [(f"e{size} low", _class_words(ends, size, _MINUS)) for size in reversed(sizes)]
-    classes += [("e0", f"within ±{number(ends[0])}" if ends else "0")]
+    classes = [(f"e{size} low", _class_words(ends, size, MINUS)) for size in reversed(sizes)]
+    classes += [("e0", f"within ±{digits_text(ends[0], 1)}" if ends else "0")]
     classes += [(f"e{size}", _class_words(ends, size, "")) for size in sizes]
     there = {_class(error, ends) for error in known}
     keys = [area_key(f"swatch {name}", words) for name, words in classes if name in there]
@@ -166,10 +166,10 @@ def _legend(ends: Sequence[float], known: Sequence[float]) -> list[Key]:
 
 def _class_words(ends: Sequence[float], size: int, sign: str) -> str:
     """The errors of a class on one side of 0."""
-    near = f"{sign}{number(ends[size - 1])}"
+    near = f"{sign}{digits_text(ends[size - 1], 1)}"
     if size == len(ends):
         return f"{'below' if sign else 'above'} {near}"
-    far = f"{sign}{number(ends[size])}"
+    far = f"{sign}{digits_text(ends[size], 1)}"
     return f"{far} to {near}" if sign else f"{near} to {far}"
 
 

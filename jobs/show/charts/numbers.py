@@ -28,18 +28,17 @@ def _cell(value: float | None, is_whole: bool) -> str:
         return "-"
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
-    return f"{value:,.0f}".replace("-0", "0") if is_whole and abs(value) < 1 else _digits(value, is_whole)
+    return f"{value + 0.0:,.0f}" if is_whole else digits_text(value, 4)
 
 
-def _digits(value: float, is_whole: bool) -> str:
+def digits_text(value: float, digits: int) -> str:
+    """Returns a number with so many significant digits, and all before its decimal point, by the rule of columns."""
     if value == 0:
         return "0"
-    if is_whole:
-        return f"{value:,.0f}"
-    rounded = float(f"{value:.3e}")
+    rounded = float(f"{value:.{digits - 1}e}")
     if not LEAST <= abs(rounded) < MOST:
-        return f"{value:.3e}"
-    decimals = max(0, 3 - math.floor(math.log10(abs(rounded))))
+        return f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{decimals}f}"
 
 
