@@ -26,7 +26,8 @@ import sumsquares
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("cluster", "datasets", "examples", "jobs")
 """What a link makes part of the package."""
-NOT_SHIPPED = re.compile(r"examples/.*\.ipynb|cluster/.*(?<!\.py)|.*\.md")
+NOT_SHIPPED = re.compile(r"examples/.*\.ipynb|cluster/starters/.*|cluster/.*(?<!\.py)|.*\.md")
+"""Beside the code of the package: the notebook, manifests, and templates that are copied from a clone."""
 VARIANTS = ("baseline", "avx2", "avx512") if platform.machine() == "x86_64" else ("baseline",)
 BUILT = {"datasets/functions/kernels.so", *(f"jobs/engines/lanes/lanes_{each}.so" for each in VARIANTS)}
 pytestmark = [pytest.mark.dist, pytest.mark.timeout(900)]  # compiling takes a minute on two idle cores

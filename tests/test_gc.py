@@ -134,7 +134,7 @@ def test_a_dry_run_deletes_nothing_and_tells_what_would_go(store, capsys):
 
 def test_a_gc_that_is_killed_at_any_deletion_leaves_a_clean_store_that_the_next_one_finishes(filled, tmp_path):
     """What is left of a pack or a dataset is no damage."""
-    for killed_at in range(0, 30, 2):
+    for killed_at in range(0, 30, 3):
         store = Store(str(shutil.copytree(filled.root, tmp_path / str(killed_at))))
         for folder in folders(store)[: killed_at % 7 + 2]:
             remove(store, folder)

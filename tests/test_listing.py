@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_reports import WIDE, made, with_causes
 from specs import SMALL
 
-from sumsquares.jobs.show.format import best_first, plain
+from sumsquares.jobs.show.format import best_first, plain, varying
 from sumsquares.jobs.show.listing import Column, Listing, Why, listing, share_of
 from sumsquares.jobs.show.packed import CELL, ROW, SLOT, packed
 
@@ -23,7 +23,7 @@ def listed(text, most=10_000, changes=lambda _index, _trial: {}):
     summary = with_causes(summary)
     rows = best_first([row for row in summary.table.to_pylist() if row["dataset"] == "squares"])
     tags = {rows[0]["variant_id"]: "best"}
-    return listing(summary.datasets["squares"], rows, Counter(), summary.causes, tags, most), rows
+    return listing(summary.datasets["squares"], rows, varying(rows), Counter(), summary.causes, tags, most), rows
 
 
 def words(column):

@@ -19,6 +19,7 @@ from sumsquares.jobs import exits
 from sumsquares.jobs.night import history, nightly, page
 from sumsquares.jobs.night.champion import PATH as CHAMPION
 from sumsquares.jobs.night.champion import promote
+from sumsquares.jobs.night.context import Options
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import list_nights
 from sumsquares.jobs.night.page import page_of, write_page
@@ -219,6 +220,13 @@ def test_the_page_is_written_however_a_night_ends(store, outcome):
     row = re.search(rf'<th scope="row">\s*(?:<a[^>]*>)?{night_of(number).id}.*?</tr>', html(store), re.DOTALL)
     assert words[outcome] in row[0]
     assert html(store).encode() == page_of(store, time.clock.today())
+
+
+def test_the_hook_finds_the_page_with_the_night_that_it_is_called_for(store, tmp_path):
+    """A hook may publish the page."""
+    hook = f"cp {store.root}/{NIGHTS_PAGE} {tmp_path}/published.html"
+    run_night(context(night_of(0), store, Moved(), Options(hook=hook)))
+    assert (tmp_path / "published.html").read_bytes() == store.get(NIGHTS_PAGE)
 
 
 FAULTS = (

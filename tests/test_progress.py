@@ -74,6 +74,17 @@ def test_the_innermost_work_is_shown(lines):
     assert file.getvalue() == "inner, 0:03\nouter, 0:06\n"
 
 
+def test_work_after_work_does_not_make_a_silence_longer(lines):
+    """It counts from what was printed last, not from the start of the second."""
+    log, clock, file = lines
+    with shown(log, Doing("first", clock).view):
+        clock.now = 2.0
+    with shown(log, Doing("second", clock).view):
+        clock.now = 2.6
+        log.look()
+    assert file.getvalue() == "second, 0:01\n"
+
+
 def test_details_are_told_with_the_work(lines):
     """How far it is stands before the time."""
     log, clock, file = lines

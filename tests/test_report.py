@@ -111,10 +111,10 @@ def test_the_same_run_gives_the_same_page():
 
 
 def test_a_thousand_trials_take_at_most_300_kb_without_scripts_and_900_with():
-    """Charts of trained networks come on top, at most 60 kB a dataset."""
+    """Charts of trained networks come on top: 60 kB a dataset. examples/sweep.toml has 286 kB, and 323 with scripts."""
     page = many(1_000)
-    assert page.without_scripts < 180_000
-    assert len(page.source.encode()) < 300_000
+    assert page.without_scripts < 120_000
+    assert len(page.source.encode()) < 220_000
 
 
 @pytest.mark.parametrize("variants", [10_000, 12_000])

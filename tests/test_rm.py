@@ -145,7 +145,7 @@ def test_killed_at_any_deletion_it_is_finished_by_the_next_and_repair_leaves_no_
     full(filled, has_nights=False)
     whole = Store(str(shutil.copytree(filled.root, tmp_path / "whole")))
     rm("a", True, shared(whole))
-    for killed_at in range(0, 15, 2):
+    for killed_at in range(0, 15, 3):
         store = Store(str(shutil.copytree(filled.root, tmp_path / str(killed_at))))
         left, damaged = [killed_at], damage_in(store)
 

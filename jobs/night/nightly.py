@@ -1,4 +1,4 @@
-"""One night, as a story: lock, train, measure, judge, promote, record, notify, prune, show.
+"""One night, as a story: lock, train, measure, judge, promote, record, show, notify, prune.
 
 Every step may be interrupted and done again. A night is finished once its night.json exists; until then a second start
 continues it. Results are committed in this order: trials, scores, the champion, night.json. Then the hook is run, and
@@ -123,16 +123,14 @@ def _started(context: NightContext) -> Outcome:
 
 
 def _shown(context: LockedContext) -> Outcome:
-    """Runs the night under its lock, and writes the page of nights however it ended."""
+    """Runs the night under its lock; if it fails or is stopped, the page of nights shows that."""
     try:
-        outcome = _locked(context)
+        return _locked(context)
     except BusyError:
         raise  # whoever holds the lock now writes the page
     except (Exception, exits.Stopped):
         show_nights(context)
         raise
-    show_nights(context)
-    return outcome
 
 
 def _locked(context: LockedContext) -> Outcome:
@@ -143,10 +141,13 @@ def _locked(context: LockedContext) -> Outcome:
     record = read_night(store, night.id)
     if record is not None and _has_ended(context):
         is_complete = repair_night(context)
+        show_nights(context)
         return record if is_complete else record.model_copy(update={"exit_code": exits.INCOMPLETE})
 
-    # If night.json exists, the night was killed before its hook: only what follows is left to do.
+    # If night.json exists, the night was killed before its hook: only what follows is left to do. The page comes first,
+    # since a hook may publish it.
     outcome = record or _attempt(context)
+    show_nights(context)
     if isinstance(outcome, PartialNight):
         notify(context, "failure", outcome.to_json())
         _prune(context)
@@ -293,4 +294,5 @@ def _prune(context: LockedContext) -> None:
     if warning := pruning_warning(store, plan):
         context.progress.warn(warning)
     if plan.nights:
+        show_nights(context)
         context.progress.say(pruning_text(store, plan, deleted=True))

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.show.charts.numbers import column_text
-from sumsquares.jobs.show.format import Row, at_most, constants, number, plain, varying
+from sumsquares.jobs.show.format import Row, at_most, named, number, plain, told_of
 from sumsquares.jobs.show.headings import Heading, headings_of
+from sumsquares.jobs.spec.axes import AXES
 
 MARKED_UP = 200
-"""Rows of a page that it has without its script: 100 kB."""
+"""Rows of a page that it has without its script: 80 kB."""
+MARKED_UP_OF_SEVERAL = 120
+"""The same of a page on several datasets, each of which has charts of its own."""
 MOST = 10_000
 """Rows of a page that are in its data: 2 MB."""
 _LEAST = 20  # rows of a dataset, however many datasets there are
@@ -88,6 +91,7 @@ def share_of(most: int, total: int, datasets: int) -> int:
 def listing(
     about: Row,
     rows: Sequence[Row],
+    axes: Sequence[str],
     asked: Counter[str],
     causes: Mapping[str, Sequence[Cause]],
     tags: Mapping[str, str],
@@ -95,23 +99,28 @@ def listing(
 ) -> Listing:
     """Returns the table of a dataset's variants, best first.
 
-    `asked` has the trials of each variant by id where some are missing, `causes` why each ends where it does, `tags`
-    what is special about some.
+    They differ in these `axes`. `asked` has the trials of each variant by id where some are missing, `causes` why each
+    ends where it does, `tags` what is special about some.
     """
     best, worst = _ends(len(rows), most)
     places = [*range(best), *range(len(rows) - worst, len(rows))]
     shown = [rows[place] for place in places]
-    columns = [*_axes(rows, shown), _fates(shown, asked), *_numbers(about, rows, shown)]
+    columns = [*_axes(axes, shown), _fates(shown, asked), *_numbers(about, rows, shown)]
     alike = [each for each in columns if len(rows) == len(shown) > 1 and len(set(each.cells)) == 1]
     return Listing(
         columns=[each for each in columns if each not in alike],
         why=[_why(row, causes.get(row["variant_id"], ())) for row in shown],
         ranks=[place + 1 for place in places],
         tags={place + 1: tags[rows[place]["variant_id"]] for place in places if rows[place]["variant_id"] in tags},
-        constants=", ".join([*filter(None, [constants(rows)]), *_values(alike)]),
+        constants=", ".join([*_constants(rows[0], axes), *_values(alike)]),
         unknown=", ".join(each.name for each in alike if each.cells[0] == "-"),
         total=len(rows),
     )
+
+
+def _constants(row: Row, axes: Sequence[str]) -> list[str]:
+    """The axes in which variants don't differ, with their values."""
+    return [named(axis, row[axis]) for axis in told_of(row, AXES) if axis not in axes]
 
 
 def _values(alike: Sequence[Column]) -> list[str]:
@@ -127,8 +136,8 @@ def _ends(count: int, most: int) -> tuple[int, int]:
     return most - worst, worst
 
 
-def _axes(rows: Sequence[Row], shown: Sequence[Row]) -> Iterator[Column]:
-    for axis in varying(rows):
+def _axes(axes: Sequence[str], shown: Sequence[Row]) -> Iterator[Column]:
+    for axis in axes:
         values = sorted({row[axis] for row in shown}, key=_by_value)
         words = axis.replace("_", " ")
         yield Column(words, (words, ""), [plain(row[axis]) for row in shown], [plain(value) for value in values])

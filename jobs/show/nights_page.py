@@ -167,12 +167,13 @@ def _happened(shown: Nights, numbered: Iterable[tuple[int, ShownMove]]) -> Happe
         if (day := _day(move.at)) is not None and first <= day
     ]
     moved = [day for day, _, _ in moves if day <= shown.today]
+    missed = [day for day in shown.missed if first <= day]
     return Happened(
-        days=Days.of([*(night.day for night in shown.nights), *moved], shown.today),
+        days=Days.of([*(night.day for night in shown.nights), *moved, *missed], shown.today),
         moves=moves,
         regressed=[night.day for night in shown.nights if night.result in REGRESSED],
         failed=[night.day for night in shown.nights if night.result not in JUDGED],
-        missed=[day for day in shown.missed if first <= day],
+        missed=missed,
     )
 
 

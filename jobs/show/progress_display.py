@@ -131,7 +131,6 @@ class Log(Silent):
             self._looks.append(look)
             is_first = len(self._looks) == 1
         if is_first:
-            self._printed = self._clock()
             self._ended = threading.Event()
             threading.Thread(target=self._watch, args=(self._ended,), daemon=True).start()
         try:

@@ -29,9 +29,9 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
-from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
+from sumsquares.jobs.show.format import Row, best_first, best_words, by_axes, number, varying
 from sumsquares.jobs.show.headline import headline, outcome
-from sumsquares.jobs.show.listing import MARKED_UP, MOST, Listing, listing, share_of
+from sumsquares.jobs.show.listing import MARKED_UP, MARKED_UP_OF_SEVERAL, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
 from sumsquares.jobs.show.page.render import render
 from sumsquares.jobs.show.reproduce import commands
@@ -123,7 +123,8 @@ def report(
     """
     rows = summary.table.to_pylist()
     asked = Counter(trial.variant.id for trial in trials(spec)) if summary.counts.missing else Counter[str]()
-    most, marked_up = (share_of(each, len(rows), len(summary.datasets)) for each in (MOST, MARKED_UP))
+    count, markup = len(summary.datasets), MARKED_UP if len(summary.datasets) == 1 else MARKED_UP_OF_SEVERAL
+    most, marked_up = (share_of(each, len(rows), count) for each in (MOST, markup))
     run = _Run(spec, summary, asked, figures, choice, most)
     of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
     mine = {name: Mine.of(summary, each, run.chosen) for name, each in of_dataset.items()}
@@ -154,22 +155,22 @@ def _outcome(sections: Sequence[Section], run: _Run) -> str:
 def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:
     """The section on a dataset, from its variants in the order of the spec."""
     summary, facts = run.summary, run.summary.datasets[name]
-    rows = best_first(in_order)
+    rows, axes = best_first(in_order), varying(in_order)
     found = finding(facts, rows, summary.best_trial[name], _tells_limit(mine))
     told = [*_choice(run), *answer_about(summary, mine, in_order, run.spec.name)]
-    shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
+    shown = listing(facts, rows, axes, run.asked, summary.causes, _tags(rows, mine), run.most)
     return Section(
         name=name,
         facts=facts,
         about=about_words(facts, any(each.startswith(seen_share(facts)) for each in found.sentences)),
-        card=[*_card(rows, mine)],
+        card=[*_card(rows, mine, axes)],
         answer=[*told, *found.sentences, *baseline_sentences(summary, name)[1:]],
         finding=found,
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
         splits=splits_of(facts),
         charts=charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name)),
-        answers=[*_answers(run, name, rows)],
+        answers=[*_answers(run, name, axes)],
         listing=shown,
         data=packed(shown),
         beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
@@ -193,12 +194,12 @@ def _choice(run: _Run) -> list[str]:
     return [verdict(choice, baselines, table), chosen_words(choice)]
 
 
-def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
+def _card(rows: Sequence[Row], mine: Mine, axes: Sequence[str]) -> Iterator[Figure]:
     """The numbers that matter most: the asker's network, the best one, and the best without a network."""
-    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), distinguish(mine.row, rows))
+    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), by_axes(mine.row, axes))
     best = rows[0]
     if best["variant_id"] != mine.row["variant_id"] and middle(best) is not None:
-        yield Figure("Best variant", number(middle(best)), distinguish(best, rows))
+        yield Figure("Best variant", number(middle(best)), by_axes(best, axes))
     for row in list(mine.about.get("baselines", ()))[:1]:
         yield Figure("Best without a network", number(row["rmse_mean"]), row["name"])
 
@@ -215,12 +216,12 @@ def _tags(rows: Sequence[Row], mine: Mine) -> dict[str, str]:
     return {variant: ", ".join(words) for variant, words in tags.items()}
 
 
-def _answers(run: _Run, name: str, rows: Sequence[Row]) -> Iterator[Answers]:
+def _answers(run: _Run, name: str, axes: Sequence[str]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
     found = run.figures.get(name, NO_FIGURES).samples
     for chosen, samples in found:
         words = [_ROLES.get(role, role) for role in chosen.roles]
-        caption = f"{distinguish(chosen.row, rows)}, seed {chosen.seed}"
+        caption = f"{by_axes(chosen.row, axes)}, seed {chosen.seed}"
         yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):

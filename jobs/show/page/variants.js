@@ -14,7 +14,7 @@ function element(name, text, className) {
 function column({ name, cells, values, at, numbers }) {
   if (cells !== undefined) {
     const texts = cells.split(CELL);
-    return { name, isNumber: true, texts, keys: texts.map((text) => parseFloat(text.replaceAll(",", ""))) };
+    return { name, texts, keys: texts.map((text) => parseFloat(text.replaceAll(",", ""))) };
   }
   const keys = at.split(CELL).map(Number);
   if (numbers === undefined) return { name, texts: keys.map((key) => values[key]), keys };
@@ -32,7 +32,7 @@ function ranksOf(stretches) {
 }
 
 function reasonCell(why, place) {
-  const cell = element("td", undefined, "a");
+  const cell = element("td");
   const [cause, sentence, remedy, others] = ["cause", "sentence", "remedy", "others"].map((key) => why[key].texts[place]);
   if (!sentence) {
     cell.textContent = cause;
@@ -139,7 +139,7 @@ class Variants {
     const head = row.appendChild(element("th", String(rank), "rank"));
     head.scope = "row";
     if (tag) head.append(" ", element("span", tag, "tag"));
-    for (const { texts, isNumber } of this.columns) row.append(element("td", texts[place], isNumber ? "" : "a"));
+    for (const { texts } of this.columns) row.append(element("td", texts[place]));
     row.append(reasonCell(this.why, place));
     return row;
   }
