@@ -83,9 +83,10 @@ def check_address(address: str) -> None:
 
 def export(wanted: Wanted, shared: Shared) -> int:
     """Exports a finished run to the tools that are named."""
-    wanted.check()
-    store = Store(shared.store)
     progress = shared.progress()
+    with progress.doing("loading the packages"):
+        wanted.check()
+    store = Store(shared.store)
     with progress.doing("reading the run"):
         asked = asked_run(store, wanted.run)
         has_best = bool(known_best(store, asked))  # raises unless the run is finished
@@ -161,10 +162,11 @@ def _to_mlflow(
     from sumsquares.jobs.show.trackers.mlflow import log_run
 
     run, remedy, name = asked.spec.name, asked.summarize(store), _lasting_name(store, asked)
-    files = {each: read_file(store, run, each, remedy) for each in _FILES}
-    files |= {each: store.get(f"{run_folder(run)}/{each}") for each in (SPEC, SUMMARY)}
-    there = {each: data for each, data in files.items() if data is not None}
-    models = [*_models(store, wanted, name)] if has_best else []
+    with progress.doing("reading the best networks"):
+        files = {each: read_file(store, run, each, remedy) for each in _FILES}
+        files |= {each: store.get(f"{run_folder(run)}/{each}") for each in (SPEC, SUMMARY)}
+        there = {each: data for each, data in files.items() if data is not None}
+        models = [*_models(store, wanted, name)] if has_best else []
     return log_run(address, wanted.experiment or name, run, asked.spec.digest, there, variants, models, progress)
 
 

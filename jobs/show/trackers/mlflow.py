@@ -102,13 +102,14 @@ def log_run(
         TrackerError: the server can't be reached, or refused something.
 
     """
+    own = f"{run} {digest}"  # nights on the same rows have one digest
     with _errors(address):
         with progress.doing("connecting to MLflow"):
             client = _client(address)
             known = _Known(client, _experiment_id(client, experiment))
-            parent = known.run(run, f"run {digest}", run)
+            parent = known.run(run, f"run {own}", run)
             _log_files(client, known, parent, files)
-        write = partial(_log_variant, client, known, run, parent, f"variant {digest} ")
+        write = partial(_log_variant, client, known, run, parent, f"variant {own} ")
         with progress.counting("variant", len(variants)) as advance:
             logged = _each(write, variants, advance)
         runs = {variant.id: run_id for variant, (run_id, _) in zip(variants, logged, strict=True)}
