@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sumsquares.jobs.results.case import Cause
-from sumsquares.jobs.show.charts.numbers import column_text
-from sumsquares.jobs.show.format import Row, at_most, named, number, plain, told_of
+from sumsquares.jobs.show.charts.numbers import column_text, rounded_down
+from sumsquares.jobs.show.format import Row, named, number, plain, told_of
 from sumsquares.jobs.show.headings import Heading, headings_of
 from sumsquares.jobs.spec.axes import AXES
 
@@ -153,7 +153,7 @@ def _by_value(value: Any) -> tuple[Any, ...]:
 
 def _fates(shown: Sequence[Row], asked: Counter[str]) -> Column:
     cells = [_fate(row, asked) for row in shown]
-    return Column("trials", ("trials", ""), cells, sorted(set(cells), key=lambda cell: (-int(cell.split()[0]), cell)))
+    return Column("trials", ("trials", ""), cells, sorted(set(cells), key=lambda cell: (int(cell.split()[0]), cell)))
 
 
 def _fate(row: Row, asked: Counter[str]) -> str:
@@ -175,12 +175,8 @@ def _numbers(about: Row, rows: Sequence[Row], shown: Sequence[Row]) -> Iterator[
 
 def _texts(heading: Heading, values: Sequence[float | None]) -> list[str]:
     if heading.column == "floor":  # rounded down: no network gets below it
-        return column_text([None if value is None else _number(at_most(value)) for value in values])
+        return column_text([*map(rounded_down, values)])
     return column_text(values) if heading.text is number else [heading.text(value) for value in values]
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def _why(row: Row, causes: Sequence[Cause]) -> Why:

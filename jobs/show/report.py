@@ -138,16 +138,19 @@ def report(
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
-        outcome=_outcome(sections, run) if len(rows) > len(sections) else "",
+        outcome=_outcome(sections, run, mine) if len(rows) > len(sections) else "",
         sections=sections,
-        commands=[*commands(spec, summary, store)],
+        commands=[*commands(spec, summary, store, choice is not None)],
         factor=DIVERGED_FACTOR,
         marked_up=marked_up,
     )
 
 
-def _outcome(sections: Sequence[Section], run: _Run) -> str:
+def _outcome(sections: Sequence[Section], run: _Run, mine: Mapping[str, Mine]) -> str:
+    """What the best variants reach; where they are those of the headline, which has told that, that none is better."""
     best = run.summary.best
+    if all(row is not None and row["variant_id"] == mine[name].row["variant_id"] for name, row in best.items()):
+        return "No other variant is better."
     rmse = {each.name: middle(row) if (row := best[each.name]) is not None else None for each in sections}
     return outcome({each.name: each.finding.verdict for each in sections}, rmse)
 
