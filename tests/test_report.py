@@ -12,7 +12,7 @@ from specs import SMALL
 
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.findings import finding, seen_share
-from sumsquares.jobs.show.format import best_first
+from sumsquares.jobs.show.format import Variants, best_first, varying
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.show.reproduce import commands
 
@@ -124,6 +124,14 @@ def test_the_page_says_which_network_predict_asks(has_chosen):
     told = {each.words: each.does for each in commands(spec, replace(summary, best=best), "a b", has_chosen)}
     which = "chosen" if has_chosen else "best"
     assert told["sumsquares predict small --dataset sums --store 'a b' -- 3 -4"] == f"Ask the {which} network"
+
+
+def test_variants_know_in_which_axes_they_differ():
+    """The same ones as any other sequence of them."""
+    _, summary = made(SMALL)
+    rows = summary.table.to_pylist()
+    assert varying(Variants(rows)) == Variants(rows).axes == varying(rows) != ()
+    assert varying(Variants(rows[:1])) == ()
 
 
 def test_the_same_run_gives_the_same_page():

@@ -29,7 +29,7 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
-from sumsquares.jobs.show.format import Row, best_first, best_words, by_axes, number, varying
+from sumsquares.jobs.show.format import Row, Variants, best_first, best_words, by_axes, number, varying
 from sumsquares.jobs.show.headline import headline, outcome
 from sumsquares.jobs.show.listing import MARKED_UP, MARKED_UP_OF_SEVERAL, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
@@ -126,7 +126,7 @@ def report(
     count, markup = len(summary.datasets), MARKED_UP if len(summary.datasets) == 1 else MARKED_UP_OF_SEVERAL
     most, marked_up = (share_of(each, len(rows), count) for each in (MOST, markup))
     run = _Run(spec, summary, asked, figures, choice, most)
-    of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
+    of_dataset = {name: Variants(row for row in rows if row["dataset"] == name) for name in summary.datasets}
     mine = {name: Mine.of(summary, each, run.chosen) for name, each in of_dataset.items()}
     sections = [_section(run, name, each, mine[name]) for name, each in of_dataset.items()]
     return render(
@@ -158,7 +158,8 @@ def _outcome(sections: Sequence[Section], run: _Run, mine: Mapping[str, Mine]) -
 def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:
     """The section on a dataset, from its variants in the order of the spec."""
     summary, facts = run.summary, run.summary.datasets[name]
-    rows, axes = best_first(in_order), varying(in_order)
+    rows = Variants(best_first(in_order))
+    axes = varying(rows)
     found = finding(facts, rows, summary.best_trial[name], _tells_limit(mine))
     told = [*_choice(run), *answer_about(summary, mine, in_order, run.spec.name)]
     shown = listing(facts, rows, axes, run.asked, summary.causes, _tags(rows, mine), run.most)
