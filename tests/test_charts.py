@@ -146,7 +146,13 @@ def test_markup_in_names_is_text():
         curves=replace(figures.curves, name=evil),
         maps=(replace(figures.maps[0], names=(evil, "x2")),),
     )
-    facts = {**about, "file": "t.csv", "target": evil, "split_rows": [{"name": None, "train": 9, "test": 9}]}
+    facts = {
+        **about,
+        "file": "t.csv",
+        "target": evil,
+        "split_rows": [{"name": None, "train": 9, "test": 9}],
+        "facts": {**about["facts"], "test_target_std": 1.0},
+    }
     source = '{% from "charts.html.jinja" import show_chart %}{% for c in charts %}{{ show_chart(c, "d") }}{% endfor %}'
     page = _environment().from_string(source).render(charts=charts_of("d", facts, rows, figures, MATTERS))
     assert "<img" not in page

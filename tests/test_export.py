@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from api_world import world as world
 
 from sumsquares.datasets.errors import DataError
-from sumsquares.jobs.commands.export import Wanted, check_address, export
+from sumsquares.jobs.commands.asked import asked_run
+from sumsquares.jobs.commands.export import Wanted, _variants, check_address, export
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.stored import read_losses, read_trials
+from sumsquares.jobs.show.trackers import mlflow as mlflow_tracker
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.storage.store import Store
 
@@ -144,3 +148,55 @@ def test_the_answer_names_the_folder(world, tmp_path, capsys):
         "variants": world.run.summary.num_rows,
         "tensorboard": str(tmp_path / "small"),
     }
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_export_that_is_stopped_leaves_nothing(world, tmp_path, is_new):
+    """So that it can be started again; a folder that was there stays."""
+    tracker = pytest.importorskip("sumsquares.jobs.show.trackers.tensorboard")
+    folder = tmp_path / "new" / "deep" if is_new else tmp_path
+    variants = [*_variants(world.store, asked_run(world.store, "small"))]
+
+    def stop(count):
+        if count == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tracker.write_events(folder / "small", variants, stop)
+    assert tmp_path.exists()
+    assert not [*tmp_path.iterdir()]
+    assert export(Wanted("small", None, None, folder), shared(world)) == 0
+
+
+def test_an_export_says_how_many_variants_are_written(world, tmp_path):
+    """One after the other."""
+    tracker = pytest.importorskip("sumsquares.jobs.show.trackers.tensorboard")
+    variants, told = [*_variants(world.store, asked_run(world.store, "small"))], []
+    tracker.write_events(tmp_path / "small", variants, told.append)
+    assert told == [*range(1, len(variants) + 1)]
+
+
+def test_a_stop_ends_an_export_after_the_requests_that_are_under_way(monkeypatch):
+    """Of a hundred variants those are written that had begun."""
+    released, begun = Event(), []
+
+    class Pool(ThreadPoolExecutor):
+        """Lets the variants end once the others are cancelled."""
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(False, cancel_futures=cancel_futures)
+            released.set()
+            super().shutdown(wait)
+
+    def write(place):
+        begun.append(place)
+        assert place == 0 or released.wait(60)
+        return str(place), True
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlflow_tracker, "ThreadPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        mlflow_tracker._each(write, range(100), stop)
+    assert len(begun) < 20

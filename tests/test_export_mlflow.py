@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,11 @@ from typer.testing import CliRunner
 
 import sumsquares
 from sumsquares.jobs.cli.main import app
-from sumsquares.jobs.commands.export import Wanted, export
+from sumsquares.jobs.commands.asked import asked_run
+from sumsquares.jobs.commands.export import Wanted, _variants, export
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.show.trackers.mlflow import TrackerError
+from sumsquares.jobs.show.progress import Progress
+from sumsquares.jobs.show.trackers.mlflow import TrackerError, log_run
 from sumsquares.jobs.spec.axes import AXES
 
 ROOT = Path(__file__).parent.parent
@@ -188,3 +191,40 @@ def test_the_datasets_of_the_spec_are_those_of_the_models(world, server, client)
     send(world, server)
     names = {f"small-{dataset['name']}" for dataset in SPEC["dataset"]}
     assert names <= {model.name for model in client.search_registered_models()}
+
+
+def test_what_has_changed_is_shown_as_it_is_now(world, server, client):
+    """Also a number that has become smaller, and a file of the run."""
+    variants = [*_variants(world.store, asked_run(world.store, "small"))][:1]
+    changed = [replace(each, metrics={"rmse_median": each.metrics["rmse_median"] / 2}) for each in variants]
+    for files, sent in ({"a.txt": b"first"}, variants), ({"a.txt": b"second"}, changed):
+        log_run(server, "changed", "small", "d" * 64, files, sent, [], Progress(quiet=True))
+    runs = runs_of(client, "changed")
+    assert len(runs) == 2
+    assert runs[variants[0].name].data.metrics["rmse_median"] == changed[0].metrics["rmse_median"]
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert Path(client.download_artifacts(runs["small"].info.run_id, "a.txt")).read_text() == "second"
+
+
+def test_a_run_without_any_result_is_exported_without_models(server, client, tmp_path):
+    """All its trials diverged."""
+    spec = {
+        "name": "diverged",
+        "dataset": [SPEC["dataset"][0]],
+        "train": {"epochs": 4, "batch_size": 20, "optimizer": "sgd"},
+        "grid": [{"hidden": [[4]], "lr": [1e6, 1e7], "activation": "relu"}],
+    }
+    sumsquares.run(spec, store=tmp_path / "store")
+    wanted = Wanted("diverged", server, None, None)
+    assert export(wanted, Shared(str(tmp_path / "store"), json=False, quiet=True)) == 0
+    assert len(runs_of(client, "diverged")) == 3
+    assert not [each.name for each in client.search_registered_models() if each.name.startswith("diverged")]
+
+
+def test_a_night_is_exported_under_the_name_of_its_spec(server, client, tmp_path, cli_night):
+    """Whether it is named or the champion."""
+    cli_night("2026-11-02")
+    (run,) = (path.name for path in (tmp_path / "store" / "runs").iterdir())
+    export(Wanted(run, server, None, None), Shared(str(tmp_path / "store"), json=False, quiet=True))
+    assert run in runs_of(client, "tiny")
+    assert client.get_model_version_by_alias("tiny-sums", "best")

@@ -67,9 +67,8 @@ def test_the_commands_of_the_report_work_as_they_stand(cli):  # noqa: F811
     Path("small.toml").write_text(SMALL)
     assert cli("run", "small.toml", "--store", "my store", "--workers", "0").code == 0
     page = Path("my store/runs/small/report.html").read_text()
-    commands = [
-        shlex.split(html.unescape(found)) for found in re.findall(r"<dd><code>(sumsquares .*?)</code></dd>", page)
-    ]
+    found = re.findall(r"<dd><code>(sumsquares .*?)</code></dd>", page)
+    commands = [shlex.split(html.unescape(each)) for each in found]
     assert [command[:2] for command in commands] == [
         ["sumsquares", name] for name in ("run", "predict", "explain", "explain", "verify")
     ]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from made_reports import WIDE, made, with_causes
 from specs import SMALL
 
-from sumsquares.jobs.show.format import best_first, plain
+from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
+from sumsquares.jobs.show.format import best_first, plain, varying
 from sumsquares.jobs.show.listing import Column, Listing, Why, listing, share_of
 from sumsquares.jobs.show.packed import CELL, ROW, SLOT, packed
 
@@ -23,7 +24,7 @@ def listed(text, most=10_000, changes=lambda _index, _trial: {}):
     summary = with_causes(summary)
     rows = best_first([row for row in summary.table.to_pylist() if row["dataset"] == "squares"])
     tags = {rows[0]["variant_id"]: "best"}
-    return listing(summary.datasets["squares"], rows, Counter(), summary.causes, tags, most), rows
+    return listing(summary.datasets["squares"], rows, varying(rows), Counter(), summary.causes, tags, most), rows
 
 
 def words(column):
@@ -80,6 +81,16 @@ def test_columns_are_in_order_and_say_what_the_summary_has():
     assert "trials 3" in table.constants
     values = [float(cell) for cell in by_name["RMSE median"].cells]
     assert all(before <= after for before, after in pairwise(values))
+
+
+def test_fewer_trials_are_before_more():
+    """The page calls that ascending."""
+    lost = {"status": "diverged", **dict.fromkeys(METRIC_NAMES)}
+    table, _ = listed(SMALL, changes=lambda index, _trial: lost if index % 5 == 0 else {})
+    [order] = [column.order for column in table.columns if column.name == "trials"]
+    counts = [int(cell.split()[0]) for cell in order]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1
 
 
 def test_the_numbers_of_a_column_are_written_alike():

@@ -14,6 +14,7 @@ from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import best_first
 from sumsquares.jobs.show.report import report
+from sumsquares.jobs.show.reproduce import commands
 
 
 def test_nothing_of_a_spec_or_of_results_is_markup():
@@ -95,6 +96,15 @@ def test_without_a_result_the_page_says_so(fate):
     assert f"The first network {title}. " in page.words
 
 
+@pytest.mark.parametrize(("best", "told"), [(0, True), (1, False)])
+def test_a_first_network_that_is_the_best_is_told_once(best, told):
+    """Where it is not, the page says what the best variant reaches."""
+    one = SMALL[: SMALL.index("[[grid]]")] + '[[grid]]\ndataset = ["squares"]\nhidden = [[6]]\nlr = [0.1, 0.2]\n'
+    page, _ = page_of(one, lambda index, _trial: {"rmse": 5.0 if index == best else 9.0})
+    assert ("No other variant is better." in page.words) == told
+    assert ("The best variant has an RMSE of 5 " in page.words) != told
+
+
 def test_samples_are_the_questions_table():
     """Numbers, expected, predicted and err of the best trial."""
     spec, summary = made(SMALL)
@@ -103,6 +113,17 @@ def test_samples_are_the_questions_table():
     page = Page(report(spec, replace(summary, best=best), {}))
     assert "3, 4 7 9 -2" in page.words
     assert "sumsquares predict small --dataset sums 3 4" in page.words
+
+
+@pytest.mark.parametrize("has_chosen", [True, False])
+def test_the_page_says_which_network_predict_asks(has_chosen):
+    """Where `fit` has chosen one, it is not the one with the lowest RMSE on test rows."""
+    spec, summary = made(SMALL)
+    sample = {"numbers": (3, -4), "expected": 7, "predicted": 9, "error": -2}
+    best = {name: {**found, "samples": [sample]} for name, found in summary.best.items()}
+    told = {each.words: each.does for each in commands(spec, replace(summary, best=best), "a b", has_chosen)}
+    which = "chosen" if has_chosen else "best"
+    assert told["sumsquares predict small --dataset sums --store 'a b' -- 3 -4"] == f"Ask the {which} network"
 
 
 def test_the_same_run_gives_the_same_page():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +22,12 @@ from sumsquares.jobs.commands.asked import CHAMPION, Asked, asked_run, known_bes
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import shown
-from sumsquares.jobs.night.champion import read_champion
+from sumsquares.jobs.night.records import read_night
 from sumsquares.jobs.results.stored import read_losses, read_trials
 from sumsquares.jobs.results.summary_file import SPEC, SUMMARY
 from sumsquares.jobs.results.tracked import TrackedVariant, tracked
 from sumsquares.jobs.show.format import counted, describe_variant
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.stages.run_tables import read_file, read_table
 from sumsquares.jobs.storage.store import Store
@@ -82,20 +83,23 @@ def check_address(address: str) -> None:
 
 def export(wanted: Wanted, shared: Shared) -> int:
     """Exports a finished run to the tools that are named."""
-    wanted.check()
+    progress = shared.progress()
+    with progress.doing("loading the packages"):
+        wanted.check()
     store = Store(shared.store)
-    asked = asked_run(store, wanted.run)
-    known_best(store, asked)  # raises unless the run is finished
-    variants = [*_variants(store, asked)]
+    with progress.doing("reading the run"):
+        asked = asked_run(store, wanted.run)
+        has_best = bool(known_best(store, asked))  # raises unless the run is finished
+        variants = [*_variants(store, asked)]
     facts: dict[str, Any] = {"run": asked.spec.name, "variants": len(variants)}
     lines: list[str] = []
     if wanted.tensorboard is not None:
-        folder = _to_tensorboard(wanted.tensorboard, asked.spec.name, variants)
+        folder = _to_tensorboard(wanted.tensorboard, asked.spec.name, variants, progress)
         facts["tensorboard"] = str(folder)
         look = f"tensorboard --logdir {shlex.quote(str(wanted.tensorboard))}"
         lines.append(f"{counted(len(variants), 'variant')} in {folder}; look at them with: {look}")
     if wanted.mlflow is not None:
-        logged = _to_mlflow(wanted.mlflow, wanted, store, asked, variants, lambda _: None)
+        logged = _to_mlflow(wanted.mlflow, wanted, store, asked, variants, has_best, progress)
         facts["mlflow"] = {"experiment": logged.experiment, "written": logged.written, "models": dict(logged.models)}
         had = logged.variants - logged.written
         lines.append(f"experiment {logged.experiment}: {counted(logged.written, 'variant')} written, {had:,} unchanged")
@@ -129,14 +133,15 @@ def _losses(store: Store, trial_ids: Sequence[str]) -> Mapping[str, NDArray[np.f
     return found
 
 
-def _to_tensorboard(folder: Path, run: str, variants: Sequence[TrackedVariant]) -> Path:
+def _to_tensorboard(folder: Path, run: str, variants: Sequence[TrackedVariant], progress: Progress) -> Path:
     from sumsquares.jobs.show.trackers.tensorboard import write_events
 
     own = folder / run
     try:
         if own.exists():
             raise UsageError(f"--tensorboard: {shown(str(own))} exists already: delete it, or name another folder")
-        write_events(own, variants)
+        with progress.counting("variant", len(variants)) as advance:
+            write_events(own, variants, advance)
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
@@ -151,22 +156,24 @@ def _to_mlflow(
     store: Store,
     asked: Asked,
     variants: Sequence[TrackedVariant],
-    on_variant: Callable[[int], object],
+    has_best: bool,
+    progress: Progress,
 ) -> Logged:
     from sumsquares.jobs.show.trackers.mlflow import log_run
 
-    run, remedy, name = asked.spec.name, asked.summarize(store), _lasting_name(store, wanted.run, asked)
-    files = {each: read_file(store, run, each, remedy) for each in _FILES}
-    files |= {each: store.get(f"{run_folder(run)}/{each}") for each in (SPEC, SUMMARY)}
-    there = {each: data for each, data in files.items() if data is not None}
-    models = [*_models(store, wanted, name)]
-    return log_run(address, wanted.experiment or name, run, asked.spec.digest, there, variants, models, on_variant)
+    run, remedy, name = asked.spec.name, asked.summarize(store), _lasting_name(store, asked)
+    with progress.doing("reading the best networks"):
+        files = {each: read_file(store, run, each, remedy) for each in _FILES}
+        files |= {each: store.get(f"{run_folder(run)}/{each}") for each in (SPEC, SUMMARY)}
+        there = {each: data for each, data in files.items() if data is not None}
+        models = [*_models(store, wanted, name)] if has_best else []
+    return log_run(address, wanted.experiment or name, run, asked.spec.digest, there, variants, models, progress)
 
 
-def _lasting_name(store: Store, run: str, asked: Asked) -> str:
+def _lasting_name(store: Store, asked: Asked) -> str:
     """Returns the name under which runs of one kind are kept: that of the spec, also of nights."""
-    champion = read_champion(store)[0] if run == CHAMPION else None
-    return champion.spec if champion is not None else asked.spec.name
+    record = read_night(store, asked.night) if asked.night else None
+    return record.spec_name if record else asked.spec.name
 
 
 def _alias(wanted: Wanted) -> str:

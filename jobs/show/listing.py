@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sumsquares.jobs.results.case import Cause
-from sumsquares.jobs.show.charts.numbers import column_text
-from sumsquares.jobs.show.format import Row, at_most, constants, number, plain, varying
+from sumsquares.jobs.show.charts.numbers import column_text, rounded_down
+from sumsquares.jobs.show.format import Row, named, number, plain, told_of
 from sumsquares.jobs.show.headings import Heading, headings_of
+from sumsquares.jobs.spec.axes import AXES
 
 MARKED_UP = 200
 """Rows of a page that it has without its script: 80 kB."""
@@ -90,6 +91,7 @@ def share_of(most: int, total: int, datasets: int) -> int:
 def listing(
     about: Row,
     rows: Sequence[Row],
+    axes: Sequence[str],
     asked: Counter[str],
     causes: Mapping[str, Sequence[Cause]],
     tags: Mapping[str, str],
@@ -97,23 +99,28 @@ def listing(
 ) -> Listing:
     """Returns the table of a dataset's variants, best first.
 
-    `asked` has the trials of each variant by id where some are missing, `causes` why each ends where it does, `tags`
-    what is special about some.
+    They differ in these `axes`. `asked` has the trials of each variant by id where some are missing, `causes` why each
+    ends where it does, `tags` what is special about some.
     """
     best, worst = _ends(len(rows), most)
     places = [*range(best), *range(len(rows) - worst, len(rows))]
     shown = [rows[place] for place in places]
-    columns = [*_axes(rows, shown), _fates(shown, asked), *_numbers(about, rows, shown)]
+    columns = [*_axes(axes, shown), _fates(shown, asked), *_numbers(about, rows, shown)]
     alike = [each for each in columns if len(rows) == len(shown) > 1 and len(set(each.cells)) == 1]
     return Listing(
         columns=[each for each in columns if each not in alike],
         why=[_why(row, causes.get(row["variant_id"], ())) for row in shown],
         ranks=[place + 1 for place in places],
         tags={place + 1: tags[rows[place]["variant_id"]] for place in places if rows[place]["variant_id"] in tags},
-        constants=", ".join([*filter(None, [constants(rows)]), *_values(alike)]),
+        constants=", ".join([*_constants(rows[0], axes), *_values(alike)]),
         unknown=", ".join(each.name for each in alike if each.cells[0] == "-"),
         total=len(rows),
     )
+
+
+def _constants(row: Row, axes: Sequence[str]) -> list[str]:
+    """The axes in which variants don't differ, with their values."""
+    return [named(axis, row[axis]) for axis in told_of(row, AXES) if axis not in axes]
 
 
 def _values(alike: Sequence[Column]) -> list[str]:
@@ -129,8 +136,8 @@ def _ends(count: int, most: int) -> tuple[int, int]:
     return most - worst, worst
 
 
-def _axes(rows: Sequence[Row], shown: Sequence[Row]) -> Iterator[Column]:
-    for axis in varying(rows):
+def _axes(axes: Sequence[str], shown: Sequence[Row]) -> Iterator[Column]:
+    for axis in axes:
         values = sorted({row[axis] for row in shown}, key=_by_value)
         words = axis.replace("_", " ")
         yield Column(words, (words, ""), [plain(row[axis]) for row in shown], [plain(value) for value in values])
@@ -146,7 +153,7 @@ def _by_value(value: Any) -> tuple[Any, ...]:
 
 def _fates(shown: Sequence[Row], asked: Counter[str]) -> Column:
     cells = [_fate(row, asked) for row in shown]
-    return Column("trials", ("trials", ""), cells, sorted(set(cells), key=lambda cell: (-int(cell.split()[0]), cell)))
+    return Column("trials", ("trials", ""), cells, sorted(set(cells), key=lambda cell: (int(cell.split()[0]), cell)))
 
 
 def _fate(row: Row, asked: Counter[str]) -> str:
@@ -168,12 +175,8 @@ def _numbers(about: Row, rows: Sequence[Row], shown: Sequence[Row]) -> Iterator[
 
 def _texts(heading: Heading, values: Sequence[float | None]) -> list[str]:
     if heading.column == "floor":  # rounded down: no network gets below it
-        return column_text([None if value is None else _number(at_most(value)) for value in values])
+        return column_text([*map(rounded_down, values)])
     return column_text(values) if heading.text is number else [heading.text(value) for value in values]
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def _why(row: Row, causes: Sequence[Cause]) -> Why:

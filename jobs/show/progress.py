@@ -55,6 +55,13 @@ class Progress:
             yield meter.tell
 
     @contextmanager
+    def counting(self, unit: str, total: int) -> Iterator[Callable[[float], None]]:
+        """Shows equal parts of known number, such as `variant`; yields a function that says how many are done."""
+        meter = Counting(unit, total, time.monotonic)
+        with shown(self._display, meter.view):
+            yield meter.advance
+
+    @contextmanager
     def generating(self, plan: Plan) -> Iterator[Callable[[Made], None]]:
         """Shows rows as shards are made."""
         meter, done = Counting("row", plan.rows_left, time.monotonic), 0

@@ -29,7 +29,7 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
-from sumsquares.jobs.show.format import Row, best_first, best_words, distinguish, number
+from sumsquares.jobs.show.format import Row, best_first, best_words, by_axes, number, varying
 from sumsquares.jobs.show.headline import headline, outcome
 from sumsquares.jobs.show.listing import MARKED_UP, MARKED_UP_OF_SEVERAL, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
@@ -138,16 +138,19 @@ def report(
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,
-        outcome=_outcome(sections, run) if len(rows) > len(sections) else "",
+        outcome=_outcome(sections, run, mine) if len(rows) > len(sections) else "",
         sections=sections,
-        commands=[*commands(spec, summary, store)],
+        commands=[*commands(spec, summary, store, choice is not None)],
         factor=DIVERGED_FACTOR,
         marked_up=marked_up,
     )
 
 
-def _outcome(sections: Sequence[Section], run: _Run) -> str:
+def _outcome(sections: Sequence[Section], run: _Run, mine: Mapping[str, Mine]) -> str:
+    """What the best variants reach; where they are those of the headline, which has told that, that none is better."""
     best = run.summary.best
+    if all(row is not None and row["variant_id"] == mine[name].row["variant_id"] for name, row in best.items()):
+        return "No other variant is better."
     rmse = {each.name: middle(row) if (row := best[each.name]) is not None else None for each in sections}
     return outcome({each.name: each.finding.verdict for each in sections}, rmse)
 
@@ -155,22 +158,22 @@ def _outcome(sections: Sequence[Section], run: _Run) -> str:
 def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:
     """The section on a dataset, from its variants in the order of the spec."""
     summary, facts = run.summary, run.summary.datasets[name]
-    rows = best_first(in_order)
+    rows, axes = best_first(in_order), varying(in_order)
     found = finding(facts, rows, summary.best_trial[name], _tells_limit(mine))
     told = [*_choice(run), *answer_about(summary, mine, in_order, run.spec.name)]
-    shown = listing(facts, rows, run.asked, summary.causes, _tags(rows, mine), run.most)
+    shown = listing(facts, rows, axes, run.asked, summary.causes, _tags(rows, mine), run.most)
     return Section(
         name=name,
         facts=facts,
         about=about_words(facts, any(each.startswith(seen_share(facts)) for each in found.sentences)),
-        card=[*_card(rows, mine)],
+        card=[*_card(rows, mine, axes)],
         answer=[*told, *found.sentences, *baseline_sentences(summary, name)[1:]],
         finding=found,
         tone=_TONES.get(found.verdict, "bad"),
         baselines=_baselines(facts),
         splits=splits_of(facts),
         charts=charts_of(name, facts, rows, run.figures.get(name, NO_FIGURES), summary.importance.get(name)),
-        answers=[*_answers(run, name, rows)],
+        answers=[*_answers(run, name, axes)],
         listing=shown,
         data=packed(shown),
         beyond="" if is_table(facts) else beyond_words(spec_of(facts)),
@@ -194,12 +197,12 @@ def _choice(run: _Run) -> list[str]:
     return [verdict(choice, baselines, table), chosen_words(choice)]
 
 
-def _card(rows: Sequence[Row], mine: Mine) -> Iterator[Figure]:
+def _card(rows: Sequence[Row], mine: Mine, axes: Sequence[str]) -> Iterator[Figure]:
     """The numbers that matter most: the asker's network, the best one, and the best without a network."""
-    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), distinguish(mine.row, rows))
+    yield Figure(mine.called.removesuffix(" of the spec"), number(middle(mine.row)), by_axes(mine.row, axes))
     best = rows[0]
     if best["variant_id"] != mine.row["variant_id"] and middle(best) is not None:
-        yield Figure("Best variant", number(middle(best)), distinguish(best, rows))
+        yield Figure("Best variant", number(middle(best)), by_axes(best, axes))
     for row in list(mine.about.get("baselines", ()))[:1]:
         yield Figure("Best without a network", number(row["rmse_mean"]), row["name"])
 
@@ -216,12 +219,12 @@ def _tags(rows: Sequence[Row], mine: Mine) -> dict[str, str]:
     return {variant: ", ".join(words) for variant, words in tags.items()}
 
 
-def _answers(run: _Run, name: str, rows: Sequence[Row]) -> Iterator[Answers]:
+def _answers(run: _Run, name: str, axes: Sequence[str]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
     found = run.figures.get(name, NO_FIGURES).samples
     for chosen, samples in found:
         words = [_ROLES.get(role, role) for role in chosen.roles]
-        caption = f"{distinguish(chosen.row, rows)}, seed {chosen.seed}"
+        caption = f"{by_axes(chosen.row, axes)}, seed {chosen.seed}"
         yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):

@@ -18,14 +18,18 @@ class Command(NamedTuple):
     words: str
 
 
-def commands(spec: JobSpec, summary: Summary, store: str) -> Iterator[Command]:
-    """Yields the commands for a run in a store; its address never holds a secret."""
+def commands(spec: JobSpec, summary: Summary, store: str, has_chosen: bool) -> Iterator[Command]:
+    """Yields the commands for a run in a store; its address never holds a secret.
+
+    Of a run that `has_chosen` a network, predict asks that one.
+    """
     where = ["--store", store] if store else []
     yield Command(
         "Train what the store lacks of it, and write this page again", _words("run", f"{spec.name}.toml", where)
     )
     if (asked := _asked(summary)) is not None:
-        yield Command("Ask the best network", _words("predict", spec.name, [*asked[0], *where, *asked[1]]))
+        which = "chosen" if has_chosen else "best"
+        yield Command(f"Ask the {which} network", _words("predict", spec.name, [*asked[0], *where, *asked[1]]))
     yield Command("Tell why a variant ends where it does", _words("explain", spec.name, where))
     yield Command("Put the remedies to the test", _words("explain", spec.name, ["--prove", *where]))
     yield Command("Check the store for damage", _words("verify", "", where))

@@ -10,7 +10,7 @@ import numpy as np
 from sumsquares.jobs.results.case import rmse_of
 from sumsquares.jobs.results.middle import middle
 from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
-from sumsquares.jobs.show.charts.keys import dot_key, line_key, square_key
+from sumsquares.jobs.show.charts.keys import LINEAR, OTHERS, dot_key, line_key, square_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Log
@@ -114,8 +114,8 @@ def _label(subject: Subject, measured: Sequence[Row], cost: _Cost, xs: Sequence[
 
 
 def _legend(has_others: bool, has_linear: bool) -> list[Key]:
-    keys = [dot_key("dot other", "with activation")] if has_others else []
-    keys += [square_key("linear model")] if has_linear else []
+    keys = [dot_key("dot other", OTHERS)] if has_others else []
+    keys += [square_key(LINEAR)] if has_linear else []
     return [*keys, line_key("line front", "best for its cost")]
 
 

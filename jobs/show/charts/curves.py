@@ -95,7 +95,8 @@ def _caption(subject: Subject, drawn: Drawn) -> str:
 def _label(subject: Subject, drawn: Drawn) -> str:
     """The largest errors within the training range, and beyond it."""
     curves = drawn.curves
-    opening = f"{subject.target} by {curves.name}, trained from {number(curves.low)} to {number(curves.high)}"
+    trained = f"trained from {number(curves.low)} to {number(curves.high)}"
+    opening = f"{subject.target} by {curves.name} at {counted(len(curves.inputs_P), 'point')}, {trained}"
     words = [words for line in drawn.lines if (words := _line_words(line, drawn))]
     return f"{opening}: {'; '.join(words)}." if words else f"{opening}."
 

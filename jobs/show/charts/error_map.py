@@ -21,7 +21,7 @@ from sumsquares.jobs.show.charts.keys import area_key, line_key
 from sumsquares.jobs.show.charts.numbers import MINUS, column_text, digits_text
 from sumsquares.jobs.show.charts.plot import ACROSS, DOWN, LEFT, TOP, Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite
-from sumsquares.jobs.show.charts.subject import Subject, sentence_start
+from sumsquares.jobs.show.charts.subject import Subject
 from sumsquares.jobs.show.format import number
 
 _CELLS = 40  # along each axis at most
@@ -48,8 +48,8 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
     return Chart(
         name=name,
         title=f"Errors over both inputs, {subject.role(found.chosen)}",
-        caption=f"{sentence_start(words)}. Predicted minus expected: the stronger the colour, the larger; striped where"
-        " the prediction is too low. Numbers are errors at their places, and the dashed frame is the training range.",
+        caption=f"The best trial of {words}. Predicted minus expected: the stronger the colour, the larger; striped"
+        " where the prediction is too low. Numbers are errors at their places, and the dashed frame is the training range.",
         label=label,
         svg=plot.done(),
         legend=_legend(ends, known),
@@ -59,7 +59,7 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
 
 def _ends(known: Sequence[float]) -> list[float]:
     """Where the classes of an error's size end: round numbers, so that each class has a good part of the cells."""
-    sizes = np.abs(known)
+    sizes = np.abs([error for error in known if error] or [0.0])
     shares = [float(each) for each in np.quantile(sizes, _SHARES)]
     return sorted({_nice_below(each) for each in shares if each > 0})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sumsquares.jobs.show.charts.chart import Key
 
+LINEAR, OTHERS = "linear in the inputs", "not linear in the inputs"
+"""The two kinds of variants: after logarithms or a sigmoid, one without an activation is none of the former."""
 SERIES = 6
 """Lines that have dashes and a colour of their own."""
 _WIDE = 34
@@ -25,7 +27,7 @@ def dot_key(classes: str, words: str) -> Key:
 
 
 def square_key(words: str) -> Key:
-    """A hollow square: a linear model."""
+    """A hollow square."""
     return _key(14, '<path class="square" d="M3.5 3.5h7v7h-7z"/>', words)
 
 

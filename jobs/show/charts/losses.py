@@ -48,7 +48,12 @@ def _caption(losses: Sequence[Losses]) -> str:
     most = max(len(each.loss_SE) for each in losses)
     if most > _SEEDS:
         words += f" Of a variant's trials the first {_SEEDS} are drawn."
-    stopped = sum(int(np.isnan(each.loss_SE[:, -1]).sum()) for each in losses if each.loss_SE.size)
+    if any(each.chosen.split is not None for each in losses):
+        words += " The trials of a variant are those on the split of its best one."
+    drawn = [each.loss_SE[:_SEEDS] for each in losses if each.loss_SE.size]
+    stopped = sum(int(np.isnan(loss_SE[:, -1]).sum()) for loss_SE in drawn)
+    if any((loss_SE == 0).any() for loss_SE in drawn):
+        words += " A loss of 0 is not on the axis."
     return f"{words} Lines that end early are of trials that diverged: {stopped}." if stopped else words
 
 
@@ -60,7 +65,7 @@ def _label(subject: Subject, losses: Sequence[Losses]) -> str:
         if np.isfinite(ends).all():
             fall = f"from {number(float(ends[0]))} to {number(float(ends[1]))}"
             words.append(f"of {subject.chosen(each.chosen)} {fall} in {number(float(each.epochs_E[-1]))} epochs")
-    return f"Training loss, the median of the trials: {'; '.join(words)}." if words else "Training loss by epoch."
+    return f"Training loss, the median of these trials: {'; '.join(words)}." if words else "Training loss by epoch."
 
 
 def _medians(losses: Losses) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sumsquares.jobs.results.axis_effects import sentence as effect_words
+from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.importance import AxisShare, Importance
+from sumsquares.jobs.results.scale import RESOLUTION, unit_in
 from sumsquares.jobs.show.charts.chart import Chart, Numbers
 from sumsquares.jobs.show.charts.rows import List, Row
 from sumsquares.jobs.show.charts.scales import Linear
-from sumsquares.jobs.show.format import listed, named, share
+from sumsquares.jobs.show.charts.subject import Subject
+from sumsquares.jobs.show.format import listed, named, number, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,9 @@ class _Part:
     """Of an axis: its best and its worst value."""
 
 
-def matters_chart(matters: Importance, splits: int) -> Chart | None:
+def matters_chart(subject: Subject, matters: Importance) -> Chart | None:
     """Returns the chart; None if nothing varies."""
+    splits = splits_of(subject.about)
     parts = _parts(matters, splits)
     if not any(part.share for part in parts):
         return None
@@ -33,7 +37,7 @@ def matters_chart(matters: Importance, splits: int) -> Chart | None:
     return Chart(
         name="matters",
         title="What matters in the grid",
-        caption=_caption(matters, splits),
+        caption=_caption(matters, splits) + _counted_otherwise(subject),
         label=label,
         svg=List(label, scale, items, has_axis=False).html(),
         legend=(),
@@ -66,3 +70,14 @@ def _caption(matters: Importance, splits: int) -> str:
         f"What several axes explain alike is {share(matters.shared)}" if matters.shared >= 0 else "Axes hide each other"
     )
     return f"{words}, as far as no other axis explains it. {together}, so the bars don't add up to all of it."
+
+
+def _counted_otherwise(subject: Subject) -> str:
+    """Which trials count with another RMSE than their own: log_rmse and importance do so."""
+    words = ""
+    if any(row["n_diverged"] for row in subject.rows):
+        words += " A diverged trial counts with the RMSE above which trials count as diverged."
+    least = RESOLUTION * unit_in(subject.about)
+    if any(row["rmse_best"] is not None and row["rmse_best"] < least for row in subject.rows):
+        words += f" An RMSE below {number(least)} counts as about that."
+    return words

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sumsquares.jobs.messages.numbers import at_most
+
 LEAST, MOST = 0.001, 1e9
 """Numbers outside are written with an exponent."""
 _LONGEST = 100_000  # from which on the labels of an axis have powers of ten
@@ -29,6 +31,11 @@ def _cell(value: float | None, is_whole: bool) -> str:
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
     return f"{value + 0.0:,.0f}" if is_whole else digits_text(value, 4)
+
+
+def rounded_down(value: float | None) -> float | None:
+    """Returns a lower bound as a column shows it: never above what it was."""
+    return None if value is None else float(at_most(value).replace(",", ""))
 
 
 def digits_text(value: float, digits: int) -> str:

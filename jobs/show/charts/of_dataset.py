@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sumsquares.jobs.results.described import splits_of
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.importance import Importance
 from sumsquares.jobs.show.charts.chart import Chart
@@ -35,7 +34,7 @@ def charts_of(
         *(map_chart(subject, each, place) for place, each in enumerate(figures.maps)),
         *(residuals_chart(subject, each, place) for place, each in enumerate(figures.residuals)),
         rmse_chart(subject, figures.rmse),
-        matters_chart(matters, splits_of(about)) if matters is not None else None,
+        matters_chart(subject, matters) if matters is not None else None,
         losses_chart(subject, figures.losses),
         *cost_charts(subject),
     ]

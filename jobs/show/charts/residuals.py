@@ -12,7 +12,7 @@ from sumsquares.jobs.show.charts.keys import dot_key, line_key
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.plot import Plot
 from sumsquares.jobs.show.charts.scales import Linear, finite
-from sumsquares.jobs.show.charts.subject import Subject, sentence_start
+from sumsquares.jobs.show.charts.subject import Subject
 from sumsquares.jobs.show.format import counted, number
 
 _DRAWN = 300
@@ -28,7 +28,7 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
         return None
     step = math.ceil(len(expected_R) / _DRAWN)
     words, name = subject.chosen(residuals.chosen), f"residuals-{place + 1}"
-    label = f"{sentence_start(words)}, {counted(len(expected_R), subject.tested)}: {_label(expected_R, predicted_R)}"
+    label = f"The best trial of {words}, {counted(len(expected_R), subject.tested)}: {_label(expected_R, predicted_R)}"
     scale = Linear.of(finite(expected_R), _PAD)
     plot = Plot(subject.id(name), label, scale, scale, (f"expected {subject.target}", f"predicted {subject.target}"))
     plot.line([(scale.low, scale.low), (scale.high, scale.high)], "line zero")
@@ -37,7 +37,7 @@ def residuals_chart(subject: Subject, residuals: Residuals, place: int) -> Chart
     return Chart(
         name=name,
         title=f"Predicted and expected, {subject.role(residuals.chosen)}",
-        caption=f"{sentence_start(words)}. " + _caption(subject, residuals, drawn, len(expected_R[::step])),
+        caption=f"The best trial of {words}. " + _caption(subject, residuals, drawn, len(expected_R[::step])),
         label=label,
         svg=plot.done(),
         legend=[dot_key("dot row", f"a {subject.tested}"), line_key("line zero", "predicted is expected")],

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from sumsquares.jobs.results.case import rmse_of
 from sumsquares.jobs.results.middle import has_splits, middle
 from sumsquares.jobs.show.charts.chart import Chart, Key, Numbers
-from sumsquares.jobs.show.charts.keys import dot_key, line_key, shape_key
-from sumsquares.jobs.show.charts.numbers import column_text
+from sumsquares.jobs.show.charts.keys import LINEAR, OTHERS, dot_key, line_key, shape_key
+from sumsquares.jobs.show.charts.numbers import column_text, rounded_down
 from sumsquares.jobs.show.charts.rows import Gap, List, Mark, Row, known, without_middle
 from sumsquares.jobs.show.charts.scales import Log
 from sumsquares.jobs.show.charts.subject import Subject
@@ -133,8 +133,9 @@ def _label(subject: Subject, measured: Sequence[Variant]) -> str:
 
 def _legend(shown: Sequence[Variant], baselines: Sequence[Variant]) -> list[Key]:
     what = _what(shown)
-    keys = [shape_key("disc", DISC, f"{what}, with activation")]
-    keys += [shape_key("square", SQUARE, f"{what}, linear model")] if any(map(is_linear, shown)) else []
+    linear = [*map(is_linear, shown)]
+    keys = [] if all(linear) else [shape_key("disc", DISC, f"{what}, {OTHERS}")]
+    keys += [shape_key("square", SQUARE, f"{what}, {LINEAR}")] if any(linear) else []
     if any(row["n"] > 1 for row in shown):
         keys += [dot_key("dot seed", "a trial"), line_key("span", "from the lowest trial to the highest")]
     if any(row["rmse_solved_median"] is not None and row["readout"] != "solved" for row in shown):
@@ -150,7 +151,7 @@ def _numbers(subject: Subject, shown: Sequence[Variant], rmse: Mapping[str, Sequ
         "lowest trial": [min(_seeds(row, rmse)) for row in shown],
         "highest trial": [max(_seeds(row, rmse)) for row in shown],
         "readout solved": [row["rmse_solved_median"] for row in shown],
-        "floor": [row["floor"] or None for row in shown],
+        "floor": [rounded_down(row["floor"] or None) for row in shown],
     }
     texts = column_text([value for column in columns.values() for value in column])
     cells = [texts[start::1][: len(shown)] for start in range(0, len(texts), len(shown))]

@@ -6,8 +6,10 @@ that was interrupted is completed.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ from typing import TYPE_CHECKING
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.messages.masking import masked
+from sumsquares.jobs.results.summary_file import sha256_of
 from sumsquares.jobs.results.tracked import TrackedVariant
+from sumsquares.jobs.show.progress import Progress
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -90,32 +94,44 @@ def log_run(
     files: Mapping[str, bytes],
     variants: Sequence[TrackedVariant],
     models: Sequence[TrackedModel],
-    on_variant: Callable[[int], object],
+    progress: Progress,
 ) -> Logged:
-    """Writes a run of this name and spec digest to the server at `address`; `on_variant` is told how many it has.
+    """Writes a run of this name and spec digest to the server at `address`.
 
     Raises:
         TrackerError: the server can't be reached, or refused something.
 
     """
+    own = f"{run} {digest}"  # nights on the same rows have one digest
     with _errors(address):
-        client = _client(address)
-        known = _Known(client, _experiment_id(client, experiment))
-        parent = known.run(run, f"run {digest}", run)
-        if known.is_other(parent, digest):
-            _log_files(client, parent, files)
-            client.log_batch(parent, tags=_tags({_DIGEST: digest}))
-            client.update_run(parent, "FINISHED")
-        on_variant(0)
-        runs, written = {}, 0
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            logged = pool.map(partial(_log_variant, client, known, run, parent, f"variant {digest} "), variants)
-            for count, (variant, (run_id, is_written)) in enumerate(zip(variants, logged, strict=True), 1):
-                runs[variant.id] = run_id
-                written += is_written
-                on_variant(count)
-        versions = {model.name: _register(client, runs.get(model.variant_id, parent), model) for model in models}
-    return Logged(experiment, len(runs), written, versions)
+        with progress.doing("connecting to MLflow"):
+            client = _client(address)
+            known = _Known(client, _experiment_id(client, experiment))
+            parent = known.run(run, f"run {own}", run)
+            _log_files(client, known, parent, files)
+        write = partial(_log_variant, client, known, run, parent, f"variant {own} ")
+        with progress.counting("variant", len(variants)) as advance:
+            logged = _each(write, variants, advance)
+        runs = {variant.id: run_id for variant, (run_id, _) in zip(variants, logged, strict=True)}
+        with progress.doing("registering the models"):
+            versions = {model.name: _register(client, runs.get(model.variant_id, parent), model) for model in models}
+    return Logged(experiment, len(runs), sum(is_written for _, is_written in logged), versions)
+
+
+def _each(
+    write: Callable[[TrackedVariant], tuple[str, bool]],
+    variants: Sequence[TrackedVariant],
+    advance: Callable[[float], None],
+) -> list[tuple[str, bool]]:
+    """Writes the variants, several at once. An error or a signal ends it after the requests that are under way."""
+    pool, done = ThreadPoolExecutor(_AT_ONCE), []
+    try:
+        for result in pool.map(write, variants):
+            done.append(result)
+            advance(len(done))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return done
 
 
 class _Known:
@@ -147,6 +163,11 @@ class _Known:
         """Whether the run's content is not this one."""
         return self._digests.get(run_id) != digest
 
+    def begin(self, run_id: str) -> None:
+        """Marks a finished run as one that is being written, so that it is completed if that is interrupted."""
+        if run_id in self._digests:
+            self._client.update_run(run_id, "RUNNING")
+
 
 def _client(address: str) -> MlflowClient:
     for name, value in _SETTINGS.items():
@@ -161,11 +182,18 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     return str(client.create_experiment(name) if found is None else found.experiment_id)
 
 
-def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
+def _log_files(client: MlflowClient, known: _Known, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Writes the files of the run, unless the server has them as they are."""
+    digest = sha256_of(json.dumps({name: sha256_of(data) for name, data in files.items()}, sort_keys=True).encode())
+    if not known.is_other(run_id, digest):
+        return
+    known.begin(run_id)
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
         client.log_artifacts(run_id, folder)
+    client.log_batch(run_id, tags=_tags({_DIGEST: digest}))
+    client.update_run(run_id, "FINISHED")
 
 
 def _log_variant(
@@ -185,7 +213,9 @@ def _log_variant(
             **{f"{_TAG}{name}": value for name, value in variant.tags.items()},
         }
     )
-    metrics = [*_metrics(variant)]
+    known.begin(run_id)
+    # Of two values at one step MLflow takes the one with the later timestamp.
+    metrics = [*_metrics(variant, time.time_ns() // 1_000_000)]
     client.log_batch(run_id, metrics[:_FIRST], params, tags)
     for first in range(_FIRST, len(metrics), _METRICS_AT_ONCE):
         client.log_batch(run_id, metrics[first : first + _METRICS_AT_ONCE])
@@ -199,17 +229,17 @@ def _tags(values: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(name, value[:_LONGEST_TAG]) for name, value in values.items()]
 
 
-def _metrics(variant: TrackedVariant) -> Iterator[Metric]:
+def _metrics(variant: TrackedVariant, at: int) -> Iterator[Metric]:
     """Yields the numbers of the summary, the RMSE of each trial, and the loss of the best one by epoch."""
     from mlflow.entities import Metric
 
     for name, value in variant.metrics.items():
-        yield Metric(name, value, 0, 0)
+        yield Metric(name, value, at, 0)
     for place, rmse in enumerate(variant.rmse):
-        yield Metric("rmse_of_trial", rmse, 0, place)
+        yield Metric("rmse_of_trial", rmse, at, place)
     if variant.loss is not None:
         for epoch, loss in zip(*(axis.tolist() for axis in variant.loss), strict=True):
-            yield Metric("loss", loss, 0, epoch)
+            yield Metric("loss", loss, at, epoch)
 
 
 def _register(client: MlflowClient, run_id: str, model: TrackedModel) -> str:

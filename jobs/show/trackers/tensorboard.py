@@ -5,8 +5,11 @@ https://www.tensorflow.org/tensorboard/hyperparameter_tuning_with_hparams descri
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tensorboardX.event_file_writer import EventsWriter
@@ -17,8 +20,10 @@ from tensorboardX.summary import hparams, scalar, text
 from sumsquares.jobs.results.tracked import TrackedVariant
 
 
-def write_events(folder: Path, variants: Iterable[TrackedVariant]) -> None:
-    """Writes one folder with an event file for each variant.
+def write_events(folder: Path, variants: Sequence[TrackedVariant], on_variant: Callable[[int], object]) -> None:
+    """Writes one folder with an event file for each variant; `on_variant` is told how many are written.
+
+    The folder appears once it is complete: an export that fails or is stopped leaves nothing.
 
     The scalar `loss` has the loss of the best trial by epoch, `rmse_of_trial` the RMSE of each trial by its place in
     the order of splits and seeds, and each number of the summary is a scalar of its own.
@@ -27,14 +32,30 @@ def write_events(folder: Path, variants: Iterable[TrackedVariant]) -> None:
         OSError: a file can't be written.
 
     """
-    for variant in variants:
-        own = folder / variant.name
+    made = [each for each in (folder.parent, *folder.parent.parents) if not each.exists()]
+    own = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
         own.mkdir(parents=True)
-        # SummaryWriter takes 0.2 s for each folder, since its thread reads a queue between processes.
-        writer = EventsWriter(str(own / "events"))
-        for step, summary in _summaries(variant):
-            writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
-        writer.close()
+        for count, variant in enumerate(variants, 1):
+            _write(own / variant.name, variant)
+            on_variant(count)
+        own.rename(folder)
+    except BaseException:
+        shutil.rmtree(own, ignore_errors=True)
+        with suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise
+
+
+def _write(folder: Path, variant: TrackedVariant) -> None:
+    """Writes the event file of one variant."""
+    folder.mkdir()
+    # SummaryWriter takes 0.2 s for each folder, since its thread reads a queue between processes.
+    writer = EventsWriter(str(folder / "events"))
+    for step, summary in _summaries(variant):
+        writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
+    writer.close()
 
 
 def _summaries(variant: TrackedVariant) -> Iterator[tuple[int, Summary]]:
