@@ -10,6 +10,8 @@ import numpy as np
 from sumsquares.jobs.night.context import NightContext, Options
 from sumsquares.jobs.night.nightly import run_night
 from sumsquares.jobs.night.nights import Night
+from sumsquares.jobs.pipeline.run import run_spec
+from sumsquares.jobs.pipeline.runtime import Runtime
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.spec.job_spec import load_spec
 from sumsquares.jobs.stages.placement import IN_PROCESS
@@ -69,6 +71,12 @@ class World:
         night = Night(date.fromordinal(FIRST.toordinal() + number), spec)
         progress = Progress(quiet=True)
         return NightContext(night, self.store, IN_PROCESS, progress, options or Options(), tables=tables)
+
+    def run(self, text=SPEC):
+        """Runs the spec on what the table holds now."""
+        spec, tables = self.load(text)
+        with Runtime(IN_PROCESS, self.store, Progress(quiet=True), tables=tables) as runtime:
+            run_spec(spec, runtime, is_derived=True, has_baselines=False)
 
     def night(self, number=0, text=SPEC, options=None):
         """Runs that night; returns its record."""

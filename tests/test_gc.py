@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_world import age, contents, damage_in, full, run, shared, spec
+from table_night_world import World, lines
 from typer.testing import CliRunner
 
 from sumsquares.jobs import exits
@@ -173,6 +174,24 @@ def test_with_a_spec_that_is_damaged_or_missing_only_temporary_files_go(store, c
             assert store.sizes().keys() == before.keys()
 
 
+@pytest.mark.parametrize("leads_nowhere", [False, True])
+def test_behind_a_link_in_the_place_of_a_folder_may_be_specs_so_nothing_goes(store, tmp_path, capsys, leads_nowhere):
+    """Of a run, its earlier runs, a night, or all of them, as on a disk that is not mounted. Plans stay the same."""
+    night = next(path.split("/")[1] for path in store.list("nightly") if path.count("/") == 2)
+    for folder in ("runs/b", "runs/a/previous", f"runs/night-{night}", f"nightly/{night}", "runs", "nightly"):
+        before, place, away = plans(store), Path(store.root, folder), tmp_path / "away"
+        place.rename(away)
+        place.symlink_to(tmp_path / "nowhere" if leads_nowhere else away)
+        is_followed = "/" not in folder and not leads_nowhere
+        assert gc(True, 0, shared(store)) == (exits.OK if is_followed else exits.DATA)
+        told = json.loads(capsys.readouterr().out)
+        assert told["files"] == []
+        assert (folder in told["unknown"]) != is_followed
+        place.unlink()
+        away.rename(place)
+        assert plans(store) == before
+
+
 def test_what_is_not_ours_stays_and_is_named(store, capsys):
     """Files of other names, and such under our names."""
     for folder in folders(store):
@@ -185,6 +204,26 @@ def test_what_is_not_ours_stays_and_is_named(store, capsys):
     assert gc(True, 0, shared(store)) == exits.OK
     assert set(json.loads(capsys.readouterr().out)["stays"]) == set(foreign)
     assert {path: store.get(path) for path in foreign} == foreign
+
+
+def test_rows_of_a_table_whose_file_is_gone_stay_as_they_are_the_only_copy(tmp_path, capsys):
+    """With what is known of the table, so that a spec finds them. With the file back they are garbage."""
+    world = World(tmp_path)
+    world.write(lines(30))
+    world.run()
+    table = world.file.read_bytes()
+    rm("houses", True, shared(world.store))
+    world.file.unlink()
+    capsys.readouterr()
+    assert gc(True, 0, shared(world.store)) == exits.OK
+    (kept,) = json.loads(capsys.readouterr().out)["only_copies"]
+    assert {path.split("/")[0] for path in world.store.list()} == {"datasets", "tables"}
+    world.run()
+    assert json.loads(world.store.get("runs/houses/summary.json"))["trials"]["missing"] == 0
+    rm("houses", True, shared(world.store))
+    world.file.write_bytes(table)
+    assert gc(True, 0, shared(world.store)) == exits.OK
+    assert not world.store.list(kept)
 
 
 def test_gc_refuses_while_a_command_works_in_the_store_or_a_night_holds_its_lock(store):
@@ -265,3 +304,4 @@ def test_the_text_says_how_much_of_what_goes(store):
     answer = CliRunner().invoke(app, ["gc", "--days", "0", "--store", store.root])
     assert "packs" in answer.stdout
     assert "dry run" in answer.stdout
+    assert "gc --delete --days 0 --store" in answer.stdout

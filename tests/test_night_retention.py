@@ -114,6 +114,8 @@ ODD = {
         f"runs/night-{list_nights(store)[-1]}/job.toml",
         store.get(f"runs/night-{list_nights(store)[-1]}/job.toml").replace(b"0.02", b"0.03"),
     ),
+    "missing beside a summary": lambda store: store.put("runs/odd/summary.json", b"{}"),
+    "behind a link": lambda store: Path(store.root, "runs/odd").symlink_to(Path(store.root, "elsewhere")),
 }
 
 

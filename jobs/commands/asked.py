@@ -106,7 +106,7 @@ def asked_run(store: Store, run: str) -> Asked:
 
 def _spec(store: Store, run: str) -> JobSpec:
     """Returns the spec of a run; only a listed name becomes part of a path."""
-    known = {path.split("/")[1] for path in store.list("runs")}
+    known = {path.split("/")[1] for path in store.list("runs") if path != "runs"}
     if run not in known and run == CHAMPION:
         remedy = "`sumsquares nightly SPEC` makes the first night, which becomes it"
         raise UsageError(f"there is no champion yet in {store.describe()}: {remedy}")

@@ -13,6 +13,7 @@ from sumsquares.jobs.messages.numbers import counted, size
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.night.lock import refuse_busy
 from sumsquares.jobs.stages.running import GC, Running, busy, living
+from sumsquares.jobs.storage.layout import is_folder_of_ours
 from sumsquares.jobs.storage.plain import readable
 from sumsquares.jobs.storage.store import Store
 from sumsquares.jobs.storage.typed import typed
@@ -39,11 +40,12 @@ def gc(deletes: bool, days: float, shared: Shared) -> int:
     if plan.foreign:
         names = few([readable(path) for path in plan.foreign], "more")
         shared.progress().warn(f"not ours, or behind a link, so it stays: {', '.join(names)}")
-    for path in plan.unknown:
+    for folder in plan.only_copies:
         shared.progress().warn(
-            f"{path}: damaged or missing, so what it needs is unknown and nothing is deleted but temporary files: "
-            f"{typed(store, 'verify')} names the remedy"
+            f"{folder}: no other copy is known of these rows of a table, whose file is gone: they stay"
         )
+    for path in plan.unknown:
+        shared.progress().warn(_unknown(store, path))
     shared.print(_facts(store, plan, gone, deletes), _text(store, plan, deletes, days))
     return exits.DATA if plan.unknown else exits.OK
 
@@ -77,6 +79,15 @@ def _deleted(store: Store, days: float) -> tuple[Garbage, list[Item]]:
     return plan, gone
 
 
+def _unknown(store: Store, path: str) -> str:
+    """Says that what a spec needs isn't known, and what to do."""
+    kept = "is unknown and nothing is deleted but temporary files"
+    if is_folder_of_ours(path):
+        why = "a link, or no folder, so what the specs behind it need"
+        return f"{readable(path)}: {why} {kept}: put the folder itself there"
+    return f"{path}: damaged or missing, so what it needs {kept}: {typed(store, 'verify')} names the remedy"
+
+
 def _facts(store: Store, plan: Garbage, gone: list[Item], deletes: bool) -> dict[str, Any]:
     return {
         "store": store.root,
@@ -87,6 +98,7 @@ def _facts(store: Store, plan: Garbage, gone: list[Item], deletes: bool) -> dict
         "files": [path for item in (gone if deletes else plan.items) for path in item.paths],
         "younger": {"count": len(plan.young), "bytes": sum(item.bytes for item in plan.young)},
         "unknown": list(plan.unknown),
+        "only_copies": list(plan.only_copies),
         "stays": list(plan.foreign),
     }
 
@@ -100,8 +112,11 @@ def _text(store: Store, plan: Garbage, deletes: bool, days: float) -> str:
             f"kept: {counted(len(plan.young), 'item')} of {total} that no spec names, younger than {days:g} days"
         )
     if not plan.bytes:
-        return "\n".join(["nothing to delete: all else is named by a run, an earlier run or a night", *lines])
+        is_all_named = not (plan.unknown or plan.young or plan.only_copies)
+        why = ": all is named by a run, an earlier run or a night" if is_all_named else ""
+        return "\n".join([f"nothing to delete{why}", *lines])
     if deletes:
         return "\n".join([f"deleted {size(plan.bytes)} that no run, earlier run or night names:", *lines])
-    how = f"dry run, nothing was deleted: {typed(store, 'gc', '--delete')} deletes it"
+    asked = () if days == DAYS else ("--days", f"{days:g}")
+    how = f"dry run, nothing was deleted: {typed(store, 'gc', '--delete', *asked)} deletes it"
     return "\n".join([f"{size(plan.bytes)} that no run, earlier run or night names:", *lines, how])

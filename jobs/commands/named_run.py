@@ -54,7 +54,7 @@ def folders_of(store: Store, name: str) -> Folders:
         UsageError: there is no such run.
 
     """
-    known = {path.split("/")[1] for path in store.list("runs")}
+    known = {path.split("/")[1] for path in store.list("runs") if path != "runs"}
     if name not in known:
         raise unknown_run(store, name, known)
     folder = run_folder(name)

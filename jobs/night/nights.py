@@ -86,7 +86,7 @@ def list_nights(store: Store) -> list[str]:
 
     Other names are foreign. A link in the place of a night's folder counts as a night.
     """
-    paths = [path.split("/") for path in store.list(FOLDER)]
+    paths = [path.split("/") for path in store.list(FOLDER) if path != FOLDER]
     names = {path[1] for path in paths if path[2:] == [] or (len(path) == 3 and path[2] in NAMES)}
     return sorted(name for name in names if is_night(name))
 

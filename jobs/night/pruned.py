@@ -14,7 +14,8 @@ def pruning_text(store: Store, plan: Pruning, deleted: bool) -> str:
     if not plan.nights:
         return f"nothing to prune in {store.describe()}"
     damaged = (
-        f"; no trials are deleted, since {plan.unreadable[0]} is damaged: run its spec again, or delete it"
+        f"; no trials are deleted, since {plan.unreadable[0]} is damaged, missing or a link: "
+        "run its spec again, or delete it"
         if plan.unreadable
         else ""
     )

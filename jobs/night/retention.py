@@ -11,7 +11,7 @@ Which of their files may be deleted is for deletable.py: no foreign file, and no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
@@ -29,7 +29,7 @@ from sumsquares.jobs.spec.training_version import VERSIONS
 from sumsquares.jobs.stages.needs import Needs, trials_of_packs
 from sumsquares.jobs.stages.run_files import is_folder_of
 from sumsquares.jobs.storage.checksummed import DamagedRecord, seal, unseal
-from sumsquares.jobs.storage.layout import is_night
+from sumsquares.jobs.storage.layout import hidden_in, is_night, unit_of
 from sumsquares.jobs.storage.store import Store
 
 THROUGH = "nightly/pruned.json"
@@ -67,7 +67,8 @@ class Pruning:
     bytes: int = 0
     """Of all files."""
     unreadable: tuple[str, ...] = ()
-    """Specs of runs that are damaged. They may need anything, so no trials and no datasets are deleted."""
+    """Specs of runs that are damaged, missing or behind a link. They may need anything, so no trials and no datasets
+    are deleted."""
     foreign: tuple[str, ...] = ()
     """Files in the place of such files that are not ours, or behind a link: they stay."""
     retained: tuple[str, ...] = ()
@@ -182,11 +183,12 @@ def _is_good(store: Store, night: str) -> bool:
 
 
 def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
-    """Returns the specs of all runs by their folder below runs/, and the paths of damaged ones."""
+    """Returns the specs of all runs by their folder below runs/, and the paths of those that can't be read."""
     specs: dict[str, JobSpec] = {}
-    unreadable = []
     nights = {run_name(night): night for night in list_nights(store)}
-    for path in store.list("runs"):
+    sizes = store.sizes("runs")
+    unreadable = [*hidden_in(sizes), *_without_spec(sizes, nights)]
+    for path in sizes:
         if path.endswith("/job.toml"):
             folder = str(PurePosixPath(path).parent.relative_to("runs"))
             try:
@@ -196,6 +198,13 @@ def _specs(store: Store) -> tuple[dict[str, JobSpec], list[str]]:
             except (SpecError, DamagedRecord):
                 unreadable.append(path)
     return specs, unreadable
+
+
+def _without_spec(sizes: Mapping[str, int], nights: Collection[str]) -> list[str]:
+    """Returns the paths of the specs that are missing beside other files of a run; of a night its own spec tells."""
+    folders = {unit[1] for path in sizes if (unit := unit_of(path)) is not None}
+    of_nights = {f"runs/{run}" for run in nights}
+    return sorted(f"{folder}/job.toml" for folder in folders - of_nights if f"{folder}/job.toml" not in sizes)
 
 
 def _spec(store: Store, path: str, folder: str) -> JobSpec:

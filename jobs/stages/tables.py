@@ -134,6 +134,17 @@ class TableReader:
         """Yields what the store remembers of files."""
         return (table for _, table in self.records())
 
+    def without_file(self) -> dict[str, TableDataset]:
+        """Returns, by content, the tables of which no file is found where it was read: no other copy is known."""
+        found: dict[str, TableDataset] = {}
+        there = set()
+        for record in filter(None, map(self._read, self._store.list(FOLDER))):
+            found[record.table.content] = record.table
+            with suppress(ValueError, RuntimeError):
+                stamps(record.keys, record.folder)
+                there.add(record.table.content)
+        return {content: table for content, table in found.items() if content not in there}
+
     def is_unchanged(self, table: TableDataset) -> bool:
         """Whether its file is there, with the sizes and times of change that it had when it was read."""
         known = (self._read(path) for path in self._store.list(FOLDER))

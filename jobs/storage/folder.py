@@ -91,8 +91,10 @@ class Folder:
         """Returns the sizes of all files below prefix by path, in no order; none if there is no such folder.
 
         They include what isn't a regular file: a FIFO, a device, a link that is broken or leads to a folder, a folder
-        with a file's name.
+        with a file's name. A broken link in the place of prefix is listed, too: what lies behind it isn't known.
         """
+        if prefix and _is_broken_link(self.root / prefix):
+            return {prefix: 0}
         walk = os.walk(self.root / prefix, onerror=_raise_unless_missing)
         paths = (f"{folder}/{name}" for folder, inner, names in walk for name in (*names, *_odd(folder, inner)))
         start = len(str(self.root)) + 1
@@ -309,6 +311,10 @@ def _size(path: str) -> int | None:
         if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
             return 0
         raise
+
+
+def _is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _raise_unless_missing(error: OSError) -> None:

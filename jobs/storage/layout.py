@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 
 from sumsquares.datasets.dataset import Dataset
@@ -67,6 +68,15 @@ def is_of_kept_run(path: str) -> bool:
 def is_folder_of_ours(path: str) -> bool:
     """Whether it is one of the folders that hold our files."""
     return _FOLDER.fullmatch(path) is not None
+
+
+def hidden_in(sizes: Mapping[str, int]) -> list[str]:
+    """The links, and what else isn't a folder, in the place of folders of runs or nights: what is behind isn't listed.
+
+    `sizes` are those of a listing, which gives 0 to what isn't a regular file.
+    """
+    tops = ("runs", "nightly")
+    return [path for path, size in sizes.items() if not size and path.startswith(tops) and is_folder_of_ours(path)]
 
 
 def folder_of(dataset: Dataset | TableDataset) -> str:

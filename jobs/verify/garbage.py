@@ -52,9 +52,12 @@ class Garbage:
     young: tuple[Item, ...]
     """What no spec names either, but isn't old enough."""
     unknown: tuple[str, ...]
-    """Specs that are damaged or missing. They may need anything, so that nothing is deleted but temporary files."""
+    """Specs that are damaged, missing or behind a link. They may need anything, so that nothing is deleted but
+    temporary files."""
     foreign: tuple[str, ...]
     """Files beside them that aren't ours, or under one of our names: they stay."""
+    only_copies: tuple[str, ...]
+    """Datasets with the rows of tables whose files are gone: nothing brings them back, so they stay."""
     temporary: int
     """Bytes of what killed processes left behind."""
 
@@ -77,7 +80,7 @@ def plan_garbage(store: Store, days: float, now: float, results: Results | None 
     temporary = store.sweep(SWEPT, turns=("runs",), deletes=False)
     strange = [path for path in listing.sizes if path.split("/")[0] in AREAS.values() and unit_of(path) is None]
     if known.unknown:
-        return Garbage((), (), tuple(known.unknown), tuple(strange), temporary)
+        return Garbage((), (), tuple(known.unknown), tuple(strange), (), temporary)
     finder = _Finder(store, listing, known.needs, read_trials(store) if results is None else results)
     found = [*finder.packs(), *finder.checkpoints(), *finder.datasets(), *finder.tables()]
     is_old = [now - item.written >= days * DAY or not days for item in found]
@@ -86,6 +89,7 @@ def plan_garbage(store: Store, days: float, now: float, results: Results | None 
         tuple(item for item, old in zip(found, is_old, strict=True) if not old),
         (),
         tuple(sorted({*strange, *finder.foreign})),
+        tuple(finder.only_copies),
         temporary,
     )
 
@@ -115,6 +119,9 @@ class _Finder:
         self._store, self._listing, self._needs, self._results = store, listing, needs, results
         self._times = {path: time for area in AREAS.values() for path, time in store.times(area).items()}
         self.foreign: list[str] = []
+        self.only_copies: list[str] = []
+        self._tables = TableReader(store)
+        self._lost = {f"datasets/{content}" for content in self._tables.without_file()}
 
     def packs(self) -> Iterator[Item]:
         """Packs of which no trial is needed, those without rows included: a deletion may have been interrupted."""
@@ -135,19 +142,23 @@ class _Finder:
                 yield self._item("checkpoint", path, [path])
 
     def datasets(self) -> Iterator[Item]:
-        """Datasets that no spec names."""
+        """Datasets that no spec names, but for rows that nothing would bring back."""
         units = {unit for path in self._listing.sizes if (unit := unit_of(path)) is not None}
         folders = {f"datasets/{name}" for kind, name in units if kind == "dataset"}
-        for folder in sorted(folders - self._needs.datasets):
+        unneeded = folders - self._needs.datasets
+        whole = {folder for folder in unneeded & self._lost if f"{folder}/manifest.json" in self._listing.sizes}
+        self.only_copies += sorted(whole)
+        for folder in sorted(unneeded - whole):
             files = self._listing.of_dataset(folder)
             self.foreign += files.foreign
             if files.deletable:
                 yield self._item("dataset", folder, files.deletable)
 
     def tables(self) -> Iterator[Item]:
-        """Records of tables that no spec names."""
-        for path, table in TableReader(self._store).records():
-            if f"datasets/{table.content}" not in self._needs.datasets:
+        """Records of tables that no spec names, and of which the store keeps no rows."""
+        kept = {*self._needs.datasets, *self.only_copies}
+        for path, table in self._tables.records():
+            if f"datasets/{table.content}" not in kept:
                 yield self._item("table", path, [path])
 
     def _lone_weights(self) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """What the specs of a store need: those of runs, of earlier runs that are kept, and of nights, before anything goes.
 
-Where one of them is damaged or missing its needs are unknown, and so nothing that a spec may name can be deleted.
+Where one of them is damaged, missing or behind a link its needs are unknown, and so nothing that a spec may name can be
+deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sumsquares.datasets.errors import DataError
@@ -17,7 +18,7 @@ from sumsquares.jobs.spec.seal_line import is_sealed
 from sumsquares.jobs.spec.training_version import VERSIONS
 from sumsquares.jobs.stages.needs import Needs
 from sumsquares.jobs.stages.run_files import is_folder_of
-from sumsquares.jobs.storage.layout import unit_of
+from sumsquares.jobs.storage.layout import hidden_in, unit_of
 from sumsquares.jobs.storage.store import Store
 
 
@@ -27,7 +28,7 @@ class Needed:
 
     needs: Needs = field(default_factory=Needs)
     unknown: list[str] = field(default_factory=list)
-    """Paths of specs that are damaged or missing."""
+    """Paths of specs that are damaged or missing, and of links in the place of folders, behind which may be specs."""
     _seen: set[str] = field(default_factory=set)
 
     def add(self, spec: JobSpec) -> None:
@@ -37,12 +38,12 @@ class Needed:
             self.needs.add(spec, VERSIONS)
 
 
-def needed(store: Store, paths: Iterable[str]) -> Needed:
-    """Returns what the specs among these files need."""
-    units = {unit for path in paths if (unit := unit_of(path)) is not None}
+def needed(store: Store, sizes: Mapping[str, int]) -> Needed:
+    """Returns what the specs among these files need; `sizes` are those of a listing."""
+    units = {unit for path in sizes if (unit := unit_of(path)) is not None}
     runs = sorted(name for kind, name in units if kind == "run")
     nights = list_nights(store)
-    found, of_nights = Needed(), {f"runs/{run_name(night)}" for night in nights}
+    found, of_nights = Needed(unknown=hidden_in(sizes)), {f"runs/{run_name(night)}" for night in nights}
     for folder in runs:
         if folder not in of_nights:
             try:
