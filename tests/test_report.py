@@ -10,6 +10,8 @@ from made_reports import EVIL, WIDE, made, many, page_of, with_causes
 from pages import Page, hash_of
 from specs import SMALL
 
+from sumsquares.jobs.results.figures.data import Chosen, Figures
+from sumsquares.jobs.results.samples import Sample
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import Variants, best_first, varying
@@ -112,7 +114,18 @@ def test_samples_are_the_questions_table():
     best = {name: {**found, "samples": [sample]} for name, found in summary.best.items()}
     page = Page(report(spec, replace(summary, best=best), {}))
     assert "3, 4 7 9 -2" in page.words
+    assert "err is expected minus predicted; predictions are rounded to whole numbers." in page.words
     assert "sumsquares predict small --dataset sums 3 4" in page.words
+
+
+def test_answers_say_of_which_split_they_are():
+    """Splits have test rows of their own."""
+    spec, summary = made(SMALL)
+    row = next(row for row in summary.table.to_pylist() if row["dataset"] == "squares")
+    chosen = Chosen(row, ("first",), "0" * 64, 4, "fold_2")
+    page = Page(report(spec, summary, {}, {"squares": Figures(samples=((chosen, (Sample((3,), 9, 8),)),))}))
+    assert "its best trial, seed 4, on the first test rows of split fold_2." in page.words
+    assert "3 9 8 1" in page.words
 
 
 @pytest.mark.parametrize("has_chosen", [True, False])

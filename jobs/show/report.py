@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
+from sumsquares.jobs.results.described import beyond_words, is_of_integers, is_table, spec_of, splits_of
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import middle
 from sumsquares.jobs.results.samples import short
@@ -222,15 +222,26 @@ def _tags(rows: Sequence[Row], mine: Mine) -> dict[str, str]:
 
 def _answers(run: _Run, name: str, axes: Sequence[str]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
-    found = run.figures.get(name, NO_FIGURES).samples
+    found, facts = run.figures.get(name, NO_FIGURES).samples, run.summary.datasets[name]
     for chosen, samples in found:
         words = [_ROLES.get(role, role) for role in chosen.roles]
-        caption = f"{by_axes(chosen.row, axes)}, seed {chosen.seed}"
+        caption = _of_trial(by_axes(chosen.row, axes), chosen.seed, chosen.split, facts)
         yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):
-        caption = f"{best_words(best)}, seed {best['trial']['seed']}"
+        trial = best["trial"]
+        caption = _of_trial(best_words(best), trial["seed"], trial.get("split"), facts)
         yield Answers("Answers of the best variant", caption, _rows(best["samples"]))
+
+
+def _of_trial(variant: str, seed: int | None, split: str | None, facts: Row) -> str:
+    """Of which trial answers are, and how they are written."""
+    where = f" of split {split}" if split is not None else ""
+    rounded = "; predictions are rounded to whole numbers" if is_of_integers(facts) else ""
+    return (
+        f"{variant}: its best trial, seed {seed}, on the first test rows{where}. "
+        f"err is expected minus predicted{rounded}."
+    )
 
 
 def _rows(samples: Sequence[Row]) -> list[tuple[str, str, str, str]]:
