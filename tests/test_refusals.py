@@ -106,7 +106,7 @@ def test_commands_about_nights_make_no_store(tmp_path):
     shared = Shared(str(tmp_path / "store"), json=True, quiet=True)
     night_commands.prune_nights(RetentionPolicy(), dry_run=False, shared=shared)
     night_commands.free(shared)
-    night_commands.status(14, shared)
+    night_commands.status(14, None, shared)
     with pytest.raises(exits.UsageError):
         night_commands.roll_back(None, shared)
     assert not list(tmp_path.iterdir())

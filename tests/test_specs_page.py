@@ -124,4 +124,4 @@ def test_its_limits_are_those_of_the_parser() -> None:
 def test_its_spec_is_valid() -> None:
     """As printed, for a new spec."""
     text = re.findall(r"```toml\n(name.*?)```", PAGE, re.DOTALL)[0]
-    assert parse_spec(text.encode(), "docs/specs.md", new=True).name == "waves"
+    assert parse_spec(text.encode(), "docs/specs.md", new=True).name == "mine"

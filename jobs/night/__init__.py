@@ -19,7 +19,9 @@ retention  which nights are deleted
 deletable  which of their files may be
 notify     events, and who is told of them
 hook       a command of the user's
-webhook    an address of the user's; beside it where the address is from, and what its answers mean
+webhook    an address of the user's
+webhook_address  where it is from
+webhook_answer   what it answers, and whether to try again
 payloads   what is sent of an event: JSON, or a message for Slack or Teams
 watched    a night and the metrics of how it ended
 metrics    the file for Prometheus
@@ -28,6 +30,7 @@ effects    one change in words
 report     how it was judged, as JSON
 pruned     what retention has deleted, in words
 status     what `nightly status` shows
-history    what the page of nights shows; page writes it
+history    what the page of nights shows
+page       writes it
 clock      the clocks, so that tests can move them
 """

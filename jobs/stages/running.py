@@ -128,7 +128,12 @@ class Running:
         """
         if run and run not in self._record.runs:
             self._record = replace(self._record, runs=(*self._record.runs, run))
-        self._write()
+        try:
+            self._write()
+        except StorageError:
+            with suppress(StorageError, DataError):
+                self._store.remove_empty(FOLDER)  # a folder was made, and no file in it
+            raise
         if self._thread is None:
             self._thread = threading.Thread(target=self._renew, name="running", daemon=True)
             self._thread.start()
