@@ -112,3 +112,14 @@ def test_without_an_axis_that_varies_nothing_matters_in_the_grid():
     about, rows, _ = rows_of()
     charts = charts_of("squares", about, rows[:1], Figures(), replace(MATTERS, axes=(), interactions=0.0, seeds=1.0))
     assert "matters" not in [each.name for each in charts]
+
+
+def test_rmses_of_variants_say_which_trials_they_leave_out():
+    """Those that diverged are in no median, and many dots can't be told apart."""
+    about, rows, _ = rows_of()
+    captions = [
+        chart("rmse", [{**row, "n": n, "n_diverged": lost} for row in rows], about).caption
+        for n, lost in ((12, 0), (3, 2), (13, 0))
+    ]
+    assert ["diverged" in each for each in captions] == [False, True, False]
+    assert ["some have a dot" in each for each in captions] == [False, False, True]

@@ -114,6 +114,10 @@ def _what(shown: Sequence[Variant]) -> str:
 
 def _caption(shown: Sequence[Variant], without: int, edge: float) -> str:
     words = f"The best first; less is better, and the axis is logarithmic. The number is the {_what(shown)}."
+    if any(row["n_diverged"] for row in shown):
+        words += " Trials that diverged are left out of it."
+    if any(row["n"] > _SEEDS for row in shown):
+        words += f" Of more than {_SEEDS} trials some have a dot, the lowest and the highest among them."
     if any(value < edge for row in shown for value in _bounds(row)):
         words += " An arrowhead at the left edge: so much lower that it is not on the axis."
     if without:
