@@ -105,3 +105,10 @@ def test_what_matters_says_which_trials_count_with_another_rmse_than_their_own()
     small = chart("matters", rows, about, matters=MATTERS).caption
     assert ("diverged" in lost, "diverged" in small) == (True, False)
     assert ("below 0.1 counts" in lost, "below 0.1 counts" in small) == (False, True)
+
+
+def test_without_an_axis_that_varies_nothing_matters_in_the_grid():
+    """Of a single variant only seeds differ."""
+    about, rows, _ = rows_of()
+    charts = charts_of("squares", about, rows[:1], Figures(), replace(MATTERS, axes=(), interactions=0.0, seeds=1.0))
+    assert "matters" not in [each.name for each in charts]

@@ -168,6 +168,15 @@ def test_an_export_that_is_stopped_leaves_nothing(world, tmp_path, is_new):
     assert export(Wanted("small", None, None, folder), shared(world)) == 0
 
 
+def test_an_export_into_the_store_is_refused(world):
+    """The store would have foreign files."""
+    before = world.store.list()
+    for folder in ("store", "store/nightly"):
+        with pytest.raises(UsageError, match="lies in the store"):
+            export(Wanted("small", None, None, world.folder / folder), shared(world))
+    assert world.store.list() == before
+
+
 def test_an_export_says_how_many_variants_are_written(world, tmp_path):
     """One after the other."""
     tracker = pytest.importorskip("sumsquares.jobs.show.trackers.tensorboard")

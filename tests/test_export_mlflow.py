@@ -228,3 +228,10 @@ def test_a_night_is_exported_under_the_name_of_its_spec(server, client, tmp_path
     export(Wanted(run, server, None, None), Shared(str(tmp_path / "store"), json=False, quiet=True))
     assert run in runs_of(client, "tiny")
     assert client.get_model_version_by_alias("tiny-sums", "best")
+
+
+def test_a_deleted_experiment_is_refused_with_the_option_that_names_another(world, server, client):
+    """MLflow keeps the name of one that was deleted."""
+    client.delete_experiment(client.create_experiment("gone"))
+    with pytest.raises(TrackerError, match="deleted.*--experiment"):
+        send(world, server, experiment="gone")

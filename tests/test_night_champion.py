@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from night_world import made_up
+from night_world import TINY, made_up
 
 from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.night.champion import PATH, Move, accept, promote, read_champion, rollback
@@ -128,6 +128,17 @@ def test_what_can_not_be_accepted_is_refused_with_the_reason_and_nothing_moves(s
         with pytest.raises(UsageError, match=said):
             accept(store, night, "now")
     assert store.get(PATH) == before
+
+
+def test_a_date_in_place_of_a_night_is_answered_with_the_nights_of_that_date(store):
+    """Both of them, and no others."""
+    edited = TINY.replace("epochs = 4", "epochs = 5")
+    ids = [made_up(store, DAYS[0]), made_up(store, DAYS[0], text=edited)]
+    other = made_up(store, DAYS[1])
+    with pytest.raises(UsageError, match="of that date there are") as refused:
+        accept(store, DAYS[0], "now")
+    assert all(night in str(refused.value) for night in ids)
+    assert other not in str(refused.value)
 
 
 def test_a_champion_that_moves_while_another_is_accepted_is_busy(store, monkeypatch):

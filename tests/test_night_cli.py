@@ -227,3 +227,15 @@ def test_a_store_of_another_spec_is_refused(cli, store, nights, tmp_path):  # no
     assert ended.code == 2
     assert "'tiny', not of 'other'" in ended.err
     assert spec_of(TINY).name == "tiny"
+
+
+def test_a_failed_night_is_told_once_with_its_remedy(cli, tmp_path):  # noqa: F811
+    """On stderr, which cron mails, with --json and without."""
+    spec = TINY.replace("lr = [0.01, 0.02]", "lr = [1e7, 1e8]").replace("tanh", "relu")
+    (tmp_path / "failing.toml").write_text(spec)
+    for date, options in ("2026-11-01", []), ("2026-11-02", ["--json"]):
+        ended = cli("nightly", "failing.toml", "--date", date, *HERE, *options)
+        assert ended.code == 7
+        assert ended.err.count("all trials of dataset") == 1
+        assert "fix the spec" in ended.err
+        assert ("all trials of dataset" in ended.out) == bool(options)

@@ -10,9 +10,11 @@ from made_reports import EVIL, WIDE, made, many, page_of, with_causes
 from pages import Page, hash_of
 from specs import SMALL
 
+from sumsquares.jobs.results.figures.data import Chosen, Figures
+from sumsquares.jobs.results.samples import Sample
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.show.findings import finding, seen_share
-from sumsquares.jobs.show.format import best_first
+from sumsquares.jobs.show.format import Variants, best_first, varying
 from sumsquares.jobs.show.report import report
 from sumsquares.jobs.show.reproduce import commands
 
@@ -112,7 +114,18 @@ def test_samples_are_the_questions_table():
     best = {name: {**found, "samples": [sample]} for name, found in summary.best.items()}
     page = Page(report(spec, replace(summary, best=best), {}))
     assert "3, 4 7 9 -2" in page.words
+    assert "err is expected minus predicted; predictions are rounded to whole numbers." in page.words
     assert "sumsquares predict small --dataset sums 3 4" in page.words
+
+
+def test_answers_say_of_which_split_they_are():
+    """Splits have test rows of their own."""
+    spec, summary = made(SMALL)
+    row = next(row for row in summary.table.to_pylist() if row["dataset"] == "squares")
+    chosen = Chosen(row, ("first",), "0" * 64, 4, "fold_2")
+    page = Page(report(spec, summary, {}, {"squares": Figures(samples=((chosen, (Sample((3,), 9, 8),)),))}))
+    assert "its best trial, seed 4, on the first test rows of split fold_2." in page.words
+    assert "3 9 8 1" in page.words
 
 
 @pytest.mark.parametrize("has_chosen", [True, False])
@@ -124,6 +137,14 @@ def test_the_page_says_which_network_predict_asks(has_chosen):
     told = {each.words: each.does for each in commands(spec, replace(summary, best=best), "a b", has_chosen)}
     which = "chosen" if has_chosen else "best"
     assert told["sumsquares predict small --dataset sums --store 'a b' -- 3 -4"] == f"Ask the {which} network"
+
+
+def test_variants_know_in_which_axes_they_differ():
+    """The same ones as any other sequence of them."""
+    _, summary = made(SMALL)
+    rows = summary.table.to_pylist()
+    assert varying(Variants(rows)) == Variants(rows).axes == varying(rows) != ()
+    assert varying(Variants(rows[:1])) == ()
 
 
 def test_the_same_run_gives_the_same_page():

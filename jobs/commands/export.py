@@ -30,6 +30,7 @@ from sumsquares.jobs.show.format import counted, describe_variant
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.run_files import run_folder
 from sumsquares.jobs.stages.run_tables import read_file, read_table
+from sumsquares.jobs.storage.address import SCHEME
 from sumsquares.jobs.storage.store import Store
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def export(wanted: Wanted, shared: Shared) -> int:
     facts: dict[str, Any] = {"run": asked.spec.name, "variants": len(variants)}
     lines: list[str] = []
     if wanted.tensorboard is not None:
-        folder = _to_tensorboard(wanted.tensorboard, asked.spec.name, variants, progress)
+        folder = _to_tensorboard(store, wanted.tensorboard, asked.spec.name, variants, progress)
         facts["tensorboard"] = str(folder)
         look = f"tensorboard --logdir {shlex.quote(str(wanted.tensorboard))}"
         lines.append(f"{counted(len(variants), 'variant')} in {folder}; look at them with: {look}")
@@ -133,11 +134,18 @@ def _losses(store: Store, trial_ids: Sequence[str]) -> Mapping[str, NDArray[np.f
     return found
 
 
-def _to_tensorboard(folder: Path, run: str, variants: Sequence[TrackedVariant], progress: Progress) -> Path:
+def _to_tensorboard(
+    store: Store, folder: Path, run: str, variants: Sequence[TrackedVariant], progress: Progress
+) -> Path:
     from sumsquares.jobs.show.trackers.tensorboard import write_events
 
     own = folder / run
     try:
+        if not SCHEME.match(store.root) and own.resolve().is_relative_to(Path(store.root).resolve()):
+            raise UsageError(
+                f"--tensorboard: {shown(str(folder))} lies in the store, which keeps its own files alone: "
+                "name another folder"
+            )
         if own.exists():
             raise UsageError(f"--tensorboard: {shown(str(own))} exists already: delete it, or name another folder")
         with progress.counting("variant", len(variants)) as advance:

@@ -94,7 +94,9 @@ def start(
     for day in nights.days:
         night = Night(day, spec, nights.fresh)
         outcomes.append(outcome := run_watched(NightContext(night, store, placement, progress, options, tables=tables)))
-        if not shared.json and outcome.exit_code != exits.REGRESSED:  # the error below says what a regression is
+        if outcome.result in ("failed", "partial"):
+            progress.warn(_lines_of(outcome))
+        elif not shared.json and outcome.exit_code != exits.REGRESSED:  # the error below says what a regression is
             sys.stdout.write(f"{_lines_of(outcome)}\n")
             sys.stdout.flush()
     if shared.json:

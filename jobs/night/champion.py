@@ -179,6 +179,8 @@ def accept(store: Store, night: str, at: str) -> tuple[Champion, bool]:
     record = read_night(store, night) if is_night(night) else None
     if record is None:
         remedy = "`sumsquares nightly status` lists the nights; an unfinished one continues when it is started again"
+        if of_date := [each for each in list_nights(store) if night and each.startswith(f"{night}-")]:
+            remedy = f"a night is named as a whole, of that date there are {few_names(of_date)}; {remedy}"
         raise UsageError(
             f"{shown(night)} is not a finished night of {store.describe()}, so it can't be promoted: {remedy}"
         )

@@ -205,8 +205,6 @@ def _train_and_judge(context: LockedContext, attempt: Attempt) -> Outcome:
         scores, sha256 = make_scores(store, night, context.results)
         decision = decide(context, scores)
     words = words_of(decision, night, policy)
-    if decision.result == "failed":
-        context.progress.warn(f"night {night.id}: {words.message}")
 
     # Record. Until night.json exists, the next start does all of this again with the same outcome.
     record = NightRecord(
@@ -240,7 +238,6 @@ def _partial(context: NightContext, progress: dict[str, Any], trained: RunOutcom
         exit_code=trained.exit_code,
     )
     write_state(context.store, NightState(**outcome.to_json(), state="partial"))
-    context.progress.warn(f"night {context.night.id}: {message}")
     return outcome
 
 

@@ -47,14 +47,15 @@ class Effect:
 
 def largest_effect(rows: Sequence[Row]) -> Effect | None:
     """The two values that differ most, if all their pairs have at least LEAST_FACTOR; more pairs weigh more."""
-    found = [effect for axis in varying(rows) for effect in _effects(axis, rows)]
+    axes = varying(rows)
+    found = [effect for axis in axes for effect in _effects(axis, axes, rows)]
     return max(found, key=lambda effect: math.log(effect.mean) * math.sqrt(len(effect.factors)), default=None)
 
 
-def _effects(axis: str, rows: Sequence[Row]) -> Iterator[Effect]:
+def _effects(axis: str, axes: Sequence[str], rows: Sequence[Row]) -> Iterator[Effect]:
     tried = [row for row in rows if row["n"] + row["n_diverged"]]
     values = _ends(axis, tried)
-    others = [other for other in varying(tried) if other != axis]
+    others = [other for other in axes if other != axis]
     key: Callable[[Row], Any] = itemgetter(*others) if others else lambda _: ()
     alike: dict[Any, dict[Any, Row]] = defaultdict(dict)
     for row in tried:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sumsquares.datasets.tables.table import TableDataset
 from sumsquares.jobs.messages.masking import masked
-from sumsquares.jobs.results.described import beyond_words, is_table, spec_of, splits_of
+from sumsquares.jobs.results.described import beyond_words, is_of_integers, is_table, spec_of, splits_of
 from sumsquares.jobs.results.figures.data import Figures
 from sumsquares.jobs.results.middle import middle
 from sumsquares.jobs.results.samples import short
@@ -29,7 +29,7 @@ from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
 from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
-from sumsquares.jobs.show.format import Row, best_first, best_words, by_axes, number, varying
+from sumsquares.jobs.show.format import Row, Variants, best_first, best_words, by_axes, number, varying
 from sumsquares.jobs.show.headline import headline, outcome
 from sumsquares.jobs.show.listing import MARKED_UP, MARKED_UP_OF_SEVERAL, MOST, Listing, listing, share_of
 from sumsquares.jobs.show.packed import packed
@@ -126,7 +126,7 @@ def report(
     count, markup = len(summary.datasets), MARKED_UP if len(summary.datasets) == 1 else MARKED_UP_OF_SEVERAL
     most, marked_up = (share_of(each, len(rows), count) for each in (MOST, markup))
     run = _Run(spec, summary, asked, figures, choice, most)
-    of_dataset = {name: [row for row in rows if row["dataset"] == name] for name in summary.datasets}
+    of_dataset = {name: Variants(row for row in rows if row["dataset"] == name) for name in summary.datasets}
     mine = {name: Mine.of(summary, each, run.chosen) for name, each in of_dataset.items()}
     sections = [_section(run, name, each, mine[name]) for name, each in of_dataset.items()]
     return render(
@@ -158,7 +158,8 @@ def _outcome(sections: Sequence[Section], run: _Run, mine: Mapping[str, Mine]) -
 def _section(run: _Run, name: str, in_order: Sequence[dict[str, Any]], mine: Mine) -> Section:
     """The section on a dataset, from its variants in the order of the spec."""
     summary, facts = run.summary, run.summary.datasets[name]
-    rows, axes = best_first(in_order), varying(in_order)
+    rows = Variants(best_first(in_order))
+    axes = varying(rows)
     found = finding(facts, rows, summary.best_trial[name], _tells_limit(mine))
     told = [*_choice(run), *answer_about(summary, mine, in_order, run.spec.name)]
     shown = listing(facts, rows, axes, run.asked, summary.causes, _tags(rows, mine), run.most)
@@ -221,15 +222,26 @@ def _tags(rows: Sequence[Row], mine: Mine) -> dict[str, str]:
 
 def _answers(run: _Run, name: str, axes: Sequence[str]) -> Iterator[Answers]:
     """The question's table for the first network and for the best; without their weights there is none."""
-    found = run.figures.get(name, NO_FIGURES).samples
+    found, facts = run.figures.get(name, NO_FIGURES).samples, run.summary.datasets[name]
     for chosen, samples in found:
         words = [_ROLES.get(role, role) for role in chosen.roles]
-        caption = f"{by_axes(chosen.row, axes)}, seed {chosen.seed}"
+        caption = _of_trial(by_axes(chosen.row, axes), chosen.seed, chosen.split, facts)
         yield Answers(f"Answers of the {' and '.join(words)}", caption, _rows([asdict(each) for each in samples]))
     best = run.summary.best[name]
     if not found and best is not None and best.get("samples"):
-        caption = f"{best_words(best)}, seed {best['trial']['seed']}"
+        trial = best["trial"]
+        caption = _of_trial(best_words(best), trial["seed"], trial.get("split"), facts)
         yield Answers("Answers of the best variant", caption, _rows(best["samples"]))
+
+
+def _of_trial(variant: str, seed: int | None, split: str | None, facts: Row) -> str:
+    """Of which trial answers are, and how they are written."""
+    where = f" of split {split}" if split is not None else ""
+    rounded = "; predictions are rounded to whole numbers" if is_of_integers(facts) else ""
+    return (
+        f"{variant}: its best trial, seed {seed}, on the first test rows{where}. "
+        f"err is expected minus predicted{rounded}."
+    )
 
 
 def _rows(samples: Sequence[Row]) -> list[tuple[str, str, str, str]]:

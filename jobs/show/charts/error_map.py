@@ -49,7 +49,8 @@ def map_chart(subject: Subject, found: ErrorMap, place: int) -> Chart | None:
         name=name,
         title=f"Errors over both inputs, {subject.role(found.chosen)}",
         caption=f"The best trial of {words}. Predicted minus expected: the stronger the colour, the larger; striped"
-        " where the prediction is too low. Numbers are errors at their places, and the dashed frame is the training range.",
+        " where the prediction is too low. Numbers are errors at their places, and the dashed frame is the training"
+        " range.",
         label=label,
         svg=plot.done(),
         legend=_legend(ends, known),

@@ -26,10 +26,10 @@ class _Part:
 
 
 def matters_chart(subject: Subject, matters: Importance) -> Chart | None:
-    """Returns the chart; None if nothing varies."""
+    """Returns the chart; None if no axis varies, or all RMSEs are the same."""
     splits = splits_of(subject.about)
     parts = _parts(matters, splits)
-    if not any(part.share for part in parts):
+    if not matters.axes or not any(part.share for part in parts):
         return None
     label = f"Shares of the variance of log RMSE: {listed([f'{part.words} {share(part.share)}' for part in parts])}."
     scale = Linear(0.0, max(1.0, *(part.share for part in parts)))

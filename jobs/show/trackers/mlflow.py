@@ -38,6 +38,11 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 """Settings of the client that the environment may override."""
+_REACH = (
+    "see that the server runs and lets you write (MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD)"
+)
+_RENAME = "if it is the experiment that is refused, name another one with --experiment"
 _TAG = "sumsquares."
 _DIGEST, _ID = f"{_TAG}digest", f"{_TAG}id"
 _METRICS_AT_ONCE = 1000
@@ -299,7 +304,5 @@ def _errors(address: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         where = masked(address)
-        raise TrackerError(
-            f"MLflow at {where}: {masked(str(error).splitlines()[0])[:500]}; see that the server runs and lets you "
-            "write (MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
-        ) from error
+        remedy = _RENAME if error.error_code == "INVALID_PARAMETER_VALUE" else _REACH
+        raise TrackerError(f"MLflow at {where}: {masked(str(error).splitlines()[0])[:500]}; {remedy}") from error
