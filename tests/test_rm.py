@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from store_world import contents, damage_in, full, run, shared, spec
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands import rm as commands
+from sumsquares.jobs.commands.gc import gc
 from sumsquares.jobs.commands.rm import rm
 from sumsquares.jobs.exits import BusyError, UsageError
 from sumsquares.jobs.night.clock import Clock
 from sumsquares.jobs.stages.running import Running
 from sumsquares.jobs.storage.plain import ForeignFile
-from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.repair import repair
 from sumsquares.jobs.verify.scan import scan
 
@@ -93,6 +95,47 @@ def test_a_run_in_progress_stays(store):
     at_work.end()
 
 
+def test_a_run_that_begins_while_its_files_go_is_whole_afterwards(store, monkeypatch):
+    """It waits until they are gone, so that none of its own is deleted."""
+    again, threads, waits, real = spec("b", [0.03, 0.04]), [], threading.Event(), Store.delete
+
+    def delete(self, path):
+        if path.startswith("runs/b/") and not threads:
+            threads.append(threading.Thread(target=run, args=(Store(store.root), again)))
+            threads[0].start()
+            assert waits.wait(60)
+        real(self, path)
+
+    def wait(self, say, really=Running._wait_for_deletions):
+        if threads:
+            waits.set()
+        really(self, say)
+
+    damaged = damage_in(store)
+    monkeypatch.setattr(Running, "_wait_for_deletions", wait)
+    monkeypatch.setattr(Store, "delete", delete)
+    rm("b", True, shared(store))
+    threads[0].join()
+    assert store.exists("runs/b/job.toml")
+    assert store.exists("runs/b/summary.json")
+    assert damage_in(store) <= damaged
+
+
+def test_on_a_full_disk_a_run_goes_all_the_same_and_no_folder_stays(store, monkeypatch):
+    """Its files make room for the record that gc needs."""
+
+    def full_disk(self, path, data):
+        Path(self.root, path).parent.mkdir(exist_ok=True)
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(Store, "put", full_disk)
+    rm("b", True, shared(store))
+    with pytest.raises(StorageError):
+        gc(True, 0, shared(store))
+    assert not store.list("runs/b")
+    assert not Path(store.root, "running").exists()
+
+
 class Terminal(io.StringIO):
     """What a person types."""
 
@@ -157,8 +200,11 @@ def test_killed_at_any_deletion_it_is_finished_by_the_next_and_repair_leaves_no_
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Store, "delete", dying)
+            patch.setattr(Running, "end", lambda self: self._done.set())
             with contextlib.suppress(Killed):
                 rm("a", True, shared(store))
+        for path in store.list("running"):
+            store.delete(path)
         other = Store(str(shutil.copytree(store.root, tmp_path / f"repaired{killed_at}")))
         repair(scan(other, lambda _: None), Clock())
         assert {path for path, _ in damage_in(other)} <= {path for path, _ in damaged}

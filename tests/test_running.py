@@ -15,7 +15,7 @@ from store_world import damage_in, run, spec
 from sumsquares.jobs.exits import BusyError
 from sumsquares.jobs.machine import process_names
 from sumsquares.jobs.stages import running
-from sumsquares.jobs.stages.running import GC, LEASE, Running, living, records
+from sumsquares.jobs.stages.running import GC, LEASE, RM, Running, living, records
 from sumsquares.jobs.storage.checksummed import seal
 from sumsquares.jobs.storage.store import Store
 
@@ -145,6 +145,32 @@ def test_a_deletion_that_could_not_renew_its_record_deletes_no_further(store, mo
     clock.now += LEASE
     with pytest.raises(BusyError, match="was not renewed"):
         deletion.check_alone()
+
+
+@pytest.mark.skipif(not process_names.process_name(os.getpid()), reason="this system has no /proc")
+def test_a_stopped_deletion_of_this_machine_is_waited_for(store, monkeypatch):
+    """However long it renews nothing: it may go on deleting."""
+    waited = []
+    alive = {"host": os.uname().nodename, "pid": os.getpid(), "process": process_names.process_name(os.getpid())}
+    path = lay(store, command=GC, **alive)
+    clock = Time(lambda: (waited.append(clock.now), clock.now > 1_000_000 + 3 * LEASE and store.delete(path)))
+    monkeypatch.setattr(running, "time", clock.module)
+    at_work = Running(store, "run")
+    at_work.begin("a")
+    assert not store.exists(path)
+    assert waited[-1] > 1_000_000 + 3 * LEASE
+    at_work.end()
+
+
+@pytest.mark.parametrize(("run", "waits"), [("a", True), ("b", False)])
+def test_a_run_waits_for_the_deletion_of_its_own_files_alone(store, run, waits):
+    """Else its spec could be deleted after it has been written."""
+    deletion, at_work, said = Running(store, RM), Running(store, "run"), []
+    deletion.begin("a")
+    at_work.begin(run, lambda text: (said.append(text), deletion.end()))
+    assert bool(said) == waits
+    deletion.end()
+    at_work.end()
 
 
 def test_a_run_waits_no_longer_than_a_lease_for_a_deletion_that_is_dead(store, monkeypatch):

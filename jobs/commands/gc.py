@@ -66,8 +66,8 @@ def _deleted(store: Store, days: float) -> tuple[Garbage, list[Item]]:
         store.delete(path)
     gone: list[Item] = []
     running = Running(store, GC)
-    running.begin()
     try:
+        running.begin()
         running.check_alone()
         plan = plan_garbage(store, days, time.time())
         for item in delete_garbage(store, plan, running.check_alone):

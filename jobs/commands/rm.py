@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands.named_run import folders_of, kept_folder_of, split_name
@@ -12,10 +13,11 @@ from sumsquares.jobs.messages.abbreviate import few
 from sumsquares.jobs.messages.numbers import counted, size
 from sumsquares.jobs.night.deletable import Files, Listing
 from sumsquares.jobs.night.nights import list_nights, run_name
+from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.stages.run_files import run_folder
-from sumsquares.jobs.stages.running import busy, living
+from sumsquares.jobs.stages.running import RM, Running, busy, living
 from sumsquares.jobs.storage.plain import ForeignFile, readable
-from sumsquares.jobs.storage.store import Store
+from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.storage.typed import typed
 
 
@@ -43,11 +45,7 @@ def rm(run: str, is_sure: bool, shared: Shared) -> int:
     if not is_sure and not _may(what):
         shared.print({"run": run, "removed": [], "files": [], "bytes": 0, "stays": []}, "nothing was deleted")
         return exits.OK
-    record, _ = living(store, run=name)
-    if record is not None:
-        raise busy(record)
-    for path in files:
-        store.delete(path)
+    _delete(store, name, files, shared.progress())
     store.remove_empty(run_folder(name) if digest is None else folders[0])
     stays = [path for part in parts.values() for path in part.foreign]
     if stays:
@@ -57,6 +55,26 @@ def rm(run: str, is_sure: bool, shared: Shared) -> int:
         facts, f"deleted {what}; {typed(store, 'gc')} shows what no other run needs of its trials and datasets"
     )
     return exits.OK
+
+
+def _delete(store: Store, name: str, files: list[str], progress: Progress) -> None:
+    """Deletes the files of a run. A run of this name that begins meanwhile waits until they are gone.
+
+    Raises:
+        BusyError: a command makes them.
+
+    """
+    running = Running(store, RM)
+    try:
+        with suppress(StorageError):  # on a full disk its files go without a record, to make room for others
+            running.begin(name, progress.say)
+        record, _ = living(store, own=running.path, run=name)
+        if record is not None:
+            raise busy(record)
+        for path in files:
+            store.delete(path)
+    finally:
+        running.end()
 
 
 def _folders(store: Store, name: str, digest: str | None) -> list[str]:

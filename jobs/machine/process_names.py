@@ -31,6 +31,11 @@ def is_dead(host: str, pid: int, process: str) -> bool:
     return process_name(pid) != process
 
 
+def lives(host: str, pid: int, process: str) -> bool:
+    """Whether a process is known to be there, at work or stopped: its own boot and PID namespace tell."""
+    return is_of_this_system(host, process) and process_name(pid) == process
+
+
 def is_of_this_system(host: str, process: str) -> bool:
     """Whether a process of this name runs, or ran, under this boot and in this PID namespace."""
     own = process_name(os.getpid())

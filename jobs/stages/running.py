@@ -34,6 +34,8 @@ from sumsquares.jobs.storage.store import StorageError, Store
 FOLDER = "running"
 GC = "gc"
 """The command that deletes what no spec names."""
+RM = "rm"
+"""The command that deletes the files of a run."""
 LEASE = 60.0
 """Seconds without a renewal after which a process on another machine counts as dead. It renews six times as often,
 and deletes nothing when it couldn't for half of it."""
@@ -137,16 +139,15 @@ class Running:
         if self._thread is None:
             self._thread = threading.Thread(target=self._renew, name="running", daemon=True)
             self._thread.start()
-        if self._record.command != GC:
+        if self._record.command != GC:  # two that wait for each other would wait for ever
             self._wait_for_deletions(say)
 
     def end(self) -> None:
-        """Deletes the record."""
-        if self._thread is None:
-            return
+        """Deletes the record, and the folder that remains where it could not be written."""
         self._done.set()
         with self._guard, suppress(StorageError, DataError):  # a dead process's record counts for nothing either
-            self._store.delete(self.path)
+            if self.is_written:
+                self._store.delete(self.path)
             self._store.remove_empty(FOLDER)
 
     def check_alone(self, dead: Collection[str] = ()) -> None:
@@ -180,13 +181,18 @@ class Running:
             except (StorageError, DataError) as error:
                 log.warning("%s was not renewed: %s", self.path, error)
 
+    def _is_hindered_by(self, other: Record) -> bool:
+        """Whether the other deletes what this command may need or write."""
+        same = set(other.runs) & set(self._record.runs)
+        return other.command == GC or (other.command == RM != self._record.command and bool(same))
+
     def _wait_for_deletions(self, say: Callable[[str], None]) -> None:
         told = False
         for path, found in [*records(self._store)]:
             if found is not None and found.is_dead:
                 with suppress(StorageError, DataError):
                     self._store.delete(path)
-            elif found is not None and found.command == GC:
+            elif found is not None and self._is_hindered_by(found):
                 if not told:
                     say(f"{found.words} deletes files: waiting until it has stopped")
                 told = True
@@ -234,14 +240,20 @@ def _watched(store: Store, paths: Collection[str]) -> str | None:
 
 
 def _wait_for(store: Store, path: str) -> None:
-    """Waits until a record is gone, its process is dead, or it wasn't renewed for the length of a lease."""
+    """Waits until a record is gone, its process is dead, or it wasn't renewed for the length of a lease.
+
+    A process of this machine that renews nothing may be stopped, and go on deleting later: it is waited for.
+    """
     seen, since = _bytes(store, path), time.monotonic()
     while (data := _bytes(store, path)) is not None and time.monotonic() - since < LEASE:
         if data != seen:
             seen, since = data, time.monotonic()
         with suppress(DamagedRecord):
-            if _decoded(data, path).is_dead:
+            found = _decoded(data, path)
+            if found.is_dead:
                 return
+            if process_names.lives(found.host, found.pid, found.process):
+                since = time.monotonic()
         time.sleep(_POLL)
 
 
