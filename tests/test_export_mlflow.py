@@ -233,5 +233,5 @@ def test_a_night_is_exported_under_the_name_of_its_spec(server, client, tmp_path
 def test_a_deleted_experiment_is_refused_with_the_option_that_names_another(world, server, client):
     """MLflow keeps the name of one that was deleted."""
     client.delete_experiment(client.create_experiment("gone"))
-    with pytest.raises(TrackerError, match="deleted.*--experiment"):
+    with pytest.raises(TrackerError, match=r"deleted.*--experiment"):
         send(world, server, experiment="gone")
