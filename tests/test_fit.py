@@ -337,7 +337,7 @@ def test_the_report_tells_of_the_chosen_network(fitted):
     folder, printed = fitted
     page = Page((folder / "store/runs/houses/report.html").read_text())
     for sentence in (printed["verdict"], *printed["answer"]):
-        assert sentence in page.words
+        assert sentence.replace("`", "") in page.words  # commands are set as code there
     assert "Chosen by validation rows" in page.words
     assert "The chosen network has an RMSE of" in page.words.partition("Run houses")[0]
     assert "first network" not in page.words
