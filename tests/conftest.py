@@ -27,6 +27,7 @@ SLOW_SECONDS = 0.03
 SLOW_SETUP_SECONDS = 1.0
 """From here on what a test sets up makes its whole file slow: the next test would have to do it."""
 _numbers = count()
+os.environ.setdefault("MKL_CBWR", "AVX2")  # read at the first tensor of a process, whichever test makes it
 hypothesis.settings.register_profile("ours", deadline=None)  # no test depends on time
 hypothesis.settings.load_profile("ours")
 

@@ -314,7 +314,14 @@ def _size(path: str) -> int | None:
 
 
 def _is_broken_link(path: Path) -> bool:
-    return path.is_symlink() and not path.exists()
+    """Whether it is a link that leads nowhere; one that leads back to itself can't be listed, which is an error."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return path.is_symlink()
+    except OSError:
+        return False
+    return False
 
 
 def _raise_unless_missing(error: OSError) -> None:
