@@ -61,8 +61,8 @@ def readme_reading(found: dict[str, Any]) -> str:
         f"A stack of linear layers can't beat the best straight line, whose RMSE is {limit[1]} on these rows; the "
         f"network in the question measured {QUESTION:,.0f}. With ReLU the network is piecewise linear: {times:.0f} "
         "times closer than any line inside the training range, and about as wrong as a line beyond it. The small "
-        f"network with tanh, which training leaves at {trained:,.0f}, is right on every number once its last layer is "
-        "solved: its hidden layer held the square all along."
+        f"network with tanh, which training leaves at {trained:,.0f}, is right on every number (its best trial) once "
+        "its last layer is solved: its hidden layer held the square all along."
     )
     paragraphs = [
         textwrap.wrap(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in (legend, answer)

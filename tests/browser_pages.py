@@ -71,3 +71,10 @@ def opened(started, path: Path, look: str = "light", **more) -> Iterator[Watched
     watched.page.goto(path.as_uri())
     yield watched
     context.close()
+
+
+def check(watched, path):
+    """Asserts that nothing was told or asked for but the page itself, and that axe-core finds nothing wrong."""
+    assert watched.violations() == []
+    assert watched.told == []
+    assert watched.requests == [path.as_uri()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
+import pytest
 from night_world import made_up
 
 from sumsquares.jobs.commands.shared import Shared
@@ -84,3 +86,17 @@ def age(store, paths, days):
 def contents(store):
     """All files by path, but those of runs, which hold times, with their bytes."""
     return {path: store.get(path) for path in store.list() if not path.startswith("runs/")}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A full store; tests copy it."""
+    store = Store(str(tmp_path_factory.mktemp("filled")))
+    full(store)
+    return store
+
+
+@pytest.fixture(name="store")
+def copied(filled, tmp_path):
+    """A copy that a test may change."""
+    return Store(str(shutil.copytree(filled.root, tmp_path / "store")))

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_world import age, contents, damage_in, full, run, shared, spec
+from store_world import age, contents, damage_in, run, shared, spec
+from store_world import copied as copied
+from store_world import filled as filled
 from table_night_world import World, lines
 from typer.testing import CliRunner
 
@@ -35,20 +37,6 @@ AREAS = ("datasets", "states", "tables", "trials")
 
 class Killed(BaseException):
     """Stands for the end of the process."""
-
-
-@pytest.fixture(name="filled", scope="module")
-def filled_store(tmp_path_factory):
-    """A full store; tests copy it."""
-    store = Store(str(tmp_path_factory.mktemp("filled")))
-    full(store)
-    return store
-
-
-@pytest.fixture(name="store")
-def copy_of_it(filled, tmp_path):
-    """A copy that a test may change."""
-    return Store(str(shutil.copytree(filled.root, tmp_path / "store")))
 
 
 def folders(store):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from store_world import contents, damage_in, full, run, shared, spec
+from store_world import copied as copied
+from store_world import filled as filled
 
 from sumsquares.jobs import exits
 from sumsquares.jobs.commands import rm as commands
@@ -23,20 +25,6 @@ from sumsquares.jobs.storage.plain import ForeignFile
 from sumsquares.jobs.storage.store import StorageError, Store
 from sumsquares.jobs.verify.repair import repair
 from sumsquares.jobs.verify.scan import scan
-
-
-@pytest.fixture(name="filled", scope="module")
-def filled_store(tmp_path_factory):
-    """A full store; tests copy it."""
-    store = Store(str(tmp_path_factory.mktemp("filled")))
-    full(store)
-    return store
-
-
-@pytest.fixture(name="store")
-def copy_of_it(filled, tmp_path):
-    """A copy that a test may change."""
-    return Store(str(shutil.copytree(filled.root, tmp_path / "store")))
 
 
 def kept(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sumsquares.jobs import exits
@@ -35,10 +36,11 @@ def diff(before: str, after: str, other_store: str | None, shows_all: bool, shar
     names, reasons = _matched(runs, summaries)
     found = {name: compare(*summaries, (name, other)) for name, other in names.items()}
     lines = describe_difference(runs[0].spec, runs[1].spec)
+    difference = _Difference(runs, summaries, names, found, reasons, lines)
     if shared.json:
-        shared.print(_facts(runs, summaries, names, found, reasons, lines), "")
+        shared.print(_facts(difference), "")
     else:
-        _print(runs, summaries, names, found, reasons, lines, shows_all)
+        _print(difference, shows_all)
     damage = [line for run in runs for line in run.damage]
     shared.progress().warn_all(damage)
     return exits.DATA if damage else exits.OK
@@ -46,6 +48,26 @@ def diff(before: str, after: str, other_store: str | None, shows_all: bool, shar
 
 _Both = tuple[Stored, Stored]
 _Summaries = tuple[Summary, Summary]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What was found of two runs."""
+
+    runs: _Both
+    summaries: _Summaries
+    names: Mapping[str, str]
+    """The second run's dataset by that of the first with the same test rows."""
+    found: Mapping[str, Compared]
+    """By the first run's dataset."""
+    reasons: Mapping[str, str]
+    """By dataset, why it can't be compared."""
+    lines: list[str]
+    """How the specs differ."""
+
+    def best(self, name: str) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """The best variant of each run on the first run's dataset."""
+        return self.summaries[0].best[name], self.summaries[1].best[self.names[name]]
 
 
 def _matched(runs: _Both, summaries: _Summaries) -> tuple[dict[str, str], dict[str, str]]:
@@ -67,46 +89,31 @@ def _matched(runs: _Both, summaries: _Summaries) -> tuple[dict[str, str], dict[s
     return names, reasons | {name: "only the second run has it" for name in theirs if name in left}
 
 
-def _print(
-    runs: _Both,
-    summaries: _Summaries,
-    names: Mapping[str, str],
-    found: Mapping[str, Compared],
-    reasons: Mapping[str, str],
-    lines: list[str],
-    shows_all: bool,
-) -> None:
-    out = console()
-    for line in spec_lines(lines, *(run.words for run in runs)):
+def _print(difference: _Difference, shows_all: bool) -> None:
+    out, found = console(), difference.found
+    for line in spec_lines(difference.lines, *(run.words for run in difference.runs)):
         out.print(line, soft_wrap=True, highlight=False, markup=False)
-    for name, other in names.items():
+    for name, other in difference.names.items():
         title = name if name == other else f"{name} (in the second run {other})"
-        best = summaries[0].best[name], summaries[1].best[other]
+        about = difference.summaries[0].datasets[name]
         out.print()
-        for part in dataset_text(title, summaries[0].datasets[name], best, found[name], out.width, shows_all):
+        for part in dataset_text(title, about, difference.best(name), found[name], out.width, shows_all):
             out.print(part)
-    for line in apart_lines(reasons):
+    for line in apart_lines(difference.reasons):
         out.print()
         out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _facts(
-    runs: _Both,
-    summaries: _Summaries,
-    names: Mapping[str, str],
-    found: Mapping[str, Compared],
-    reasons: Mapping[str, str],
-    lines: list[str],
-) -> dict[str, Any]:
+def _facts(difference: _Difference) -> dict[str, Any]:
+    found, reasons = difference.found, difference.reasons
     verdicts = {*(each.verdict for each in found.values()), *(["apart"] if reasons else [])}
     return {
-        "before": _run_facts(runs[0]),
-        "after": _run_facts(runs[1]),
+        "before": _run_facts(difference.runs[0]),
+        "after": _run_facts(difference.runs[1]),
         "verdict": next((verdict for verdict in _ORDER if verdict in verdicts), "same"),
-        "spec": lines,
+        "spec": difference.lines,
         "datasets": {
-            name: _dataset_facts(found[name], other, summaries[0].best[name], summaries[1].best[other])
-            for name, other in names.items()
+            name: _dataset_facts(found[name], other, *difference.best(name)) for name, other in difference.names.items()
         },
         "not_comparable": dict(reasons),
     }
