@@ -95,7 +95,7 @@ def whole(hidden, models, steps):
 
 
 def accuracy(device, hidden, models, steps):
-    """Returns errors of trained weights, and whether a model alone, in two parts, gets the bits that it has in a pack."""
+    """Returns errors of trained weights, and whether a model alone, in parts, gets the bits that it gets in a pack."""
     import numpy as np
     from gpu_accuracy import BATCH, distances, problem, reference
     from gpu_kernel import Training, compiled
