@@ -71,8 +71,11 @@ def _arrays(state: State) -> list[tuple[str, np.ndarray]]:
 
 
 def _worst(array: np.ndarray, other: np.ndarray) -> str:
-    differs = array != other
-    return f"{np.count_nonzero(differs)} of {array.size} numbers, by up to {np.abs(array[differs] - other[differs]).max()}"
+    if array.dtype != other.dtype or array.shape != other.shape:
+        return f"{array.dtype} {array.shape} and {other.dtype} {other.shape}"
+    as_bits = f"u{array.dtype.itemsize}"
+    differs = array.view(as_bits) != other.view(as_bits)
+    return f"{np.count_nonzero(differs)} of {array.size} numbers, such as {array[differs][:3]} and {other[differs][:3]}"
 
 
 def models_of(state: State, chosen) -> State:
@@ -273,7 +276,7 @@ def main() -> int:
     if options.emulated:
         import emulated_gpu
 
-        emulated_gpu.use()
+        emulated_gpu.install()
     reason = cuda_engine.available()
     if reason is not None:
         print(f"no GPU to check the laws on: {reason}")
