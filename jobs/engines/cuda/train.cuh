@@ -61,7 +61,7 @@ struct Vectors {
       if (i <= LOSS_AT) {
         T sum = T(0);
         UNROLL for (int w = 0; w < WARPS; w++) sum += s[PARTS_AT + w * VECTOR_WORDS + i];
-        if (i == LOSS_AT) {
+        if (round == LOSS_AT / THREADS && i == LOSS_AT) {
           of_loss(sum);
         } else {
           T w = s[VECTORS_AT + i];
