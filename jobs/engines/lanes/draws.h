@@ -2,7 +2,8 @@
 // bit. It has neither includes nor arrays, since kernels of the GPU engine are compiled with it too.
 //
 // The arithmetic is + - * / in double in a fixed order, and no sum is contracted to fused multiply-add.
-#pragma once
+#ifndef SUMSQUARES_DRAWS
+#define SUMSQUARES_DRAWS
 
 #ifndef DRAWS_INLINE
 #define DRAWS_INLINE inline
@@ -68,7 +69,7 @@ DRAWS_INLINE double sum_by_halves(const Term& term, long long count) {
     long long rest;  // terms of the second half
     double first;    // sum of the first half, once `has_first`
     bool has_first;
-  } halves[48];
+  } halves[40];  // enough for 2^40 terms
   int depth = 0;
   for (long long begin = 0;;) {
     for (; count > 128; depth++) {
@@ -94,10 +95,9 @@ struct Knot {
 };
 
 // The knot of a unit with these weights, at a share of the way along its direction, from the smallest to the largest projection
-// of the inputs. `is_alone` says whether it is the layer's only unit: numpy then adds in another order.
-template <class Weight>
-DRAWS_INLINE Knot knot(const Weight& weight, const double* low, const double* high, long long inputs, bool is_alone, double rise,
-                       double share) {
+// of the inputs. IS_ALONE says whether it is the layer's only unit: numpy then adds in another order.
+template <bool IS_ALONE, class Weight>
+DRAWS_INLINE Knot knot(const Weight& weight, const double* low, const double* high, long long inputs, double rise, double share) {
   const auto smaller = [&](long long i) {
     const double a = weight(i) * low[i], b = weight(i) * high[i];
     return a < b ? a : b;
@@ -106,10 +106,18 @@ DRAWS_INLINE Knot knot(const Weight& weight, const double* low, const double* hi
     const double a = weight(i) * low[i], b = weight(i) * high[i];
     return a > b ? a : b;
   };
-  const double from = is_alone ? sum_by_halves(smaller, inputs) : sum_in_order(smaller, inputs);
-  const double to = is_alone ? sum_by_halves(larger, inputs) : sum_in_order(larger, inputs);
+  double from, to;
+  if constexpr (IS_ALONE) {
+    from = sum_by_halves(smaller, inputs);
+    to = sum_by_halves(larger, inputs);
+  } else {
+    from = sum_in_order(smaller, inputs);
+    to = sum_in_order(larger, inputs);
+  }
   const double factor = rise / (to > from ? to - from : 1.0);  // inputs that are constant have no range to spread over
   return {factor, -factor * (from + (to - from) * share)};
 }
 
 }  // namespace draws
+
+#endif

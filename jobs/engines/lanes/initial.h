@@ -49,7 +49,8 @@ void spread(const Recipe& recipe, int64_t model, double bound, int64_t inputs, i
       const double w = weights[size_t(i * units + u)] / recipe.share[i];
       return inputs == 1 ? std::abs(w) : w;
     };
-    const auto [rise, bias] = draws::knot(weight, recipe.low, recipe.high, inputs, units == 1, recipe.rise[model], recipe.knots[u]);
+    const auto knot_of = units == 1 ? draws::knot<true, decltype(weight)> : draws::knot<false, decltype(weight)>;
+    const auto [rise, bias] = knot_of(weight, recipe.low, recipe.high, inputs, recipe.rise[model], recipe.knots[u]);
     for (int64_t i = 0; i < inputs; i++) numbers[i * units + u] = T(weight(i) * rise);
     numbers[inputs * units + u] = T(bias);
   }
