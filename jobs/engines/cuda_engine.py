@@ -40,8 +40,8 @@ LEAST_STEP_SECONDS = 3e-6
 """Of a step of the smallest model."""
 GROWTH = 8
 """How many times as many steps as the launch before it a launch may have."""
-BATCH_BYTES = 1 << 28
-"""Memory of the batches of one launch."""
+BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
+"""Memory of the batches of one launch, and its steps, at most."""
 OUTPUT_BYTES = 1 << 28
 """Memory of the predictions of one launch."""
 PREDICT_ROWS = 256
@@ -191,7 +191,7 @@ class _Pace:
         step_flops = program.flops / program.steps + UPDATE_FLOPS * program.parameters
         expected = max(LEAST_STEP_SECONDS, step_flops / MODEL_FLOPS, models * step_flops / DEVICE_FLOPS)
         numbers = kernel.batch_rows * (kernel.row_stride + 1)
-        self._most = max(1, BATCH_BYTES // (numbers * program.item_bytes))
+        self._most = max(1, min(LAUNCH_STEPS, BATCH_BYTES // (numbers * program.item_bytes)))
         self._steps = int(FIRST_SECONDS / expected)
 
     def steps(self) -> int:
