@@ -1,35 +1,22 @@
 // What the hidden layers of models do on rows, and the output layer that fits those rows best: lanes/readout.h with one model
 // per block, to the same bits. There the algorithm is explained; here is what is done at the same time.
 //
-// observe: each warp computes hidden units of 32 rows, a row in each lane. Then each thread holds one column of these rows in
-// registers, and the threads reflect them onto the triangle, column by column.
+// observe: each thread holds one column of 32 rows in registers, and the threads reflect them onto the triangle, column by column.
 // solve: rotations of disjoint pairs of rows don't depend on each other. The pairs (i, j) with the same i + j are rotated at
 // once, and these sums in ascending order. So each row meets the others in the order of lanes, which takes pair by pair.
 //
-// Concatenated after activations.cuh and what that needs, for T double. The only other macro is ACTIVATION: shapes come at run
-// time, so that all of them share a module.
+// Concatenated after features.cuh. A triangle has a column for each feature of a row, one for the 1 of the bias, and the target.
 
-constexpr int ROWS = 32;          // that are folded into the triangle at a time: FOLD_ROWS of lanes/wide.h
-constexpr int STRIDE = ROWS + 1;  // of the values of a unit: odd, so that neither lanes of a row nor those of a unit conflict
-constexpr int BLOCK = 4;          // units that a lane computes at a time
-constexpr int SWEEPS = 40;        // MOST_SWEEPS of lanes/wide.h
-constexpr int MOST_THREADS = 128;
+constexpr int SWEEPS = 40;  // MOST_SWEEPS of lanes/wide.h
 constexpr T EPSILON = 0x1p-52;
-
-// Hidden layers. The features of a row are the values of the last one (the inputs, if there is none) and a 1; `columns` counts
-// the target too. `width` has the number of inputs, and then that of the units of each layer.
-struct Shape {
-  int depth, columns, units, widest;
-  const int* width;
-};
 
 // What is known of a model, in shared memory.
 struct Known {
   T *column, *triangle, *highest, *saturated, *values;
-  DEV Known(T* s, const Shape& shape)
+  DEV Known(T* s, const Shape& shape, int columns)
       : column(s),
         triangle(column + 2 * (ROWS + 2)),
-        highest(triangle + shape.columns * (shape.columns + 1) / 2),
+        highest(triangle + columns * (columns + 1) / 2),
         saturated(highest + shape.units),
         values(saturated + shape.units) {}
 };
@@ -51,23 +38,6 @@ DEV bool is_saturated<activations::sigmoid>(T h) {
   return h >= 1 - 0.02 || 0.02 >= h;
 }
 
-// Computes the units of a layer for 32 rows, one in each lane, from the values of the layer below: `from` [inputs][step].
-template <class W>
-DEV void compute(const W* w, int inputs, int outputs, const T* from, long long step, T* to) {
-  const W* bias = w + inputs * outputs;
-  for (int c = threadIdx.x / 32 * BLOCK; c < outputs; c += blockDim.x / 32 * BLOCK) {
-    T z[BLOCK], slope;
-    UNROLL for (int u = 0; u < BLOCK; u++) z[u] = c + u < outputs ? T(bias[c + u]) : 0.0;
-    for (int k = 0; k < inputs; k++) {
-      const T h = from[k * step];
-      UNROLL for (int u = 0; u < BLOCK; u++)
-        if (c + u < outputs) z[u] = fma(h, T(w[k * outputs + c + u]), z[u]);
-    }
-    UNROLL for (int u = 0; u < BLOCK; u++)
-      if (c + u < outputs) to[(c + u) * STRIDE + threadIdx.x % 32] = activations::ACTIVATION::forward(z[u], &slope);
-  }
-}
-
 // Adds rows to the statistics of the units of a layer.
 DEV void note(const T* values, int rows, int units, T* highest, T* saturated) {
   for (int c = threadIdx.x; c < units; c += blockDim.x) {
@@ -79,22 +49,6 @@ DEV void note(const T* values, int rows, int units, T* highest, T* saturated) {
     }
     highest[c] = high, saturated[c] = count;
   }
-}
-
-// Computes and notes all hidden layers for up to 32 rows; returns the values of the last one.
-template <class W>
-DEV const T* hidden(const Shape& shape, const W* parameters, const T* x, long long step, int rows, const Known& known) {
-  T* to = nullptr;
-  for (int l = 1, unit = 0; l <= shape.depth; l++) {
-    const int inputs = shape.width[l - 1], outputs = shape.width[l];
-    to = known.values + (l % 2 ? 0 : STRIDE * shape.widest);
-    compute(parameters, inputs, outputs, x, step, to);
-    __syncthreads();
-    note(to, rows, outputs, known.highest + unit, known.saturated + unit);
-    parameters += (inputs + 1) * outputs, unit += outputs;
-    x = to + threadIdx.x % 32, step = STRIDE;
-  }
-  return to;
 }
 
 DEV T dot(const T* a, const T* b) {
@@ -137,54 +91,54 @@ DEV void fold(T* a, int columns, const Known& known) {
 // Adds rows x [inputs][rows] and y [rows] to what is known of a model.
 template <class W>
 DEV void observe(const Shape& shape, const T* x, const T* y, int rows, const W* parameters, const Known& known) {
-  const int k = threadIdx.x, lane = k % 32;
+  const int k = threadIdx.x, lane = k % 32, bias = shape.features();
   for (int n = 0; n < rows; n += ROWS) {
     const int count = rows - n < ROWS ? rows - n : ROWS;
+    const auto note_layer = [&](const T* values, int units, int unit) {
+      note(values, count, units, known.highest + unit, known.saturated + unit);
+    };
     const T* values = x + n;
-    long long step = rows;
+    const W* at = parameters;
     __syncthreads();
-    if (shape.depth)
-      values = hidden(shape, parameters, values + (lane < count ? lane : 0), rows, count, known), step = STRIDE;
+    if (shape.depth) values = hidden(shape, at, values + (lane < count ? lane : 0), rows, known.values, note_layer);
+    // Rows that a last tile lacks are zero, and so change nothing.
     T a[ROWS];
     UNROLL for (int i = 0; i < ROWS; i++) {
-      a[i] = k == shape.columns - 2;
-      if (k < shape.columns - 2) a[i] = i < count ? values[k * step + i] : 0.0;
-      if (k == shape.columns - 1) a[i] = i < count ? y[n + i] : 0.0;
-      if (i >= count) a[i] = 0;  // rows that a last tile lacks are zero, and so change nothing
+      a[i] = k == bias && i < count;
+      if (k < bias && i < count) a[i] = values[k * (shape.depth ? STRIDE : (long long)rows) + i];
+      if (k == bias + 1 && i < count) a[i] = y[n + i];
     }
-    fold(a, shape.columns, known);
+    fold(a, bias + 2, known);
   }
 }
 
 // Adds rows to what is known of all models: triangles [models][columns][columns], highest and saturated [models][units].
 template <class W>
-DEV void observe_all(const int* shape_, const T* x, const T* y, int rows, const W* parameters, T* triangles,
-                     T* highest, T* saturated) {
+DEV void observe_all(const Shape& shape, const T* x, const T* y, int rows, const W* parameters, T* triangles, T* highest,
+                     T* saturated) {
   SHARED(s);
-  const Shape shape{shape_[0], shape_[1], shape_[2], shape_[3], shape_ + 5};
-  const Known known(s, shape);
+  const int k = threadIdx.x, columns = shape.features() + 2;
+  const Known known(s, shape, columns);
   const long long model = blockIdx.x;
-  const int k = threadIdx.x, columns = shape.columns;
   triangles += model * columns * columns, highest += model * shape.units, saturated += model * shape.units;
   for (int j = 0; j < columns; j++)
     if (k >= j && k < columns) known.triangle[place(j, k, columns)] = triangles[j * columns + k];
   for (int u = k; u < shape.units; u += blockDim.x) known.highest[u] = highest[u], known.saturated[u] = saturated[u];
 
-  observe(shape, x, y, rows, parameters + model * shape_[4], known);
+  observe(shape, x, y, rows, parameters + model * shape.parameters, known);
 
   __syncthreads();
   for (int j = 0; j < columns; j++)
     if (k >= j && k < columns) triangles[j * columns + k] = known.triangle[place(j, k, columns)];
   for (int u = k; u < shape.units; u += blockDim.x) highest[u] = known.highest[u], saturated[u] = known.saturated[u];
 }
-#define OBSERVE(NAME, W)                                                                                                      \
-  extern "C" __global__ void __launch_bounds__(MOST_THREADS)                                                                  \
-  NAME(const int* shape, const T* x, const T* y, int rows, const W* parameters, T* triangles, T* highest, \
-       T* saturated) {                                                                                                   \
-    observe_all(shape, x, y, rows, parameters, triangles, highest, saturated);                                                \
+#define OBSERVE(NAME, W)                                                                                           \
+  extern "C" __global__ void __launch_bounds__(MOST_THREADS)                                                       \
+  NAME(const int* shape, const T* x, const T* y, int rows, const W* parameters, T* triangles, T* highest, T* saturated) { \
+    observe_all(Shape(shape), x, y, rows, parameters, triangles, highest, saturated);                              \
   }
 OBSERVE(observe_float32, float)
-OBSERVE(observe_float64, T)
+OBSERVE(observe_float64, double)
 
 // Makes two rows orthogonal, of which the longer one becomes the first. Returns whether they weren't.
 DEV bool rotate(T* a, T* b, int size) {

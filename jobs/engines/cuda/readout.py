@@ -8,24 +8,18 @@ Suffixes: M models, N rows, I inputs, P parameters of one model, C columns of a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda import exact
 from sumsquares.jobs.engines.cuda.driver import Array, Device, Module
-from sumsquares.jobs.engines.cuda.source import source
+from sumsquares.jobs.engines.cuda.exact import TILE_ROWS
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import Known, can_solve, row_flops
 
-FILES = ("platform.cuh", "../lanes/polynomials.h", "functions.cuh", "activations.cuh", "readout.cuh")
 MOST_COLUMNS = 127
 """Of a triangle; from here on lanes adds in another order (WIDE_COLUMNS in lanes/wide.h)."""
-MOST_THREADS = 128
-"""Of a block, as in readout.cuh."""
-TILE_ROWS, STRIDE = 32, 33
-"""Rows that a block has at a time, and their distance in shared memory, as in readout.cuh."""
 GROUP_BYTES = 1 << 28
 """Memory on the device for the models that are observed in one pass over the rows."""
 ROW_BYTES = 1 << 26
@@ -73,20 +67,14 @@ class Observer:
     @property
     def observe_bytes(self) -> int:
         """Shared memory to observe a model: two columns of a tile, the triangle, statistics, and values of two layers."""
-        hidden = self.program.hidden
-        values = min(len(hidden), 2) * STRIDE * max(hidden, default=0)
         triangle = self.columns * (self.columns + 1) // 2
-        return 8 * (2 * (TILE_ROWS + 2) + triangle + 2 * sum(hidden) + values)
+        numbers = 2 * (TILE_ROWS + 2) + triangle + 2 * sum(self.program.hidden)
+        return 8 * numbers + exact.values_bytes(self.program)
 
     @property
     def solve_bytes(self) -> int:
         """Shared memory to solve a readout: the rows that are rotated, their lengths, and two flags."""
         return 8 * (self.columns - 1) * ((self.columns | 1) + 1) + 8
-
-    @property
-    def threads(self) -> int:
-        """Threads of a block that observes: one per column at least."""
-        return _warps(max(self.columns, min(MOST_THREADS, max(self.program.hidden, default=0))))
 
     def begin(self, parameters_MP: NDArray[np.floating]) -> Observing:
         """Returns models of which no row is known."""
@@ -94,19 +82,13 @@ class Observer:
         models, units, device = len(parameters_MP), sum(self.program.hidden), self.device
         return Observing(
             self,
-            _module(device, self.program.activation if self.program.hidden else "identity"),
-            device.put(self._shape()),
+            exact.module(device, self.program),
+            device.put(exact.shape(self.program)),
             device.put(np.ascontiguousarray(parameters_MP, kind)),
             device.zeros((models, self.columns, self.columns), "float64"),
             device.put(np.full((models, units or 1), -np.inf)),
             device.zeros((models, units or 1), "float64"),
         )
-
-    def _shape(self) -> NDArray[np.int32]:
-        program = self.program
-        hidden = program.hidden
-        numbers = (len(hidden), self.columns, sum(hidden), max(hidden, default=0), program.parameters, program.inputs)
-        return np.array((*numbers, *hidden), np.int32)
 
 
 @dataclass(frozen=True)
@@ -123,14 +105,14 @@ class Observing:
 
     def add(self, x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> None:
         """Adds rows, in stored order: a multiple of `TILE_ROWS`, but for the last ones."""
-        device, models = self.observer.device, self.parameters_MP.shape[0]
+        device, program, models = self.observer.device, self.observer.program, self.parameters_MP.shape[0]
         observe = self.module.function(f"observe_{self.parameters_MP.dtype}")
         for first in range(0, len(y_N), self._most_rows()):
             part = slice(first, first + self._most_rows())
             x, y = np.ascontiguousarray(x_NI[part].T, np.float64), np.ascontiguousarray(y_N[part], np.float64)
             known = (self.parameters_MP, self.triangles_MCC, self.highest_MU, self.saturated_MU)
             arguments = (self.shape, device.put(x), device.put(y), len(y), *known)
-            observe.launch(models, self.observer.threads, self.observer.observe_bytes, *arguments)
+            observe.launch(models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments)
 
     def _most_rows(self) -> int:
         """Rows of one launch."""
@@ -146,7 +128,7 @@ class Observing:
         if can_solve(self.observer.program):
             readout = self.observer.device.empty((models, columns - 1), "float64")
             arguments = (np.int64(rows), columns, self.triangles_MCC, readout)
-            threads = _warps(columns // 2)
+            threads = -(-(columns // 2) // 32) * 32  # one per pair of rows
             self.module.function("solve").launch(models, threads, self.observer.solve_bytes, *arguments)
             readout_MK = readout.get()
             is_finite_M = np.isfinite(readout_MK).all(axis=1)
@@ -154,14 +136,3 @@ class Observing:
             readout_MK = np.full((models, columns - 1), np.nan)
             is_finite_M = np.isfinite(self.triangles_MCC.get()).all(axis=(1, 2))
         return Known(readout_MK, is_finite_M, self.highest_MU.get()[:, :units], self.saturated_MU.get()[:, :units])
-
-
-def _warps(threads: int) -> int:
-    """Returns the threads of as many whole warps."""
-    return -(-threads // 32) * 32
-
-
-@lru_cache(maxsize=16)
-def _module(device: Device, activation: str) -> Module:
-    text = source({"T": "double", "ACTIVATION": activation}, FILES)
-    return device.load(compiler.compiled(text, device.architecture).image)
