@@ -119,8 +119,7 @@ DEV void head(T (&z)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
     bias += d[j];
   }
   int at[SETS];
-  // A first layer of few inputs has its sums put by first_sums: added to those of earlier tiles, they must not be put twice.
-  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 && l >= FIRST ? bias_at(l) : -1;
+  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 ? bias_at(l) : -1;
   UNROLL for (int c = 0; c < SETS * 4 * Q; c++) v[c] = T(0);
   UNROLL for (int q = 0; q < Q; q++) UNROLL for (int j = 0; j < ROWS; j++) {
     T slope[4];
@@ -142,7 +141,7 @@ DEV void head(T (&z)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
   }
 }
 
-// Few inputs: the sums of the gradient of the first layer; that of its bias is known to `head` if there is no other layer.
+// Few inputs: the sums of the gradient of the first layer. If there is no other, `head` has put those of its bias.
 template <int Q>
 DEV void first_sums(const T (&d)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
   constexpr int SETS = sets(NIN + (NH > 1), Q);
