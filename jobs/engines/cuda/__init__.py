@@ -1,1 +1,1 @@
-"""The native GPU engine's parts: kernels, their compilation, and the CUDA driver."""
+"""The cuda engine: kernels of our own for NVIDIA GPUs, compiled when first needed, and what loads and calls them."""
