@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,7 +36,8 @@ from sumsquares.jobs.engines.cuda import compiler, driver, kernels
 from sumsquares.jobs.engines.cuda.kernels import NotForCuda
 from sumsquares.jobs.engines.cuda.layout import layout
 from sumsquares.jobs.engines.shuffle import in_memory
-from sumsquares.jobs.engines.state import State
+from sumsquares.jobs.engines.cuda.weights import initial_parameters
+from sumsquares.jobs.engines.state import PerModel, State
 
 FLOAT64_ERROR = 1e-8
 """Of the way that a model moved, at most: sums of other order, and functions of 2 units in the last place."""
@@ -186,6 +188,30 @@ def bits(is_whole: bool) -> Iterator[str]:
         yield f"{of.name}: {of.models} models, packs of {sizes}, resumed at {resumed} of {of.program.steps}"
 
 
+def first_weights(is_whole: bool) -> Iterator[str]:
+    """The first weights that the device draws have the bits of those of the other engines."""
+    kinds, count = ("glorot_uniform", "he_uniform", "pytorch", "spread_knots"), 10_000 if is_whole else 20
+    shapes = (((16, 16), 1, 8, 8), ((5, 3), 2, 8, 8), ((), 3, 8, 8), ((1,), 20, 8, 8), ((33, 17), 19, 8, 8), ((64, 64), 1, 8, 8))
+    for shape, dtype in product(shapes, ("float32", "float64")):
+        program = case(shape, dtype=dtype).program
+        ranges = [(-1.0 - i, 2.0 + i / 3) for i in range(program.inputs)]
+        models = PerModel(
+            [(i * 0x9E3779B97F4A7C15) % 2**64 for i in range(count)],
+            [kinds[i % 4] for i in range(count)],
+            [0.1] * count,
+            [0.0] * count,
+            ["trained" if i % 3 else "solved" for i in range(count)],
+            ranges,
+        )
+        began = time.monotonic()
+        found = initial_parameters(cuda_engine._device(), program, models).get()
+        seconds = time.monotonic() - began
+        expected = gpu_reference.first_weights(program, models)
+        check(found.dtype == expected.dtype and found.shape == expected.shape, "shape", found.shape, found.dtype)
+        check(found.tobytes() == expected.tobytes(), shape, dtype, "differ in", np.count_nonzero(found != expected), "numbers")
+        yield f"{count} models of {program.inputs} inputs, {list(program.hidden)}, {dtype}: {seconds:.3f} s with the copy"
+
+
 def predictions(is_whole: bool) -> Iterator[str]:
     """Predictions are those of plain numpy, for any number of rows, and take bounded memory."""
     shapes = (((), 2, 8, 30), ((), 30, 8, 30), ((16, 16), 1, 100, 1000), ((33, 17), 19, 8, 20), ((64, 64), 1, 100, 1000))
@@ -275,7 +301,7 @@ def curves(is_whole: bool) -> Iterator[str]:
 
 
 LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
-    law.__name__: law for law in (reference, bits, predictions, divergence, curves, errors)
+    law.__name__: law for law in (reference, bits, first_weights, predictions, divergence, curves, errors)
 }
 """By name."""
 

@@ -31,12 +31,16 @@ FOLDED = ((5, 3), 2, 7, 30)
 @pytest.fixture(scope="module")
 def emulated():
     """Makes the engine use the emulated GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
-    cuda_engine._device.cache_clear()
-    yield
-    driver.LIBRARY, compiler.LIBRARY = before
-    cuda_engine._device.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        libcuda, libnvrtc = emulated_gpu.libraries()
+        patch.setattr(driver, "LIBRARY", libcuda)
+        patch.setattr(compiler, "LIBRARY", libnvrtc)
+        patch.setenv("XDG_CACHE_HOME", str(emulated_gpu.cache_folder()))
+        patch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
+        emulated_gpu.reset()
+        cuda_engine._device.cache_clear()
+        yield
+        cuda_engine._device.cache_clear()
 
 
 def same(found, expected):
