@@ -69,7 +69,13 @@ def check_same(found: State, expected: State, what: str) -> None:
     """Checks that two states are equal to the bit."""
     arrays = zip(_arrays(found), _arrays(expected), strict=True)
     for name, array, other in ((name, array, other) for (name, array), (_, other) in arrays):
-        check(array.dtype == other.dtype and array.tobytes() == other.tobytes(), what, name, "differ:", _worst(array, other))
+        check(
+            array.dtype == other.dtype and array.tobytes() == other.tobytes(),
+            what,
+            name,
+            "differ:",
+            _worst(array, other),
+        )
 
 
 def _arrays(state: State) -> list[tuple[str, np.ndarray]]:
@@ -191,7 +197,14 @@ def bits(is_whole: bool) -> Iterator[str]:
 def first_weights(is_whole: bool) -> Iterator[str]:
     """The first weights that the device draws have the bits of those of the other engines."""
     kinds, count = ("glorot_uniform", "he_uniform", "pytorch", "spread_knots"), 10_000 if is_whole else 20
-    shapes = (((16, 16), 1, 8, 8), ((5, 3), 2, 8, 8), ((), 3, 8, 8), ((1,), 20, 8, 8), ((33, 17), 19, 8, 8), ((64, 64), 1, 8, 8))
+    shapes = (
+        ((16, 16), 1, 8, 8),
+        ((5, 3), 2, 8, 8),
+        ((), 3, 8, 8),
+        ((1,), 20, 8, 8),
+        ((33, 17), 19, 8, 8),
+        ((64, 64), 1, 8, 8),
+    )
     for shape, dtype in product(shapes, ("float32", "float64")):
         program = case(shape, dtype=dtype).program
         ranges = [(-1.0 - i, 2.0 + i / 3) for i in range(program.inputs)]
@@ -208,15 +221,30 @@ def first_weights(is_whole: bool) -> Iterator[str]:
         seconds = time.monotonic() - began
         expected = gpu_reference.first_weights(program, models)
         check(found.dtype == expected.dtype and found.shape == expected.shape, "shape", found.shape, found.dtype)
-        check(found.tobytes() == expected.tobytes(), shape, dtype, "differ in", np.count_nonzero(found != expected), "numbers")
+        check(
+            found.tobytes() == expected.tobytes(),
+            shape,
+            dtype,
+            "differ in",
+            np.count_nonzero(found != expected),
+            "numbers",
+        )
         yield f"{count} models of {program.inputs} inputs, {list(program.hidden)}, {dtype}: {seconds:.3f} s with the copy"
 
 
 def predictions(is_whole: bool) -> Iterator[str]:
     """Predictions are those of plain numpy, for any number of rows, and take bounded memory."""
-    shapes = (((), 2, 8, 30), ((), 30, 8, 30), ((16, 16), 1, 100, 1000), ((33, 17), 19, 8, 20), ((64, 64), 1, 100, 1000))
+    shapes = (
+        ((), 2, 8, 30),
+        ((), 30, 8, 30),
+        ((16, 16), 1, 100, 1000),
+        ((33, 17), 19, 8, 20),
+        ((64, 64), 1, 100, 1000),
+    )
     kinds = (("relu", "linear"), ("sigmoid", "tanh"), ("gelu", "sigmoid"), ("tanh", "relu"), ("silu", "linear"))
-    for (shape, (activation, output)), dtype in ((pair, dtype) for pair in zip(shapes, kinds, strict=True) for dtype in ("float32", "float64")):
+    for (shape, (activation, output)), dtype in (
+        (pair, dtype) for pair in zip(shapes, kinds, strict=True) for dtype in ("float32", "float64")
+    ):
         of = case(shape, activation, objective=(output, "mse"), dtype=dtype, models=300 if is_whole else 3)
         parameters = gpu_reference.first_weights(of.program, of.per_model)
         predict, largest = cuda_engine.predictor(of.program, parameters), 0.0
@@ -253,7 +281,12 @@ def spoil() -> int:
 
     again = partial(trained, of)
     predict = partial(cuda_engine.predictor, of.program, gpu_reference.first_weights(of.program, of.per_model))
-    for what, call in {"the launch": wrong, "training": again, "a prediction": predict, "an array": partial(device.zeros, 4, "int32")}.items():
+    for what, call in {
+        "the launch": wrong,
+        "training": again,
+        "a prediction": predict,
+        "an array": partial(device.zeros, 4, "int32"),
+    }.items():
         try:
             call()
         except driver.CudaError as error:
@@ -276,7 +309,13 @@ def divergence(is_whole: bool) -> Iterator[str]:
         expected = gpu_reference.train(of.program, some(wild, [0, 1]), *of.rows, dtype)
         steps = int(found.finite_steps[1])
         check(0 < steps < of.program.steps, of.name, "finite steps", steps)
-        check(abs(steps - int(expected.finite_steps[1])) <= 1, of.name, steps, "finite steps; numpy", expected.finite_steps)
+        check(
+            abs(steps - int(expected.finite_steps[1])) <= 1,
+            of.name,
+            steps,
+            "finite steps; numpy",
+            expected.finite_steps,
+        )
         check(not np.isfinite(found.losses[1, -1]), of.name, "last loss", found.losses[1, -1])
         calm = cuda_engine.train(of.program, some(wild, others), rows)
         check_same(models_of(found, others), calm, f"{of.name}: beside a diverging model")

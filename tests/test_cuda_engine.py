@@ -77,7 +77,9 @@ def test_progress_is_told_after_each_launch_and_a_saved_state_is_a_copy(emulated
     monkeypatch.setattr(cuda_engine, "LAUNCH_STEPS", 4)
     of, saved = case(FOLDED), []
     rows = in_memory(*of.rows)
-    last = cuda_engine.train(of.program, of.per_model, rows, on_progress=lambda step, state: saved.append((step, state())))
+    last = cuda_engine.train(
+        of.program, of.per_model, rows, on_progress=lambda step, state: saved.append((step, state()))
+    )
     steps = [step for step, _ in saved]
     assert steps == [state.step for _, state in saved]
     assert steps == sorted(set(steps))
@@ -138,7 +140,9 @@ def test_blocks_have_the_batches_of_the_other_engines_in_order(emulated, rows, b
     begin, padded = min(skip, program.steps), min(batch, rows) + 3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_rows, "RESIDENT_SHARE", 1 if is_resident else 1 << 60)
-        found = list(device_rows.blocks(cuda_engine._device(), program, in_memory(x_NI, y_N), begin, padded, lambda: steps))
+        found = list(
+            device_rows.blocks(cuda_engine._device(), program, in_memory(x_NI, y_N), begin, padded, lambda: steps)
+        )
     told = [block.rows.y_N.get()[row[row >= 0]] for block in found for row in block.order_SR]
     expected = [y for epoch in range(4) for _, y in batches(in_memory(x_NI, y_N), batch, program.shuffle_seed, epoch)]
     assert [list(each) for each in told] == [list(each) for each in expected[begin:]]

@@ -121,9 +121,7 @@ def train(
 class _Training:
     """Models on the device."""
 
-    def __init__(
-        self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None
-    ) -> None:
+    def __init__(self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None) -> None:
         self._gpu, self._program, self._kernel = gpu, program, kernel
         self._lr_M = gpu.put(np.array(models.lr, np.float64))
         self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
