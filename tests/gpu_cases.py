@@ -64,8 +64,8 @@ class Case:
         """Says what is particular to it."""
         p = self.program
         widths = "-".join(map(str, (p.inputs, *p.hidden, 1)))
-        decay = " decay" if self.has_decay else ""
-        return f"{widths} {p.activation} {p.optimizer} {p.output}/{p.loss} {p.schedule} {p.batch_size} of {p.rows} {p.dtype}{decay}"
+        kinds = f"{p.activation} {p.optimizer} {p.output}/{p.loss} {p.schedule}"
+        return f"{widths} {kinds} {p.batch_size} of {p.rows} {p.dtype}{' decay' * self.has_decay}"
 
     @property
     def per_model(self) -> PerModel:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.cuda import compiler, driver, kernels
 from sumsquares.jobs.engines.cuda.driver import Device
-from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.kernels import Kernels
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.rows import Block, blocks
 from sumsquares.jobs.engines.cuda.weights import initial_parameters
 from sumsquares.jobs.engines.losses import curve_epochs, points

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.driver import Device
-from sumsquares.jobs.engines.cuda.modules import Function, Module
 from sumsquares.jobs.engines.cuda.layout import layout
+from sumsquares.jobs.engines.cuda.modules import Function, Module
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
