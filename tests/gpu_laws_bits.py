@@ -107,7 +107,7 @@ def first_weights(is_whole: bool) -> Iterator[str]:
             np.count_nonzero(found != expected),
             "numbers",
         )
-        yield f"{count} models of {program.inputs} inputs, {list(program.hidden)}, {dtype}: {seconds:.3f} s with the copy"
+        yield f"{count} models, {program.inputs} inputs, {list(program.hidden)}, {dtype}: {seconds:.3f} s with the copy"
 
 
 def errors(is_whole: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels
+from sumsquares.jobs.engines.cuda import compiler, driver, kernels, weights
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -38,9 +39,18 @@ def emulated():
         patch.setenv("XDG_CACHE_HOME", str(emulated_gpu.cache_folder()))
         patch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
         emulated_gpu.reset()
-        cuda_engine._device.cache_clear()
+        forget()
         yield
-        cuda_engine._device.cache_clear()
+        forget()
+
+
+def forget():
+    """Drops all that is on the device, while its driver is still there."""
+    device_rows._resident.clear()
+    kernels._loaded.clear()
+    weights._module.cache_clear()
+    cuda_engine._device.cache_clear()
+    gc.collect()
 
 
 def same(found, expected):

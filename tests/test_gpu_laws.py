@@ -1,4 +1,4 @@
-"""The laws of the cuda engine on an emulated GPU: all that `python tests/gpu_laws.py` checks on a real one, with fewer cases."""
+"""The laws of the cuda engine on an emulated GPU: those that `python tests/gpu_laws.py` checks on a real one."""
 
 from __future__ import annotations
 
