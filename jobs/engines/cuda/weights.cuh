@@ -36,6 +36,14 @@ extern "C" __global__ void initialize(long long models, long long parameters, co
   }
 }
 
+// The draw of one weight of the first layer. It is no part of its callers, which would take seconds to compile.
+__device__ __noinline__ double weight_drawn(unsigned long long seed, long long place) {
+  double drawn[4];
+  draws::draw<1>(seed, draws::WEIGHTS, (unsigned)(place / 4), drawn);
+  const int k = (int)(place % 4);
+  return k == 0 ? drawn[0] : k == 1 ? drawn[1] : k == 2 ? drawn[2] : drawn[3];
+}
+
 // The first layer [inputs + 1][units] of the models whose knots are spread. Threads: x units, y models.
 template <bool IS_ALONE>
 __device__ __forceinline__ void knots_of_all(long long models, long long parameters, const unsigned long long* seeds,
@@ -48,11 +56,7 @@ __device__ __forceinline__ void knots_of_all(long long models, long long paramet
     const double bound = bounds[kind[m]];
     for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += across) {
       const auto weight = [&](long long i) {
-        double drawn[4];
-        const long long place = i * units + u;
-        draws::draw<1>(seeds[m], draws::WEIGHTS, (unsigned)(place / 4), drawn);
-        const int k = (int)(place % 4);
-        const double w = (k == 0 ? drawn[0] : k == 1 ? drawn[1] : k == 2 ? drawn[2] : drawn[3]) * bound / share[i];
+        const double w = weight_drawn(seeds[m], i * units + u) * bound / share[i];
         return inputs == 1 ? fabs(w) : w;
       };
       const draws::Knot found = draws::knot<IS_ALONE>(weight, low, high, inputs, rise[m], knots[u]);
