@@ -215,6 +215,16 @@ static inline void copies_done() {
     own.count = 0;
 }
 
+}  // namespace emulated
+
+// The functions of platform.cuh that take PTX.
+static inline void copy_piece(void* to, const void* from) { emulated::copy_later(to, from, 16); }
+static inline void copied() { emulated::copies_done(); }
+static inline float root(float x) { return sqrtf(x); }
+static inline float inverse(float x) { return 1.0f / x; }
+static inline float positive(float x) { return x > 0.0f ? x : x != x ? x : 0.0f; }
+
+namespace emulated {
 // How the driver calls a kernel, and what it knows of its parameters.
 template <int... I> struct Places {};
 template <auto kernel> struct Entry;
