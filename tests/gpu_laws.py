@@ -43,6 +43,10 @@ FLOAT32_LARGEST = 0.02
 """Of the way that a model moved: a unit of a relu that flips is no error of a kernel."""
 
 
+LOSS_ERROR = 1e-5
+"""The median of the models' largest relative errors of a loss, in float32."""
+
+
 class Broken(AssertionError):
     """A law does not hold."""
 
@@ -129,7 +133,8 @@ def _against_numpy(of: Case, errors: dict[str, list[np.ndarray]]) -> None:
     limit = FLOAT32_RATIO * np.median(own_M) + FLOAT32_FLOOR
     check(np.median(error_M) <= limit, "median error", np.median(error_M), "numpy's own", np.median(own_M))
     check(error_M.max() <= max(FLOAT32_LARGEST, 4 * own_M.max()), "largest error", error_M.max(), "numpy's", own_M.max())
-    check(np.allclose(found.losses, expected.losses, rtol=1e-3, atol=1e-6), "losses", found.losses, expected.losses)
+    loss_M = (np.abs(found.losses - expected.losses) / (np.abs(expected.losses) + 1e-3)).max(axis=1)
+    check(np.median(loss_M) < LOSS_ERROR and loss_M.max() < FLOAT32_LARGEST, "errors of losses", loss_M)
 
 
 def _error(found: np.ndarray, expected: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -225,14 +230,13 @@ def curves(is_whole: bool) -> Iterator[str]:
             saved: list[State] = []
             found = trained(of, on_progress=lambda _step, state: saved.append(state()))
         expected = gpu_reference.train(of.program, of.per_model, *of.rows)
-        check(found.losses.shape == (of.models, 50), "shape", found.losses.shape)
         check(np.allclose(found.losses, expected.losses, rtol=1e-9), of.name, "losses", found.losses, expected.losses)
         early = replace(saved[1], losses=np.empty((of.models, 0)))
         again = trained(of, state=early).losses
         known = np.isfinite(again[0])
-        check(0 < known.sum() < 50, of.name, "known points", known.sum())
+        check(0 < known.sum() < len(known), of.name, "known points", known.sum())
         check(np.array_equal(again[:, known], found.losses[:, known]), of.name, "other losses after a resume")
-        yield f"{of.name}: 50 points of 130 epochs; resumed without them, {known.sum()} are known"
+        yield f"{of.name}: {len(known)} points of 130 epochs; resumed without them at step {early.step}, {known.sum()} are known"
 
 
 LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
