@@ -66,7 +66,9 @@ def main() -> None:
 
 def stages(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Returns the CPU seconds of a pack's way, by step."""
-    rounds = [_round(options, *_world(options, options.models, folder / str(number))) for number in range(options.rounds)]
+    rounds = [
+        _round(options, *_world(options, options.models, folder / str(number))) for number in range(options.rounds)
+    ]
     found = {name: median(each[name] for each in rounds) for name in rounds[0]}
     return {"models": options.models, **found, "together": sum(found.values())}
 
