@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.cuda.driver import Array, Device
+from sumsquares.jobs.engines.cuda.driver import Device
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import Rows, in_memory, step_blocks
 
@@ -85,9 +86,7 @@ def _in_order(
         yield stored, order_N, ends_S
 
 
-def _block(
-    stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int
-) -> Block:
+def _block(stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int) -> Block:
     counts_S = np.diff(ends_S, prepend=0)
     order_SR = np.full((len(ends_S), padded), -1, np.int32)
     is_row_SR = np.arange(padded) < counts_S[:, None]
