@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from ray_cluster import RayCluster
     from s3_server import S3Server
+
     from sumsquares.jobs.engines.cuda.driver import Device
 
 SLOW = Path(__file__).parent / "slow.txt"
@@ -90,6 +91,7 @@ def _no_debug(monkeypatch: pytest.MonkeyPatch) -> None:
 def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Iterator[Device]":
     """An emulated GPU, as if the process were a new one, with an empty cache of compiled kernels."""
     import emulated_gpu
+
     from sumsquares.jobs.engines.cuda import compiler, driver
 
     if reason := emulated_gpu.reason():

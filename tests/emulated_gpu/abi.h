@@ -49,6 +49,7 @@ struct Image {
     char magic[16];
     u64 bytes;
     int architecture;
+    int flushes;  // whether denormal floats count as zero
 };
 constexpr char MAGIC[16] = "emulated cubin1";
 

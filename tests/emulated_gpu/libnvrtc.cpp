@@ -115,7 +115,7 @@ std::string with_shared(const std::string& text) {
     return std::regex_replace(pointers, std::regex("(static\\s+)?\\bemulated_shared\\b"), "static");
 }
 
-int compile(Program& program, int architecture) {
+int compile(Program& program, int architecture, bool flushes) {
     const std::string cache = getenv("EMULATED_GPU_CACHE") ? getenv("EMULATED_GPU_CACHE") : "/tmp";
     mkdir(cache.c_str(), 0777);
     const std::string own = digest(program.source + flags() + read(EMULATION "/emulation.h") + read(EMULATION "/abi.h") + __VERSION__);
@@ -138,6 +138,7 @@ int compile(Program& program, int architecture) {
     memcpy(image.magic, emulated::MAGIC, sizeof image.magic);
     image.bytes = bytes.size();
     image.architecture = architecture;
+    image.flushes = flushes;
     program.image = std::string((const char*)&image, sizeof image) + bytes;
     return SUCCESS;
 }
@@ -166,9 +167,13 @@ API nvrtcDestroyProgram(Program** program) {
 API nvrtcCompileProgram(Program* program, int count, const char* const* options) {
     static const std::regex architecture("--gpu-architecture=sm_(\\d+)a?");
     static const std::regex known("--std=c\\+\\+17|-fmad=false|--fmad=false|-ftz=true|--ftz=true|-default-device|--ptxas-options=.*|-lineinfo");
+    // The processor would flush doubles too, which -ftz does not.
+    static const std::regex doubles("#define\\s+T\\s+double");
     int found = 0;
+    bool flushes = false;
     for (int i = 0; i < count; i++) {
         std::cmatch match;
+        flushes |= strstr(options[i], "-ftz=true") != nullptr;
         if (std::regex_match(options[i], match, architecture)) found = std::stoi(match[1]);
         else if (!std::regex_match(options[i], known)) {
             program->log = std::string("nvrtc: error: unrecognized option ") + options[i];
@@ -179,7 +184,7 @@ API nvrtcCompileProgram(Program* program, int count, const char* const* options)
         program->log = "nvrtc: error: invalid value for --gpu-architecture";
         return INVALID_OPTION;
     }
-    return compile(*program, found);
+    return compile(*program, found, flushes && !std::regex_search(program->source, doubles));
 }
 API nvrtcGetProgramLogSize(Program* program, size_t* bytes) { return *bytes = program->log.size() + 1, SUCCESS; }
 API nvrtcGetProgramLog(Program* program, char* log) { return memcpy(log, program->log.c_str(), program->log.size() + 1), SUCCESS; }

@@ -38,9 +38,11 @@ class Compiled(NamedTuple):
 def reason(architecture: str | None = None) -> str | None:
     """Why kernels can't be compiled here, or not for an architecture; None if they can."""
     try:
-        return None if architecture is None or _supported(architecture) else f"this NVRTC doesn't know {architecture}"
+        _library()
     except CompileError as error:
         return str(error)
+    known = architecture is None or _supported(architecture) is not None
+    return None if known else f"this NVRTC doesn't know {architecture}"
 
 
 def compiled(source: str, architecture: str) -> Compiled:
@@ -150,7 +152,7 @@ def _candidates(toolkit: str) -> list[str]:
 
 
 def _newest(place: Path, folders: str) -> list[str]:
-    names = [str(each) for each in place.glob(f"{folders}/libnvrtc.so.*") if each.suffix[1:].isdigit()]
+    names = [str(each) for each in place.glob(f"{folders}/libnvrtc.so.*") if each.stem == "libnvrtc.so"]
     return sorted(names, key=_major, reverse=True)
 
 

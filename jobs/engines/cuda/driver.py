@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sumsquares.jobs.engines.cuda.memory import Array, Memory
-from sumsquares.jobs.engines.cuda.modules import Event, Module
+from sumsquares.jobs.engines.cuda.modules import Event, Function, Module
+
+__all__ = ["Array", "CudaError", "Device", "Event", "Function", "Module", "devices", "reason", "version"]
 
 LIBRARY = "libcuda.so.1"
 """The driver's library. Tests name an emulated one."""
@@ -51,20 +53,21 @@ def _loaded(name: str) -> ctypes.CDLL:
     return ctypes.CDLL(name)
 
 
-def _described(code: int) -> str:
-    """The name and the text of an error."""
-    library, texts = _loaded(LIBRARY), []
+def _checked(library: ctypes.CDLL, call: str, code: int) -> None:
+    """Raises an error with its name and its text."""
+    if not code:
+        return
+    texts = []
     for function in (library.cuGetErrorName, library.cuGetErrorString):
         text = ctypes.c_char_p()
         if not function(code, ctypes.byref(text)) and text.value:
             texts.append(text.value.decode(errors="replace"))
-    return ": ".join(texts)
+    raise CudaError(call, code, ": ".join(texts))
 
 
 def _call(name: str, *arguments: Any) -> None:
-    code = getattr(_loaded(LIBRARY), name)(*arguments)
-    if code:
-        raise CudaError(name, code, _described(code))
+    library = _loaded(LIBRARY)
+    _checked(library, name, getattr(library, name)(*arguments))
 
 
 def reason() -> str | None:
@@ -101,6 +104,7 @@ class Device:
 
     def __init__(self, index: int = 0) -> None:
         _call("cuInit", 0)
+        self._library = _loaded(LIBRARY)
         handle, context = ctypes.c_int(), ctypes.c_void_p()
         _call("cuDeviceGet", ctypes.byref(handle), index)
         self._handle = handle.value
@@ -124,18 +128,15 @@ class Device:
 
     def answer(self, name: str, *arguments: Any) -> int:
         """Calls a function of the driver in this device's context, on whichever thread this is; returns its code."""
-        library = _loaded(LIBRARY)
-        return int(library.cuCtxSetCurrent(self._context) or getattr(library, name)(*arguments))
+        return int(self._library.cuCtxSetCurrent(self._context) or getattr(self._library, name)(*arguments))
 
     def call(self, name: str, *arguments: Any) -> None:
         """Calls a function of the driver, and raises CudaError unless it succeeds."""
-        code = self.answer(name, *arguments)
-        if code:
-            raise CudaError(name, code, _described(code))
+        _checked(self._library, name, self.answer(name, *arguments))
 
     def knows(self, name: str) -> bool:
         """Whether the driver is new enough to have a function."""
-        return hasattr(_loaded(LIBRARY), name)
+        return hasattr(self._library, name)
 
     def memory(self) -> tuple[int, int]:
         """Bytes of device memory: free ones, and all."""
