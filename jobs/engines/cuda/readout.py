@@ -28,15 +28,11 @@ CALL_FLOPS = 1e11
 """Operations of one launch, roughly: 0.05 s on a data centre's GPU, 0.3 s where float64 has 1/64 of float32's rate."""
 
 
-def observer(device: Device, program: Program) -> Observer | str:
-    """Returns the observer of a program, or the reason why there is none."""
+def observer(device: Device, program: Program) -> Observer | None:
+    """Returns the observer of a program; None for layers that are too wide."""
     found = Observer(device, program)
-    columns, room = found.columns, device.shared_per_block
-    if columns > MOST_COLUMNS:
-        return f"the last hidden layer has {columns - 2} units, more than {MOST_COLUMNS - 2}"
-    if found.shared_bytes > room:
-        return f"it takes {found.shared_bytes} bytes of shared memory, and a block has {room}"
-    return found
+    fits = found.columns <= MOST_COLUMNS and found.shared_bytes <= device.shared_per_block
+    return found if fits else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,9 @@ class Observing:
             x, y = np.ascontiguousarray(x_NI[part].T, np.float64), np.ascontiguousarray(y_N[part], np.float64)
             known = (self.parameters_MP, self.triangles_MCC, self.highest_MU, self.saturated_MU)
             arguments = (self.shape, device.put(x), device.put(y), len(y), *known)
-            observe.launch(models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments)
+            observe.launch(
+                models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments
+            )
 
     def _most_rows(self) -> int:
         """Rows of one launch."""
