@@ -1,4 +1,4 @@
-"""The readout and the predictions in float64 of the cuda engine, on an emulated GPU: to the bits of the lanes kernel."""
+"""The cuda engine's readout and predictions in float64, on an emulated GPU: to the bits of the lanes kernel."""
 
 from __future__ import annotations
 

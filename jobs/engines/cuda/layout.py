@@ -35,6 +35,12 @@ BUSY = 12
 NEAR = 32
 """Registers that the state of a thread's weights may take; above, it is in global memory."""
 
+LINEAR_FEW = 8
+"""Inputs up to which a linear model needs no shared memory (FEW in linear.cuh); with more, 4 numbers per parameter."""
+
+MOST_ROWS = 1 << 24
+"""Of a batch in float32: the largest number that comes after all smaller ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -87,6 +93,8 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
     """Returns the layout of a program on an architecture, such as sm_90, or why the cuda engine can't train it."""
     if int("".join(filter(str.isdigit, architecture))) < 80:
         return f"the GPU's architecture is {architecture}, and the engine cuda needs sm_80 or later"
+    if program.dtype == "float32" and min(program.batch_size, program.rows) > MOST_ROWS:
+        return f"the engine cuda counts the rows of a batch in float32, up to {MOST_ROWS}"
     shared = SHARED.get(architecture, SMALL)
     return _best(_shape(program), shared) or (
         f"the layers {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, need more than the "
@@ -116,7 +124,8 @@ def _keeping_slopes() -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _best(shape: Shape, shared: Shared) -> Layout | None:
     if not shape.hidden:
-        return Layout(WARPS=4, LC=32, CI=4, KS=1, MOM=0, MINB=1, TILE=shape.batch, LANEMAP=1, shared_bytes=0)
+        size = 0 if shape.inputs <= LINEAR_FEW else 4 * (shape.inputs + 1) * shape.item_bytes
+        return Layout(1, 32, 4, 1, 0, 1, shape.batch, 1, size) if size <= shared.block else None
     if found := _measured(shape, shared):
         return found
     fitting = (found for tiling in _tilings(shape) if (found := _fitted(tiling, shared)))

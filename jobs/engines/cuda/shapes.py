@@ -112,7 +112,7 @@ class Tiling:
         held = _up(self.groups * self.rows, 4)
         biases = sum(map(self.padded, range(depth)))
         vectors = _up(shape.inputs * self.padded(0) * shape.few + biases + self.padded(depth - 1) + 2, 4)
-        inputs = held * shape.inputs if shape.few else 2 * self.groups * self._lane_words(-1, piece)
+        inputs = held * shape.inputs if shape.few else 2 * -(-held // self.rows) * self._lane_words(-1, piece)
         weights = sum(self.padded(layer - 1) // 4 * (4 * self.padded(layer) + piece) for layer in shape.matrices)
         derivatives = range(0 if shape.keeps_slope else shape.matrices.start, depth)
         lane = sum(self._lane_words(layer, piece) for layer in (*range(depth - 1), *derivatives))
