@@ -45,7 +45,9 @@ class Arrays:
 
     def same_bits(self, other: Arrays) -> bool:
         """Whether every bit is the same; NaN is any NaN."""
-        pairs = zip([self.parameters, *self.state, self.losses], [other.parameters, *other.state, other.losses], strict=True)
+        pairs = zip(
+            [self.parameters, *self.state, self.losses], [other.parameters, *other.state, other.losses], strict=True
+        )
         return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs) and bool((self.finite == other.finite).all())
 
 
@@ -128,12 +130,21 @@ class Kernels:
         self.program, self.device = program, driver.Device()
         self.module = self.device.load(compiled(source(macros, FILES), self.device.architecture))
         self.info = self.module.constant("info", 8)
-        self.shared, self.threads, self.parameters, self.far, self.stride, self.places, self.predict_shared, self.arrays = (
-            int(number) for number in self.info
-        )
+        (
+            self.shared,
+            self.threads,
+            self.parameters,
+            self.far,
+            self.stride,
+            self.places,
+            self.predict_shared,
+            self.arrays,
+        ) = (int(number) for number in self.info)
         assert self.parameters == program.parameters
 
-    def train(self, problem: Problem, before: Arrays, begin: int = 0, end: int | None = None, models=slice(None)) -> Arrays:
+    def train(
+        self, problem: Problem, before: Arrays, begin: int = 0, end: int | None = None, models=slice(None)
+    ) -> Arrays:
         """Trains some models from a step to another, in one launch."""
         put, program = self.device.put, self.program
         steps = range(begin, len(problem.rows_S) if end is None else end)
