@@ -15,16 +15,16 @@ from itertools import product
 from math import hypot, log2
 
 from sumsquares.jobs.engines import cuda
-from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
+from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling, linear_numbers
 from sumsquares.jobs.engines.program import Program
 
 STATE = 2
 """Arrays of optimizer state that are counted, whatever the optimizer has."""
 
-REGISTERS = 65_536
-"""Registers of a multiprocessor, of every architecture."""
+PARTS_OF_PROCESSOR, REGISTERS = 4, 16_384
+"""A multiprocessor has four parts, each with so many registers and every fourth warp, whatever the architecture."""
 
-WARPS = (1, 2, 3, 4, 5, 6, 8)
+WARPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 COLUMNS = (1, 2, 4, 8, 16, 32)
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Tiles of rows that a batch may be cut into."""
@@ -89,8 +89,8 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
         return f"the GPU's architecture is {architecture}, and the engine cuda needs sm_80 or later"
     shared = SHARED.get(architecture, SMALL)
     return _best(_shape(program), shared) or (
-        f"the layers {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, need more than the "
-        f"{shared.block // 1024} KiB of shared memory that {architecture} has for one network"
+        f"hidden = {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, needs more than the "
+        f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
     )
 
 
@@ -116,7 +116,8 @@ def _keeping_slopes() -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _best(shape: Shape, shared: Shared) -> Layout | None:
     if not shape.hidden:
-        return Layout(WARPS=4, LC=32, CI=4, KS=1, MOM=0, MINB=1, TILE=shape.batch, LANEMAP=1, shared_bytes=0)
+        size = shape.item_bytes * linear_numbers(shape.inputs)
+        return Layout(1, 32, 4, 1, 0, 1, shape.batch, 1, size) if size <= shared.block else None
     if found := _measured(shape, shared):
         return found
     fitting = (found for tiling in _tilings(shape) if (found := _fitted(tiling, shared)))
@@ -135,7 +136,7 @@ def _measured(shape: Shape, shared: Shared) -> Layout | None:
 
 
 def _tilings(shape: Shape) -> Iterator[Tiling]:
-    tiles = sorted({-(-shape.batch // parts) for parts in PARTS})
+    tiles = sorted({-(-shape.batch // parts) for parts in PARTS}, reverse=True)
     for numbers in product(WARPS, COLUMNS, (4, 8), (1, 2), tiles):
         tiling = Tiling(shape, *numbers)
         if tiling.possible:
@@ -148,11 +149,8 @@ def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
     state = tiling.shape.item_bytes // 4 * STATE * tiling.updated
     near = state <= NEAR
     registers = _registers(tiling) + state * near
-    blocks = min(
-        shared.multiprocessor // (size + RESERVED),
-        REGISTERS // (tiling.threads * registers),
-        max(1, BUSY // tiling.warps),
-    )
+    warps = min(PARTS_OF_PROCESSOR * (REGISTERS // (32 * registers)), max(BUSY, tiling.warps))
+    blocks = min(shared.multiprocessor // (size + RESERVED), warps // tiling.warps)
     if size > shared.block or registers > 255 or blocks < 1:
         return None
     clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3)
@@ -164,9 +162,8 @@ def _registers(tiling: Tiling) -> int:
     """Estimated registers of a thread, the state of its weights left out."""
     shape = tiling.shape
     quads = max(map(tiling.vectors, range(len(shape.hidden))))
-    rows_and_units = 4 * tiling.rows * (quads + 0.4 * (len(shape.hidden) > 1)) + 4 * quads
-    gradient = 5 * tiling.ci + 4
-    return 40 + int(shape.item_bytes // 4 * max(rows_and_units, gradient))
+    rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
+    return 45 + shape.item_bytes // 4 * max(rows_and_units, 5 * tiling.ci + 4)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:
@@ -191,7 +188,7 @@ def _loads(tiling: Tiling) -> float:
         count += tiles * (tiling.fours(outer) * (rows + 4 * quads) + 2 * rows * quads)
     blocks = sum(map(tiling.rounds, shape.matrices))
     count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
-    return count * tiling.warps
+    return count * tiling.warps * shape.item_bytes / 4
 
 
 def _products(shape: Shape) -> list[tuple[int, int]]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 FEW_INPUTS = 4
 """Up to so many inputs, the weights of the first layer lie among the vectors; above, they are a matrix."""
+LINEAR_FEW_INPUTS = 8
+"""Up to so many inputs, a linear model is in registers alone."""
 PIECE_BYTES = 16
 """What one instruction moves."""
 
@@ -112,7 +114,7 @@ class Tiling:
         held = _up(self.groups * self.rows, 4)
         biases = sum(map(self.padded, range(depth)))
         vectors = _up(shape.inputs * self.padded(0) * shape.few + biases + self.padded(depth - 1) + 2, 4)
-        inputs = held * shape.inputs if shape.few else 2 * self.groups * self._lane_words(-1, piece)
+        inputs = held * shape.inputs if shape.few else 2 * -(-held // self.rows) * self._lane_words(-1, piece)
         weights = sum(self.padded(layer - 1) // 4 * (4 * self.padded(layer) + piece) for layer in shape.matrices)
         derivatives = range(0 if shape.keeps_slope else shape.matrices.start, depth)
         lane = sum(self._lane_words(layer, piece) for layer in (*range(depth - 1), *derivatives))
@@ -124,6 +126,11 @@ class Tiling:
         """Numbers of one lane's rows of a layer: an odd number of 16 bytes, so that lanes don't meet in a bank."""
         words = self.rows * self.padded(layer)
         return words + (0 if words // piece % 2 else piece)
+
+
+def linear_numbers(inputs: int) -> int:
+    """Numbers in shared memory of a block that trains a linear model (linear.cuh)."""
+    return 0 if inputs <= LINEAR_FEW_INPUTS else 4 * (inputs + 1)
 
 
 def _up(number: int, multiple: int) -> int:
