@@ -120,7 +120,8 @@ class WorkQueue:
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
             self._push(item)
-            self._notes.append(f"{item.key}: {failure.reason}; trying again ({attempts + 1} of {ATTEMPTS})")
+            ended = ", which ended its worker" if failure.ends_worker else ""
+            self._notes.append(f"{item.key}: {failure.reason}{ended}; trying again ({attempts + 1} of {ATTEMPTS})")
             return
         parts = self._split(item.payload)
         if not parts:

@@ -69,9 +69,14 @@ class Reference(NamedTuple):
     """[M, E]"""
 
 
+def first_weights(program, models):
+    """Returns the first weights [M, P] of all models, in the program's type."""
+    return initialize(program, models.seeds, models.init, models.input_range, models.readout)
+
+
 def train(program, models, x_NI, y_N, dtype=np.float64):
     """Trains all models in a precision, from the first weights in the program's."""
-    parameters = initialize(program, models.seeds, models.init, models.input_range, models.readout).astype(dtype)
+    parameters = first_weights(program, models).astype(dtype)
     state = [np.zeros_like(parameters) for _ in range(OPTIMIZERS[program.optimizer])]
     finite, losses_ME = np.zeros(len(parameters), np.int64), np.zeros((len(parameters), program.epochs))
     lr_M1, decay_M1 = (np.array(values)[:, None] for values in (models.lr, models.weight_decay))

@@ -21,8 +21,8 @@ from sumsquares.jobs.engines.cuda import compiler, driver, kernels
 from sumsquares.jobs.engines.cuda.driver import Array, Device
 from sumsquares.jobs.engines.cuda.kernels import Kernels
 from sumsquares.jobs.engines.cuda.rows import Block, blocks
-from sumsquares.jobs.engines.initialize import initial_state
-from sumsquares.jobs.engines.losses import points
+from sumsquares.jobs.engines.initialize import initialize
+from sumsquares.jobs.engines.losses import curve_epochs, points
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows
@@ -40,8 +40,8 @@ LEAST_STEP_SECONDS = 3e-6
 """Of a step of the smallest model."""
 GROWTH = 8
 """How many times as many steps as the launch before it a launch may have."""
-BATCH_BYTES = 1 << 28
-"""Memory of the batches of one launch."""
+BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
+"""Memory of the batches of one launch, and its steps, at most."""
 OUTPUT_BYTES = 1 << 28
 """Memory of the predictions of one launch."""
 PREDICT_ROWS = 256
@@ -100,12 +100,11 @@ def train(
     assert device == "cuda", device
     gpu = _device()
     kernel = kernels.load(gpu, program, any(models.weight_decay))
-    state = state or initial_state(program, models, kernel.arrays)
     training = _Training(gpu, program, kernel, models, state)
     pace = _Pace(program, len(models.seeds), kernel)
 
     # While the device trains, the order of the next steps is drawn.
-    ahead = blocks(gpu, program, rows, state.step, kernel.batch_rows, pace.steps)
+    ahead = blocks(gpu, program, rows, training.step, kernel.batch_rows, pace.steps)
     block = next(ahead, None)
     while block is not None:
         began = time.monotonic()
@@ -118,20 +117,42 @@ def train(
     return training.snapshot()
 
 
+def first_weights(gpu: Device, program: Program, models: PerModel) -> Array:
+    """Returns the parameters [M, P] before the first step, on the device."""
+    return gpu.put(initialize(program, models.seeds, models.init, models.input_range, models.readout))
+
+
 class _Training:
     """Models on the device."""
 
-    def __init__(self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State) -> None:
-        self.step = state.step
+    def __init__(
+        self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None
+    ) -> None:
         self._gpu, self._program, self._kernel = gpu, program, kernel
         self._lr_M = gpu.put(np.array(models.lr, np.float64))
         self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
+        count = len(models.seeds)
+        self._far = gpu.empty((max(1, count * kernel.far_bytes),), np.uint8)
+        self._in_use: tuple[Array, ...] = ()
+        if state is None:
+            self._begin(models)
+        else:
+            self._resume(state)
+
+    def _begin(self, models: PerModel) -> None:
+        count, gpu, kernel = len(models.seeds), self._gpu, self._kernel
+        self.step = 0
+        self._parameters_MP = first_weights(gpu, self._program, models)
+        self._state = [gpu.zeros(self._parameters_MP.shape, self._program.dtype) for _ in range(kernel.arrays)]
+        self._finite_M = gpu.zeros((count,), np.int64)
+        self._losses_ME = gpu.zeros((count, len(curve_epochs(self._program.epochs))), np.float64)
+
+    def _resume(self, state: State) -> None:
+        gpu, self.step = self._gpu, state.step
         self._parameters_MP = gpu.put(np.ascontiguousarray(state.parameters))
         self._state = [gpu.put(np.ascontiguousarray(array)) for array in state.optimizer_state]
         self._finite_M = gpu.put(np.ascontiguousarray(state.finite_steps, np.int64))
-        self._losses_ME = gpu.put(losses_so_far(program, state))
-        self._far = gpu.empty((max(1, len(state.parameters) * kernel.far_bytes),), np.uint8)
-        self._in_use: tuple[Array, ...] = ()
+        self._losses_ME = gpu.put(losses_so_far(self._program, state))
 
     def launch(self, block: Block) -> None:
         """Trains all models on the steps of a block, and returns before that is done."""
@@ -191,7 +212,7 @@ class _Pace:
         step_flops = program.flops / program.steps + UPDATE_FLOPS * program.parameters
         expected = max(LEAST_STEP_SECONDS, step_flops / MODEL_FLOPS, models * step_flops / DEVICE_FLOPS)
         numbers = kernel.batch_rows * (kernel.row_stride + 1)
-        self._most = max(1, BATCH_BYTES // (numbers * program.item_bytes))
+        self._most = max(1, min(LAUNCH_STEPS, BATCH_BYTES // (numbers * program.item_bytes)))
         self._steps = int(FIRST_SECONDS / expected)
 
     def steps(self) -> int:

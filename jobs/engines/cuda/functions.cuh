@@ -67,7 +67,7 @@ struct Exponential {
 
 DEV T tanh(T x) {
   const T a = absolute(x), e = Exponential(T(2) * (a > Of::TANH_ONE ? Of::TANH_ONE : a)).expm1();
-  return with_sign_of(x, e * inverse(e + T(2)));
+  return with_sign_of(x, quotient(e, e + T(2)));
 }
 
 DEV T logistic(T x) { return inverse(T(1) + Exponential(-x).exp()); }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from sumsquares.jobs.engines.cuda import compiler
@@ -12,8 +12,10 @@ from sumsquares.jobs.engines.cuda.layout import layout
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
-FILES = ("platform.cuh", "functions.cuh", "network.cuh", "gather.cuh")
-LINEAR_FILES = ("platform.cuh", "functions.cuh", "linear.cuh", "gather.cuh")
+_FUNCTIONS = ("../lanes/polynomials.h", "functions.cuh", "activations.cuh", "losses.cuh", "optimizers.cuh")
+_NETWORK = ("shape.cuh", "lane.cuh", "rows.cuh", "update.cuh", "train.cuh", "predict.cuh")
+FILES = ("platform.cuh", *_FUNCTIONS, *_NETWORK, "gather.cuh")
+LINEAR_FILES = ("platform.cuh", *_FUNCTIONS, "linear.cuh", "gather.cuh")
 """Of programs without hidden layers."""
 LOADED = 64
 """Modules that stay loaded in a process."""

@@ -32,6 +32,7 @@ struct huber : OfErrors {
 // -t ln s(z) - (1 - t) ln(1 - s(z)), where s is the logistic function, in a form that neither cancels nor overflows.
 struct bce {
   static constexpr bool OF_LOGITS = true;
+  static DEV T slope(T error) { return error; }
   static DEV T add(T sum, T z, T target) {
     return sum + (fma(-z, target, positive(z)) + functions::log1p_exp(-functions::absolute(z)));
   }

@@ -62,6 +62,8 @@ DEV float positive(float x) {
 #endif
 DEV double root(double x) { return sqrt(x); }
 DEV double inverse(double x) { return 1.0 / x; }
+DEV float quotient(float x, float y) { return x * inverse(y); }
+DEV double quotient(double x, double y) { return x / y; }
 DEV double positive(double x) { return x < 0.0 ? 0.0 : x; }
 
 // The bits of a number as an integer, and back.

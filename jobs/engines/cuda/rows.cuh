@@ -119,7 +119,8 @@ DEV void head(T (&z)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
     bias += d[j];
   }
   int at[SETS];
-  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 ? bias_at(l) : -1;
+  // A first layer of few inputs has its sums put by first_sums: added to those of earlier tiles, they must not be put twice.
+  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 && l >= FIRST ? bias_at(l) : -1;
   UNROLL for (int c = 0; c < SETS * 4 * Q; c++) v[c] = T(0);
   UNROLL for (int q = 0; q < Q; q++) UNROLL for (int j = 0; j < ROWS; j++) {
     T slope[4];
