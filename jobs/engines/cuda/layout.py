@@ -146,24 +146,31 @@ def _tilings(shape: Shape) -> Iterator[Tiling]:
 def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
     """Returns the estimated clocks of a step of one model and the layout, or None if it does not fit."""
     size = tiling.shared_bytes
-    state = tiling.shape.item_bytes // 4 * STATE * tiling.updated
-    near = state <= NEAR
-    registers = _registers(tiling) + state * near
-    warps = min(PARTS_OF_PROCESSOR * (REGISTERS // (32 * registers)), max(BUSY, tiling.warps))
-    blocks = min(shared.multiprocessor // (size + RESERVED), warps // tiling.warps)
-    if size > shared.block or registers > 255 or blocks < 1:
+    if size > shared.block:
         return None
-    clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3)
+    near = tiling.shape.item_bytes // 4 * STATE * tiling.updated <= NEAR
+    registers = _registers(tiling, near)
+    warps = min(PARTS_OF_PROCESSOR * (REGISTERS // (32 * registers)), BUSY)
+    blocks = max(1, min(shared.multiprocessor // (size + RESERVED), warps // tiling.warps))
+    spilt = max(1.0, registers / _most_registers(blocks * tiling.warps))
+    clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3) * spilt**2
     clocks *= 1 + (3 / (blocks * tiling.warps)) ** 2
     return clocks, Layout(tiling.warps, tiling.lc, tiling.ci, tiling.ks, int(not near), blocks, tiling.tile, 1, size)
 
 
-def _registers(tiling: Tiling) -> int:
-    """Estimated registers of a thread, the state of its weights left out."""
+def _most_registers(warps: int) -> int:
+    """Registers that a thread can have where so many warps share a multiprocessor."""
+    return min(255, REGISTERS // (32 * -(-warps // PARTS_OF_PROCESSOR)) // 8 * 8)
+
+
+def _registers(tiling: Tiling, near: bool) -> int:
+    """Estimated registers of a thread."""
     shape = tiling.shape
     quads = max(map(tiling.vectors, range(len(shape.hidden))))
     rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
-    return 45 + shape.item_bytes // 4 * max(rows_and_units, 5 * tiling.ci + 4)
+    gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
+    kept = STATE * (-(-tiling.vector_words // tiling.threads) + near * tiling.updated)
+    return 40 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:

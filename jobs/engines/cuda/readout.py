@@ -112,7 +112,9 @@ class Observing:
             x, y = np.ascontiguousarray(x_NI[part].T, np.float64), np.ascontiguousarray(y_N[part], np.float64)
             known = (self.parameters_MP, self.triangles_MCC, self.highest_MU, self.saturated_MU)
             arguments = (self.shape, device.put(x), device.put(y), len(y), *known)
-            observe.launch(models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments)
+            observe.launch(
+                models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments
+            )
 
     def _most_rows(self) -> int:
         """Rows of one launch."""

@@ -85,9 +85,7 @@ def _in_order(
         yield stored, order_N, ends_S
 
 
-def _block(
-    stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int
-) -> Block:
+def _block(stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int) -> Block:
     counts_S = np.diff(ends_S, prepend=0)
     order_SR = np.full((len(ends_S), padded), -1, np.int32)
     is_row_SR = np.arange(padded) < counts_S[:, None]

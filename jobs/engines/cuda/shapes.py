@@ -107,19 +107,24 @@ class Tiling:
         return sum(map(self.rounds, self.shape.matrices)) * self.ci // self.ks * 4
 
     @property
+    def vector_words(self) -> int:
+        """Numbers of the vectors: first weights if inputs are few, all biases, the last layer, and the sum of the loss."""
+        depth = len(self.shape.hidden)
+        biases = sum(map(self.padded, range(depth)))
+        return self.shape.inputs * self.padded(0) * self.shape.few + biases + self.padded(depth - 1) + 2
+
+    @property
     def shared_bytes(self) -> int:
         """Bytes of shared memory of a block that trains."""
         shape, depth = self.shape, len(self.shape.hidden)
         piece = PIECE_BYTES // shape.item_bytes
         held = _up(self.groups * self.rows, 4)
-        biases = sum(map(self.padded, range(depth)))
-        vectors = _up(shape.inputs * self.padded(0) * shape.few + biases + self.padded(depth - 1) + 2, 4)
         inputs = held * shape.inputs if shape.few else 2 * -(-held // self.rows) * self._lane_words(-1, piece)
         weights = sum(self.padded(layer - 1) // 4 * (4 * self.padded(layer) + piece) for layer in shape.matrices)
         derivatives = range(0 if shape.keeps_slope else shape.matrices.start, depth)
         lane = sum(self._lane_words(layer, piece) for layer in (*range(depth - 1), *derivatives))
         sums = self.updated * self.threads if self.tiles > 1 else 0
-        words = vectors * (1 + self.warps) + inputs + held + weights + self.groups * lane + sums
+        words = _up(self.vector_words, 4) * (1 + self.warps) + inputs + held + weights + self.groups * lane + sums
         return shape.item_bytes * words
 
     def _lane_words(self, layer: int, piece: int) -> int:
