@@ -1,10 +1,10 @@
 """What the compiler makes of the cuda engine's kernels, for four architectures: registers, spills, shared memory.
 
-It needs NVRTC and no GPU. `python tests/cuda_kernels.py` rewrites the table after a change of a kernel or of a layout.
+It needs NVRTC and no GPU. `python tests/cuda_table.py` rewrites the table after a change of a kernel or of a layout.
 """
 
 import pytest
-from cuda_kernels import ARCHITECTURES, VERSION, Case, cases, kept, rows, version
+from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, rows, version
 
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.layout import Layout, layout

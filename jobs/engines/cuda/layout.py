@@ -26,6 +26,8 @@ PARTS_OF_PROCESSOR, REGISTERS = 4, 16_384
 
 WARPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 COLUMNS = (1, 2, 4, 8, 16, 32)
+MOST_ROWS = 20
+"""Of one lane; more of them have no room in its registers."""
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Tiles of rows that a batch may be cut into."""
 
@@ -136,11 +138,13 @@ def _measured(shape: Shape, shared: Shared) -> Layout | None:
 
 
 def _tilings(shape: Shape) -> Iterator[Tiling]:
-    tiles = sorted({-(-shape.batch // parts) for parts in PARTS}, reverse=True)
-    for numbers in product(WARPS, COLUMNS, (4, 8), (1, 2), tiles):
-        tiling = Tiling(shape, *numbers)
-        if tiling.possible:
-            yield tiling
+    for warps, lc in product(WARPS, COLUMNS):
+        groups = 32 * warps // lc
+        for rows in dict.fromkeys(-(-shape.batch // (parts * groups)) for parts in PARTS):
+            for ci, ks in product((4, 8), (1, 2)):
+                tiling = Tiling(shape, warps, lc, ci, ks, min(groups * rows, shape.batch))
+                if rows <= MOST_ROWS and tiling.possible:
+                    yield tiling
 
 
 def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
@@ -170,7 +174,7 @@ def _registers(tiling: Tiling, near: bool) -> int:
     rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
     gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
     kept = STATE * (-(-tiling.vector_words // tiling.threads) + near * tiling.updated)
-    return 40 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept)
+    return 50 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:

@@ -1,6 +1,6 @@
 """The table of compiled kernels, cuda_kernels.csv: what NVRTC says of each shape on each architecture.
 
-    python tests/cuda_kernels.py   # compiles all of them, some two minutes, and rewrites the table
+    python tests/cuda_table.py   # compiles all of them, some two minutes, and rewrites the table
 
 It needs NVRTC and no GPU. Registers are those of a thread, and spilt are bytes that did not fit them, of the kernels
 `train` and `predict`; shared_bytes are those of a block of `train`; blocks is the room that a multiprocessor has for such
