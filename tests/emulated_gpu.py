@@ -3,6 +3,7 @@
 It needs g++ on x86-64 Linux, and of Python the standard library alone. Built once for each state of its sources.
 """
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -53,9 +54,9 @@ def cache_folder() -> Path:
 def _build(into: Path) -> None:
     into.mkdir(parents=True)
     driver = [SOURCES / name for name in ("libcuda.cpp", "fibers.cpp", "memory.cpp")]
-    soname = f"-Wl,-soname,{LIBCUDA}"
-    _run("g++", *FLAGS, soname, "-o", into / LIBCUDA, *driver, "-ldl", "-pthread")
-    _run("g++", *FLAGS, f'-DEMULATION="{SOURCES}"', "-o", into / LIBNVRTC, SOURCES / "libnvrtc.cpp")
+    # Without a soname: in a process that has loaded it, others such as torch still find the real driver.
+    _run("g++", *FLAGS, "-o", into / LIBCUDA, *driver, "-ldl", "-pthread")
+    _run("g++", *FLAGS, "-O0", f'-DEMULATION="{SOURCES}"', "-o", into / LIBNVRTC, SOURCES / "libnvrtc.cpp")
 
 
 def _run(*command: object) -> None:
@@ -64,15 +65,34 @@ def _run(*command: object) -> None:
 
 
 def install() -> None:
-    """Makes the engine of this process use the emulation."""
+    """Makes the engine of this process use the emulation, until it ends."""
     from sumsquares.jobs.engines.cuda import compiler, driver
 
-    os.environ.setdefault("EMULATED_GPU_CACHE", str(cache_folder()))
-    driver.LIBRARY = str(folder() / "lib64" / LIBCUDA)
-    compiler.LIBRARY = str(folder() / "lib64" / LIBNVRTC)
+    os.environ.update(_variables())
+    driver.LIBRARY, compiler.LIBRARY = libraries()
+
+
+def libraries() -> tuple[str, str]:
+    """The files of the fake driver and of the fake NVRTC."""
+    return str(folder() / "lib64" / LIBCUDA), str(folder() / "lib64" / LIBNVRTC)
+
+
+def reset() -> None:
+    """Forgets what has spoilt the context, as a new process does."""
+    ctypes.CDLL(libraries()[0]).emulated_reset()
+
+
+def fail(kind: str, next_call: int, code: int) -> None:
+    """Lets a coming call of a kind (launch, alloc, copy, module) fail with an error of CUDA's: 1 is the next one."""
+    ctypes.CDLL(libraries()[0]).emulated_fail(kind.encode(), next_call, code)
 
 
 def environment() -> dict[str, str]:
     """The variables with which a child process finds the emulation by itself."""
-    libraries = f"{folder() / 'lib64'}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
-    return {"LD_LIBRARY_PATH": libraries, "CUDA_PATH": str(folder()), "EMULATED_GPU_CACHE": str(cache_folder())}
+    path = f"{folder() / 'lib64'}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
+    return {"LD_LIBRARY_PATH": path, "CUDA_PATH": str(folder()), **_variables()}
+
+
+def _variables() -> dict[str, str]:
+    """Where compiled kernels are kept: nothing goes to the caches of the user."""
+    return {"EMULATED_GPU_CACHE": str(cache_folder()), "XDG_CACHE_HOME": str(cache_folder())}

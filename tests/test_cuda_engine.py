@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from dataclasses import replace
 
@@ -15,25 +16,41 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels
+from sumsquares.jobs.engines.cuda import compiler, driver, kernels, weights
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
 from sumsquares.jobs.engines.shuffle import Rows, batches, in_memory
 
-pytestmark = pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason()))
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason())),
+]
 FOLDED = ((5, 3), 2, 7, 30)
 
 
 @pytest.fixture(scope="module")
 def emulated():
     """Makes the engine use the emulated GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
+    with pytest.MonkeyPatch.context() as patch:
+        libcuda, libnvrtc = emulated_gpu.libraries()
+        patch.setattr(driver, "LIBRARY", libcuda)
+        patch.setattr(compiler, "LIBRARY", libnvrtc)
+        patch.setenv("XDG_CACHE_HOME", str(emulated_gpu.cache_folder()))
+        patch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
+        emulated_gpu.reset()
+        forget()
+        yield
+        forget()
+
+
+def forget():
+    """Drops all that is on the device, while its driver is still there."""
+    device_rows._resident.clear()
+    kernels._loaded.clear()
+    weights._module.cache_clear()
     cuda_engine._device.cache_clear()
-    yield
-    driver.LIBRARY, compiler.LIBRARY = before
-    cuda_engine._device.cache_clear()
+    gc.collect()
 
 
 def same(found, expected):
@@ -70,7 +87,9 @@ def test_progress_is_told_after_each_launch_and_a_saved_state_is_a_copy(emulated
     monkeypatch.setattr(cuda_engine, "LAUNCH_STEPS", 4)
     of, saved = case(FOLDED), []
     rows = in_memory(*of.rows)
-    last = cuda_engine.train(of.program, of.per_model, rows, on_progress=lambda step, state: saved.append((step, state())))
+    last = cuda_engine.train(
+        of.program, of.per_model, rows, on_progress=lambda step, state: saved.append((step, state()))
+    )
     steps = [step for step, _ in saved]
     assert steps == [state.step for _, state in saved]
     assert steps == sorted(set(steps))
@@ -131,7 +150,9 @@ def test_blocks_have_the_batches_of_the_other_engines_in_order(emulated, rows, b
     begin, padded = min(skip, program.steps), min(batch, rows) + 3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_rows, "RESIDENT_SHARE", 1 if is_resident else 1 << 60)
-        found = list(device_rows.blocks(cuda_engine._device(), program, in_memory(x_NI, y_N), begin, padded, lambda: steps))
+        found = list(
+            device_rows.blocks(cuda_engine._device(), program, in_memory(x_NI, y_N), begin, padded, lambda: steps)
+        )
     told = [block.rows.y_N.get()[row[row >= 0]] for block in found for row in block.order_SR]
     expected = [y for epoch in range(4) for _, y in batches(in_memory(x_NI, y_N), batch, program.shuffle_seed, epoch)]
     assert [list(each) for each in told] == [list(each) for each in expected[begin:]]

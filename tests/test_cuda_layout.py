@@ -34,7 +34,8 @@ def drawn(count: int, seed: int) -> list[Program]:
             PROGRAM,
             inputs=rng.choice((1, 1, 2, 3, 4, 5, 8, 9, 20, 100)),
             hidden=tuple(rng.choices(WIDTHS, k=rng.randint(0, 5))),
-            batch_size=rng.choice((1, 3, 7, 32, 100, 101, 999, 1000)),
+            batch_size=rng.choice((1, 3, 7, 32, 100, 101, 1000, 10**6)),
+            rows=10**6,
             dtype=rng.choice(("float32", "float64")),
             activation=rng.choice(("relu", "tanh", "gelu")),
         )

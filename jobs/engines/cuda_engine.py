@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.cuda import compiler, driver, kernels
-from sumsquares.jobs.engines.cuda.driver import Array, Device
+from sumsquares.jobs.engines.cuda.driver import Device
 from sumsquares.jobs.engines.cuda.kernels import Kernels
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.rows import Block, blocks
-from sumsquares.jobs.engines.initialize import initialize
+from sumsquares.jobs.engines.cuda.weights import initial_parameters
 from sumsquares.jobs.engines.losses import curve_epochs, points
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
@@ -117,17 +118,10 @@ def train(
     return training.snapshot()
 
 
-def first_weights(gpu: Device, program: Program, models: PerModel) -> Array:
-    """Returns the parameters [M, P] before the first step, on the device."""
-    return gpu.put(initialize(program, models.seeds, models.init, models.input_range, models.readout))
-
-
 class _Training:
     """Models on the device."""
 
-    def __init__(
-        self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None
-    ) -> None:
+    def __init__(self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None) -> None:
         self._gpu, self._program, self._kernel = gpu, program, kernel
         self._lr_M = gpu.put(np.array(models.lr, np.float64))
         self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
@@ -142,7 +136,7 @@ class _Training:
     def _begin(self, models: PerModel) -> None:
         count, gpu, kernel = len(models.seeds), self._gpu, self._kernel
         self.step = 0
-        self._parameters_MP = first_weights(gpu, self._program, models)
+        self._parameters_MP = initial_parameters(gpu, self._program, models)
         self._state = [gpu.zeros(self._parameters_MP.shape, self._program.dtype) for _ in range(kernel.arrays)]
         self._finite_M = gpu.zeros((count,), np.int64)
         self._losses_ME = gpu.zeros((count, len(curve_epochs(self._program.epochs))), np.float64)

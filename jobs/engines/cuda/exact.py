@@ -20,7 +20,7 @@ from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
 _FUNCTIONS = ("platform.cuh", "../lanes/polynomials.h", "functions.cuh", "activations.cuh")
-FILES = (*_FUNCTIONS, "features.cuh", "answers.cuh", "readout.cuh")
+FILES = (*_FUNCTIONS, "features.cuh", "answers.cuh", "observe.cuh", "solve.cuh")
 TILE_ROWS, STRIDE = 32, 33
 """Rows that a block has at a time, and their distance in shared memory, as in features.cuh."""
 MOST_THREADS = 128

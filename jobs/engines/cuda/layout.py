@@ -26,16 +26,18 @@ PARTS_OF_PROCESSOR, REGISTERS = 4, 16_384
 
 WARPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 COLUMNS = (1, 2, 4, 8, 16, 32)
-MOST_ROWS = 20
-"""Of one lane; more of them have no room in its registers."""
-PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Tiles of rows that a batch may be cut into."""
+LANE_ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 16, 20)
+"""Rows of one lane in a tile, at most: a batch is cut into tiles of about equal size."""
 
 BUSY = 12
 """Warps on a multiprocessor with which the kernel is at its fastest; more of them have too few registers each."""
 
 NEAR = 32
 """Registers that the state of a thread's weights may take; above, it is in global memory."""
+
+
+MOST_ROWS = 1 << 24
+"""Of a batch in float32: the largest number that comes after all smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
     """Returns the layout of a program on an architecture, such as sm_90, or why the cuda engine can't train it."""
     if int("".join(filter(str.isdigit, architecture))) < 80:
         return f"the GPU's architecture is {architecture}, and the engine cuda needs sm_80 or later"
+    if program.dtype == "float32" and min(program.batch_size, program.rows) > MOST_ROWS:
+        return f"the engine cuda counts the rows of a batch in float32, up to {MOST_ROWS}"
     shared = SHARED.get(architecture, SMALL)
     return _best(_shape(program), shared) or (
         f"hidden = {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, needs more than the "
@@ -140,10 +144,11 @@ def _measured(shape: Shape, shared: Shared) -> Layout | None:
 def _tilings(shape: Shape) -> Iterator[Tiling]:
     for warps, lc in product(WARPS, COLUMNS):
         groups = 32 * warps // lc
-        for rows in dict.fromkeys(-(-shape.batch // (parts * groups)) for parts in PARTS):
+        tiles = dict.fromkeys(-(-shape.batch // (groups * rows)) for rows in LANE_ROWS)
+        for rows in dict.fromkeys(-(-shape.batch // (groups * each)) for each in tiles):
             for ci, ks in product((4, 8), (1, 2)):
                 tiling = Tiling(shape, warps, lc, ci, ks, min(groups * rows, shape.batch))
-                if rows <= MOST_ROWS and tiling.possible:
+                if tiling.possible:
                     yield tiling
 
 

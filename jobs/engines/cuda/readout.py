@@ -1,6 +1,6 @@
 """Observes the hidden layers of models on a GPU and solves their readout, to the bits of the lanes kernel.
 
-The kernels are in readout.cuh. Wide last layers, whose triangle doesn't fit into shared memory, are left to the CPU.
+The kernels are in observe.cuh and solve.cuh. Wide last layers, whose triangle doesn't fit into shared memory, are left to the CPU.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, C columns of a triangle, U hidden units.
 """

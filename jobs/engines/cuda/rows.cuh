@@ -7,7 +7,7 @@ struct Batch {
   const T* x;  // inputs, in shared memory
   T scale;     // of the gradients
   int rows;    // that are real
-  bool first;  // tile of the batch
+  bool first;  // tile of its batch
 };
 
 template <int l>
@@ -119,8 +119,7 @@ DEV void head(T (&z)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
     bias += d[j];
   }
   int at[SETS];
-  // A first layer of few inputs has its sums put by first_sums: added to those of earlier tiles, they must not be put twice.
-  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 && l >= FIRST ? bias_at(l) : -1;
+  UNROLL for (int i = 0; i < SETS; i++) at[i] = i == 0 ? OUT_AT : i == 1 ? bias_at(l) : -1;
   UNROLL for (int c = 0; c < SETS * 4 * Q; c++) v[c] = T(0);
   UNROLL for (int q = 0; q < Q; q++) UNROLL for (int j = 0; j < ROWS; j++) {
     T slope[4];
@@ -142,20 +141,20 @@ DEV void head(T (&z)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
   }
 }
 
-// Few inputs: the sums of the gradient of the first layer.
+// Few inputs: the sums of the gradient of the first layer. If there is no other, `head` has put those of its bias.
 template <int Q>
 DEV void first_sums(const T (&d)[ROWS][4 * Q], T* s, const Batch& batch, const Lane& t) {
-  constexpr int SETS = sets(NIN + 1, Q);
+  constexpr int SETS = sets(NIN + (NH > 1), Q);
   T v[SETS * 4 * Q];
   int at[SETS];
-  UNROLL for (int i = 0; i < SETS; i++) at[i] = i < NIN ? i * padded(0) : i == NIN ? bias_at(0) : -1;
+  UNROLL for (int i = 0; i < SETS; i++) at[i] = i < NIN ? i * padded(0) : i == NIN && NH > 1 ? bias_at(0) : -1;
   UNROLL for (int c = 0; c < SETS * 4 * Q; c++) v[c] = T(0);
   UNROLL for (int j = 0; j < ROWS; j++) {
     T x[NIN];
     UNROLL for (int i = 0; i < NIN; i++) x[i] = batch.x[(t.group * ROWS + j) * NIN + i];
     UNROLL for (int c = 0; c < 4 * Q; c++) {
       UNROLL for (int i = 0; i < NIN; i++) v[i * 4 * Q + c] = fma(d[j][c], x[i], v[i * 4 * Q + c]);
-      v[NIN * 4 * Q + c] += d[j][c];
+      if constexpr (NH > 1) v[NIN * 4 * Q + c] += d[j][c];
     }
   }
   put_sums<SETS, Q>(s + PARTS_AT + t.warp * VECTOR_WORDS, v, at, t, batch.first);

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.cuda.driver import Array, Device
+from sumsquares.jobs.engines.cuda.driver import Device
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import Rows, in_memory, step_blocks
 

@@ -1,7 +1,6 @@
 """How shape.cuh lays a network out: padded widths, numbers in shared memory, and blocks of weight gradients.
 
-The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests/test_cuda_kernels.py compares it
-with what compiled kernels say. Layer -1 is the inputs, layer 0 the first hidden layer.
+The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests compare the two. Layer -1 is the inputs, layer 0 the first hidden layer.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ class Tiling:
 
     @property
     def vector_words(self) -> int:
-        """Numbers of the vectors: first weights if inputs are few, all biases, the last layer, and the sum of the loss."""
+        """Numbers of the vectors: first weights if inputs are few, biases, the last layer, and the sum of the loss."""
         depth = len(self.shape.hidden)
         biases = sum(map(self.padded, range(depth)))
         return self.shape.inputs * self.padded(0) * self.shape.few + biases + self.padded(depth - 1) + 2

@@ -97,7 +97,7 @@ train(const T* x, const T* y, const T* steps, const double* lr_factors, const in
   const T own_decay = HAS_DECAY ? T(decay[block]) : T(0);
   T *x_now = s + X_AT, *x_next = s + X_AT + (X_BUFFERS - 1) * X_WORDS;
   int good = 0;
-  fetch(s, x_now, feed, 0, 0);
+  if (count) fetch(s, x_now, feed, 0, 0);
   copied();
   sync_model();
 
@@ -107,7 +107,8 @@ train(const T* x, const T* y, const T* steps, const double* lr_factors, const in
     const int rows = int(now[3]), tiles = TILES == 1 ? 1 : ceil_div(rows, TILE_ROWS);
     NO_UNROLL for (int tile = 0; tile < tiles; tile++) {
       const bool first_tile = TILES == 1 || tile == 0, last_tile = TILES == 1 || tile == tiles - 1;
-      rows_through(s, Batch{x_now, now[2], rows - tile * TILE_ROWS, first_tile}, t);
+      const int left = rows - tile * TILE_ROWS;
+      rows_through(s, Batch{x_now, now[2], last_tile ? left : TILE_ROWS, first_tile}, t);
       sync_model();
       if (!last_tile)
         fetch(s, x_next, feed, step, tile + 1);
