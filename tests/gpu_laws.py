@@ -1,0 +1,151 @@
+"""The laws that the cuda engine keeps, checked on a GPU: `python tests/gpu_laws.py` in a clone, with numpy installed.
+
+With `--emulated` the kernels run on the CPU, on threads that take turns (tests/emulated_gpu), and the cases are fewer.
+It prints the device, then each law with its figures, and exits with 1 if one is broken. Each law is a process of its
+own, since an error of the device ends a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import bare_clone  # noqa: F401  before whatever imports sumsquares
+import gpu_laws_bits as bits
+import gpu_laws_numbers as numbers
+import numpy as np
+from gpu_cases import Case, every_kind, every_shape
+from gpu_checks import Broken
+
+from sumsquares.jobs.engines import cuda_engine
+from sumsquares.jobs.engines.cuda import compiler, driver
+from sumsquares.jobs.engines.cuda.layout import layout
+
+LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
+    "reference": numbers.reference,
+    "bits": bits.bits,
+    "weights": bits.first_weights,
+    "predictions": numbers.predictions,
+    "divergence": numbers.divergence,
+    "curves": numbers.curves,
+    "errors": bits.errors,
+}
+"""By name; each yields lines of figures, and raises Broken."""
+LAW_SECONDS = 300
+"""A law that takes longer is broken: a kernel may hang."""
+
+
+def main() -> int:
+    """Checks the laws that are asked for."""
+    options = parsed()
+    if options.emulated:
+        import emulated_gpu
+
+        emulated_gpu.install()
+    if options.spoil:
+        return bits.spoil()
+    if options.alone:
+        return alone(options.law[0], options.whole)
+    reason = cuda_engine.available()
+    if reason is not None:
+        say(f"no GPU to check the laws on: {reason}")
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        return everything(options)
+
+
+def parsed() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--emulated", action="store_true", help="on the CPU, and fewer cases")
+    parser.add_argument("--whole", action="store_true", help="all cases, also with --emulated")
+    parser.add_argument("--law", action="append", choices=LAWS, help="only this one; may be repeated")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--spoil", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.whole |= not options.emulated
+    return options
+
+
+def everything(options: argparse.Namespace) -> int:
+    """Prints the machine, and each law with its figures; returns the exit code."""
+    device, names = cuda_engine._device(), options.law or list(LAWS)
+    say(f"{device.name}, {device.architecture}, {device.multiprocessors} multiprocessors; {platform.platform()}")
+    say(f"CUDA driver {driver.version()}, Python {platform.python_version()}, numpy {np.__version__}")
+    compile_all(names, options.whole)
+    flags = ["--emulated"] * options.emulated + ["--whole"] * options.whole
+    broken = []
+    for name in names:
+        try:
+            command = [sys.executable, __file__, *flags, "--alone", "--law", name]
+            code = subprocess.run(command, check=False, timeout=LAW_SECONDS).returncode
+        except subprocess.TimeoutExpired:
+            say(f"  BROKEN: after {LAW_SECONDS} s there is no end")
+            code = 1
+        broken += [name] * bool(code)
+    say(f"\n{len(names) - len(broken)} of {len(names)} laws hold; broken: {', '.join(broken) or 'none'}")
+    return int(bool(broken))
+
+
+def alone(name: str, is_whole: bool) -> int:
+    """Checks one law in this process."""
+    began = time.monotonic()
+    say(f"\n{name}: {LAWS[name].__doc__}")
+    try:
+        for line in LAWS[name](is_whole):
+            say(f"  {line}")
+    except Broken as error:
+        say(f"  BROKEN: {error}")
+        return 1
+    except Exception:
+        say(f"  BROKEN:\n{traceback.format_exc()}")
+        return 1
+    say(f"  holds; {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def programs(law: str, is_whole: bool) -> list[Case]:
+    """The cases of the laws that have many, to be compiled at the same time."""
+    if law == "reference":
+        return [*every_kind(is_whole), *every_shape(is_whole)]
+    return bits.for_bits(is_whole) if law == "bits" else []
+
+
+def compile_all(names: list[str], is_whole: bool) -> None:
+    """Compiles what the laws need, in several processes; what can't be compiled is told by the law."""
+    architecture = cuda_engine.architecture()
+    cases = [of for name in names for of in programs(name, is_whole)]
+    texts = sorted({of.source(architecture) for of in cases if not isinstance(layout(of.program, architecture), str)})
+    workers = min(os.cpu_count() or 1, 16)
+    began, libraries = time.monotonic(), (driver.LIBRARY, compiler.LIBRARY)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        failed = sum(pool.map(_fails, texts, [architecture] * len(texts), [libraries] * len(texts)))
+    say(f"compiled {len(texts)} modules in {time.monotonic() - began:.0f} s, {workers} at a time; {failed} failed")
+
+
+def _fails(text: str, architecture: str, libraries: tuple[str, str | None]) -> bool:
+    driver.LIBRARY, compiler.LIBRARY = libraries
+    try:
+        compiler.compiled(text, architecture)
+    except compiler.CompileError:
+        return True
+    return False
+
+
+def say(line: str) -> None:
+    """Prints a line at once."""
+    print(line, flush=True)  # noqa: T201  it is what the script is for
+
+
+if __name__ == "__main__":
+    sys.exit(main())
