@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -101,17 +102,22 @@ def measure_models(
     if readout == "solved":
         answering = solved
 
-    def errors_of(models: Models, split: Split) -> Errors:
-        predict = defined(predictor(*models), rows.scale)
-        evaluated = rows.evaluation_rows(split, models.program.dtype)
-        return measure(predict, evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
+    def measuring(models: Models) -> Callable[[Split], Errors]:
+        predict = cache(lambda: defined(predictor(*models), rows.scale))  # once for all splits: a GPU gets the weights
 
-    sources: dict[Source, Any] = {split: errors_of(answering, split) for split in rows.parts if split in wanted}
+        def errors_of(split: Split) -> Errors:
+            evaluated = rows.evaluation_rows(split, models.program.dtype)
+            return measure(predict(), evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
+
+        return errors_of
+
+    errors_of = measuring(answering)
+    sources: dict[Source, Any] = {split: errors_of(split) for split in rows.parts if split in wanted}
     sources["hidden"] = observed
     if losses_ME is not None:
         sources["losses"] = Curve(program.epochs, losses_ME)
     if observed is not None and can_solve(program) and "solved" in wanted:
         is_measured = answering is solved and "test" in sources
-        sources["solved"] = sources["test"] if is_measured else errors_of(solved, "test")
+        sources["solved"] = sources["test"] if is_measured else measuring(solved)("test")
     by_numpy = readout == "solved" and observed is not None and observed.solver == "numpy"
     return Measured(answering, sources, "numpy" if by_numpy else None)
