@@ -116,7 +116,7 @@ def write_results(spec: str, store: str) -> None:
     from sumsquares.jobs.spec.job_spec import load_spec
     from sumsquares.jobs.spec.variants import trials
     from sumsquares.jobs.stages.packs import plan_packs
-    from sumsquares.jobs.stages.train import Trainer, _rows
+    from sumsquares.jobs.stages.train import Trainer, _columns
     from sumsquares.jobs.storage.store import Store
 
     job, draw = load_spec(spec, 2**63), np.random.default_rng(0)
@@ -137,8 +137,9 @@ def write_results(spec: str, store: str) -> None:
             "hidden": observed,
             "losses": Curve(epochs, losses),
         }
-        rows = _rows(pack, state, metrics_of(sources, models, loss=pack.program.loss), 1.0, trainer)
-        commit_pack(Store(store), pack.id, rows, state_dicts(pack.program, weights_MP), losses)
+        metrics, is_ok = metrics_of(sources, models, loss=pack.program.loss), np.ones(models, bool)
+        columns = _columns(pack, state, metrics, is_ok, 1.0, trainer)
+        commit_pack(Store(store), pack.id, columns, state_dicts(pack.program, weights_MP), losses)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ their size shrink with the cluster and grow again (Ray Train's elastic groups).
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import tempfile
 import threading
@@ -212,10 +213,19 @@ def _work_loop(config: dict[str, Any]) -> None:
         try:
             result = work(taken[1], heartbeat)
         except Exception as error:  # any exception fails its item, not the group
-            ray.get(queue.fail.remote(name, Failure.of(taken[0], error, logs)))
+            failure = Failure.of(taken[0], error, logs)
+            ray.get(queue.fail.remote(name, failure))
+            if failure.ends_worker:
+                _end_process(failure.reason)
         else:
             ray.get(queue.done.remote(name, result))
     faulthandler.cancel_dump_traceback_later()
+
+
+def _end_process(reason: str) -> None:
+    """Ends this process at once, whatever state its libraries are in: Ray Train starts its group again."""
+    print(f"this worker ends: {reason}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _log_location() -> str:

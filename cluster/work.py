@@ -59,6 +59,8 @@ class Failure:
     """The exception's attribute `exit_code`, if it has one."""
     fatal: bool = False
     """The exception's attribute `fatal`: every other item would fail the same way."""
+    ends_worker: bool = False
+    """The exception's attribute `ends_worker`: its process can do no more work, and ends. Another one goes on."""
     retryable: bool = True
     """Whether another attempt may succeed; False for bad input."""
     logs: str = ""
@@ -74,6 +76,7 @@ class Failure:
             traceback=traceback.format_exc(),
             exit_code=getattr(error, "exit_code", None),
             fatal=getattr(error, "fatal", False),
+            ends_worker=getattr(error, "ends_worker", False),
             retryable=not isinstance(error, (ValueError, TypeError, AssertionError)),
             logs=logs,
         )

@@ -57,8 +57,13 @@ def _work_loop(pipe: Connection, work: Any) -> None:
         try:
             message = _packed("done", work(taken[1], heartbeat))
         except Exception as error:  # any exception fails its item, not the run
-            message = _packed("fail", Failure.of(taken[0], error))
-        pipe.send_bytes(message)
+            failure = Failure.of(taken[0], error)
+            pipe.send_bytes(_packed("fail", failure))
+            if failure.ends_worker:
+                pipe.send(("ended", failure.reason))
+                return
+        else:
+            pipe.send_bytes(message)
 
 
 def _take(pipe: Connection) -> tuple[str, Any] | None:

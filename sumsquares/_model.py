@@ -20,8 +20,8 @@ from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
 from sumsquares.jobs.results.number_rows import first_misfit, inputs_of_numbers
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.predict_table import asked_columns, inputs_of
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.show.format import counted, describe_variant, number
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Trial

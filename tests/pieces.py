@@ -26,6 +26,30 @@ def make_work(device):
     return work
 
 
+class Spoiled(RuntimeError):
+    """As the error of a device after which its process can do no more work."""
+
+    ends_worker = True
+
+
+def make_spoiled(device):
+    """Squares a number; number 3 spoils its process, once, or always if the folder has a file `always`.
+
+    Each number leaves a file with the ids of the processes that worked at it.
+    """
+
+    def work(payload, _heartbeat):
+        number, folder = payload
+        with (Path(folder) / str(number)).open("a") as file:
+            file.write(f"{os.getpid()} ")
+        attempts = len((Path(folder) / str(number)).read_text().split())
+        if number == 3 and (attempts == 1 or (Path(folder) / "always").exists()):
+            raise Spoiled("an illegal address")
+        return number**2, device, os.getpid()
+
+    return work
+
+
 def make_meeting(device):
     """Squares a number once a worker in another process has started as well."""
 

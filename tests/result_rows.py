@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from sumsquares.datasets.spec import NamedDataset
-from sumsquares.jobs.results.pack_files import SCHEMA, pack_id_of, variant_columns
+from sumsquares.jobs.results.pack_files import SCHEMA, pack_id_of
 from sumsquares.jobs.results.stored import commit_pack
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES
 from sumsquares.jobs.spec.variants import Trial, Variant
 from sumsquares.jobs.storage.store import Store
@@ -40,10 +41,15 @@ def row_of(trial: Trial, **changes: Any) -> dict[str, Any]:
     }
 
 
+def by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The rows of a pack as its columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
 def commit(store: Store, rows: Sequence[dict[str, Any]], tensors: Mapping[str, Any] | None = None) -> str:
     """Commits a pack of these rows, with zero weights by default, and returns its id."""
     pack = pack_id_of(row["trial_id"] for row in rows)
-    commit_pack(store, pack, rows, tensors or {"0.weight": np.zeros((len(rows), 1, 1))})
+    commit_pack(store, pack, by_column(rows), tensors or {"0.weight": np.zeros((len(rows), 1, 1))})
     return pack
 
 

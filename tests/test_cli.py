@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 import typer
 from command_line import calls
+from result_rows import by_column
 from specs import SMALL
 
 from sumsquares.jobs import exits
@@ -157,7 +158,9 @@ def test_predict_says_that_a_trials_answer_is_too_large(ran):
     mates = [{name: mate[name] for name in SCHEMA.names} for mate in results.to_pylist() if mate["pack"] == row["pack"]]
     tensors, ids = read_weights(Store("store"), row["pack"])
     mates.sort(key=lambda mate: ids.index(mate["trial_id"]))
-    commit_pack(Store("store"), row["pack"], mates, {name: tensor * 1e30 for name, tensor in tensors.items()})
+    commit_pack(
+        Store("store"), row["pack"], by_column(mates), {name: tensor * 1e30 for name, tensor in tensors.items()}
+    )
     ended = ran("predict", "small", "3", "4", "--trial", row["trial_id"])
     assert ended.code == 2
     assert "has no finite answer for [3" in ended.err

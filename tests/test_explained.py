@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from result_rows import table_of
+from result_rows import by_column, table_of
 from specs import small
 from test_answer import world_of
 from test_run import run
@@ -192,7 +192,8 @@ def plant(store, row, rmse):
     losses, _ = read_losses(store, row["pack"])
     rows = {each["trial_id"]: each for each in read_results(store).table.to_pylist()}
     changed = [{**rows[key], **({"rmse": rmse} if key == row["trial_id"] else {})} for key in ids]
-    commit_pack(store, row["pack"], [{name: each[name] for name in SCHEMA.names} for each in changed], tensors, losses)
+    columns = by_column([{name: each[name] for name in SCHEMA.names} for each in changed])
+    commit_pack(store, row["pack"], columns, tensors, losses)
 
 
 @pytest.mark.parametrize(("share", "is_told"), [(0.999, True), (1.0, False)])

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from figures_world import NAMES, TEXT, world_of
+from result_rows import by_column
 from test_run import run
 
 from sumsquares.datasets.rows import block
@@ -238,7 +239,7 @@ def test_the_loss_is_nan_where_it_was_not_finite_and_packs_without_losses_have_n
     losses_ME = np.full((len(ids), 4), np.inf)
     losses_ME[:, 0] = 2.0
     for losses, drawn in ((losses_ME, [[2.0, np.nan, np.nan, np.nan]] * 2), (None, None)):
-        commit_pack(store, world.row(trial.id)["pack"], stored, tensors, losses)
+        commit_pack(store, world.row(trial.id)["pack"], by_column(stored), tensors, losses)
         own = world._replace(store=store, results=read_trials(store).table)
         found = own.figures(own.summary(), on_lost=lambda *_: None)["squares"].losses
         first = [each.loss_SE for each in found if "first" in each.chosen.roles]

@@ -27,7 +27,8 @@ import json, sys
 from pathlib import Path
 import pyarrow as pa
 from sumsquares.jobs.night.scores import variant_name
-from sumsquares.jobs.results.pack_files import SCHEMA, decode_pack, variant_columns
+from sumsquares.jobs.results.pack_files import SCHEMA, decode_pack
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.results.summary import summarize
 from sumsquares.jobs.show.format import describe_variant
 from sumsquares.jobs.spec.difference import describe_difference

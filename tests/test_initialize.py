@@ -15,8 +15,9 @@ from result_rows import SQUARES, variant
 from sumsquares.datasets.normalize import normalization
 from sumsquares.jobs.engines.choice import choose, engine
 from sumsquares.jobs.engines.draws import philox, uniform
-from sumsquares.jobs.engines.initialize import GENTLE, STEEP, initialize, steepness
+from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.recipe import GENTLE, STEEP, steepness
 from sumsquares.jobs.engines.shuffle import in_memory
 from sumsquares.jobs.spec.axes import Activation, Optimizer, Readout
 from sumsquares.jobs.spec.program import program_of

@@ -20,7 +20,7 @@ def measured(answers_MN, target_N, pieces, chosen_N=None):
     return measure(
         lambda x_NI: answers_MN[:, x_NI[:, 0].astype(int)],
         ((rows[cut], target_N[cut]) for cut in cuts if len(cut)),
-        lambda predictions: predictions,
+        lambda predictions: predictions.astype(np.float64, copy=False),
         chosen_N,
     )
 
@@ -118,3 +118,29 @@ def test_a_models_errors_are_the_same_bits_beside_any_others(seed, models, piece
     alone = measured(answers_MN[model : model + 1], target, pieces)
     for name in ("squares_M", "rounded_squares_M", "largest_M", "exact_M"):
         assert getattr(alone, name)[0].tobytes() == getattr(together, name)[model].tobytes()
+
+
+@given(st.integers(0, 99), st.integers(1, 70), st.sampled_from([1, 7, 8, 500, 1000]), st.sampled_from(["f4", "f8"]))
+@settings(max_examples=30, deadline=None)
+def test_every_sum_has_the_bits_of_the_plain_one_of_its_model(seed, models, rows, dtype):
+    """Of predictions in float64 or float32, which are left as they are."""
+    draw = np.random.default_rng(seed)
+    target_N, chosen_N = draw.integers(-2, 3, size=rows), draw.random(rows) < 0.5
+    answers_MN = (target_N + draw.normal(scale=0.6, size=(models, rows))).astype(dtype)
+    answers_MN[draw.integers(models), draw.integers(rows)] = draw.choice([np.nan, np.inf, 0.5])
+    before = answers_MN.tobytes()
+    found = measured(answers_MN, target_N, 1, chosen_N)
+    assert answers_MN.tobytes() == before
+    for model, answer_N in enumerate(answers_MN.astype(np.float64)):
+        error_N, rounded_N = answer_N - target_N, np.rint(answer_N) - target_N
+        plain = {
+            "squares_M": np.square(error_N).sum(),
+            "chosen_squares_M": np.square(error_N)[chosen_N].sum(),
+            "rounded_squares_M": np.square(rounded_N).sum(),
+            "largest_M": np.abs(error_N).max(),
+            "absolute_M": np.abs(error_N).sum(),
+            "exact_M": np.count_nonzero(rounded_N == 0),
+            "right_side_M": np.count_nonzero((answer_N >= 0.5) == (target_N >= 0.5)),
+        }
+        for name, value in plain.items():
+            np.testing.assert_array_equal(getattr(found, name)[model], value)

@@ -15,7 +15,7 @@ from inspect import getclosurevars
 from pathlib import Path
 
 import pytest
-from pieces import make_meeting, make_work, patiently
+from pieces import make_meeting, make_spoiled, make_work, patiently
 
 from sumsquares.cluster import processes, worker_handle
 from sumsquares.cluster.out_of_memory import kills
@@ -122,6 +122,34 @@ def test_an_item_that_kills_its_processes_is_split_and_then_given_up(monkeypatch
     assert (failure.key, failure.reason) == ("(3,)", "its worker died (killed by SIGSEGV)")
     assert sum("split in two" in note for note in notes(snapshots)) == 2
     assert sum("trying again" in note for note in notes(snapshots)) == 3 * (ATTEMPTS - 1)
+
+
+def processes_of(folder, number):
+    """The ids of the processes that worked at a number, in order."""
+    return [int(pid) for pid in (folder / str(number)).read_text().split()]
+
+
+def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(tmp_path):
+    """The process does nothing more, and a note says what happened."""
+    snapshots = pulled(range(3, 7), tmp_path, count=1, make=make_spoiled)
+    assert sorted(value[0] for value in done(snapshots)) == [9, 16, 25, 36]
+    assert notes(snapshots) == ["3: Spoiled: an illegal address, which ended its worker; trying again (2 of 3)"]
+    first, second = processes_of(tmp_path, 3)
+    worked = [pid for number in range(3, 7) for pid in processes_of(tmp_path, number)]
+    assert (first != second, worked.count(first)) == (True, 1)
+    assert not snapshots[-1].failures
+
+
+def test_an_item_whose_error_always_ends_its_worker_is_given_up_and_the_run_continues(tmp_path, monkeypatch):
+    """After ATTEMPTS attempts, each in a process of its own; with its reason and traceback."""
+    monkeypatch.setattr(processes, "DEATHS", ATTEMPTS - 1)
+    (tmp_path / "always").touch()
+    snapshots = pulled(range(2, 5), tmp_path, count=1, make=make_spoiled)
+    assert sorted(value[0] for value in done(snapshots)) == [4, 16]
+    (failure,) = snapshots[-1].failures
+    assert (failure.key, failure.reason) == ("3", "Spoiled: an illegal address")
+    assert "in work" in failure.traceback
+    assert len(set(processes_of(tmp_path, 3))) == ATTEMPTS
 
 
 def test_a_kill_for_lack_of_memory_is_told(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pieces
 import pytest
 from driver_processes import driver_of, ray_environment, value_in, words_of
-from pieces import make_mixed, make_work, patiently
+from pieces import make_mixed, make_spoiled, make_work, patiently
 
 from sumsquares.cluster import private_folder
 from sumsquares.cluster.driver import connected
@@ -106,6 +106,20 @@ def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_
     assert len({value[2] for _, value in results}) >= 3
     assert any("0: its worker died" in note for snapshot in snapshots for note in snapshot.notes)
     assert snapshots[-1].left == 0
+    assert not snapshots[-1].failures
+
+
+@pytest.mark.chaos
+def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(resources, tmp_path):
+    """Also of a GPU worker; its process does nothing more, and a note says what happened."""
+    snapshots = pulled(range(4), tmp_path, groups(resources, WorkerRequest(workers=0, gpu_workers=1)), make_spoiled)
+    results = [value for snapshot in snapshots for _, value in snapshot.results]
+    assert sorted(value[:2] for value in results) == [(number**2, "cuda") for number in range(4)]
+    notes = [note for snapshot in snapshots for note in snapshot.notes]
+    assert notes == ["3: Spoiled: an illegal address, which ended its worker; trying again (2 of 3)"]
+    first, second = (tmp_path / "3").read_text().split()
+    worked = [pid for number in range(4) for pid in (tmp_path / str(number)).read_text().split()]
+    assert (first != second, worked.count(first)) == (True, 1)
     assert not snapshots[-1].failures
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from result_rows import commit, row_of, variant
+from result_rows import by_column, commit, row_of, variant
 
 from sumsquares.datasets.errors import DataError
 from sumsquares.jobs.results import pack_files
@@ -74,7 +74,7 @@ def test_a_pack_reads_back_as_it_was_with_null_for_what_is_not_finite(
         row_of(Trial(variant(), seed), status=status, **dict(zip(METRIC_NAMES, values, strict=True)))
         for seed, values in enumerate(metrics)
     ]
-    table = decode_pack(encode_pack(rows, weights), PATH)
+    table = decode_pack(encode_pack(by_column(rows), weights), PATH)
     assert table.schema.equals(SCHEMA)
     assert weights_digest(table) == hashlib.sha256(weights).hexdigest()
     for found, row in zip(table.to_pylist(), rows, strict=True):
@@ -93,12 +93,12 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     ids = [row["trial_id"] for row in rows]
     weights = encode_weights(tensors, ids)
     assert weights == encode_weights(dict(reversed(tensors.items())), ids)
-    assert encode_pack(rows, weights) == encode_pack(rows, weights)
+    assert encode_pack(by_column(rows), weights) == encode_pack(by_column(rows), weights)
 
 
 def test_any_flipped_byte_of_a_pack_is_found() -> None:
     """Changing any single byte of the Parquet file raises DamagedResult or ForeignResult."""
-    data = encode_pack(rows_of(range(3)), b"weights")
+    data = encode_pack(by_column(rows_of(range(3))), b"weights")
     for place in range(len(data)):
         changed = data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :]
         with pytest.raises(DataError, match=PATH):
@@ -107,7 +107,7 @@ def test_any_flipped_byte_of_a_pack_is_found() -> None:
 
 def test_any_cut_or_lengthened_pack_is_found() -> None:
     """A file that is cut off, or has something appended or prepended, is rejected with a remedy."""
-    data = encode_pack(rows_of(range(3)), b"weights")
+    data = encode_pack(by_column(rows_of(range(3))), b"weights")
     for size in range(0, len(data), 7):
         with pytest.raises(DamagedResult, match=f"{PATH}: damaged, .*trained again by the next run"):
             decode_pack(data[:size], PATH)
@@ -127,7 +127,7 @@ def test_a_parquet_file_of_someone_else_is_foreign_and_not_damaged() -> None:
 def test_a_newer_format_is_foreign_and_not_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a newer version are left alone, and the message names their format."""
     monkeypatch.setattr(pack_files, "FORMAT", 3)
-    data = encode_pack(rows_of(range(3)), b"")
+    data = encode_pack(by_column(rows_of(range(3))), b"")
     monkeypatch.undo()
     with pytest.raises(ForeignResult, match="written in format 3, this version reads up to 2"):
         decode_pack(data, PATH)
@@ -136,12 +136,12 @@ def test_a_newer_format_is_foreign_and_not_damaged(monkeypatch: pytest.MonkeyPat
 def test_a_column_that_a_later_version_adds_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Later versions add nullable columns to format 2: all others are read as they are."""
     rows = rows_of(range(3))
-    expected = decode_pack(encode_pack(rows, b""), PATH)
+    expected = decode_pack(encode_pack(by_column(rows), b""), PATH)
     later = pa.schema([*SCHEMA, pa.field("a_later_one", pa.float64())])
     monkeypatch.setattr(pack_files, "SCHEMA", later)
     monkeypatch.setattr(pack_files, "_COLUMNS", {**pack_files._COLUMNS, "a_later_one": pa.float64()})
     monkeypatch.setattr(pack_files, "_NAMES", frozenset(later.names))
-    data = encode_pack([{**row, "a_later_one": 0.5} for row in rows], b"")
+    data = encode_pack(by_column([{**row, "a_later_one": 0.5} for row in rows]), b"")
     monkeypatch.undo()
     assert decode_pack(data, PATH).equals(expected)
 
@@ -155,7 +155,7 @@ def test_a_required_column_that_is_not_there_is_foreign(monkeypatch: pytest.Monk
         monkeypatch.setattr(pack_files, "_NAMES", frozenset(less.names))
         monkeypatch.setattr(pack_files, "METRIC_NAMES", tuple(name for name in METRIC_NAMES if name != lacking))
         rows = [{name: value for name, value in row.items() if name != lacking} for row in rows_of(range(2))]
-        data = encode_pack(rows, b"")
+        data = encode_pack(by_column(rows), b"")
         monkeypatch.undo()
         if outcome == "read":
             assert decode_pack(data, PATH)[lacking].to_pylist() == [None, None]
@@ -208,7 +208,7 @@ def test_loss_curves_are_read_beside_the_weights_and_never_among_them(tmp_path: 
     store, rows = Store(str(tmp_path)), rows_of(range(3))
     ids = [row["trial_id"] for row in rows]
     losses = np.array([[0.1, 0.01], [1e300, np.inf], [np.nan, 1e-300]])
-    commit_pack(store, pack_id_of(ids), rows, tensors_of(3), losses)
+    commit_pack(store, pack_id_of(ids), by_column(rows), tensors_of(3), losses)
     tensors, _ = read_weights(store, pack_id_of(ids))
     assert tensors.keys() == tensors_of(3).keys()
     found = read_losses(store, pack_id_of(ids))
@@ -248,7 +248,9 @@ def test_weights_of_other_trials_than_the_rows_are_damaged(tmp_path: Path) -> No
     store, rows = Store(str(tmp_path)), rows_of(range(3))
     weights = encode_weights(tensors_of(3), [row["trial_id"] for row in rows_of(range(1, 4))])
     pack = commit(store, rows, tensors_of(3))
-    store.put_all({f"trials/{pack}.safetensors": weights, f"trials/{pack}.parquet": encode_pack(rows, weights)})
+    store.put_all(
+        {f"trials/{pack}.safetensors": weights, f"trials/{pack}.parquet": encode_pack(by_column(rows), weights)}
+    )
     with pytest.raises(DamagedResult, match=r"its trials are not those of its \.parquet file"):
         read_weights(store, pack)
 
@@ -363,7 +365,7 @@ def test_500_packs_are_read_in_a_few_seconds(tmp_path: Path) -> None:
     for pack in range(500):
         rows = every[pack : pack + 16]
         path = folder / pack_id_of(row["trial_id"] for row in rows)
-        path.with_suffix(".parquet").write_bytes(encode_pack(rows, b""))
+        path.with_suffix(".parquet").write_bytes(encode_pack(by_column(rows), b""))
         path.with_suffix(".safetensors").touch()
     start = time.perf_counter()
     results = read_results(Store(str(tmp_path)))

@@ -12,7 +12,7 @@ from table_specs import houses
 from test_variants import VALUES
 
 from sumsquares.jobs.exits import UsageError
-from sumsquares.jobs.results.pack_files import variant_columns
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.results.where import matching, read_where
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant, variants

@@ -15,10 +15,10 @@ from sumsquares.jobs.messages.values import shown
 from sumsquares.jobs.results.dataset_facts import facts_of
 from sumsquares.jobs.results.final import FINAL, is_final_of
 from sumsquares.jobs.results.models import TrainedNetwork, load_model
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scale import diverged_from, limit_of
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.results.summary_file import SUMMARY
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.results.where import matching, read_where
 from sumsquares.jobs.show.format import describe_task, describe_variant
 from sumsquares.jobs.spec.messages import plain

@@ -80,16 +80,17 @@ def train(
     longer count. The other models are not affected.
     """
     assert device == "cpu", device
-    library = _library()
+    library, is_new = _library(), state is None
     state = state or initial_state(program, models, library.arrays_of(program.optimizer))
     step = state.step
     lr_M, decay_M = np.array(models.lr, np.float64), np.array(models.weight_decay, np.float64)
 
-    # The kernel changes these in place; the caller's state stays as it was.
+    # The kernel changes these in place; a caller's state stays as it was.
+    copied = np.asarray if is_new else np.copy
     trained = Trained(
-        state.parameters.copy(),
-        tuple(map(np.copy, state.optimizer_state)),
-        state.finite_steps.copy(),
+        copied(state.parameters),
+        tuple(map(copied, state.optimizer_state)),
+        copied(state.finite_steps),
         losses_so_far(program, state),
     )
 
@@ -104,7 +105,7 @@ def train(
             library.train(program, steps, lr_M[part], decay_M[part], trained.models(part))
         step += len(steps.ends_S)
         on_progress(step, snapshot)
-    return snapshot()
+    return State(step, trained.parameters_MP, trained.optimizer_state, trained.finite_M, trained.losses_ME)
 
 
 def _round_steps(flops: float) -> int:
@@ -156,8 +157,10 @@ def predictor(
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
         x_NI = np.ascontiguousarray(x_NI)
         parts = _parts(len(parameters), 2.0 * program.parameters * max(1, len(x_NI)) * program.item_bytes / 4)
-        predicted = [library.predict(program, parameters[part], x_NI) for part in parts]
-        return np.concatenate(predicted, dtype=np.float64)
+        predicted_MN = np.empty((len(parameters), len(x_NI)))
+        for part in parts:
+            predicted_MN[part] = library.predict(program, parameters[part], x_NI)
+        return predicted_MN
 
     return predict
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 EVALUATION_ROWS = 1024
 """Rows of one forward pass. It is constant, since a row's last bits may depend on the number of rows."""
-_BLOCK = 16
-"""Models whose predictions are compared at a time: their 128 KB stay in the cache, which was 3 times faster."""
+_BLOCK = 32
+"""Models whose predictions are compared at a time: their 256 KB stay in the cache, which was 3 times faster."""
 
 _HALF = 0.5
 """Between the answers no and yes, 0 and 1."""
@@ -181,18 +181,32 @@ def _sums(
     exact_M, right_M = np.empty((2, models), np.int64)
     sums = _Sums(squares_M, rounded_M, largest_M, exact_M, absolute_M, chosen_M, right_M)
     is_above_N = expected_N >= _HALF
+    # Arrays that all blocks share: new ones would not be in the cache. Rows of bytes are whole words, for `_count`.
+    error_BN, square_BN = np.empty((2, min(models, _BLOCK), rows))
+    is_right_BW = np.zeros((len(error_BN), -(-rows // 8) * 8), bool)
     for first in range(0, models, _BLOCK):
         block = slice(first, first + _BLOCK)
         # One memory layout, whatever `predict` returned: in another one the order, and so the bits, of a sum differ.
         answer_MN = np.ascontiguousarray(restore(predicted_MN[block]))
-        error_MN = answer_MN - expected_N
-        rounded_MN = np.rint(answer_MN) - expected_N
-        square_MN = np.square(error_MN)
-        sums.squares_M[block] = square_MN.sum(1)
-        sums.chosen_squares_M[block] = square_MN.take(chosen, axis=1).sum(1)
-        sums.rounded_squares_M[block] = np.square(rounded_MN).sum(1)
-        sums.largest_M[block] = np.abs(error_MN, out=error_MN).max(1, initial=0.0)
-        sums.absolute_M[block] = error_MN.sum(1)
-        sums.right_side_M[block] = np.count_nonzero((answer_MN >= _HALF) == is_above_N, axis=1)
-        sums.exact_M[block] = rows - np.count_nonzero(rounded_MN, axis=1)
+        error_MN, square_MN, is_right_MW = (each[: len(answer_MN)] for each in (error_BN, square_BN, is_right_BW))
+        is_right_MN = is_right_MW[:, :rows]
+        np.greater_equal(answer_MN, _HALF, out=is_right_MN)
+        np.equal(is_right_MN, is_above_N, out=is_right_MN)
+        sums.right_side_M[block] = _count(is_right_MW)
+        np.subtract(answer_MN, expected_N, out=error_MN)
+        np.square(error_MN, out=square_MN).sum(1, out=sums.squares_M[block])
+        square_MN.take(chosen, axis=1).sum(1, out=sums.chosen_squares_M[block])
+        np.abs(error_MN, out=error_MN).max(1, initial=0.0, out=sums.largest_M[block])
+        error_MN.sum(1, out=sums.absolute_M[block])
+        np.rint(answer_MN, out=error_MN)
+        np.equal(error_MN, expected_N, out=is_right_MN)
+        sums.exact_M[block] = _count(is_right_MW)
+        error_MN -= expected_N
+        np.square(error_MN, out=square_MN).sum(1, out=sums.rounded_squares_M[block])
     return sums
+
+
+def _count(is_true_MW: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Counts what is true in each row of whole words: count_nonzero along an axis takes several times as long."""
+    counts_M: NDArray[np.uint64] = np.bitwise_count(is_true_MW.view(np.uint64)).sum(1)
+    return counts_M

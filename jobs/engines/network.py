@@ -26,11 +26,7 @@ class _Buffers:
         self.a = [like.new_empty(shape) if own else z for shape, z in zip(shapes, self.z, strict=True)]
         self.d = [like.new_empty(shape) for shape in shapes]
         wide = max(max(layer.inputs if layer.outputs == 1 else 1, layer.outputs) for layer in program.layers)
-        self._scratch = like.new_empty(M * N * wide)
-
-    def scratch(self, like: Tensor) -> Tensor:
-        """Returns scratch memory in the shape of `like`."""
-        return self._scratch[: like.numel()].view(like.shape)
+        self.scratch = like.new_empty(M * N * wide)
 
 
 class Network:
@@ -40,19 +36,9 @@ class Network:
         self.program = program
         self.parameters_MP = parameters_MP
         self.gradient_MP = torch.zeros_like(parameters_MP)
-        self._layers = list(zip(self._views(parameters_MP), self._views(self.gradient_MP), strict=True))
+        self._layers = list(zip(views(program, parameters_MP), views(program, self.gradient_MP), strict=True))
         self._activation = ACTIVATIONS[program.activation]
         self._buffers: dict[int, _Buffers] = {}
-
-    def _views(self, flat_MP: Tensor) -> list[tuple[Tensor, Tensor]]:
-        M = len(flat_MP)
-        return [
-            (
-                flat_MP[:, layer.weights].view(M, layer.inputs, layer.outputs),
-                flat_MP[:, layer.bias].view(M, 1, -1),
-            )
-            for layer in self.program.layers
-        ]
 
     def _buffers_for(self, N: int) -> _Buffers:
         if N not in self._buffers:
@@ -68,7 +54,7 @@ class Network:
         h = x_NI
         for index, ((w_MIO, b_M1O), _) in enumerate(self._layers):
             z = buffers.z[index]
-            _affine(h, w_MIO, b_M1O, z, buffers)
+            affine(h, w_MIO, b_M1O, z, buffers.scratch)
             if index < len(self._layers) - 1:
                 self._activation.forward(z, buffers.a[index])
                 h = buffers.a[index]
@@ -85,7 +71,7 @@ class Network:
         d_MNO = d_MN.unsqueeze(2)
         for index in range(len(self._layers) - 1, -1, -1):
             (w_MIO, _), (gw_MIO, gb_M1O) = self._layers[index]
-            _weight_gradient(buffers.a[index - 1] if index else x_NI, d_MNO, gw_MIO, buffers)
+            _weight_gradient(buffers.a[index - 1] if index else x_NI, d_MNO, gw_MIO, buffers.scratch)
             torch.sum(d_MNO, 1, keepdim=True, out=gb_M1O)
             if index:
                 below = buffers.d[index - 1]
@@ -94,25 +80,42 @@ class Network:
                 d_MNO = below
 
 
-def _affine(h: Tensor, w_MIO: Tensor, b_M1O: Tensor, out_MNO: Tensor, buffers: _Buffers) -> None:
-    """out = h w + b, where h is [N, I] in the first layer, whose inputs all models share, else [M, N, I]."""
+def views(program: Program, flat_MP: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Returns the weights [M, I, O] and biases [M, 1, O] of each layer as views of the parameters."""
+    M = len(flat_MP)
+    return [
+        (flat_MP[:, layer.weights].view(M, layer.inputs, layer.outputs), flat_MP[:, layer.bias].view(M, 1, -1))
+        for layer in program.layers
+    ]
+
+
+def _in(scratch: Tensor, like: Tensor) -> Tensor:
+    """Returns scratch memory in the shape of `like`."""
+    return scratch[: like.numel()].view(like.shape)
+
+
+def affine(h: Tensor, w_MIO: Tensor, b_M1O: Tensor, out_MNO: Tensor, scratch: Tensor) -> None:
+    """out = h w + b, where h is [N, I] in the first layer, whose inputs all models share, else [M, N, I].
+
+    Where there is one output, M N I numbers of scratch memory are written. They may be those of h.
+    """
     M, I, O = w_MIO.shape  # noqa: E741
     if I == 1:
         torch.mul(h, w_MIO, out=out_MNO).add_(b_M1O)
     elif O == 1:
         rows = h.expand(M, *h.shape[-2:])
-        products = torch.mul(rows, w_MIO.transpose(1, 2), out=buffers.scratch(rows))
+        products = torch.mul(rows, w_MIO.transpose(1, 2), out=_in(scratch, rows))
         torch.sum(products, 2, keepdim=True, out=out_MNO).add_(b_M1O)
     else:
         torch.baddbmm(b_M1O, h.expand(M, *h.shape[-2:]), w_MIO, out=out_MNO)
 
 
-def _weight_gradient(h: Tensor, d_MNO: Tensor, out_MIO: Tensor, buffers: _Buffers) -> None:
+def _weight_gradient(h: Tensor, d_MNO: Tensor, out_MIO: Tensor, scratch: Tensor) -> None:
     """out = h' d, summed over the rows."""
     M, I, O = out_MIO.shape  # noqa: E741
     if I == 1 or O == 1:
         wide = d_MNO if I == 1 else h.expand(M, *h.shape[-2:])
-        products = torch.mul(h, d_MNO, out=buffers.scratch(wide))
+        products = torch.mul(h, d_MNO, out=_in(scratch, wide))
         torch.sum(products, 1, out=out_MIO.squeeze(1 if I == 1 else 2))
     else:
         torch.bmm(h.expand(M, *h.shape[-2:]).transpose(1, 2), d_MNO, out=out_MIO)

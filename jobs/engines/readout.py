@@ -1,7 +1,7 @@
 """The solved readout: the output layer that fits the training rows best, given the hidden layers; and what those do.
 
-The kernel computes it where it was built, so that a model's bits depend neither on its pack nor on the machine; else
-numpy does.
+An engine may have an observer of its own. Else the lanes kernel computes it where it was built, so that a model's bits
+depend neither on its pack nor on the machine; else numpy does.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, U hidden units, K weights of the output layer with its
 bias.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,40 +53,122 @@ class Observed:
     """Share of the hidden units that are within 0.02 of the ends of their range on nearly all rows; NaN unless tanh or
     sigmoid, or without hidden layers."""
     solver: str
-    """What has solved the readout: lanes or numpy."""
+    """What has solved the readout: cuda or lanes, whose bits are the same, or numpy."""
 
 
-def observe(program: Program, parameters_MP: NDArray[np.floating], rows: Rows) -> Observed:
-    """Observes trained models on normalised rows in float64, which are read chunk by chunk in stored order."""
-    native = load()
-    solver = readout_numpy if isinstance(native, str) else native
-    program, parameters = replace(program, dtype="float64"), np.ascontiguousarray(parameters_MP, np.float64)
-    group = _group(program)
+class Known(NamedTuple):
+    """What is known of M models after all rows."""
+
+    readout_MK: Floats
+    """NaN where it isn't finite, and unless `can_solve`."""
+    is_finite_M: NDArray[np.bool_]
+    """Whether all features are finite."""
+    highest_MU: Floats
+    """The highest activation of each unit, of all hidden layers."""
+    saturated_MU: Floats
+    """Rows on which a unit is saturated."""
+
+
+class Observing(Protocol):
+    """Models that are being observed."""
+
+    def add(self, x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> None:
+        """Adds rows, in stored order."""
+
+    def known(self, rows: int) -> Known:
+        """Returns what is known after all rows, of which there were so many."""
+
+
+class Observer(Protocol):
+    """Observes models of one program."""
+
+    @property
+    def solver(self) -> str:
+        """What it is, as `Observed.solver` says."""
+
+    @property
+    def group(self) -> int:
+        """Models that are observed in one pass over the rows."""
+
+    def begin(self, parameters_MP: NDArray[np.floating]) -> Observing:
+        """Returns models of which no row is known, with parameters in any dtype: at most a group."""
+
+
+def observe(
+    program: Program, parameters_MP: NDArray[np.floating], rows: Rows, observer: Observer | None = None
+) -> Observed:
+    """Observes trained models on normalised rows in float64, which are read chunk by chunk in stored order.
+
+    It takes an engine's observer of the program, or this processor's.
+    """
+    observer = observer or _on_cpu(program)
     parts = [
-        _observe(solver, program, parameters[first : first + group], rows) for first in range(0, len(parameters), group)
+        _observe(program, observer.begin(parameters_MP[first : first + observer.group]), rows)
+        for first in range(0, len(parameters_MP), observer.group)
     ]
     readout_MK, dead_M, saturated_M = map(np.concatenate, zip(*parts, strict=True))
-    return Observed(readout_MK, dead_M, saturated_M, "numpy" if isinstance(native, str) else "lanes")
+    return Observed(readout_MK, dead_M, saturated_M, observer.solver)
 
 
-def _observe(
-    solver: Library | ModuleType, program: Program, parameters_MP: Floats, rows: Rows
-) -> tuple[Floats, Floats, Floats]:
-    """Returns the readouts, dead shares and saturated shares of models whose triangles fit into memory."""
-    seen = Seen.of_no_rows(program, len(parameters_MP))
+def _observe(program: Program, observing: Observing, rows: Rows) -> tuple[Floats, Floats, Floats]:
+    """Returns the readouts, dead shares and saturated shares of one group."""
     for index in range(rows.chunks):
-        x_NI, y_N = rows.chunk(index)
-        for models in _parts(len(parameters_MP), FOLD_ROWS * _row_flops(program), VECTOR):
-            for part in _parts(len(y_N), len(parameters_MP[models]) * _row_flops(program), FOLD_ROWS):
-                x, y = (np.ascontiguousarray(array[part], np.float64) for array in (x_NI, y_N))
-                solver.observe(program, parameters_MP[models], x, y, seen.models(models))
-    readout_MK = _solve(solver, program, rows.count, seen.triangles_MCC)
-    is_known_M = np.isfinite(seen.triangles_MCC).all(axis=(1, 2))
+        observing.add(*rows.chunk(index))
+    known = observing.known(rows.count)
+    is_known_M = known.is_finite_M
     if can_solve(program):
-        is_known_M &= np.isfinite(readout_MK).all(axis=1)
-    readout_MK[~is_known_M] = np.nan
-    dead_M, saturated_M = _shares(program, seen, rows.count)
+        is_known_M = is_known_M & np.isfinite(known.readout_MK).all(axis=1)
+    readout_MK = np.where(is_known_M[:, None], known.readout_MK, np.nan)
+    dead_M, saturated_M = _shares(program, known, rows.count)
     return readout_MK, np.where(is_known_M, dead_M, np.nan), np.where(is_known_M, saturated_M, np.nan)
+
+
+@dataclass(frozen=True)
+class _OnCpu:
+    """The observer of programs by the lanes kernel, or by numpy."""
+
+    program: Program
+    by: Library | ModuleType
+
+    @property
+    def solver(self) -> str:
+        return "lanes" if isinstance(self.by, Library) else "numpy"
+
+    @property
+    def group(self) -> int:
+        return _group(self.program)
+
+    def begin(self, parameters_MP: NDArray[np.floating]) -> _ObservingOnCpu:
+        parameters = np.ascontiguousarray(parameters_MP, np.float64)
+        return _ObservingOnCpu(self.program, self.by, parameters, Seen.of_no_rows(self.program, len(parameters)))
+
+
+@dataclass(frozen=True)
+class _ObservingOnCpu:
+    """Models that are being observed by calls of at most `CALL_FLOPS`."""
+
+    program: Program
+    by: Library | ModuleType
+    parameters_MP: Floats
+    seen: Seen
+
+    def add(self, x_NI: NDArray[np.floating], y_N: NDArray[np.floating]) -> None:
+        flops = row_flops(self.program)
+        for models in _parts(len(self.parameters_MP), FOLD_ROWS * flops, VECTOR):
+            parameters_MP, seen = self.parameters_MP[models], self.seen.models(models)
+            for part in _parts(len(y_N), len(parameters_MP) * flops, FOLD_ROWS):
+                x, y = (np.ascontiguousarray(array[part], np.float64) for array in (x_NI, y_N))
+                self.by.observe(self.program, parameters_MP, x, y, seen)
+
+    def known(self, rows: int) -> Known:
+        readout_MK = _solve(self.by, self.program, rows, self.seen.triangles_MCC)
+        is_finite_M = np.isfinite(self.seen.triangles_MCC).all(axis=(1, 2))
+        return Known(readout_MK, is_finite_M, self.seen.highest_MU, self.seen.saturated_MU)
+
+
+def _on_cpu(program: Program) -> Observer:
+    native = load()
+    return _OnCpu(replace(program, dtype="float64"), readout_numpy if isinstance(native, str) else native)
 
 
 def _solve(solver: Library | ModuleType, program: Program, rows: int, triangles_MCC: Floats) -> Floats:
@@ -97,13 +180,13 @@ def _solve(solver: Library | ModuleType, program: Program, rows: int, triangles_
     return np.concatenate([solver.solve(rows, triangles_MCC[part]) for part in parts])
 
 
-def _shares(program: Program, seen: Seen, rows: int) -> tuple[Floats, Floats]:
+def _shares(program: Program, known: Known, rows: int) -> tuple[Floats, Floats]:
     """Returns the shares of dead and of saturated units."""
-    dead_M = saturated_M = np.full(len(seen.highest_MU), np.nan)
+    dead_M = saturated_M = np.full(len(known.highest_MU), np.nan)
     if program.hidden and program.activation == "relu":
-        dead_M = (seen.highest_MU <= 0).mean(axis=1)
+        dead_M = (known.highest_MU <= 0).mean(axis=1)
     if program.hidden and program.activation in readout_numpy.ENDS:
-        saturated_M = (seen.saturated_MU >= SATURATED_SHARE * rows).mean(axis=1)
+        saturated_M = (known.saturated_MU >= SATURATED_SHARE * rows).mean(axis=1)
     return dead_M, saturated_M
 
 
@@ -129,7 +212,7 @@ def is_affordable(program: Program) -> bool:
 def seconds_of(program: Program) -> float:
     """Expected time to observe one of several models on one core."""
     solving = _solve_flops(program) if can_solve(program) else 0.0
-    return (program.rows * _row_flops(program) + solving) / FLOPS_PER_SECOND
+    return (program.rows * row_flops(program) + solving) / FLOPS_PER_SECOND
 
 
 def bytes_of(program: Program, models: int) -> int:
@@ -152,7 +235,7 @@ def _parts(count: int, flops: float, multiple: int) -> Iterator[slice]:
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
-def _row_flops(program: Program) -> float:
+def row_flops(program: Program) -> float:
     """Operations to add a row to what is known of one model: the forward pass, and the reflections of a triangle."""
     return 2.0 * program.parameters + 2.0 * (program.layers[-1].inputs + 2) ** 2
 

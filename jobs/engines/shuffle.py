@@ -6,7 +6,7 @@ dataset streamed chunk by chunk give the same batches. For datasets of up to one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +32,8 @@ class Rows:
     """Number of rows."""
     chunk: Callable[[int], Chunk]
     """Reads the chunk of an index: (x_NI, y_N)."""
+    key: Hashable | None = None
+    """Rows with equal keys are equal, so that a GPU may keep them from one pack to the next; None if that is unknown."""
 
     @property
     def chunks(self) -> int:

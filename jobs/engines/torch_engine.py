@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sumsquares.jobs.engines.activations import OUTPUTS
+from sumsquares.jobs.engines.forward import predictions
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.network import Network
@@ -134,12 +134,13 @@ def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cpu"
 ) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
     """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
-    network, output = Network(program, torch.tensor(parameters_MP, device=device)), OUTPUTS[program.output]
+    parameters = torch.tensor(parameters_MP, device=device)
 
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+        predicted_MN = np.empty((len(parameters), len(x_NI)))
         with torch.inference_mode():
-            z_MN = network.forward(torch.from_numpy(x_NI).to(device))
-            output.forward(z_MN, z_MN)
-            return z_MN.double().cpu().numpy()
+            for part, z_MN in predictions(program, parameters, torch.from_numpy(x_NI).to(device)):
+                predicted_MN[part] = z_MN.cpu().numpy()
+        return predicted_MN
 
     return predict

@@ -12,8 +12,8 @@ from sumsquares.jobs.night.decision import EditedJudgement
 from sumsquares.jobs.night.gate_best import Comparison
 from sumsquares.jobs.results.described import SOLVED
 from sumsquares.jobs.results.gate import Change, Policy
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scale import RESOLUTION, unit_of
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.show.format import TOLD, counted, describe_variant, named
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.variants import Variant

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from sumsquares.datasets.tables.table import TableDataset, TableSplit
-from sumsquares.jobs.results.pack_files import variant_columns
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.spec.axes import LATER
 from sumsquares.jobs.spec.variants import Trial, Variant
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from sumsquares.jobs.engines.initialize import STEPS_WITHOUT_SCALE
+from sumsquares.jobs.engines.recipe import STEPS_WITHOUT_SCALE
 from sumsquares.jobs.messages.numbers import at_most, counted, number
 from sumsquares.jobs.results.case import (
     CONSTANT,

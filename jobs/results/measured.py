@@ -71,8 +71,10 @@ class Measured:
 
     def tensors(self, trained: Models) -> dict[str, NDArray[np.floating]]:
         """Returns what is stored: hidden layers as they were trained, the output layer as it answers."""
-        stored, answering = state_dicts(*trained), state_dicts(*self.answering)
-        return stored | dict(list(answering.items())[-2:])
+        stored = state_dicts(*trained)
+        if self.answering is trained:
+            return stored
+        return stored | dict(list(state_dicts(*self.answering).items())[-2:])
 
 
 def measure_models(

@@ -8,7 +8,6 @@ decoder sees a byte. Nothing is read or written here; stored.py does that.
 import hashlib
 import io
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,12 +18,9 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from sumsquares.datasets.dataset import Named
 from sumsquares.datasets.errors import DataError
-from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.results.trial_metrics import EVIDENCE, METRIC_NAMES
 from sumsquares.jobs.spec.axes import DEFAULTS, LATER
-from sumsquares.jobs.spec.variants import Variant
 
 FORMAT = 2
 FORMATS = (1, FORMAT)
@@ -80,35 +76,17 @@ def pack_id_of(trial_ids: Iterable[str]) -> str:
     return hashlib.sha256("".join(sorted(trial_ids)).encode()).hexdigest()[:16]
 
 
-def variant_columns(variant: Variant) -> dict[str, Any]:
-    """Returns the columns of a trial's row that its variant decides."""
-    return {
-        "variant_id": variant.group,
-        "dataset": variant.dataset.name,
-        "dataset_digest": _whole_digest(variant),
-        "task": _target_of(variant.dataset),
-        **{name: _cell(getattr(variant, name)) for name in DEFAULTS},
-        "split": variant.dataset.split,
-        "parameters": variant.parameters,
-    }
-
-
-def _whole_digest(variant: Variant) -> str:
-    """Returns the digest of the dataset with all its splits: of generated rows the one that is kept (10 us)."""
-    return variant.dataset.whole.digest if isinstance(variant.dataset, TableSplit) else variant.dataset_digest
-
-
-def _target_of(dataset: Named) -> str | None:
-    return dataset.table.target if isinstance(dataset, TableSplit) else dataset.task or dataset.formula
-
-
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """Returns a hyperparameter as a row has it."""
     return str(list(value)) if isinstance(value, tuple) else value
 
 
-def encode_pack(rows: Sequence[Mapping[str, Any]], weights: bytes) -> bytes:
-    """Returns the Parquet file of a pack, given one row per trial (keys as in SCHEMA) and its weights file."""
-    table = _table(rows)
+def encode_pack(columns: Mapping[str, Any], weights: bytes) -> bytes:
+    """Returns the Parquet file of a pack, given the columns of SCHEMA, by name, and its weights file.
+
+    Metrics are arrays of float64; in the file they are null where they aren't finite, and where a trial diverged.
+    """
+    table = _table(columns)
     assert not any(table[name].null_count for name in _REQUIRED)
     about = {"format": FORMAT, "weights": hashlib.sha256(weights).hexdigest(), "weights_bytes": len(weights)}
     sink = io.BytesIO()
@@ -137,7 +115,7 @@ def decode_pack(data: bytes, path: str, columns: Sequence[str] = SCHEMA.names) -
     _check_format(file.schema_arrow, path)
     table = file.read(columns=columns, use_threads=False)
     for name in set(columns).difference(table.column_names):  # written before this column existed
-        values = pa.array([_cell(DEFAULTS.get(name))] * len(table), SCHEMA.field(name).type)
+        values = pa.array([cell(DEFAULTS.get(name))] * len(table), SCHEMA.field(name).type)
         table = table.append_column(SCHEMA.field(name), values)
     return table.select(columns)
 
@@ -209,20 +187,14 @@ def ids_inside(weights: bytes) -> list[str]:
         return []
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Returns the rows as a table, made by column, which takes a third of the time of `from_pylist`."""
-    for row in rows:
-        assert row.keys() == _NAMES, f"a result row needs {sorted(_NAMES)}, got {sorted(row)}"
-        assert row["status"] in ("ok", "diverged"), row["status"]
-    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
-    for name in METRIC_NAMES:
-        known = zip(columns["status"], columns[name], strict=True)
-        columns[name] = [value if status == "ok" and _is_finite(value) else None for status, value in known]
-    return pa.table(columns, schema=SCHEMA)
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _table(columns: Mapping[str, Any]) -> pa.Table:
+    assert columns.keys() == _NAMES, f"a pack needs {sorted(_NAMES)}, got {sorted(columns)}"
+    status_M = np.asarray(columns["status"])
+    is_ok_M = status_M == "ok"
+    assert (is_ok_M | (status_M == "diverged")).all(), status_M
+    known = {name: np.asarray(columns[name], np.float64) for name in METRIC_NAMES}
+    metrics = {name: pa.array(of_M, mask=~(is_ok_M & np.isfinite(of_M))) for name, of_M in known.items()}
+    return pa.table({name: metrics.get(name, columns[name]) for name in _COLUMNS}, schema=SCHEMA)
 
 
 def _seal_of(data: bytes) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from sumsquares.datasets import elementary
 from sumsquares.datasets.rows import block
 from sumsquares.datasets.spec import DatasetSpec
-from sumsquares.jobs.engines.initialize import knot_shares
+from sumsquares.jobs.engines.recipe import knot_shares
 
 # Shapes: N rows, H units.
 _ROWS = 2_000

@@ -77,14 +77,17 @@ class Results:
 def commit_pack(
     store: Store,
     pack_id: str,
-    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Any],
     tensors: Mapping[str, NDArray[Any]],
     losses_ME: NDArray[np.float64] | None = None,
 ) -> None:
-    """Writes a pack's weights and loss curves, then its rows: once this returns, its trials count as trained."""
+    """Writes a pack's weights and loss curves, then its rows: once this returns, its trials count as trained.
+
+    `columns` are those of SCHEMA, by name; `trial_id` is a list.
+    """
     curves = {} if losses_ME is None else {LOSSES: _in_float32(losses_ME)}
-    weights = encode_weights({**tensors, **curves}, [row["trial_id"] for row in rows])
-    files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(rows, weights)}
+    weights = encode_weights({**tensors, **curves}, columns["trial_id"])
+    files = {f"trials/{pack_id}.safetensors": weights, f"trials/{pack_id}.parquet": encode_pack(columns, weights)}
     store.put_all(files)
 
 

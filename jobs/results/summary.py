@@ -24,10 +24,11 @@ from sumsquares.jobs.results.about import about_of
 from sumsquares.jobs.results.case import Cause
 from sumsquares.jobs.results.grouped import Grouped, Indices, Reals
 from sumsquares.jobs.results.importance import Importance
-from sumsquares.jobs.results.pack_files import SCHEMA, variant_columns
+from sumsquares.jobs.results.pack_files import SCHEMA
 from sumsquares.jobs.results.parts import Key, Parts, key_of
 from sumsquares.jobs.results.scale import DIVERGED_FACTOR, limit_of
 from sumsquares.jobs.results.stored import OF_TRIAL
+from sumsquares.jobs.results.trial_columns import columns_of
 from sumsquares.jobs.results.trial_metrics import METRIC_NAMES, METRICS
 from sumsquares.jobs.spec.variants import Trial
 
@@ -192,7 +193,7 @@ def summarize(expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[
     variant_R = parts.variant_P[part_R]
     # What a row means depends on this spec's dataset: its name, and from which RMSE on a trial counts as diverged.
     firsts = [parts.variants[place] for place in parts.first_P]
-    own = pa.Table.from_pylist([variant_columns(variant) for variant in firsts], schema=_OWN)
+    own = pa.table(columns_of(firsts), schema=_OWN)
     limits = {key: limit_of(each.largest_target) for key, each in facts.items()}
     integers = {key for key, dataset in parts.datasets.items() if dataset.has_integer_target}
     key_P = [key_of(variant.dataset) for variant in parts.variants]

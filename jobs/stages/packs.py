@@ -5,14 +5,16 @@ A trial's numbers don't depend on its pack, so that trials may be cut into packs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sumsquares.jobs.engines import readout
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.spec.program import program_of
+from sumsquares.jobs.spec.sent_trials import SentTrials
 from sumsquares.jobs.spec.variants import Trial, Variant
 
 PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
@@ -39,9 +41,19 @@ class Pack:
     """The engine that is expected to train it; the worker decides."""
 
     @cached_property
+    def trial_ids(self) -> list[str]:
+        """The ids of its trials, in their order."""
+        return [trial.id for trial in self.trials]
+
+    @cached_property
     def id(self) -> str:
         """The digest of its trials' ids, independent of their order: 16 hex digits."""
-        return pack_id_of(trial.id for trial in self.trials)
+        return pack_id_of(self.trial_ids)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles its trials as columns: a pack of thousands is sent to its worker within some milliseconds."""
+        others = {name: value for name, value in vars(self).items() if name != "trials"}
+        return _received, (SentTrials.of(self.trials), others)
 
     @property
     def variant(self) -> Variant:
@@ -103,6 +115,12 @@ class Pack:
             return []
         middle = len(self.trials) // 2
         return [Pack(part, self.engine) for part in (self.trials[:middle], self.trials[middle:])]
+
+
+def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:
+    pack = Pack(trials.trials())
+    vars(pack).update(others)
+    return pack
 
 
 def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:

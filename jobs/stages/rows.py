@@ -146,7 +146,7 @@ class NormalizedRows:
             inputs_NI, target_N = self.reader.shard(self.dataset, "train", index)
             return self.scale.inputs(inputs_NI, dtype), self.scale.target(target_N, dtype)
 
-        return Rows(self.dataset.rows, chunk)
+        return Rows(self.dataset.rows, chunk, (self.dataset.digest, self.scale, dtype))
 
     def evaluation_rows(self, split: Split, dtype: str) -> Iterator[tuple[NDArray[np.floating], NDArray[Any]]]:
         """Yields normalised inputs and raw targets of a split in order; of train only the first rows."""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.source import Range
@@ -21,9 +22,9 @@ from sumsquares.jobs.engines.choice import choose, engine, recorded
 from sumsquares.jobs.engines.metrics import Floats
 from sumsquares.jobs.engines.state import PerModel, State
 from sumsquares.jobs.results.measured import Models, measure_models
-from sumsquares.jobs.results.pack_files import variant_columns
 from sumsquares.jobs.results.scaling import ranges_in_training, scale_of
 from sumsquares.jobs.results.stored import commit_pack
+from sumsquares.jobs.results.trial_columns import trial_columns
 from sumsquares.jobs.results.trial_metrics import METRICS, Source, metrics_of
 from sumsquares.jobs.spec.axes import AXES
 from sumsquares.jobs.spec.training_version import TRAINING_VERSION
@@ -106,7 +107,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
         nonlocal saved_at
         heartbeat(step / program.steps)
         if time.monotonic() - saved_at > SAVE_SECONDS:
-            save_checkpoint(store, pack.id, [trial.id for trial in pack.trials], name, snapshot())
+            save_checkpoint(store, pack.id, pack.trial_ids, name, snapshot())
             saved_at = time.monotonic()
 
     read = NormalizedRows(reader, variant.dataset, scale_of(store, variant))
@@ -129,11 +130,15 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
 
     # The checkpoint goes last: whoever is killed before that finds either the results or the checkpoint.
     seconds = time.monotonic() - began
-    rows = _rows(pack, state, _metrics(pack, measured.sources), seconds, Trainer(name, trainer.device))
-    commit_pack(store, pack.id, rows, measured.tensors(trained), state.losses)
+    metrics = _metrics(pack, measured.sources)
+    is_ok_M = (state.finite_steps == program.steps) & np.isfinite(metrics["rmse"])
+    by = Trainer(name, trainer.device)
+    commit_pack(
+        store, pack.id, _columns(pack, state, metrics, is_ok_M, seconds, by), measured.tensors(trained), state.losses
+    )
     store.delete(checkpoint_path(pack.id))
     share = 1.0 - (saved.step / program.steps if saved else 0.0)
-    return PackOutcome(len(rows), _best(pack, rows), time.monotonic() - began, share)
+    return PackOutcome(len(pack.trials), _best(pack, metrics["rmse"][is_ok_M]), time.monotonic() - began, share)
 
 
 def models_of(pack: Pack) -> PerModel:
@@ -159,27 +164,29 @@ def _metrics(pack: Pack, sources: Mapping[Source, Any]) -> dict[str, Floats]:
     return metrics
 
 
-def _rows(pack: Pack, state: State, metrics: dict[str, Floats], seconds: float, by: Trainer) -> list[dict[str, Any]]:
-    """One result row per trial, in the order of the pack."""
-    steps = pack.program.steps
-    finite_M = (state.finite_steps == steps) & np.isfinite(metrics["rmse"])
-    return [
-        {
-            "trial_id": trial.id,
-            **variant_columns(trial.variant),
-            "seed": trial.seed,
-            "status": "ok" if finite_M[index] else "diverged",
-            **{name: float(values[index]) for name, values in metrics.items()},
-            "steps": int(state.finite_steps[index]),
-            "train_seconds": seconds / len(pack.trials),
-            "engine": by.engine,
-            "device": by.device,
-        }
-        for index, trial in enumerate(pack.trials)
-    ]
+def _columns(
+    pack: Pack,
+    state: State,
+    metrics: Mapping[str, Floats],
+    is_ok_M: NDArray[np.bool_],
+    seconds: float,
+    by: Trainer,
+) -> dict[str, Any]:
+    """The result rows of all trials by column, in the order of the pack."""
+    models = len(pack.trials)
+    return {
+        "trial_id": pack.trial_ids,
+        **trial_columns(pack.trials),
+        "seed": [trial.seed for trial in pack.trials],
+        "status": np.where(is_ok_M, "ok", "diverged"),
+        **metrics,
+        "steps": state.finite_steps,
+        "train_seconds": np.full(models, seconds / models),
+        "engine": [by.engine] * models,
+        "device": [by.device] * models,
+    }
 
 
-def _best(pack: Pack, rows: list[dict[str, Any]]) -> tuple[str, float] | None:
-    """The dataset's name, and the lowest RMSE of the trials that did not diverge."""
-    rmse = min((row["rmse"] for row in rows if row["status"] == "ok"), default=None)
-    return None if rmse is None else (pack.variant.dataset.name, rmse)
+def _best(pack: Pack, rmse_M: Floats) -> tuple[str, float] | None:
+    """The dataset's name, and the lowest RMSE of those of the trials that did not diverge."""
+    return (pack.variant.dataset.name, float(rmse_M.min())) if len(rmse_M) else None

@@ -20,9 +20,9 @@ from sumsquares.jobs.results.pack_files import (
     decode_weights,
     ids_inside,
     pack_id_of,
-    variant_columns,
     weights_digest,
 )
+from sumsquares.jobs.results.trial_columns import variant_columns
 from sumsquares.jobs.show.format import listed
 from sumsquares.jobs.stages.checkpoints import damage_of
 from sumsquares.jobs.storage.ours import is_ours

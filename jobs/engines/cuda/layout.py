@@ -6,17 +6,20 @@ no timing, no free memory, and not the number of models. Nothing here needs a GP
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import pairwise, product
+from importlib import resources
+from itertools import product
 from math import hypot, log2
 
-from sumsquares.jobs.engines.cuda.shapes import FEW_INPUTS, Shape, Tiling, shared_bytes
+from sumsquares.jobs.engines import cuda
+from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 from sumsquares.jobs.engines.program import Program
 
-KEEPS_SUMS = ("gelu", "silu", "square")
-"""Activations whose derivative does not follow from their value alone."""
+STATE = 2
+"""Arrays of optimizer state that are counted, whatever the optimizer has."""
 
 REGISTERS = 65_536
 """Registers of a multiprocessor, of every architecture."""
@@ -98,13 +101,16 @@ def refusal(program: Program, architecture: str = "sm_90") -> str | None:
 
 
 def _shape(program: Program) -> Shape:
-    return Shape(
-        program.inputs,
-        program.hidden,
-        min(program.batch_size, program.rows),
-        program.item_bytes,
-        program.activation in KEEPS_SUMS,
-    )
+    keeps_slope = program.activation in _keeping_slopes()
+    batch = min(program.batch_size, program.rows)
+    return Shape(program.inputs, program.hidden, batch, program.item_bytes, keeps_slope)
+
+
+@lru_cache(maxsize=1)
+def _keeping_slopes() -> frozenset[str]:
+    """The activations whose slope doesn't follow from their value, as activations.cuh says."""
+    text = resources.files(cuda).joinpath("activations.cuh").read_text()
+    return frozenset(re.findall(r"^struct (\w+) : OfSlope", text, re.MULTILINE))
 
 
 @lru_cache(maxsize=4096)
@@ -113,37 +119,35 @@ def _best(shape: Shape, shared: Shared) -> Layout | None:
         return Layout(WARPS=4, LC=32, CI=4, KS=1, MOM=0, MINB=1, TILE=shape.batch, LANEMAP=1, shared_bytes=0)
     if found := _measured(shape, shared):
         return found
-    fitting = (found for tiling in _tilings(shape) if (found := _fitted(shape, tiling, shared)))
+    fitting = (found for tiling in _tilings(shape) if (found := _fitted(tiling, shared)))
     return min(fitting, key=lambda found: found[0], default=(0.0, None))[1]
 
 
 def _measured(shape: Shape, shared: Shared) -> Layout | None:
     known = MEASURED.get(shape.hidden) if shape.item_bytes == 4 and 97 <= shape.batch <= 104 else None
-    if known is None or shape.inputs > FEW_INPUTS:
+    if known is None or not shape.few:
         return None
-    warps, lc, ci, ks, mom, blocks = known
-    size = shared_bytes(shape, Tiling(warps, lc, ci, ks, shape.batch))
+    *tiling, mom, blocks = known
+    size = Tiling(shape, *tiling, shape.batch).shared_bytes
     if blocks * (size + RESERVED) > shared.multiprocessor:
         return None
-    return Layout(warps, lc, ci, ks, mom, blocks, shape.batch, 1, size)
+    return Layout(*tiling, mom, blocks, shape.batch, 1, size)
 
 
 def _tilings(shape: Shape) -> Iterator[Tiling]:
     tiles = sorted({-(-shape.batch // parts) for parts in PARTS})
-    for warps, lc, tile, ci, ks in product(WARPS, COLUMNS, tiles, (4, 8), (1, 2)):
-        tiling = Tiling(warps, lc, ci, ks, tile)
-        fits = all(tiling.padded(width) % ci == 0 for width in shape.hidden)
-        if fits and tiling.groups % ks == 0:
+    for numbers in product(WARPS, COLUMNS, (4, 8), (1, 2), tiles):
+        tiling = Tiling(shape, *numbers)
+        if tiling.possible:
             yield tiling
 
 
-def _fitted(shape: Shape, tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
+def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
     """Returns the estimated clocks of a step of one model and the layout, or None if it does not fit."""
-    size = shared_bytes(shape, tiling)
-    words = shape.item_bytes // 4
-    state = words * 2 * 4 * tiling.ci // tiling.ks * sum(tiling.rounds(*pair) for pair in pairwise(shape.hidden))
+    size = tiling.shared_bytes
+    state = tiling.shape.item_bytes // 4 * STATE * tiling.updated
     near = state <= NEAR
-    registers = _registers(shape, tiling) + state * near
+    registers = _registers(tiling) + state * near
     blocks = min(
         shared.multiprocessor // (size + RESERVED),
         REGISTERS // (tiling.threads * registers),
@@ -151,39 +155,45 @@ def _fitted(shape: Shape, tiling: Tiling, shared: Shared) -> tuple[float, Layout
     )
     if size > shared.block or registers > 255 or blocks < 1:
         return None
-    clocks = hypot(_instructions(shape, tiling, near) / 4, _loads(shape, tiling) * 2.3)
+    clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3)
     clocks *= 1 + (3 / (blocks * tiling.warps)) ** 2
     return clocks, Layout(tiling.warps, tiling.lc, tiling.ci, tiling.ks, int(not near), blocks, tiling.tile, 1, size)
 
 
-def _registers(shape: Shape, tiling: Tiling) -> int:
+def _registers(tiling: Tiling) -> int:
     """Estimated registers of a thread, the state of its weights left out."""
-    quads = max(tiling.quads(width) for width in shape.hidden)
-    rows_and_units = 4 * tiling.lane_rows * (quads + 0.4 * (len(shape.hidden) > 1)) + 4 * quads
+    shape = tiling.shape
+    quads = max(map(tiling.vectors, range(len(shape.hidden))))
+    rows_and_units = 4 * tiling.rows * (quads + 0.4 * (len(shape.hidden) > 1)) + 4 * quads
     gradient = 5 * tiling.ci + 4
     return 40 + int(shape.item_bytes // 4 * max(rows_and_units, gradient))
 
 
-def _instructions(shape: Shape, tiling: Tiling, near: bool) -> float:
+def _instructions(tiling: Tiling, near: bool) -> float:
     """Estimated instructions of a step of one model, over all warps."""
-    rows, tiles = tiling.lane_rows, -(-shape.batch // tiling.tile)
-    first, last = tiling.quads(shape.hidden[0]), tiling.quads(shape.hidden[-1])
-    count = 200.0 + tiles * (100 + rows * (8 * first * (1 + shape.inputs) + 16 * last + 30))
-    for below, width in pairwise(shape.hidden):
-        for outer, inner in ((below, width), (width, below)):
-            count += tiles * -(-outer // 4) * 16 * tiling.quads(inner) * rows
-        sums = 4 * tiling.ci / tiling.ks * ((10 if near else 14) + 2 * (tiles > 1))
-        count += tiling.rounds(below, width) * (tiles * tiling.groups / tiling.ks * rows * 4 * tiling.ci + sums)
-    return count * tiling.warps + _loads(shape, tiling)
+    shape, rows, tiles = tiling.shape, tiling.rows, tiling.tiles
+    first, last = tiling.vectors(0), tiling.vectors(-1)
+    count = 200.0 + tiles * (100 + rows * (8 * first * (1 + shape.inputs * shape.few) + 16 * last + 30))
+    for outer, inner in _products(shape):
+        count += tiles * tiling.fours(outer) * 16 * tiling.vectors(inner) * rows
+    blocks = sum(map(tiling.rounds, shape.matrices))
+    update = 4 * tiling.ci / tiling.ks * ((10 if near else 14) + 2 * (tiles > 1))
+    count += blocks * (tiles * tiling.groups / tiling.ks * rows * 4 * tiling.ci + update)
+    return count * tiling.warps + _loads(tiling)
 
 
-def _loads(shape: Shape, tiling: Tiling) -> float:
+def _loads(tiling: Tiling) -> float:
     """Estimated loads from shared memory, and shuffles, of a step of one model, over all warps."""
-    rows, tiles = tiling.lane_rows, -(-shape.batch // tiling.tile)
-    last = tiling.quads(shape.hidden[-1])
-    count = tiles * (rows * (shape.inputs + log2(tiling.lc)) + 16 * last)
-    for below, width in pairwise(shape.hidden):
-        for outer, inner in ((below, width), (width, below)):
-            count += tiles * (-(-outer // 4) * (rows + 4 * tiling.quads(inner)) + 2 * rows * tiling.quads(inner))
-        count += tiling.rounds(below, width) * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
+    shape, rows, tiles = tiling.shape, tiling.rows, tiling.tiles
+    count = tiles * (rows * (shape.inputs * shape.few + log2(tiling.lc)) + 16 * tiling.vectors(-1))
+    for outer, inner in _products(shape):
+        quads = tiling.vectors(inner)
+        count += tiles * (tiling.fours(outer) * (rows + 4 * quads) + 2 * rows * quads)
+    blocks = sum(map(tiling.rounds, shape.matrices))
+    count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
     return count * tiling.warps
+
+
+def _products(shape: Shape) -> list[tuple[int, int]]:
+    """The layers that each product of rows and weights sums over, and those that it gives."""
+    return [pair for layer in shape.matrices for pair in ((layer - 1, layer), (layer, layer - 1)) if pair[1] >= 0]

@@ -1,19 +1,17 @@
-"""How network.cuh lays a network out: padded widths, bytes of shared memory, and the work of one step.
+"""How shape.cuh lays a network out: padded widths, numbers in shared memory, and blocks of weight gradients.
 
-The same arithmetic as the kernel's own constants, in Python, so that a plan needs no compiler and no GPU.
-tests/test_cuda_kernels.py compares it with what the compiled kernels say.
-
-A block of WARPS warps trains one model. The lanes of a warp form LC columns, which share the units of a layer, and
-32 / LC groups, each with rows of its own. A group keeps its rows through the forward and the backward pass.
+The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests/test_cuda_kernels.py compares it
+with what compiled kernels say. Layer -1 is the inputs, layer 0 the first hidden layer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 FEW_INPUTS = 4
-"""Up to so many inputs, the first layer's weights are read with the biases; above, it is a matrix product."""
+"""Up to so many inputs, the weights of the first layer lie among the vectors; above, they are a matrix."""
+PIECE_BYTES = 16
+"""What one instruction moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +24,30 @@ class Shape:
     """Rows of a full batch."""
     item_bytes: int
     """Bytes of a number: 4 or 8."""
-    keeps_sums: bool
-    """Whether the backward pass needs a layer's sums beside its activations."""
+    keeps_slope: bool
+    """Whether the activation's slope is kept between the forward and the backward pass."""
+
+    @property
+    def few(self) -> bool:
+        """Whether the weights of the first layer lie among the vectors."""
+        return self.inputs <= FEW_INPUTS
+
+    @property
+    def matrices(self) -> range:
+        """The layers whose weights are matrices."""
+        return range(1 if self.few else 0, len(self.hidden))
 
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How the threads of a block share the work: the kernel's macros."""
+    """A shape cut into threads: WARPS, LC, CI, KS and TILE are the macros of shape.cuh."""
 
+    shape: Shape
     warps: int
-    """Warps of a block."""
     lc: int
-    """Lanes side by side along the units of a layer: a power of two up to 32."""
     ci: int
-    """Units of the lower layer in a thread's tile of a weight gradient: 4 or 8."""
     ks: int
-    """Lanes that share the rows of such a tile: 1 or 2."""
     tile: int
-    """Rows that are worked on at a time."""
 
     @property
     def threads(self) -> int:
@@ -53,42 +57,74 @@ class Tiling:
     @property
     def groups(self) -> int:
         """Groups of lanes with rows of their own, in a block."""
-        return self.warps * 32 // self.lc
+        return self.threads // self.lc
 
     @property
-    def lane_rows(self) -> int:
-        """Rows of one group."""
-        return -(-self.tile // self.groups)
+    def rows(self) -> int:
+        """Rows of one lane in a tile."""
+        return -(-min(self.tile, self.shape.batch) // self.groups)
 
-    def quads(self, width: int) -> int:
-        """Vectors of four units that a lane has of a layer."""
-        return -(-width // (4 * self.lc))
+    @property
+    def tile_rows(self) -> int:
+        """Rows of a tile; 0 if there are too few groups for tiles."""
+        held = self.groups * self.rows
+        return _up(self.shape.batch, 4) if held >= self.shape.batch else held // 4 * 4
 
-    def padded(self, width: int) -> int:
+    @property
+    def tiles(self) -> int:
+        """Tiles of a full batch."""
+        return -(-self.shape.batch // self.tile_rows)
+
+    @property
+    def possible(self) -> bool:
+        """Whether shape.cuh takes these numbers."""
+        return self.tile_rows > 0 and 4 * self.lc >= self.ci and self.groups % self.ks == 0
+
+    def vectors(self, layer: int) -> int:
+        """Vectors of four units that one lane has."""
+        return -(-self.shape.hidden[layer] // (4 * self.lc))
+
+    def padded(self, layer: int) -> int:
         """Units of a layer as they lie in memory."""
-        return 4 * self.lc * self.quads(width)
+        if layer < 0:
+            return self.shape.inputs if self.shape.few else _up(self.shape.inputs, self.ci)
+        return 4 * self.lc * self.vectors(layer)
 
-    def row_words(self, width: int) -> int:
-        """Numbers of one group's rows of a layer: an odd number of vectors, so that groups use different banks."""
-        words = self.lane_rows * self.padded(width)
-        return words + (0 if words // 4 % 2 else 4)
+    def fours(self, layer: int) -> int:
+        """Steps of a product over the units of a layer."""
+        return self.padded(-1) // 4 if layer < 0 else -(-self.shape.hidden[layer] // 4)
 
-    def rounds(self, below: int, width: int) -> int:
-        """Tiles of a weight gradient that each thread has."""
-        tiles = self.padded(below) // self.ci * (self.padded(width) // 4)
-        return -(-tiles // (self.threads // self.ks))
+    def rounds(self, layer: int) -> int:
+        """Blocks of the gradient of a layer's weights that each thread has."""
+        blocks = self.padded(layer - 1) // self.ci * (self.padded(layer) // 4)
+        return -(-blocks // (self.threads // self.ks))
+
+    @property
+    def updated(self) -> int:
+        """Weights of the matrices that each thread updates."""
+        return sum(map(self.rounds, self.shape.matrices)) * self.ci // self.ks * 4
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes of shared memory of a block that trains."""
+        shape, depth = self.shape, len(self.shape.hidden)
+        piece = PIECE_BYTES // shape.item_bytes
+        held = _up(self.groups * self.rows, 4)
+        biases = sum(map(self.padded, range(depth)))
+        vectors = _up(shape.inputs * self.padded(0) * shape.few + biases + self.padded(depth - 1) + 2, 4)
+        inputs = held * shape.inputs if shape.few else 2 * self.groups * self._lane_words(-1, piece)
+        weights = sum(self.padded(layer - 1) // 4 * (4 * self.padded(layer) + piece) for layer in shape.matrices)
+        derivatives = range(0 if shape.keeps_slope else shape.matrices.start, depth)
+        lane = sum(self._lane_words(layer, piece) for layer in (*range(depth - 1), *derivatives))
+        sums = self.updated * self.threads if self.tiles > 1 else 0
+        words = vectors * (1 + self.warps) + inputs + held + weights + self.groups * lane + sums
+        return shape.item_bytes * words
+
+    def _lane_words(self, layer: int, piece: int) -> int:
+        """Numbers of one lane's rows of a layer: an odd number of 16 bytes, so that lanes don't meet in a bank."""
+        words = self.rows * self.padded(layer)
+        return words + (0 if words // piece % 2 else piece)
 
 
-def shared_bytes(shape: Shape, tiling: Tiling) -> int:
-    """Bytes of shared memory of one block that trains."""
-    widths = [tiling.padded(width) for width in shape.hidden]
-    vectors = shape.inputs * widths[0] + sum(widths) + widths[-1] + 2
-    vectors = -(-vectors // 4) * 4
-    rows = -(-tiling.groups * tiling.lane_rows // 4) * 4
-    weights = sum(below // 4 * (4 * width + 4) for below, width in pairwise(widths))
-    kept = 1 + shape.keeps_sums
-    activations = kept * sum(tiling.row_words(width) for width in shape.hidden[:-1])
-    slopes = sum(tiling.row_words(width) for width in shape.hidden[1:])
-    sums = weights if tiling.tile < shape.batch else 0
-    words = vectors * (1 + tiling.warps) + rows * (shape.inputs + 1) + weights + sums
-    return shape.item_bytes * (words + tiling.groups * (activations + slopes))
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -3,6 +3,7 @@
 // The functions that take arrays validate their arguments. They return 0, INVALID or MEMORY.
 #include <exception>
 
+#include "initial.h"
 #include "layouts.h"
 #include "optimizers.h"
 #include "readout.h"
@@ -175,6 +176,16 @@ int predict(const Program& program, int64_t rows, const T* x, int64_t models, co
   return MEMORY;
 }
 
+// Writes the initial parameters of all models.
+template <class T>
+int initialize(const Program& program, const Recipe& recipe, T* parameters) try {
+  if (!program.valid() || !recipe.valid(program) || !parameters) return INVALID;
+  draw_all(program, recipe, parameters);
+  return 0;
+} catch (const std::exception&) {
+  return MEMORY;
+}
+
 // Adds rows to what is observed of all models.
 int observe(const Program& program, int64_t rows, const double* x, const double* y, int64_t models, const double* parameters,
             const Observed& seen) try {
@@ -267,6 +278,12 @@ LANES int lanes_fused() { return FUSED; }
   LANES int lanes_predict_##SUFFIX(LANES_PROGRAM, int64_t rows, const T* x, int64_t models, const T* parameters,              \
                                    T* predictions) {                                                                          \
     return predict<T>({inputs, depth, hidden, activation, output, layout, 0, 0}, rows, x, models, parameters, predictions);   \
+  }                                                                                                                           \
+  LANES int lanes_initialize_##SUFFIX(LANES_PROGRAM, int64_t models, const uint64_t* seeds, int64_t kinds,                    \
+                                      const int64_t* kind, const double* bounds, const double* rise, const double* low,       \
+                                      const double* high, const double* share, const double* knots, T* parameters) {          \
+    return initialize<T>({inputs, depth, hidden, activation, output, layout, 0, 0},                                           \
+                         {models, kinds, seeds, kind, bounds, rise, low, high, share, knots}, parameters);                    \
   }
 
 LANES_FUNCTIONS(float, f32)

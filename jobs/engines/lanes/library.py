@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.recipe import Recipe
 
 FOLDER = Path(__file__).parent
 VARIANTS = ("baseline", "avx2", "avx512")
@@ -220,6 +221,34 @@ class Library:
         )
         return predictions_MN
 
+    def initialize(self, program: Program, recipe: Recipe, parameters_MP: Array) -> None:
+        """Writes the initial parameters of all models.
+
+        Raises:
+            ValueError: an array's shape or dtype doesn't match the program and the other arrays.
+            MemoryError: there is not enough memory for the draws of a layer whose knots are spread.
+
+        """
+        M, I, L = len(recipe.seeds_M), program.inputs, len(program.layers)  # noqa: E741
+        _check("parameters", parameters_MP, program.dtype, (M, program.parameters))
+        _check("seeds", recipe.seeds_M, "uint64", (M,))
+        _check("kind", recipe.kind_M, "int64", (M,))
+        _check("bounds", recipe.bounds_KL2, "float64", (len(recipe.bounds_KL2), L, 2))
+        _check("rise", recipe.rise_M, "float64", (M,))
+        inputs = (recipe.low_I, recipe.high_I, recipe.share_I)
+        for array in inputs:
+            _check("range", array, "float64", (I,))
+        _check("knots", recipe.knot_H, "float64", program.hidden[:1] or (0,))
+        self._call(
+            f"lanes_initialize_{_SUFFIXES[program.dtype]}",
+            *self._widths(program),
+            *map(ctypes.c_int64, (0, 0, 0)),  # of any activation, output and layout
+            ctypes.c_int64(M),
+            _pointer(recipe.seeds_M),
+            ctypes.c_int64(len(recipe.bounds_KL2)),
+            *map(_pointer, (recipe.kind_M, recipe.bounds_KL2, recipe.rise_M, *inputs, recipe.knot_H, parameters_MP)),
+        )
+
     def observe(
         self,
         program: Program,
@@ -292,12 +321,14 @@ class Library:
                 *map(_pointer, (rows_KL, targets_K, squares_K, place, readout_K)),
             )
 
-    def _shape(self, program: Program) -> tuple[Any, ...]:
+    def _widths(self, program: Program) -> tuple[Any, ...]:
         hidden = np.array(program.hidden, np.int64)
+        pointer = hidden.ctypes.data_as(ctypes.c_void_p)  # keeps the array alive
+        return ctypes.c_int64(program.inputs), ctypes.c_int64(len(hidden)), pointer
+
+    def _shape(self, program: Program) -> tuple[Any, ...]:
         return (
-            ctypes.c_int64(program.inputs),
-            ctypes.c_int64(len(hidden)),
-            hidden.ctypes.data_as(ctypes.c_void_p),  # keeps the array alive
+            *self._widths(program),
             ctypes.c_int64(_place(self.activations, "activation", program.activation)),
             ctypes.c_int64(_place(self.outputs, "output", program.output)),
             ctypes.c_int64(LAYOUTS.index(self.layout)),

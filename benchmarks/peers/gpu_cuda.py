@@ -1,0 +1,121 @@
+"""Our cuda engine on a GPU: its training kernel alone, whole trainings, and the error and the bits of trained weights.
+
+Its only argument is a JSON object: "networks" (lists of hidden widths), "models", "steps", and "checked": models and
+steps of the comparison with float64. It prints three lines of JSON per network. The kernel alone is timed by CUDA
+events, with first weights and batches on the device before; a whole training by the clock, with first weights, order of
+rows and copies. It needs numpy.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+ROUNDS = 3
+
+
+def main():
+    """Measures every network."""
+    question = json.loads(sys.argv[1])
+    models, steps = question["models"], question["steps"]
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache  # so that compilation is measured, and nothing of it stays
+        from sumsquares.jobs.engines.cuda.driver import Device
+
+        device = Device()
+        print(json.dumps({"about": about(device)}), flush=True)
+        for hidden in question["networks"]:
+            say(hidden, "kernel alone", partial(alone, device, hidden, models, steps))
+        for hidden in question["networks"]:
+            say(hidden, "whole training", partial(whole, hidden, models, steps))
+            say(hidden, "accuracy", partial(accuracy, device, hidden, *question["checked"]))
+
+
+def say(hidden, how, measured):
+    """Prints one measurement, or why there is none."""
+    found = {"network": hidden, "how": f"cuda engine, {how}"}
+    try:
+        found |= measured()
+    except Exception as error:  # what fails leaves the others, as long as the device answers
+        found["missing"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    print(json.dumps(found), flush=True)
+
+
+def about(device):
+    """Describes the device."""
+    gib = device.memory()[1] / 2**30
+    return {
+        "card": device.name,
+        "architecture": device.architecture,
+        "multiprocessors": device.multiprocessors,
+        "memory": f"{gib:.0f} GiB",
+    }
+
+
+def alone(device, hidden, models, steps):
+    """Returns the seconds of all steps in each round, by events, and those of compiling and loading the kernel."""
+    from gpu_accuracy import BATCH, problem
+    from gpu_kernel import Training, compiled
+
+    began = time.perf_counter()
+    kernels, log = compiled(device, hidden, steps)
+    first = time.perf_counter() - began
+    training = Training(device, kernels, *problem((1, *hidden, 1), models, steps, BATCH))
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        training.restart()
+        before = device.event()
+        training.run(0, steps)
+        after = device.event()
+        device.synchronize()
+        seconds.append(before.elapsed(after))
+    report = [line.strip() for line in log.splitlines() if "registers" in line or "spill" in line]
+    return {"first": first, "seconds": seconds[1:], "steps": steps, "compiler": report}
+
+
+def whole(hidden, models, steps):
+    """Returns the seconds of whole trainings by the engine, and those of a short one before that loads the kernels."""
+    from gpu_kernel import program_of
+    from gpu_torch import problem
+
+    from sumsquares.jobs.engines import cuda_engine
+
+    cuda_engine.prepare()
+    program, pack, rows = problem(tuple(hidden), models, steps)
+    seconds = []
+    for count in (10, *[steps] * ROUNDS):
+        began = time.perf_counter()
+        cuda_engine.train(program_of(hidden, count), pack, rows, device="cuda")
+        seconds.append(time.perf_counter() - began)
+    return {"first": seconds[0], "seconds": seconds[1:], "steps": program.steps}
+
+
+def accuracy(device, hidden, models, steps):
+    """Returns errors of trained weights, and whether a model alone, in parts, gets the bits that it gets in a pack."""
+    import numpy as np
+    from gpu_accuracy import BATCH, distances, problem, reference
+    from gpu_kernel import Training, compiled
+
+    widths = (1, *hidden, 1)
+    p_MP, x_SBI, y_SB, lr_M = problem(widths, models, steps, BATCH)
+    kernels, _ = compiled(device, hidden, steps)
+    pack, one = (Training(device, kernels, p_MP[part], x_SBI, y_SB, lr_M[part]) for part in (slice(None), slice(1, 2)))
+    pack.run(0, steps)
+    one.run(0, steps // 3)
+    one.run(steps // 3, steps)
+    trained_MP = pack.parameters.get()
+    expected_MP = reference(widths, p_MP, x_SBI, y_SB, lr_M, np.float64)
+    plain_MP = reference(widths, p_MP, x_SBI, y_SB, lr_M, np.float32)
+    return {
+        "errors": distances(trained_MP, expected_MP, p_MP),
+        "errors of numpy in float32": distances(plain_MP, expected_MP, p_MP),
+        "same bits": bool(np.array_equal(one.parameters.get(), trained_MP[1:2])),
+    }
+
+
+if __name__ == "__main__":
+    main()

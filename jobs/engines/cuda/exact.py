@@ -1,0 +1,85 @@
+"""Networks in float64 on a GPU, to the bits of the lanes kernel: their predictions, which those with a solved readout need.
+
+The kernels are in features.cuh and answers.cuh; readout.py uses the same module. Networks whose layers are too wide for
+shared memory are left to others.
+
+Suffixes: M models, N rows, I inputs, P parameters of one model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda.driver import Device, Module
+from sumsquares.jobs.engines.cuda.source import source
+from sumsquares.jobs.engines.program import Program
+
+_FUNCTIONS = ("platform.cuh", "../lanes/polynomials.h", "functions.cuh", "activations.cuh")
+FILES = (*_FUNCTIONS, "features.cuh", "answers.cuh", "readout.cuh")
+TILE_ROWS, STRIDE = 32, 33
+"""Rows that a block has at a time, and their distance in shared memory, as in features.cuh."""
+MOST_THREADS = 128
+"""Of a block, likewise."""
+OUTPUT_BYTES = 1 << 28
+"""Memory on the device for the predictions of one launch."""
+BLOCK_ROWS = 256
+"""Rows that one block predicts."""
+
+
+def module(device: Device, program: Program) -> Module:
+    """Returns the kernels, of which there is one set for all shapes."""
+    return _module(device, program.activation if program.hidden else "identity", program.output)
+
+
+@lru_cache(maxsize=32)
+def _module(device: Device, activation: str, output: str) -> Module:
+    text = source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
+    return device.load(compiler.compiled(text, device.architecture).image)
+
+
+def shape(program: Program) -> NDArray[np.int32]:
+    """Returns the numbers of a `Shape` in features.cuh."""
+    hidden = program.hidden
+    numbers = (len(hidden), sum(hidden), max(hidden, default=0), program.parameters, program.inputs)
+    return np.array((*numbers, *hidden), np.int32)
+
+
+def values_bytes(program: Program) -> int:
+    """Shared memory for the values of two layers, or of the only one."""
+    return 8 * STRIDE * min(len(program.hidden), 2) * max(program.hidden, default=0)
+
+
+def threads(program: Program, least: int = 1) -> int:
+    """Threads of a block: whole warps, more of them where layers are wide."""
+    wanted = max(least, min(MOST_THREADS, max(program.hidden, default=0)))
+    return -(-wanted // 32) * 32
+
+
+def predictor(
+    device: Device, program: Program, parameters_MP: NDArray[np.floating]
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]] | None:
+    """Returns a function from normalised inputs [N, I] to predictions [M, N]; None for layers that are too wide."""
+    if values_bytes(program) > device.shared_per_block:
+        return None
+    answer = module(device, program).function("answer")
+    numbers, parameters = device.put(shape(program)), device.put(np.ascontiguousarray(parameters_MP, np.float64))
+    models = len(parameters_MP)
+    most = max(1, OUTPUT_BYTES // (8 * (models + program.inputs)))
+
+    def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+        predicted_MN = np.empty((models, len(x_NI)))
+        for first in range(0, len(x_NI), most):
+            x_IN = np.ascontiguousarray(x_NI[first : first + most].T, np.float64)
+            rows = x_IN.shape[1]
+            x, predicted = device.put(x_IN), device.empty((models, rows), "float64")
+            grid = (models, min(-(-rows // BLOCK_ROWS), 65_535))
+            answer.launch(grid, threads(program), values_bytes(program), numbers, x, rows, parameters, predicted)
+            predicted_MN[:, first : first + rows] = predicted.get()
+        return predicted_MN
+
+    return predict

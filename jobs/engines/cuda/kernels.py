@@ -1,0 +1,135 @@
+"""The kernels of a program: which source and macros they have, and the loaded module with what it tells of itself."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda.driver import Device, Function, Module
+from sumsquares.jobs.engines.cuda.layout import layout
+from sumsquares.jobs.engines.cuda.source import source
+from sumsquares.jobs.engines.program import Program
+
+_FUNCTIONS = ("../lanes/polynomials.h", "functions.cuh", "activations.cuh", "losses.cuh", "optimizers.cuh")
+_NETWORK = ("shape.cuh", "lane.cuh", "rows.cuh", "update.cuh", "train.cuh", "predict.cuh")
+FILES = ("platform.cuh", *_FUNCTIONS, *_NETWORK, "gather.cuh")
+LINEAR_FILES = ("platform.cuh", *_FUNCTIONS, "linear.cuh", "gather.cuh")
+"""Of programs without hidden layers."""
+LOADED = 64
+"""Modules that stay loaded in a process."""
+_loaded: OrderedDict[tuple[int, str], Kernels] = OrderedDict()
+
+
+class NotForCuda(RuntimeError):  # noqa: N818  named for the state of things, like EngineMissing and others
+    """The cuda engine can't train a program; whoever chooses the engine asks layout.py first."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A loaded module, and the numbers of its `info`."""
+
+    module: Module
+
+    @cached_property
+    def train(self) -> Function:
+        """Trains: one block per model."""
+        return self.module.function("train")
+
+    @cached_property
+    def predict(self) -> Function:
+        """Predicts: one block per model and slice of the rows."""
+        return self.module.function("predict")
+
+    @cached_property
+    def gather(self) -> Function:
+        """Copies rows into batches."""
+        return self.module.function("gather")
+
+    @cached_property
+    def _info(self) -> list[int]:
+        return [int(number) for number in self.module.constant("info", 8)]
+
+    @property
+    def shared_bytes(self) -> int:
+        """Shared memory of a block that trains."""
+        return self._info[0]
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return self._info[1]
+
+    @property
+    def parameters(self) -> int:
+        """Of one model."""
+        return self._info[2]
+
+    @property
+    def far_bytes(self) -> int:
+        """Scratch memory of one model."""
+        return self._info[3]
+
+    @property
+    def row_stride(self) -> int:
+        """Numbers from one row of inputs to the next."""
+        return self._info[4]
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows from one batch to the next."""
+        return self._info[5]
+
+    @property
+    def predict_shared_bytes(self) -> int:
+        """Shared memory of a block that predicts."""
+        return self._info[6]
+
+    @property
+    def arrays(self) -> int:
+        """Arrays [M, P] of the optimizer's state."""
+        return self._info[7]
+
+
+def text(program: Program, architecture: str, has_decay: bool) -> str:
+    """Returns the source of a program's kernels.
+
+    Raises:
+        NotForCuda: they can't train it, with the reason.
+
+    """
+    found = layout(program, architecture)
+    if isinstance(found, str):
+        raise NotForCuda(found)
+    return source(shape_macros(program, has_decay) | found.macros, FILES if program.hidden else LINEAR_FILES)
+
+
+def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
+    """Returns the macros that follow from the program alone."""
+    return {
+        "T": "double" if program.dtype == "float64" else "float",
+        "IS_DOUBLE": int(program.dtype == "float64"),
+        "NIN": program.inputs,
+        "NH": len(program.hidden),
+        "HIDDEN": ",".join(map(str, program.hidden)) or "0",
+        "BATCH": min(program.batch_size, program.rows),
+        "ACTIVATION": program.activation if program.hidden else "identity",
+        "OUTPUT": program.output,
+        "LOSS": program.loss,
+        "OPTIMIZER": program.optimizer,
+        "HAS_DECAY": int(has_decay),
+    }
+
+
+def load(device: Device, program: Program, has_decay: bool) -> Kernels:
+    """Returns the kernels of a program, compiled if need be."""
+    written = text(program, device.architecture, has_decay)
+    key = (id(device), written)
+    if key not in _loaded:
+        compiled = compiler.compiled(written, device.architecture)
+        _loaded[key] = Kernels(device.load(compiled.image))
+        while len(_loaded) > LOADED:
+            _loaded.popitem(last=False)
+    _loaded.move_to_end(key)
+    return _loaded[key]
