@@ -172,14 +172,9 @@ class WorkQueue:
         """Returns the item to the queue, whole or split, or gives it up."""
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
-<<<<<<< HEAD
             self._pending.push(whole(item))
-            self._notes.append(f"{item.key}: {failure.reason}; trying again ({attempts + 1} of {ATTEMPTS})")
-=======
-            self._push(item)
             ended = ", which ended its worker" if failure.ends_worker else ""
             self._notes.append(f"{item.key}: {failure.reason}{ended}; trying again ({attempts + 1} of {ATTEMPTS})")
->>>>>>> next
             return
         parts = self._split(item.payload)
         if not parts:

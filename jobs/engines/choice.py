@@ -75,7 +75,7 @@ def _cuda_refusal(program: Program | None, is_here: bool) -> str | None:
     """Why the cuda engine can't train a program; None if it can, or if the GPU that will tell is elsewhere."""
     if is_here and (reason := cuda_engine.available()) is not None:
         return reason
-    return refusal(program, cuda_engine.architecture() if is_here else ASSUMED) if program else None
+    return refusal(program, driver.architecture() if is_here else ASSUMED) if program else None
 
 
 def _checked(wanted: str, choice: Choice) -> Choice:
@@ -101,7 +101,7 @@ def recorded(name: str, device: str = "cpu") -> str:
     lanes-unfused is lanes on processors before 2013; cuda is named with the architecture of the GPU.
     """
     if name == "cuda":
-        return f"cuda-{cuda_engine.architecture()}"
+        return f"cuda-{driver.architecture()}"
     if name == "torch":
         return "torch" if device == "cpu" else BY_PACK
     return name if lanes_engine.fused() else "lanes-unfused"

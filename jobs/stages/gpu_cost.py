@@ -43,6 +43,8 @@ TORCH_LAYER_SECONDS = 150e-6
 BESIDE_SECONDS = 50e-6
 """What a model takes beside its training: first weights, predictions and metrics, its rows of results and its weights in
 a file. The aim of the work on it; not measured yet on a GPU."""
+OBSERVING_SPEED = 50.0
+"""How many times sooner than one core a GPU observes models after their training. Not measured."""
 
 
 def cuda_seconds(program: Program, models: int) -> float:
@@ -61,9 +63,13 @@ def torch_seconds(program: Program, models: int) -> float:
 def cuda_pack_size(program: Program, trials: int) -> int:
     """The most models of a pack in the cuda engine, where so many trials have the program."""
     most = max(FEWEST_MODELS, int(PACK_SECONDS / (program.steps * _model_seconds(program))))
-    state = 3 * program.parameters * program.item_bytes
     wanted = max(LEAST_MODELS, trials // SHARES)
-    return max(1, min(MOST_MODELS, wanted, most, PACK_BYTES // state))
+    return max(1, min(MOST_MODELS, wanted, most, PACK_BYTES // model_bytes(program)))
+
+
+def model_bytes(program: Program) -> int:
+    """Bytes of a GPU for one model: its weights, and two arrays of the optimizer's state."""
+    return 3 * program.parameters * program.item_bytes
 
 
 def _model_seconds(program: Program) -> float:

@@ -5,8 +5,8 @@ A trial's numbers don't depend on its pack, so that trials may be cut into packs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +16,11 @@ from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.sent_trials import SentTrials
 from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.stages import cpu_cost, gpu_cost
 
-PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
+PACK_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
 """Memory of all models of a pack in the torch engine. On a CPU the best packs fit into the cache: measured 64 models of
-1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
+1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU some 4,000 models were near the best for both."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
 """Models of a pack in the lanes engine: enough to make the fixed cost of a pack (10 ms) negligible, and few enough to
@@ -39,6 +40,8 @@ class Pack:
     trials: tuple[Trial, ...]
     engine: str = "torch"
     """The engine that is expected to train it; the worker decides."""
+    device: str = "cpu"
+    """The kind of device that it was cut for; where others train beside, they take parts of it."""
 
     @cached_property
     def trial_ids(self) -> list[str]:
@@ -72,36 +75,34 @@ class Pack:
 
     @cached_property
     def seconds(self) -> float:
-        """Expected time on one core, by a cost model that `cost.py` corrects by a measurement.
-
-        In the torch engine a step takes 100 us per layer, and for each model its operations at 60 GFLOP/s and 2.2 ns
-        per row and hidden unit of memory traffic. That is within a factor of 1.5 of measurements of 1-16-16-1 and
-        1-64-64-1, in packs of 1 to 64 models on a 2.6 GHz core.
-        """
-        program = self.program
-        if self.engine == "lanes":
-            return _lanes_seconds(program, len(self.trials))
-        model = program.flops / program.steps / TORCH_FLOPS + 2.2e-9 * program.batch_size * sum(program.hidden)
-        return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
+        """Expected time on one core, or on a whole GPU; of a core `cost.py` corrects it by a measurement."""
+        return training_seconds(self.program, len(self.trials), self.engine, self.device)
 
     @cached_property
     def observing_seconds(self) -> float:
-        """Expected time on one core after the training, for a solved readout or as evidence."""
-        return len(self.trials) * readout.seconds_of(self.program) if self._is_observed else 0.0
+        """Expected time after the training, for a solved readout or as evidence."""
+        speed = gpu_cost.OBSERVING_SPEED if self.engine == "cuda" else 1.0
+        return len(self.trials) * readout.seconds_of(self.program) / speed if self._is_observed else 0.0
 
     @property
     def beside_seconds(self) -> float:
-        """Expected time on one core beside the training, from taking the pack to its committed results."""
-        return self.observing_seconds + PACK_SECONDS
+        """Expected time beside the training, from taking the pack to its committed results."""
+        models = 0.0 if self.device == "cpu" else gpu_cost.BESIDE_SECONDS * len(self.trials)
+        return self.observing_seconds + PACK_SECONDS + models
 
     @property
     def expected_seconds(self) -> float:
-        """Expected time on one core from taking the pack to its committed results."""
+        """Expected time from taking the pack to its committed results."""
         return self.seconds + self.beside_seconds
 
     @property
     def bytes(self) -> int:
-        """Bytes of all models in training, or of what observing them takes after it, if that is more."""
+        """Bytes of all models in training, or of what observing them takes after it, if that is more.
+
+        With the cuda engine they are those of the GPU: of weights and the optimizer's state.
+        """
+        if self.engine == "cuda":
+            return gpu_cost.model_bytes(self.program) * len(self.trials)
         observing = readout.bytes_of(self.program, len(self.trials)) if self._is_observed else 0
         return max(self.program.model_bytes * len(self.trials), observing)
 
@@ -114,7 +115,11 @@ class Pack:
         if len(self.trials) == 1:
             return []
         middle = len(self.trials) // 2
-        return [Pack(part, self.engine) for part in (self.trials[:middle], self.trials[middle:])]
+        return [self.of(self.trials[:middle]), self.of(self.trials[middle:])]
+
+    def of(self, trials: tuple[Trial, ...]) -> Pack:
+        """Returns a pack with some of its trials."""
+        return replace(self, trials=trials)
 
 
 def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:
@@ -123,8 +128,20 @@ def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:
     return pack
 
 
-def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
-    """Cuts trials into packs of one shape each, as equal in size as possible; the longest-running come first."""
+def training_seconds(program: Program, models: int, engine: str, device: str) -> float:
+    """Expected time of training so many models on one core, or on a whole GPU."""
+    if device == "cpu":
+        return (cpu_cost.lanes_seconds if engine == "lanes" else cpu_cost.torch_seconds)(program, models)
+    return (gpu_cost.cuda_seconds if engine == "cuda" else gpu_cost.torch_seconds)(program, models)
+
+
+def plan_packs(
+    trials: Iterable[Trial], device: str = "cpu", engine: str | Callable[[Program], str] = "torch"
+) -> list[Pack]:
+    """Cuts trials into packs of one shape each, as equal in size as possible; the longest-running come first.
+
+    `engine` is that of all programs, or tells that of each.
+    """
     shapes: dict[tuple[object, ...], list[Trial]] = {}
     of_variant: dict[str, list[Trial]] = {}  # by digest, since hashing a variant takes as long as handling 20 trials
     for trial in trials:
@@ -139,19 +156,35 @@ def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torc
     return sorted(packs, key=lambda pack: (-pack.seconds, pack.id))
 
 
-def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
+def _cut(trials: Sequence[Trial], device: str, engine: str | Callable[[Program], str]) -> Iterable[Pack]:
     program = program_of(trials[0].variant)
-    most = lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
+    name = engine if isinstance(engine, str) else engine(program)
+    most = most_models(program, name, device, len(trials))
     size = -(-len(trials) // -(-len(trials) // most))
-    return (Pack(tuple(trials[start : start + size]), engine) for start in range(0, len(trials), size))
+    return (Pack(tuple(trials[start : start + size]), name, device) for start in range(0, len(trials), size))
+
+
+def most_models(program: Program, engine: str, device: str, trials: int) -> int:
+    """The most models of a pack of this program, where so many trials have it."""
+    if engine == "cuda":
+        return gpu_cost.cuda_pack_size(program, trials)
+    return lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
+
+
+def least_models(program: Program, engine: str) -> int:
+    """Models of a pack that take hardly longer than one: fewer are a waste where there are more."""
+    if engine == "cuda":
+        return gpu_cost.MULTIPROCESSORS
+    if engine == "torch":
+        return 1
+    lanes, group, alone = cpu_cost.lanes_cycles(program)
+    return 1 if lanes * alone <= group else 16
 
 
 def lanes_pack_size(program: Program) -> int:
     """The most models of a pack of this program in the lanes engine."""
-    lanes, group, alone = _lanes_cycles(program)
-    least = 1 if lanes * alone <= group else 16
-    most = LANES_MODELS
-    while most > least and _lanes_seconds(program, most) > LANES_SECONDS:
+    least, most = least_models(program, "lanes"), LANES_MODELS
+    while most > least and cpu_cost.lanes_seconds(program, most) > LANES_SECONDS:
         most //= 2
     return most
 
