@@ -38,6 +38,7 @@ LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
     "predictions": numbers.predictions,
     "readouts": readout.readouts,
     "measuring": readout.measuring,
+    "solved": numbers.solved,
     "divergence": numbers.divergence,
     "curves": numbers.curves,
     "errors": bits.errors,

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
 
-import gpu_reference
 import numpy as np
 from gpu_checks import check
 
@@ -40,7 +39,7 @@ DIGESTS = {
 
 
 def readouts(is_whole: bool) -> Iterator[str]:
-    """Solved readouts fit best, and have the same bits on every GPU, as lanes has on CPUs."""
+    """Solved readouts have the same bits on every GPU, in every pack, and by lanes on CPUs."""
     for activation, digest in DIGESTS.items():
         found = bits_of(activation)
         check(found == digest, activation, "has other bits:", found, "in place of", digest)
@@ -51,9 +50,6 @@ def readouts(is_whole: bool) -> Iterator[str]:
     for chosen in ([7], [3, 19, 0]):
         alone = observed(program, parameters[chosen], x_NI, y_N)
         check(np.array_equal(alone.readout_MK, solved.readout_MK[chosen]), "other bits in another pack")
-    ratios = list(_ratios(program, parameters[:20], solved.readout_MK, x_NI, y_N))
-    check(max(ratios) < 1 + 1e-6, "residuals, in shares of the smallest:", ratios)
-    yield f"residuals are up to {max(ratios) - 1:.0e} above those of numpy's least squares"
     yield from _seconds(10_000 if is_whole else 20)
 
 
@@ -92,16 +88,6 @@ def _seconds(models: int) -> Iterator[str]:
         )
         errors = time.monotonic() - began
     yield f"{models} models of 1-16-16-1 and {len(x_NI)} rows: readouts {solving:.3f} s, errors {errors:.3f} s"
-
-
-def _ratios(program, parameters, readout_MK, x_NI, y_N) -> Iterator[float]:
-    """The residual of each readout, in shares of the smallest one."""
-    for parameters_P, readout_K in zip(parameters, readout_MK, strict=True):
-        features = gpu_reference.forward(program, parameters_P[None], x_NI)[1][-2][0]
-        features_NK = np.column_stack((features, np.ones(len(x_NI))))
-        least_K = np.linalg.lstsq(features_NK, y_N, rcond=np.finfo(float).eps * len(y_N))[0]
-        found, least = (np.linalg.norm(features_NK @ each - y_N) for each in (readout_K, least_K))
-        yield found / least
 
 
 def bits_of(activation: str, observer_of=cuda_engine.observer, predictor_of=cuda_engine.predictor) -> str:

@@ -49,8 +49,8 @@ BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
 """Memory of the batches of one launch, and its steps, at most."""
 OUTPUT_BYTES = 1 << 28
 """Memory of the predictions of one launch."""
-PREDICT_ROWS = 256
-"""Rows that one block predicts."""
+PREDICT_ROWS, PREDICT_BLOCKS = 256, 65_535
+"""Rows that one block predicts, where that takes no more blocks per model than a grid can have."""
 GATHER_THREADS, GATHER_BLOCKS = 256, 4096
 """Threads of a block that gathers rows, and the most blocks of a launch."""
 LOSS_FACTORS = {"mse": 2.0}
@@ -255,7 +255,7 @@ def predictor(
         padded = np.zeros((len(x_NI), kernel.row_stride), program.dtype)
         padded[:, : program.inputs] = x_NI
         x, predicted = gpu.put(padded), gpu.empty((models, len(x_NI)), program.dtype)
-        grid = (models, -(-len(x_NI) // PREDICT_ROWS))
+        grid = (models, min(-(-len(x_NI) // PREDICT_ROWS), PREDICT_BLOCKS))
         threads, shared = kernel.threads, kernel.predict_shared_bytes
         kernel.predict.launch(grid, (threads,), shared, x, len(x_NI), parameters, predicted)
         return predicted

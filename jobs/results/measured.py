@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -102,21 +102,25 @@ def measure_models(
     if readout == "solved":
         answering = solved
 
-    def errors_of(models: Models, split: Split) -> Errors:
-        predict = predictor(*models)
-        evaluated = rows.evaluation_rows(split, models.program.dtype)
-        unseen = rows.unseen() if split == "test" else None
-        return measure(
-            defined(predict, rows.scale), evaluated, rows.scale.restore, unseen, _summing(predict, rows.scale)
-        )
+    def measuring(models: Models) -> Callable[[Split], Errors]:
+        predict = cache(lambda: predictor(*models))  # once for all splits: a GPU gets the weights
 
-    sources: dict[Source, Any] = {split: errors_of(answering, split) for split in rows.parts if split in wanted}
+        def errors_of(split: Split) -> Errors:
+            evaluated = rows.evaluation_rows(split, models.program.dtype)
+            unseen = rows.unseen() if split == "test" else None
+            predict_defined, sums = defined(predict(), rows.scale), _summing(predict(), rows.scale)
+            return measure(predict_defined, evaluated, rows.scale.restore, unseen, sums)
+
+        return errors_of
+
+    errors_of = measuring(answering)
+    sources: dict[Source, Any] = {split: errors_of(split) for split in rows.parts if split in wanted}
     sources["hidden"] = observed
     if losses_ME is not None:
         sources["losses"] = Curve(program.epochs, losses_ME)
     if observed is not None and can_solve(program) and "solved" in wanted:
         is_measured = answering is solved and "test" in sources
-        sources["solved"] = sources["test"] if is_measured else errors_of(solved, "test")
+        sources["solved"] = sources["test"] if is_measured else measuring(solved)("test")
     by_numpy = readout == "solved" and observed is not None and observed.solver == "numpy"
     return Measured(answering, sources, "numpy" if by_numpy else None)
 

@@ -15,19 +15,19 @@ from itertools import product
 from math import hypot, log2
 
 from sumsquares.jobs.engines import cuda
-from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
+from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling, linear_numbers
 from sumsquares.jobs.engines.program import Program
 
 STATE = 2
 """Arrays of optimizer state that are counted, whatever the optimizer has."""
 
-REGISTERS = 65_536
-"""Registers of a multiprocessor, of every architecture."""
+PARTS_OF_PROCESSOR, REGISTERS = 4, 16_384
+"""A multiprocessor has four parts, each with so many registers and every fourth warp, whatever the architecture."""
 
-WARPS = (1, 2, 3, 4, 5, 6, 8)
+WARPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 COLUMNS = (1, 2, 4, 8, 16, 32)
-PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Tiles of rows that a batch may be cut into."""
+LANE_ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 16, 20)
+"""Rows of one lane in a tile, at most: a batch is cut into tiles of about equal size."""
 
 BUSY = 12
 """Warps on a multiprocessor with which the kernel is at its fastest; more of them have too few registers each."""
@@ -35,8 +35,6 @@ BUSY = 12
 NEAR = 32
 """Registers that the state of a thread's weights may take; above, it is in global memory."""
 
-LINEAR_FEW = 8
-"""Inputs up to which a linear model needs no shared memory (FEW in linear.cuh); with more, 4 numbers per parameter."""
 
 MOST_ROWS = 1 << 24
 """Of a batch in float32: the largest number that comes after all smaller ones."""
@@ -97,8 +95,8 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
         return f"the engine cuda counts the rows of a batch in float32, up to {MOST_ROWS}"
     shared = SHARED.get(architecture, SMALL)
     return _best(_shape(program), shared) or (
-        f"the layers {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, need more than the "
-        f"{shared.block // 1024} KiB of shared memory that {architecture} has for one network"
+        f"hidden = {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, needs more than the "
+        f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
     )
 
 
@@ -124,7 +122,7 @@ def _keeping_slopes() -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _best(shape: Shape, shared: Shared) -> Layout | None:
     if not shape.hidden:
-        size = 0 if shape.inputs <= LINEAR_FEW else 4 * (shape.inputs + 1) * shape.item_bytes
+        size = shape.item_bytes * linear_numbers(shape.inputs)
         return Layout(1, 32, 4, 1, 0, 1, shape.batch, 1, size) if size <= shared.block else None
     if found := _measured(shape, shared):
         return found
@@ -144,38 +142,44 @@ def _measured(shape: Shape, shared: Shared) -> Layout | None:
 
 
 def _tilings(shape: Shape) -> Iterator[Tiling]:
-    tiles = sorted({-(-shape.batch // parts) for parts in PARTS})
-    for numbers in product(WARPS, COLUMNS, (4, 8), (1, 2), tiles):
-        tiling = Tiling(shape, *numbers)
-        if tiling.possible:
-            yield tiling
+    for warps, lc in product(WARPS, COLUMNS):
+        groups = 32 * warps // lc
+        tiles = dict.fromkeys(-(-shape.batch // (groups * rows)) for rows in LANE_ROWS)
+        for rows in dict.fromkeys(-(-shape.batch // (groups * each)) for each in tiles):
+            for ci, ks in product((4, 8), (1, 2)):
+                tiling = Tiling(shape, warps, lc, ci, ks, min(groups * rows, shape.batch))
+                if tiling.possible:
+                    yield tiling
 
 
 def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
     """Returns the estimated clocks of a step of one model and the layout, or None if it does not fit."""
     size = tiling.shared_bytes
-    state = tiling.shape.item_bytes // 4 * STATE * tiling.updated
-    near = state <= NEAR
-    registers = _registers(tiling) + state * near
-    blocks = min(
-        shared.multiprocessor // (size + RESERVED),
-        REGISTERS // (tiling.threads * registers),
-        max(1, BUSY // tiling.warps),
-    )
-    if size > shared.block or registers > 255 or blocks < 1:
+    if size > shared.block:
         return None
-    clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3)
+    near = tiling.shape.item_bytes // 4 * STATE * tiling.updated <= NEAR
+    registers = _registers(tiling, near)
+    warps = min(PARTS_OF_PROCESSOR * (REGISTERS // (32 * registers)), BUSY)
+    blocks = max(1, min(shared.multiprocessor // (size + RESERVED), warps // tiling.warps))
+    spilt = max(1.0, registers / _most_registers(blocks * tiling.warps))
+    clocks = hypot(_instructions(tiling, near) / 4, _loads(tiling) * 2.3) * spilt**2
     clocks *= 1 + (3 / (blocks * tiling.warps)) ** 2
     return clocks, Layout(tiling.warps, tiling.lc, tiling.ci, tiling.ks, int(not near), blocks, tiling.tile, 1, size)
 
 
-def _registers(tiling: Tiling) -> int:
-    """Estimated registers of a thread, the state of its weights left out."""
+def _most_registers(warps: int) -> int:
+    """Registers that a thread can have where so many warps share a multiprocessor."""
+    return min(255, REGISTERS // (32 * -(-warps // PARTS_OF_PROCESSOR)) // 8 * 8)
+
+
+def _registers(tiling: Tiling, near: bool) -> int:
+    """Estimated registers of a thread."""
     shape = tiling.shape
     quads = max(map(tiling.vectors, range(len(shape.hidden))))
-    rows_and_units = 4 * tiling.rows * (quads + 0.4 * (len(shape.hidden) > 1)) + 4 * quads
-    gradient = 5 * tiling.ci + 4
-    return 40 + int(shape.item_bytes // 4 * max(rows_and_units, gradient))
+    rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
+    gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
+    kept = STATE * (-(-tiling.vector_words // tiling.threads) + near * tiling.updated)
+    return 50 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:
@@ -200,7 +204,7 @@ def _loads(tiling: Tiling) -> float:
         count += tiles * (tiling.fours(outer) * (rows + 4 * quads) + 2 * rows * quads)
     blocks = sum(map(tiling.rounds, shape.matrices))
     count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
-    return count * tiling.warps
+    return count * tiling.warps * shape.item_bytes / 4
 
 
 def _products(shape: Shape) -> list[tuple[int, int]]:
