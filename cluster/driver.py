@@ -22,7 +22,7 @@ from sumsquares.cluster.driver_process import serve
 from sumsquares.cluster.private_folder import PrivateFolder
 from sumsquares.cluster.process_table import processes
 from sumsquares.cluster.signals import start, uninterrupted
-from sumsquares.cluster.work import MakeWork, OnProgress, SplitWork, Target, WorkItem
+from sumsquares.cluster.work import CutWork, MakeWork, OnProgress, SplitWork, Target, WorkItem
 from sumsquares.cluster.workers import ClusterError, Group, Resources
 
 A = TypeVar("A")
@@ -76,9 +76,10 @@ class Driver:
         on_progress: OnProgress,
         workers: Sequence[Group],
         patience: float,
+        cut: CutWork | None = None,
     ) -> None:
         """See `ray_train.run_workers`."""
-        for snapshot in self._request("run_workers", make_work, items, split, workers, patience):
+        for snapshot in self._request("run_workers", make_work, items, split, workers, patience, cut):
             on_progress(snapshot)
 
     def on_every_node(self, function: Callable[[A], B], argument: A) -> dict[str, B]:

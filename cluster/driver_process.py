@@ -74,8 +74,8 @@ def _execute(pipe: Connection, resources: list[Resources], name: str, arguments:
             for result in ray_tasks.map_tasks(*arguments):
                 reply(result)
         elif name == "run_workers":
-            make_work, items, split, workers, patience = arguments
-            ray_train.run_workers(make_work, items, split, reply, workers, patience)
+            make_work, items, split, workers, patience, cut = arguments
+            ray_train.run_workers(make_work, items, split, reply, workers, patience, cut)
         else:
             assert name == "on_every_node"
             reply(nodes.on_every_node(*arguments))

@@ -7,10 +7,12 @@ holds a lock. Workers are named `GROUP-RANK`; a group starts and ends as a whole
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
-from sumsquares.cluster.work import Failure, Payload, ProgressSnapshot, Result, SplitWork, WorkItem
+from sumsquares.cluster.sharing import At, SharedItems, whole
+from sumsquares.cluster.work import CutWork, Failure, Payload, ProgressSnapshot, Result, SplitWork, WorkItem
 
 ATTEMPTS = 3
 """Attempts at one item; after that it is split, and an item that cannot be split is given up."""
@@ -19,20 +21,40 @@ HEARTBEAT_SECONDS = 0.5
 """Seconds between two heartbeats of a worker."""
 HUNG_SECONDS = 900.0
 """Seconds without a heartbeat until a worker counts as hung, and is replaced."""
+SEEN_SECONDS, SEEN_SHARE = 1.0, 0.1
+"""From these on, the share done of an item tells when its worker will be free."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """An item that a worker has."""
+
+    item: WorkItem
+    since: float
+    share: float = 0.0
+    """Of it, done."""
 
 
 class WorkQueue:
     """Hands out the costliest item first, after those marked as first, and takes back the items of lost workers.
 
-    `split` is called with the payload of an item after `ATTEMPTS` failed attempts.
+    `split` is called with the payload of an item after `ATTEMPTS` failed attempts. With `cut`, workers have several
+    kinds of device, and share the items as sharing.py describes.
     """
 
-    def __init__(self, items: Sequence[WorkItem], split: SplitWork) -> None:
-        self._pending = [_place(item) for item in items]
-        heapify(self._pending)
+    def __init__(
+        self,
+        items: Sequence[WorkItem],
+        split: SplitWork,
+        cut: CutWork | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pending: SharedItems | _Pending = _Pending(items) if cut is None else SharedItems(items, cut)
         self._split = split
+        self._now = now
         self._attempts: dict[str, int] = {}
-        self._held: dict[str, tuple[WorkItem, float]] = {}  # by worker: its item and the share done
+        self._held: dict[str, _Held] = {}  # by worker
+        self._devices: dict[str, str] = {}  # by worker that may still take an item, where items are shared
         self._results: list[tuple[str, Result]] = []
         self._failures: list[Failure] = []
         self._notes: list[str] = []
@@ -42,7 +64,7 @@ class WorkQueue:
         self._lost: set[str] = set()  # groups without workers
         self._logs: dict[str, str] = {}  # by worker
 
-    def register(self, group: str, rank: int, size: int, logs: str = "") -> None:
+    def register(self, group: str, rank: int, size: int, logs: str = "", device: str = "cpu") -> None:
         """Records that worker `rank` of a group of `size` has started; its predecessor's item returns to the queue.
 
         After a restart with fewer workers, the items of all ranks that no longer exist return as well.
@@ -51,12 +73,14 @@ class WorkQueue:
             self._notes.append(f"group {group} was resized from {self._sizes[group]} to {size} workers")
         self._sizes[group] = size
         self._lost.discard(group)
-        self._heard[group] = time.monotonic()
+        self._heard[group] = self._now()
         self._logs[f"{group}-{rank}"] = logs
-        for worker in self._workers_of(group):
+        for worker in _of_group(group, self._held):
             if _rank(worker) == rank or _rank(worker) >= size:
                 # Doesn't count as an attempt: `lost` already charged the worker that died.
-                self._push(self._held.pop(worker)[0])
+                self._pending.push(self._held.pop(worker).item)
+        self._devices = {each: of for each, of in self._devices.items() if _group(each) != group or _rank(each) < size}
+        self._devices[f"{group}-{rank}"] = device
 
     def lost(self, group: str, dead: Collection[int], reason: str = WORKER_DIED) -> None:
         """Records that the workers of these ranks died, which ends their group: its items return to the queue.
@@ -65,41 +89,48 @@ class WorkQueue:
         """
         self._lost.add(group)
         self._heard.pop(group, None)
-        for worker in self._workers_of(group):
-            item, _ = self._held.pop(worker)
+        for worker in _of_group(group, self._devices):
+            del self._devices[worker]
+        for worker in _of_group(group, self._held):
+            item = self._held.pop(worker).item
             if _rank(worker) in dead:
                 self._retry(item, Failure(item.key, "", reason, logs=self._logs.get(worker, "")))
             else:
-                self._push(item)
+                self._pending.push(item)
 
     def take(self, worker: str) -> tuple[str, Payload] | None:
-        """Returns the next item's key and payload, or None if nothing is left to take."""
-        if self._stopped or not self._pending or _group(worker) in self._lost:
+        """Returns the next item's key and payload, or None if nothing is left to take, or others will end it sooner."""
+        item = None
+        if not self._stopped and self._pending and _group(worker) not in self._lost:
+            self._hear(worker)
+            item = self._next(worker)
+        if item is None:
+            self._devices.pop(worker, None)  # it ends, and nothing more can be expected of it
             return None
-        self._hear(worker)
-        item = heappop(self._pending)[-1]
-        self._held[worker] = (item, 0.0)
+        self._held[worker] = _Held(item, self._now())
         return item.key, item.payload
 
     def heartbeat(self, worker: str, share: float) -> None:
         """Records the progress of the worker's item."""
         self._hear(worker)
         if worker in self._held:
-            self._held[worker] = (self._held[worker][0], share)
+            self._held[worker].share = share
 
     def done(self, worker: str, result: Result) -> None:
         """Records the worker's result, unless its group was lost and the item has already returned to the queue."""
         self._hear(worker)
         if worker in self._held:
-            item, _ = self._held.pop(worker)
-            self._results.append((item.key, result))
+            held = self._held.pop(worker)
+            self._results.append((held.item.key, result))
+            if isinstance(self._pending, SharedItems):
+                self._pending.took(held.item, self._devices[worker], self._now() - held.since)
 
     def fail(self, worker: str, failure: Failure) -> None:
         """Records that the worker's function raised."""
         self._hear(worker)
         if worker not in self._held:
             return
-        item, _ = self._held.pop(worker)
+        item = self._held.pop(worker).item
         if failure.retryable and not failure.fatal:
             self._retry(item, failure)
         else:
@@ -108,18 +139,40 @@ class WorkQueue:
 
     def snapshot(self) -> ProgressSnapshot:
         """Returns what happened since the previous snapshot, and what is in progress."""
-        running = {item.key: share for item, share in self._held.values()}
-        left, now = len(self._pending) + len(running), time.monotonic()
+        running = {held.item.key: held.share for held in self._held.values()}
+        left, now = len(self._pending) + len(running), self._now()
         heard = {group: now - at for group, at in self._heard.items()}
         snapshot = ProgressSnapshot(self._results, running, list(self._failures), left, self._notes, heard)
         self._results, self._notes = [], []
+        if isinstance(self._pending, SharedItems):
+            cuts, self._pending.cuts = self._pending.cuts, []
+            snapshot = replace(snapshot, cuts=cuts, seconds_left=self._pending.left(self._workers_but("")))
         return snapshot
+
+    def _next(self, worker: str) -> WorkItem | None:
+        if isinstance(self._pending, SharedItems):
+            return self._pending.pop(self._devices[worker], self._workers_but(worker))
+        return self._pending.pop()
+
+    def _workers_but(self, worker: str) -> list[At]:
+        """Returns the other workers, and when they will have finished their items."""
+        return [At(device, self._free_in(each, device)) for each, device in self._devices.items() if each != worker]
+
+    def _free_in(self, worker: str, device: str) -> float:
+        held = self._held.get(worker)
+        if held is None:
+            return 0.0
+        assert isinstance(self._pending, SharedItems)
+        spent = self._now() - held.since
+        if spent > SEEN_SECONDS and held.share > SEEN_SHARE:
+            return spent * (1 - held.share) / held.share
+        return max(0.0, self._pending.expected(held.item, device) - spent)
 
     def _retry(self, item: WorkItem, failure: Failure) -> None:
         """Returns the item to the queue, whole or split, or gives it up."""
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
-            self._push(item)
+            self._pending.push(whole(item))
             ended = ", which ended its worker" if failure.ends_worker else ""
             self._notes.append(f"{item.key}: {failure.reason}{ended}; trying again ({attempts + 1} of {ATTEMPTS})")
             return
@@ -128,23 +181,40 @@ class WorkQueue:
             self._failures.append(failure)
             return
         for part in parts:
-            self._push(part)
+            self._pending.push(part)
         self._notes.append(f"{item.key}: {failure.reason} {ATTEMPTS} times; split in two")
 
     def _hear(self, worker: str) -> None:
         if _group(worker) in self._heard:
-            self._heard[_group(worker)] = time.monotonic()
+            self._heard[_group(worker)] = self._now()
 
-    def _workers_of(self, group: str) -> list[str]:
-        return [worker for worker in self._held if _group(worker) == group]
 
-    def _push(self, item: WorkItem) -> None:
-        heappush(self._pending, _place(item))
+class _Pending:
+    """The items that no worker has, where any worker may have any of them."""
+
+    def __init__(self, items: Sequence[WorkItem]) -> None:
+        self._heap = [_place(item) for item in items]
+        heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, item: WorkItem) -> None:
+        """Adds an item."""
+        heappush(self._heap, _place(item))
+
+    def pop(self) -> WorkItem:
+        """Returns the next one."""
+        return heappop(self._heap)[-1]
 
 
 def _place(item: WorkItem) -> tuple[bool, float, str, WorkItem]:
     """The order of items; their keys differ."""
     return not item.is_first, -item.cost, item.key, item
+
+
+def _of_group(group: str, workers: Iterable[str]) -> list[str]:
+    return [worker for worker in workers if _group(worker) == group]
 
 
 def _group(worker: str) -> str:

@@ -32,7 +32,16 @@ from sumsquares.cluster import reservations
 from sumsquares.cluster.private_folder import PREFIX
 from sumsquares.cluster.queue import HEARTBEAT_SECONDS, HUNG_SECONDS, WorkQueue
 from sumsquares.cluster.session import amounts
-from sumsquares.cluster.work import Failure, MakeWork, OnProgress, ProgressSnapshot, SplitWork, WorkItem, describe
+from sumsquares.cluster.work import (
+    CutWork,
+    Failure,
+    MakeWork,
+    OnProgress,
+    ProgressSnapshot,
+    SplitWork,
+    WorkItem,
+    describe,
+)
 from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
@@ -53,8 +62,11 @@ def run_workers(
     on_progress: OnProgress,
     workers: Sequence[Group],
     patience: float,
+    cut: CutWork | None = None,
 ) -> None:
     """Runs all items; calls `on_progress` several times a second and once at the end.
+
+    With `cut`, CPU and GPU workers share the items so that both end together (sharing.py).
 
     Raises:
         ClusterError: a group failed for good, raised once the others have finished; or no group had workers for
@@ -64,7 +76,7 @@ def run_workers(
     # The queue lives on this node: losing any other node must not end the run, and losing this one does anyway.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(num_cpus=0)(WorkQueue)
-    queue = actor.options(scheduling_strategy=here).remote(items, split)
+    queue = actor.options(scheduling_strategy=here).remote(items, split, cut)
     attempt = uuid.uuid4().hex[:12]  # part of each run's name: Ray Train would resume a run whose name it knows
     failures: list[str] = []
     runs: set[str] = set()
@@ -182,9 +194,9 @@ def _work_loop(config: dict[str, Any]) -> None:
     """The main function of each worker of a group."""
     queue, group = config["queue"], config["group"]
     context = get_context()
-    name = f"{group.name}-{context.get_world_rank()}"
-    logs = _log_location()
-    ray.get(queue.register.remote(group.name, context.get_world_rank(), context.get_world_size(), logs))
+    rank, size = context.get_world_rank(), context.get_world_size()
+    name, logs = f"{group.name}-{rank}", _log_location()
+    ray.get(queue.register.remote(group.name, rank, size, logs, group.device))
     work = config["make_work"](group.device)
     last_heartbeat = 0.0
 

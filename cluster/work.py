@@ -19,6 +19,9 @@ MakeWork = Callable[[str], Work]
 """Called once in each worker process with its device, "cpu" or "cuda"."""
 SplitWork = Callable[[Payload], Sequence["WorkItem"]]
 """Returns two smaller items that together make up one, or none if the payload cannot be split."""
+CutWork = Callable[["WorkItem", str, float], tuple["WorkItem", "WorkItem | None"]]
+"""Called with an item, a kind of device, and seconds. Returns as much of the item as a worker with such a device should
+take at once, in about these seconds at most, and the rest, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,12 @@ class WorkItem:
     payload: Payload
     is_first: bool = False
     """Whether it goes before all that are not, however costly: what others will take is learnt from it."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where workers have several kinds of device: what it is expected to take on each of those that may have it."""
+    size: int = 1
+    """How many parts of equal cost it consists of, roughly."""
+    is_whole: bool = False
+    """Whether it must not be cut: it resumes from a checkpoint, or is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,10 @@ class ProgressSnapshot:
     """Messages for people since the previous snapshot: a worker was lost, an item is retried."""
     heard: Mapping[str, float] = field(default_factory=dict)
     """Seconds since the last sign of life of each group that has workers."""
+    cuts: Sequence[tuple[str, Mapping[str, float]]] = ()
+    """Keys of items that were cut since the previous snapshot, with the keys of their parts and the share of each."""
+    seconds_left: float | None = None
+    """Where workers have several kinds of device: when all of them will have ended."""
 
 
 OnProgress = Callable[[ProgressSnapshot], None]

@@ -5,6 +5,7 @@ Suffixes: M models, S steps, B places for the rows of a batch, N rows, I inputs,
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 import gpu_reference
@@ -12,6 +13,8 @@ import numpy as np
 
 from sumsquares.jobs.engines.cuda import compiler, driver
 from sumsquares.jobs.engines.cuda.kernels import FILES, shape_macros
+from sumsquares.jobs.engines.cuda.layout import _shape
+from sumsquares.jobs.engines.cuda.shapes import Tiling
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
@@ -85,6 +88,12 @@ class Problem:
         self.lr_M = np.linspace(1e-3, 1e-2, self.models)
         self.decay_M = np.linspace(0.0, 0.1, self.models) if self.has_decay else np.zeros(self.models)
 
+    def alone(self, model: int) -> Problem:
+        """The same steps for one model."""
+        one = copy.copy(self)
+        one.lr_M, one.decay_M = self.lr_M[model : model + 1], self.decay_M[model : model + 1]
+        return one
+
     @property
     def arrays(self) -> int:
         """Numbers of state per parameter."""
@@ -141,6 +150,7 @@ class Kernels:
             self.arrays,
         ) = (int(number) for number in self.info)
         assert self.parameters == program.parameters
+        assert self.shared == tiling(program, **layout).shared_bytes
 
     def train(
         self, problem: Problem, before: Arrays, begin: int = 0, end: int | None = None, models=slice(None)
@@ -183,6 +193,12 @@ class Kernels:
         self.module.function("predict").launch(grid, block, self.predict_shared, *arguments)
         self.device.synchronize()
         return out.get()
+
+
+def tiling(program: Program, **layout: int) -> Tiling:
+    """Returns what the Python side knows of a layout."""
+    macros = LAYOUT | layout
+    return Tiling(_shape(program), *(macros[name] for name in ("WARPS", "LC", "CI", "KS", "TILE")))
 
 
 def compiled(text: str, architecture: str) -> bytes:

@@ -35,6 +35,7 @@ LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
     "bits": bits.bits,
     "weights": bits.first_weights,
     "predictions": numbers.predictions,
+    "solved": numbers.solved,
     "divergence": numbers.divergence,
     "curves": numbers.curves,
     "errors": bits.errors,

@@ -16,6 +16,7 @@ from gpu_checks import Broken, check, check_same, models_of, patched, trained
 from sumsquares.jobs.engines import cuda_engine
 from sumsquares.jobs.engines.cuda.compiler import CompileError
 from sumsquares.jobs.engines.cuda.kernels import NotForCuda
+from sumsquares.jobs.engines.readout import Observed, observe
 from sumsquares.jobs.engines.shuffle import in_memory
 from sumsquares.jobs.engines.state import State
 
@@ -28,6 +29,8 @@ FLOAT32_RATIO, FLOAT32_FLOOR = 4.0, 1e-6
 FLOAT32_MOST, FLOAT32_ANY = 0.02, 0.5
 """Of the way that nine of ten models moved, and that any of them did: where an error is near 0, its sign may differ,
 which mae and relu make a step of. That is no error of a kernel, which would be one of all models."""
+SOLVED_ERROR = 1e-6
+"""By which share the error of a solved readout may be larger than that of numpy's least squares."""
 LOSS_ERROR = 1e-5
 """The median of the models' largest relative errors of a loss, in float32."""
 
@@ -106,6 +109,49 @@ def predictions(is_whole: bool) -> Iterator[str]:
         with patched(OUTPUT_BYTES=4 * of.models * 10):
             check(np.array_equal(predict(x_NI), found), of.name, "other bits in parts")
         yield f"{of.name}: error {largest:.1e} of the largest prediction"
+
+
+def solved(is_whole: bool) -> Iterator[str]:
+    """Solved readouts fit as numpy's least squares do, and dead and saturated units are counted as by numpy."""
+    kinds = (("relu", (16, 16), 1), ("tanh", (5, 3), 2), ("sigmoid", (40,), 3), ("relu", (64, 64), 1), ("relu", (), 5))
+    for activation, hidden, inputs in kinds:
+        of = case((hidden, inputs, 100, 1000 if is_whole else 200), activation, models=300 if is_whole else 5)
+        program, (x_NI, y_N) = of.program, (array.astype(np.float64) for array in of.rows)
+        observer = cuda_engine.observer(program)
+        check(observer is not None, of.name, "is left to the CPU")
+        steep = np.float32(3 if activation == "relu" else 40)
+        parameters_MP = steep * gpu_reference.first_weights(program, of.per_model)
+        found = observe(program, parameters_MP, in_memory(x_NI, y_N), observer)
+        alone = observe(program, parameters_MP[3:4], in_memory(x_NI, y_N), observer)
+        check(found.solver == "cuda" and np.array_equal(alone.readout_MK[0], found.readout_MK[3]), "other bits alone")
+        _, into = gpu_reference.forward(program, parameters_MP.astype(np.float64), x_NI)
+        excess = max(
+            _excess(features, y_N, readout) for features, readout in zip(into[-2], found.readout_MK, strict=True)
+        )
+        check(excess < SOLVED_ERROR, of.name, "RMSE is larger than numpy's by a share of", excess)
+        _check_units(activation, into[1:-1], found)
+        dead, saturated = (np.nan_to_num(share_M).mean() for share_M in (found.dead_share_M, found.saturated_share_M))
+        yield f"{of.name}: RMSE at most {excess:.1e} above numpy's; dead {dead:.3f}, saturated {saturated:.3f}"
+
+
+def _excess(features_NK: np.ndarray, y_N: np.ndarray, readout_K: np.ndarray) -> float:
+    """By which share the error of a readout is larger than that of numpy's, or 0."""
+    rows_NK = np.column_stack((features_NK, np.ones(len(y_N))))
+    best_K = np.linalg.lstsq(rows_NK, y_N, rcond=None)[0]
+    best, error = (np.linalg.norm(rows_NK @ each - y_N) for each in (best_K, readout_K))
+    return max(0.0, error - best) / (best + 1e-9 * np.linalg.norm(y_N))
+
+
+def _check_units(activation: str, hidden: list[np.ndarray], found: Observed) -> None:
+    """Checks the shares of dead and of saturated units."""
+    ends = {"tanh": (-0.98, 0.98), "sigmoid": (0.02, 0.98)}
+    values_MNU = np.concatenate(hidden, axis=2) if hidden else np.empty((len(found.readout_MK), 1, 0))
+    if activation == "relu" and hidden:
+        check(np.array_equal(found.dead_share_M, (values_MNU.max(1) <= 0).mean(1)), "dead", found.dead_share_M)
+    elif activation in ends:
+        low, high = ends[activation]
+        outside_MU = ((values_MNU <= low) | (values_MNU >= high)).mean(1)
+        check(np.array_equal(found.saturated_share_M, (outside_MU >= 0.99).mean(1)), "saturated", outside_MU)
 
 
 def divergence(is_whole: bool) -> Iterator[str]:

@@ -153,3 +153,14 @@ def test_checkpoints_that_take_long_are_further_apart(store, monkeypatch, saving
     assert len(between) > 0
     assert (between >= pause).all()
     assert (between <= pause + 2).all()
+
+
+@pytest.mark.parametrize(("hidden", "rate"), [("[[3]]", "0.001"), ("[[64, 64]]", "0.001"), ("[[64, 64]]", "1e30")])
+def test_the_room_that_a_plan_asks_for_is_that_of_its_files(store, hidden, rate):
+    """Hardly more, for networks of any size."""
+    text = MANY.replace("RATES", f"[{rate}]").replace("[[3]]", hidden).replace("epochs = 3", "epochs = 60")
+    plan = make_plan(parse_spec(text.encode(), "few.toml"), store)
+    for pack in plan.packs("cpu"):
+        train.train_pack(store, DatasetReader(store), pack, TRAINER, lambda _share: None)
+    written = sum(store.sizes("trials").values())
+    assert written <= plan.bytes_needed + 20_000 < 1.5 * written + 40_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import emulated_gpu
@@ -125,14 +123,11 @@ def test_without_nvrtc_the_reason_is_said(monkeypatch):
         compiler.compiled(SOURCE, "sm_90")
 
 
-FIND = "from sumsquares.jobs.engines.cuda import compiler; print(compiler._library()[0])"
-
-
-def test_the_toolkit_that_cuda_path_names_comes_first(gpu):
+def test_the_toolkit_that_cuda_path_names_comes_first(gpu, monkeypatch):
     """Before the wheels."""
-    own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)} | emulated_gpu.environment()
-    done = subprocess.run([sys.executable, "-c", FIND], env=own, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == emulated_gpu.libraries()[1]
+    monkeypatch.setattr(compiler, "LIBRARY", None)
+    monkeypatch.setenv("CUDA_PATH", str(emulated_gpu.folder()))
+    assert compiler._library()[0] == emulated_gpu.libraries()[1]
 
 
 def test_compilers_newer_than_the_driver_come_last(monkeypatch, tmp_path):

@@ -225,7 +225,35 @@ def test_a_machine_without_a_driver_says_so(monkeypatch):
     assert driver.version() is None
 
 
+def said(script, **variables):
+    """Returns what a process prints that finds the emulated GPU by itself."""
+    own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)} | emulated_gpu.environment() | variables
+    return subprocess.run([sys.executable, "-c", script], env=own, capture_output=True, text=True, check=True).stdout
+
+
 ASK = "from sumsquares.jobs.engines.cuda import driver; print(driver.reason())"
+TRY = """
+from sumsquares.jobs.engines.cuda import driver
+for _ in range(3):
+    try:
+        print(driver.Device().zeros(3, "int8").get())
+    except driver.CudaError as error:
+        print(error.code, error.ends_worker)
+"""
+FORK = """
+import os
+from sumsquares.jobs.engines.cuda import driver
+device = driver.Device()
+array = device.zeros(3, "int8")
+if not os.fork():
+    try:
+        array.get()
+    except driver.CudaError as error:
+        print(error.code, flush=True)
+    os._exit(0)
+os.wait()
+print(array.get())
+"""
 
 
 @pytest.mark.parametrize(
@@ -240,6 +268,14 @@ ASK = "from sumsquares.jobs.engines.cuda import driver; print(driver.reason())"
 )
 def test_a_process_that_sees_no_device_says_why(gpu, variables, expected):
     """The driver obeys CUDA_VISIBLE_DEVICES, by which Ray gives a worker its GPU."""
-    own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)} | emulated_gpu.environment() | variables
-    done = subprocess.run([sys.executable, "-c", ASK], env=own, capture_output=True, text=True, check=True)
-    assert expected in done.stdout
+    assert expected in said(ASK, **variables)
+
+
+def test_a_fault_in_another_process_spoils_its_context(gpu):
+    """The second copy fails, and whatever comes after it."""
+    assert said(TRY, EMULATED_FAULT="copy:2:700").splitlines() == ["[0 0 0]", "700 True", "700 True"]
+
+
+def test_a_forked_process_has_no_device(gpu):
+    """CUDA doesn't survive a fork: the child gets an error, and its parent goes on."""
+    assert said(FORK).splitlines() == ["3", "[0 0 0]"]

@@ -129,6 +129,14 @@ def test_a_missing_barrier_shows_in_another_order_of_the_lanes(run, monkeypatch)
     assert len({results[0, order] for order in "0123"}) > 1
 
 
+def test_a_launch_in_both_orders_fails_if_a_barrier_is_missing(run, monkeypatch):
+    """So that any test of a kernel can look for it."""
+    monkeypatch.setenv("EMULATED_ORDER", "both")
+    assert run("races", 1, 32)[0] == 2
+    with pytest.raises(driver.CudaError, match="memory depends on the order in which threads run, kernel races"):
+        run("races", 0, 32)
+
+
 def test_lanes_exchange_what_they_would_on_a_gpu(gpu, run):
     """Across the warp, within parts of it, and within half a warp alone; votes too."""
     found = run("shuffles", 0, 32, gpu.zeros(160, np.float32)).reshape(5, 32)

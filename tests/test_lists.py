@@ -25,7 +25,7 @@ from sumsquares.jobs.results import cause_training, causes
 from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show import answer
 from sumsquares.jobs.spec import axes
-from sumsquares.jobs.stages.packs import WITHOUT_EXP
+from sumsquares.jobs.stages.cpu_cost import WITHOUT_EXP
 from sumsquares.jobs.stages.placement import IN_PROCESS
 from sumsquares.jobs.storage.store import Store
 

@@ -9,7 +9,8 @@ from specs import small
 
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.spec.variants import trials
-from sumsquares.jobs.stages.packs import MAX_MODELS, PACK_BYTES, _lanes_seconds, pack_size, plan_packs
+from sumsquares.jobs.stages.cpu_cost import lanes_seconds
+from sumsquares.jobs.stages.packs import MAX_MODELS, PACK_BYTES, pack_size, plan_packs
 
 
 @given(st.sets(st.integers(0, 50)), st.sampled_from(["cpu", "cuda"]))
@@ -86,4 +87,4 @@ def test_the_expected_time_in_lanes_is_near_the_measured_time(changes, measured)
     """For a step of 64 models of 2-16-16-1 with Adam on one core, it is within a factor of 1.5."""
     shape = {"inputs": 2, "hidden": (16, 16), "activation": "relu", "optimizer": "adam", "schedule": "constant"}
     program = Program(**shape | {"epochs": 1, "rows": 1000, "dtype": "float32", "shuffle_seed": 0} | changes)
-    assert 1 / 1.5 < _lanes_seconds(program, 64) / program.steps / measured < 1.5
+    assert 1 / 1.5 < lanes_seconds(program, 64) / program.steps / measured < 1.5

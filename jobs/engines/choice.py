@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.engines import lanes_engine
-from sumsquares.jobs.engines.cuda import available
+from sumsquares.jobs.engines import cuda_engine, lanes_engine
+from sumsquares.jobs.engines.cuda import driver
 from sumsquares.jobs.engines.cuda.layout import refusal
 from sumsquares.jobs.engines.program import Program
 
@@ -50,7 +50,7 @@ def choose(wanted: str, device: str, program: Program | None = None) -> str:
         EngineMissing: lanes or cuda is requested by name and can't train it, with the reason.
 
     """
-    return _checked(wanted, device, _chosen(wanted, device, program, is_here=True)).engine
+    return _checked(wanted, _chosen(wanted, device, program, is_here=True)).engine
 
 
 def expect(wanted: str, device: str, program: Program) -> Choice:
@@ -58,8 +58,8 @@ def expect(wanted: str, device: str, program: Program) -> Choice:
 
     On a machine without a GPU, GPU workers are elsewhere, and assumed to have what the engine needs.
     """
-    is_here = device == "cpu" or available.no_device() is None
-    return _checked(wanted, device, _chosen(wanted, device, program, is_here))
+    is_here = device == "cpu" or driver.reason() is None
+    return _checked(wanted, _chosen(wanted, device, program, is_here))
 
 
 def _chosen(wanted: str, device: str, program: Program | None, is_here: bool) -> Choice:
@@ -73,19 +73,18 @@ def _chosen(wanted: str, device: str, program: Program | None, is_here: bool) ->
 
 def _cuda_refusal(program: Program | None, is_here: bool) -> str | None:
     """Why the cuda engine can't train a program; None if it can, or if the GPU that will tell is elsewhere."""
-    if is_here and (reason := available.reason()) is not None:
+    if is_here and (reason := cuda_engine.available()) is not None:
         return reason
-    return refusal(program, available.architecture() if is_here else ASSUMED) if program else None
+    return refusal(program, driver.architecture() if is_here else ASSUMED) if program else None
 
 
-def _checked(wanted: str, device: str, choice: Choice) -> Choice:
+def _checked(wanted: str, choice: Choice) -> Choice:
     if wanted not in ("auto", choice.engine):
         remedies = {
             "lanes": "or install sumsquares again where there is a C++ compiler",
             "cuda": "by which the other engines train what this one can't",
         }
         raise EngineMissing(f'engine = "{wanted}": {choice.why}; write engine = "auto", {remedies[wanted]}')
-    del device
     return choice
 
 
@@ -102,7 +101,7 @@ def recorded(name: str, device: str = "cpu") -> str:
     lanes-unfused is lanes on processors before 2013; cuda is named with the architecture of the GPU.
     """
     if name == "cuda":
-        return f"cuda-{available.architecture()}"
+        return f"cuda-{driver.architecture()}"
     if name == "torch":
         return "torch" if device == "cpu" else BY_PACK
     return name if lanes_engine.fused() else "lanes-unfused"

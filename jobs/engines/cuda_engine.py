@@ -17,10 +17,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels
+from sumsquares.jobs.engines import lanes_engine
+from sumsquares.jobs.engines.cuda import compiler, driver, exact, kernels, readout
 from sumsquares.jobs.engines.cuda.driver import Device
 from sumsquares.jobs.engines.cuda.kernels import Kernels
 from sumsquares.jobs.engines.cuda.memory import Array
+from sumsquares.jobs.engines.cuda.readout import Observer
 from sumsquares.jobs.engines.cuda.rows import Block, blocks
 from sumsquares.jobs.engines.cuda.weights import initial_parameters
 from sumsquares.jobs.engines.losses import curve_epochs, points
@@ -29,6 +31,7 @@ from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import PerModel, State, losses_so_far
 
+Floats = NDArray[np.float64]
 LAUNCH_SECONDS = 0.15
 """Of one launch, roughly: without handling signals or showing progress."""
 FIRST_SECONDS = 0.02
@@ -45,8 +48,8 @@ BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
 """Memory of the batches of one launch, and its steps, at most."""
 OUTPUT_BYTES = 1 << 28
 """Memory of the predictions of one launch."""
-PREDICT_ROWS = 256
-"""Rows that one block predicts."""
+PREDICT_ROWS, PREDICT_BLOCKS = 256, 65_535
+"""Rows that one block predicts, where that takes no more blocks per model than a grid can have."""
 GATHER_THREADS, GATHER_BLOCKS = 256, 4096
 """Threads of a block that gathers rows, and the most blocks of a launch."""
 LOSS_FACTORS = {"mse": 2.0}
@@ -218,12 +221,28 @@ class _Pace:
         self._steps = min(int(steps * LAUNCH_SECONDS / max(seconds, 1e-9)), GROWTH * steps)
 
 
+def observer(program: Program) -> Observer | None:
+    """Returns what observes hidden layers and solves readouts here; None where the CPU does."""
+    return readout.observer(_device(), program)
+
+
+def _on_cpu(program: Program, parameters_MP: NDArray[np.floating]) -> Callable[[NDArray[np.floating]], Floats]:
+    """Returns the predictor in float64 of networks that are too wide for one block: its bits are the same by lanes."""
+    if lanes_engine.available() is None:
+        return lanes_engine.predictor(program, parameters_MP)
+    from sumsquares.jobs.engines import torch_engine  # only where lanes is missing: that takes seconds
+
+    return torch_engine.predictor(program, parameters_MP)
+
+
 def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cuda"
-) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+) -> Callable[[NDArray[np.floating]], Floats]:
     """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
     assert device == "cuda", device
     gpu = _device()
+    if program.dtype == "float64":
+        return exact.predictor(gpu, program, parameters_MP) or _on_cpu(program, parameters_MP)
     kernel = kernels.load(gpu, program, has_decay=False)
     models, parameters = len(parameters_MP), gpu.put(np.ascontiguousarray(parameters_MP, program.dtype))
     most = max(1, OUTPUT_BYTES // (program.item_bytes * (models + kernel.row_stride)))
@@ -232,12 +251,12 @@ def predictor(
         padded = np.zeros((len(x_NI), kernel.row_stride), program.dtype)
         padded[:, : program.inputs] = x_NI
         x, predicted = gpu.put(padded), gpu.empty((models, len(x_NI)), program.dtype)
-        grid = (models, -(-len(x_NI) // PREDICT_ROWS))
+        grid = (models, min(-(-len(x_NI) // PREDICT_ROWS), PREDICT_BLOCKS))
         threads, shared = kernel.threads, kernel.predict_shared_bytes
         kernel.predict.launch(grid, (threads,), shared, x, len(x_NI), parameters, predicted)
         return predicted.get()
 
-    def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
+    def predict(x_NI: NDArray[np.floating]) -> Floats:
         predicted_MN = np.empty((models, len(x_NI)), np.float64)
         for first in range(0, len(x_NI), most):
             part = slice(first, first + most)

@@ -5,8 +5,8 @@ A trial's numbers don't depend on its pack, so that trials may be cut into packs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +16,11 @@ from sumsquares.jobs.results.pack_files import pack_id_of
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.spec.sent_trials import SentTrials
 from sumsquares.jobs.spec.variants import Trial, Variant
+from sumsquares.jobs.stages import cpu_cost, gpu_cost
 
-PACK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
+PACK_BYTES = {"cpu": 4 << 20, "cuda": 1 << 30}
 """Memory of all models of a pack in the torch engine. On a CPU the best packs fit into the cache: measured 64 models of
-1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU: not measured yet."""
+1-16-16-1 (59 KB each) and 16 of 1-64-64-1 (293 KB each). On a GPU some 4,000 models were near the best for both."""
 MAX_MODELS = {"cpu": 256, "cuda": 4096}
 LANES_MODELS = 64
 """Models of a pack in the lanes engine: enough to make the fixed cost of a pack (10 ms) negligible, and few enough to
@@ -30,14 +31,6 @@ Measured: 9 to 15 ms for 24 and 36 models on 1,000 and 3,000 rows, 12 to 20 ms o
 LANES_SECONDS = 60.0
 """Packs of the lanes engine that would take longer have fewer models: as few as one where each is trained alone, and 16
 where a lane holds a model."""
-WITHOUT_EXP = frozenset({"identity", "relu", "leaky_relu", "square"})
-"""Activations without an exponential function."""
-FEW_INPUTS = 2
-"""Inputs up to which the lanes engine computes the first layer without products (lanes/network.h)."""
-TORCH_FLOPS = 60e9
-"""Floating-point operations per second of the core that the torch engine's times were measured on."""
-LANES_HERTZ = 2.7e9
-"""Cycles per second of the core that the lanes engine's times were measured on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,8 @@ class Pack:
     trials: tuple[Trial, ...]
     engine: str = "torch"
     """The engine that is expected to train it; the worker decides."""
+    device: str = "cpu"
+    """The kind of device that it was cut for; where others train beside, they take parts of it."""
 
     @cached_property
     def trial_ids(self) -> list[str]:
@@ -80,36 +75,34 @@ class Pack:
 
     @cached_property
     def seconds(self) -> float:
-        """Expected time on one core, by a cost model that `cost.py` corrects by a measurement.
-
-        In the torch engine a step takes 100 us per layer, and for each model its operations at 60 GFLOP/s and 2.2 ns
-        per row and hidden unit of memory traffic. That is within a factor of 1.5 of measurements of 1-16-16-1 and
-        1-64-64-1, in packs of 1 to 64 models on a 2.6 GHz core.
-        """
-        program = self.program
-        if self.engine == "lanes":
-            return _lanes_seconds(program, len(self.trials))
-        model = program.flops / program.steps / TORCH_FLOPS + 2.2e-9 * program.batch_size * sum(program.hidden)
-        return program.steps * (1e-4 * len(program.layers) + len(self.trials) * model)
+        """Expected time on one core, or on a whole GPU; of a core `cost.py` corrects it by a measurement."""
+        return training_seconds(self.program, len(self.trials), self.engine, self.device)
 
     @cached_property
     def observing_seconds(self) -> float:
-        """Expected time on one core after the training, for a solved readout or as evidence."""
-        return len(self.trials) * readout.seconds_of(self.program) if self._is_observed else 0.0
+        """Expected time after the training, for a solved readout or as evidence."""
+        speed = gpu_cost.OBSERVING_SPEED if self.engine == "cuda" else 1.0
+        return len(self.trials) * readout.seconds_of(self.program) / speed if self._is_observed else 0.0
 
     @property
     def beside_seconds(self) -> float:
-        """Expected time on one core beside the training, from taking the pack to its committed results."""
-        return self.observing_seconds + PACK_SECONDS
+        """Expected time beside the training, from taking the pack to its committed results."""
+        models = 0.0 if self.device == "cpu" else gpu_cost.BESIDE_SECONDS * len(self.trials)
+        return self.observing_seconds + PACK_SECONDS + models
 
     @property
     def expected_seconds(self) -> float:
-        """Expected time on one core from taking the pack to its committed results."""
+        """Expected time from taking the pack to its committed results."""
         return self.seconds + self.beside_seconds
 
     @property
     def bytes(self) -> int:
-        """Bytes of all models in training, or of what observing them takes after it, if that is more."""
+        """Bytes of all models in training, or of what observing them takes after it, if that is more.
+
+        With the cuda engine they are those of the GPU: of weights and the optimizer's state.
+        """
+        if self.engine == "cuda":
+            return gpu_cost.model_bytes(self.program) * len(self.trials)
         observing = readout.bytes_of(self.program, len(self.trials)) if self._is_observed else 0
         return max(self.program.model_bytes * len(self.trials), observing)
 
@@ -122,7 +115,11 @@ class Pack:
         if len(self.trials) == 1:
             return []
         middle = len(self.trials) // 2
-        return [Pack(part, self.engine) for part in (self.trials[:middle], self.trials[middle:])]
+        return [self.of(self.trials[:middle]), self.of(self.trials[middle:])]
+
+    def of(self, trials: tuple[Trial, ...]) -> Pack:
+        """Returns a pack with some of its trials."""
+        return replace(self, trials=trials)
 
 
 def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:
@@ -131,42 +128,20 @@ def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:
     return pack
 
 
-def _lanes_seconds(program: Program, models: int) -> float:
-    """Expected time of a pack in the lanes engine on one core with AVX-512.
+def training_seconds(program: Program, models: int, engine: str, device: str) -> float:
+    """Expected time of training so many models on one core, or on a whole GPU."""
+    if device == "cpu":
+        return (cpu_cost.lanes_seconds if engine == "lanes" else cpu_cost.torch_seconds)(program, models)
+    return (gpu_cost.cuda_seconds if engine == "cuda" else gpu_cost.torch_seconds)(program, models)
 
-    It is within a factor of 1.5 of measurements of up to 256 units. Shuffling takes 15 ns per row and
-    epoch, for all models together.
+
+def plan_packs(
+    trials: Iterable[Trial], device: str = "cpu", engine: str | Callable[[Program], str] = "torch"
+) -> list[Pack]:
+    """Cuts trials into packs of one shape each, as equal in size as possible; the longest-running come first.
+
+    `engine` is that of all programs, or tells that of each.
     """
-    lanes, group, alone = _lanes_cycles(program)
-    whole, rest = divmod(models, lanes)
-    cycles = whole * min(group, lanes * alone) + min(group, rest * alone)
-    return program.steps * cycles / LANES_HERTZ + program.epochs * (1e-6 + 15e-9 * program.rows)
-
-
-def _lanes_cycles(program: Program) -> tuple[int, float, float]:
-    """Lanes of a vector, and cycles of a step: of as many models with one in each lane, and of one alone.
-
-    These are the costs by which the kernel chooses the layout (lanes/program.h): a fixed one, and per unit or vector of
-    units the products, the passes over the rows, and the update of its weights. A square root in float64 takes twice as
-    long, and an exponential function 20 cycles.
-    """
-    lanes, update = (8, 38) if program.dtype == "float64" else (16, 24)
-    activation = 0 if program.activation in WITHOUT_EXP else 20
-    group = alone = 400.0
-    if not program.hidden:
-        group += program.batch_size * (10 + 8 * program.inputs)
-        return lanes, group, group
-    for index, layer in enumerate(program.layers[:-1]):
-        # The first layer has two of the three products, and with few inputs none: it has no gradient of its inputs.
-        share = 1 if index else 2 / 3 if layer.inputs > FEW_INPUTS else 0
-        product, updates = layer.inputs * share, update * (layer.inputs + 1)
-        group += layer.outputs * (program.batch_size * (1.83 * product + 8 + activation) + updates)
-        alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.7 + activation) + updates)
-    return lanes, group, alone
-
-
-def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torch") -> list[Pack]:
-    """Cuts trials into packs of one shape each, as equal in size as possible; the longest-running come first."""
     shapes: dict[tuple[object, ...], list[Trial]] = {}
     of_variant: dict[str, list[Trial]] = {}  # by digest, since hashing a variant takes as long as handling 20 trials
     for trial in trials:
@@ -181,19 +156,35 @@ def plan_packs(trials: Iterable[Trial], device: str = "cpu", engine: str = "torc
     return sorted(packs, key=lambda pack: (-pack.seconds, pack.id))
 
 
-def _cut(trials: Sequence[Trial], device: str, engine: str) -> Iterable[Pack]:
+def _cut(trials: Sequence[Trial], device: str, engine: str | Callable[[Program], str]) -> Iterable[Pack]:
     program = program_of(trials[0].variant)
-    most = lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
+    name = engine if isinstance(engine, str) else engine(program)
+    most = most_models(program, name, device, len(trials))
     size = -(-len(trials) // -(-len(trials) // most))
-    return (Pack(tuple(trials[start : start + size]), engine) for start in range(0, len(trials), size))
+    return (Pack(tuple(trials[start : start + size]), name, device) for start in range(0, len(trials), size))
+
+
+def most_models(program: Program, engine: str, device: str, trials: int) -> int:
+    """The most models of a pack of this program, where so many trials have it."""
+    if engine == "cuda":
+        return gpu_cost.cuda_pack_size(program, trials)
+    return lanes_pack_size(program) if engine == "lanes" else pack_size(program, device)
+
+
+def least_models(program: Program, engine: str) -> int:
+    """Models of a pack that take hardly longer than one: fewer are a waste where there are more."""
+    if engine == "cuda":
+        return gpu_cost.MULTIPROCESSORS
+    if engine == "torch":
+        return 1
+    lanes, group, alone = cpu_cost.lanes_cycles(program)
+    return 1 if lanes * alone <= group else 16
 
 
 def lanes_pack_size(program: Program) -> int:
     """The most models of a pack of this program in the lanes engine."""
-    lanes, group, alone = _lanes_cycles(program)
-    least = 1 if lanes * alone <= group else 16
-    most = LANES_MODELS
-    while most > least and _lanes_seconds(program, most) > LANES_SECONDS:
+    least, most = least_models(program, "lanes"), LANES_MODELS
+    while most > least and cpu_cost.lanes_seconds(program, most) > LANES_SECONDS:
         most //= 2
     return most
 

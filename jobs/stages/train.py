@@ -127,7 +127,7 @@ def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer
     # Measured here, while parameters and rows are in memory, and not when the run is summarised.
     trained = Models(program, state.parameters)
     predictor = partial(trains.predictor, device=trainer.device)
-    measured = measure_models(trained, variant.readout, state.losses, read, predictor)
+    measured = measure_models(trained, variant.readout, state.losses, read, predictor, observer=trains.observer)
     if measured.solver is not None:
         name = f"{name}, readout by {measured.solver}"
 

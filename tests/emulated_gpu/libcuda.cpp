@@ -2,7 +2,8 @@
 // A launch that fails spoils the context, as on a GPU: it returns success, and every later call its error.
 //   EMULATED_CAPABILITY=9.0  EMULATED_DEVICES=1  EMULATED_MULTIPROCESSORS=132  EMULATED_MEMORY=bytes
 //   EMULATED_FAULT=launch:3:700   the third launch of this process fails with error 700; also alloc:2:2, copy:1:719, module:1:300
-//   EMULATED_ORDER=0   in which order blocks, warps and lanes run: 0 ascending, 1 descending, else drawn
+//   EMULATED_ORDER=0   in which order blocks, warps and lanes run: 0 ascending, 1 descending, else drawn; both: each launch runs
+//                      ascending and descending, and fails if the memory differs then, since a barrier is missing
 //   EMULATED_LAUNCHES=file   a line is added for each launch: kernel, grid, block, shared bytes
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -124,6 +125,19 @@ void read_fault() {
     if (first == std::string::npos || second == first) return;
     state.fault_at[text.substr(0, first)] = std::stoi(text.substr(first + 1));
     state.fault_code[text.substr(0, first)] = std::stoi(text.substr(second + 1));
+}
+Failure run(const Launch& launch) {
+    const std::string order = setting("EMULATED_ORDER", "0");
+    if (order != "both") return state.fibers.run(launch, (unsigned)std::stoul(order));
+    const std::string before = state.memory.content();
+    Failure failure = state.fibers.run(launch, 0);
+    if (failure.code) return failure;
+    const std::string ascending = state.memory.content();
+    state.memory.restore(before);
+    failure = state.fibers.run(launch, 1);
+    if (!failure.code && state.memory.content() != ascending)
+        return {LAUNCH_FAILED, "memory depends on the order in which threads run"};
+    return failure;
 }
 // What every call needs that uses the context.
 int usable() {
@@ -376,8 +390,7 @@ API cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
     if (injected("launch")) return SUCCESS;
     const unsigned control = _mm_getcsr();
     if (function->module->flushes) _mm_setcsr(control | 0x8040);  // results, and operands
-    const Failure failure = state.fibers.run({function->kernel, arguments, {grid_x, grid_y, grid_z}, {x, y, z}, shared},
-                                             (unsigned)std::stoul(setting("EMULATED_ORDER", "0")));
+    const Failure failure = run({function->kernel, arguments, {grid_x, grid_y, grid_z}, {x, y, z}, shared});
     _mm_setcsr(control);
     if (failure.code) spoil(failure.code, failure.what + ", kernel " + function->name);
     const std::string damage = state.memory.damage();

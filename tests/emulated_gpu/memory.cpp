@@ -46,6 +46,21 @@ bool Memory::holds(const void* from, size_t bytes) const {
     return (const char*)from + bytes <= start + block.bytes;
 }
 
+std::string Memory::content() const {
+    std::string all;
+    all.reserve(used_);
+    for (const auto& [start, block] : blocks_) all.append(start, block.bytes);
+    return all;
+}
+
+void Memory::restore(const std::string& content) {
+    const char* from = content.data();
+    for (const auto& [start, block] : blocks_) {
+        memcpy(start, from, block.bytes);
+        from += block.bytes;
+    }
+}
+
 std::string Memory::damage() {
     for (const auto& [start, block] : blocks_) {
         char *first = block.room + PAGE, *end = block.room + block.room_bytes - PAGE;

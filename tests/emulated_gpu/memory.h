@@ -13,6 +13,8 @@ public:
     bool release(char* start);     // false if it is no allocation
     bool holds(const void* from, size_t bytes) const;
     std::string damage();  // what was written into red zones, or ""
+    std::string content() const;                // of all allocations
+    void restore(const std::string& content);  // that of the same allocations
     size_t used() const { return used_; }
 
 private:

@@ -19,6 +19,7 @@ LIBRARY: str | None = None
 """The file of NVRTC; None searches for it. Tests name an emulated one."""
 OPTIONS = ("--std=c++17", "-fmad=false", "-ftz=true", "--ptxas-options=-v")
 """A multiply-add is one only where the source says so: neither NVRTC's version nor a kernel's variant changes bits."""
+_USUAL = Path("/usr/local/cuda")
 _SONAMES = ("libnvrtc.so.13", "libnvrtc.so.12")
 
 
@@ -139,7 +140,7 @@ def _load_builtins(library: Path) -> None:
 
 
 def _candidates(toolkit: str) -> list[str]:
-    """Names of NVRTC: in the toolkit that CUDA_PATH names, in wheels, wherever the loader looks.
+    """Names of NVRTC: in the toolkit that CUDA_PATH names, in wheels, where toolkits are, wherever the loader looks.
 
     Those that are newer than the driver come last: it would not load what they compile.
     """
@@ -147,6 +148,7 @@ def _candidates(toolkit: str) -> list[str]:
     places = list(wheels.submodule_search_locations or []) if wheels else []
     found = _newest(Path(toolkit), "lib64") if toolkit else []
     found += [name for place in places for name in _newest(Path(place), "*/lib")]
+    found += _newest(_USUAL, "lib64")
     most = driver.version() or (sys.maxsize, 0)
     return sorted([*found, *_SONAMES], key=lambda name: _major(name) > most[0])
 

@@ -99,6 +99,16 @@ def version() -> tuple[int, int] | None:
     return number.value // 1000, number.value % 1000 // 10
 
 
+def architecture(index: int = 0) -> str:
+    """The architecture of a device, such as sm_90, without opening it: a plan needs none of its memory."""
+    _call("cuInit", 0)
+    handle, found = ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
+    _call("cuDeviceGet", ctypes.byref(handle), index)
+    for value, number in zip(found, (_MAJOR, _MINOR), strict=True):
+        _call("cuDeviceGetAttribute", ctypes.byref(value), number, handle)
+    return f"sm_{found[0].value}{found[1].value}"
+
+
 class Device:
     """A GPU, by its place among those that this process sees."""
 

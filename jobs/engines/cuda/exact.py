@@ -1,4 +1,4 @@
-"""Networks in float64 on a GPU, to the bits of the lanes kernel: their predictions, which those with a solved readout need.
+"""Predictions in float64 on a GPU, to the bits of the lanes kernel: those of networks with a solved readout.
 
 The kernels are in features.cuh and answers.cuh; readout.py uses the same module. Networks whose layers are too wide for
 shared memory are left to others.

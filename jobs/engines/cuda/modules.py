@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 FREE_SHARED = 48 * 1024
 """Bytes of shared memory that a launch may use without asking."""
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_NUMBERS: dict[str, Any] = {
+    "int32": ctypes.c_int32,
+    "int64": ctypes.c_int64,
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+}
 _EVENT_BLOCKING = 1  # CU_EVENT_BLOCKING_SYNC
 
 
@@ -115,8 +121,8 @@ def _value(argument: object) -> Any:
             return ctypes.c_void_p(argument.address)
         case None:
             return ctypes.c_void_p()
-        case np.generic():
-            return np.ctypeslib.as_ctypes_type(argument.dtype)(argument.item())
+        case np.generic() if argument.dtype.name in _NUMBERS:
+            return _NUMBERS[argument.dtype.name](argument.item())
         case int() if -(2**31) <= argument < 2**31:
             return ctypes.c_int(argument)
         case float():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +81,10 @@ def _in_order(
         return
 
     # The order of a dataset's rows is that of their indices.
-    no_inputs = np.empty((rows.count, 0), np.int32)
-    indices = np.arange(rows.count, dtype=np.int32)
-    for _, order_N, ends_S in step_blocks(in_memory(no_inputs, indices), *arguments):
+    no_inputs: Any = np.empty((rows.count, 0), np.int32)
+    indices: Any = np.arange(rows.count, dtype=np.int32)
+    for _, order, ends_S in step_blocks(in_memory(no_inputs, indices), *arguments):
+        order_N: Any = order
         yield stored, order_N, ends_S
 
 
