@@ -10,6 +10,7 @@ are listed in libcuda.cpp.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import platform
@@ -39,14 +40,12 @@ def folder() -> Path:
     for file in sorted(SOURCES.iterdir()):
         digest.update(file.read_bytes())
     made = cache_folder() / digest.hexdigest()[:16]
-    if not made.exists():
-        with tempfile.TemporaryDirectory(dir=cache_folder()) as name:
-            built = Path(name) / "built"
-            _build(built / "lib64")
-            try:
-                built.rename(made)
-            except OSError:  # another process was first
-                assert made.exists()
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes wait for what they need too
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as name:
+                _build(Path(name) / "built" / "lib64")
+                (Path(name) / "built").rename(made)
     return made
 
 
