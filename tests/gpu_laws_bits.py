@@ -40,7 +40,7 @@ def for_bits(is_whole: bool) -> list[Case]:
         case(((128, 128), 1, 100, 150), "silu", models=500, epochs=2),
         case(((64, 64), 1, 2500, 2500), models=500, epochs=4),
         case(((64, 64), 1, 100, 150), "sigmoid", "sgd", models=500, epochs=2, dtype="float64"),
-        case(((24, 12), 1, 100, 1000), "elu", "adam", models=10_000, epochs=2),
+        case(((24, 12), 1, 100, 1000), "elu", "adam", models=3000, epochs=2),
     ]
     return found + more * is_whole
 

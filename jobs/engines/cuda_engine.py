@@ -58,12 +58,7 @@ LOSS_FACTORS = {"mse": 2.0}
 
 def available() -> str | None:
     """Returns None, or the reason why the engine isn't available on this machine."""
-    return driver.reason() or compiler.reason()
-
-
-def architecture() -> str:
-    """The architecture that this machine's GPU has, such as sm_90: part of the recorded name, as bits depend on it."""
-    return _device().architecture
+    return driver.reason() or compiler.reason(driver.architecture())
 
 
 def prepare() -> None:
