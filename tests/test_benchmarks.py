@@ -35,6 +35,7 @@ OPTIONS = {
     "time_left": {"--only", "--simulated", "--error", "--json"},
     "silence": {"--only", "--longest", "--json"},
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
+    "gpu": {"--models", "--steps", "--units", "--only", "--tiny", "--json"},
 }
 
 
