@@ -215,6 +215,18 @@ def test_predictions_take_bounded_memory_and_have_the_same_bits_in_parts(emulate
     assert max(array.nbytes for array in sizes) <= 1000
 
 
+def test_a_training_leaves_nothing_on_the_device(emulated):
+    """All its memory is free again, and so is that of predictions."""
+    of, device = case(FOLDED, models=50), cuda_engine._device()
+
+    def everything():
+        found = cuda_engine.train(of.program, of.per_model, in_memory(*of.rows))
+        cuda_engine.predictor(of.program, found.parameters)(of.rows[0])
+        return device.memory()[0]
+
+    assert everything() == everything()
+
+
 def test_two_models_that_differ_in_their_decay_alone_need_no_kernel_of_their_own(emulated):
     """A model without weight decay has the same bits beside models that have it."""
     of = case(FOLDED, optimizer="momentum", models=3)
