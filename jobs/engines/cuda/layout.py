@@ -179,19 +179,20 @@ def _registers(tiling: Tiling, near: bool) -> int:
     rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
     gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
     kept = STATE * (-(-tiling.vector_words // tiling.threads) + near * tiling.updated)
-    return 50 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept)
+    return 50 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + kept + 20 * shape.keeps_slope)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:
     """Estimated instructions of a step of one model, over all warps."""
     shape, rows, tiles = tiling.shape, tiling.rows, tiling.tiles
     first, last = tiling.vectors(0), tiling.vectors(-1)
-    count = 200.0 + tiles * (100 + rows * (8 * first * (1 + shape.inputs * shape.few) + 16 * last + 30))
+    count = 100.0 + tiles * (200 + rows * (8 * first * (1 + shape.inputs * shape.few) + 16 * last + 30))
     for outer, inner in _products(shape):
         count += tiles * tiling.fours(outer) * 16 * tiling.vectors(inner) * rows
     blocks = sum(map(tiling.rounds, shape.matrices))
-    update = 4 * tiling.ci / tiling.ks * ((10 if near else 14) + 2 * (tiles > 1))
-    count += blocks * (tiles * tiling.groups / tiling.ks * rows * 4 * tiling.ci + update)
+    weights = 4 * tiling.ci / tiling.ks
+    count += blocks * tiles * (tiling.groups * rows * weights + weights * (tiles > 1))
+    count += blocks * weights * (10 if near else 14)
     return count * tiling.warps + _loads(tiling)
 
 
@@ -204,6 +205,7 @@ def _loads(tiling: Tiling) -> float:
         count += tiles * (tiling.fours(outer) * (rows + 4 * quads) + 2 * rows * quads)
     blocks = sum(map(tiling.rounds, shape.matrices))
     count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
+    count += blocks * tiles * 2 * tiling.ci / tiling.ks * (tiles > 1)
     return count * tiling.warps * shape.item_bytes / 4
 
 
