@@ -100,12 +100,12 @@ class Problem:
         return gpu_reference.OPTIMIZERS[self.program.optimizer]
 
     @property
-    def points_S(self) -> np.ndarray:
+    def points(self) -> np.ndarray:
         """The point of the loss curve that each step counts for."""
         return np.array([step % (POINTS + 1) - 1 for step in range(len(self.rows_S))], np.int32)
 
     @property
-    def factors_S(self) -> np.ndarray:
+    def factors(self) -> np.ndarray:
         """Of the learning rate."""
         return lr_factors(self.program.schedule, 0, len(self.rows_S), len(self.rows_S) + 2)
 
@@ -122,9 +122,9 @@ class Problem:
         for step, (x_NI, y_N) in enumerate(self.batches):
             loss_M, gradient = gpu_reference.derive(self.program, p, x_NI.astype(dtype), y_N.astype(dtype))
             trained.finite += np.isfinite(loss_M)
-            if (point := self.points_S[step]) >= 0:
+            if (point := self.points[step]) >= 0:
                 trained.losses[:, point] += loss_M / self.program.rows
-            rate_M1 = (self.lr_M * self.factors_S[step]).astype(dtype)[:, None]
+            rate_M1 = (self.lr_M * self.factors[step]).astype(dtype)[:, None]
             corrections = np.array([first[step], second[step]], dtype)
             gpu_reference._update(self.program.optimizer, p, gradient, state, rate_M1, decay_M1, corrections)
         return Arrays(p, state, trained.finite, trained.losses)
@@ -176,9 +176,9 @@ class Kernels:
             (self.threads, 1, 1),
             self.shared,
             *(put(x_SBI), put(y_SB), put(numbers)),
-            *(put(problem.factors_S[steps.start : steps.stop]), put(problem.points_S[steps.start : steps.stop])),
+            *(put(problem.factors[steps.start : steps.stop]), put(problem.points[steps.start : steps.stop])),
             *(len(steps), float(program.rows), put(problem.lr_M[models]), put(problem.decay_M[models])),
-            *(parameters, *(state + [None, None])[:2], finite, losses, POINTS, far),
+            *(parameters, *[*state, None, None][:2], finite, losses, POINTS, far),
         )
         self.device.synchronize()
         return Arrays(parameters.get(), [array.get() for array in state], finite.get(), losses.get())

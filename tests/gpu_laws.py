@@ -22,6 +22,7 @@ from multiprocessing import get_context
 import bare_clone  # noqa: F401  before whatever imports sumsquares
 import gpu_laws_bits as bits
 import gpu_laws_numbers as numbers
+import gpu_laws_readout as readout
 import numpy as np
 from gpu_cases import Case, every_kind, every_shape
 from gpu_checks import Broken
@@ -35,6 +36,8 @@ LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
     "bits": bits.bits,
     "weights": bits.first_weights,
     "predictions": numbers.predictions,
+    "readouts": readout.readouts,
+    "measuring": readout.measuring,
     "solved": numbers.solved,
     "divergence": numbers.divergence,
     "curves": numbers.curves,

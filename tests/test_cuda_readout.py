@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 
 import emulated_gpu
+import gpu_laws_readout
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,10 +15,11 @@ from lanes_builds import REASON
 from test_readout import SHAPES, duplicated, observed_by, parameters_of
 from test_torch_engine import program, rows_of
 
-from sumsquares.jobs.engines import lanes_engine, readout, readout_numpy, shuffle
+from sumsquares.jobs.engines import lanes_engine, metrics, readout, readout_numpy, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.cuda import compiler, driver, exact
 from sumsquares.jobs.engines.cuda import readout as cuda_readout
+from sumsquares.jobs.engines.cuda.evaluation import Predictor
 from sumsquares.jobs.engines.lanes import library
 from sumsquares.jobs.engines.shuffle import in_memory
 
@@ -217,3 +220,45 @@ def test_networks_too_wide_for_a_block_are_predicted_and_observed_elsewhere(devi
     assert exact.predictor(device, program(hidden=(3000,)), np.zeros((1, 12_001))) is None
     assert cuda_readout.observer(device, program(hidden=(3000,))) is None
     assert cuda_readout.observer(device, program(hidden=(126,))) is None
+
+
+@pytest.mark.parametrize("most", [1, 7, 1000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_errors_are_summed_on_the_device_as_numpy_sums_them(device, dtype, most):
+    """Counts and maxima are equal, sums are to 1e-14, and a model that isn't finite is so in the same places."""
+    generator, rows, models = np.random.default_rng(3), 301, 5
+    predicted_MN = generator.normal(size=(models, rows)).astype(dtype)
+    predicted_MN[1, 200], predicted_MN[2, 5] = np.nan, np.inf
+    expected_N, chosen = np.rint(generator.normal(scale=3, size=rows)), np.flatnonzero(generator.random(rows) < 0.3)
+    indices = np.arange(rows)[:, None]
+    predictor = Predictor(
+        device, models, lambda x_NI: device.put(np.ascontiguousarray(predicted_MN[:, x_NI[:, 0]])), most
+    )
+    np.testing.assert_array_equal(predictor(indices), predicted_MN)
+    targets = [
+        (indices[:100], expected_N[:100]),
+        (indices[100:], np.where(indices[100:, 0] == 150, np.nan, expected_N[100:])),
+    ]
+    marks_N = np.isin(np.arange(rows), chosen)
+    found, expected = (
+        metrics.measure(predictor, targets, lambda z: z * 2.5 + 0.25, marks_N, sums)
+        for sums in (partial(predictor.sums, scale=2.5, shift=0.25), None)
+    )
+    for field in fields(metrics.Errors):
+        close = 0 if field.name in ("exact_M", "right_side_M", "largest_M", "count", "chosen") else 1e-14
+        np.testing.assert_allclose(getattr(found, field.name), getattr(expected, field.name), rtol=close)
+
+
+def test_no_rows_have_sums_of_zero(device):
+    """As where no target of a part is known."""
+    predictor = Predictor(device, 3, lambda _x_NI: device.zeros((3, 0), "float32"), 10)
+    found = predictor.sums(np.empty((0, 1)), np.empty(0), np.empty(0, np.intp), 1.0, 0.0)
+    assert not np.any(found)
+
+
+@needs_fused
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_bits_that_every_gpu_must_give_are_those_of_lanes(activation):
+    """These digests are compared on a GPU by `python tests/gpu_laws.py`."""
+    found = gpu_laws_readout.bits_of(activation, lanes_engine.observer, lanes_engine.predictor)
+    assert found == gpu_laws_readout.DIGESTS[activation]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.cuda import compiler, driver, exact, kernels, readout
 from sumsquares.jobs.engines.cuda.driver import Device
+from sumsquares.jobs.engines.cuda.evaluation import Predictor
 from sumsquares.jobs.engines.cuda.kernels import Kernels
 from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.readout import Observer
@@ -238,7 +239,10 @@ def _on_cpu(program: Program, parameters_MP: NDArray[np.floating]) -> Callable[[
 def predictor(
     program: Program, parameters_MP: NDArray[np.floating], device: str = "cuda"
 ) -> Callable[[NDArray[np.floating]], Floats]:
-    """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64."""
+    """Returns a function from normalised inputs [N, I] to normalised predictions [M, N] of the models, in float64.
+
+    It can also sum up their errors on the device, except where networks are predicted on the CPU.
+    """
     assert device == "cuda", device
     gpu = _device()
     if program.dtype == "float64":
@@ -247,20 +251,13 @@ def predictor(
     models, parameters = len(parameters_MP), gpu.put(np.ascontiguousarray(parameters_MP, program.dtype))
     most = max(1, OUTPUT_BYTES // (program.item_bytes * (models + kernel.row_stride)))
 
-    def predict_part(x_NI: NDArray[np.floating]) -> NDArray[np.floating]:
+    def predict(x_NI: NDArray[np.floating]) -> Array:
         padded = np.zeros((len(x_NI), kernel.row_stride), program.dtype)
         padded[:, : program.inputs] = x_NI
         x, predicted = gpu.put(padded), gpu.empty((models, len(x_NI)), program.dtype)
         grid = (models, min(-(-len(x_NI) // PREDICT_ROWS), PREDICT_BLOCKS))
         threads, shared = kernel.threads, kernel.predict_shared_bytes
         kernel.predict.launch(grid, (threads,), shared, x, len(x_NI), parameters, predicted)
-        return predicted.get()
+        return predicted
 
-    def predict(x_NI: NDArray[np.floating]) -> Floats:
-        predicted_MN = np.empty((models, len(x_NI)), np.float64)
-        for first in range(0, len(x_NI), most):
-            part = slice(first, first + most)
-            predicted_MN[:, part] = predict_part(x_NI[part])
-        return predicted_MN
-
-    return predict
+    return Predictor(gpu, models, predict, most)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.spec import Split
 from sumsquares.jobs.engines.losses import Curve
-from sumsquares.jobs.engines.metrics import Errors, measure
+from sumsquares.jobs.engines.metrics import Errors, Summing, measure
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import Observer, can_solve, is_affordable, observe, with_readout
 from sumsquares.jobs.engines.shuffle import Rows
@@ -103,11 +103,13 @@ def measure_models(
         answering = solved
 
     def measuring(models: Models) -> Callable[[Split], Errors]:
-        predict = cache(lambda: defined(predictor(*models), rows.scale))  # once for all splits: a GPU gets the weights
+        predict = cache(lambda: predictor(*models))  # once for all splits: a GPU gets the weights
 
         def errors_of(split: Split) -> Errors:
             evaluated = rows.evaluation_rows(split, models.program.dtype)
-            return measure(predict(), evaluated, rows.scale.restore, rows.unseen() if split == "test" else None)
+            unseen = rows.unseen() if split == "test" else None
+            predict_defined, sums = defined(predict(), rows.scale), _summing(predict(), rows.scale)
+            return measure(predict_defined, evaluated, rows.scale.restore, unseen, sums)
 
         return errors_of
 
@@ -121,3 +123,11 @@ def measure_models(
         sources["solved"] = sources["test"] if is_measured else measuring(solved)("test")
     by_numpy = readout == "solved" and observed is not None and observed.solver == "numpy"
     return Measured(answering, sources, "numpy" if by_numpy else None)
+
+
+def _summing(predict: Predict, scale: Normalization) -> Summing | None:
+    """Returns what sums up errors where the predictions are, if the engine can and no logarithm is in between."""
+    sums = getattr(predict, "sums", None)
+    if sums is None or scale.log_inputs or scale.log_target:
+        return None
+    return partial(sums, scale=scale.target_scale, shift=scale.target_shift)

@@ -47,7 +47,7 @@ HD int bias_at(int l) {
   return at;
 }
 constexpr int OUT_AT = bias_at(NH), OUT_BIAS_AT = OUT_AT + padded(NH - 1), LOSS_AT = OUT_BIAS_AT + 1;
-constexpr int VECTOR_WORDS = round_up(LOSS_AT + 1, 4), VECTOR_ROUNDS = ceil_div(LOSS_AT + 1, THREADS);
+constexpr int VECTOR_WORDS = round_up(LOSS_AT + 1, 4), VECTOR_ROUNDS = ceil_div(LOSS_AT, THREADS);
 
 // A thread's blocks of the gradient of layer l's weights: CI x 4 of [padded(l - 1), padded(l)], CE rows of which it updates.
 HD int blocks(int l) { return padded(l - 1) / CI * (padded(l) / 4); }
