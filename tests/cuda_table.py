@@ -19,7 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from sumsquares.jobs.engines.cuda import compiler, kernels
-from sumsquares.jobs.engines.cuda.layout import PARTS_OF_PROCESSOR, REGISTERS, RESERVED, SHARED, SMALL, layout
+from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
+from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, layout
 from sumsquares.jobs.engines.program import Program
 
 TABLE = Path(__file__).parent / "cuda_kernels.csv"

@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from sumsquares.jobs.engines.cuda import source
-from sumsquares.jobs.engines.cuda.layout import (
-    PARTS_OF_PROCESSOR,
-    REGISTERS,
-    RESERVED,
-    SHARED,
-    SMALL,
-    Layout,
-    layout,
-    refusal,
-)
+from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
+from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, Layout, layout, refusal
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 from sumsquares.jobs.engines.program import Program
 
