@@ -39,8 +39,12 @@ def module(device: Device, program: Program) -> Module:
 
 @lru_cache(maxsize=32)
 def _module(device: Device, activation: str, output: str) -> Module:
-    text = source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
-    return device.load(compiler.compiled(text, device.architecture).image)
+    return device.load(compiler.compiled(text(activation, output), device.architecture).image)
+
+
+def text(activation: str, output: str) -> str:
+    """Returns the source of the kernels."""
+    return source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
 
 
 def shape(program: Program) -> NDArray[np.int32]:
