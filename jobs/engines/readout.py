@@ -161,7 +161,7 @@ class _ObservingOnCpu:
 
     def known(self, rows: int) -> Known:
         readout_MK = _solve(self.by, self.program, rows, self.seen.triangles_MCC)
-        is_finite_M = np.isfinite(self.seen.triangles_MCC).all(axis=(1, 2))
+        is_finite_M = np.array(np.isfinite(self.seen.triangles_MCC).all(axis=(1, 2)))
         return Known(readout_MK, is_finite_M, self.seen.highest_MU, self.seen.saturated_MU)
 
 
