@@ -9,6 +9,7 @@ TORCH_DOWNLOAD = $(BIN)/pip download --quiet --disable-pip-version-check --no-de
 HASHED := --require-hashes --no-deps --only-binary :all:
 COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate
 but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
+but_not_nvrtc = $$(sed '/^nvidia-cuda-nvrtc==/d; s/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 OWN := attack or chaos or cluster or containers or dist or kernel or signals or trackers
@@ -123,7 +124,8 @@ bench: .venv/installed-dev  ## runs the side-by-side measurements, a few minutes
 	$(BIN)/python benchmarks/own_rows.py --rounds 1
 
 # One version of each package for all platforms and Python versions, from the index that pip is configured for, with the
-# hashes of all its files. The loop at the end fails if a package has no wheel for one of the platforms.
+# hashes of all its files. NVRTC is locked twice, at one version: torch's CUDA wheels require it, and tests need it beside a
+# CPU build too. The loop at the end fails if a package has no wheel for one of the platforms.
 lock: export UV_DEFAULT_INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2> /dev/null))
 lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions that pyproject.toml allows
 	rm -rf build/lock && mkdir -p build/lock
@@ -131,7 +133,7 @@ lock: .venv/installed-dev  ## rewrites the lock files, with the newest versions 
 	grep -E '^(torch|triton|cuda-|nvidia-)' build/lock/all > requirements-torch.lock
 	$(COMPILE) --generate-hashes --constraint build/lock/all --extra s3 $(call but,requirements-torch.lock) \
 	  --output-file requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra onnx --extra trees --extra mlflow --extra tensorboard --extra dev $(call but,build/lock/all) \
+	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --extra s3 --extra onnx --extra trees --extra mlflow --extra tensorboard --extra dev $(call but_not_nvrtc,build/lock/all) \
 	  --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --upgrade --generate-hashes --constraint build/lock/all --output-file benchmarks/peers/requirements.txt \
 	  benchmarks/peers/requirements.in

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -24,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from gpu_table import compared, text
+from peers.gpu_card import card
 
 CONTENDERS = {"cuda": 120, "jax": 100, "torch": 60}
 """What is measured, in this order, and the seconds that each may take."""
 SECONDS = 235
 """Of all of them."""
 PEERS = Path(__file__).parent / "peers"
-CARD = ("name", "driver_version", "clocks.sm", "clocks.max.sm", "power.draw")
 
 
 def main() -> int:
@@ -40,7 +39,7 @@ def main() -> int:
     networks = [[units, units] for units in options.units]
     question = {"networks": networks, "models": models, "cpu": options.tiny, "checked": checked}
     asked = {"cuda": {"steps": steps}, "jax": {"steps": min(steps, 100)}, "torch": {}}
-    about: dict[str, Any] = {"python": platform.python_version(), "nvidia-smi": card()}
+    about: dict[str, Any] = {"python": platform.python_version(), "before": card()}
     entries: list[dict[str, Any]] = []
     began = time.monotonic()
     for name in options.only:
@@ -68,14 +67,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="run every part with a few models and steps")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
-
-
-def card() -> list[str]:
-    """What nvidia-smi says of each GPU before the measurements, or nothing where it is missing."""
-    if not shutil.which("nvidia-smi"):
-        return []
-    query = ["nvidia-smi", f"--query-gpu={','.join(CARD)}", "--format=csv,noheader"]
-    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def answers(name: str, question: dict[str, Any], seconds: float) -> list[dict[str, Any]]:

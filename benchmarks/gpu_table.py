@@ -102,7 +102,8 @@ def row(found: dict[str, Any], entry: dict[str, Any], jax: float | None) -> str:
         f"{entry['first']:.2f}",
     )
     rounds = " ".join(f"{each:.4g}" for each in entry["seconds"])
-    return f"{label:40}" + "".join(f"{cell:>15}" for cell in cells) + f"   {rounds}"
+    facts = [f"{key}: {entry[key]}" for key in ("blocks per multiprocessor", "nvidia-smi") if entry.get(key)]
+    return f"{label:40}" + "".join(f"{cell:>15}" for cell in cells) + f"   {'; '.join([rounds, *facts])}"
 
 
 def verdict(result: dict[str, Any]) -> str:

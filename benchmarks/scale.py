@@ -5,7 +5,9 @@
 The trials are the question's squares with 1-16-16-1, ReLU and AdamW, with 10 seeds per variant. The variants differ in
 learning rate and weight decay: up to 1,000 rates, and as many decays as the size needs. --synthetic writes made-up
 results instead of training, which measures everything around training, in about a minute for 100,000 trials. Memory is
-that of the largest process; Ray's workers are not included.
+that of the largest process; Ray's workers are not included. Where there are GPUs, the share of the time that they are
+busy while training, from their first work to their last, is what nvidia-smi samples; host_path.py shows without a GPU
+what keeps one busy.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpu_use import busy, sampled
 from question import SEEDS, learning_rates, question
 
 MOST_RATES = 1_000
@@ -37,6 +40,8 @@ class Stage:
     cpu_seconds: float
     """Of all its processes except Ray's workers. On a busy machine it varies less than wall time."""
     peak_mb: float
+    gpu_busy: float | None = None
+    """Share of the time; None without GPUs, and where they did nothing."""
 
 
 def main() -> None:
@@ -56,11 +61,14 @@ def main() -> None:
     if options.json:
         print(json.dumps([vars(stage) for stage in found], indent=1))
         return
-    print(f"{'trials':>10}  {'stage':<16} {'seconds':>8} {'CPU s':>8} {'us per trial':>13} {'peak MB':>8}")
+    print(f"{'trials':>10}  {'stage':<16} {'seconds':>8} {'CPU s':>8} {'us per trial':>13} {'peak MB':>8} {'GPU':>5}")
     for stage in found:
         each = stage.seconds / stage.trials * 1e6
         times = f"{stage.seconds:>8.2f} {stage.cpu_seconds:>8.2f} {each:>13,.1f}"
-        print(f"{stage.trials:>10,}  {stage.stage:<16} {times} {stage.peak_mb:>8.0f}")
+        gpu = "-" if stage.gpu_busy is None else f"{stage.gpu_busy:.0%}"
+        print(f"{stage.trials:>10,}  {stage.stage:<16} {times} {stage.peak_mb:>8.0f} {gpu:>5}")
+    if all(stage.gpu_busy is None for stage in found):
+        print("no GPU was used here")
 
 
 def measured(size: int, options: argparse.Namespace) -> list[Stage]:
@@ -80,7 +88,14 @@ def measured(size: int, options: argparse.Namespace) -> list[Stage]:
             del stages["train"]
             stages["write results"] = [sys.executable, __file__, "--write", str(spec), store]
         stages |= {f"{name}, again" if name == "plan" else name: [*command, name, *common] for name in FOLLOWING}
-        return [Stage(size, name, *timed(words)) for name, words in stages.items()]
+        return [stage_of(size, name, words) for name, words in stages.items()]
+
+
+def stage_of(size: int, name: str, words: list[str]) -> Stage:
+    """Runs the command of a stage."""
+    with sampled() as samples:
+        measured = timed(words)
+    return Stage(size, name, *measured, busy(samples) if name == "train" else None)
 
 
 def spec_of(size: int, epochs: int) -> str:

@@ -224,7 +224,8 @@ def _work_loop(config: dict[str, Any]) -> None:
 
 def _end_process(reason: str) -> None:
     """Ends this process at once, whatever state its libraries are in: Ray Train starts its group again."""
-    print(f"this worker ends: {reason}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"this worker ends: {reason}\n")
+    sys.stderr.flush()
     os._exit(1)
 
 

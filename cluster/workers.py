@@ -9,6 +9,10 @@ GROUP_SIZE = 32
 """Maximum number of workers per group: a lost worker stops its group for 5 to 15 s, and no other."""
 
 
+GPU_SHARING = 4
+"""Workers that share a GPU where there are CPUs enough: while one trains, the others read rows, measure and save."""
+
+
 class ClusterError(RuntimeError):
     """Ray cannot be started or reached, or lacks the requested resources."""
 
@@ -41,8 +45,8 @@ class WorkerRequest:
     """CPU workers to start with, growing up to `workers` as nodes join; None: all or none."""
     gpu_workers: int | None = None
     """GPU workers, with one CPU each; None: as many as fit."""
-    gpus_per_worker: float = 1.0
-    """GPUs per GPU worker; with a fraction, several share one."""
+    gpus_per_worker: float | None = None
+    """GPUs per GPU worker; with a fraction, several share one. None: what `gpu_share` returns."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """Custom resources per worker."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -73,9 +77,11 @@ def groups(nodes: Sequence[Resources], request: WorkerRequest) -> list[Group]:
         ClusterError: the nodes cannot satisfy the request; the message shows requested and available.
 
     """
-    rooms = [node.amounts() for node in nodes if _carries(node.labels, request.labels)]
+    carrying = [node for node in nodes if _carries(node.labels, request.labels)]
+    rooms = [node.amounts() for node in carrying]
+    share = request.gpus_per_worker or gpu_share(carrying, request)
     cpu = {"CPU": 1.0, **request.resources}
-    gpu = {"CPU": 1.0, "GPU": request.gpus_per_worker, **request.resources}
+    gpu = {"CPU": 1.0, "GPU": share, **request.resources}
 
     # GPU workers first: they take CPUs as well, which CPU workers would otherwise use up.
     gpu_room = _fill(rooms, gpu, request.gpu_workers)
@@ -84,7 +90,7 @@ def groups(nodes: Sequence[Resources], request: WorkerRequest) -> list[Group]:
     workers = room if request.workers is None else request.workers
     at_least = min(workers, workers if request.at_least is None else request.at_least)
     if gpu_room < gpu_workers or room < at_least or not workers + gpu_workers:
-        raise ClusterError(_no_room(nodes, request, (at_least, gpu_workers), (room, gpu_room)))
+        raise ClusterError(_no_room(nodes, request, share, (at_least, gpu_workers), (room, gpu_room)))
 
     # GPU groups are elastic only if the request is elastic and leaves the number of GPU workers open.
     gpu_at_least = gpu_workers if request.at_least is None or request.gpu_workers is not None else 1
@@ -92,6 +98,23 @@ def groups(nodes: Sequence[Resources], request: WorkerRequest) -> list[Group]:
         *_divide("cuda", gpu_workers, gpu_at_least, gpu, request),
         *_divide("cpu", workers, at_least, cpu, request),
     ]
+
+
+def gpu_share(nodes: Sequence[Resources], request: WorkerRequest) -> float:
+    """Returns the GPUs per GPU worker for a request that leaves them open: 1, 1/2 or 1/4, or less for many workers.
+
+    As many workers share a GPU as there are CPUs for, or as are asked for. Such fractions are exact in binary.
+    """
+    having = [node for node in nodes if node.gpus >= 1]
+    gpus = sum(int(node.gpus) for node in having)
+    if not gpus:
+        return 1.0
+    if request.gpu_workers is not None:
+        return 0.5 ** max(0, -(-request.gpu_workers // gpus) - 1).bit_length()
+    asked = (request.workers if request.at_least is None else request.at_least) or 0
+    left = sum(node.cpus for node in nodes) - asked
+    sharing = min(GPU_SHARING, left / gpus, *(node.cpus / int(node.gpus) for node in having))
+    return 0.5 ** (max(1, int(sharing)).bit_length() - 1)
 
 
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -124,9 +147,11 @@ def _divide(
     return found
 
 
-def _no_room(nodes: Sequence[Resources], request: WorkerRequest, asked: tuple[int, int], room: tuple[int, int]) -> str:
+def _no_room(
+    nodes: Sequence[Resources], request: WorkerRequest, share: float, asked: tuple[int, int], room: tuple[int, int]
+) -> str:
     """The error message; `asked` and `room` are numbers of CPU and GPU workers."""
-    total, gpus = sum(asked), asked[1] * request.gpus_per_worker
+    total, gpus = sum(asked), asked[1] * share
     amounts = {"CPU": float(total), "GPU": gpus, **{name: each * total for name, each in request.resources.items()}}
     carrying = [node.amounts() for node in nodes if _carries(node.labels, request.labels)]
     what = shortage(amounts, {name: sum(node.get(name, 0.0) for node in carrying) for name in amounts})

@@ -1,4 +1,4 @@
-"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster.
+"""Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster; a GPU.
 
 Also which tests are slow (slow.txt), and which files take longest (long.txt): `make list-slow` writes both lists.
 """
@@ -17,6 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from ray_cluster import RayCluster
     from s3_server import S3Server
+
+    from sumsquares.jobs.engines.cuda.driver import Device
 
 SLOW = Path(__file__).parent / "slow.txt"
 LONG = Path(__file__).parent / "long.txt"
@@ -83,6 +85,25 @@ def _longest(seconds: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 def _no_debug(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undoes `--debug` of a command that ran in this process before the next test."""
     monkeypatch.setenv("SUMSQUARES_DEBUG", "")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Iterator[Device]":
+    """An emulated GPU, as if the process were a new one, with an empty cache of compiled kernels."""
+    import emulated_gpu
+
+    from sumsquares.jobs.engines.cuda import compiler, driver
+
+    if reason := emulated_gpu.reason():
+        pytest.skip(reason)
+    libcuda, libnvrtc = emulated_gpu.libraries()
+    monkeypatch.setattr(driver, "LIBRARY", libcuda)
+    monkeypatch.setattr(compiler, "LIBRARY", libnvrtc)
+    monkeypatch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    emulated_gpu.reset()
+    yield driver.Device()
+    emulated_gpu.reset()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,14 @@ from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.state import PerModel
 
 RATES = {"adam": 0.003, "adamw": 0.003, "rmsprop": 0.003, "sgd": 0.01, "momentum": 0.002, "nesterov": 0.002}
-SMALL = (((5, 3), 2, 8, 30), ((16, 16), 1, 20, 50), ((6,), 3, 7, 30), ((), 2, 8, 30), ((9, 4, 12), 1, 10, 35), ((20,), 1, 8, 24))
+SMALL = (
+    ((5, 3), 2, 8, 30),
+    ((16, 16), 1, 20, 50),
+    ((6,), 3, 7, 30),
+    ((), 2, 8, 30),
+    ((9, 4, 12), 1, 10, 35),
+    ((20,), 1, 8, 24),
+)
 """Hidden widths, inputs, rows of a batch, rows: each of which ends an epoch with a short batch or not."""
 ODD = (
     ((1,), 1, 1, 3),
@@ -57,8 +64,8 @@ class Case:
         """Says what is particular to it."""
         p = self.program
         widths = "-".join(map(str, (p.inputs, *p.hidden, 1)))
-        decay = " decay" if self.has_decay else ""
-        return f"{widths} {p.activation} {p.optimizer} {p.output}/{p.loss} {p.schedule} {p.batch_size} of {p.rows} {p.dtype}{decay}"
+        kinds = f"{p.activation} {p.optimizer} {p.output}/{p.loss} {p.schedule}"
+        return f"{widths} {kinds} {p.batch_size} of {p.rows} {p.dtype}{' decay' * self.has_decay}"
 
     @property
     def per_model(self) -> PerModel:
@@ -120,7 +127,11 @@ def every_kind(is_whole: bool) -> list[Case]:
 
     The pairs are those of an activation and an optimizer, and those of an output and a loss.
     """
-    pairs = list(product(ACTIVATIONS, OPTIMIZERS)) if is_whole else list(islice(zip(cycle(ACTIVATIONS), cycle(OPTIMIZERS), strict=False), 18))
+    pairs = (
+        list(product(ACTIVATIONS, OPTIMIZERS))
+        if is_whole
+        else list(islice(zip(cycle(ACTIVATIONS), cycle(OPTIMIZERS), strict=False), 18))
+    )
     shapes, objectives = cycle(SMALL), cycle(OBJECTIVES)
     dtypes = cycle(["float32", "float64"])
     found = [

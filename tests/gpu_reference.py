@@ -46,7 +46,10 @@ ACTIVATIONS = {
     "square": (lambda z: z * z, lambda z: 2 * z),
 }
 """By name: the function, and its derivative, both of z."""
-OUTPUTS = {name: ACTIVATIONS[kind] for name, kind in zip(("linear", "sigmoid", "tanh", "relu"), ("identity", "sigmoid", "tanh", "relu"), strict=True)}
+OUTPUTS = {
+    name: ACTIVATIONS[kind]
+    for name, kind in zip(("linear", "sigmoid", "tanh", "relu"), ("identity", "sigmoid", "tanh", "relu"), strict=True)
+}
 LOSSES = {
     "mse": (lambda e: e * e, lambda e: 2 * e),
     "mae": (np.abs, np.sign),

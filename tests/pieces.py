@@ -26,7 +26,7 @@ def make_work(device):
     return work
 
 
-class Spoiled(RuntimeError):
+class SpoiledError(RuntimeError):
     """As the error of a device after which its process can do no more work."""
 
     ends_worker = True
@@ -44,7 +44,7 @@ def make_spoiled(device):
             file.write(f"{os.getpid()} ")
         attempts = len((Path(folder) / str(number)).read_text().split())
         if number == 3 and (attempts == 1 or (Path(folder) / "always").exists()):
-            raise Spoiled("an illegal address")
+            raise SpoiledError("an illegal address")
         return number**2, device, os.getpid()
 
     return work

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 OPTIONS = {
     "training": {"--units", "--layers", "--only", "--rounds", "--seconds", "--clock", "--core", "--json"},
     "generation": {"--rows", "--rounds", "--only", "--clock", "--core", "--json"},
+    "host_path": {"--models", "--hidden", "--epochs", "--rounds", "--trials", "--workers", "--seconds", "--json"},
     "gate": {"--nights", "--alpha", "--only", "--json"},
     "choice": {"--units", "--models", "--variant", "--torch", "--json"},
     "billion": {"--rows", "--workers", "--folder", "--json"},
@@ -33,6 +35,7 @@ OPTIONS = {
     "time_left": {"--only", "--simulated", "--error", "--json"},
     "silence": {"--only", "--longest", "--json"},
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
+    "gpu": {"--models", "--steps", "--units", "--only", "--tiny", "--json"},
 }
 
 
@@ -148,3 +151,33 @@ def test_a_variant_is_chosen_by_the_mean_of_its_seeds_and_never_where_one_diverg
     found = uci.by_split(rows)
     assert list(found) == ["a"]
     assert found["a"][uci.lowest(found["a"])] == 4.0
+
+
+@pytest.fixture
+def gpu_use(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The functions of benchmarks/gpu_use.py."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("gpu_use")
+
+
+def test_a_gpu_is_busy_from_its_first_work_to_its_last(gpu_use):
+    """GPUs without work don't count; nor does a line that was cut off."""
+    lines = ["0, 0\n", "1, 0\n", "0, 100\n", "1, 0\n", "0, 50\n", "0, 0\n", "0, 90\n", "0, 0\n", "0, 9"]
+    assert gpu_use.busy(gpu_use.parsed(lines)) == pytest.approx((1 + 0.5 + 0 + 0.9) / 4)
+    assert gpu_use.busy(gpu_use.parsed(["0, 0\n", "[N/A], [N/A]\n"])) is None
+
+
+def test_what_nvidia_smi_prints_is_read_at_the_end(gpu_use, tmp_path, monkeypatch):
+    """It is asked for as long as something runs; without it there are no samples."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with gpu_use.sampled() as samples:
+        pass
+    assert samples == []
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "0, 70"\necho "$@" >"${0%/*}/asked"\nexec /bin/sleep 60\n')
+    program.chmod(0o755)
+    with gpu_use.sampled() as samples:
+        while not (tmp_path / "asked").exists() or not (tmp_path / "asked").read_text():
+            time.sleep(0.01)
+    assert samples == [(0, 0.7)]
+    assert "utilization.gpu" in (tmp_path / "asked").read_text()

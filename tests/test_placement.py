@@ -10,18 +10,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs import SMALL
 
-from sumsquares.cluster.workers import ClusterError, WorkerRequest
+from sumsquares.cluster.workers import ClusterError, Resources, WorkerRequest, groups
 from sumsquares.jobs.commands import run as commands
 from sumsquares.jobs.commands.shared import Shared
 from sumsquares.jobs.exits import UsageError
+from sumsquares.jobs.stages import placement
 from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, PlacementOptions, gpus_here, resources_here
 
 
 def test_what_is_left_open_is_what_this_machine_has():
     """On a cluster it stays open, since the cluster's size is not known yet."""
     here, there = PlacementOptions().placement(None).wanted, PlacementOptions().placement("auto").wanted
-    assert (here.workers, here.gpu_workers) == (len(os.sched_getaffinity(0)) - gpus_here(), gpus_here())
-    assert (there.workers, there.gpu_workers) == (None, None)
+    cpus, share = len(os.sched_getaffinity(0)), here.gpus_per_worker
+    assert (here.workers, here.gpu_workers) == (cpus - gpus_here() / share, gpus_here() / share)
+    assert (there.workers, there.gpu_workers, there.gpus_per_worker) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "gpu_workers", "workers", "share"),
+    [
+        ({}, 8, 12, 0.25),
+        ({"workers": "18"}, 2, 18, 1.0),
+        ({"workers": "0"}, 0, 0, 0.25),
+        ({"gpu_workers": 2}, 2, 18, 1.0),
+        ({"gpu_workers": 4}, 4, 16, 0.5),
+        ({"gpus_per_worker": 1.0}, 2, 18, 1.0),
+        ({"gpus_per_worker": 0.125}, 16, 4, 0.125),
+    ],
+)
+def test_on_this_machine_workers_share_gpus_if_there_are_cpus(monkeypatch, options, gpu_workers, workers, share):
+    """What is left open follows from the machine, here of 20 CPUs and 2 GPUs, and fits it."""
+    monkeypatch.setattr(placement, "resources_here", lambda: Resources(20, 2))
+    monkeypatch.setattr(placement, "gpus_here", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(20)))
+    wanted = PlacementOptions(**options).placement(None).wanted
+    assert (wanted.gpu_workers, wanted.workers, wanted.gpus_per_worker) == (gpu_workers, workers, share)
+    if gpu_workers + workers:
+        assert len(groups([Resources(20, 2)], replace(wanted, group_size=1))) == gpu_workers + workers
 
 
 def test_on_a_cluster_what_is_left_open_may_become_less():
@@ -108,7 +133,7 @@ def test_options_that_can_not_be_read_are_usage_errors_with_a_remedy(options, wo
 @given(
     st.none() | st.sampled_from(["0", "3", "2:8", "all"]),
     st.none() | st.integers(0, 4),
-    st.sampled_from([1.0, 0.25]),
+    st.sampled_from([None, 1.0, 0.25]),
     st.lists(st.sampled_from(["disk=2", "ssd=0.5"]), unique=True),
     st.lists(st.sampled_from(["zone=a", "kind=b c"]), unique=True),
     st.integers(1, 64),

@@ -133,7 +133,7 @@ def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(tmp_path):
     """The process does nothing more, and a note says what happened."""
     snapshots = pulled(range(3, 7), tmp_path, count=1, make=make_spoiled)
     assert sorted(value[0] for value in done(snapshots)) == [9, 16, 25, 36]
-    assert notes(snapshots) == ["3: Spoiled: an illegal address, which ended its worker; trying again (2 of 3)"]
+    assert notes(snapshots) == ["3: SpoiledError: an illegal address, which ended its worker; trying again (2 of 3)"]
     first, second = processes_of(tmp_path, 3)
     worked = [pid for number in range(3, 7) for pid in processes_of(tmp_path, number)]
     assert (first != second, worked.count(first)) == (True, 1)
@@ -147,7 +147,7 @@ def test_an_item_whose_error_always_ends_its_worker_is_given_up_and_the_run_cont
     snapshots = pulled(range(2, 5), tmp_path, count=1, make=make_spoiled)
     assert sorted(value[0] for value in done(snapshots)) == [4, 16]
     (failure,) = snapshots[-1].failures
-    assert (failure.key, failure.reason) == ("3", "Spoiled: an illegal address")
+    assert (failure.key, failure.reason) == ("3", "SpoiledError: an illegal address")
     assert "in work" in failure.traceback
     assert len(set(processes_of(tmp_path, 3))) == ATTEMPTS
 

@@ -116,7 +116,7 @@ def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(resources, tm
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[:2] for value in results) == [(number**2, "cuda") for number in range(4)]
     notes = [note for snapshot in snapshots for note in snapshot.notes]
-    assert notes == ["3: Spoiled: an illegal address, which ended its worker; trying again (2 of 3)"]
+    assert notes == ["3: SpoiledError: an illegal address, which ended its worker; trying again (2 of 3)"]
     first, second = (tmp_path / "3").read_text().split()
     worked = [pid for number in range(4) for pid in (tmp_path / str(number)).read_text().split()]
     assert (first != second, worked.count(first)) == (True, 1)

@@ -203,7 +203,7 @@ def test_a_model_takes_no_more_memory_than_is_planned(hidden, inputs, batch_size
     network = Network(shape, torch.zeros(2, shape.parameters, dtype=torch.float64))
     network.forward(torch.zeros(batch_size, inputs, dtype=torch.float64))
     buffers = network._buffers_for(batch_size)
-    tensors = [*buffers.z, *buffers.a, *buffers.d, buffers._scratch]
+    tensors = [*buffers.z, *buffers.a, *buffers.d, buffers.scratch]
     sizes = {tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}
     assert sum(sizes.values()) + 5 * network.parameters_MP.numel() * 8 <= 2 * shape.model_bytes
 

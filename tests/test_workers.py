@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sumsquares.cluster.workers import ClusterError, Resources, WorkerRequest, groups
+from sumsquares.cluster.workers import GPU_SHARING, ClusterError, Resources, WorkerRequest, gpu_share, groups
 
 
 @given(st.integers(0, 200), st.integers(0, 40), st.integers(1, 50))
@@ -29,6 +29,48 @@ def test_an_open_request_takes_all_that_the_cluster_has():
     assert groups([Resources(4, 0)], WorkerRequest()) == groups(
         [Resources(4, 0)], WorkerRequest(workers=4, gpu_workers=0)
     )
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "asked", "share"),
+    [
+        (16, 1, {}, 0.25),
+        (16, 8, {}, 0.5),
+        (8, 8, {}, 1.0),
+        (1, 1, {}, 1.0),
+        (3, 1, {}, 0.5),
+        (64, 0, {}, 1.0),
+        (16, 1, {"workers": 13}, 0.5),
+        (16, 1, {"workers": 64, "at_least": 2}, 0.25),
+        (64, 8, {"gpu_workers": 8}, 1.0),
+        (64, 8, {"gpu_workers": 1}, 1.0),
+        (64, 8, {"gpu_workers": 9}, 0.5),
+        (64, 1, {"gpu_workers": 3}, 0.25),
+        (64, 1, {"gpu_workers": 16}, 0.0625),
+        (64, 8, {"gpu_workers": 0}, 1.0),
+    ],
+)
+def test_workers_share_a_gpu_as_there_are_cpus_or_as_many_are_asked_for(cpus, gpus, asked, share):
+    """CPU workers that are asked for keep their CPUs; a share that is given is kept."""
+    nodes, request = [Resources(cpus, gpus)], WorkerRequest(**asked)
+    assert gpu_share(nodes, request) == share
+    found = [group for group in groups(nodes, request) if group.device == "cuda"]
+    assert {group.resources["GPU"] for group in found} <= {share}
+    given_one = WorkerRequest(**{"workers": 0, **asked, "gpus_per_worker": 1.0, "gpu_workers": min(cpus, gpus, 1)})
+    if gpus and given_one.workers + given_one.gpu_workers <= cpus:
+        assert groups(nodes, given_one)[0].resources["GPU"] == 1.0
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 8)), min_size=1, max_size=5), st.sampled_from([None, 1]))
+def test_no_gpu_is_left_idle_by_sharing(sizes, at_least):
+    """On nodes of any size as many GPUs have workers as with one worker each; sharing groups stay elastic."""
+    nodes = [Resources(cpus, gpus) for cpus, gpus in sizes]
+    found = [each for each in groups(nodes, WorkerRequest(at_least=at_least)) if each.device == "cuda"]
+    alone = groups(nodes, WorkerRequest(at_least=at_least, gpus_per_worker=1.0))
+    used = sum(each.workers * each.resources["GPU"] for each in found)
+    assert used >= sum(each.workers for each in alone if each.device == "cuda")
+    assert all(1 / GPU_SHARING <= each.resources["GPU"] <= 1 for each in found)
+    assert all(each.at_least == (at_least or each.workers) for each in found)
 
 
 @given(st.integers(1, 60), st.integers(1, 100), st.integers(1, 40))
@@ -56,7 +98,7 @@ def test_a_request_beyond_the_cluster_is_rejected_with_requested_and_available()
     with pytest.raises(ClusterError, match="CPU: 4 requested, 3 available"):
         groups([Resources(3, 1)], WorkerRequest(workers=4, gpu_workers=0))
     with pytest.raises(ClusterError, match="GPU: 2 requested, 1 available"):
-        groups([Resources(3, 1)], WorkerRequest(workers=1, gpu_workers=2))
+        groups([Resources(3, 1)], WorkerRequest(workers=1, gpu_workers=2, gpus_per_worker=1.0))
     with pytest.raises(ClusterError, match="no worker is requested"):
         groups([Resources(3, 0)], WorkerRequest(workers=0))
     with pytest.raises(ClusterError, match="no CPU is available"):
@@ -66,9 +108,9 @@ def test_a_request_beyond_the_cluster_is_rejected_with_requested_and_available()
 def test_a_worker_must_fit_on_one_node():
     """An open request counts what fits on each node; what fits on none is rejected, whatever the sum."""
     nodes = [Resources(4, 1, {"disk": 2.0}), Resources(4, 1), Resources(4, 0)]
-    found = groups(nodes, WorkerRequest(resources={"disk": 1.0}))
+    found = groups(nodes, WorkerRequest(resources={"disk": 1.0}, gpus_per_worker=1.0))
     assert [(group.device, group.workers) for group in found] == [("cuda", 1), ("cpu", 1)]
-    assert [(group.device, group.workers) for group in groups(nodes, WorkerRequest())] == [("cuda", 2), ("cpu", 10)]
+    assert [(group.device, group.workers) for group in groups(nodes, WorkerRequest())] == [("cuda", 8), ("cpu", 4)]
     with pytest.raises(ClusterError, match="a worker must fit on one node: 2 and 0 do"):
         groups(nodes, WorkerRequest(workers=2, gpu_workers=1, gpus_per_worker=2.0))
 

@@ -46,35 +46,42 @@ def say(hidden, how, measured):
 
 
 def about(device):
-    """Describes the device."""
+    """Describes the device, its driver and the compiler."""
+    from sumsquares.jobs.engines.cuda import compiler, driver
+
     gib = device.memory()[1] / 2**30
+    name, nvrtc = compiler._library()
     return {
         "card": device.name,
         "architecture": device.architecture,
         "multiprocessors": device.multiprocessors,
         "memory": f"{gib:.0f} GiB",
+        "CUDA of the driver": "{}.{}".format(*driver.version()),
+        "NVRTC": "{}.{} ({})".format(*compiler._version(nvrtc), Path(name).name),
     }
 
 
 def alone(device, hidden, models, steps):
     """Returns the seconds of all steps in each round, by events, and those of compiling and loading the kernel."""
     from gpu_accuracy import BATCH, problem
+    from gpu_card import card
     from gpu_kernel import Training, compiled
 
     began = time.perf_counter()
-    kernels, log = compiled(device, hidden, steps)
+    kernels = compiled(device, hidden, steps)
     first = time.perf_counter() - began
     training = Training(device, kernels, *problem((1, *hidden, 1), models, steps, BATCH))
-    seconds = []
-    for _ in range(ROUNDS + 1):
+    seconds, busy = [], []
+    for count in range(ROUNDS + 1):
         training.restart()
         before = device.event()
         training.run(0, steps)
         after = device.event()
-        device.synchronize()
-        seconds.append(before.elapsed(after))
-    report = [line.strip() for line in log.splitlines() if "registers" in line or "spill" in line]
-    return {"first": first, "seconds": seconds[1:], "steps": steps, "compiler": report}
+        busy += [] if count else card()  # while the launches run, in the round that warms up
+        seconds.append(after.elapsed(before))
+    blocks = kernels.train.blocks_per_multiprocessor(kernels.threads, kernels.shared_bytes)
+    facts = {"blocks per multiprocessor": blocks, "nvidia-smi": busy}
+    return {"first": first, "seconds": seconds[1:], "steps": steps, **facts}
 
 
 def whole(hidden, models, steps):
@@ -102,7 +109,7 @@ def accuracy(device, hidden, models, steps):
 
     widths = (1, *hidden, 1)
     p_MP, x_SBI, y_SB, lr_M = problem(widths, models, steps, BATCH)
-    kernels, _ = compiled(device, hidden, steps)
+    kernels = compiled(device, hidden, steps)
     pack, one = (Training(device, kernels, p_MP[part], x_SBI, y_SB, lr_M[part]) for part in (slice(None), slice(1, 2)))
     pack.run(0, steps)
     one.run(0, steps // 3)

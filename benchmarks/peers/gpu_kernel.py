@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from gpu_accuracy import BATCH, corrections
-from sumsquares.jobs.engines.cuda.kernels import Kernels, text
 
-from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda.kernels import load
 from sumsquares.jobs.engines.program import Program
 
 LAUNCH_STEPS = 250
@@ -22,9 +21,8 @@ def program_of(hidden, steps):
 
 
 def compiled(device, hidden, steps):
-    """Returns the kernels of a network, and what the compiler says of them."""
-    image = compiler.compiled(text(program_of(hidden, steps), device.architecture, False), device.architecture)
-    return Kernels(device.load(image.image)), image.log
+    """Returns the kernels of a network, loaded."""
+    return load(device, program_of(hidden, steps), has_decay=False)
 
 
 class Training:

@@ -65,14 +65,17 @@ GpuWorkers = Annotated[
     typer.Option(
         "--gpu-workers",
         parser=whole(0, MOST_WORKERS),
-        help="Workers with one CPU and one GPU each. Default: all GPUs.",
+        help="Workers with one CPU and a GPU, or a share of one. Default: all GPUs.",
     ),
     Default(PlacementOptions.gpu_workers),
 ]
 GpusPerWorker = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--gpus-per-worker", parser=real(0.01, 1000), help="GPUs per GPU worker; with 0.25, four workers share one GPU."
+        "--gpus-per-worker",
+        parser=real(0.01, 1000),
+        help="GPUs per GPU worker; with 0.25, four workers share one GPU. Default: 0.25 if there are four CPUs for "
+        "each GPU, 0.5 if there are two; with --gpu-workers, 1 if there are as many GPUs.",
     ),
     Default(PlacementOptions.gpus_per_worker),
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
@@ -24,7 +23,7 @@ def predictions(program: Program, parameters_MP: Tensor, x_NI: Tensor) -> Iterat
     """Yields predictions [M, N] of some models after others, with their places; the next ones overwrite them."""
     M, N, widest = len(parameters_MP), len(x_NI), _widest(program)
     limit = CPU_BYTES if parameters_MP.device.type == "cpu" else GPU_BYTES
-    size = min(M, max(1, limit // max(1, 2 * N * widest * parameters_MP.element_size())))
+    size = max(1, min(M, limit // max(1, 2 * N * widest * parameters_MP.element_size())))
     memory = parameters_MP.new_empty((2, size * N * widest))
     for first in range(0, M, size):
         part = slice(first, min(first + size, M))

@@ -21,6 +21,8 @@ _HALF = 0.5
 """Between the answers no and yes, 0 and 1."""
 
 Floats = NDArray[np.float64]
+Summing = Callable[[NDArray[np.floating], Floats, NDArray[np.intp]], "Sums"]
+"""From normalised inputs [N, I], targets [N] and the indices of chosen rows to the sums over these rows."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,17 @@ def measure(
     rows: Iterable[tuple[NDArray[np.floating], NDArray[Any]]],
     restore: Callable[[Floats], Floats],
     chosen_N: NDArray[np.bool_] | None = None,
+    sums: Summing | None = None,
 ) -> Errors:
     """Measures all models on rows in chunks: normalised inputs [N, I] with raw targets [N].
 
     `predict` returns normalised predictions [M, N] for at most `EVALUATION_ROWS` rows, and `restore` converts them to
     the target's units. `chosen_N` marks, among the first rows, those that are also measured separately. Rows whose
-    target isn't finite, as beyond the range of a formula, are left out.
+    target isn't finite, as beyond the range of a formula, are left out. `sums` is what replaces `predict` and `restore`
+    where predictions are summed up elsewhere.
     """
     spread, chosen, begin = _Spread(), 0, 0
-    sums: _Sums | None = None
+    total: Sums | None = None
     with np.errstate(over="ignore", invalid="ignore"):
         for x_NI, target_N in rows:
             expected_N = target_N.astype(np.float64)
@@ -115,13 +119,17 @@ def measure(
             for start in range(0, len(expected_N), EVALUATION_ROWS):
                 part = slice(start, start + EVALUATION_ROWS)
                 known = np.flatnonzero(is_known_N[part])
-                predicted_MN, answer_N = predict(x_NI[part]), expected_N[part]
-                if len(known) < len(answer_N):
-                    predicted_MN, answer_N = predicted_MN[:, known], answer_N[known]
-                added = _sums(predicted_MN, answer_N, restore, np.flatnonzero(is_chosen_N[part][known]))
-                sums = added if sums is None else sums.plus(added)
-    assert sums is not None, "a split has at least one row"
-    return Errors(spread.count, **sums._asdict(), chosen=chosen, total_squares=spread.squares)
+                x_part_NI, answer_N, among = x_NI[part], expected_N[part], np.flatnonzero(is_chosen_N[part][known])
+                if sums is not None:
+                    added = sums(x_part_NI[known], answer_N[known], among)
+                else:
+                    predicted_MN = predict(x_part_NI)
+                    if len(known) < len(answer_N):
+                        predicted_MN, answer_N = predicted_MN[:, known], answer_N[known]
+                    added = _sums(predicted_MN, answer_N, restore, among)
+                total = added if total is None else total.plus(added)
+    assert total is not None, "a split has at least one row"
+    return Errors(spread.count, **total._asdict(), chosen=chosen, total_squares=spread.squares)
 
 
 class _Spread:
@@ -148,7 +156,7 @@ class _Spread:
             return float(self._squares - self._centred**2 / max(self.count, 1))
 
 
-class _Sums(NamedTuple):
+class Sums(NamedTuple):
     """Sums over some rows, as in `Errors`."""
 
     squares_M: Floats
@@ -159,9 +167,9 @@ class _Sums(NamedTuple):
     chosen_squares_M: Floats
     right_side_M: NDArray[np.int64]
 
-    def plus(self, other: _Sums) -> _Sums:
+    def plus(self, other: Sums) -> Sums:
         """Returns the sums over the rows of both."""
-        return _Sums(
+        return Sums(
             self.squares_M + other.squares_M,
             self.rounded_squares_M + other.rounded_squares_M,
             np.maximum(self.largest_M, other.largest_M),
@@ -174,12 +182,12 @@ class _Sums(NamedTuple):
 
 def _sums(
     predicted_MN: Floats, expected_N: Floats, restore: Callable[[Floats], Floats], chosen: NDArray[np.intp]
-) -> _Sums:
+) -> Sums:
     """Sums over these rows; `chosen` are the indices of those that are also summed separately."""
     models, rows = predicted_MN.shape
     squares_M, rounded_M, largest_M, absolute_M, chosen_M = np.empty((5, models))
     exact_M, right_M = np.empty((2, models), np.int64)
-    sums = _Sums(squares_M, rounded_M, largest_M, exact_M, absolute_M, chosen_M, right_M)
+    sums = Sums(squares_M, rounded_M, largest_M, exact_M, absolute_M, chosen_M, right_M)
     is_above_N = expected_N >= _HALF
     # Arrays that all blocks share: new ones would not be in the cache. Rows of bytes are whole words, for `_count`.
     error_BN, square_BN = np.empty((2, min(models, _BLOCK), rows))

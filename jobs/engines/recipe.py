@@ -8,7 +8,6 @@ Suffixes: M models, K kinds, L layers, I inputs, H units of the first hidden lay
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np

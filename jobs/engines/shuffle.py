@@ -33,7 +33,7 @@ class Rows:
     chunk: Callable[[int], Chunk]
     """Reads the chunk of an index: (x_NI, y_N)."""
     key: Hashable | None = None
-    """Rows with equal keys are equal, so that a GPU may keep them from one pack to the next; None if that is unknown."""
+    """Rows with equal keys are equal, so that a GPU may keep them between packs; None if that is unknown."""
 
     @property
     def chunks(self) -> int:

@@ -181,7 +181,7 @@ class Runtime:
         if placement.address is None:
             groups([resources_here()], wanted)
         workers, gpu_workers = wanted.workers or 0, wanted.gpu_workers or 0
-        gpus = math.ceil(gpu_workers * wanted.gpus_per_worker)
+        gpus = math.ceil(gpu_workers * (wanted.gpus_per_worker or 1.0))
         target = Target(placement.address, workers + gpu_workers, gpus, shows_log=exits.is_debugging())
         doing = f"connecting to {target}"
         if placement.address is None:

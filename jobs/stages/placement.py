@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sumsquares.cluster.workers import Resources, WorkerRequest
+from sumsquares.cluster.workers import Resources, WorkerRequest, gpu_share
 from sumsquares.jobs.exits import UsageError
 from sumsquares.jobs.messages.values import is_plain, shown
 
@@ -120,7 +120,7 @@ class PlacementOptions:
 
     workers: str | None = None
     gpu_workers: int | None = None
-    gpus_per_worker: float = 1.0
+    gpus_per_worker: float | None = None
     resource: Sequence[str] = ()
     label: Sequence[str] = ()
     group_size: int = 32
@@ -138,11 +138,12 @@ class PlacementOptions:
         if address is not None:
             _check_address(address)
         at_least, workers = _range(self.workers)
-        gpu_workers = self.gpu_workers
+        gpu_workers, share = self.gpu_workers, self.gpus_per_worker
         is_open = address is None and self.workers is None and not self.resource and not self.label
         if address is None:
+            share = share or gpu_share([resources_here()], WorkerRequest(workers, gpu_workers=gpu_workers))
             if gpu_workers is None:
-                gpu_workers = 0 if workers == 0 else int(gpus_here() / self.gpus_per_worker)
+                gpu_workers = 0 if workers == 0 else int(gpus_here() / share)
             if workers is None:
                 workers = max(0, len(os.sched_getaffinity(0)) - gpu_workers)
         elif workers is None:
@@ -151,7 +152,7 @@ class PlacementOptions:
             workers=workers,
             at_least=at_least,
             gpu_workers=gpu_workers,
-            gpus_per_worker=self.gpus_per_worker,
+            gpus_per_worker=share,
             resources={name: _amount(name, amount) for name, amount in _pairs("--resource", self.resource).items()},
             labels=_pairs("--label", self.label),
             group_size=self.group_size,

@@ -12,11 +12,16 @@ struct Index {
 
 enum Kind : unsigned { RUNNING, EXITED, BLOCK_BARRIER, WARP_BARRIER, SHUFFLE, VOTE };
 
+struct Place {
+    const char* file;
+    unsigned line;
+};
+
 // One thread of the block that runs; a fiber.
 struct Lane {
     Index thread;
     Kind kind;      // RUNNING, or what it waits at
-    unsigned line;  // in which line of the source
+    Place place;    // where in the source
     unsigned mask;  // with which lanes of its warp
     u64 value;      // what it gives to the others
     void* stack;    // where its stack stands while another one runs
@@ -44,6 +49,7 @@ struct Image {
     char magic[16];
     u64 bytes;
     int architecture;
+    int flushes;  // whether denormal floats count as zero
 };
 constexpr char MAGIC[16] = "emulated cubin1";
 

@@ -124,14 +124,14 @@ static inline void __trap() { emulated_runtime->fail("__trap()"); }
 static inline size_t __cvta_generic_to_shared(const void* place) { return (size_t)((const char*)place - emulated_runtime->shared); }
 
 // What needs other threads. The line is that of the call: all must come to the same one.
-#define EMULATED_LINE unsigned line = __builtin_LINE()
+#define EMULATED_PLACE emulated::Place place = {__builtin_FILE(), __builtin_LINE()}
 namespace emulated {
-static inline void wait(Kind kind, unsigned mask, u64 value, unsigned line) {
+static inline void wait(Kind kind, unsigned mask, u64 value, Place place) {
     Lane& lane = *emulated_runtime->lane;
     lane.kind = kind;
     lane.mask = mask;
     lane.value = value;
-    lane.line = line;
+    lane.place = place;
     emulated_runtime->park();
 }
 static inline unsigned lane_index() {
@@ -150,40 +150,40 @@ template <class T> static inline T from_lane(unsigned source) {
     else return __builtin_bit_cast(T, bits);
 }
 // Moved by an amount within groups of `width` lanes; a lane whose source is outside its group keeps its own value.
-template <class T> static inline T shuffled(unsigned mask, T value, int source, int first, int end, unsigned line) {
-    wait(SHUFFLE, mask, packed(value), line);
+template <class T> static inline T shuffled(unsigned mask, T value, int source, int first, int end, Place place) {
+    wait(SHUFFLE, mask, packed(value), place);
     return first <= source && source < end ? from_lane<T>(source) : value;
 }
 }  // namespace emulated
-static inline void __syncthreads(EMULATED_LINE) { emulated::wait(emulated::BLOCK_BARRIER, 0, 0, line); }
-static inline void __syncwarp(unsigned mask = 0xffffffffu, EMULATED_LINE) {
-    emulated::wait(emulated::WARP_BARRIER, mask, 0, line);
+static inline void __syncthreads(EMULATED_PLACE) { emulated::wait(emulated::BLOCK_BARRIER, 0, 0, place); }
+static inline void __syncwarp(unsigned mask = 0xffffffffu, EMULATED_PLACE) {
+    emulated::wait(emulated::WARP_BARRIER, mask, 0, place);
 }
-template <class T> static inline T __shfl_sync(unsigned mask, T value, int source, int width = 32, EMULATED_LINE) {
+template <class T> static inline T __shfl_sync(unsigned mask, T value, int source, int width = 32, EMULATED_PLACE) {
     const int first = emulated::lane_index() / width * width;
-    return emulated::shuffled(mask, value, first + (source & (width - 1)), first, first + width, line);
+    return emulated::shuffled(mask, value, first + (source & (width - 1)), first, first + width, place);
 }
-template <class T> static inline T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32, EMULATED_LINE) {
+template <class T> static inline T __shfl_xor_sync(unsigned mask, T value, int other, int width = 32, EMULATED_PLACE) {
     const int own = emulated::lane_index(), end = own / width * width + width;
-    return emulated::shuffled(mask, value, own ^ other, 0, end, line);
+    return emulated::shuffled(mask, value, own ^ other, 0, end, place);
 }
-template <class T> static inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32, EMULATED_LINE) {
+template <class T> static inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32, EMULATED_PLACE) {
     const int own = emulated::lane_index(), first = own / width * width;
-    return emulated::shuffled(mask, value, own - (int)by, first, first + width, line);
+    return emulated::shuffled(mask, value, own - (int)by, first, first + width, place);
 }
-template <class T> static inline T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32, EMULATED_LINE) {
+template <class T> static inline T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32, EMULATED_PLACE) {
     const int own = emulated::lane_index(), first = own / width * width;
-    return emulated::shuffled(mask, value, own + (int)by, first, first + width, line);
+    return emulated::shuffled(mask, value, own + (int)by, first, first + width, place);
 }
-static inline unsigned __ballot_sync(unsigned mask, int predicate, EMULATED_LINE) {
-    emulated::wait(emulated::VOTE, mask, predicate != 0, line);
+static inline unsigned __ballot_sync(unsigned mask, int predicate, EMULATED_PLACE) {
+    emulated::wait(emulated::VOTE, mask, predicate != 0, place);
     unsigned votes = 0;
     for (int i = 0; i < 32; i++)
         if ((emulated_runtime->present & mask) >> i & 1) votes |= (unsigned)emulated_runtime->published[i] << i;
     return votes;
 }
-static inline int __any_sync(unsigned mask, int predicate, EMULATED_LINE) { return __ballot_sync(mask, predicate, line) != 0; }
-static inline int __all_sync(unsigned mask, int predicate, EMULATED_LINE) { return __ballot_sync(mask, !predicate, line) == 0; }
+static inline int __any_sync(unsigned mask, int predicate, EMULATED_PLACE) { return __ballot_sync(mask, predicate, place) != 0; }
+static inline int __all_sync(unsigned mask, int predicate, EMULATED_PLACE) { return __ballot_sync(mask, !predicate, place) == 0; }
 static inline unsigned __activemask() { return emulated_runtime->fail("__activemask() says nothing that a kernel may rely on"), 0; }
 
 // Copies to shared memory that take their time (cp.async): the target holds NaN until the copies were waited for.

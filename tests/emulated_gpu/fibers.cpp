@@ -55,9 +55,12 @@ char* guarded(size_t bytes) {
     return room + PAGE;
 }
 
-std::string place_text(const Lane& lane) {
-    if (lane.kind == EXITED) return "have ended";
-    return std::string("are at ") + KINDS[lane.kind] + " of line " + std::to_string(lane.line);
+bool same(const Place& one, const Place& other) { return one.line == other.line && one.file == other.file; }
+std::string text(const Place& place) {
+    return place.file ? std::string(place.file) + ":" + std::to_string(place.line) : "its start";
+}
+std::string state_text(const Lane& lane) {
+    return lane.kind == EXITED ? "have ended" : std::string("are at ") + KINDS[lane.kind] + " of " + text(lane.place);
 }
 
 }  // namespace
@@ -76,8 +79,9 @@ char* Fibers::stack_of(unsigned index) {
 char* Fibers::shared_of(unsigned bytes) {
     if (!shared_room_) shared_room_ = guarded(SHARED);
     const size_t rounded = (bytes + 15) / 16 * 16;
-    memset(shared_room_, 0xff, SHARED);
-    return shared_room_ + SHARED - rounded;
+    char* start = shared_room_ + SHARED - rounded;
+    memset(start, 0xff, rounded);
+    return start;
 }
 
 Failure Fibers::run(const Launch& launch, unsigned order) {
@@ -132,7 +136,7 @@ void Fibers::permute(std::vector<unsigned>& places) {
 
 void Fibers::start(Lane& lane, unsigned index) {
     const Index& size = launch_.block;
-    lane = {{index % size.x, index / size.x % size.y, index / size.x / size.y}, RUNNING, 0, 0, 0, nullptr};
+    lane = {{index % size.x, index / size.x % size.y, index / size.x / size.y}, RUNNING, {nullptr, 0}, 0, 0, nullptr};
     void** top = (void**)stack_of(index);
     *--top = nullptr;  // as if entered by a call
     *--top = (void*)enter;
@@ -174,7 +178,7 @@ bool Fibers::released(Warp& warp) {
     for (unsigned i = 0; i < warp.count; i++) {
         const Lane& lane = warp.lanes[i];
         if (lane.kind < WARP_BARRIER || (done >> i & 1)) continue;
-        if (!(lane.mask >> i & 1)) end(LAUNCH_FAILED, "a lane is not in the mask that it gives, in line " + std::to_string(lane.line));
+        if (!(lane.mask >> i & 1)) end(LAUNCH_FAILED, "a lane is not in the mask that it gives, at " + text(lane.place));
         waiting = true;
         done |= lane.mask;
         some |= released(warp, lane.mask);
@@ -190,7 +194,7 @@ bool Fibers::released(Warp& warp, unsigned mask) {
         const Lane& lane = warp.lanes[i];
         if (!(mask >> i & 1) || lane.kind == EXITED) continue;
         if (!first) first = &lane;
-        if (lane.kind != first->kind || lane.line != first->line || lane.mask != mask) return false;
+        if (lane.kind != first->kind || !same(lane.place, first->place) || lane.mask != mask) return false;
         present |= 1u << i;
     }
     for (unsigned i = 0; i < warp.count; i++)
@@ -207,9 +211,8 @@ bool Fibers::all_ended_or_released() {
     const Lane* first = nullptr;
     for (const Lane& lane : lanes_) {
         if (lane.kind == EXITED) continue;
-        if (first && first->line != lane.line)
-            end(LAUNCH_FAILED, "threads are at __syncthreads of lines " + std::to_string(first->line) + " and " +
-                                   std::to_string(lane.line));
+        if (first && !same(first->place, lane.place))
+            end(LAUNCH_FAILED, "threads are at __syncthreads of " + text(first->place) + " and of " + text(lane.place));
         first = &lane;
     }
     for (Lane& lane : lanes_)
@@ -218,14 +221,14 @@ bool Fibers::all_ended_or_released() {
 }
 
 void Fibers::stuck(const Warp& warp) {
-    std::string text = "the lanes of a warp are at different places:";
+    std::string what = "the lanes of a warp are at different places:";
     for (unsigned i = 0; i < warp.count; i++) {
         unsigned last = i;
-        while (last + 1 < warp.count && warp.lanes[last + 1].kind == warp.lanes[i].kind && warp.lanes[last + 1].line == warp.lanes[i].line) last++;
-        text += " lanes " + std::to_string(i) + " to " + std::to_string(last) + " " + place_text(warp.lanes[i]) + ";";
+        while (last + 1 < warp.count && state_text(warp.lanes[last + 1]) == state_text(warp.lanes[i])) last++;
+        what += " lanes " + std::to_string(i) + " to " + std::to_string(last) + " " + state_text(warp.lanes[i]) + ";";
         i = last;
     }
-    end(LAUNCH_FAILED, text + " warp " + std::to_string(&warp - warps_.data()));
+    end(LAUNCH_FAILED, what + " warp " + std::to_string(&warp - warps_.data()));
 }
 
 void Fibers::enter() {
@@ -238,7 +241,7 @@ void Fibers::park() { emulated_switch(&running->runtime_.lane->stack, running->s
 
 void Fibers::fail(const char* what) {
     const Lane& lane = *running->runtime_.lane;
-    running->end(LAUNCH_FAILED, std::string(what) + ", thread " + std::to_string(lane.thread.x) + ", last in line " + std::to_string(lane.line));
+    running->end(LAUNCH_FAILED, std::string(what) + ", thread " + std::to_string(lane.thread.x) + ", after " + text(lane.place));
 }
 
 void Fibers::end(int code, const std::string& what) {
@@ -253,11 +256,11 @@ void Fibers::on_signal(int signal, siginfo_t* info, void*) {
         return;
     }
     const Lane& lane = *running->runtime_.lane;
-    char text[160];
     const bool trap = signal == SIGILL;
-    snprintf(text, sizeof text, "%s%p, thread %u, after line %u", trap ? "an address that is not aligned, or an index beyond an array, at " : "an illegal address: ", info->si_addr, lane.thread.x,
-             lane.line);
-    running->end(trap ? MISALIGNED : ILLEGAL_ADDRESS, text);
+    char address[32];
+    snprintf(address, sizeof address, "%p", info->si_addr);
+    const std::string what = trap ? "an address that isn't aligned, or an index beyond an array" : std::string("the illegal address ") + address;
+    running->end(trap ? MISALIGNED : ILLEGAL_ADDRESS, what + ", thread " + std::to_string(lane.thread.x) + ", after " + text(lane.place));
 }
 
 }  // namespace emulated

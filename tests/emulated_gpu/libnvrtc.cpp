@@ -21,17 +21,23 @@ enum Result { SUCCESS = 0, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTIO
 const char* const NAMES[] = {"NVRTC_SUCCESS", "NVRTC_ERROR_OUT_OF_MEMORY", "NVRTC_ERROR_PROGRAM_CREATION_FAILURE",
                              "NVRTC_ERROR_INVALID_INPUT", "NVRTC_ERROR_INVALID_PROGRAM", "NVRTC_ERROR_INVALID_OPTION",
                              "NVRTC_ERROR_COMPILATION"};
-// No contraction: what is a multiply-add is written so. Locals that are never set hold a pattern, not zeros.
-const std::string FLAGS =
-    "-std=c++17 -O1 -w -ffp-contract=off -fno-strict-aliasing -fwrapv -fno-math-errno -ffreestanding -fno-exceptions -fno-rtti "
-    "-fno-threadsafe-statics -fno-gnu-unique -fno-stack-protector -U_FORTIFY_SOURCE -fPIC"
+// No contraction: what is a multiply-add is written so. Locals that are never set hold a pattern, not zeros. An address that
+// isn't aligned, and an index beyond a local array, trap.
+const char* const FLAGS =
+    "-std=c++17 -O1 -w -ffp-contract=off -fno-strict-aliasing -fwrapv -fno-math-errno -fno-exceptions -fno-rtti "
+    "-fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error -fno-threadsafe-statics -fno-gnu-unique "
+    "-fno-stack-protector -U_FORTIFY_SOURCE -fPIC "
 #if __GNUC__ >= 12
-    " -ftrivial-auto-var-init=pattern"
+    "-ftrivial-auto-var-init=pattern "
 #endif
 #ifdef __FMA__
-    " -mfma -mavx2"
+    "-mfma -mavx2 "
 #endif
     ;
+std::string flags() {
+    const char* more = getenv("EMULATED_FLAGS");
+    return std::string(FLAGS) + (more ? more : "");
+}
 
 struct Program {
     std::string source, log, image;
@@ -109,18 +115,18 @@ std::string with_shared(const std::string& text) {
     return std::regex_replace(pointers, std::regex("(static\\s+)?\\bemulated_shared\\b"), "static");
 }
 
-int compile(Program& program, int architecture) {
+int compile(Program& program, int architecture, bool flushes) {
     const std::string cache = getenv("EMULATED_GPU_CACHE") ? getenv("EMULATED_GPU_CACHE") : "/tmp";
     mkdir(cache.c_str(), 0777);
-    const std::string own = digest(program.source + FLAGS + read(EMULATION "/emulation.h") + read(EMULATION "/abi.h") + __VERSION__);
+    const std::string own = digest(program.source + flags() + read(EMULATION "/emulation.h") + read(EMULATION "/abi.h") + __VERSION__);
     const std::string library = cache + "/" + own + ".so", base = cache + "/" + own + "." + std::to_string(getpid());
     if (!exists(library)) {
-        std::ofstream(base + ".cu") << program.source;
+        std::ofstream(base + ".cu") << "#line 1 \"kernel.cu\"\n" << program.source;
         const std::string errors = " 2>" + base + ".log";
-        int bad = run("g++ -E -x c++ " + FLAGS + " -include " EMULATION "/emulation.h " + base + ".cu -o " + base + ".ii" + errors);
+        int bad = run("g++ -E -x c++ " + flags() + " -include " EMULATION "/emulation.h " + base + ".cu -o " + base + ".ii" + errors);
         if (!bad) {
             std::ofstream(base + ".cpp") << with_kernels(with_shared(read(base + ".ii")));
-            bad = run("g++ -shared -nostdlib -x c++ -fpreprocessed " + FLAGS + " " + base + ".cpp -o " + base + ".so -lm -lc" + errors);
+            bad = run("g++ -shared -nostdlib -x c++ -fpreprocessed " + flags() + " " + base + ".cpp -o " + base + ".so -lm -lc" + errors);
         }
         if (!bad) rename((base + ".so").c_str(), library.c_str());
         program.log = read(base + ".log");
@@ -132,6 +138,7 @@ int compile(Program& program, int architecture) {
     memcpy(image.magic, emulated::MAGIC, sizeof image.magic);
     image.bytes = bytes.size();
     image.architecture = architecture;
+    image.flushes = flushes;
     program.image = std::string((const char*)&image, sizeof image) + bytes;
     return SUCCESS;
 }
@@ -144,6 +151,9 @@ extern "C" __attribute__((visibility("default"))) const char* nvrtcGetErrorStrin
     return code >= 0 && code < 7 ? NAMES[code] : "NVRTC_ERROR unknown";
 }
 API nvrtcVersion(int* major, int* minor) { return *major = 13, *minor = 0, SUCCESS; }
+const int ARCHITECTURES[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};  // those of CUDA 13.0
+API nvrtcGetNumSupportedArchs(int* count) { return *count = std::size(ARCHITECTURES), SUCCESS; }
+API nvrtcGetSupportedArchs(int* into) { return memcpy(into, ARCHITECTURES, sizeof ARCHITECTURES), SUCCESS; }
 API nvrtcCreateProgram(Program** program, const char* source, const char*, int headers, const char* const*, const char* const*) {
     if (!source || headers) return INVALID_INPUT;
     *program = new Program{source, "", ""};
@@ -157,9 +167,13 @@ API nvrtcDestroyProgram(Program** program) {
 API nvrtcCompileProgram(Program* program, int count, const char* const* options) {
     static const std::regex architecture("--gpu-architecture=sm_(\\d+)a?");
     static const std::regex known("--std=c\\+\\+17|-fmad=false|--fmad=false|-ftz=true|--ftz=true|-default-device|--ptxas-options=.*|-lineinfo");
+    // The processor would flush doubles too, which -ftz does not.
+    static const std::regex doubles("#define\\s+T\\s+double");
     int found = 0;
+    bool flushes = false;
     for (int i = 0; i < count; i++) {
         std::cmatch match;
+        flushes |= strstr(options[i], "-ftz=true") != nullptr;
         if (std::regex_match(options[i], match, architecture)) found = std::stoi(match[1]);
         else if (!std::regex_match(options[i], known)) {
             program->log = std::string("nvrtc: error: unrecognized option ") + options[i];
@@ -170,7 +184,7 @@ API nvrtcCompileProgram(Program* program, int count, const char* const* options)
         program->log = "nvrtc: error: invalid value for --gpu-architecture";
         return INVALID_OPTION;
     }
-    return compile(*program, found);
+    return compile(*program, found, flushes && !std::regex_search(program->source, doubles));
 }
 API nvrtcGetProgramLogSize(Program* program, size_t* bytes) { return *bytes = program->log.size() + 1, SUCCESS; }
 API nvrtcGetProgramLog(Program* program, char* log) { return memcpy(log, program->log.c_str(), program->log.size() + 1), SUCCESS; }

@@ -46,11 +46,30 @@ bool Memory::holds(const void* from, size_t bytes) const {
     return (const char*)from + bytes <= start + block.bytes;
 }
 
-std::string Memory::damage() const {
+std::string Memory::content() const {
+    std::string all;
+    all.reserve(used_);
+    for (const auto& [start, block] : blocks_) all.append(start, block.bytes);
+    return all;
+}
+
+void Memory::restore(const std::string& content) {
+    const char* from = content.data();
     for (const auto& [start, block] : blocks_) {
-        const char *first = block.room + PAGE, *end = block.room + block.room_bytes - PAGE;
-        if (!red(first, start)) return "something was written before an allocation of " + std::to_string(block.bytes) + " bytes";
-        if (!red(start + block.bytes, end)) return "something was written behind an allocation of " + std::to_string(block.bytes) + " bytes";
+        memcpy(start, from, block.bytes);
+        from += block.bytes;
+    }
+}
+
+std::string Memory::damage() {
+    for (const auto& [start, block] : blocks_) {
+        char *first = block.room + PAGE, *end = block.room + block.room_bytes - PAGE;
+        const bool before = !red(first, start);
+        if (!before && red(start + block.bytes, end)) continue;
+        memset(first, RED, start - first);  // so that it is told once
+        memset(start + block.bytes, RED, end - start - block.bytes);
+        return std::string("something was written ") + (before ? "before" : "behind") + " an allocation of " +
+               std::to_string(block.bytes) + " bytes";
     }
     return "";
 }

@@ -12,7 +12,9 @@ public:
     char* allocate(size_t bytes);  // filled with bytes that are NaN as numbers
     bool release(char* start);     // false if it is no allocation
     bool holds(const void* from, size_t bytes) const;
-    std::string damage() const;  // what was written into red zones, or ""
+    std::string damage();  // what was written into red zones, or ""
+    std::string content() const;                // of all allocations
+    void restore(const std::string& content);  // that of the same allocations
     size_t used() const { return used_; }
 
 private:

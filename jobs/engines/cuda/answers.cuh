@@ -25,7 +25,8 @@ answer(const int* numbers, const T* x, int rows, const T* parameters, T* out) {
   for (int n = int(blockIdx.y) * ROWS; n < rows; n += int(gridDim.y) * ROWS) {
     const T *w = parameters, *h = x + n + (n + lane < rows ? lane : 0);
     if (shape.depth) h = hidden(shape, w, h, rows, values, [](const T*, int, int) {}) + lane;
-    if (threadIdx.x < 32 && n + lane < rows) out[n + lane] = output(h, shape.depth ? STRIDE : (long long)rows, w, shape.features());
+    const long long step = shape.depth ? STRIDE : rows;
+    if (threadIdx.x < 32 && n + lane < rows) out[n + lane] = output(h, step, w, shape.features());
     __syncthreads();
   }
 }

@@ -1,4 +1,4 @@
-"""Networks in float64 on a GPU, to the bits of the lanes kernel: their predictions, which those with a solved readout need.
+"""Predictions in float64 on a GPU, to the bits of the lanes kernel: those of networks with a solved readout.
 
 The kernels are in features.cuh and answers.cuh; readout.py uses the same module. Networks whose layers are too wide for
 shared memory are left to others.
@@ -8,7 +8,6 @@ Suffixes: M models, N rows, I inputs, P parameters of one model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -16,11 +15,13 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.driver import Device, Module
+from sumsquares.jobs.engines.cuda.evaluation import Predictor
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
 _FUNCTIONS = ("platform.cuh", "../lanes/polynomials.h", "functions.cuh", "activations.cuh")
-FILES = (*_FUNCTIONS, "features.cuh", "answers.cuh", "readout.cuh")
+FILES = (*_FUNCTIONS, "features.cuh", "answers.cuh", "observe.cuh", "solve.cuh")
 TILE_ROWS, STRIDE = 32, 33
 """Rows that a block has at a time, and their distance in shared memory, as in features.cuh."""
 MOST_THREADS = 128
@@ -60,26 +61,19 @@ def threads(program: Program, least: int = 1) -> int:
     return -(-wanted // 32) * 32
 
 
-def predictor(
-    device: Device, program: Program, parameters_MP: NDArray[np.floating]
-) -> Callable[[NDArray[np.floating]], NDArray[np.float64]] | None:
-    """Returns a function from normalised inputs [N, I] to predictions [M, N]; None for layers that are too wide."""
+def predictor(device: Device, program: Program, parameters_MP: NDArray[np.floating]) -> Predictor | None:
+    """Returns the predictor of models in float64; None for layers that are too wide."""
     if values_bytes(program) > device.shared_per_block:
         return None
     answer = module(device, program).function("answer")
     numbers, parameters = device.put(shape(program)), device.put(np.ascontiguousarray(parameters_MP, np.float64))
     models = len(parameters_MP)
-    most = max(1, OUTPUT_BYTES // (8 * (models + program.inputs)))
 
-    def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
-        predicted_MN = np.empty((models, len(x_NI)))
-        for first in range(0, len(x_NI), most):
-            x_IN = np.ascontiguousarray(x_NI[first : first + most].T, np.float64)
-            rows = x_IN.shape[1]
-            x, predicted = device.put(x_IN), device.empty((models, rows), "float64")
-            grid = (models, min(-(-rows // BLOCK_ROWS), 65_535))
-            answer.launch(grid, threads(program), values_bytes(program), numbers, x, rows, parameters, predicted)
-            predicted_MN[:, first : first + rows] = predicted.get()
-        return predicted_MN
+    def predict(x_NI: NDArray[np.floating]) -> Array:
+        rows, predicted = len(x_NI), device.empty((models, len(x_NI)), "float64")
+        x = device.put(np.ascontiguousarray(x_NI.T, np.float64))
+        grid = (models, min(-(-rows // BLOCK_ROWS), 65_535))
+        answer.launch(grid, threads(program), values_bytes(program), numbers, x, rows, parameters, predicted)
+        return predicted
 
-    return predict
+    return Predictor(device, models, predict, max(1, OUTPUT_BYTES // (8 * (models + program.inputs))))

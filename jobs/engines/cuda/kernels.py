@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sumsquares.jobs.engines.cuda import compiler
-from sumsquares.jobs.engines.cuda.driver import Device, Function, Module
+from sumsquares.jobs.engines.cuda.driver import Device
 from sumsquares.jobs.engines.cuda.layout import layout
+from sumsquares.jobs.engines.cuda.modules import Function, Module
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
 _FUNCTIONS = ("../lanes/polynomials.h", "functions.cuh", "activations.cuh", "losses.cuh", "optimizers.cuh")
-_NETWORK = ("shape.cuh", "lane.cuh", "rows.cuh", "update.cuh", "train.cuh", "predict.cuh")
+_NETWORK = ("shape.cuh", "lane.cuh", "forward.cuh", "backward.cuh", "update.cuh", "train.cuh", "predict.cuh")
 FILES = ("platform.cuh", *_FUNCTIONS, *_NETWORK, "gather.cuh")
 LINEAR_FILES = ("platform.cuh", *_FUNCTIONS, "linear.cuh", "gather.cuh")
 """Of programs without hidden layers."""
 LOADED = 64
 """Modules that stay loaded in a process."""
-_loaded: OrderedDict[tuple[int, str], Kernels] = OrderedDict()
+_loaded: OrderedDict[tuple[Device, str], Kernels] = OrderedDict()
 
 
 class NotForCuda(RuntimeError):  # noqa: N818  named for the state of things, like EngineMissing and others
@@ -125,7 +126,7 @@ def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
 def load(device: Device, program: Program, has_decay: bool) -> Kernels:
     """Returns the kernels of a program, compiled if need be."""
     written = text(program, device.architecture, has_decay)
-    key = (id(device), written)
+    key = (device, written)
     if key not in _loaded:
         compiled = compiler.compiled(written, device.architecture)
         _loaded[key] = Kernels(device.load(compiled.image))

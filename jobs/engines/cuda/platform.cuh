@@ -8,9 +8,13 @@
 #define HD __host__ __device__ constexpr
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
+#define PRAGMA(TEXT) _Pragma(#TEXT)
+#define UNROLL_TIMES(N) PRAGMA(unroll(N))
 
 // The shared memory of the block, as numbers.
-#define SHARED(NAME) extern __shared__ __align__(16) unsigned char shared_bytes[]; T* const NAME = reinterpret_cast<T*>(shared_bytes)
+#define SHARED(NAME)                                                 \
+  extern __shared__ __align__(16) unsigned char shared_bytes[];      \
+  T* const NAME = reinterpret_cast<T*>(shared_bytes)
 
 typedef T Number;
 #undef T

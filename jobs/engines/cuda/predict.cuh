@@ -1,5 +1,7 @@
 // The kernel `predict`: the predictions of all models, one per block, or one per column of blocks, which share the rows.
 
+constexpr int OWN_ROWS = GROUPS * ROWS;  // of all lanes, at a time
+
 // Continues where a tile's activations of the last hidden layer are known.
 struct Predictions {
   const T* s;
@@ -31,7 +33,7 @@ DEV void load_matrices(T* s, const T* parameters) {
 }
 
 DEV void load_rows(T* s, const T* x, int rows) {
-  for (int i = threadIdx.x; i < TILE_ROWS * XS; i += THREADS) {
+  for (int i = threadIdx.x; i < OWN_ROWS * XS; i += THREADS) {
     const int row = i / XS, column = i % XS;
     T* const to = s + X_AT + (FEW ? i : row / ROWS * lane_words(-1) + row % ROWS * XS + column);
     *to = row < rows ? x[i] : T(0);
@@ -49,10 +51,10 @@ predict(const T* x, int rows, const T* parameters, T* out) {
   for (int i = threadIdx.x; i < LOSS_AT; i += THREADS)
     if (flat_of(i) >= 0) s[VECTORS_AT + i] = parameters[flat_of(i)];
   load_matrices<FIRST>(s, parameters);
-  for (int first = int(blockIdx.y) * TILE_ROWS; first < rows; first += int(gridDim.y) * TILE_ROWS) {
+  for (int first = int(blockIdx.y) * OWN_ROWS; first < rows; first += int(gridDim.y) * OWN_ROWS) {
     sync_model();
     load_rows(s, x + (long long)first * XS, rows - first);
     sync_model();
-    forward_from<0, false>(s, Batch{s + X_AT, T(0), 0, true}, t, Predictions{s, t, out + first, rows - first < TILE_ROWS ? rows - first : TILE_ROWS});
+    forward_from<0, false>(s, Batch{s + X_AT, T(0), 0, true}, t, Predictions{s, t, out + first, rows - first});
   }
 }

@@ -1,6 +1,6 @@
 """Observes the hidden layers of models on a GPU and solves their readout, to the bits of the lanes kernel.
 
-The kernels are in readout.cuh. Wide last layers, whose triangle doesn't fit into shared memory, are left to the CPU.
+The kernels are in observe.cuh and solve.cuh. Networks whose layers are too wide for shared memory are left to the CPU.
 
 Suffixes: M models, N rows, I inputs, P parameters of one model, C columns of a triangle, U hidden units.
 """
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.cuda import exact
-from sumsquares.jobs.engines.cuda.driver import Array, Device, Module
+from sumsquares.jobs.engines.cuda.driver import Device, Module
 from sumsquares.jobs.engines.cuda.exact import TILE_ROWS
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import Known, can_solve, row_flops
 
@@ -28,15 +29,11 @@ CALL_FLOPS = 1e11
 """Operations of one launch, roughly: 0.05 s on a data centre's GPU, 0.3 s where float64 has 1/64 of float32's rate."""
 
 
-def observer(device: Device, program: Program) -> Observer | str:
-    """Returns the observer of a program, or the reason why there is none."""
+def observer(device: Device, program: Program) -> Observer | None:
+    """Returns the observer of a program; None for layers that are too wide."""
     found = Observer(device, program)
-    columns, room = found.columns, device.shared_per_block
-    if columns > MOST_COLUMNS:
-        return f"the last hidden layer has {columns - 2} units, more than {MOST_COLUMNS - 2}"
-    if found.shared_bytes > room:
-        return f"it takes {found.shared_bytes} bytes of shared memory, and a block has {room}"
-    return found
+    fits = found.columns <= MOST_COLUMNS and found.shared_bytes <= device.shared_per_block
+    return found if fits else None
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Observer:
 
     @property
     def observe_bytes(self) -> int:
-        """Shared memory to observe a model: two columns of a tile, the triangle, statistics, and values of two layers."""
+        """Shared memory to observe a model: two columns of a tile, the triangle, statistics, values of layers."""
         triangle = self.columns * (self.columns + 1) // 2
         numbers = 2 * (TILE_ROWS + 2) + triangle + 2 * sum(self.program.hidden)
         return 8 * numbers + exact.values_bytes(self.program)
@@ -112,7 +109,9 @@ class Observing:
             x, y = np.ascontiguousarray(x_NI[part].T, np.float64), np.ascontiguousarray(y_N[part], np.float64)
             known = (self.parameters_MP, self.triangles_MCC, self.highest_MU, self.saturated_MU)
             arguments = (self.shape, device.put(x), device.put(y), len(y), *known)
-            observe.launch(models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments)
+            observe.launch(
+                models, exact.threads(program, self.observer.columns), self.observer.observe_bytes, *arguments
+            )
 
     def _most_rows(self) -> int:
         """Rows of one launch."""

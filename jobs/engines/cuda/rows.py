@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sumsquares.jobs.engines.cuda.driver import Array, Device
+from sumsquares.jobs.engines.cuda.driver import Device
+from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import Rows, in_memory, step_blocks
 
@@ -79,15 +81,14 @@ def _in_order(
         return
 
     # The order of a dataset's rows is that of their indices.
-    no_inputs = np.empty((rows.count, 0), np.int32)
-    indices = np.arange(rows.count, dtype=np.int32)
-    for _, order_N, ends_S in step_blocks(in_memory(no_inputs, indices), *arguments):
+    no_inputs: Any = np.empty((rows.count, 0), np.int32)
+    indices: Any = np.arange(rows.count, dtype=np.int32)
+    for _, order, ends_S in step_blocks(in_memory(no_inputs, indices), *arguments):
+        order_N: Any = order
         yield stored, order_N, ends_S
 
 
-def _block(
-    stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int
-) -> Block:
+def _block(stored: Stored, order_N: NDArray[np.integer], ends_S: NDArray[np.int64], padded: int) -> Block:
     counts_S = np.diff(ends_S, prepend=0)
     order_SR = np.full((len(ends_S), padded), -1, np.int32)
     is_row_SR = np.arange(padded) < counts_S[:, None]

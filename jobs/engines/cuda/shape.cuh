@@ -22,7 +22,7 @@ constexpr int BP = round_up(BATCH, 4), ROWS_HELD = round_up(GROUPS * ROWS, 4);  
 constexpr int TILE_ROWS = GROUPS * ROWS >= BATCH ? BP : GROUPS * ROWS / 4 * 4;
 constexpr int TILES = ceil_div(BATCH, TILE_ROWS);
 static_assert(TILE_ROWS > 0 && TILE_ROWS <= ROWS_HELD, "a tile has 4 rows at least");
-static_assert(32 % LC == 0 && (CI == 4 || CI == 8) && (KS == 1 || KS == 2) && 4 * LC >= CI, "layout");
+static_assert(32 % LC == 0 && GROUPS % KS == 0 && (CI == 4 || CI == 8) && (KS == 1 || KS == 2) && 4 * LC >= CI, "layout");
 
 // With few inputs the weights of the first layer lie among the vectors, and every lane multiplies them by itself. With more
 // they are a matrix like the others, whose rows are the inputs.
@@ -47,7 +47,7 @@ HD int bias_at(int l) {
   return at;
 }
 constexpr int OUT_AT = bias_at(NH), OUT_BIAS_AT = OUT_AT + padded(NH - 1), LOSS_AT = OUT_BIAS_AT + 1;
-constexpr int VECTOR_WORDS = round_up(LOSS_AT + 1, 4), VECTOR_ROUNDS = ceil_div(LOSS_AT + 1, THREADS);
+constexpr int VECTOR_WORDS = round_up(LOSS_AT + 1, 4), VECTOR_ROUNDS = ceil_div(LOSS_AT, THREADS);
 
 // A thread's blocks of the gradient of layer l's weights: CI x 4 of [padded(l - 1), padded(l)], CE rows of which it updates.
 HD int blocks(int l) { return padded(l - 1) / CI * (padded(l) / 4); }
@@ -63,7 +63,7 @@ HD int rounds_before(int l) {
 // of all hidden layers but the last, derivatives with respect to the pre-activations of the matrix layers, and sums of
 // gradients over tiles. The place of the derivatives holds the slopes before that, if the activation keeps them.
 constexpr bool KEEPS_SLOPE = Activation::KEEPS_SLOPE;
-constexpr int X_WORDS = FEW ? ROWS_HELD * NIN : GROUPS * lane_words(-1), X_BUFFERS = FEW ? 1 : 2;
+constexpr int X_WORDS = FEW ? ROWS_HELD * NIN : ceil_div(ROWS_HELD, ROWS) * lane_words(-1), X_BUFFERS = FEW ? 1 : 2;
 constexpr int VECTORS_AT = 0, PARTS_AT = VECTOR_WORDS, X_AT = VECTOR_WORDS * (1 + WARPS), Y_AT = X_AT + X_BUFFERS * X_WORDS;
 HD int weights_at(int l) {
   int at = Y_AT + ROWS_HELD;

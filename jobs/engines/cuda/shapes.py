@@ -1,7 +1,7 @@
 """How shape.cuh lays a network out: padded widths, numbers in shared memory, and blocks of weight gradients.
 
-The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests/test_cuda_kernels.py compares it
-with what compiled kernels say. Layer -1 is the inputs, layer 0 the first hidden layer.
+The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests compare the two. Layer -1 is the
+inputs, layer 0 the first hidden layer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 FEW_INPUTS = 4
 """Up to so many inputs, the weights of the first layer lie among the vectors; above, they are a matrix."""
+LINEAR_FEW_INPUTS = 8
+"""Up to so many inputs, a linear model is in registers alone."""
 PIECE_BYTES = 16
 """What one instruction moves."""
 
@@ -105,25 +107,35 @@ class Tiling:
         return sum(map(self.rounds, self.shape.matrices)) * self.ci // self.ks * 4
 
     @property
+    def vector_words(self) -> int:
+        """Numbers of the vectors: first weights if inputs are few, biases, the last layer, and the sum of the loss."""
+        depth = len(self.shape.hidden)
+        biases = sum(map(self.padded, range(depth)))
+        return self.shape.inputs * self.padded(0) * self.shape.few + biases + self.padded(depth - 1) + 2
+
+    @property
     def shared_bytes(self) -> int:
         """Bytes of shared memory of a block that trains."""
         shape, depth = self.shape, len(self.shape.hidden)
         piece = PIECE_BYTES // shape.item_bytes
         held = _up(self.groups * self.rows, 4)
-        biases = sum(map(self.padded, range(depth)))
-        vectors = _up(shape.inputs * self.padded(0) * shape.few + biases + self.padded(depth - 1) + 2, 4)
-        inputs = held * shape.inputs if shape.few else 2 * self.groups * self._lane_words(-1, piece)
+        inputs = held * shape.inputs if shape.few else 2 * -(-held // self.rows) * self._lane_words(-1, piece)
         weights = sum(self.padded(layer - 1) // 4 * (4 * self.padded(layer) + piece) for layer in shape.matrices)
         derivatives = range(0 if shape.keeps_slope else shape.matrices.start, depth)
         lane = sum(self._lane_words(layer, piece) for layer in (*range(depth - 1), *derivatives))
         sums = self.updated * self.threads if self.tiles > 1 else 0
-        words = vectors * (1 + self.warps) + inputs + held + weights + self.groups * lane + sums
+        words = _up(self.vector_words, 4) * (1 + self.warps) + inputs + held + weights + self.groups * lane + sums
         return shape.item_bytes * words
 
     def _lane_words(self, layer: int, piece: int) -> int:
         """Numbers of one lane's rows of a layer: an odd number of 16 bytes, so that lanes don't meet in a bank."""
         words = self.rows * self.padded(layer)
         return words + (0 if words // piece % 2 else piece)
+
+
+def linear_numbers(inputs: int) -> int:
+    """Numbers in shared memory of a block that trains a linear model (linear.cuh)."""
+    return 0 if inputs <= LINEAR_FEW_INPUTS else 4 * (inputs + 1)
 
 
 def _up(number: int, multiple: int) -> int:

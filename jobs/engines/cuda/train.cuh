@@ -31,6 +31,13 @@ DEV void fetch(T* s, T* x_to, const Feed& feed, int step, int tile) {
   }
 }
 
+// The sum of the gradient of number i of the vectors, or of the loss, in a fixed order.
+DEV T sum_of_warps(const T* s, int i) {
+  T sum = T(0);
+  UNROLL for (int w = 0; w < WARPS; w++) sum += s[PARTS_AT + w * VECTOR_WORDS + i];
+  return sum;
+}
+
 // The vectors of a model, of which each thread has every THREADS-th, with their optimizer state.
 struct Vectors {
   T state[2][VECTOR_ROUNDS];
@@ -53,22 +60,13 @@ struct Vectors {
     }
   }
 
-  // Adds the sums of the warps and updates; `of_loss` gets the sum of the loss, in the one thread that has it.
-  template <class OfLoss>
-  DEV void update(T* s, const Rate& rate, const OfLoss& of_loss) {
+  DEV void update(T* s, const Rate& rate) {
     UNROLL for (int round = 0; round < VECTOR_ROUNDS; round++) {
       const int i = int(threadIdx.x) + round * THREADS;
-      if (i <= LOSS_AT) {
-        T sum = T(0);
-        UNROLL for (int w = 0; w < WARPS; w++) sum += s[PARTS_AT + w * VECTOR_WORDS + i];
-        if (round == LOSS_AT / THREADS && i == LOSS_AT) {
-          of_loss(sum);
-        } else {
-          T w = s[VECTORS_AT + i];
-          update_parameter(w, sum, state[0][round], state[1][round], rate);
-          s[VECTORS_AT + i] = w;
-        }
-      }
+      if (i >= LOSS_AT) break;
+      T w = s[VECTORS_AT + i];
+      update_parameter(w, sum_of_warps(s, i), state[0][round], state[1][round], rate);
+      s[VECTORS_AT + i] = w;
     }
   }
 };
@@ -96,31 +94,37 @@ train(const T* x, const T* y, const T* steps, const double* lr_factors, const in
   const double own_lr = lr[block];
   const T own_decay = HAS_DECAY ? T(decay[block]) : T(0);
   T *x_now = s + X_AT, *x_next = s + X_AT + (X_BUFFERS - 1) * X_WORDS;
+  const bool has_loss = threadIdx.x == LOSS_AT % THREADS;
   int good = 0;
-  fetch(s, x_now, feed, 0, 0);
+  if (count) fetch(s, x_now, feed, 0, 0);
   copied();
   sync_model();
 
   NO_UNROLL for (int step = 0; step < count; step++) {
     T now[4];
     get4(now, steps + 4 * (long long)step);
+    const double factor = lr_factors[step];  // read this early, since it takes its time
+    const int point = points[step];
     const int rows = int(now[3]), tiles = TILES == 1 ? 1 : ceil_div(rows, TILE_ROWS);
     NO_UNROLL for (int tile = 0; tile < tiles; tile++) {
       const bool first_tile = TILES == 1 || tile == 0, last_tile = TILES == 1 || tile == tiles - 1;
-      rows_through(s, Batch{x_now, now[2], rows - tile * TILE_ROWS, first_tile}, t);
+      const int left = rows - tile * TILE_ROWS;
+      rows_through(s, Batch{x_now, now[2], last_tile ? left : TILE_ROWS, first_tile}, t);
       sync_model();
       if (!last_tile)
         fetch(s, x_next, feed, step, tile + 1);
       else if (step + 1 < count)
         fetch(s, x_next, feed, step + 1, 0);
-      const Rate rate = rate_of(now, own_lr, lr_factors[step], own_decay);
+      const Rate rate = rate_of(now, own_lr, factor, own_decay);
       if constexpr (NH > FIRST) update_from<FIRST>(s, x_now, t, kept, far, rate, first_tile, last_tile);
-      if (last_tile)
-        vectors.update(s, rate, [&](T loss) {
+      if (last_tile) {
+        vectors.update(s, rate);
+        if (has_loss) {
+          const T loss = sum_of_warps(s, LOSS_AT);
           good += loss - loss == T(0);  // infinity and NaN minus themselves are NaN
-          const int point = points[step];
           if (point >= 0) losses[block * curve_points + point] += double(loss) / epoch_rows;
-        });
+        }
+      }
       copied();
       sync_model();
       if constexpr (X_BUFFERS > 1) {
@@ -132,7 +136,7 @@ train(const T* x, const T* y, const T* steps, const double* lr_factors, const in
 
   if constexpr (NH > FIRST) carry_from<FIRST, true>(s, t, kept, far, model);
   vectors.save(s, model);
-  if (int(threadIdx.x) == LOSS_AT % THREADS) finite[block] += good;
+  if (has_loss) finite[block] += good;
 }
 
 // Of `train`: shared bytes, threads, parameters, bytes of `far` per model, numbers from row to row of x, rows of a batch in

@@ -3,10 +3,13 @@
 // A thread has blocks of CI x 4 weights of each matrix, the same in every step, and so their optimizer state: in registers, or
 // in global memory. With KS = 2 the two halves of a warp sum half of the rows each, and then update half of a block's rows.
 
+// Rounds that are unrolled: all, if the state of their weights is in registers; else one, as more take long to compile.
+HD int unrolled(int l) { return STATE && !FAR ? rounds(l) : 1; }
+
 // The optimizer's state of a thread's weights of layer l and on, in registers.
 template <int l>
 struct Kept {
-  T state[STATE && !FAR ? rounds(l) : 1][FAR ? 1 : CE][2][4];
+  T state[unrolled(l)][FAR ? 1 : CE][2][4];
   Kept<l + 1> next;
 };
 template <>
@@ -81,8 +84,9 @@ DEV void add_tiles(T (&sum)[CI][4], T* s, int round, bool first_tile, bool last_
 
 // Gradients of the matrices from layer l on, and, after the last tile of a batch, their update.
 template <int l>
-DEV void update_from(T* s, const T* x, const Lane& t, Kept<l>& kept, T* far, const Rate& rate, bool first_tile, bool last_tile) {
-  UNROLL for (int round = 0; round < rounds(l); round++) {
+DEV void update_from(T* s, const T* x, const Lane& t, Kept<l>& kept, T* far, const Rate& rate, bool first_tile,
+                     bool last_tile) {
+  UNROLL_TIMES(unrolled(l)) for (int round = 0; round < rounds(l); round++) {
     const Block b = block_of<l>(t, round);
     T sum[CI][4];
     if (KS > 1 || b.real) {  // all lanes of a warp take part in a shuffle
@@ -114,7 +118,7 @@ struct Model {
 // Copies the matrices from layer l on, and their state, from the model's arrays, or back to them.
 template <int l, bool SAVES>
 DEV void carry_from(T* s, const Lane& t, Kept<l>& kept, T* far, const Model& model) {
-  UNROLL for (int round = 0; round < rounds(l); round++) {
+  UNROLL_TIMES(unrolled(l)) for (int round = 0; round < rounds(l); round++) {
     const Block b = block_of<l>(t, round);
     if (!b.real) continue;
     UNROLL for (int i = 0; i < CE; i++) {

@@ -1,7 +1,8 @@
 // Draws initial parameters on the device, to the bits of initialize.py. It comes after ../lanes/draws.h, and works for all
-// shapes: there is one module for float and one for double.
+// shapes: a module of a dtype serves all programs.
 //
-// Macros: T, IS_DOUBLE, DRAWS_INLINE.
+// Macros: T, IS_DOUBLE, HAS_KNOTS, DRAWS_INLINE, DRAWS_LOOP. Kernels for knots take most of the compilation, and few packs need
+// them.
 
 // A number rounded to T. Kernels are compiled to flush the denormals of float, which numpy keeps.
 __device__ __forceinline__ T rounded(double v) {
@@ -36,6 +37,16 @@ extern "C" __global__ void initialize(long long models, long long parameters, co
   }
 }
 
+#if HAS_KNOTS
+
+// The draw of one weight of the first layer. It is no part of its callers, which would take seconds to compile.
+__device__ __noinline__ double weight_drawn(unsigned long long seed, long long place) {
+  double drawn[4];
+  draws::draw<1>(seed, draws::WEIGHTS, (unsigned)(place / 4), drawn);
+  const int k = (int)(place % 4);
+  return k == 0 ? drawn[0] : k == 1 ? drawn[1] : k == 2 ? drawn[2] : drawn[3];
+}
+
 // The first layer [inputs + 1][units] of the models whose knots are spread. Threads: x units, y models.
 template <bool IS_ALONE>
 __device__ __forceinline__ void knots_of_all(long long models, long long parameters, const unsigned long long* seeds,
@@ -48,16 +59,12 @@ __device__ __forceinline__ void knots_of_all(long long models, long long paramet
     const double bound = bounds[kind[m]];
     for (long long u = (long long)blockIdx.x * blockDim.x + threadIdx.x; u < units; u += across) {
       const auto weight = [&](long long i) {
-        double drawn[4];
-        const long long place = i * units + u;
-        draws::draw<1>(seeds[m], draws::WEIGHTS, (unsigned)(place / 4), drawn);
-        const int k = (int)(place % 4);
-        const double w = (k == 0 ? drawn[0] : k == 1 ? drawn[1] : k == 2 ? drawn[2] : drawn[3]) * bound / share[i];
+        const double w = weight_drawn(seeds[m], i * units + u) * bound / share[i];
         return inputs == 1 ? fabs(w) : w;
       };
       const draws::Knot found = draws::knot<IS_ALONE>(weight, low, high, inputs, rise[m], knots[u]);
       T* to = numbers + m * parameters + u;
-      for (long long i = 0; i < inputs; i++) to[i * units] = rounded(weight(i) * found.rise);
+      DRAWS_LOOP for (long long i = 0; i < inputs; i++) to[i * units] = rounded(weight(i) * found.rise);
       to[inputs * units] = rounded(found.bias);
     }
   }
@@ -71,3 +78,5 @@ __device__ __forceinline__ void knots_of_all(long long models, long long paramet
   }
 KNOTS(initialize_knots, false)
 KNOTS(initialize_lone_knots, true)  // of a layer of one unit: they take more memory of each thread
+
+#endif

@@ -41,7 +41,8 @@ class _Drawing:
 
     def __init__(self, device: Device, program: Program, recipe: Recipe) -> None:
         self._device, self._program, self._recipe = device, program, recipe
-        self._module = _module(device, program.dtype)
+        self._has_knots = bool((recipe.rise_M > 0).any())
+        self._module = _module(device, program.dtype, self._has_knots)
         # Bounds of one part after those of another: [parts][kinds].
         self._bounds = device.put(np.ascontiguousarray(recipe.bounds_KL2.transpose(1, 2, 0)))
         self._models = (
@@ -58,7 +59,7 @@ class _Drawing:
         for index, layer in enumerate(self._program.layers):
             for place, part in enumerate((layer.weights, layer.bias)):
                 self._draw(parameters, index, place, part)
-        if (self._recipe.rise_M > 0).any():
+        if self._has_knots:
             self._spread(parameters, self._program.layers[0])
         return parameters
 
@@ -83,11 +84,13 @@ class _Drawing:
 
 
 @lru_cache(maxsize=4)
-def _module(device: Device, dtype: str) -> Module:
+def _module(device: Device, dtype: str, has_knots: bool) -> Module:
     """The kernels, of which each dtype has its own; all programs share them."""
     macros = {
         "T": "double" if dtype == "float64" else "float",
         "IS_DOUBLE": int(dtype == "float64"),
+        "HAS_KNOTS": int(has_knots),
         "DRAWS_INLINE": "__device__ __forceinline__",
+        "DRAWS_LOOP": '_Pragma("unroll 1")',
     }
     return device.load(compiler.compiled(source(macros, FILES), device.architecture).image)

@@ -7,6 +7,7 @@
 
 #ifndef DRAWS_INLINE
 #define DRAWS_INLINE inline
+#define DRAWS_LOOP  // before a loop that is better not unrolled
 #endif
 
 namespace draws {
@@ -44,7 +45,7 @@ DRAWS_INLINE void draw(unsigned long long seed, unsigned purpose, unsigned first
 template <class Term>
 DRAWS_INLINE double sum_in_order(const Term& term, long long count) {
   double sum = 0;
-  for (long long i = 0; i < count; i++) sum += term(i);
+  DRAWS_LOOP for (long long i = 0; i < count; i++) sum += term(i);
   return sum;
 }
 
@@ -55,10 +56,10 @@ DRAWS_INLINE double sum_in_parts(const Term& term, long long begin, long long co
   double r[8];
   for (int k = 0; k < 8; k++) r[k] = term(begin + k);
   long long i = 8;
-  for (; i + 8 <= count; i += 8)
+  DRAWS_LOOP for (; i + 8 <= count; i += 8)
     for (int k = 0; k < 8; k++) r[k] += term(begin + i + k);
   double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-  for (; i < count; i++) sum += term(begin + i);
+  DRAWS_LOOP for (; i < count; i++) sum += term(begin + i);
   return sum;
 }
 
@@ -71,8 +72,8 @@ DRAWS_INLINE double sum_by_halves(const Term& term, long long count) {
     bool has_first;
   } halves[40];  // enough for 2^40 terms
   int depth = 0;
-  for (long long begin = 0;;) {
-    for (; count > 128; depth++) {
+  DRAWS_LOOP for (long long begin = 0;;) {
+    DRAWS_LOOP for (; count > 128; depth++) {
       const long long half = count / 2 - count / 2 % 8;
       halves[depth].rest = count - half;
       halves[depth].has_first = false;
@@ -80,7 +81,7 @@ DRAWS_INLINE double sum_by_halves(const Term& term, long long count) {
     }
     double sum = sum_in_parts(term, begin, count);
     begin += count;
-    for (; depth && halves[depth - 1].has_first; depth--) sum = halves[depth - 1].first + sum;
+    DRAWS_LOOP for (; depth && halves[depth - 1].has_first; depth--) sum = halves[depth - 1].first + sum;
     if (!depth) return sum;
     halves[depth - 1].first = sum;
     halves[depth - 1].has_first = true;

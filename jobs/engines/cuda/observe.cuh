@@ -1,14 +1,8 @@
-// What the hidden layers of models do on rows, and the output layer that fits those rows best: lanes/readout.h with one model
-// per block, to the same bits. There the algorithm is explained; here is what is done at the same time.
+// The kernels `observe`: what the hidden layers of models do on rows, as in lanes/readout.h, with one model per block and to the
+// same bits. There the algorithm is explained; here is what is done at the same time.
 //
-// observe: each thread holds one column of 32 rows in registers, and the threads reflect them onto the triangle, column by column.
-// solve: rotations of disjoint pairs of rows don't depend on each other. The pairs (i, j) with the same i + j are rotated at
-// once, and these sums in ascending order. So each row meets the others in the order of lanes, which takes pair by pair.
-//
-// Concatenated after features.cuh. A triangle has a column for each feature of a row, one for the 1 of the bias, and the target.
-
-constexpr int SWEEPS = 40;  // MOST_SWEEPS of lanes/wide.h
-constexpr T EPSILON = 0x1p-52;
+// Each thread holds one column of 32 rows in registers, and the threads reflect them onto the triangle, column by column. A
+// triangle has a column for each feature of a row, one for the 1 of the bias, and the target. Concatenated after features.cuh.
 
 // What is known of a model, in shared memory.
 struct Known {
@@ -102,10 +96,11 @@ DEV void observe(const Shape& shape, const T* x, const T* y, int rows, const W* 
     __syncthreads();
     if (shape.depth) values = hidden(shape, at, values + (lane < count ? lane : 0), rows, known.values, note_layer);
     // Rows that a last tile lacks are zero, and so change nothing.
+    const long long step = shape.depth ? STRIDE : rows;
     T a[ROWS];
     UNROLL for (int i = 0; i < ROWS; i++) {
       a[i] = k == bias && i < count;
-      if (k < bias && i < count) a[i] = values[k * (shape.depth ? STRIDE : (long long)rows) + i];
+      if (k < bias && i < count) a[i] = values[k * step + i];
       if (k == bias + 1 && i < count) a[i] = y[n + i];
     }
     fold(a, bias + 2, known);
@@ -115,8 +110,7 @@ DEV void observe(const Shape& shape, const T* x, const T* y, int rows, const W* 
 // Adds rows to what is known of all models: triangles [models][columns][columns], highest and saturated [models][units].
 template <class W>
 DEV void observe_all(const Shape& shape, const T* x, const T* y, int rows, const W* parameters, T* triangles, T* highest,
-                     T* saturated) {
-  SHARED(s);
+                     T* saturated, T* s) {
   const int k = threadIdx.x, columns = shape.features() + 2;
   const Known known(s, shape, columns);
   const long long model = blockIdx.x;
@@ -132,86 +126,11 @@ DEV void observe_all(const Shape& shape, const T* x, const T* y, int rows, const
     if (k >= j && k < columns) triangles[j * columns + k] = known.triangle[place(j, k, columns)];
   for (int u = k; u < shape.units; u += blockDim.x) highest[u] = known.highest[u], saturated[u] = known.saturated[u];
 }
-#define OBSERVE(NAME, W)                                                                                           \
-  extern "C" __global__ void __launch_bounds__(MOST_THREADS)                                                       \
+#define OBSERVE(NAME, W)                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(MOST_THREADS)                                                              \
   NAME(const int* shape, const T* x, const T* y, int rows, const W* parameters, T* triangles, T* highest, T* saturated) { \
-    observe_all(Shape(shape), x, y, rows, parameters, triangles, highest, saturated);                              \
+    SHARED(s);                                                                                                            \
+    observe_all(Shape(shape), x, y, rows, parameters, triangles, highest, saturated, s);                                  \
   }
 OBSERVE(observe_float32, float)
 OBSERVE(observe_float64, double)
-
-// Makes two rows orthogonal, of which the longer one becomes the first. Returns whether they weren't.
-DEV bool rotate(T* a, T* b, int size) {
-  T aa = 0, ab = 0, bb = 0;
-  for (int k = 0; k < size; k++) aa = fma(a[k], a[k], aa), ab = fma(a[k], b[k], ab), bb = fma(b[k], b[k], bb);
-  if (!(functions::absolute(ab) > EPSILON * size * (sqrt(aa) * sqrt(bb)))) return false;  // also for NaN
-  const T zeta = (bb - aa) / (ab + ab);  // the smaller of the two angles (Rutishauser 1966)
-  const T tangent = functions::with_sign_of(zeta, 1.0 / (functions::absolute(zeta) + sqrt(fma(zeta, zeta, 1.0))));
-  const T cosine = 1.0 / sqrt(fma(tangent, tangent, 1.0)), sine = cosine * tangent;
-  for (int k = 0; k <= size; k++) {
-    const T first = fma(cosine, a[k], -(sine * b[k])), second = fma(sine, a[k], cosine * b[k]);
-    a[k] = bb > aa ? second : first, b[k] = bb > aa ? first : second;
-  }
-  return true;
-}
-
-// Rotates each pair of rows once. Returns whether any weren't orthogonal.
-DEV bool sweep(T* r, int size, int length, int* rotated) {
-  bool any = false;
-  for (int sum = 1; sum <= 2 * size - 3; sum++) {
-    const int i = threadIdx.x + (sum < size ? 0 : sum - size + 1), j = sum - i;
-    if (i < j) any |= rotate(r + i * length, r + j * length, size);
-    __syncthreads();
-  }
-  if (any) *rotated = 1;
-  __syncthreads();
-  any = *rotated;
-  __syncthreads();
-  if (threadIdx.x == 0) *rotated = 0;
-  return any;
-}
-
-// Writes the readout of rows that are orthogonal: they are the right singular vectors times their singular values.
-DEV void answer(const T* r, int size, int length, T least_share, T* squares, T* readout) {
-  for (int i = threadIdx.x; i < size; i += blockDim.x) {
-    squares[i] = 0;
-    for (int k = 0; k < size; k++) squares[i] = fma(r[i * length + k], r[i * length + k], squares[i]);
-  }
-  __syncthreads();
-  T largest = 0;
-  for (int i = 0; i < size; i++) largest = squares[i] > largest ? squares[i] : largest;
-  const T least = least_share * sqrt(largest);
-  for (int k = threadIdx.x; k < size; k += blockDim.x) {
-    T sum = 0;
-    for (int i = 0; i < size; i++) {
-      const T factor = sqrt(squares[i]) <= least ? 0.0 : r[i * length + size] / squares[i];
-      sum = fma(r[i * length + k], factor + (largest - largest), sum);
-    }
-    readout[k] = sum;
-  }
-}
-
-// Writes the readouts [models][columns - 1] of triangles of so many rows; NaN for a triangle that isn't finite.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS)
-solve(long long rows, int columns, const T* triangles, T* readout) {
-  SHARED(s);
-  const long long model = blockIdx.x;
-  const int size = columns - 1, length = columns | 1;  // odd, so that threads at the same place of their rows don't conflict
-  T *r = s, *squares = s + size * length;
-  int *rotated = reinterpret_cast<int*>(squares + size), *is_infinite = rotated + 1;
-  triangles += model * columns * columns, readout += model * size;
-  if (threadIdx.x == 0) *rotated = *is_infinite = 0;
-  __syncthreads();
-  for (int at = threadIdx.x; at < columns * columns; at += blockDim.x) {
-    const T number = triangles[at];
-    if (at < size * columns) r[at / columns * length + at % columns] = number;
-    if (number - number != 0) *is_infinite = 1;
-  }
-  __syncthreads();
-  if (*is_infinite) {
-    for (int k = threadIdx.x; k < size; k += blockDim.x) readout[k] = number_of(0x7ff8000000000000ll);
-    return;
-  }
-  for (int count = 0; count < SWEEPS && sweep(r, size, length, rotated);) count++;
-  answer(r, size, length, EPSILON * T(rows > size ? rows : size), squares, readout);
-}

@@ -1,0 +1,91 @@
+"""benchmarks/gpu.py runs in all its parts on an emulated GPU, and compares its figures with what was demanded.
+
+No test here depends on time.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import emulated_gpu
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The functions of benchmarks/gpu_table.py."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("gpu_table")
+
+
+def measured(card: str, seconds: float, jax: float) -> dict:
+    """What the benchmark found: the seconds of the kernel for its whole training, and of JAX for 100 steps."""
+    ours = {"contender": "cuda", "network": [16, 16], "how": "cuda engine, kernel alone", "first": 1.0, "steps": 5000}
+    slow = {"contender": "jax", "network": [16, 16], "how": "jax.grad, float32", "first": 2.0, "steps": 100}
+    other = slow | {"how": "by hand, rows x units, TF32", "seconds": [jax / 9] * 3}
+    entries = [ours | {"seconds": [9.0, seconds, 0.0]}, slow | {"seconds": [jax] * 3}, other]
+    about = {"card": card}
+    return {"about": about, "models": 10_000, "steps": 5000, "tiny": False, "entries": entries, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(("seconds", "jax", "met"), [(0.283, 0.0357, (True, True)), (0.284, 0.0341, (False, True))])
+def test_figures_are_compared_with_what_was_demanded(table, seconds, jax, met):
+    """The kernel may take 5 % more than 0.27 s on an H200; JAX's fastest variant in float32 six times as long."""
+    found = measured("NVIDIA H200", seconds, jax)
+    found["compared"] = table.compared(found)
+    assert [result["what"] for result in found["compared"]] == ["seconds", "times as fast as JAX"]
+    lines = [line for line in table.text(found).splitlines() if line.startswith(("MET", "MISSED"))]
+    assert tuple(line.startswith("MET") for line in lines) == met
+
+
+def test_on_other_cards_the_ratio_alone_is_compared(table):
+    """Their own speed isn't what was demanded."""
+    (result,) = table.compared(measured("NVIDIA H100 80GB HBM3", 0.5, 0.03))
+    assert result["what"] == "times as fast as JAX"
+    assert result["found"] == pytest.approx(3.0)
+
+
+def test_nothing_is_compared_without_our_kernel(table):
+    """Nor are the figures of a tiny run."""
+    found = measured("NVIDIA H200", 0.27, 0.03)
+    assert table.compared(found | {"tiny": True}) == []
+    found["entries"][0] = {**found["entries"][0], "missing": "CudaError: it failed"}
+    del found["entries"][0]["seconds"]
+    found["compared"] = table.compared(found)
+    assert found["compared"] == []
+    assert "none: CudaError: it failed" in table.text(found)
+
+
+@pytest.mark.kernel
+def test_a_tiny_run_on_an_emulated_gpu_has_every_figure():
+    """Of our engine and of torch's; what isn't installed or fails has its reason."""
+    if reason := emulated_gpu.reason():
+        pytest.skip(reason)
+    command = [sys.executable, FOLDER / "gpu.py", "--tiny", "--units", "16"]
+    environment = {**os.environ, **emulated_gpu.environment()}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["about"]["card"] == "Emulated GPU"
+    entries = {entry["how"]: entry for entry in found["entries"]}
+    for how in ("cuda engine, kernel alone", "cuda engine, whole training", "torch engine, float32"):
+        assert len(entries[how]["seconds"]) == 3
+        assert f"ours: {how}" in done.stdout
+    accuracy = entries["cuda engine, accuracy"]
+    assert accuracy["same bits"]
+    assert accuracy["errors"][0] < 3 * accuracy["errors of numpy in float32"][0]
+    assert all("seconds" in entry or "errors" in entry or entry["contender"] == "jax" for entry in found["entries"])
+
+
+def test_what_is_not_installed_has_its_reason():
+    """A contender that fails leaves the others, and the exit code says whether ours has figures."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, FOLDER / "gpu.py", "--only", "cuda", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    found = json.loads(done.stdout)
+    assert done.returncode == (1 if any("missing" in entry for entry in found["entries"]) else 0)

@@ -1,0 +1,60 @@
+"""What the compiler makes of the cuda engine's kernels, for four architectures: registers, spills, shared memory.
+
+It needs NVRTC and no GPU. `python tests/cuda_table.py` rewrites the table after a change of a kernel or of a layout.
+"""
+
+import pytest
+from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, rows, version
+
+from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda.layout import Layout, layout
+
+pytestmark = pytest.mark.kernel
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """The table's rows, compiled now."""
+    if reason := compiler.reason():
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return rows()
+
+
+def planned(row: Row) -> tuple[Case, Layout | str]:
+    case = next(each for each in cases() if all(str(value) == row[name] for name, value in vars(each).items()))
+    return case, layout(case.program, case.architecture)
+
+
+def trained(found: list[Row]) -> list[Row]:
+    return [row for row in found if "registers" in row]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_registers_spills_and_shared_memory_are_those_of_the_table(compiled, architecture):
+    """Of the version of NVRTC that wrote it."""
+    if version() != VERSION:
+        pytest.skip(f"NVRTC is {version()}, and the table was written by {VERSION}")
+    of_architecture = [[row for row in found if row["architecture"] == architecture] for found in (compiled, kept())]
+    assert of_architecture[0] == of_architecture[1]
+
+
+def test_a_layout_knows_the_shared_memory_of_its_kernel(compiled):
+    """The kernel's own constant has the same number of bytes, for every kernel of the table."""
+    assert all(planned(row)[1].shared_bytes == int(row["shared_bytes"]) for row in trained(compiled))
+
+
+def test_a_multiprocessor_has_room_for_the_blocks_that_a_layout_plans(compiled):
+    """So that the compiler's limit of registers buys what it is for."""
+    for row in trained(compiled):
+        _, found = planned(row)
+        assert int(row["blocks"]) >= found.MINB, row
+
+
+def test_no_kernel_of_the_table_spills_more_than_a_little(compiled):
+    """A few numbers of the mixed widths alone, whose layout was the fastest of those measured."""
+    spilt = {(row["network"], row["spilt"]) for row in trained(compiled) if row["spilt"] != "0"}
+    assert {network for network, _ in spilt} <= {"1-24-12-1"}
+    assert all(row["predict_spilt"] == "0" for row in trained(compiled))
