@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.engines import cuda_engine, lanes_engine
+from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.cuda import driver
-from sumsquares.jobs.engines.cuda.layout import refusal
 from sumsquares.jobs.engines.program import Program
 
 NATIVE = {"cpu": "lanes", "cuda": "cuda"}
@@ -79,6 +78,10 @@ def _chosen(wanted: str, device: str, program: Program | None, is_here: bool) ->
 
 def _cuda_refusal(program: Program | None, is_here: bool) -> str | None:
     """Why the cuda engine can't train a program; None if it can, or if the GPU that will tell is elsewhere."""
+    # Imported for GPU workers and their plans alone.
+    from sumsquares.jobs.engines import cuda_engine
+    from sumsquares.jobs.engines.cuda.layout import refusal
+
     if is_here and (reason := cuda_engine.available()) is not None:
         return reason
     return refusal(program, driver.architecture() if is_here else ASSUMED) if program else None

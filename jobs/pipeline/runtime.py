@@ -199,7 +199,7 @@ class Runtime:
             "cuda" if "cuda" in devices else "cpu",
             "starting Ray's workers",
             is_mixed=len(devices) > 1,
-            gpus_per_worker=wanted.gpus_per_worker,
+            gpus_per_worker=min((group.resources["GPU"] for group in cut if group.device == "cuda"), default=1.0),
         )
 
 

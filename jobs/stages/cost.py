@@ -82,7 +82,7 @@ def estimate_on_gpus(packs: Sequence[Pack], placement: Placement, cpu_engine: st
     """
     wanted = placement.wanted
     gpu_workers, cores = max(1, wanted.gpu_workers or 0), wanted.workers or 0
-    gpus = gpu_workers * min(1.0, wanted.gpus_per_worker)
+    gpus = gpu_workers * min(1.0, wanted.gpus_per_worker or 1.0)
     seconds = [pack.expected_seconds for pack in packs]
     # Workers that share a GPU train one after the other, and do at the same time what comes beside.
     together = max(sum(pack.seconds for pack in packs) / gpus, sum(seconds) / gpu_workers)

@@ -69,7 +69,7 @@ class Placement:
     @property
     def gpus(self) -> float:
         """GPUs that its GPU workers have together; 0 if their number isn't known yet."""
-        return (self.wanted.gpu_workers or 0) * self.wanted.gpus_per_worker
+        return (self.wanted.gpu_workers or 0) * (self.wanted.gpus_per_worker or 1.0)
 
     def of_engine(self, engine: str) -> Placement:
         """Returns the placement without the workers that an engine named by the spec has no use for."""
