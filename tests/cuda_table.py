@@ -3,7 +3,7 @@
     python tests/cuda_table.py   # compiles all of them, some two minutes, and rewrites the table
 
 It needs NVRTC and no GPU. Registers are those of a thread, and spilt are bytes that did not fit them, of the kernels
-`train` and `predict`; shared_bytes are those of a block of `train`; blocks is the room that a multiprocessor has for such
+`train` and `predict`; shared_bytes are those of a block of `train`; blocks is the room of a multiprocessor for such
 blocks, by registers and shared memory.
 """
 
@@ -11,6 +11,7 @@ import csv
 import ctypes
 import re
 import struct
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
@@ -18,7 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from sumsquares.jobs.engines.cuda import compiler, kernels
-from sumsquares.jobs.engines.cuda.layout import PARTS_OF_PROCESSOR, REGISTERS, RESERVED, SHARED, SMALL, layout
+from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
+from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, layout
 from sumsquares.jobs.engines.program import Program
 
 TABLE = Path(__file__).parent / "cuda_kernels.csv"
@@ -161,7 +163,9 @@ def main() -> None:
         writer = csv.DictWriter(file, max(found, key=len), lineterminator="\n")
         writer.writeheader()
         writer.writerows(found)
-    print(f"{len(found)} kernels, {sum(int(each.get('spilt', 0)) > 0 for each in found)} of them spill registers")
+    sys.stdout.write(
+        f"{len(found)} kernels, {sum(int(each.get('spilt', 0)) > 0 for each in found)} of them spill registers\n"
+    )
 
 
 if __name__ == "__main__":

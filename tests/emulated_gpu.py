@@ -1,9 +1,16 @@
 """A GPU without a GPU: builds the fake driver and the fake NVRTC of emulated_gpu/, and points the engine at them.
 
 It needs g++ on x86-64 Linux, and of Python the standard library alone. Built once for each state of its sources.
+
+A kernel's threads run one after the other, each until it waits for others. Found are addresses outside of arrays or
+not aligned, barriers and shuffles that not all lanes reach, numbers that nobody wrote (they are NaN), copies that are
+read too early, and, with EMULATED_ORDER=both, results that depend on the order of threads. Not found is a barrier that
+is missing beside a shuffle, which orders memory here. The variables that make it another GPU
+are listed in libcuda.cpp.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import platform
@@ -33,14 +40,12 @@ def folder() -> Path:
     for file in sorted(SOURCES.iterdir()):
         digest.update(file.read_bytes())
     made = cache_folder() / digest.hexdigest()[:16]
-    if not made.exists():
-        with tempfile.TemporaryDirectory(dir=cache_folder()) as name:
-            built = Path(name) / "built"
-            _build(built / "lib64")
-            try:
-                built.rename(made)
-            except OSError:  # another process was first
-                assert made.exists()
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes wait for what they need too
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as name:
+                _build(Path(name) / "built" / "lib64")
+                (Path(name) / "built").rename(made)
     return made
 
 
@@ -53,7 +58,7 @@ def cache_folder() -> Path:
 
 def _build(into: Path) -> None:
     into.mkdir(parents=True)
-    driver = [SOURCES / name for name in ("libcuda.cpp", "fibers.cpp", "memory.cpp")]
+    driver = [SOURCES / name for name in ("libcuda.cpp", "devices.cpp", "state.cpp", "fibers.cpp", "memory.cpp")]
     # Without a soname: in a process that has loaded it, others such as torch still find the real driver.
     _run("g++", *FLAGS, "-o", into / LIBCUDA, *driver, "-ldl", "-pthread")
     _run("g++", *FLAGS, "-O0", f'-DEMULATION="{SOURCES}"', "-o", into / LIBNVRTC, SOURCES / "libnvrtc.cpp")
@@ -65,10 +70,11 @@ def _run(*command: object) -> None:
 
 
 def install() -> None:
-    """Makes the engine of this process use the emulation, until it ends."""
+    """Makes the engine of this process use the emulation, which runs each launch in both orders of its threads."""
     from sumsquares.jobs.engines.cuda import compiler, driver
 
     os.environ.update(_variables())
+    os.environ.setdefault("EMULATED_ORDER", "both")
     driver.LIBRARY, compiler.LIBRARY = libraries()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 from gpu_cases import Case
@@ -61,11 +62,11 @@ def models_of(state: State, chosen) -> State:
 
 
 @contextmanager
-def patched(**values) -> Iterator[None]:
-    """Replaces constants of the engine for a while."""
-    before = {name: getattr(cuda_engine, name) for name in values}
-    vars(cuda_engine).update(values)
+def patched(module: ModuleType, **values: int) -> Iterator[None]:
+    """Replaces constants of a module of the engine for a while."""
+    before = {name: getattr(module, name) for name in values}
+    vars(module).update(values)
     try:
         yield
     finally:
-        vars(cuda_engine).update(before)
+        vars(module).update(before)

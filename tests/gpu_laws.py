@@ -127,7 +127,7 @@ def programs(law: str, is_whole: bool) -> list[Case]:
 
 def compile_all(names: list[str], is_whole: bool) -> None:
     """Compiles what the laws need, in several processes; what can't be compiled is told by the law."""
-    architecture = cuda_engine.architecture()
+    architecture = driver.architecture()
     cases = [of for name in names for of in programs(name, is_whole)]
     texts = sorted({of.source(architecture) for of in cases if not isinstance(layout(of.program, architecture), str)})
     workers = min(os.cpu_count() or 1, 16)

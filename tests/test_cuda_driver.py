@@ -151,6 +151,14 @@ def test_shared_memory_beyond_48_kib_is_asked_for(gpu, module):
     gpu.synchronize()
 
 
+def test_a_launch_that_did_not_ask_for_its_shared_memory_is_refused(gpu, module):
+    """As a GPU refuses it."""
+    function = module.function("through_shared")
+    function._allowed = gpu.shared_per_block
+    with pytest.raises(driver.CudaError, match="more shared memory than the function's attribute allows"):
+        function.launch(1, 32, 49_156, 1, gpu.zeros(1, np.float32))
+
+
 def test_a_constant_is_read(module):
     """As many of its integers as are asked for."""
     assert module.constant("info", 3).tolist() == [7, 8, 9]
@@ -232,6 +240,11 @@ def said(script, **variables):
 
 
 ASK = "from sumsquares.jobs.engines.cuda import driver; print(driver.reason())"
+WHICH = """
+from sumsquares.jobs.engines.cuda import driver
+device = driver.Device()
+print(device.architecture, device.shared_per_block)
+"""
 TRY = """
 from sumsquares.jobs.engines.cuda import driver
 for _ in range(3):
@@ -269,6 +282,15 @@ print(array.get())
 def test_a_process_that_sees_no_device_says_why(gpu, variables, expected):
     """The driver obeys CUDA_VISIBLE_DEVICES, by which Ray gives a worker its GPU."""
     assert expected in said(ASK, **variables)
+
+
+@pytest.mark.parametrize(
+    ("capability", "architecture", "shared"),
+    [("8.0", "sm_80", 166_912), ("8.9", "sm_89", 101_376), ("10.0", "sm_100", 232_448), ("12.0", "sm_120", 101_376)],
+)
+def test_other_generations_have_other_sizes(gpu, capability, architecture, shared):
+    """What a block can have of shared memory is as on the real ones."""
+    assert said(WHICH, EMULATED_CAPABILITY=capability) == f"{architecture} {shared}\n"
 
 
 def test_a_fault_in_another_process_spoils_its_context(gpu):

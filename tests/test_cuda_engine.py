@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels, weights
+from sumsquares.jobs.engines.choice import recorded
+from sumsquares.jobs.engines.cuda import compiler, driver, kernels, training, weights
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -63,9 +64,9 @@ def same(found, expected):
 
 
 def test_the_emulated_gpu_is_found(emulated):
-    """The engine is available, and its architecture is part of what is recorded."""
+    """The engine is available, and results name its architecture, on which bits depend."""
     assert cuda_engine.available() is None
-    assert cuda_engine.architecture() == "sm_90"
+    assert recorded("cuda") == "cuda-sm_90"
 
 
 @pytest.mark.parametrize("shape", [FOLDED, ((), 2, 7, 30)])
@@ -84,7 +85,7 @@ def test_a_pack_trains_as_plain_numpy_does(emulated, shape):
 
 def test_progress_is_told_after_each_launch_and_a_saved_state_is_a_copy(emulated, monkeypatch):
     """From each of them training resumes and ends with the same bits; it may be over already."""
-    monkeypatch.setattr(cuda_engine, "LAUNCH_STEPS", 4)
+    monkeypatch.setattr(training, "LAUNCH_STEPS", 4)
     of, saved = case(FOLDED), []
     rows = in_memory(*of.rows)
     last = cuda_engine.train(
@@ -165,17 +166,17 @@ def test_a_launch_takes_a_bounded_time(emulated, models):
     of = case(((16, 16), 1, 100, 1000), epochs=10**6)
     kernel = kernels.load(cuda_engine._device(), of.program, has_decay=False)
     for seconds in (1e-7, 1e-4, 0.01, 10.0):
-        pace = cuda_engine._Pace(of.program, models, kernel)
+        pace = training.Pace(of.program, models, kernel)
         for _ in range(20):
             pace.took(pace.steps(), pace.steps() * seconds)
         steps = pace.steps()
-        assert steps * kernel.batch_rows * (kernel.row_stride + 1) * 4 <= cuda_engine.BATCH_BYTES
-        assert steps == 1 or steps * seconds <= 1.01 * cuda_engine.LAUNCH_SECONDS
+        assert steps * kernel.batch_rows * (kernel.row_stride + 1) * 4 <= training.BATCH_BYTES
+        assert steps == 1 or steps * seconds <= 1.01 * training.LAUNCH_SECONDS
 
 
 def test_what_the_kernels_know_of_the_lists_is_what_the_torch_engine_knows(emulated):
     """Factors of losses, and arrays of optimizers."""
-    assert {name: cuda_engine.LOSS_FACTORS.get(name, 1.0) for name in LOSSES} == {
+    assert {name: training.LOSS_FACTORS.get(name, 1.0) for name in LOSSES} == {
         name: loss.factor for name, loss in LOSSES.items()
     }
     found = {}
@@ -212,6 +213,18 @@ def test_predictions_take_bounded_memory_and_have_the_same_bits_in_parts(emulate
     monkeypatch.setattr(cuda_engine, "OUTPUT_BYTES", 1000)
     np.testing.assert_array_equal(cuda_engine.predictor(of.program, parameters)(x_NI), whole)
     assert max(array.nbytes for array in sizes) <= 1000
+
+
+def test_a_training_leaves_nothing_on_the_device(emulated):
+    """All its memory is free again, and so is that of predictions."""
+    of, device = case(FOLDED, models=50), cuda_engine._device()
+
+    def everything():
+        found = cuda_engine.train(of.program, of.per_model, in_memory(*of.rows))
+        cuda_engine.predictor(of.program, found.parameters)(of.rows[0])
+        return device.memory()[0]
+
+    assert everything() == everything()
 
 
 def test_two_models_that_differ_in_their_decay_alone_need_no_kernel_of_their_own(emulated):

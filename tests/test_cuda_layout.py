@@ -1,4 +1,4 @@
-"""The layout of a program on a GPU: a pure function of program and architecture, which needs neither GPU nor compiler."""
+"""The layout of a program on a GPU: a pure function of program and architecture, without GPU and compiler."""
 
 import random
 import subprocess
@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from sumsquares.jobs.engines.cuda import source
-from sumsquares.jobs.engines.cuda.layout import (
-    PARTS_OF_PROCESSOR,
-    REGISTERS,
-    RESERVED,
-    SHARED,
-    SMALL,
-    Layout,
-    layout,
-    refusal,
-)
+from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
+from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, Layout, layout, refusal
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 from sumsquares.jobs.engines.program import Program
 
@@ -28,7 +20,7 @@ WIDTHS = (1, 2, 3, 5, 8, 12, 16, 24, 33, 64, 100, 128, 256)
 
 def drawn(count: int, seed: int) -> list[Program]:
     """Programs of all kinds."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  not for secrets
     return [
         replace(
             PROGRAM,
@@ -66,7 +58,7 @@ def test_shapes_that_were_measured_have_the_layout_that_was_the_fastest(hidden, 
     """On the architecture of the measurement."""
     found = layout(replace(PROGRAM, hidden=hidden), "sm_90")
     assert isinstance(found, Layout)
-    assert (found.WARPS, found.LC, found.CI, found.KS, found.MOM, found.MINB) == expected
+    assert expected == (found.WARPS, found.LC, found.CI, found.KS, found.MOM, found.MINB)
     assert found.TILE == 100
 
 
@@ -94,7 +86,8 @@ def test_an_unknown_architecture_has_the_least_shared_memory():
 
 def test_what_differs_between_models_and_how_long_they_train_change_no_layout():
     """Nor do the rows, unless they are fewer than a batch's."""
-    assert layout(replace(PROGRAM, epochs=7, rows=123, shuffle_seed=9, schedule="cosine")) == layout(PROGRAM)
+    other = replace(PROGRAM, epochs=7, rows=123, shuffle_seed=9, schedule="cosine")
+    assert layout(other) == layout(PROGRAM)
 
 
 CODE = """

@@ -332,7 +332,9 @@ def test_a_trial_whose_loss_was_not_finite_once_stays_diverged_although_its_weig
         state = real.train(*given, **named)
         return replace(state, finite_steps=np.where(np.arange(len(pack.trials)), state.finite_steps, 1))
 
-    monkeypatch.setattr(stages, "engine", lambda _name: SimpleNamespace(train=train, predictor=real.predictor, observer=real.observer))
+    monkeypatch.setattr(
+        stages, "engine", lambda _name: SimpleNamespace(train=train, predictor=real.predictor, observer=real.observer)
+    )
     train_pack(store, DatasetReader(store), pack, TRAINER, lambda _share: None)
     rows = rows_of(store)
     lost = rows[pack.trials[0].id]

@@ -4,8 +4,7 @@ A model's bits depend neither on the other models of its pack nor on restarts or
 block computes its model alone, adds every sum in a fixed order, and keeps all state in the device's memory between
 launches. They may differ between architectures, whose approximate functions do.
 
-Suffixes: M models, N rows, I inputs, P parameters of one model, E points of a loss curve, S steps, R rows of a batch as
-they lie in memory.
+Suffixes: M models, N rows, I inputs, P parameters of one model.
 """
 
 from __future__ import annotations
@@ -21,50 +20,24 @@ from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.cuda import compiler, driver, exact, kernels, readout
 from sumsquares.jobs.engines.cuda.driver import Device
 from sumsquares.jobs.engines.cuda.evaluation import Predictor
-from sumsquares.jobs.engines.cuda.kernels import Kernels
 from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.readout import Observer
-from sumsquares.jobs.engines.cuda.rows import Block, blocks
-from sumsquares.jobs.engines.cuda.weights import initial_parameters
-from sumsquares.jobs.engines.losses import curve_epochs, points
+from sumsquares.jobs.engines.cuda.rows import blocks
+from sumsquares.jobs.engines.cuda.training import Pace, Training
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
 from sumsquares.jobs.engines.shuffle import Rows
-from sumsquares.jobs.engines.state import PerModel, State, losses_so_far
+from sumsquares.jobs.engines.state import PerModel, State
 
 Floats = NDArray[np.float64]
-LAUNCH_SECONDS = 0.15
-"""Of one launch, roughly: without handling signals or showing progress."""
-FIRST_SECONDS = 0.02
-"""Of the first one by the estimate below; what it takes is measured, and the next ones follow from that."""
-MODEL_FLOPS, DEVICE_FLOPS = 2e10, 5e12
-"""Operations of float32 in a second, roughly and at least: of one model's block, and of a device full of them."""
-UPDATE_FLOPS = 30
-"""The cost of updating one parameter, in operations."""
-LEAST_STEP_SECONDS = 3e-6
-"""Of a step of the smallest model."""
-GROWTH = 8
-"""How many times as many steps as the launch before it a launch may have."""
-BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
-"""Memory of the batches of one launch, and its steps, at most."""
 OUTPUT_BYTES = 1 << 28
 """Memory of the predictions of one launch."""
 PREDICT_ROWS, PREDICT_BLOCKS = 256, 65_535
 """Rows that one block predicts, where that takes no more blocks per model than a grid can have."""
-GATHER_THREADS, GATHER_BLOCKS = 256, 4096
-"""Threads of a block that gathers rows, and the most blocks of a launch."""
-LOSS_FACTORS = {"mse": 2.0}
-"""By which a loss's slope is multiplied, as in objective.py; 1 for all others."""
 
 
 def available() -> str | None:
     """Returns None, or the reason why the engine isn't available on this machine."""
-    return driver.reason() or compiler.reason()
-
-
-def architecture() -> str:
-    """The architecture that this machine's GPU has, such as sm_90: part of the recorded name, as bits depend on it."""
-    return _device().architecture
+    return driver.reason() or compiler.reason(driver.architecture())
 
 
 def prepare() -> None:
@@ -105,8 +78,8 @@ def train(
     assert device == "cuda", device
     gpu = _device()
     kernel = kernels.load(gpu, program, any(models.weight_decay))
-    training = _Training(gpu, program, kernel, models, state)
-    pace = _Pace(program, len(models.seeds), kernel)
+    training = Training(gpu, program, kernel, models, state)
+    pace = Pace(program, len(models.seeds), kernel)
 
     # While the device trains, the order of the next steps is drawn.
     ahead = blocks(gpu, program, rows, training.step, kernel.batch_rows, pace.steps)
@@ -120,106 +93,6 @@ def train(
         block = following
         on_progress(training.step, training.snapshot)
     return training.snapshot()
-
-
-class _Training:
-    """Models on the device."""
-
-    def __init__(self, gpu: Device, program: Program, kernel: Kernels, models: PerModel, state: State | None) -> None:
-        self._gpu, self._program, self._kernel = gpu, program, kernel
-        self._lr_M = gpu.put(np.array(models.lr, np.float64))
-        self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
-        count = len(models.seeds)
-        self._far = gpu.empty((max(1, count * kernel.far_bytes),), np.uint8)
-        self._in_use: tuple[Array, ...] = ()
-        if state is None:
-            self._begin(models)
-        else:
-            self._resume(state)
-
-    def _begin(self, models: PerModel) -> None:
-        count, gpu, kernel = len(models.seeds), self._gpu, self._kernel
-        self.step = 0
-        self._parameters_MP = initial_parameters(gpu, self._program, models)
-        self._state = [gpu.zeros(self._parameters_MP.shape, self._program.dtype) for _ in range(kernel.arrays)]
-        self._finite_M = gpu.zeros((count,), np.int64)
-        self._losses_ME = gpu.zeros((count, len(curve_epochs(self._program.epochs))), np.float64)
-
-    def _resume(self, state: State) -> None:
-        gpu, self.step = self._gpu, state.step
-        self._parameters_MP = gpu.put(np.ascontiguousarray(state.parameters))
-        self._state = [gpu.put(np.ascontiguousarray(array)) for array in state.optimizer_state]
-        self._finite_M = gpu.put(np.ascontiguousarray(state.finite_steps, np.int64))
-        self._losses_ME = gpu.put(losses_so_far(self._program, state))
-
-    def launch(self, block: Block) -> None:
-        """Trains all models on the steps of a block, and returns before that is done."""
-        begin, end = self.step, self.step + len(block.counts_S)
-        inputs = (*self._batches(block), *self._per_step(block, begin, end))
-        self._kernel.train.launch(
-            (self._finite_M.shape[0],),
-            (self._kernel.threads,),
-            self._kernel.shared_bytes,
-            *inputs,
-            end - begin,
-            float(self._program.rows),
-            self._lr_M,
-            self._decay_M,
-            self._parameters_MP,
-            *[*self._state, None, None][:2],
-            self._finite_M,
-            self._losses_ME,
-            self._losses_ME.shape[1],
-            self._far,
-        )
-        # To free memory of the device waits for it: what it reads is kept until the next launch.
-        self._in_use, self.step = inputs, end
-
-    def _batches(self, block: Block) -> tuple[Array, Array]:
-        """Gathers the rows of a block: x [S, R, I], with the kernel's stride of a row, and y [S, R]."""
-        count = block.order_SR.size
-        x = self._gpu.empty((count, self._kernel.row_stride), self._program.dtype)
-        y = self._gpu.empty((count,), self._program.dtype)
-        order, rows = self._gpu.put(block.order_SR), block.rows
-        grid = min(-(-count * self._kernel.row_stride // GATHER_THREADS), GATHER_BLOCKS)
-        self._kernel.gather.launch((grid,), (GATHER_THREADS,), 0, rows.x_NI, rows.y_N, order, count, x, y)
-        return x, y
-
-    def _per_step(self, block: Block, begin: int, end: int) -> tuple[Array, Array, Array]:
-        """Returns what changes from step to step: the numbers in the program's type, the rates' factors, the points."""
-        program = self._program
-        scale_S = LOSS_FACTORS.get(program.loss, 1.0) / block.counts_S
-        steps_S4 = np.stack((*bias_corrections(begin, end), scale_S, block.counts_S), axis=1)
-        point_S = points(begin, end, program.epochs, program.steps_per_epoch)
-        return (
-            self._gpu.put(steps_S4.astype(program.dtype)),
-            self._gpu.put(lr_factors(program.schedule, begin, end, program.steps)),
-            self._gpu.put(point_S.astype(np.int32)),
-        )
-
-    def snapshot(self) -> State:
-        """Returns a copy of the state after the steps that were launched."""
-        state = tuple(array.get() for array in self._state)
-        return State(self.step, self._parameters_MP.get(), state, self._finite_M.get(), self._losses_ME.get())
-
-
-class _Pace:
-    """How many steps a launch has: a constant time, by what the launches before it took."""
-
-    def __init__(self, program: Program, models: int, kernel: Kernels) -> None:
-        step_flops = program.flops / program.steps + UPDATE_FLOPS * program.parameters
-        expected = max(LEAST_STEP_SECONDS, step_flops / MODEL_FLOPS, models * step_flops / DEVICE_FLOPS)
-        numbers = kernel.batch_rows * (kernel.row_stride + 1)
-        self._most = max(1, min(LAUNCH_STEPS, BATCH_BYTES // (numbers * program.item_bytes)))
-        self._steps = int(FIRST_SECONDS / expected)
-
-    def steps(self) -> int:
-        """Steps of the next launch."""
-        return min(max(1, self._steps), self._most)
-
-    def took(self, steps: int, seconds: float) -> None:
-        """Tells how long a launch of so many steps took."""
-        self._steps = min(int(steps * LAUNCH_SECONDS / max(seconds, 1e-9)), GROWTH * steps)
 
 
 def observer(program: Program) -> Observer | None:

@@ -14,7 +14,7 @@ from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
 
 _FUNCTIONS = ("../lanes/polynomials.h", "functions.cuh", "activations.cuh", "losses.cuh", "optimizers.cuh")
-_NETWORK = ("shape.cuh", "lane.cuh", "rows.cuh", "update.cuh", "train.cuh", "predict.cuh")
+_NETWORK = ("shape.cuh", "lane.cuh", "forward.cuh", "backward.cuh", "update.cuh", "train.cuh", "predict.cuh")
 FILES = ("platform.cuh", *_FUNCTIONS, *_NETWORK, "gather.cuh")
 LINEAR_FILES = ("platform.cuh", *_FUNCTIONS, "linear.cuh", "gather.cuh")
 """Of programs without hidden layers."""

@@ -12,7 +12,9 @@
 #define UNROLL_TIMES(N) PRAGMA(unroll(N))
 
 // The shared memory of the block, as numbers.
-#define SHARED(NAME) extern __shared__ __align__(16) unsigned char shared_bytes[]; T* const NAME = reinterpret_cast<T*>(shared_bytes)
+#define SHARED(NAME)                                                 \
+  extern __shared__ __align__(16) unsigned char shared_bytes[];      \
+  T* const NAME = reinterpret_cast<T*>(shared_bytes)
 
 typedef T Number;
 #undef T

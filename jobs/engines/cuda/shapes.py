@@ -1,6 +1,7 @@
 """How shape.cuh lays a network out: padded widths, numbers in shared memory, and blocks of weight gradients.
 
-The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests compare the two. Layer -1 is the inputs, layer 0 the first hidden layer.
+The same arithmetic as in shape.cuh, so that a plan needs no compiler and no GPU; tests compare the two. Layer -1 is the
+inputs, layer 0 the first hidden layer.
 """
 
 from __future__ import annotations

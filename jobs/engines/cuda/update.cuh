@@ -84,7 +84,8 @@ DEV void add_tiles(T (&sum)[CI][4], T* s, int round, bool first_tile, bool last_
 
 // Gradients of the matrices from layer l on, and, after the last tile of a batch, their update.
 template <int l>
-DEV void update_from(T* s, const T* x, const Lane& t, Kept<l>& kept, T* far, const Rate& rate, bool first_tile, bool last_tile) {
+DEV void update_from(T* s, const T* x, const Lane& t, Kept<l>& kept, T* far, const Rate& rate, bool first_tile,
+                     bool last_tile) {
   UNROLL_TIMES(unrolled(l)) for (int round = 0; round < rounds(l); round++) {
     const Block b = block_of<l>(t, round);
     T sum[CI][4];
