@@ -5,12 +5,12 @@
 
 No GPU is used: an engine stands in for it (stand_in.py), which trains nothing and makes up what comes back. The trials
 are those of scale.py. The first form prints the CPU seconds of one pack: planning its trials, its way to another
-process and back out of its bytes, and `train_pack` without the device's work, which is reading rows, their order,
-what comes back from the device, the metrics, the rows of the results, and both files. The second form runs all
-trials in worker processes that share one pretended GPU, which takes so many seconds per model and step (those measured
-on an H200 for 16 units), and prints for how much of the time it was busy: from the first launch until the last pack was
-committed. With fewer cores than workers that share is less; what it would be with enough is computed from the CPU
-seconds of the packs.
+process and back out of its bytes, and `train_pack` without the device's work, which is reading rows, their order, what
+comes back from the device, the metrics, the rows of the results, and both files. The second form runs all trials, in
+the packs that GPU workers get, in worker processes that share one pretended GPU, which takes so many seconds per model
+and step (those measured on an H200 for 16 units). It prints for how much of the time it was busy, from the first launch
+until the last pack was committed. With fewer cores than workers that share is less; what it would be with enough is
+computed from the CPU seconds of the packs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from scale import spec_of
-from stand_in import ENGINE, Gpu, worker
+from stand_in import Gpu, worker
 
 from sumsquares.cluster.inline import map_tasks
 from sumsquares.cluster.processes import run_workers
@@ -38,7 +38,7 @@ from sumsquares.datasets.spec import NamedDataset
 from sumsquares.jobs.pipeline.training import item_of, split
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.generate import generate, plan_dataset
-from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.packs import Pack, plan_packs
 from sumsquares.jobs.stages.plan import Plan, make_plan
 from sumsquares.jobs.storage.store import Store
 
@@ -50,7 +50,7 @@ H200_SECONDS = 5.4e-9
 def main() -> None:
     """Measures, and prints a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=10_000, help="of a pack")
+    parser.add_argument("--models", type=int, default=10_000, help="of the one pack")
     parser.add_argument("--hidden", type=int, nargs="+", default=[16, 16])
     parser.add_argument("--epochs", type=int, default=500, help="of 10 steps each")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
@@ -70,14 +70,12 @@ def main() -> None:
 
 def stages(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Returns the CPU seconds of a pack's way, by step."""
-    rounds = [
-        _round(options, *_world(options, options.models, folder / str(number))) for number in range(options.rounds)
-    ]
+    rounds = [_round(*_world(options, options.models, folder / str(number))) for number in range(options.rounds)]
     found = {name: median(each[name] for each in rounds) for name in rounds[0]}
     return {"models": options.models, **found, "together": sum(found.values())}
 
 
-def _round(options: argparse.Namespace, job: JobSpec, store: Store) -> dict[str, float]:
+def _round(job: JobSpec, store: Store) -> dict[str, float]:
     found: dict[str, float] = {}
 
     def cpu(name: str, function: Callable[[], A]) -> A:
@@ -87,11 +85,13 @@ def _round(options: argparse.Namespace, job: JobSpec, store: Store) -> dict[str,
         return value
 
     plan = cpu("plan", lambda: make_plan(job, store))
-    (pack,) = cpu("pack and its id", lambda: [each for each in _packs(plan, options.models) if each.id])
+    pack = cpu("pack", lambda: _pack(plan))
     sent = cpu("to bytes", lambda: pickle.dumps(pack))
     pack = cpu("from bytes", lambda: pickle.loads(sent))  # noqa: S301  our own
     train = worker(Gpu(Path(store.root)), store.root, "cuda")
-    train(Pack(pack.trials[:10], ENGINE), lambda _share: None)  # reads the rows, which later packs have in memory
+    train(
+        Pack(pack.trials[:10], "cuda", "cuda"), lambda _share: None
+    )  # reads the rows, which later packs have in memory
     cpu("train_pack without the GPU", lambda: train(pack, lambda _share: None))
     return found
 
@@ -100,7 +100,7 @@ def busy(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Runs all trials, and returns for which share of the time the GPU was busy."""
     job, store = _world(options, options.trials, folder)
     began = time.monotonic()
-    packs = _packs(make_plan(job, store), options.models)
+    packs = plan_packs(make_plan(job, store).todo, "cuda", "cuda")
     planned = time.monotonic()
     gpu = Gpu(folder, options.seconds)
     ended: list[float] = []
@@ -155,9 +155,11 @@ def _world(options: argparse.Namespace, trials: int, folder: Path) -> tuple[JobS
     return job, store
 
 
-def _packs(plan: Plan, models: int) -> Sequence[Pack]:
-    """Packs of so many models."""
-    return [Pack(plan.todo[first : first + models], ENGINE) for first in range(0, plan.left, models)]
+def _pack(plan: Plan) -> Pack:
+    """A pack of all trials, and its id."""
+    pack = Pack(plan.todo, "cuda", "cuda")
+    assert pack.id
+    return pack
 
 
 if __name__ == "__main__":
