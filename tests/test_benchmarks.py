@@ -196,3 +196,25 @@ def test_what_nvidia_smi_prints_is_read_at_the_end(gpu_use, tmp_path, monkeypatc
             time.sleep(0.01)
     assert samples == [(0, 0.7)]
     assert "utilization.gpu" in (tmp_path / "asked").read_text()
+
+
+def test_what_is_around_a_gpu_is_measured_with_a_stand_in():
+    """By step for one pack, and for a run in processes that share it."""
+    small = ("--models", "30", "--epochs", "2", "--hidden", "3", "--json")
+    steps = json.loads(run("host_path", *small, "--rounds", "1"))
+    assert steps["together"] == pytest.approx(
+        sum(each for name, each in steps.items() if name not in ("models", "together"))
+    )
+    shared = json.loads(run("host_path", *small, "--trials", "90", "--workers", "2", "--seconds", "1e-5"))
+    assert shared["packs"] == 1
+    assert shared["seconds of the GPU"] >= 90 * 20 * 1e-5
+    assert 0 < shared["share of that time"] <= 1
+
+
+def test_the_computed_share_of_a_gpu_s_time(monkeypatch):
+    """One worker leaves it idle while it measures; two don't, except before the first launch and after the last."""
+    monkeypatch.syspath_prepend(FOLDER)
+    computed = importlib.import_module("host_path").computed
+    assert computed([(1.0, 2.0)] * 4, 3.0, 1) == pytest.approx(12 / (4 * 5 + 3 * 1))
+    assert computed([(1.0, 2.0)] * 4, 3.0, 2) == pytest.approx(12 / (12 + 2))
+    assert computed([(0.0, 9.0)] * 4, 3.0, 2) == pytest.approx(12 / (3 + 9 + 3 + 3 + 9))
