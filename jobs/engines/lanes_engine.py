@@ -160,7 +160,9 @@ def predictor(
 
     def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
         x_NI = np.ascontiguousarray(x_NI)
-        parts = _parts(len(parameters), 2.0 * program.parameters * max(1, len(x_NI)) * program.item_bytes / 4)
+        flops = 2.0 * program.parameters * max(1, len(x_NI)) * program.item_bytes / 4
+        # Many small models are predicted in parts, too, or a second copy of all predictions would be made.
+        parts = _parts(len(parameters), max(flops, CALL_FLOPS * len(x_NI) / CALL_NUMBERS))
         predicted_MN = np.empty((len(parameters), len(x_NI)))
         for part in parts:
             predicted_MN[part] = library.predict(program, parameters[part], x_NI)
