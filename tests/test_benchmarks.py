@@ -35,6 +35,7 @@ OPTIONS = {
     "time_left": {"--only", "--simulated", "--error", "--json"},
     "silence": {"--only", "--longest", "--json"},
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
+    "first_weights": {"--models", "--predicted", "--rows", "--hidden", "--rounds", "--only", "--json"},
     "gpu": {"--models", "--steps", "--units", "--only", "--tiny", "--json"},
 }
 
@@ -82,6 +83,20 @@ def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
         (entry,) = task["entries"]
         assert entry["rate_ratio"] == {"median": 1.0, "min": 1.0, "max": 1.0}
         assert entry["bytes_per_row"] > 0
+
+
+def test_the_first_weights_of_a_small_pack_have_every_figure():
+    """By numpy and the other engines that are here, with the same bits; what isn't here says why."""
+    small = ["--models", "7", "--predicted", "5", "--rows", "9", "--hidden", "3", "2", "--rounds", "1", "--json"]
+    found = json.loads(run("first_weights", *small, "--only", "numpy", "lanes", "torch", "cuda"))
+    assert [(row["work"], row["by"]) for row in found] == [
+        *[("weights", by) for by in ("lanes", "numpy", "cuda")],
+        *[("predictions", by) for by in ("lanes", "torch", "cuda")],
+    ]
+    assert all(
+        row.get("missing") or {"first_s", "median_s", "host_mb", "device_mb", "result_mb"} <= set(row) for row in found
+    )
+    assert len({row["digest"] for row in found if row.get("digest")}) == 1
 
 
 def test_a_few_rows_instead_of_a_billion_say_what_they_took():
