@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.losses import curve_epochs, points
+from sumsquares.jobs.engines.metrics import Floats, Sums
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.readout import Known
 from sumsquares.jobs.engines.schedule import bias_corrections, lr_factors
@@ -54,10 +55,22 @@ class Gpu:
             time.sleep(seconds)
             record.write(f"{began} {time.monotonic()}\n")
 
+    def note(self, before: float, after: float) -> None:
+        """Records the CPU seconds of a pack before and after its training."""
+        with (self.folder / f"cpu-{os.getpid()}").open("a") as record:
+            record.write(f"{before} {after}\n")
+
     def busy(self) -> list[tuple[float, float]]:
         """Returns from when to when it was busy, in order."""
-        lines = [line for path in self.folder.glob("busy-*") for line in path.read_text().splitlines()]
-        return sorted((float(began), float(ended)) for began, ended in map(str.split, lines))
+        return self._pairs("busy")
+
+    def beside(self) -> list[tuple[float, float]]:
+        """Returns the CPU seconds of each pack before and after its training."""
+        return self._pairs("cpu")
+
+    def _pairs(self, kind: str) -> list[tuple[float, float]]:
+        lines = [line for path in self.folder.glob(f"{kind}-*") for line in path.read_text().splitlines()]
+        return sorted((float(first), float(second)) for first, second in map(str.split, lines))
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class StandIn:
     """The engine: it has the functions of an engine's module."""
 
     gpu: Gpu
+    trained: list[float] = field(default_factory=list)
+    """CPU seconds of this process when the training of each pack began and ended."""
 
     def prepare(self) -> None:
         """Does nothing."""
@@ -84,30 +99,39 @@ class StandIn:
         count = len(models.seeds)
         step_seconds = max(1e-9, count * self.gpu.seconds)
         rows.chunk(0)
+        self.trained.append(time.process_time())
         for steps in _steps(program, rows, max(1, int(LAUNCH_SECONDS / step_seconds))):
             if self.gpu.seconds:
                 self.gpu.run(steps * step_seconds)
             on_progress(0, lambda: _made_up(program, count))
+        self.trained.append(time.process_time())
         return _made_up(program, count)
 
-    def predictor(
-        self, program: Program, parameters_MP: NDArray[np.floating], device: str
-    ) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
-        """Returns a function that copies made-up predictions as if they came from the device."""
-        del device
-        answer_MN = np.random.default_rng(0).random((len(parameters_MP), 1), program.dtype)
-
-        def predict(x_NI: NDArray[np.floating]) -> NDArray[np.float64]:
-            come_MN = np.repeat(answer_MN, len(x_NI), axis=1)
-            predicted_MN = np.empty(come_MN.shape)
-            predicted_MN[:] = come_MN
-            return predicted_MN
-
-        return predict
+    def predictor(self, program: Program, parameters_MP: NDArray[np.floating], device: str) -> Predictor:
+        """Returns what makes up predictions."""
+        del program, device
+        return Predictor(len(parameters_MP))
 
     def observer(self, program: Program) -> Observer:
         """Returns what makes up readouts."""
         return Observer(program)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Makes up predictions of models, or only the sums of their errors, as the cuda engine's predictor does."""
+
+    models: int
+
+    def __call__(self, x_NI: NDArray[np.floating]) -> Floats:
+        """Returns predictions."""
+        return np.full((self.models, len(x_NI)), 0.5)
+
+    def sums(self, x_NI: NDArray[np.floating], expected_N: Floats, chosen: NDArray[np.intp], **_: float) -> Sums:
+        """Returns sums over these rows, which depend on the model."""
+        del x_NI, chosen
+        sums_M = np.random.default_rng(0).random(self.models) * np.square(expected_N).sum()
+        return Sums(*[sums_M] * 3, np.zeros(self.models, np.int64), *[sums_M] * 2, np.zeros(self.models, np.int64))
 
 
 @dataclass(frozen=True)
@@ -137,22 +161,27 @@ class Observer:
 def worker(gpu: Gpu, store: str, device: str) -> Callable[[Pack, Callable[[float], None]], Any]:
     """A `MakeWork`: the function that trains packs as a GPU worker does, with the stand-in."""
     del device
-    with _in_place(gpu):
+    engine = StandIn(gpu)
+    with _in_place(engine):
         work = stage.worker(store, 1 << 30, "auto", "cuda")
 
     def train(pack: Pack, heartbeat: Callable[[float], None]) -> Any:
-        with _in_place(gpu):
-            return work(pack, heartbeat)
+        taken = time.process_time()
+        with _in_place(engine):
+            outcome = work(pack, heartbeat)
+        began, ended = engine.trained[-2:]
+        gpu.note(began - taken, time.process_time() - ended)
+        return outcome
 
     return train
 
 
 @contextmanager
-def _in_place(gpu: Gpu) -> Iterator[None]:
+def _in_place(engine: StandIn) -> Iterator[None]:
     """Puts the stand-in in the place of any engine."""
     before = {name: getattr(stage, name) for name in ("choose", "engine", "recorded")}
     stage.choose = stage.recorded = lambda *_: ENGINE  # type: ignore[assignment]
-    stage.engine = lambda _name: StandIn(gpu)
+    stage.engine = lambda _name: engine
     try:
         yield
     finally:

@@ -156,7 +156,9 @@ def _no_room(
     carrying = [node.amounts() for node in nodes if _carries(node.labels, request.labels)]
     what = shortage(amounts, {name: sum(node.get(name, 0.0) for node in carrying) for name in amounts})
     if not total:
-        what = "no worker is requested" if request.workers == 0 else "no CPU is available"
+        what = "no CPU is available"
+        if request.workers == 0:
+            what = "no GPU is available" if request.gpu_workers is None else "no worker is requested"
     labels = ", ".join(f"{name}={value}" for name, value in request.labels.items())
     where = f" on the {len(carrying)} of {len(nodes)} nodes with {labels}" if labels else ""
     return (

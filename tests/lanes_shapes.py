@@ -11,8 +11,17 @@ import numpy as np
 from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.lanes.library import LAYOUTS, Library, Seen, Steps, Trained
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.engines.recipe import Recipe
+from sumsquares.jobs.engines.state import PerModel
 
 HIDDEN = ((), (1,), (5, 3), (16,), (17, 33), (64, 2, 40), (2, 130))
+
+
+def recipe_of(program: Program, models: int) -> Recipe:
+    """Returns first weights of two kinds, one of which spreads knots."""
+    return Recipe.of(
+        program, PerModel(range(models), [("spread_knots", "pytorch")[m % 2] for m in range(models)], (), ())
+    )
 
 
 def train(path: Path) -> None:
@@ -28,6 +37,7 @@ def train(path: Path) -> None:
     ):
         (activation, optimizer), objective = next(kinds), next(objectives)
         program = Program(inputs, hidden, activation, optimizer, "constant", 13, 1, 33, dtype, 0, *objective)
+        native.initialize(program, recipe_of(program, models), np.empty((models, program.parameters), dtype))
         parameters = initialize(program, range(models), ["pytorch"] * models)
         trained = Trained(
             parameters,

@@ -35,6 +35,7 @@ OPTIONS = {
     "time_left": {"--only", "--simulated", "--error", "--json"},
     "silence": {"--only", "--longest", "--json"},
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
+    "first_weights": {"--models", "--predicted", "--rows", "--hidden", "--rounds", "--only", "--json"},
     "gpu": {"--models", "--steps", "--units", "--only", "--tiny", "--json"},
 }
 
@@ -82,6 +83,20 @@ def test_a_tiny_generation_benchmark_of_ours_has_every_figure():
         (entry,) = task["entries"]
         assert entry["rate_ratio"] == {"median": 1.0, "min": 1.0, "max": 1.0}
         assert entry["bytes_per_row"] > 0
+
+
+def test_the_first_weights_of_a_small_pack_have_every_figure():
+    """By numpy and the other engines that are here, with the same bits; what isn't here says why."""
+    small = ["--models", "7", "--predicted", "5", "--rows", "9", "--hidden", "3", "2", "--rounds", "1", "--json"]
+    found = json.loads(run("first_weights", *small, "--only", "numpy", "lanes", "torch", "cuda"))
+    assert [(row["work"], row["by"]) for row in found] == [
+        *[("weights", by) for by in ("lanes", "numpy", "cuda")],
+        *[("predictions", by) for by in ("lanes", "torch", "cuda")],
+    ]
+    assert all(
+        row.get("missing") or {"first_s", "median_s", "host_mb", "device_mb", "result_mb"} <= set(row) for row in found
+    )
+    assert len({row["digest"] for row in found if row.get("digest")}) == 1
 
 
 def test_a_few_rows_instead_of_a_billion_say_what_they_took():
@@ -181,3 +196,25 @@ def test_what_nvidia_smi_prints_is_read_at_the_end(gpu_use, tmp_path, monkeypatc
             time.sleep(0.01)
     assert samples == [(0, 0.7)]
     assert "utilization.gpu" in (tmp_path / "asked").read_text()
+
+
+def test_what_is_around_a_gpu_is_measured_with_a_stand_in():
+    """By step for one pack, and for a run in processes that share it."""
+    small = ("--models", "30", "--epochs", "2", "--hidden", "3", "--json")
+    steps = json.loads(run("host_path", *small, "--rounds", "1"))
+    assert steps["together"] == pytest.approx(
+        sum(each for name, each in steps.items() if name not in ("models", "together"))
+    )
+    shared = json.loads(run("host_path", *small, "--trials", "90", "--workers", "2", "--seconds", "1e-5"))
+    assert shared["packs"] == 1
+    assert shared["seconds of the GPU"] >= 90 * 20 * 1e-5
+    assert 0 < shared["share of that time"] <= 1
+
+
+def test_the_computed_share_of_a_gpu_s_time(monkeypatch):
+    """One worker leaves it idle while it measures; two don't, except before the first launch and after the last."""
+    monkeypatch.syspath_prepend(FOLDER)
+    computed = importlib.import_module("host_path").computed
+    assert computed([(1.0, 2.0)] * 4, 3.0, 1) == pytest.approx(12 / (4 * 5 + 3 * 1))
+    assert computed([(1.0, 2.0)] * 4, 3.0, 2) == pytest.approx(12 / (12 + 2))
+    assert computed([(0.0, 9.0)] * 4, 3.0, 2) == pytest.approx(12 / (3 + 9 + 3 + 3 + 9))

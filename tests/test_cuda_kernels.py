@@ -4,9 +4,9 @@ It needs NVRTC and no GPU. `python tests/cuda_table.py` rewrites the table after
 """
 
 import pytest
-from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, rows, version
+from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, of_kernels, rows, version
 
-from sumsquares.jobs.engines.cuda import compiler
+from sumsquares.jobs.engines.cuda import compiler, evaluation, exact
 from sumsquares.jobs.engines.cuda.layout import Layout, layout
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]  # the first test compiles all of them
@@ -57,3 +57,17 @@ def test_no_kernel_of_the_table_spills_more_than_a_little(compiled):
     """The bytes of eight registers, written and read again, at most; `predict` none."""
     assert all(int(row["spilt"]) <= 64 for row in trained(compiled))
     assert all(row["predict_spilt"] == "0" for row in trained(compiled))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kernels_that_measure_compile_without_a_warning_or_a_large_spill(architecture, monkeypatch, tmp_path):
+    """A multiprocessor has room for four blocks of 128 threads at least; a number or two may be spilt."""
+    if reason := compiler.reason(architecture):
+        pytest.skip(reason)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for text in (exact.text("tanh", "linear"), exact.text("gelu", "sigmoid"), evaluation.text()):
+        log = compiler.compiled(text, architecture).log
+        assert "warning" not in log
+        for registers, spilt in of_kernels(log).values():
+            assert registers <= 128
+            assert spilt <= 16

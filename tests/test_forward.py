@@ -1,4 +1,4 @@
-"""Predictions by torch: the bits of the pass that trains, whatever the number of models at a time, in bounded memory."""
+"""Predictions by torch: the bits of the pass that trains, however many models at a time, in bounded memory."""
 
 from __future__ import annotations
 

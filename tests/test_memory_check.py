@@ -19,7 +19,15 @@ from sumsquares.datasets.tables.table import TableSplit
 from sumsquares.jobs.spec.variants import Trial, trials
 from sumsquares.jobs.stages import memory_check
 from sumsquares.jobs.stages.generate import generate, plan_dataset
-from sumsquares.jobs.stages.memory_check import MIB, PROCESS_BYTES, bytes_of, cached_bytes, no_room
+from sumsquares.jobs.stages.memory_check import (
+    GPU_MODEL_BYTES,
+    GPU_PROCESS_BYTES,
+    MIB,
+    PROCESS_BYTES,
+    bytes_of,
+    cached_bytes,
+    no_room,
+)
 from sumsquares.jobs.stages.packs import plan_packs
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.rows import DatasetReader
@@ -49,6 +57,22 @@ def test_all_workers_must_fit_at_the_same_time(monkeypatch, placement):
     assert f"up to {there // MIB:,} MiB of memory" in why
     assert "--memory-limit" in why
     assert ("2 workers at the same time" in why) == ("fewer --workers" in why) == (workers == 2)
+
+
+@pytest.mark.parametrize("workers", [0, 5])
+def test_gpu_workers_must_fit_with_what_comes_back_from_the_gpu(monkeypatch, workers):
+    """The largest packs of as many as there are, and the rows and processes of CPU workers beside them."""
+    packs = plan_packs(trials(small(epochs="500", hidden="[[512, 512], [64, 64]]", seeds="5")), "cuda", "cuda")
+    placement = Placement(WorkerRequest(workers=workers, gpu_workers=2))
+    held = sorted(len(pack.trials) * (9 * 4 * pack.program.parameters + GPU_MODEL_BYTES) for pack in packs)[-2:]
+    rows = (2 + workers) * cached_bytes(packs, 1 << 30)
+    there = sum(held) + rows + 2 * GPU_PROCESS_BYTES + workers * PROCESS_BYTES
+    monkeypatch.setattr(memory_check, "available_memory", lambda: there)
+    assert no_room(packs, placement) is None
+    monkeypatch.setattr(memory_check, "available_memory", lambda: there - 1)
+    why = no_room(packs, placement)
+    assert f"up to {there // MIB:,} MiB of memory" in why
+    assert "fewer --gpu-workers or --workers" in why
 
 
 def test_a_pack_that_does_not_fit_alone_has_another_remedy(monkeypatch):

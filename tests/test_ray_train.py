@@ -111,8 +111,10 @@ def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_
 
 @pytest.mark.chaos
 def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(resources, tmp_path):
-    """Also of a GPU worker; its process does nothing more, and a note says what happened."""
-    snapshots = pulled(range(4), tmp_path, groups(resources, WorkerRequest(workers=0, gpu_workers=1)), make_spoiled)
+    """Also of one of two that share a GPU; its process does nothing more, and a note says what happened."""
+    cut = groups(resources, WorkerRequest(workers=0, gpu_workers=2))
+    assert [(group.workers, group.resources["GPU"]) for group in cut] == [(2, 0.5)]
+    snapshots = pulled(range(4), tmp_path, cut, make_spoiled)
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[:2] for value in results) == [(number**2, "cuda") for number in range(4)]
     notes = [note for snapshot in snapshots for note in snapshot.notes]

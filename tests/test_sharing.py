@@ -86,7 +86,7 @@ class Run:
     def is_once(self):
         """Whether no model was trained twice."""
         pieces = sorted(self.pieces)
-        return all(one[0] != next[0] or one[2] <= next[1] for one, next in pairwise(pieces))
+        return all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(pieces))
 
 
 def simulated(items, workers, slower=None, dies=lambda: False):

@@ -103,16 +103,20 @@ def _summarized(spec: JobSpec, runtime: Runtime) -> tuple[RunOutcome, JobSpec]:
 def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> int:
     """Prints the plan with its cost."""
     from sumsquares.jobs.show.plan_text import plan_facts, plan_text
-    from sumsquares.jobs.stages.cost import estimate
+    from sumsquares.jobs.stages.cost import estimate, estimate_on_gpus
 
     spec, runtime = _load(path, max_trials, shared, placement)
     warn_of_tables(spec, runtime.tables, runtime.progress)
     with runtime.progress.doing("comparing spec and store"):
         planned = make_plan(spec, runtime.store)
+        placement = placement.of_engine(spec.engine)
         packs = planned.packs(placement.device)
     placement = placement.resolved([pack.expected_seconds for pack in packs])
-    with runtime.progress.doing("measuring a few steps"):
-        cost = estimate(packs, placement.count)
+    if placement.device == "cuda":
+        cost = estimate_on_gpus(packs, placement, planned.cpu_engine)
+    else:
+        with runtime.progress.doing("measuring a few steps"):
+            cost = estimate(packs, placement.count)
     shared.print(plan_facts(planned, packs, cost, placement), plan_text(planned, packs, cost, placement))
     return exits.OK
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sumsquares.jobs import exits
-from sumsquares.jobs.engines import cuda_engine, lanes_engine
+from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.cuda import driver
-from sumsquares.jobs.engines.cuda.layout import refusal
 from sumsquares.jobs.engines.program import Program
 
 NATIVE = {"cpu": "lanes", "cuda": "cuda"}
@@ -58,21 +57,31 @@ def expect(wanted: str, device: str, program: Program) -> Choice:
 
     On a machine without a GPU, GPU workers are elsewhere, and assumed to have what the engine needs.
     """
-    is_here = device == "cpu" or driver.reason() is None
-    return _checked(wanted, _chosen(wanted, device, program, is_here))
+    return _checked(wanted, _chosen(wanted, device, program, is_here=device == "cpu" or not is_elsewhere()))
+
+
+def is_elsewhere() -> bool:
+    """Whether GPU workers must be on other machines, as this one has no GPU that it can use."""
+    return driver.reason() is not None
 
 
 def _chosen(wanted: str, device: str, program: Program | None, is_here: bool) -> Choice:
     if wanted == "torch":
         return Choice("torch")
     if wanted in DEVICES and DEVICES[wanted] != device:
-        return Choice("torch", f"it trains on {WORKERS[DEVICES[wanted]]}, and here are {WORKERS[device]} alone")
+        remedy = "ask for --gpu-workers where there are GPUs, or " if device == "cpu" else ""
+        why = f"it trains on {WORKERS[DEVICES[wanted]]}, and there are {WORKERS[device]} alone"
+        raise EngineMissing(f'engine = "{wanted}": {why}; {remedy}write engine = "auto"')
     reason = lanes_engine.available() if device == "cpu" else _cuda_refusal(program, is_here)
     return Choice(NATIVE[device]) if reason is None else Choice("torch", reason)
 
 
 def _cuda_refusal(program: Program | None, is_here: bool) -> str | None:
     """Why the cuda engine can't train a program; None if it can, or if the GPU that will tell is elsewhere."""
+    # Imported for GPU workers and their plans alone.
+    from sumsquares.jobs.engines import cuda_engine
+    from sumsquares.jobs.engines.cuda.layout import refusal
+
     if is_here and (reason := cuda_engine.available()) is not None:
         return reason
     return refusal(program, driver.architecture() if is_here else ASSUMED) if program else None
@@ -105,3 +114,8 @@ def recorded(name: str, device: str = "cpu") -> str:
     if name == "torch":
         return "torch" if device == "cpu" else BY_PACK
     return name if lanes_engine.fused() else "lanes-unfused"
+
+
+def device_of(name: str) -> str:
+    """Returns the kind of device on which an engine of this recorded name trains."""
+    return "cuda" if name.startswith(("cuda-", BY_PACK)) else "cpu"

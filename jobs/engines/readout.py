@@ -115,9 +115,8 @@ def _observe(program: Program, observing: Observing, rows: Rows) -> tuple[Floats
     for index in range(rows.chunks):
         observing.add(*rows.chunk(index))
     known = observing.known(rows.count)
-    is_known_M = known.is_finite_M
-    if can_solve(program):
-        is_known_M = is_known_M & np.isfinite(known.readout_MK).all(axis=1)
+    is_solved_M = np.isfinite(known.readout_MK).all(axis=1) | (not can_solve(program))
+    is_known_M = known.is_finite_M & is_solved_M
     readout_MK = np.where(is_known_M[:, None], known.readout_MK, np.nan)
     dead_M, saturated_M = _shares(program, known, rows.count)
     return readout_MK, np.where(is_known_M, dead_M, np.nan), np.where(is_known_M, saturated_M, np.nan)
@@ -162,7 +161,7 @@ class _ObservingOnCpu:
 
     def known(self, rows: int) -> Known:
         readout_MK = _solve(self.by, self.program, rows, self.seen.triangles_MCC)
-        is_finite_M = np.isfinite(self.seen.triangles_MCC).all(axis=(1, 2))
+        is_finite_M = np.array(np.isfinite(self.seen.triangles_MCC).all(axis=(1, 2)))
         return Known(readout_MK, is_finite_M, self.seen.highest_MU, self.seen.saturated_MU)
 
 

@@ -44,6 +44,9 @@ class Runners(NamedTuple):
     """The device that packs are cut for: cuda if there are GPU workers."""
     starting: str
     """What is done until the first worker has a pack."""
+    is_mixed: bool = False
+    """Whether there are CPU workers beside GPU workers."""
+    gpus_per_worker: float = 1.0
 
 
 class Runtime:
@@ -148,7 +151,7 @@ class Runtime:
 
     def _tell(self, plan: Plan, placement: Placement) -> None:
         """Reports the placement if it was left open and Ray is not worth its start."""
-        if placement != self.placement:
+        if placement.of_engine(plan.spec.engine) != self.placement.of_engine(plan.spec.engine):
             time = clock(sum(pack.expected_seconds for pack in plan.packs("cpu")))
             needs = "needs" if plan.left == 1 else "need"
             self.progress.say(f"{counted(plan.left, 'trial')} {needs} about {time} of a core: trained {placement}")
@@ -189,16 +192,20 @@ class Runtime:
             cut = groups(driver.resources(), wanted)
             if placement.address is not None:
                 check_store_everywhere(self.store, driver)
+        devices = {group.device for group in cut}
         return Runners(
             partial(driver.map_tasks, patience=placement.patience),
             partial(driver.run_workers, workers=cut, patience=placement.patience),
-            "cuda" if any(group.device == "cuda" for group in cut) else "cpu",
+            "cuda" if "cuda" in devices else "cpu",
             "starting Ray's workers",
+            is_mixed=len(devices) > 1,
+            gpus_per_worker=min((group.resources["GPU"] for group in cut if group.device == "cuda"), default=1.0),
         )
 
 
 def resolved(plan: Plan, placement: Placement) -> Placement:
     """The placement of this plan."""
+    placement = placement.of_engine(plan.spec.engine)
     return placement.resolved([pack.expected_seconds for pack in plan.packs("cpu")]) if placement.is_open else placement
 
 

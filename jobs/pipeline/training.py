@@ -8,6 +8,7 @@ from sumsquares.cluster.work import Failure, ProgressSnapshot, WorkItem
 from sumsquares.jobs.pipeline.failures import raise_if_fatal, warn_of_failures
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
 from sumsquares.jobs.results.dataset_facts import facts_of
+from sumsquares.jobs.stages.mixed import Mixed
 from sumsquares.jobs.stages.order import in_order
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.plan import Plan
@@ -31,6 +32,8 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
     failures: tuple[Failure, ...] = ()
     make_work = partial(worker, runtime.store.root, runtime.placement.memory_limit, plan.spec.engine)
     ordered = in_order(packs)
+    mixed = Mixed(plan.cpu_engine, runners.gpus_per_worker) if runners.is_mixed else None
+    begun = {pack.id: pack.device for pack in plan.begun}
     with runtime.progress.training([pack for pack, _ in ordered], runners.starting) as show:
 
         def on_progress(snapshot: ProgressSnapshot) -> None:
@@ -38,7 +41,15 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
             failures = tuple(snapshot.failures)
             show(snapshot)
 
-        runners.run_workers(make_work, [item_of(*each) for each in ordered], split, on_progress)
+        if mixed is None:
+            runners.run_workers(make_work, [item_of(*each) for each in ordered], split, on_progress)
+        else:
+            # A checkpoint is of use to the kind of device that made it.
+            items = [
+                mixed.item(pack, [begun[pack.id]], is_whole=True) if pack.id in begun else mixed.item(pack)
+                for pack in packs
+            ]
+            runners.run_workers(make_work, items, mixed.split, on_progress, cut=mixed.cut)
     raise_if_fatal(failures)
     warn_of_failures(failures, runtime.progress)
     # A damaged pack is deleted only once everything that replaces it is committed. A new pack may have its name.

@@ -137,6 +137,8 @@ class Summary:
     """Trials by the device that trained them."""
     causes: Mapping[str, tuple[Cause, ...]] = field(default_factory=dict)
     """By variant id, why it ends where it does: the cause whose remedy gains most first; empty until explained."""
+    by_pack: int = 0
+    """Trials that torch has trained on a GPU: their last digits depend on the trials of their pack."""
     importance: Mapping[str, Importance] = field(default_factory=dict)
     """By dataset, how much each axis of the grid matters; empty until explained."""
     below_floor: tuple[str, ...] = ()
@@ -170,6 +172,7 @@ class Summary:
             "mixed": self.mixed,
             "engines": self.engines,
             "devices": self.devices,
+            "last_digits_depend_on_pack": self.by_pack,
             "environment": dict(environment),
             "timing": dict(timing),
         }
@@ -216,7 +219,14 @@ def summarize(expected: Sequence[Trial], results: pa.Table, facts_of: Callable[[
         best_trial=_best_trials(datasets, trials),
         engines=_tally(rows["engine"]),
         devices=_tally(rows["device"]),
+        by_pack=_by_pack(rows),
     )
+
+
+def _by_pack(rows: pa.Table) -> int:
+    """Counts the trials of torch on GPUs; earlier versions called it just torch."""
+    is_torch = pc.starts_with(rows["engine"], "torch")
+    return int(pc.sum(pc.and_(is_torch, pc.not_equal(rows["device"], "cpu"))).as_py() or 0)
 
 
 def _parquet(table: pa.Table) -> bytes:

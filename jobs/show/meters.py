@@ -97,6 +97,8 @@ class Training:
         self._left = TimeLeft({f"pack {pack.id}": expected(pack) for pack in packs})
         self._rate = Rate(now)
         self._trained = 0
+        self._seconds_left: float | None = None
+        """As the queue expects it, where workers of several kinds share the packs."""
         self._best: dict[str, float] = {}
         self._guard = threading.Lock()
         """The display looks from a thread of its own."""
@@ -105,6 +107,11 @@ class Training:
         """Records what has happened since the last snapshot."""
         done = [Finished(key, each.seconds, each.share, each.is_first) for key, each in snapshot.results]
         with self._guard:
+            for key, parts in snapshot.cuts:
+                self._left.cut(key, parts)
+                models = self._sizes.get(key, 0)
+                self._sizes |= {part: round(share * models) for part, share in parts.items()}
+            self._seconds_left = snapshot.seconds_left
             self._left.update(self._now(), done, snapshot.running, {failure.key for failure in snapshot.failures})
             for _, outcome in snapshot.results:
                 self._trained += outcome.trials
@@ -118,7 +125,8 @@ class Training:
         """Returns it as it is now."""
         with self._guard:
             now, done = self._now(), int(self._rate.done)
-            items, words = timed("trial", self._rate.per_second, clock(now - self._began), self._left.left(now))
+            left = self._left.left(now) if self._seconds_left is None else self._seconds_left
+            items, words = timed("trial", self._rate.per_second, clock(now - self._began), left)
             count = Item(count_item(done, self._total), 0)
             if not self._left.has_begun:
                 items, words = (Item(self._starting, 1), items[-1]), (self._starting, words[-1])

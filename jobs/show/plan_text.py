@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sumsquares.datasets.tables.table import TableDataset
-from sumsquares.jobs.engines.choice import in_words
 from sumsquares.jobs.messages.abbreviate import few
+from sumsquares.jobs.show.engine_text import engine_facts, engine_lines
 from sumsquares.jobs.show.format import counted, describe_task
 from sumsquares.jobs.show.progress import clock
 from sumsquares.jobs.show.table_words import left_out_words, rows_words
@@ -45,6 +45,8 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
         },
         "packs": len(packs),
         "engines": sorted({pack.engine for pack in packs}),
+        "trained_by": engine_facts(plan, packs),
+        "cpu_workers_beside": plan.cpu_engine if placement.device == "cuda" and placement.wanted.workers else None,
         "flops": cost.flops,
         "memory_bytes_per_worker": cost.memory,
         "core_seconds": round(cost.core_seconds, 3),
@@ -70,7 +72,7 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
     lines.append(f"trials: {len(plan.trials):,} of {counted(plan.variants, 'variant')}; {plan.left:,} to train")
     lines += [in_words_earlier(plan.earlier)] if plan.earlier else []
     lines += _shapes(packs)
-    lines.append(f"engine: {in_words(plan.spec.engine, placement.device)}")
+    lines += engine_lines(plan, packs, placement)
     if packs:
         lines += [*_cost(cost, placement), *_assumed(packs, cost, placement)]
     else:

@@ -27,6 +27,7 @@ from sumsquares.jobs.show.baselines_text import baseline_sentences
 from sumsquares.jobs.show.charts.chart import Chart
 from sumsquares.jobs.show.charts.numbers import column_text
 from sumsquares.jobs.show.charts.of_dataset import charts_of
+from sumsquares.jobs.show.engine_text import by_pack_words
 from sumsquares.jobs.show.findings import Finding, finding, seen_share
 from sumsquares.jobs.show.fit_text import chosen_words, verdict
 from sumsquares.jobs.show.format import Row, Variants, best_first, best_words, by_axes, number, varying
@@ -135,6 +136,7 @@ def report(
         headline=headline(mine),
         source=masked(spec.source_text.decode("utf-8-sig")),
         summary=summary,
+        by_pack=by_pack_words(summary.by_pack),
         counts=asdict(summary.counts),
         seconds=sum(row["train_seconds"] for row in rows),
         environment=facts,

@@ -14,6 +14,7 @@ from sumsquares.jobs.results.samples import ROWS, sample_words
 from sumsquares.jobs.results.summary import Summary
 from sumsquares.jobs.show.answer import answer
 from sumsquares.jobs.show.baselines_text import baseline_sentences
+from sumsquares.jobs.show.engine_text import by_pack_words
 from sumsquares.jobs.show.findings import finding, seen_share
 from sumsquares.jobs.show.format import (
     Row,
@@ -71,6 +72,8 @@ def result_tables(
         first, *others = (*answer(summary, name, run), *known.sentences, *baseline_sentences(summary, name))
         yield Text(wrapped(f"{name} ({describe_task(about)}): {first}", width), style="bold")
         yield from (Text(wrapped(f"  {sentence}", width)) for sentence in (*others, *known.caveats))
+    if summary.by_pack:
+        yield Text(wrapped(by_pack_words(summary.by_pack), width))
     yield Text()
     for name, about in summary.datasets.items():
         yield from _variants(name, about, of_dataset[name], width, all_variants)

@@ -33,7 +33,7 @@ Readout = Literal["trained", "solved"]
 Output = Literal["linear", "sigmoid", "tanh", "relu"]
 Loss = Literal["mse", "mae", "huber", "bce"]
 Dtype = Literal["float32", "float64"]
-Engine = Literal["auto", "torch", "lanes"]
+Engine = Literal["auto", "torch", "lanes", "cuda"]
 
 
 def _without_sign_of_zero(value: float) -> float:

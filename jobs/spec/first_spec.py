@@ -11,7 +11,7 @@ FIRST_SPEC = """\
 #
 # Behind a # are the other keys with their defaults. Take the # away to change one.
 name = "first"                      # of the run
-# engine = "auto"                   # lanes, torch
+# engine = "auto"                   # lanes, cuda, torch
 
 [[dataset]]                         # rows are generated: arithmetic by its name
 name = "squares"

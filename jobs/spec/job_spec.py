@@ -50,7 +50,7 @@ class _Keys(BaseModel):
     train: Hyperparameters = Hyperparameters()
     """[train]: the values of hyperparameters that a grid doesn't list."""
     engine: Engine = "auto"
-    """auto, torch or lanes. It is part neither of a trial's id nor of the digest."""
+    """auto, torch, lanes or cuda. It is part neither of a trial's id nor of the digest."""
     grids: Annotated[tuple[Grid, ...], Field(alias="grid", min_length=1)]
     """[[grid]]: the variants are the union of those of all grids."""
 

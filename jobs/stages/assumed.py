@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.stages.cost import Estimate
-from sumsquares.jobs.stages.packs import LANES_HERTZ, PACK_SECONDS, TORCH_FLOPS, Pack
+from sumsquares.jobs.stages.cpu_cost import LANES_HERTZ, TORCH_FLOPS
+from sumsquares.jobs.stages.gpu_cost import BESIDE_SECONDS
+from sumsquares.jobs.stages.packs import PACK_SECONDS, Pack
 from sumsquares.jobs.stages.placement import Placement
 
 
@@ -35,6 +37,10 @@ class Assumed:
     """Of the core with AVX-512 that lanes's cost model describes."""
     torch_flops: float = TORCH_FLOPS
     """Per second, of the core that torch's cost model describes."""
+    gpus: float = 0.0
+    """Of the GPU workers: each is assumed to be as fast as an H200. Nothing is measured on them."""
+    cpu_workers: int = 0
+    """Beside the GPU workers."""
 
 
 def assumed(packs: Sequence[Pack], cost: Estimate, placement: Placement) -> Assumed:
@@ -47,11 +53,15 @@ def assumed(packs: Sequence[Pack], cost: Estimate, placement: Placement) -> Assu
         engines=engines,
         instructions=lanes_engine.variant() if "lanes" in engines else None,
         factor=cost.factor,
+        gpus=placement.gpus,
+        cpu_workers=placement.wanted.workers or 0 if placement.gpus else 0,
     )
 
 
 def in_words(found: Assumed) -> list[str]:
     """The assumptions as lines of text."""
+    if found.gpus:
+        return _of_gpus(found)
     where = "like this machine's" if found.elsewhere else "of this machine"
     busy = max(1, found.workers)
     cores = f"{busy} core{'s' * (busy > 1)} {where}"
@@ -68,4 +78,15 @@ def in_words(found: Assumed) -> list[str]:
         f"{cores} with nothing else to do, {speed}; there {'are' if found.cores > 1 else 'is'} {found.cores}",
         model,
         f"{1000 * found.pack_seconds:.0f} ms for each pack beside its training",
+    ]
+
+
+def _of_gpus(found: Assumed) -> list[str]:
+    where = "" if found.elsewhere else " of this machine"
+    gpus = f"{found.gpus:g} GPU{'s' * (found.gpus != 1)}{where} with nothing else to do, as fast as an H200"
+    cores = f"{found.cpu_workers} core{'s' * (found.cpu_workers != 1)} beside, which take a share of the trials"
+    beside = f"{1000 * found.pack_seconds:.0f} ms for each pack beside its training"
+    return [
+        f"{gpus}: nothing was measured" + (f"; and {cores}" if found.cpu_workers else ""),
+        f"{beside}, and {1e6 * BESIDE_SECONDS:.0f} us for each of its trials",
     ]

@@ -58,11 +58,12 @@ def load_checkpoint(store: Store, pack_id: str, engine: str) -> State | None:
         return None
 
 
-def checkpointed_packs(store: Store) -> list[list[str]]:
-    """Trial ids of every pack that has a checkpoint, in the order of the pack."""
+def checkpointed_packs(store: Store) -> list[tuple[list[str], str]]:
+    """Of every pack that has a checkpoint: its trial ids in the order of the pack, and the engine that trained it."""
     few = Few(log)
     found = (_checked(store, path, few) for path in store.list("states"))
-    return [json.loads(_about(data)["trial_ids"]) for data in found if data is not None]
+    about = [_about(data) for data in found if data is not None]
+    return [(json.loads(each["trial_ids"]), each.get("engine", "")) for each in about]
 
 
 def _about(data: bytes) -> dict[str, str]:

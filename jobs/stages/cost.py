@@ -15,7 +15,8 @@ from sumsquares.jobs.engines.choice import engine
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.engines.shuffle import in_memory
 from sumsquares.jobs.spec.variants import Variant
-from sumsquares.jobs.stages.packs import Pack
+from sumsquares.jobs.stages.packs import Pack, training_seconds
+from sumsquares.jobs.stages.placement import Placement
 from sumsquares.jobs.stages.train import models_of
 
 MEASURED_SHAPES = 6
@@ -45,12 +46,12 @@ class Estimate:
     memory: int
     """Bytes of the largest pack, without the rows that a worker caches."""
     core_seconds: float
-    """Time on one core."""
+    """Time on one core; of packs of a GPU, on one whole GPU."""
     seconds: float
-    """Time on the given number of workers, without Ray's start."""
+    """Time on the workers, without Ray's start."""
     factor: float | None
-    """By which a step takes longer on this machine than `Pack.seconds` says, at the median of the measured shapes; None
-    if nothing was measured, so that the times of training are those of `Pack.seconds`."""
+    """By which a step takes longer on a core of this machine than `Pack.seconds` says, at the median of the measured
+    shapes; None if nothing was measured, so that the times of training are those of `Pack.seconds`."""
 
     @property
     def measured(self) -> bool:
@@ -71,12 +72,32 @@ def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
     # No run is shorter than its longest pack, however many workers it has.
     usual = statistics.median(factors.values()) if factors else 1.0
     seconds = [pack.seconds * factors.get(pack.program, usual) + pack.beside_seconds for pack in packs]
+    return _estimate(packs, sum(seconds), max(sum(seconds) / max(1, workers), max(seconds, default=0.0)), factors)
+
+
+def estimate_on_gpus(packs: Sequence[Pack], placement: Placement, cpu_engine: str) -> Estimate:
+    """Adds up packs of GPU workers by the cost model alone: a CPU would tell nothing of them, and take hours.
+
+    CPU workers beside them train with `cpu_engine`, and take a share by which both end together.
+    """
+    wanted = placement.wanted
+    gpu_workers, cores = max(1, wanted.gpu_workers or 0), wanted.workers or 0
+    gpus = gpu_workers * min(1.0, wanted.gpus_per_worker or 1.0)
+    seconds = [pack.expected_seconds for pack in packs]
+    # Workers that share a GPU train one after the other, and do at the same time what comes beside.
+    together = max(sum(pack.seconds for pack in packs) / gpus, sum(seconds) / gpu_workers)
+    on_cores = sum(training_seconds(pack.program, len(pack.trials), cpu_engine, "cpu") for pack in packs)
+    shared = 1 / (1 / together + cores / on_cores) if cores and packs else max([together, *seconds])
+    return _estimate(packs, sum(seconds), shared, {})
+
+
+def _estimate(packs: Sequence[Pack], worker_seconds: float, seconds: float, factors: dict[Program, float]) -> Estimate:
     return Estimate(
         flops=sum(pack.flops for pack in packs),
         memory=max((pack.bytes for pack in packs), default=0),
-        core_seconds=sum(seconds),
-        seconds=max(sum(seconds) / max(1, workers), max(seconds, default=0.0)),
-        factor=usual if factors else None,
+        core_seconds=worker_seconds,
+        seconds=seconds,
+        factor=statistics.median(factors.values()) if factors else None,
     )
 
 

@@ -27,22 +27,23 @@ DOUBLE = 4.0
 STEP_SECONDS = 3.5e-6
 """Of a step, however few models there are: up to 500 models of 16 units take 4.2 to 4.5 us."""
 LEAST_MODELS, MOST_MODELS = 2_000, 10_000
-"""Models of a pack of the cuda engine: from 2,000 on a step costs at most 1.1 times as much per model as with 10,000."""
+"""Models of a pack of the cuda engine: from 2,000 on a model costs at most 1.1 times as much as one of 10,000."""
 SHARES = 8
-"""Packs that a shape has if there are enough trials: several workers and GPUs have work, and the results of one pack are
-written while the next ones train."""
-PACK_SECONDS, PACK_BYTES = 40.0, 1 << 30
-"""Packs of the cuda engine that take longer, or more memory for weights and the optimizer's state, have fewer models."""
+"""Packs that a shape has if there are enough trials: several workers and GPUs have work, and results of one pack are
+written while another trains."""
+PACK_SECONDS, PACK_BYTES = 40.0, 1 << 28
+"""Packs of the cuda engine that take longer, or more memory for weights and optimizer state, have fewer models: each
+worker has up to three times that memory while it saves a checkpoint, of this size."""
 FEWEST_MODELS = 256
 """But not fewer than this, which keep all multiprocessors busy, unless the memory is too small."""
 TORCH_FLOPS, TORCH_UNIT_SECONDS = 20e12, 28e-12
-"""Operations per second of the torch engine, and what each unit and row of a model takes besides. Measured were 4,096
-and 10,000 models of 16 and of 64 units: 130 and 137 ns per model and step, 430 and 372."""
+"""Operations per second of the torch engine, and what each unit and row of a model takes besides. With 10,000 models,
+137 ns per model and step were measured for two layers of 16 units, and 372 ns for two of 64."""
 TORCH_LAYER_SECONDS = 150e-6
 """Of a step of the torch engine: launching its operations on one layer."""
 BESIDE_SECONDS = 50e-6
-"""What a model takes beside its training: first weights, predictions and metrics, its rows of results and its weights in
-a file. The aim of the work on it; not measured yet on a GPU."""
+"""What a model takes beside its training: first weights, predictions and metrics, its row of results and its weights in
+a file. The aim of the work on it; not measured on a GPU."""
 OBSERVING_SPEED = 50.0
 """How many times sooner than one core a GPU observes models after their training. Not measured."""
 

@@ -18,6 +18,12 @@ from sumsquares.jobs.stages.placement import Placement
 MIB = 1 << 20
 PROCESS_BYTES = 100 * MIB
 """Of a worker process that holds neither packs nor rows; measured: 81 MiB that it shares with no other."""
+GPU_PROCESS_BYTES = 500 * MIB
+"""Of one with a GPU, whose driver and libraries take some. Not measured."""
+GPU_WEIGHTS, GPU_MODEL_BYTES = 9, 16 << 10
+"""What a GPU worker has of a pack in main memory: so many times its weights, and so much for each model. Measured: 6
+times while results are written, for two layers of 64 units; a checkpoint is weights and two moments, of which there are
+three copies while it is saved. Predictions on 1,024 rows and their errors are most of the rest."""
 
 
 def no_room(packs: Collection[Pack], placement: Placement) -> str | None:
@@ -25,23 +31,27 @@ def no_room(packs: Collection[Pack], placement: Placement) -> str | None:
 
     Also None for clusters, whose memory isn't known.
     """
-    if not packs or placement.address is not None or placement.device != "cpu":
+    if not packs or placement.address is not None:
         return None
-    there = available_memory()
-    workers = max(1, min(placement.count, len(packs)))
+    there, gpu_workers = available_memory(), placement.wanted.gpu_workers or 0
+    # Beside GPU workers, CPU workers train small parts of packs; each worker has rows.
+    workers = max(1, min(gpu_workers or placement.count, len(packs)))
+    beside = placement.count - gpu_workers if gpu_workers else 0
     largest = nlargest(workers, packs, key=bytes_of)
     if bytes_of(largest[0]) > there:
         return _no_room_for_one(largest[0], there)
     widest = max((pack.variant.dataset for pack in packs), key=generating_bytes)
     if generating_bytes(widest) > there:
         return _no_room_for_a_shard(widest, there)
-    rows = workers * cached_bytes(packs, placement.memory_limit)
+    rows = (workers + beside) * cached_bytes(packs, placement.memory_limit)
     trained = sum(map(bytes_of, largest))
-    processes = workers * PROCESS_BYTES if placement.count else 0
+    processes = workers * (GPU_PROCESS_BYTES if gpu_workers else PROCESS_BYTES) if placement.count else 0
+    processes += beside * PROCESS_BYTES
     if trained + rows + processes <= there:
         return None
-    at_once = f"{workers} workers at the same time need" if workers > 1 else "training needs"
+    at_once = f"{workers + beside} workers at the same time need" if workers + beside > 1 else "training needs"
     fewer = "fewer --workers (with 0, one pack at a time in this process), " if placement.count else ""
+    fewer = "fewer --gpu-workers or --workers, " if gpu_workers else fewer
     return (
         f"{at_once} up to {(trained + rows + processes) // MIB:,} MiB of memory ({trained // MIB:,} for packs, "
         f"{rows // MIB:,} for rows that are cached, {processes // MIB:,} for the processes), and this machine has "
@@ -74,8 +84,13 @@ def _no_room_for_a_shard(dataset: Named, there: int) -> str:
 
 
 def bytes_of(pack: Pack) -> int:
-    """Bytes that a pack takes: the models with their activations, and a batch of rows."""
+    """Bytes of main memory that a pack takes: the models with their activations, and a batch of rows.
+
+    If a GPU trains it, that is what comes back from there.
+    """
     program = pack.program
+    if pack.device != "cpu":
+        return len(pack.trials) * (GPU_WEIGHTS * program.parameters * program.item_bytes + GPU_MODEL_BYTES)
     batch = program.batch_size * (program.inputs + 1) * program.item_bytes
     return pack.bytes + batch
 

@@ -78,17 +78,18 @@ class Pack:
         """Expected time on one core, or on a whole GPU; of a core `cost.py` corrects it by a measurement."""
         return training_seconds(self.program, len(self.trials), self.engine, self.device)
 
-    @cached_property
-    def observing_seconds(self) -> float:
-        """Expected time after the training, for a solved readout or as evidence."""
-        speed = gpu_cost.OBSERVING_SPEED if self.engine == "cuda" else 1.0
-        return len(self.trials) * readout.seconds_of(self.program) / speed if self._is_observed else 0.0
-
     @property
+    def model_beside_seconds(self) -> float:
+        """Expected time beside the training for each model: observing it, for a solved readout or as evidence."""
+        observing = readout.seconds_of(self.program) if self._is_observed else 0.0
+        if self.device == "cpu":
+            return observing
+        return gpu_cost.BESIDE_SECONDS + observing / (gpu_cost.OBSERVING_SPEED if self.engine == "cuda" else 1.0)
+
+    @cached_property
     def beside_seconds(self) -> float:
         """Expected time beside the training, from taking the pack to its committed results."""
-        models = 0.0 if self.device == "cpu" else gpu_cost.BESIDE_SECONDS * len(self.trials)
-        return self.observing_seconds + PACK_SECONDS + models
+        return len(self.trials) * self.model_beside_seconds + PACK_SECONDS
 
     @property
     def expected_seconds(self) -> float:
@@ -120,6 +121,10 @@ class Pack:
     def of(self, trials: tuple[Trial, ...]) -> Pack:
         """Returns a pack with some of its trials."""
         return replace(self, trials=trials)
+
+    def on(self, engine: str, device: str) -> Pack:
+        """Returns the same pack for another engine and device."""
+        return replace(self, engine=engine, device=device)
 
 
 def _received(trials: SentTrials, others: Mapping[str, Any]) -> Pack:

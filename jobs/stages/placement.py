@@ -63,7 +63,23 @@ class Placement:
     @property
     def device(self) -> str:
         """The device that packs are cut for: cuda if there are GPU workers."""
-        return "cuda" if self.wanted.gpu_workers else "cpu"
+        is_for_gpus = self.wanted.gpu_workers is None and self.wanted.workers == 0
+        return "cuda" if self.wanted.gpu_workers or is_for_gpus else "cpu"
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that its GPU workers have together; 0 if their number isn't known yet."""
+        return (self.wanted.gpu_workers or 0) * (self.wanted.gpus_per_worker or 1.0)
+
+    def of_engine(self, engine: str) -> Placement:
+        """Returns the placement without the workers that an engine named by the spec has no use for."""
+        from sumsquares.jobs.engines.choice import DEVICES  # imports engines, which --help needn't wait for
+
+        if DEVICES.get(engine) == "cuda":
+            return replace(self, wanted=replace(self.wanted, workers=0), is_open=False)
+        if DEVICES.get(engine) == "cpu":
+            return replace(self, wanted=replace(self.wanted, gpu_workers=0))
+        return self
 
     @property
     def count(self) -> int:

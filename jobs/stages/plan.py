@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sumsquares.jobs.engines.choice import choose
+from sumsquares.jobs.engines.choice import Choice, choose, device_of, expect
+from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.results.earlier import count_earlier
 from sumsquares.jobs.results.pack_files import ids_inside
 from sumsquares.jobs.results.stored import Problem, Results, is_in, read_trials
@@ -43,7 +44,7 @@ class Plan:
     todo: tuple[Trial, ...]
     """Trials that have no result yet. If another training version's are planned: those that are lost."""
     begun: tuple[Pack, ...]
-    """Packs of these trials that have a checkpoint to resume from."""
+    """Packs of these trials that have a checkpoint to resume from, on the device that made it."""
     replaced: tuple[str, ...]
     """Unusable pack files that are not known to have trials of another plan, which are deleted."""
     problems: tuple[Problem, ...]
@@ -58,14 +59,31 @@ class Plan:
         return len(self.todo)
 
     def packs(self, device: str) -> list[Pack]:
-        """Returns the packs to train, longest first: those with a checkpoint unchanged, others cut for the device."""
+        """Returns the packs to train, longest first: those with a checkpoint unchanged, others cut for the device.
+
+        Raises:
+            EngineMissing: the engine that the spec names can't train them.
+
+        """
         if device not in self._packs:
             begun = {trial.id for pack in self.begun for trial in pack.trials}
-            engine = choose(self.spec.engine, device)
-            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device, engine)
-            old = [replace(pack, engine=engine) for pack in self.begun]
+
+            def engine_of(program: Program) -> str:
+                return self.choice(device, program).engine
+
+            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device, engine_of)
+            old = [replace(pack, engine=engine_of(pack.program), device=device) for pack in self.begun]
             self._packs[device] = sorted([*old, *fresh], key=lambda pack: (-pack.seconds, pack.id))
         return self._packs[device]
+
+    def choice(self, device: str, program: Program) -> Choice:
+        """Returns the engine that is expected to train a program on a device; errors as for `packs`."""
+        return expect(self.spec.engine, device, program)
+
+    @property
+    def cpu_engine(self) -> str:
+        """The engine of CPU workers beside GPU workers; the spec names none that has no use for them."""
+        return choose("auto" if self.spec.engine == "cuda" else self.spec.engine, "cpu")
 
     @property
     def variants(self) -> int:
@@ -119,8 +137,10 @@ def _begun(store: Store, todo: Sequence[Trial]) -> tuple[Pack, ...]:
     """Returns the packs that can resume from a checkpoint: all of their trials are still to be trained."""
     saved = checkpointed_packs(store)
     by_id = {trial.id: trial for trial in todo} if saved else {}
-    whole = (ids for ids in saved if all(trial_id in by_id for trial_id in ids))
-    return tuple(Pack(tuple(by_id.pop(trial_id) for trial_id in ids)) for ids in whole)
+    whole = ((ids, engine) for ids, engine in saved if all(trial_id in by_id for trial_id in ids))
+    return tuple(
+        Pack(tuple(by_id.pop(trial_id) for trial_id in ids), device=device_of(engine)) for ids, engine in whole
+    )
 
 
 def _replaced(store: Store, broken: set[str], rows: pa.Table, todo: Sequence[Trial]) -> tuple[str, ...]:

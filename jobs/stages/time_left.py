@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heapreplace
 from typing import NamedTuple
 
@@ -152,6 +152,11 @@ class _Pending:
         for key in items:
             self.put(key)
 
+    def add(self, key: str) -> None:
+        """Adds an item that is new, and taken last."""
+        self._place.setdefault(key, len(self._place))
+        self.put(key)
+
     def put(self, key: str) -> None:
         """Adds an item."""
         if key not in self.keys:
@@ -216,6 +221,15 @@ class TimeLeft:
             if key in self._items:
                 self._pending.take(key)
                 self._seen.setdefault(key, _Seen(now)).look(now, share)
+
+    def cut(self, key: str, parts: Mapping[str, float]) -> None:
+        """Records that an item was cut before it was begun: keys of its parts, and the share of it that each is."""
+        if (whole := self._items.get(key)) is None:
+            return
+        self._pending.take(key)
+        for part, share in parts.items():
+            self._items[part] = replace(whole, seconds=share * whole.seconds)
+            self._pending.add(part)
 
     def _count_workers(self, now: float, running: Mapping[str, float], is_at_work: bool) -> None:
         if self._last is None and not is_at_work:

@@ -77,14 +77,14 @@ def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Call
         EngineMissing: the engine that is asked for by name is missing.
 
     """
-    trainer = Trainer(choose(wanted, device), device)
-    engine(trainer.engine)  # heavy, and for workers alone
+    engine(choose(wanted, device))  # heavy, and for workers alone
     store = Store(store_root)
     reader = DatasetReader(store, memory_limit)
     is_first = True
 
     def train(pack: Pack, heartbeat: Heartbeat) -> PackOutcome:
         nonlocal is_first
+        trainer = Trainer(choose(wanted, device, pack.program), device)
         outcome = replace(train_pack(store, reader, pack, trainer, heartbeat), is_first=is_first)
         is_first = False
         return outcome
@@ -94,7 +94,7 @@ def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Call
 
 def train_pack(store: Store, reader: DatasetReader, pack: Pack, trainer: Trainer, heartbeat: Heartbeat) -> PackOutcome:
     """Trains a pack from its checkpoint or from the beginning, measures it on all splits and commits it."""
-    trains, name = engine(trainer.engine), recorded(trainer.engine)
+    trains, name = engine(trainer.engine), recorded(trainer.engine, trainer.device)
     began = saved_at = time.monotonic()
     pause = SAVE_SECONDS
     program, variant = pack.program, pack.variant

@@ -136,7 +136,7 @@ class _Finder:
     def checkpoints(self) -> Iterator[Item]:
         """Checkpoints of packs of which no trial is needed, or all are trained."""
         stored = set(self._results.table["trial_id"].to_pylist())
-        for ids in checkpointed_packs(self._store):
+        for ids, _ in checkpointed_packs(self._store):
             if self._needs.trials.isdisjoint(ids) or stored.issuperset(ids):
                 path = checkpoint_path(pack_id_of(ids))
                 yield self._item("checkpoint", path, [path])

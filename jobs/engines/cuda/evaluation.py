@@ -73,5 +73,9 @@ class Predictor:
 
 @lru_cache(maxsize=4)
 def _module(device: Device) -> Module:
-    text = source({"T": "double", "IS_DOUBLE": 1}, ("platform.cuh", "errors.cuh"))
-    return device.load(compiler.compiled(text, device.architecture).image)
+    return device.load(compiler.compiled(text(), device.architecture).image)
+
+
+def text() -> str:
+    """Returns the source of the kernels."""
+    return source({"T": "double", "IS_DOUBLE": 1}, ("platform.cuh", "errors.cuh"))

@@ -26,6 +26,8 @@ TILE_ROWS, STRIDE = 32, 33
 """Rows that a block has at a time, and their distance in shared memory, as in features.cuh."""
 MOST_THREADS = 128
 """Of a block, likewise."""
+PARAMETER_BYTES = 1 << 29
+"""Memory on the device for the parameters of the models that predict at a time."""
 OUTPUT_BYTES = 1 << 28
 """Memory on the device for the predictions of one launch."""
 BLOCK_ROWS = 256
@@ -39,8 +41,12 @@ def module(device: Device, program: Program) -> Module:
 
 @lru_cache(maxsize=32)
 def _module(device: Device, activation: str, output: str) -> Module:
-    text = source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
-    return device.load(compiler.compiled(text, device.architecture).image)
+    return device.load(compiler.compiled(text(activation, output), device.architecture).image)
+
+
+def text(activation: str, output: str) -> str:
+    """Returns the source of the kernels."""
+    return source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
 
 
 def shape(program: Program) -> NDArray[np.int32]:
@@ -65,15 +71,23 @@ def predictor(device: Device, program: Program, parameters_MP: NDArray[np.floati
     """Returns the predictor of models in float64; None for layers that are too wide."""
     if values_bytes(program) > device.shared_per_block:
         return None
-    answer = module(device, program).function("answer")
-    numbers, parameters = device.put(shape(program)), device.put(np.ascontiguousarray(parameters_MP, np.float64))
-    models = len(parameters_MP)
+    answer, numbers = module(device, program).function("answer"), device.put(shape(program))
+    models, block = len(parameters_MP), max(1, PARAMETER_BYTES // (8 * program.parameters))
+
+    def put(first: int) -> Array:
+        return device.put(np.ascontiguousarray(parameters_MP[first : first + block], np.float64))
+
+    # Parameters that fit stay on the device; else each block is sent for each call.
+    kept = put(0) if models <= block else None
 
     def predict(x_NI: NDArray[np.floating]) -> Array:
         rows, predicted = len(x_NI), device.empty((models, len(x_NI)), "float64")
         x = device.put(np.ascontiguousarray(x_NI.T, np.float64))
-        grid = (models, min(-(-rows // BLOCK_ROWS), 65_535))
-        answer.launch(grid, threads(program), values_bytes(program), numbers, x, rows, parameters, predicted)
+        for first in range(0, models, block):
+            parameters = put(first) if kept is None else kept
+            grid = (len(parameters), min(-(-rows // BLOCK_ROWS), 65_535))
+            arguments = (numbers, x, rows, parameters, predicted[first : first + block])
+            answer.launch(grid, threads(program), values_bytes(program), *arguments)
         return predicted
 
     return Predictor(device, models, predict, max(1, OUTPUT_BYTES // (8 * (models + program.inputs))))

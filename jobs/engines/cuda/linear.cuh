@@ -132,6 +132,7 @@ DEV void train_many(const Arguments& a, Model& model, T* parameters, T* state0, 
     bias = sum_of_lanes(bias);
     count_loss(model, sum_of_lanes(loss), a.points[step], a.epoch_rows, lane);
     const Rate rate = rate_of(now, model.lr, a.lr_factors[step], model.decay);
+    __syncwarp();
     for (int i = lane; i < P; i += LANES) update_parameter(w[i], i < NIN ? g[i] : bias, first[i], second[i], rate);
     __syncwarp();
   }

@@ -83,9 +83,8 @@ class _Drawing:
         self._module.function(name).launch(tuple(blocks), THREADS, 0, *self._models, *arguments)
 
 
-@lru_cache(maxsize=4)
-def _module(device: Device, dtype: str, has_knots: bool) -> Module:
-    """The kernels, of which each dtype has its own; all programs share them."""
+def text(dtype: str, has_knots: bool) -> str:
+    """Returns the source of the kernels: each dtype has its own, which all programs share."""
     macros = {
         "T": "double" if dtype == "float64" else "float",
         "IS_DOUBLE": int(dtype == "float64"),
@@ -93,4 +92,9 @@ def _module(device: Device, dtype: str, has_knots: bool) -> Module:
         "DRAWS_INLINE": "__device__ __forceinline__",
         "DRAWS_LOOP": '_Pragma("unroll 1")',
     }
-    return device.load(compiler.compiled(source(macros, FILES), device.architecture).image)
+    return source(macros, FILES)
+
+
+@lru_cache(maxsize=4)
+def _module(device: Device, dtype: str, has_knots: bool) -> Module:
+    return device.load(compiler.compiled(text(dtype, has_knots), device.architecture).image)

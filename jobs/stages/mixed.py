@@ -1,0 +1,71 @@
+"""Packs that CPU and GPU workers of one run share, as the work items of cluster/sharing.py. Nothing is trained here.
+
+Packs are planned for the GPUs. A CPU worker takes a part of one, of the size that its engine is at its best with; near
+the end of a run either kind takes parts that are over when the other's are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sumsquares.cluster.work import WorkItem
+from sumsquares.jobs.stages.packs import PACK_SECONDS, Pack, least_models, most_models, training_seconds
+
+BOTH = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What is known of the workers."""
+
+    cpu_engine: str
+    """That CPU workers train with."""
+    gpus_per_worker: float = 1.0
+    """Below 1, several GPU workers share a GPU, and each takes so much longer."""
+
+    def item(self, pack: Pack, devices: Collection[str] = BOTH, is_whole: bool = False, key: str = "") -> WorkItem:
+        """Returns a pack as a work item for workers with such devices."""
+        models = len(pack.trials)
+        seconds = {device: self.seconds(pack, device, models) for device in devices}
+        key = key or f"pack {pack.id}"
+        return WorkItem(key, pack.seconds, pack, seconds=seconds, size=models, is_whole=is_whole)
+
+    def split(self, pack: Pack) -> list[WorkItem]:
+        """Returns the two halves of a pack as work items."""
+        return [self.item(half) for half in pack.split()]
+
+    def cut(self, item: WorkItem, device: str, seconds: float) -> tuple[WorkItem, WorkItem | None]:
+        """Returns as many trials of an item as a worker with such a device takes at once, and the rest, if any.
+
+        They take about `seconds` at most, unless that would be so few that they waste most of the device.
+        """
+        pack: Pack = item.payload
+        engine, models = self._engine(pack, device), len(pack.trials)
+        least = least_models(pack.program, engine)
+        fits, above = least, 1 + min(models, most_models(pack.program, engine, device, models))
+        while above - fits > 1:
+            middle = (fits + above) // 2
+            if self.seconds(pack, device, middle) <= seconds:
+                fits = middle
+            else:
+                above = middle
+        if models - fits < least:
+            return item, None
+        first, others = pack.of(pack.trials[:fits]), pack.of(pack.trials[fits:])
+        # The digest of thousands of trials takes milliseconds, and most rests are cut again.
+        key = f"pack of {models - fits:,} trials from {others.trials[0].id} on"
+        return self.item(first, item.seconds), self.item(others, item.seconds, key=key)
+
+    def seconds(self, pack: Pack, device: str, models: int) -> float:
+        """Expected time of so many models of a pack on one worker with such a device, with what comes beside."""
+        program, engine = pack.program, self._engine(pack, device)
+        training = training_seconds(program, models, engine, device)
+        beside = pack.on(engine, device).model_beside_seconds * models
+        if device == "cuda":
+            return training / min(1.0, self.gpus_per_worker) + PACK_SECONDS + beside
+        packs = -(-models // most_models(program, engine, device, models))
+        return training + packs * PACK_SECONDS + beside
+
+    def _engine(self, pack: Pack, device: str) -> str:
+        return pack.engine if device == "cuda" else self.cpu_engine

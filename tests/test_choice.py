@@ -1,0 +1,138 @@
+"""Which engine trains what, why, and how results name it: with GPUs that are pretended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from specs import small
+
+from sumsquares.cluster.workers import WorkerRequest
+from sumsquares.jobs.engines import choice, cuda_engine
+from sumsquares.jobs.engines.choice import BY_PACK, EngineMissing, choose, device_of, expect, recorded
+from sumsquares.jobs.engines.cuda import driver
+from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.show.engine_text import by_pack_words, engine_facts, engine_lines
+from sumsquares.jobs.show.plan_text import plan_facts, plan_text
+from sumsquares.jobs.stages.cost import estimate_on_gpus
+from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
+from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.storage.store import Store
+
+SMALL = Program(1, (16, 16), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
+WIDE = replace(SMALL, hidden=(2048, 2048))
+ON_GPUS = Placement(WorkerRequest(workers=2, gpu_workers=2), address="auto")
+
+
+@pytest.fixture
+def _gpu(monkeypatch):
+    """This machine has a GPU that the engine can use."""
+    monkeypatch.setattr(driver, "reason", lambda: None)
+    monkeypatch.setattr(driver, "architecture", lambda: "sm_90")
+    monkeypatch.setattr(cuda_engine, "available", lambda: None)
+
+
+@pytest.fixture
+def _no_gpu(monkeypatch):
+    monkeypatch.setattr(driver, "reason", lambda: "no driver")
+    monkeypatch.setattr(cuda_engine, "available", lambda: "no driver")
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_on_gpus_cuda_trains_what_fits_and_torch_the_rest():
+    """The reason is that of the layout; a spec may ask for torch by its name."""
+    assert choose("auto", "cuda") == choose("auto", "cuda", SMALL) == choose("cuda", "cuda", SMALL) == "cuda"
+    assert choose("auto", "cuda", WIDE) == choose("torch", "cuda", SMALL) == "torch"
+    assert "shared memory" in expect("auto", "cuda", WIDE).why
+    assert expect("torch", "cuda", SMALL).why == expect("auto", "cuda", SMALL).why == ""
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_cuda_by_name_never_trains_with_another_engine():
+    """Networks that are too wide, and CPU workers, are refused with a remedy."""
+    with pytest.raises(EngineMissing, match=r'engine = "cuda": .*shared memory.*write engine = "auto"'):
+        choose("cuda", "cuda", WIDE)
+    with pytest.raises(EngineMissing, match=r'engine = "cuda": .*CPU workers alone; ask for --gpu-workers'):
+        choose("cuda", "cpu", SMALL)
+    with pytest.raises(EngineMissing, match=r'engine = "lanes": .*write engine = "auto"'):
+        choose("lanes", "cuda", SMALL)
+
+
+def test_a_gpu_that_the_engine_cannot_use_is_told_with_the_reason(monkeypatch):
+    """As without NVRTC. torch trains then, unless cuda is asked for by name."""
+    monkeypatch.setattr(driver, "reason", lambda: None)
+    monkeypatch.setattr(cuda_engine, "available", lambda: "NVRTC is not installed")
+    assert choose("auto", "cuda", SMALL) == "torch"
+    assert expect("auto", "cuda", SMALL).why == "NVRTC is not installed"
+    with pytest.raises(EngineMissing, match="NVRTC is not installed"):
+        choose("cuda", "cuda", SMALL)
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_gpus_elsewhere_are_expected_to_have_what_the_engine_needs():
+    """A plan is made where there may be no GPU; a worker without one would not get this far."""
+    assert expect("auto", "cuda", SMALL).engine == "cuda"
+    assert expect("auto", "cuda", WIDE).engine == "torch"
+    assert choose("auto", "cuda", SMALL) == "torch"
+
+
+@pytest.mark.usefixtures("_gpu")
+def test_results_name_the_architecture_and_what_depends_on_the_pack():
+    """By it a checkpoint is found to be of use, and by which workers."""
+    monkeypatched = recorded("cuda", "cuda")
+    assert monkeypatched == "cuda-sm_90"
+    assert recorded("torch", "cuda") == BY_PACK
+    assert recorded("torch", "cpu") == "torch"
+    assert [device_of(name) for name in ("cuda-sm_90", BY_PACK, "torch", "lanes", "")] == ["cuda"] * 2 + ["cpu"] * 3
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_a_plan_tells_which_engine_trains_what_and_why(tmp_path):
+    """In words and as data."""
+    plan = make_plan(small(hidden="[[6], [2048, 2048]]"), Store(str(tmp_path)))
+    packs = plan.packs("cuda")
+    cost = estimate_on_gpus(packs, ON_GPUS, plan.cpu_engine)
+    facts = plan_facts(plan, packs, cost, ON_GPUS)
+    json.dumps(facts)
+    assert facts["engines"] == ["cuda", "torch"]
+    assert facts["cpu_workers_beside"] == choose("auto", "cpu")
+    by_engine = {each["engine"]: each for each in facts["trained_by"]}
+    assert by_engine["cuda"]["hidden"] == [[6]]
+    assert (by_engine["cuda"]["why"], by_engine["cuda"]["device"]) == ("", "cuda")
+    assert "shared memory" in by_engine["torch"]["why"]
+    assert sum(each["trials"] for each in facts["trained_by"]) == plan.left
+    text = plan_text(plan, packs, cost, ON_GPUS)
+    assert "the last digits of a trial depend on the trials that are trained with it" in text
+    assert "shared memory" in text
+    assert "sm_90 and CUDA's NVRTC are assumed" in text
+    assert "CPU workers beside them: " in text
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_a_plan_of_cpus_tells_their_engine(tmp_path):
+    """And nothing of GPUs."""
+    plan = make_plan(small(), Store(str(tmp_path)))
+    (line,) = engine_lines(plan, plan.packs("cpu"), IN_PROCESS)
+    assert line.startswith(f"engine: {choose('auto', 'cpu')}")
+    assert [each["device"] for each in engine_facts(plan, plan.packs("cpu"))] == ["cpu"]
+
+
+def test_an_engine_that_is_named_has_no_use_for_workers_of_the_other_kind():
+    """They are not started."""
+    assert ON_GPUS.of_engine("auto") == ON_GPUS.of_engine("torch") == ON_GPUS
+    assert ON_GPUS.of_engine("cuda").wanted.workers == 0
+    assert ON_GPUS.of_engine("cuda").device == "cuda"
+    assert ON_GPUS.of_engine("lanes").wanted.gpu_workers == 0
+    assert ON_GPUS.of_engine("lanes").device == "cpu"
+    whatever_there_is = Placement(WorkerRequest(), address="auto")
+    assert whatever_there_is.of_engine("cuda").device == "cuda"
+    assert whatever_there_is.device == "cpu"
+
+
+def test_trials_whose_last_digits_depend_on_their_pack_are_told_in_a_sentence():
+    """One of them, several, and none."""
+    assert by_pack_words(0) == ""
+    assert by_pack_words(1).startswith("1 trial was trained by torch on a GPU, where the last digits")
+    assert by_pack_words(2_000).startswith("2,000 trials were trained by torch on a GPU")
+    assert choice.BY_PACK in by_pack_words(1)
