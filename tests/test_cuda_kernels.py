@@ -9,7 +9,7 @@ from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, of_kernels, ro
 from sumsquares.jobs.engines.cuda import compiler, evaluation, exact
 from sumsquares.jobs.engines.cuda.layout import Layout, layout
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]  # the first test compiles all of them
 Row = dict[str, str]
 
 
