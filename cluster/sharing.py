@@ -79,7 +79,8 @@ class SharedItems:
 
         `others` are the other workers. A worker that gets nothing is not needed any more, unless one of them dies.
         """
-        passed, found = [], None
+        passed: list[WorkItem] = []
+        found = None
         while found is None and len(passed) < LOOKS and (item := self._first(device)) is not None:
             self._remove(item)
             found = self._part(item, device, others)

@@ -17,11 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 from sumsquares.jobs.engines.cuda import compiler, kernels
 from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
 from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, layout
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.spec.axes import Activation, Loss, Optimizer, Output
 
 TABLE = Path(__file__).parent / "cuda_kernels.csv"
 VERSION = (13, 0)
@@ -68,9 +70,10 @@ ONCE = (
     *({"batch": batch} for batch in (1, 7, 32, 1000)),
     *({"network": "1-64-64-1", "batch": batch} for batch in (32, 1000)),
     *({"network": f"1-{hidden}-1", "dtype": "float64"} for hidden in ("16-16", "64-64", "128-128")),
-    *({"activation": each} for each in ("identity", "leaky_relu", "elu", "tanh", "sigmoid", "gelu", "silu", "square")),
-    *({"optimizer": each, "decay": 1} for each in ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")),
-    *({"loss": loss, "output": output} for loss, output in (("mae", "relu"), ("huber", "tanh"), ("bce", "sigmoid"))),
+    *({"activation": each} for each in get_args(Activation) if each != "relu"),
+    *({"optimizer": each, "decay": 1} for each in get_args(Optimizer)),
+    *({"loss": each, "output": "sigmoid"} for each in get_args(Loss)),
+    *({"output": each} for each in get_args(Output) if each != "linear"),
     {"network": "1-256-256-1"},
 )
 """What is compiled for sm_90 alone."""

@@ -121,7 +121,7 @@ def test_it_resumes_from_its_checkpoint_to_the_same_bits(trained, store, monkeyp
 
     with pytest.raises(KeyboardInterrupt):
         train.train_pack(store, DatasetReader(store), PACK, TRAINER, interrupt)
-    assert checkpointed_packs(store) == [PACK.trial_ids]
+    assert [ids for ids, _ in checkpointed_packs(store)] == [PACK.trial_ids]
     (kept,) = make_plan(JOB, store).packs("cpu")
     shares.clear()
     train.train_pack(store, DatasetReader(store), kept, TRAINER, shares.append)

@@ -9,7 +9,7 @@ from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, of_kernels, ro
 from sumsquares.jobs.engines.cuda import compiler, evaluation, exact
 from sumsquares.jobs.engines.cuda.layout import Layout, layout
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]  # the first test compiles all of them
 Row = dict[str, str]
 
 
@@ -54,9 +54,8 @@ def test_a_multiprocessor_has_room_for_the_blocks_that_a_layout_plans(compiled):
 
 
 def test_no_kernel_of_the_table_spills_more_than_a_little(compiled):
-    """A few numbers of the mixed widths alone, whose layout was the fastest of those measured."""
-    spilt = {(row["network"], row["spilt"]) for row in trained(compiled) if row["spilt"] != "0"}
-    assert {network for network, _ in spilt} <= {"1-24-12-1"}
+    """The bytes of eight registers, written and read again, at most; `predict` none."""
+    assert all(int(row["spilt"]) <= 64 for row in trained(compiled))
     assert all(row["predict_spilt"] == "0" for row in trained(compiled))
 
 

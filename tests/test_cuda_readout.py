@@ -193,7 +193,7 @@ def test_models_and_rows_in_parts_of_any_size_have_the_same_bits(device, monkeyp
     observer = cuda_readout.observer(device, shape)
     expected = readout.observe(shape, parameters, in_memory(x_NI, y_N), observer)
     predicted = exact.predictor(device, shape, parameters)(x_NI)
-    small = dict.fromkeys(("CALL_FLOPS", "GROUP_BYTES", "ROW_BYTES"), cuda_readout)
+    small = dict.fromkeys(("CALL_FLOPS", "MODEL_FLOPS", "GROUP_BYTES", "ROW_BYTES"), cuda_readout)
     small |= dict.fromkeys(("PARAMETER_BYTES", "OUTPUT_BYTES"), exact)
     for name, place in {**small, "CHUNK_ROWS": shuffle}.items():
         monkeypatch.setattr(place, name, 96 if name == "CHUNK_ROWS" else 1)

@@ -7,7 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
+import gpu_laws_readout
+import gpu_reference
 import pytest
+from cuda_table import ONCE
 from lanes_builds import builds, named, needs_lanes
 from test_spec import OTHER
 
@@ -15,7 +18,7 @@ from sumsquares.datasets.normalize import NormalizationKind, normalization
 from sumsquares.datasets.spec import DatasetSpec
 from sumsquares.jobs.commands.run import run
 from sumsquares.jobs.commands.shared import Shared
-from sumsquares.jobs.engines import activations, choice, objective, optimizers
+from sumsquares.jobs.engines import activations, choice, cuda_engine, objective, optimizers
 from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.lanes.library import MOST_STATE
 from sumsquares.jobs.engines.program import Program
@@ -94,6 +97,43 @@ def test_lanes_knows_the_outputs_and_losses_of_the_spec(build):
     assert_same(axes.Loss, BUILDS[build].losses, "LANES_LOSSES, jobs/engines/lanes/losses.h")
 
 
+def names_in(file, namespace):
+    """The names that a namespace of the cuda kernels defines, bases of structs left out."""
+    text = (ROOT / file).read_text()
+    inside = re.search(rf"namespace {namespace} {{\n(.*?)}}  // namespace {namespace}\n", text, re.DOTALL)[1]
+    found = re.findall(r"^(?:struct|using) (?:\w+::)*(\w+)", inside, re.MULTILINE)
+    return [name for name in found if not name.startswith("Of")]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "namespace", "file"),
+    [
+        (axes.Activation, "activations", "activations.cuh"),
+        (axes.Output, "outputs", "activations.cuh"),
+        (axes.Optimizer, "optimizers", "optimizers.cuh"),
+        (axes.Loss, "losses", "losses.cuh"),
+    ],
+)
+def test_cuda_knows_the_names_of_the_spec(allowed, namespace, file):
+    """Its kernels are compiled with these names, one by one."""
+    path = f"jobs/engines/cuda/{file}"
+    assert_same(allowed, names_in(path, namespace), path)
+
+
+def test_the_laws_of_gpus_are_about_all_names_of_the_spec():
+    """Their reference in float64, the bits of readouts, and the table of compiled kernels."""
+    reference = "tests/gpu_reference.py"
+    assert_same(axes.Activation, gpu_reference.ACTIVATIONS, reference)
+    assert_same(axes.Output, gpu_reference.OUTPUTS, reference)
+    assert_same(axes.Loss, [*gpu_reference.LOSSES, "bce"], reference)
+    assert_same(axes.Optimizer, gpu_reference.OPTIMIZERS, reference)
+    arrays = {name: optimizer.arrays for name, optimizer in optimizers.OPTIMIZERS.items()}
+    assert arrays == gpu_reference.OPTIMIZERS
+    assert_same(axes.Activation, gpu_laws_readout.DIGESTS, "tests/gpu_laws_readout.py")
+    compiled = {each.get("activation", "relu") for each in ONCE}
+    assert_same(axes.Activation, compiled, "tests/cuda_table.py")
+
+
 def test_each_optimizer_has_its_usual_learning_rates():
     """Causes compare a variant's rate with them."""
     assert_same(axes.Optimizer, cause_training.USUAL_LR, "USUAL_LR, jobs/results/cause_training.py")
@@ -139,15 +179,18 @@ def test_each_normalisation_of_the_spec_is_known(name):
 @needs_lanes
 @pytest.mark.parametrize("name", get_args(axes.Engine))
 def test_each_engine_of_the_spec_is_a_module(name):
-    """Or, as auto, chooses one."""
-    assert hasattr(choice.engine(choice.choose(name, "cpu")), "train")
+    """Or, as auto, chooses one. That of GPUs can't be prepared without one."""
+    if name == "cuda":
+        assert callable(cuda_engine.train)
+    else:
+        assert hasattr(choice.engine(choice.choose(name, "cpu")), "train")
 
 
 def test_the_recipes_name_files_and_lists_that_exist():
     """Each step of CONTRIBUTING's recipes names a file, and the lists that this file has."""
     recipes = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
     steps = re.findall(r"^\d\. (.*(?:\n   .*)*)", recipes, re.MULTILINE)
-    assert len(steps) == 30
+    assert len(steps) == 35
     for step in steps:
         quoted = re.findall(r"`([^`]+)`", step)
         texts = [(ROOT / path).read_text() for path in quoted if "/" in path]

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pieces
@@ -17,7 +18,7 @@ from pieces import make_mixed, make_spoiled, make_work, patiently
 from sumsquares.cluster import private_folder
 from sumsquares.cluster.driver import connected
 from sumsquares.cluster.process_table import processes
-from sumsquares.cluster.work import Target
+from sumsquares.cluster.work import Target, WorkItem
 from sumsquares.cluster.workers import WorkerRequest, groups
 
 pytestmark = pytest.mark.ray
@@ -72,7 +73,6 @@ def no_split(_payload):
 
 def pulled(numbers, folder, cut, make=make_work, on_snapshot=lambda _snapshot: None):
     from sumsquares.cluster import ray_train
-    from sumsquares.cluster.work import WorkItem
 
     snapshots = []
     items = [WorkItem(str(number), float(number), (number, str(folder))) for number in numbers]
@@ -111,8 +111,10 @@ def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_
 
 @pytest.mark.chaos
 def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(resources, tmp_path):
-    """Also of a GPU worker; its process does nothing more, and a note says what happened."""
-    snapshots = pulled(range(4), tmp_path, groups(resources, WorkerRequest(workers=0, gpu_workers=1)), make_spoiled)
+    """Also of one of two that share a GPU; its process does nothing more, and a note says what happened."""
+    cut = groups(resources, WorkerRequest(workers=0, gpu_workers=2))
+    assert [(group.workers, group.resources["GPU"]) for group in cut] == [(2, 0.5)]
+    snapshots = pulled(range(4), tmp_path, cut, make_spoiled)
     results = [value for snapshot in snapshots for _, value in snapshot.results]
     assert sorted(value[:2] for value in results) == [(number**2, "cuda") for number in range(4)]
     notes = [note for snapshot in snapshots for note in snapshot.notes]
@@ -135,6 +137,44 @@ def test_cpu_and_gpu_workers_work_side_by_side(mixed):
     results = [value for snapshot in mixed for _, value in snapshot.results]
     assert sorted(value[0] for value in results) == [n**2 for n in range(1, 30)]
     assert {value[1] for value in results} == {"cpu", "cuda"}
+
+
+def squares(device):
+    """Squares the numbers of its payload."""
+
+    def work(payload, _heartbeat):
+        time.sleep(0.02)
+        return [number**2 for number in payload], device
+
+    return work
+
+
+def shared_item(numbers):
+    """An item that a GPU does ten times as fast."""
+    seconds = {"cpu": 0.2 * len(numbers), "cuda": 0.02 * len(numbers)}
+    return WorkItem(f"{numbers[0]}..{numbers[-1]}", 1.0, numbers, seconds=seconds, size=len(numbers))
+
+
+def first_four(item, device, _seconds):
+    """What a worker takes at once."""
+    most = {"cpu": 4, "cuda": 100}[device]
+    rest = item.payload[most:]
+    return shared_item(item.payload[:most]), shared_item(rest) if rest else None
+
+
+def test_cpu_and_gpu_workers_take_parts_of_their_size(resources):
+    """Each number is squared once, whoever has it."""
+    from sumsquares.cluster import ray_train
+
+    cut = groups(resources, WorkerRequest(workers=2, gpu_workers=1))
+    items = [shared_item([*range(first, first + 100)]) for first in range(0, 600, 100)]
+    snapshots = []
+    ray_train.run_workers(squares, items, no_split, snapshots.append, cut, patience=120.0, cut=first_four)
+    results = [result for snapshot in snapshots for _, result in snapshot.results]
+    assert sorted(number for numbers, _ in results for number in numbers) == [n**2 for n in range(600)]
+    assert all(len(numbers) <= 4 for numbers, device in results if device == "cpu")
+    assert snapshots[-1].left == 0
+    assert {key for snapshot in snapshots for key, _ in snapshot.cuts} or all(each[1] == "cuda" for each in results)
 
 
 def test_an_item_that_raises_is_reported_with_its_traceback_and_the_others_continue(mixed):

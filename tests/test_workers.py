@@ -100,6 +100,8 @@ def test_a_request_beyond_the_cluster_is_rejected_with_requested_and_available()
     with pytest.raises(ClusterError, match="GPU: 2 requested, 1 available"):
         groups([Resources(3, 1)], WorkerRequest(workers=1, gpu_workers=2, gpus_per_worker=1.0))
     with pytest.raises(ClusterError, match="no worker is requested"):
+        groups([Resources(3, 0)], WorkerRequest(workers=0, gpu_workers=0))
+    with pytest.raises(ClusterError, match="no GPU is available"):
         groups([Resources(3, 0)], WorkerRequest(workers=0))
     with pytest.raises(ClusterError, match="no CPU is available"):
         groups([Resources(0, 0)], WorkerRequest())

@@ -11,7 +11,7 @@ from gpu_accuracy import BATCH, corrections
 from sumsquares.jobs.engines.cuda.kernels import load
 from sumsquares.jobs.engines.program import Program
 
-LAUNCH_STEPS = 250
+LAUNCH_STEPS = 1000
 """Steps per launch."""
 
 

@@ -98,7 +98,7 @@ def _checked(wanted: str, choice: Choice) -> Choice:
 
 
 def engine(name: str) -> Any:
-    """Imports an engine's module and prepares it in this process; it has `train` and `predictor`."""
+    """Imports an engine's module and prepares it in this process; it has `train`, `predictor` and `observer`."""
     module = importlib.import_module(f"sumsquares.jobs.engines.{name}_engine")
     module.prepare()
     return module

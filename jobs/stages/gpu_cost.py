@@ -31,8 +31,9 @@ LEAST_MODELS, MOST_MODELS = 2_000, 10_000
 SHARES = 8
 """Packs that a shape has if there are enough trials: several workers and GPUs have work, and results of one pack are
 written while another trains."""
-PACK_SECONDS, PACK_BYTES = 40.0, 1 << 30
-"""Packs of the cuda engine that take longer, or more memory for weights and optimizer state, have fewer models."""
+PACK_SECONDS, PACK_BYTES = 40.0, 1 << 28
+"""Packs of the cuda engine that take longer, or more memory for weights and optimizer state, have fewer models: each
+worker has up to three times that memory while it saves a checkpoint, of this size."""
 FEWEST_MODELS = 256
 """But not fewer than this, which keep all multiprocessors busy, unless the memory is too small."""
 TORCH_FLOPS, TORCH_UNIT_SECONDS = 20e12, 28e-12

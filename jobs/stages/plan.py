@@ -66,13 +66,15 @@ class Plan:
 
         """
         if device not in self._packs:
-            begun = {trial.id for pack in self.begun for trial in pack.trials}
+            # Cores would take hours for a pack of a GPU, and could not resume it.
+            resumed = [pack for pack in self.begun if device == "cuda" or pack.device == "cpu"]
+            begun = {trial.id for pack in resumed for trial in pack.trials}
 
             def engine_of(program: Program) -> str:
                 return self.choice(device, program).engine
 
             fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device, engine_of)
-            old = [replace(pack, engine=engine_of(pack.program), device=device) for pack in self.begun]
+            old = [replace(pack, engine=engine_of(pack.program), device=device) for pack in resumed]
             self._packs[device] = sorted([*old, *fresh], key=lambda pack: (-pack.seconds, pack.id))
         return self._packs[device]
 

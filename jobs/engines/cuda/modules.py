@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FREE_SHARED = 48 * 1024
 """Bytes of shared memory that a launch may use without asking."""
 _MOST_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_CARVEOUT, _NO_CACHE = 9, 100  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: percent that isn't cache
 _NUMBERS: dict[str, Any] = {
     "int32": ctypes.c_int32,
     "int64": ctypes.c_int64,
@@ -66,6 +67,7 @@ class Function:
         self.name = name
         self._sizes = self._parameter_sizes()
         self._allowed = FREE_SHARED
+        self._cached = True
 
     def _parameter_sizes(self) -> list[int] | None:
         """Bytes of each parameter; None where the driver is older than CUDA 12.4 and can't tell."""
@@ -87,6 +89,9 @@ class Function:
         return blocks.value
 
     def _allow(self, shared_bytes: int) -> None:
+        if shared_bytes and self._cached:  # else the driver may leave room for fewer blocks than the registers do
+            self._device.call("cuFuncSetAttribute", self._handle, _CARVEOUT, _NO_CACHE)
+            self._cached = False
         if shared_bytes > self._allowed:
             self._device.call("cuFuncSetAttribute", self._handle, _MOST_SHARED, shared_bytes)
             self._allowed = shared_bytes

@@ -25,8 +25,9 @@ GROUP_BYTES = 1 << 28
 """Memory on the device for the models that are observed in one pass over the rows."""
 ROW_BYTES = 1 << 26
 """Memory on the device for rows."""
-CALL_FLOPS = 1e11
-"""Operations of one launch, roughly: 0.05 s on a data centre's GPU, 0.3 s where float64 has 1/64 of float32's rate."""
+CALL_FLOPS, MODEL_FLOPS = 1e11, 3e8
+"""Operations of one launch, and of one model in it, roughly: 0.1 s or less on a data centre's GPU, and 0.3 s where
+float64 has 1/64 of float32's rate."""
 
 
 def observer(device: Device, program: Program) -> Observer | None:
@@ -116,7 +117,7 @@ class Observing:
     def _most_rows(self) -> int:
         """Rows of one launch."""
         program = self.observer.program
-        in_time = CALL_FLOPS / (self.parameters_MP.shape[0] * row_flops(program))
+        in_time = min(CALL_FLOPS / len(self.parameters_MP), MODEL_FLOPS) / row_flops(program)
         in_memory = ROW_BYTES / (8 * (program.inputs + 1))
         return max(1, int(min(in_time, in_memory)) // TILE_ROWS) * TILE_ROWS
 
