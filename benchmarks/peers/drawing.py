@@ -1,6 +1,6 @@
 """Draws first weights or predicts, in this process, and prints the seconds and the peak memory as JSON.
 
-Its only argument is a JSON object with the options of first_weights.py, and `work` and `by`.
+Its only argument is a JSON object with the options of `benchmarks/first_weights.py`, and `work` and `by`.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ GROUP_BYTES = 1 << 28
 ROW_BYTES = 1 << 26
 """Memory on the device for rows."""
 CALL_FLOPS, MODEL_FLOPS = 1e11, 3e8
-"""Operations of one launch, and of one model in it, roughly: either takes 0.1 s or less on a data centre's GPU, and 0.3 s
-where float64 has 1/64 of float32's rate."""
+"""Operations of one launch, and of one model in it, roughly: 0.1 s or less on a data centre's GPU, and 0.3 s where
+float64 has 1/64 of float32's rate."""
 
 
 def observer(device: Device, program: Program) -> Observer | None:

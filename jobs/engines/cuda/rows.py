@@ -1,4 +1,5 @@
-"""The training rows on the device, and the batches that a launch reads: gathered there, in the order of shuffle.py.
+"""The training rows on the device, and the batches that a launch reads: gathered there, in the order of
+engines/shuffle.py.
 
 A dataset that fits stays on the device between packs. One that doesn't is uploaded in order, block by block.
 

@@ -35,7 +35,7 @@ BATCH_BYTES, LAUNCH_STEPS = 1 << 28, 1 << 20
 GATHER_THREADS, GATHER_BLOCKS = 256, 4096
 """Threads of a block that gathers rows, and the most blocks of a launch."""
 LOSS_FACTORS = {"mse": 2.0}
-"""By which a loss's slope is multiplied, as in objective.py; 1 for all others."""
+"""By which a loss's slope is multiplied, as in engines/objective.py; 1 for all others."""
 
 
 class Training:
