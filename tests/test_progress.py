@@ -158,6 +158,18 @@ def test_a_training_says_what_is_started_until_a_worker_has_a_pack():
     assert training.ended == f"{len(packs[0].trials)} of {total} trials in 0:10"
 
 
+def test_where_packs_are_shared_the_time_left_is_that_of_their_queue():
+    """And the parts of packs that were cut count as what they are of them."""
+    clock, packs = Clock(), plan_packs(trials(small()))
+    training, key = Training(packs, clock, "starting"), f"pack {packs[0].id}"
+    cuts = [(key, {"part": 0.5, "rest": 0.5})]
+    training.update(ProgressSnapshot([], {"part": 0.0}, left=len(packs), cuts=cuts, seconds_left=83.0))
+    assert "1:23 left" in training.view().line
+    clock.now = 10.0
+    training.update(ProgressSnapshot([], {"part": 1.0}, left=len(packs), seconds_left=70.0))
+    assert training.view().line.startswith(f"{len(packs[0].trials) // 2} of ")
+
+
 def test_a_lowest_rmse_never_grows():
     """Later packs of the dataset may be worse."""
     clock, packs = Clock(), plan_packs(trials(small()))

@@ -243,6 +243,21 @@ def test_mixed_engines_and_devices_are_reported() -> None:
     assert (uniform["mixed"], uniform["engines"]) == (False, {"torch": 1})
 
 
+def test_trials_of_torch_on_a_gpu_are_counted() -> None:
+    """Their last digits depend on their pack; earlier versions called that engine just torch."""
+    trials = [Trial(VARIANTS[0], seed) for seed in range(5)]
+    kinds = [
+        ("torch", "cpu"),
+        ("torch", "cuda"),
+        ("torch-by-pack", "cuda"),
+        ("torch-by-pack, readout by lanes", "cuda"),
+        ("cuda-sm_90", "cuda"),
+    ]
+    rows = [row_of(trial, engine=name, device=device) for trial, (name, device) in zip(trials, kinds, strict=True)]
+    assert to_dict(trials, rows)["last_digits_depend_on_pack"] == 3
+    assert to_dict(trials, rows[:1])["last_digits_depend_on_pack"] == 0
+
+
 def test_the_table_has_the_columns_of_the_design_in_the_order_of_the_spec() -> None:
     """One row per variant, as the spec orders them, and it reads back from its Parquet file."""
     trials, rows = run_of([["ok"]] * len(VARIANTS))

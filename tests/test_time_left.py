@@ -103,6 +103,18 @@ def test_the_item_of_a_lost_worker_is_work_again():
     assert left.share == pytest.approx(1 / 3)
 
 
+def test_the_parts_of_an_item_that_was_cut_are_its_work():
+    """Each by its share; an unknown key is none of the items, as the half of one that was split."""
+    left = TimeLeft(items_of(10.0, 10.0))
+    left.cut("item 0", {"part": 0.25, "rest": 0.75})
+    left.cut("rest", {"another": 0.5, "last": 0.5})
+    left.cut("unknown", {"some": 1.0})
+    left.update(0.0, [], {"part": 0.0})
+    left.update(2.5, [Finished("part", 2.5, 1.0, is_first=False)], {"another": 0.0})
+    assert left.share == pytest.approx(2.5 / 20)
+    assert left.left(2.5) == pytest.approx(17.5, rel=0.05)
+
+
 def test_an_item_that_is_given_up_is_no_work_any_more():
     """It isn't waited for."""
     left = TimeLeft(items_of(10.0, 10.0))

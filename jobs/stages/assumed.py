@@ -82,8 +82,7 @@ def in_words(found: Assumed) -> list[str]:
 
 
 def _of_gpus(found: Assumed) -> list[str]:
-    where = "" if found.elsewhere else " of this machine"
-    gpus = f"{found.gpus:g} GPU{'s' * (found.gpus != 1)}{where} with nothing else to do, as fast as an H200"
+    gpus = f"{found.gpus:g} GPU{'s' * (found.gpus != 1)} with nothing else to do, as fast as an H200"
     cores = f"{found.cpu_workers} core{'s' * (found.cpu_workers != 1)} beside, which take a share of the trials"
     beside = f"{1000 * found.pack_seconds:.0f} ms for each pack beside its training"
     return [

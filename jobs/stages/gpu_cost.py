@@ -28,7 +28,7 @@ STEP_SECONDS = 3.5e-6
 """Of a step, however few models there are: up to 500 models of 16 units take 4.2 to 4.5 us."""
 LEAST_MODELS, MOST_MODELS = 2_000, 10_000
 """Models of a pack of the cuda engine: from 2,000 on a model costs at most 1.1 times as much as one of 10,000."""
-SHARES = 8
+SHARES = 16
 """Packs that a shape has if there are enough trials: several workers and GPUs have work, and results of one pack are
 written while another trains."""
 PACK_SECONDS, PACK_BYTES = 40.0, 1 << 28

@@ -6,7 +6,7 @@ the end of a run either kind takes parts that are over when the other's are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sumsquares.cluster.work import WorkItem
@@ -27,7 +27,7 @@ class Mixed:
     def item(self, pack: Pack, devices: Collection[str] = BOTH, is_whole: bool = False, key: str = "") -> WorkItem:
         """Returns a pack as a work item for workers with such devices."""
         models = len(pack.trials)
-        seconds = {device: self.seconds(pack, device, models) for device in devices}
+        seconds = {device: self._cost(pack, device)(models) for device in devices}
         key = key or f"pack {pack.id}"
         return WorkItem(key, pack.seconds, pack, seconds=seconds, size=models, is_whole=is_whole)
 
@@ -41,12 +41,12 @@ class Mixed:
         They take about `seconds` at most, unless that would be so few that they waste most of the device.
         """
         pack: Pack = item.payload
-        engine, models = self._engine(pack, device), len(pack.trials)
-        least = least_models(pack.program, engine)
-        fits, above = least, 1 + min(models, most_models(pack.program, engine, device, models))
+        program, engine, models = pack.program, self._engine(pack, device), len(pack.trials)
+        least, cost = least_models(program, engine), self._cost(pack, device)
+        fits, above = least, 1 + min(models, most_models(program, engine, device, models))
         while above - fits > 1:
             middle = (fits + above) // 2
-            if self.seconds(pack, device, middle) <= seconds:
+            if cost(middle) <= seconds:
                 fits = middle
             else:
                 above = middle
@@ -57,15 +57,18 @@ class Mixed:
         key = f"pack of {models - fits:,} trials from {others.trials[0].id} on"
         return self.item(first, item.seconds), self.item(others, item.seconds, key=key)
 
-    def seconds(self, pack: Pack, device: str, models: int) -> float:
-        """Expected time of so many models of a pack on one worker with such a device, with what comes beside."""
+    def _cost(self, pack: Pack, device: str) -> Callable[[int], float]:
+        """Returns the expected time of so many models of a pack on one worker with such a device, all included."""
         program, engine = pack.program, self._engine(pack, device)
-        training = training_seconds(program, models, engine, device)
-        beside = pack.on(engine, device).model_beside_seconds * models
-        if device == "cuda":
-            return training / min(1.0, self.gpus_per_worker) + PACK_SECONDS + beside
-        packs = -(-models // most_models(program, engine, device, models))
-        return training + packs * PACK_SECONDS + beside
+        beside = pack.on(engine, device).model_beside_seconds
+        most = most_models(program, engine, device, len(pack.trials))
+        slower = 1.0 if device == "cpu" else 1 / min(1.0, self.gpus_per_worker)
+
+        def cost(models: int) -> float:
+            training = training_seconds(program, models, engine, device) * slower
+            return training + models * beside + PACK_SECONDS * -(-models // most)
+
+        return cost
 
     def _engine(self, pack: Pack, device: str) -> str:
         return pack.engine if device == "cuda" else self.cpu_engine
