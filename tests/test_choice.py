@@ -8,16 +8,20 @@ from dataclasses import replace
 import pytest
 from specs import small
 
+from sumsquares.cluster.work import Failure
 from sumsquares.cluster.workers import WorkerRequest
 from sumsquares.jobs.engines import choice, cuda_engine
 from sumsquares.jobs.engines.choice import BY_PACK, EngineMissing, choose, device_of, expect, recorded
 from sumsquares.jobs.engines.cuda import driver
+from sumsquares.jobs.engines.cuda.compiler import CompileError
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.show.engine_text import by_pack_words, engine_facts, engine_lines
 from sumsquares.jobs.show.plan_text import plan_facts, plan_text
+from sumsquares.jobs.stages import train
 from sumsquares.jobs.stages.cost import estimate_on_gpus
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
+from sumsquares.jobs.stages.train import PackOutcome
 from sumsquares.jobs.storage.store import Store
 
 SMALL = Program(1, (16, 16), "relu", "adam", "constant", 100, 500, 1000, "float32", 0)
@@ -78,10 +82,28 @@ def test_gpus_elsewhere_are_expected_to_have_what_the_engine_needs():
 
 
 @pytest.mark.usefixtures("_gpu")
+def test_what_the_compiler_refuses_is_trained_by_torch(tmp_path, monkeypatch):
+    """It would refuse it each time. Where cuda is asked for by name, the pack fails, and isn't tried again."""
+
+    def train_pack(_store, _reader, pack, trainer, _heartbeat):
+        if trainer.engine == "cuda":
+            raise CompileError("no register is left")
+        return PackOutcome(len(pack.trials), None, 1.0, 1.0)
+
+    monkeypatch.setattr(train, "train_pack", train_pack)
+    monkeypatch.setattr(train, "engine", lambda name: name)
+    pack = make_plan(small(), Store(str(tmp_path))).packs("cuda")[0]
+    trains = train.worker(str(tmp_path), 0, "auto", "cuda")
+    assert [trains(pack, print).is_first for _ in range(2)] == [True, False]
+    with pytest.raises(EngineMissing, match="no register is left") as caught:
+        train.worker(str(tmp_path), 0, "cuda", "cuda")(pack, print)
+    assert not Failure.of("a pack", caught.value).retryable
+
+
+@pytest.mark.usefixtures("_gpu")
 def test_results_name_the_architecture_and_what_depends_on_the_pack():
     """By it a checkpoint is found to be of use, and by which workers."""
-    monkeypatched = recorded("cuda", "cuda")
-    assert monkeypatched == "cuda-sm_90"
+    assert recorded("cuda", "cuda") == "cuda-sm_90"
     assert recorded("torch", "cuda") == BY_PACK
     assert recorded("torch", "cpu") == "torch"
     assert [device_of(name) for name in ("cuda-sm_90", BY_PACK, "torch", "lanes", "")] == ["cuda"] * 2 + ["cpu"] * 3

@@ -97,6 +97,16 @@ def _checked(wanted: str, choice: Choice) -> Choice:
     return choice
 
 
+def instead(wanted: str, error: Exception) -> str:
+    """Returns the engine that trains what the cuda engine could not compile.
+
+    Raises:
+        EngineMissing: cuda is requested by name.
+
+    """
+    return _checked(wanted, Choice("torch", str(error))).engine
+
+
 def engine(name: str) -> Any:
     """Imports an engine's module and prepares it in this process; it has `train`, `predictor` and `observer`."""
     module = importlib.import_module(f"sumsquares.jobs.engines.{name}_engine")

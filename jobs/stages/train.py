@@ -6,6 +6,7 @@ An interrupted pack resumes from its last checkpoint and ends with the same bits
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from sumsquares.datasets.normalize import Normalization
 from sumsquares.datasets.source import Range
 from sumsquares.jobs import exits
-from sumsquares.jobs.engines.choice import choose, engine, recorded
+from sumsquares.jobs.engines.choice import choose, engine, instead, recorded
+from sumsquares.jobs.engines.cuda.compiler import CompileError
 from sumsquares.jobs.engines.metrics import Floats
 from sumsquares.jobs.engines.state import PerModel, State
 from sumsquares.jobs.results.measured import Models, measure_models
@@ -33,6 +35,7 @@ from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.rows import DatasetReader, NormalizedRows
 from sumsquares.jobs.storage.store import Store
 
+log = logging.getLogger(__name__)
 SAVE_SECONDS, SAVING_SECONDS = 60.0, 3.0
 """Between two checkpoints of a pack, and what saving one may take: after one that took n times as long, the next one
 comes n times as late. Most are a few MB; that of 10,000 models of 1-64-64-1 has 526 MB, and took 6 s on a busy disk."""
@@ -84,9 +87,14 @@ def worker(store_root: str, memory_limit: int, wanted: str, device: str) -> Call
 
     def train(pack: Pack, heartbeat: Heartbeat) -> PackOutcome:
         nonlocal is_first
-        trainer = Trainer(choose(wanted, device, pack.program), device)
-        outcome = replace(train_pack(store, reader, pack, trainer, heartbeat), is_first=is_first)
-        is_first = False
+        name = choose(wanted, device, pack.program)
+        try:
+            outcome = train_pack(store, reader, pack, Trainer(name, device), heartbeat)
+        except CompileError as error:  # as it will be each time
+            name = instead(wanted, error)
+            log.warning("%s trains pack %s: %s", name, pack.id, error)
+            outcome = train_pack(store, reader, pack, Trainer(name, device), heartbeat)
+        outcome, is_first = replace(outcome, is_first=is_first), False
         return outcome
 
     return train
