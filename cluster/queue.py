@@ -89,14 +89,14 @@ class WorkQueue:
         """
         self._lost.add(group)
         self._heard.pop(group, None)
-        for worker in _of_group(group, self._devices):
-            del self._devices[worker]
         for worker in _of_group(group, self._held):
             item = self._held.pop(worker).item
             if _rank(worker) in dead:
-                self._retry(item, Failure(item.key, "", reason, logs=self._logs.get(worker, "")))
+                self._retry(worker, item, Failure(item.key, "", reason, logs=self._logs.get(worker, "")))
             else:
                 self._pending.push(item)
+        for worker in _of_group(group, self._devices):
+            del self._devices[worker]
 
     def take(self, worker: str) -> tuple[str, Payload] | None:
         """Returns the next item's key and payload, or None if nothing is left to take, or others will end it sooner."""
@@ -132,7 +132,7 @@ class WorkQueue:
             return
         item = self._held.pop(worker).item
         if failure.retryable and not failure.fatal:
-            self._retry(item, failure)
+            self._retry(worker, item, failure)
         else:
             self._failures.append(failure)
             self._stopped = self._stopped or failure.fatal
@@ -168,11 +168,11 @@ class WorkQueue:
             return spent * (1 - held.share) / held.share
         return max(0.0, self._pending.expected(held.item, device) - spent)
 
-    def _retry(self, item: WorkItem, failure: Failure) -> None:
+    def _retry(self, worker: str, item: WorkItem, failure: Failure) -> None:
         """Returns the item to the queue, whole or split, or gives it up."""
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
-            self._pending.push(whole(item))
+            self._pending.push(whole(item, self._devices.get(worker, "")))
             ended = ", which ended its worker" if failure.ends_worker else ""
             self._notes.append(f"{item.key}: {failure.reason}{ended}; trying again ({attempts + 1} of {ATTEMPTS})")
             return

@@ -120,7 +120,7 @@ class SharedItems:
         end = _common_end([*others, At(device, 0.0)], together)
         pace = self.expected(item, device) / item.seconds[device] if item.seconds[device] else 1.0
         part, rest = item, None
-        if not item.is_whole:
+        if device not in item.whole_on:
             share = SHARE_OF_REST if device in self._measured else SHARE_OF_FIRST
             part, rest = self._cut(item, device, max(SHORTEST, share * end) / pace)
         needed = self.expected(part, device)
@@ -135,9 +135,12 @@ class SharedItems:
         return part
 
 
-def whole(item: WorkItem) -> WorkItem:
-    """Returns the item so that it isn't cut any more: another attempt at it is counted as such."""
-    return replace(item, is_whole=True)
+def whole(item: WorkItem, device: str) -> WorkItem:
+    """Returns the item so that workers with such a device don't cut it: another attempt at it is counted as such.
+
+    Others may: one core would take hours for what a GPU takes at once.
+    """
+    return replace(item, whole_on=item.whole_on | {device})
 
 
 def _place(item: WorkItem, device: str) -> _Place:

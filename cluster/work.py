@@ -39,8 +39,8 @@ class WorkItem:
     """Where workers have several kinds of device: what it is expected to take on each of those that may have it."""
     size: int = 1
     """How many parts of equal cost it consists of, roughly."""
-    is_whole: bool = False
-    """Whether it must not be cut: it resumes from a checkpoint, or is tried again."""
+    whole_on: frozenset[str] = frozenset()
+    """Kinds of device whose workers take all of it or nothing: it resumes from a checkpoint, or is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class ProgressSnapshot:
     cuts: Sequence[tuple[str, Mapping[str, float]]] = ()
     """Keys of items that were cut since the previous snapshot, with the keys of their parts and the share of each."""
     seconds_left: float | None = None
-    """Where workers have several kinds of device: when all of them will have ended."""
+    """Where workers have several kinds of device: when all of them will have ended; infinity while none can."""
 
 
 OnProgress = Callable[[ProgressSnapshot], None]

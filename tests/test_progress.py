@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import ExitStack
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -168,6 +169,8 @@ def test_where_packs_are_shared_the_time_left_is_that_of_their_queue():
     clock.now = 10.0
     training.update(ProgressSnapshot([], {"part": 1.0}, left=len(packs), seconds_left=70.0))
     assert training.view().line.startswith(f"{len(packs[0].trials) // 2} of ")
+    training.update(ProgressSnapshot([], {"part": 1.0}, left=len(packs), seconds_left=inf))  # all workers were lost
+    assert "left" not in training.view().line
 
 
 def test_a_lowest_rmse_never_grows():

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumsquares.cluster.queue import WorkQueue
-from sumsquares.cluster.work import WorkItem
+from sumsquares.cluster.work import Failure, WorkItem
 
 MOST = {"cpu": 64, "cuda": 5000}
 """Models of a pack."""
@@ -186,19 +186,41 @@ def test_a_worker_that_is_alone_takes_whatever_is_left():
     assert queue.take("cpu-0") is not None
 
 
-def test_an_item_that_is_tried_again_is_not_cut():
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("has_raised", [True, False])
+def test_an_item_that_is_tried_again_is_not_cut_by_those_who_failed(device, has_raised):
     """Otherwise its parts would have their attempts anew."""
+    queue = WorkQueue(items_of((10_000, 1.0, 0.01)), split, cut)
+    queue.register(device, 0, 1, "", device)
+    key, models = queue.take(f"{device}-0")
+    if has_raised:
+        queue.fail(f"{device}-0", Failure(key, "CudaError", "", ends_worker=True))
+    queue.lost(device, [0])
+    queue.register(device, 0, 1, "", device)
+    taken = _all_taken(queue, f"{device}-0")
+    assert (key, models) in taken
+    assert sum(each[1].count for each in taken) == 10_000
+
+
+def test_a_core_takes_a_part_of_what_a_gpu_has_failed_at():
+    """While the GPU's worker starts again, no core begins with what takes a GPU a minute, and a core hours."""
     queue = WorkQueue(items_of((4_000, 1.0, 0.01)), split, cut)
     queue.register("cuda", 0, 1, "", "cuda")
-    key, models = queue.take("cuda-0")
-    queue.lost("cuda", [0])
     queue.register("cpu", 0, 1, "", "cpu")
-    taken = [queue.take("cpu-0")]
-    while taken[-1] is not None:
-        queue.done("cpu-0", None)
-        taken.append(queue.take("cpu-0"))
-    assert (key, models) in taken
-    assert sum(each[1].count for each in taken[:-1]) == 4_000
+    queue.take("cuda-0")
+    queue.lost("cuda", [0])
+    taken = _all_taken(queue, "cpu-0")
+    assert max(each[1].count for each in taken) <= MOST["cpu"] + LEAST["cpu"]
+    assert sum(each[1].count for each in taken) == 4_000
+
+
+def _all_taken(queue, worker):
+    """Returns what a worker gets until nothing is left."""
+    taken = []
+    while (each := queue.take(worker)) is not None:
+        taken.append(each)
+        queue.done(worker, None)
+    return taken
 
 
 def test_what_is_cut_is_told_with_its_shares():
@@ -218,7 +240,7 @@ def test_what_is_cut_is_told_with_its_shares():
 def test_an_item_of_one_kind_waits_for_it():
     """A checkpoint of a GPU is of no use elsewhere."""
     (made,) = items_of((100, 0.1, 0.01))
-    queue = WorkQueue([replace(made, seconds={"cuda": 1.0}, is_whole=True)], split, cut)
+    queue = WorkQueue([replace(made, seconds={"cuda": 1.0}, whole_on=frozenset({"cuda"}))], split, cut)
     queue.register("cpu", 0, 1, "", "cpu")
     queue.register("cuda", 0, 1, "", "cuda")
     assert queue.take("cpu-0") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from math import isinf
 
 from sumsquares.cluster.work import ProgressSnapshot
 from sumsquares.jobs.messages.numbers import clock, number
@@ -126,6 +127,7 @@ class Training:
         with self._guard:
             now, done = self._now(), int(self._rate.done)
             left = self._left.left(now) if self._seconds_left is None else self._seconds_left
+            left = None if left is None or isinf(left) else left
             items, words = timed("trial", self._rate.per_second, clock(now - self._began), left)
             count = Item(count_item(done, self._total), 0)
             if not self._left.has_begun:

@@ -29,7 +29,8 @@ class Mixed:
         models = len(pack.trials)
         seconds = {device: self._cost(pack, device)(models) for device in devices}
         key = key or f"pack {pack.id}"
-        return WorkItem(key, pack.seconds, pack, seconds=seconds, size=models, is_whole=is_whole)
+        whole_on = frozenset(devices if is_whole else ())
+        return WorkItem(key, pack.seconds, pack, seconds=seconds, size=models, whole_on=whole_on)
 
     def split(self, pack: Pack) -> list[WorkItem]:
         """Returns the two halves of a pack as work items."""
