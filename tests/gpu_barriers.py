@@ -1,7 +1,7 @@
 """Takes each barrier out of the kernels in turn, and says whether the emulated GPU finds the race: run it by hand.
 
 `python tests/gpu_barriers.py` prints a line for each barrier, and exits with 1 if one is missed that isn't listed
-as not needed. `python tests/gpu_barriers.py forward.cuh 116` takes out that of one line.
+as not needed. `python tests/gpu_barriers.py forward.cuh 116` takes out that of one line. It takes some three minutes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import bare_clone  # noqa: F401  before whatever imports sumsquares
@@ -32,6 +33,8 @@ NETWORK = (
     case(((64, 64), 1, 100, 150), models=1, epochs=2),
 )
 LINEAR = (case(((), 40, 33, 70), models=2, epochs=1),)
+SPARE = {"observe.cuh": 2}
+"""How many aren't needed: those around a tile, since the tile ends with barriers of its own."""
 OTHERS = {"linear.cuh", "errors.cuh", "features.cuh", "observe.cuh", "solve.cuh", "answers.cuh"}
 
 
@@ -41,8 +44,9 @@ def main() -> int:
         return without(sys.argv[1], int(sys.argv[2]))
     os.environ |= emulated_gpu.environment() | {"EMULATED_RACES": "1"}
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(tried, barriers()))
-    return int(any(codes))
+        codes = list(pool.map(tried, places := barriers()))
+    missed = Counter(name for (name, _), code in zip(places, codes, strict=True) if code)
+    return int(missed != SPARE)
 
 
 def barriers() -> list[tuple[str, int]]:
