@@ -199,10 +199,11 @@ def test_a_race_is_found_in_any_order(run, name, threads):
 def test_blocks_race_too(gpu):
     """Nothing orders two blocks of a launch."""
     function = gpu.load(compiler.compiled(SOURCE, gpu.architecture).image).function("in_global_memory")
-    function.launch(1, 16, 0, gpu.zeros(40, np.float32), 1)
+    array = gpu.zeros(40, np.float32)
+    function.launch(1, 16, 0, array, 1)
     gpu.synchronize()
-    with pytest.raises(driver.CudaError, match="a race: .* block 1, kernel in_global_memory"):
-        function.launch(2, 16, 0, gpu.zeros(40, np.float32), 1)
+    function.launch(2, 16, 0, array, 1)
+    with pytest.raises(driver.CudaError, match=r"a race: .* block 1, kernel in_global_memory"):
         gpu.synchronize()
 
 
