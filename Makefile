@@ -54,8 +54,8 @@ test-long: .venv/installed-dev  ## runs the test files that take longest, those 
 list-slow: .venv/installed-dev  ## runs both, and rewrites tests/slow.txt and tests/long.txt; needs an idle machine
 	LIST_SLOW=1 $(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN))"
 
-test-kernel: .venv/installed-dev  ## compiles the lanes kernel with sanitizers and for Arm, and runs both
-	$(BIN)/python -m pytest -m kernel
+test-kernel: .venv/installed-dev  ## runs the lanes kernel with sanitizers and for Arm, and the cuda kernels on an emulated GPU; compiles these by NVRTC
+	$(BIN)/python -m pytest $(BESIDE) -m kernel
 
 chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with an undisturbed run
 	$(BIN)/python -m pytest -m chaos

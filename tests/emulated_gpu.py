@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 def _build(into: Path) -> None:
     into.mkdir(parents=True)
-    driver = [SOURCES / name for name in ("libcuda.cpp", "devices.cpp", "state.cpp", "fibers.cpp", "memory.cpp")]
+    driver = [SOURCES / name for name in ("libcuda.cpp", "devices.cpp", "state.cpp", "fibers.cpp", "memory.cpp", "races.cpp")]
     # Without a soname: in a process that has loaded it, others such as torch still find the real driver.
     _run("g++", *FLAGS, "-o", into / LIBCUDA, *driver, "-ldl", "-pthread")
     _run("g++", *FLAGS, "-O0", f'-DEMULATION="{SOURCES}"', "-o", into / LIBNVRTC, SOURCES / "libnvrtc.cpp")

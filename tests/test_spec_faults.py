@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     "a dataset that is a number": ('name = "q"\ndataset = [1]', ["dataset[0]:", "the whole number 1", "a table"]),
     "train in double brackets": (spec().replace("[train]", "[[train]]"), ["train:", "a list of 1", "a table"]),
     "unknown key of the spec": (spec(top="nmae = 1"), ["nmae:", 'did you mean "name"?', '"train", "engine", "grid"']),
-    "an unknown engine": (spec(top='engine = "cuda"'), ["engine:", 'one of "auto", "torch", "lanes"']),
+    "an unknown engine": (spec(top='engine = "gpu"'), ["engine:", 'one of "auto", "torch", "lanes", "cuda"']),
     "unknown table": (spec() + "[trian]\n", ["trian:", 'did you mean "train"?']),
     "unknown key of a dataset": (two("lagrest = 5"), ['dataset[1] "squares".lagrest:', '"largest"?', '"rows"']),
     "unknown key of train": (train("batch_sice = 1"), ["train.batch_sice:", '"batch_size"?', '"shuffle_seed"']),

@@ -35,6 +35,7 @@ struct Runtime {
     char* shared;
     void (*park)();             // lets the others run until what the lane waits at is complete
     void (*fail)(const char*);  // ends the launch with an error; doesn't return
+    void (*touch)(const void* from, unsigned bytes, bool writes);  // of a thread: looks for races
 };
 
 struct Kernel {

@@ -186,6 +186,26 @@ static inline int __any_sync(unsigned mask, int predicate, EMULATED_PLACE) { ret
 static inline int __all_sync(unsigned mask, int predicate, EMULATED_PLACE) { return __ballot_sync(mask, !predicate, place) == 0; }
 static inline unsigned __activemask() { return emulated_runtime->fail("__activemask() says nothing that a kernel may rely on"), 0; }
 
+// With EMULATED_RACES the compiler calls a function of ThreadSanitizer's at each access to memory: here they are.
+namespace emulated {
+#ifdef EMULATED_RACES
+__attribute__((no_sanitize("thread"))) static inline void touch(const void* from, unsigned bytes, bool writes) {
+    emulated_runtime->touch(from, bytes, writes);
+}
+#define EMULATED_ACCESS(name, bytes, writes) \
+    extern "C" __attribute__((no_sanitize("thread"))) void __tsan_##name(void* from) { touch(from, bytes, writes); }
+#define EMULATED_ACCESSES(bytes)                                                                     \
+    EMULATED_ACCESS(read##bytes, bytes, false) EMULATED_ACCESS(write##bytes, bytes, true)            \
+    EMULATED_ACCESS(unaligned_read##bytes, bytes, false) EMULATED_ACCESS(unaligned_write##bytes, bytes, true)
+EMULATED_ACCESSES(1) EMULATED_ACCESSES(2) EMULATED_ACCESSES(4) EMULATED_ACCESSES(8) EMULATED_ACCESSES(16)
+extern "C" __attribute__((no_sanitize("thread"))) void __tsan_read_range(void* from, size_t bytes) { touch(from, bytes, false); }
+extern "C" __attribute__((no_sanitize("thread"))) void __tsan_write_range(void* from, size_t bytes) { touch(from, bytes, true); }
+extern "C" __attribute__((no_sanitize("thread"))) void __tsan_init() {}
+#else
+static inline void touch(const void*, unsigned, bool) {}
+#endif
+}  // namespace emulated
+
 // Copies to shared memory that take their time (cp.async): the target holds NaN until the copies were waited for.
 namespace emulated {
 struct Copy {
@@ -206,12 +226,17 @@ static inline void copy_later(void* to, const void* from, unsigned bytes) {
     Copies& own = own_copies();
     if ((size_t)to % bytes || (size_t)from % bytes) emulated_runtime->fail("an asynchronous copy is not aligned");
     if (own.count == MOST_COPIES) emulated_runtime->fail("too many asynchronous copies are not waited for");
+    touch(to, bytes, true);  // it may happen from here on
     memset(to, 0xff, bytes);
     own.each[own.count++] = {to, from, bytes};
 }
 static inline void copies_done() {
     Copies& own = own_copies();
-    for (int i = 0; i < own.count; i++) memcpy(own.each[i].to, own.each[i].from, own.each[i].bytes);
+    for (int i = 0; i < own.count; i++) {
+        touch(own.each[i].from, own.each[i].bytes, false);
+        touch(own.each[i].to, own.each[i].bytes, true);  // until here
+        memcpy(own.each[i].to, own.each[i].from, own.each[i].bytes);
+    }
     own.count = 0;
 }
 
@@ -220,8 +245,16 @@ static inline void copies_done() {
 // The functions of platform.cuh that take PTX.
 static inline void copy_piece(void* to, const void* from) { emulated::copy_later(to, from, 16); }
 static inline void copied() { emulated::copies_done(); }
-static inline float root(float x) { return sqrtf(x); }
-static inline float inverse(float x) { return 1.0f / x; }
+// With EMULATED_ROUGH approximate functions are one unit in the last place too large, exact or too small, as a GPU's may be.
+static inline float rough(float exact, float of) {
+#ifdef EMULATED_ROUGH
+    const int bits = __builtin_bit_cast(int, exact), by = (int)(__builtin_bit_cast(unsigned, of) * 2654435761u >> 30) - 1;
+    if ((bits & 0x7fffffff) > 0x00800001 && (bits & 0x7fffffff) < 0x7f7fffff) return __builtin_bit_cast(float, bits + by % 2);
+#endif
+    return exact;
+}
+static inline float root(float x) { return rough(sqrtf(x), x); }
+static inline float inverse(float x) { return rough(1.0f / x, x); }
 static inline float positive(float x) { return x > 0.0f ? x : x != x ? x : 0.0f; }
 
 namespace emulated {

@@ -65,9 +65,10 @@ std::string state_text(const Lane& lane) {
 
 }  // namespace
 
-Fibers::Fibers(Runtime& runtime) : runtime_(runtime) {
+Fibers::Fibers(Runtime& runtime, const Memory& memory) : runtime_(runtime), memory_(memory) {
     runtime_.park = park;
     runtime_.fail = fail;
+    runtime_.touch = touch;
 }
 
 char* Fibers::stack_of(unsigned index) {
@@ -89,6 +90,7 @@ Failure Fibers::run(const Launch& launch, unsigned order) {
     order_ = order;
     random_ = order;
     failure_ = {};
+    races_.begin();
     const unsigned threads = launch.block.x * launch.block.y * launch.block.z;
     lanes_.assign(threads, {});
     warps_.assign((threads + WARP - 1) / WARP, {});
@@ -118,6 +120,7 @@ Failure Fibers::run(const Launch& launch, unsigned order) {
             runtime_.block = {b % launch.grid.x, b / launch.grid.x % launch.grid.y, b / launch.grid.x / launch.grid.y};
             block();
         }
+        if (const std::string what = races_.pending(); !what.empty()) end(LAUNCH_FAILED, what);
     }
     for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &old[i], nullptr);
     sigaltstack(&before, nullptr);
@@ -146,6 +149,7 @@ void Fibers::start(Lane& lane, unsigned index) {
 
 void Fibers::block() {
     runtime_.shared = shared_of(launch_.shared_bytes);
+    blocks_++;
     for (unsigned i = 0; i < lanes_.size(); i++) start(lanes_[i], i);
     warp_order_.resize(warps_.size());
     do {
@@ -190,10 +194,11 @@ bool Fibers::released(Warp& warp) {
 bool Fibers::released(Warp& warp, unsigned mask) {
     const Lane* first = nullptr;
     unsigned present = 0;
+    Kind kind = RUNNING;
     for (unsigned i = 0; i < warp.count; i++) {
         const Lane& lane = warp.lanes[i];
         if (!(mask >> i & 1) || lane.kind == EXITED) continue;
-        if (!first) first = &lane;
+        if (!first) first = &lane, kind = lane.kind;
         if (lane.kind != first->kind || !same(lane.place, first->place) || lane.mask != mask) return false;
         present |= 1u << i;
     }
@@ -203,6 +208,8 @@ bool Fibers::released(Warp& warp, unsigned mask) {
             warp.lanes[i].kind = RUNNING;
         }
     warp.present = (warp.present & ~mask) | present;
+    const bool all = __builtin_popcount(mask) == WARP || (mask & ((1ull << warp.count) - 1)) == ((1ull << warp.count) - 1);
+    warp.barriers += all && kind == WARP_BARRIER;
     return true;
 }
 
@@ -217,6 +224,8 @@ bool Fibers::all_ended_or_released() {
     }
     for (Lane& lane : lanes_)
         if (lane.kind != EXITED) lane.kind = RUNNING;
+    barriers_++;
+    for (Warp& warp : warps_) warp.barriers++;
     return !first;
 }
 
@@ -242,6 +251,24 @@ void Fibers::park() { emulated_switch(&running->runtime_.lane->stack, running->s
 void Fibers::fail(const char* what) {
     const Lane& lane = *running->runtime_.lane;
     running->end(LAUNCH_FAILED, std::string(what) + ", thread " + std::to_string(lane.thread.x) + ", after " + text(lane.place));
+}
+
+void Fibers::touch(const void* from, unsigned bytes, bool writes) { running->touched((const char*)from, bytes, writes); }
+
+void Fibers::touched(const char* from, unsigned bytes, bool writes) {
+    const Lane& lane = *runtime_.lane;
+    const unsigned index = &lane - lanes_.data();
+    const char* const stack = stacks_[index];
+    if (from >= stack && from < stack + STACK) return;
+    const bool is_dynamic = from >= runtime_.shared && from < runtime_.shared + launch_.shared_bytes;
+    const bool is_shared = is_dynamic || (from >= launch_.statics && from < launch_.statics_end);
+    if (!is_shared && !memory_.holds(from, bytes)) return;
+    std::string what = races_.pending();
+    if (what.empty()) {
+        const Moment now = {blocks_, index / WARP, index % WARP, barriers_, warps_[index / WARP].barriers, lane.place};
+        what = races_.touch(from, bytes, writes, is_shared, now);
+    }
+    if (!what.empty()) end(LAUNCH_FAILED, what);
 }
 
 void Fibers::end(int code, const std::string& what) {

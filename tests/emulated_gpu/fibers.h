@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "abi.h"
+#include "memory.h"
+#include "races.h"
 
 namespace emulated {
 
@@ -21,11 +23,12 @@ struct Launch {
     void** arguments;
     Index grid, block;
     unsigned shared_bytes;
+    const char *statics, *statics_end;  // of the module: shared variables that aren't dynamic are among them
 };
 
 class Fibers {
 public:
-    explicit Fibers(Runtime& runtime);
+    Fibers(Runtime& runtime, const Memory& memory);
     // Runs all blocks in an order that depends on `order`: 0 ascending, 1 descending, else drawn anew each time.
     Failure run(const Launch& launch, unsigned order);
 
@@ -35,6 +38,7 @@ private:
         unsigned count;
         u64 published[32];
         unsigned present;
+        unsigned barriers;
     };
     void block();
     void start(Lane& lane, unsigned index);
@@ -50,10 +54,15 @@ private:
     static void enter();
     static void park();
     static void fail(const char* what);
+    static void touch(const void* from, unsigned bytes, bool writes);
+    void touched(const char* from, unsigned bytes, bool writes);
     static void on_signal(int signal, siginfo_t* info, void* context);
     [[noreturn]] void end(int code, const std::string& what);
 
     Runtime& runtime_;
+    const Memory& memory_;
+    Races races_;
+    unsigned blocks_ = 0, barriers_ = 0;  // so far
     Launch launch_{};
     Failure failure_;
     std::vector<Lane> lanes_;

@@ -4,6 +4,7 @@
 //   EMULATED_FAULT=launch:3:700   the third launch of this process fails with error 700; also alloc:2:2, copy:1:719, module:1:300
 //   EMULATED_ORDER=0   in which order blocks, warps and lanes run: 0 ascending, 1 descending, else drawn; both: each launch runs
 //                      ascending and descending, and fails if the memory differs then, since a barrier is missing
+//   EMULATED_RACES=1   races are found: see races.h
 //   EMULATED_LAUNCHES=file   a line is added for each launch: kernel, grid, block, shared bytes
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ using namespace emulated;
 namespace {
 Failure run(const Launch& launch) {
     const std::string order = setting("EMULATED_ORDER", "0");
-    if (order != "both") return state.fibers.run(launch, (unsigned)std::stoul(order));
+    if (order != "both" || setting("EMULATED_RACES", "") == "1") return state.fibers.run(launch, order == "both" ? 0 : (unsigned)std::stoul(order));
     const std::string before = state.memory.content();
     Failure failure = state.fibers.run(launch, 0);
     if (failure.code) return failure;
@@ -34,6 +35,25 @@ Failure run(const Launch& launch) {
     if (!failure.code && state.memory.content() != ascending)
         return {LAUNCH_FAILED, "memory depends on the order in which threads run"};
     return failure;
+}
+
+// Where the variables of a module are: the segment of `emulated_runtime`, which is one of them.
+void find_statics(Module& module) {
+    const char* const own = (const char*)dlsym(module.library, "emulated_runtime");
+    module.statics = module.statics_end = own;
+    std::pair<const char*, Module*> given{own, &module};
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, size_t, void* data) {
+            auto& [own, module] = *(std::pair<const char*, Module*>*)data;
+            for (int i = 0; i < info->dlpi_phnum; i++) {
+                const auto& segment = info->dlpi_phdr[i];
+                const char* const first = (const char*)info->dlpi_addr + segment.p_vaddr;
+                if (segment.p_type == PT_LOAD && own >= first && own < first + segment.p_memsz)
+                    module->statics = first, module->statics_end = first + segment.p_memsz;
+            }
+            return 0;
+        },
+        &given);
 }
 }  // namespace
 
@@ -107,6 +127,7 @@ API cuModuleLoadData(void** module, const void* bytes) {
     auto owned = std::make_unique<Module>();
     owned->library = library;
     owned->flushes = image->flushes;
+    find_statics(*owned);
     *module = owned.get();
     state.modules[owned.get()] = std::move(owned);
     return SUCCESS;
@@ -196,7 +217,8 @@ API cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
     if (injected("launch")) return SUCCESS;
     const unsigned control = _mm_getcsr();
     if (function->module->flushes) _mm_setcsr(control | 0x8040);  // results, and operands
-    const Failure failure = run({function->kernel, arguments, {grid_x, grid_y, grid_z}, {x, y, z}, shared});
+    const Failure failure = run({function->kernel, arguments, {grid_x, grid_y, grid_z}, {x, y, z}, shared,
+                                 function->module->statics, function->module->statics_end});
     _mm_setcsr(control);
     if (failure.code) spoil(failure.code, failure.what + ", kernel " + function->name);
     const std::string damage = state.memory.damage();

@@ -36,7 +36,8 @@ const char* const FLAGS =
     ;
 std::string flags() {
     const char* more = getenv("EMULATED_FLAGS");
-    return std::string(FLAGS) + (more ? more : "");
+    const char* races = getenv("EMULATED_RACES");  // "1": see races.h
+    return std::string(FLAGS) + (races && *races == '1' ? "-fsanitize=thread --param tsan-instrument-func-entry-exit=0 -DEMULATED_RACES " : "") + (more ? more : "");
 }
 
 struct Program {
@@ -126,11 +127,12 @@ int compile(Program& program, int architecture, bool flushes) {
         int bad = run("g++ -E -x c++ " + flags() + " -include " EMULATION "/emulation.h " + base + ".cu -o " + base + ".ii" + errors);
         if (!bad) {
             std::ofstream(base + ".cpp") << with_kernels(with_shared(read(base + ".ii")));
-            bad = run("g++ -shared -nostdlib -x c++ -fpreprocessed " + flags() + " " + base + ".cpp -o " + base + ".so -lm -lc" + errors);
+            bad = run("g++ -c -x c++ -fpreprocessed " + flags() + " " + base + ".cpp -o " + base + ".o" + errors);
+            if (!bad) bad = run("g++ -shared -nostdlib " + base + ".o -o " + base + ".so -lm -lc 2>>" + base + ".log");
         }
         if (!bad) rename((base + ".so").c_str(), library.c_str());
         program.log = read(base + ".log");
-        for (const char* end : {".cu", ".ii", ".cpp", ".log"}) unlink((base + end).c_str());
+        for (const char* end : {".cu", ".ii", ".cpp", ".o", ".log"}) unlink((base + end).c_str());
         if (bad) return COMPILATION;
     }
     const std::string bytes = read(library);

@@ -30,6 +30,7 @@ struct Function {
 struct Module {
     void* library;
     bool flushes;
+    const char *statics, *statics_end;  // its variables
     std::map<std::string, std::unique_ptr<Function>> functions;
 };
 struct Event {
@@ -44,7 +45,7 @@ struct State {
     std::string report, described;
     Memory memory;
     Runtime runtime{};
-    Fibers fibers{runtime};
+    Fibers fibers{runtime, memory};
     std::map<std::string, int> counts, fault_at, fault_code;
     std::map<void*, std::unique_ptr<Module>> modules;
     std::map<void*, std::unique_ptr<Event>> events;

@@ -41,7 +41,8 @@ DEV void put4(double* to, const double* v) {
 #ifndef EMULATED
 // Copies 16 bytes from global to shared memory in the background; `copied` waits for all such copies of the thread.
 DEV void copy_piece(void* to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from)
+               : "memory");
 }
 DEV void copied() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
