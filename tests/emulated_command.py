@@ -1,7 +1,7 @@
 """The command `sumsquares` on a machine with an emulated GPU: `python emulated_command.py run ...`.
 
-The driver and NVRTC are those of emulated_gpu/, found by the environment as the real ones are. Besides, device files are
-pretended, by which the command sees how many GPUs there are: as many as EMULATED_DEVICES says, or one.
+The driver and NVRTC are those of emulated_gpu/, found by the environment as the real ones are. Besides, device files
+are pretended, by which the command sees how many GPUs there are: as many as EMULATED_DEVICES says, or one.
 """
 
 import os

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
+from sumsquares.jobs.engines.choice import EngineMissing
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
 from sumsquares.jobs.engines.network import Network
@@ -286,3 +287,11 @@ def test_a_gpu_trains_the_same_models_as_a_cpu(optimizer, activation, objective)
     np.testing.assert_allclose(on_gpu.losses, on_cpu.losses, rtol=1e-7, atol=1e-9)
     predicted = [torch_engine.predictor(shape, on_cpu.parameters, device)(rows_of(shape)[0]) for device in DEVICES]
     np.testing.assert_allclose(predicted[1], predicted[0], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this torch can use the GPU here")
+def test_a_torch_that_cannot_use_a_gpu_says_so():
+    """Not with an assertion of torch's own: the cuda engine needs no torch, so that a GPU worker may have any."""
+    shape = program(hidden=(2048, 2048))
+    with pytest.raises(EngineMissing, match=r"hidden = \[2048, 2048\] on a GPU.* --gpu-workers 0"):
+        torch_engine.train(shape, models(1), in_memory(*rows_of(shape)), device="cuda")

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sumsquares.jobs.engines.choice import EngineMissing
 from sumsquares.jobs.engines.forward import predictions
 from sumsquares.jobs.engines.initialize import initial_state
 from sumsquares.jobs.engines.losses import curve_epochs
@@ -40,6 +41,14 @@ def prepare(threads: int = 1) -> None:
     """
     os.environ.setdefault("MKL_CBWR", "AVX2")
     torch.set_num_threads(threads)
+
+
+def _no_cuda(program: Program) -> str:
+    built = "finds no GPU" if torch.version.cuda else "is built without CUDA"
+    return (
+        f"torch has to train hidden = {list(program.hidden)} on a GPU, and torch {torch.__version__} {built}; install "
+        "torch with CUDA, or train on CPUs alone, with --gpu-workers 0"
+    )
 
 
 @contextmanager
@@ -69,7 +78,13 @@ def train(
     The loss is the mean over a batch. `on_progress(step, state)` is called every `REPORT_STEPS` steps; it
     may call `state()` for a copy to save. A model whose loss is no longer finite is still computed, but its steps no
     longer count. The other models are not affected.
+
+    Raises:
+        EngineMissing: this torch can't use the GPU that it is asked for.
+
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineMissing(_no_cuda(program))
     dtype = getattr(torch, program.dtype)
     optimizer = OPTIMIZERS[program.optimizer]
     state = state or initial_state(program, models, optimizer.arrays)
