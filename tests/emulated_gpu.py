@@ -4,9 +4,10 @@ It needs g++ on x86-64 Linux, and of Python the standard library alone. Built on
 
 A kernel's threads run one after the other, each until it waits for others. Found are addresses outside of arrays or
 not aligned, barriers and shuffles that not all lanes reach, numbers that nobody wrote (they are NaN), copies that are
-read too early, and, with EMULATED_ORDER=both, results that depend on the order of threads. Not found is a barrier that
-is missing beside a shuffle, which orders memory here. The variables that make it another GPU
-are listed in libcuda.cpp.
+read too early, and, with EMULATED_ORDER=both, results that depend on the order of threads. With EMULATED_RACES=1
+also races, in any order: two threads touch a number, one of them writes it, and no barrier is between them; a shuffle
+is none. With EMULATED_FLAGS=-DEMULATED_ROUGH approximate functions are up to a unit in the last place off. The
+variables that make it another GPU are listed in libcuda.cpp.
 """
 
 import ctypes
@@ -58,7 +59,9 @@ def cache_folder() -> Path:
 
 def _build(into: Path) -> None:
     into.mkdir(parents=True)
-    driver = [SOURCES / name for name in ("libcuda.cpp", "devices.cpp", "state.cpp", "fibers.cpp", "memory.cpp", "races.cpp")]
+    driver = [
+        SOURCES / name for name in ("libcuda.cpp", "devices.cpp", "state.cpp", "fibers.cpp", "memory.cpp", "races.cpp")
+    ]
     # Without a soname: in a process that has loaded it, others such as torch still find the real driver.
     _run("g++", *FLAGS, "-o", into / LIBCUDA, *driver, "-ldl", "-pthread")
     _run("g++", *FLAGS, "-O0", f'-DEMULATION="{SOURCES}"', "-o", into / LIBNVRTC, SOURCES / "libnvrtc.cpp")

@@ -1,7 +1,7 @@
 """Takes each barrier out of the kernels in turn, and says whether the emulated GPU finds the race: run it by hand.
 
 `python tests/gpu_barriers.py` prints a line for each barrier, and exits with 1 if one is missed that isn't listed
-as not needed. `python tests/gpu_barriers.py forward.cuh 116` takes out that of one line.
+as not needed. `python tests/gpu_barriers.py forward.cuh 116` takes out that of one line. It takes some three minutes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import bare_clone  # noqa: F401  before whatever imports sumsquares
@@ -32,6 +33,8 @@ NETWORK = (
     case(((64, 64), 1, 100, 150), models=1, epochs=2),
 )
 LINEAR = (case(((), 40, 33, 70), models=2, epochs=1),)
+SPARE = {"observe.cuh": 2}
+"""How many aren't needed: those around a tile, since the tile ends with barriers of its own."""
 OTHERS = {"linear.cuh", "errors.cuh", "features.cuh", "observe.cuh", "solve.cuh", "answers.cuh"}
 
 
@@ -41,8 +44,9 @@ def main() -> int:
         return without(sys.argv[1], int(sys.argv[2]))
     os.environ |= emulated_gpu.environment() | {"EMULATED_RACES": "1"}
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(tried, barriers()))
-    return int(any(codes))
+        codes = list(pool.map(tried, places := barriers()))
+    missed = Counter(name for (name, _), code in zip(places, codes, strict=True) if code)
+    return int(missed != SPARE)
 
 
 def barriers() -> list[tuple[str, int]]:
@@ -67,8 +71,8 @@ def tried(place: tuple[str, int]) -> int:
 
 def without(name: str, number: int) -> int:
     """Runs kernels without a barrier; returns 0 if a race is found."""
-    emulated_gpu.install()
     os.environ["EMULATED_RACES"] = "1"
+    emulated_gpu.install()
     before = (FOLDER / name).read_text()
     lines = before.split("\n")
     if number:
@@ -76,7 +80,9 @@ def without(name: str, number: int) -> int:
     after, compiled = "\n".join(lines), compiler.compiled
     compiler.compiled = lambda source, architecture: compiled(source.replace(before, after), architecture)
     try:
-        exercise(name)
+        for order in ("0", "1"):  # a race of writes is none if they write the same, which may depend on it
+            os.environ["EMULATED_ORDER"] = order
+            exercise(name)
     except driver.CudaError as error:
         sys.stdout.write(f"{error}\n")
         return 0
@@ -92,6 +98,14 @@ def exercise(name: str) -> None:
         list(gpu_laws_readout.measuring(False))
     elif name in OTHERS:
         gpu_laws_readout.bits_of("tanh")
+        observe_infinite()
+
+
+def observe_infinite() -> None:
+    """Solves readouts that have none."""
+    program = gpu_laws_readout.program_of("tanh", 1, (40,), 70)
+    parameters = np.full_like(gpu_laws_readout.parameters_of(program, 2), np.nan)
+    gpu_laws_readout.observed(program, parameters, *gpu_laws_readout.rows_of(1, (40,), 70))
 
 
 def train_and_predict(of: Case) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import emulated_gpu
 import pytest
 
-from sumsquares.jobs.engines.cuda import compiler, kept
+from sumsquares.jobs.engines.cuda import compiler, driver, kept
 from sumsquares.jobs.engines.cuda.source import source
 
 SOURCE = 'extern "C" __global__ void one(float* x) { x[threadIdx.x] = fma(x[0], 2.0f, 1.0f); }'
@@ -139,3 +139,11 @@ def test_compilers_newer_than_the_driver_come_last(monkeypatch, tmp_path):
     for version, first in (((12, 8), 12), ((13, 0), 13), (None, 13)):
         monkeypatch.setattr(compiler.driver, "version", lambda version=version: version)
         assert compiler._candidates(str(tmp_path))[0] == str(tmp_path / "lib64" / f"libnvrtc.so.{first}")
+
+
+def test_a_compiler_newer_than_the_driver_is_a_reason(gpu, monkeypatch):
+    """The driver would not load what it compiles, but the source still can be compiled for other machines."""
+    assert compiler.reason("sm_90") is None
+    monkeypatch.setattr(driver, "version", lambda: (12, 8))
+    assert compiler.reason("sm_90") == "the NVIDIA driver supports CUDA 12.8 and doesn't load what NVRTC 13.0 compiles"
+    assert compiler.reason() is None

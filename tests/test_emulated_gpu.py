@@ -52,6 +52,39 @@ extern "C" __global__ void races(float* x, int at) {
   if (at) __syncwarp();
   x[threadIdx.x] = s[threadIdx.x ^ 1] + 1.0f;
 }
+extern "C" __global__ void beside_a_shuffle(float* x, int at) {
+  extern __shared__ __align__(16) float s[];
+  s[threadIdx.x] = 1.0f;
+  if (at) __syncwarp();
+  const float other = __shfl_xor_sync(ALL, 1.0f, 1);
+  x[threadIdx.x] = s[threadIdx.x ^ 1] + other;
+}
+extern "C" __global__ void two_warps(float* x, int at) {
+  extern __shared__ __align__(16) float s[];
+  x[threadIdx.x % 32] = 1.0f;  // all write the same
+  const float read = s[threadIdx.x];
+  if (at == 1) __syncthreads();
+  if (at == 0) __syncwarp();
+  s[(threadIdx.x + 32) % 40] = read;
+}
+extern "C" __global__ void copied_over(float* x, int at) {
+  extern __shared__ __align__(16) float s[];
+  x[16 + threadIdx.x] = s[threadIdx.x];
+  if (at) __syncwarp();
+  if (threadIdx.x == 0) emulated::copy_later(s, x, 16);
+  emulated::copies_done();
+}
+extern "C" __global__ void static_shared(float* x, int at) {
+  __shared__ float s[32];
+  s[threadIdx.x] = 1.0f;
+  if (at) __syncwarp();
+  x[threadIdx.x] = s[threadIdx.x ^ 1];
+}
+extern "C" __global__ void in_global_memory(float* x, int at) {
+  x[threadIdx.x] = 1.0f;
+  if (at) __syncwarp();
+  x[16 + threadIdx.x] = x[threadIdx.x ^ 1];
+}
 extern "C" __global__ void shuffles(float* x, int at) {
   const int i = threadIdx.x;
   x[i] = __shfl_xor_sync(ALL, (float)i, 5);
@@ -64,6 +97,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) bounded(float* x, int at) { 
 extern "C" __global__ void tiny(float* x, int at) { x[0] = x[0] * 0.5f; }
 """
 ILLEGAL, MISALIGNED, FAILED = "CUDA_ERROR_ILLEGAL_ADDRESS", "CUDA_ERROR_MISALIGNED_ADDRESS", "CUDA_ERROR_LAUNCH_FAILED"
+
+
+@pytest.fixture
+def _races(monkeypatch):
+    """Kernels are compiled so that races are found."""
+    monkeypatch.setenv("EMULATED_RACES", "1")
 
 
 @pytest.fixture
@@ -135,6 +174,37 @@ def test_a_launch_in_both_orders_fails_if_a_barrier_is_missing(run, monkeypatch)
     assert run("races", 1, 32)[0] == 2
     with pytest.raises(driver.CudaError, match="memory depends on the order in which threads run, kernel races"):
         run("races", 0, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "threads"),
+    [
+        ("races", 32),
+        ("beside_a_shuffle", 32),
+        ("two_warps", 40),
+        ("copied_over", 4),
+        ("static_shared", 32),
+        ("in_global_memory", 16),
+    ],
+)
+@pytest.mark.usefixtures("_races")
+def test_a_race_is_found_in_any_order(run, name, threads):
+    """With EMULATED_RACES: also beside a shuffle, which is no barrier, and where the numbers happen to be right."""
+    run(name, 1, threads)
+    with pytest.raises(driver.CudaError, match=f"a race: .*, by lane .* kernel {name}"):
+        run(name, 0, threads)
+
+
+@pytest.mark.usefixtures("_races")
+def test_blocks_race_too(gpu):
+    """Nothing orders two blocks of a launch."""
+    function = gpu.load(compiler.compiled(SOURCE, gpu.architecture).image).function("in_global_memory")
+    array = gpu.zeros(40, np.float32)
+    function.launch(1, 16, 0, array, 1)
+    gpu.synchronize()
+    function.launch(2, 16, 0, array, 1)
+    with pytest.raises(driver.CudaError, match=r"a race: .* block 1, kernel in_global_memory"):
+        gpu.synchronize()
 
 
 def test_lanes_exchange_what_they_would_on_a_gpu(gpu, run):

@@ -39,9 +39,12 @@ class Compiled(NamedTuple):
 def reason(architecture: str | None = None) -> str | None:
     """Why kernels can't be compiled here, or not for an architecture; None if they can."""
     try:
-        _library()
+        found = _version(_library()[1])
     except CompileError as error:
         return str(error)
+    most = driver.version()
+    if architecture and most and found[0] > most[0]:
+        return "the NVIDIA driver supports CUDA {}.{} and doesn't load what NVRTC {}.{} compiles".format(*most, *found)
     known = architecture is None or _supported(architecture) is not None
     return None if known else f"this NVRTC doesn't know {architecture}"
 
