@@ -55,6 +55,7 @@ class WorkQueue:
         self._attempts: dict[str, int] = {}
         self._held: dict[str, _Held] = {}  # by worker
         self._devices: dict[str, str] = {}  # by worker that may still take an item, where items are shared
+        self._failing: set[str] = set()  # kinds of device that have failed since they last did an item
         self._results: list[tuple[str, Result]] = []
         self._failures: list[Failure] = []
         self._notes: list[str] = []
@@ -122,6 +123,7 @@ class WorkQueue:
         if worker in self._held:
             held = self._held.pop(worker)
             self._results.append((held.item.key, result))
+            self._failing.discard(self._devices.get(worker, ""))
             if isinstance(self._pending, SharedItems):
                 self._pending.took(held.item, self._devices[worker], self._now() - held.since)
 
@@ -151,7 +153,9 @@ class WorkQueue:
 
     def _next(self, worker: str) -> WorkItem | None:
         if isinstance(self._pending, SharedItems):
-            return self._pending.pop(self._devices[worker], self._workers_but(worker))
+            # Nobody leaves the rest to workers that fail: whoever is sent away doesn't come back.
+            others = [each for each in self._workers_but(worker) if each.device not in self._failing]
+            return self._pending.pop(self._devices[worker], others)
         return self._pending.pop()
 
     def _workers_but(self, worker: str) -> list[At]:
@@ -170,9 +174,10 @@ class WorkQueue:
 
     def _retry(self, worker: str, item: WorkItem, failure: Failure) -> None:
         """Returns the item to the queue, whole or split, or gives it up."""
+        self._failing.add(device := self._devices.get(worker, ""))
         attempts = self._attempts[item.key] = self._attempts.get(item.key, 0) + 1
         if attempts < ATTEMPTS:
-            self._pending.push(whole(item, self._devices.get(worker, "")))
+            self._pending.push(whole(item, device))
             ended = ", which ended its worker" if failure.ends_worker else ""
             self._notes.append(f"{item.key}: {failure.reason}{ended}; trying again ({attempts + 1} of {ATTEMPTS})")
             return

@@ -214,6 +214,41 @@ def test_a_core_takes_a_part_of_what_a_gpu_has_failed_at():
     assert sum(each[1].count for each in taken) == 4_000
 
 
+def test_no_core_leaves_the_rest_to_a_gpu_that_fails():
+    """Whoever is sent away doesn't come back, and the GPU may fail for ever."""
+    queue = WorkQueue(items_of((4_000, 1.0, 0.001)), split, cut)
+    queue.register("cpu", 0, 1, "", "cpu")
+    queue.register("cuda", 0, 1, "", "cuda")
+    done = 0
+    for failures in count(1):
+        if failed := queue.take("cuda-0"):
+            queue.fail("cuda-0", Failure(failed[0], "CudaError", "", ends_worker=True))
+            queue.lost("cuda", [0])
+            queue.register("cuda", 0, 1, "", "cuda")
+        for _ in range(20):
+            if (taken := queue.take("cpu-0")) is None:
+                assert queue.snapshot().left == 0
+                assert done + len(queue.snapshot().failures) == 4_000
+                assert failures > 3
+                return
+            done += taken[1].count
+            queue.done("cpu-0", None)
+
+
+def test_after_a_success_a_gpu_that_has_failed_counts_again():
+    """A single death changes little."""
+    queue = WorkQueue(items_of((300, 1.0, 0.001), (200, 1.0, 0.001)), split, cut)
+    queue.register("cpu", 0, 1, "", "cpu")
+    queue.register("cuda", 0, 1, "", "cuda")
+    key, _ = queue.take("cuda-0")
+    queue.lost("cuda", [0])
+    queue.register("cuda", 0, 1, "", "cuda")
+    assert queue.take("cuda-0")[0] == key
+    queue.done("cuda-0", None)
+    assert queue.take("cpu-0") is None
+    assert queue.take("cuda-0")[1].count == 200
+
+
 def _all_taken(queue, worker):
     """Returns what a worker gets until nothing is left."""
     taken = []
