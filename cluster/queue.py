@@ -17,6 +17,9 @@ from sumsquares.cluster.work import CutWork, Failure, Payload, ProgressSnapshot,
 ATTEMPTS = 3
 """Attempts at one item; after that it is split, and an item that cannot be split is given up."""
 WORKER_DIED = "its worker died (killed, out of memory, or with its node)"
+DEATHS = 10
+"""Times in a row that a group ends by its workers' own errors, with nothing finished in between, until it is given up.
+Workers that are killed or lost with their node don't count: a cloud may take nodes away as often as it likes."""
 HEARTBEAT_SECONDS = 0.5
 """Seconds between two heartbeats of a worker."""
 HUNG_SECONDS = 900.0
@@ -64,12 +67,17 @@ class WorkQueue:
         self._sizes: dict[str, int] = {}
         self._lost: set[str] = set()  # groups without workers
         self._logs: dict[str, str] = {}  # by worker
+        self._errors: dict[str, str] = {}  # by group, that end it
+        self._deaths: dict[str, int] = {}  # by group, by such errors since it has finished an item
+        self._given_up: dict[str, str] = {}  # groups that nothing more is given to, with the reason
 
     def register(self, group: str, rank: int, size: int, logs: str = "", device: str = "cpu") -> None:
         """Records that worker `rank` of a group of `size` has started; its predecessor's item returns to the queue.
 
         After a restart with fewer workers, the items of all ranks that no longer exist return as well.
         """
+        if group in self._given_up:
+            return
         if self._sizes.get(group, size) != size:
             self._notes.append(f"group {group} was resized from {self._sizes[group]} to {size} workers")
         self._sizes[group] = size
@@ -90,6 +98,7 @@ class WorkQueue:
         """
         self._lost.add(group)
         self._heard.pop(group, None)
+        self._count_death(group)
         for worker in _of_group(group, self._held):
             item = self._held.pop(worker).item
             if _rank(worker) in dead:
@@ -122,6 +131,7 @@ class WorkQueue:
         self._hear(worker)
         if worker in self._held:
             held = self._held.pop(worker)
+            self._deaths.pop(_group(worker), None)
             self._results.append((held.item.key, result))
             self._failing.discard(self._devices.get(worker, ""))
             if isinstance(self._pending, SharedItems):
@@ -133,11 +143,25 @@ class WorkQueue:
         if worker not in self._held:
             return
         item = self._held.pop(worker).item
+        if failure.ends_worker:
+            self._errors[_group(worker)] = failure.reason
         if failure.retryable and not failure.fatal:
             self._retry(worker, item, failure)
         else:
             self._failures.append(failure)
             self._stopped = self._stopped or failure.fatal
+
+    def fail_to_start(self, worker: str, reason: str) -> None:
+        """Records that the worker raised before it could take an item, which ends its process."""
+        self._errors[_group(worker)] = reason
+
+    def is_given_up(self, group: str) -> bool:
+        """Whether the group gets nothing more, so that its workers needn't prepare for it."""
+        return group in self._given_up
+
+    def given_up(self) -> dict[str, str]:
+        """Returns the groups that get nothing more, and why."""
+        return dict(self._given_up)
 
     def snapshot(self) -> ProgressSnapshot:
         """Returns what happened since the previous snapshot, and what is in progress."""
@@ -150,6 +174,18 @@ class WorkQueue:
             cuts, self._pending.cuts = self._pending.cuts, []
             snapshot = replace(snapshot, cuts=cuts, seconds_left=self._pending.left(self._workers_but("")))
         return snapshot
+
+    def _count_death(self, group: str) -> None:
+        """Counts the end of a group by an error of its workers, and gives it up after DEATHS in a row."""
+        if (reason := self._errors.pop(group, None)) is None:
+            return
+        self._deaths[group] = self._deaths.get(group, 0) + 1
+        if self._deaths[group] >= DEATHS:
+            self._given_up[group] = (
+                f"group {group} was given up, as its workers ended {DEATHS} times in a row without finishing anything "
+                f"(the last time by {reason})"
+            )
+            self._notes.append(self._given_up[group])
 
     def _next(self, worker: str) -> WorkItem | None:
         if isinstance(self._pending, SharedItems):

@@ -46,7 +46,7 @@ from sumsquares.cluster.worker_watch import WorkerWatch
 from sumsquares.cluster.workers import ClusterError, Group
 
 RESTARTS = 100
-"""Restarts of one group before it is given up; the queue gives up an item long before."""
+"""Restarts of one group before it is given up; the queue gives up an item, or a group that only fails, long before."""
 HEARTBEATS_PER_SECOND = 400.0
 """Limit for all workers together, as the queue answers about 1,400 calls a second; many workers send fewer each."""
 SNAPSHOT_SECONDS = 0.3
@@ -94,13 +94,17 @@ def run_workers(
             thread.start()
         try:
             last = _watch(queue, threads, on_progress, WorkerWatch(workers, patience, amounts, time.monotonic()))
+            ended: Mapping[str, str] = ray.get(queue.given_up.remote())
         except ray.exceptions.RayError as error:
             raise ClusterError(f"the cluster was lost: {describe(error)}; run again to resume") from error
         finally:
             if runs:  # after an interrupt, or if some groups still wait for nodes
                 reservations.give_back(list(runs))
+    failures += ended.values()
     if failures and last.left:
-        raise ClusterError(f"{last.left} work items are left: {'; '.join(failures)}; run again to resume")
+        raise ClusterError(
+            f"{last.left} work items are left: {'; '.join(failures)}; finished work is kept, run again to resume"
+        )
 
 
 def _watch(
@@ -197,7 +201,13 @@ def _work_loop(config: dict[str, Any]) -> None:
     rank, size = context.get_world_rank(), context.get_world_size()
     name, logs = f"{group.name}-{rank}", _log_location()
     ray.get(queue.register.remote(group.name, rank, size, logs, group.device))
-    work = config["make_work"](group.device)
+    if ray.get(queue.is_given_up.remote(group.name)):
+        return  # all of its workers end in peace, and so does the group
+    try:
+        work = config["make_work"](group.device)
+    except Exception as error:
+        ray.get(queue.fail_to_start.remote(name, describe(error)))
+        raise
     last_heartbeat = 0.0
 
     def heartbeat(share: float) -> None:

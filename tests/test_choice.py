@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from specs import SMALL as SPEC
 from specs import small
 
 from sumsquares.cluster.work import Failure
@@ -17,8 +18,10 @@ from sumsquares.jobs.engines.cuda.compiler import CompileError
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.show.engine_text import by_pack_words, engine_facts, engine_lines
 from sumsquares.jobs.show.plan_text import plan_facts, plan_text
-from sumsquares.jobs.stages import train
+from sumsquares.jobs.spec.job_spec import parse_spec
+from sumsquares.jobs.stages import gpu_torch, train
 from sumsquares.jobs.stages.cost import estimate_on_gpus
+from sumsquares.jobs.stages.mixed import Mixed
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.train import PackOutcome
@@ -131,13 +134,94 @@ def test_a_plan_tells_which_engine_trains_what_and_why(tmp_path):
     assert "CPU workers beside them: " in text
 
 
+HERE = Placement(WorkerRequest(workers=2, gpu_workers=1, gpus_per_worker=1.0))
+"""CPUs and a GPU of this machine."""
+ALONE = replace(HERE, wanted=replace(HERE.wanted, workers=0))
+
+
+@pytest.fixture
+def _cpu_torch(monkeypatch):
+    """The torch here is built for CPUs."""
+    monkeypatch.setattr(gpu_torch, "without_cuda", lambda: "torch 2.13.0+cpu is built without CUDA")
+
+
+@pytest.mark.usefixtures("_gpu", "_cpu_torch")
+def test_cores_train_what_neither_cuda_nor_a_torch_for_cpus_can(tmp_path):
+    """The plan says so, and why; the packs are as cores take them, and no GPU worker gets one."""
+    store = Store(str(tmp_path))
+    plan = make_plan(small(hidden="[[6], [2048, 2048]]"), store, no_torch=gpu_torch.no_torch(HERE))
+    packs = plan.packs("cuda")
+    assert {(pack.program.hidden, pack.device) for pack in packs} == {((6,), "cuda"), ((2048, 2048), "cpu")}
+    mixed = Mixed(plan.cpu_engine)
+    for pack in packs:
+        item = mixed.item(pack)
+        assert set(item.seconds) == ({"cpu"} if pack.device == "cpu" else {"cpu", "cuda"})
+        assert all(half.seconds.keys() == item.seconds.keys() for half in mixed.split(pack))
+    cost = estimate_on_gpus(packs, HERE, plan.cpu_engine)
+    on_cores = [pack.expected_seconds for pack in packs if pack.device == "cpu"]
+    assert cost.seconds >= max(sum(on_cores) / 2, *on_cores)
+    facts = plan_facts(plan, packs, cost, HERE)
+    by_device = {each["device"]: each for each in facts["trained_by"]}
+    assert (by_device["cuda"]["engine"], by_device["cuda"]["why"]) == ("cuda", "")
+    assert (by_device["cpu"]["engine"], by_device["cpu"]["hidden"]) == (plan.cpu_engine, [[2048, 2048]])
+    assert "shared memory" in by_device["cpu"]["why"]
+    assert by_device["cpu"]["why"].endswith("torch 2.13.0+cpu is built without CUDA")
+    assert sum(each["trials"] for each in facts["trained_by"]) == plan.left
+    assert facts["problems"] == []
+    text = plan_text(plan, packs, cost, HERE)
+    assert f"{plan.cpu_engine} trains {by_device['cpu']['trials']} trials on CPUs: hidden = [2048, 2048]" in text
+    assert "torch on a GPU" not in text
+
+
+@pytest.mark.usefixtures("_gpu", "_cpu_torch")
+def test_without_cores_such_a_run_is_refused_with_the_reason(tmp_path):
+    """The plan says it as well. With torch asked for by name, that is all trials; with cuda, the engine's own words."""
+    for spec in (small(hidden="[[6], [2048, 2048]]"), parse_spec(f'engine = "torch"\n{SPEC}'.encode(), "small.toml")):
+        plan = make_plan(spec, Store(str(tmp_path)), no_torch=gpu_torch.no_torch(ALONE))
+        packs = plan.packs("cuda")
+        why = gpu_torch.nobody_trains(plan, packs, ALONE)
+        assert why.startswith("no worker can train hidden = [")
+        assert "torch 2.13.0+cpu is built without CUDA; ask for CPU workers beside the GPUs, as --workers 2" in why
+        assert gpu_torch.nobody_trains(plan, packs, HERE) is None
+        cost = estimate_on_gpus(packs, ALONE, plan.cpu_engine)
+        assert plan_facts(plan, packs, cost, ALONE)["problems"] == [why]
+        text = plan_text(plan, packs, cost, ALONE)
+        assert why in text
+        assert "no worker trains" in text
+
+
+@pytest.mark.usefixtures("_gpu", "_cpu_torch")
+def test_a_checkpoint_of_torch_on_a_gpu_is_of_no_use_to_a_torch_for_cpus(tmp_path, monkeypatch):
+    """Cores begin anew, and in packs of their size; their own they resume."""
+    store, spec = Store(str(tmp_path)), small(hidden="[[2048, 2048]]")
+    first, second = make_plan(spec, store, no_torch="none").packs("cuda")[:2]
+    saved = [(first.trial_ids, BY_PACK), (second.trial_ids, "lanes")]
+    monkeypatch.setattr("sumsquares.jobs.stages.plan.checkpointed_packs", lambda _store: saved)
+    plan = make_plan(spec, store, no_torch=gpu_torch.no_torch(HERE))
+    assert {pack.device for pack in plan.begun} == {"cpu", "cuda"}
+    packs = plan.packs("cuda")
+    assert {pack.device for pack in packs} == {"cpu"}
+    assert second.id in {pack.id for pack in packs}
+    assert sum(len(pack.trials) for pack in packs) == plan.left
+
+
+@pytest.mark.usefixtures("_cpu_torch")
+def test_the_torch_of_other_machines_is_not_known(monkeypatch):
+    """Nor does it matter without GPU workers."""
+    monkeypatch.setattr(driver, "reason", lambda: None)
+    assert gpu_torch.no_torch(HERE) == "torch 2.13.0+cpu is built without CUDA"
+    assert gpu_torch.no_torch(replace(HERE, address="auto")) == gpu_torch.no_torch(IN_PROCESS) == ""
+    monkeypatch.setattr(driver, "reason", lambda: "no driver")
+    assert gpu_torch.no_torch(HERE) == ""
+
+
 @pytest.mark.usefixtures("_no_gpu")
 def test_a_plan_of_cpus_tells_their_engine(tmp_path):
     """And nothing of GPUs."""
     plan = make_plan(small(), Store(str(tmp_path)))
     (line,) = engine_lines(plan, plan.packs("cpu"), IN_PROCESS)
     assert line.startswith(f"engine: {choose('auto', 'cpu')}")
-    assert [each["device"] for each in engine_facts(plan, plan.packs("cpu"))] == ["cpu"]
+    assert [each["device"] for each in engine_facts(plan, plan.packs("cpu"), "cpu")] == ["cpu"]
 
 
 def test_an_engine_that_is_named_has_no_use_for_workers_of_the_other_kind():

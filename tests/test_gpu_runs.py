@@ -9,8 +9,10 @@ import emulated_gpu
 import pytest
 from specs import SMALL, small
 
+from sumsquares.cluster.queue import DEATHS
 from sumsquares.jobs.engines import cuda_engine
 from sumsquares.jobs.engines.cuda import compiler, driver
+from sumsquares.jobs.engines.torch_build import without_cuda
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
 from sumsquares.jobs.stages.packs import plan_packs
@@ -82,3 +84,55 @@ def test_a_core_beside_a_gpu_takes_a_share_of_the_trials(tmp_path, monkeypatch):
             assert row == expected[key]
         else:
             assert math.isclose(float(row["rmse"]), float(expected[key]["rmse"]), rel_tol=1e-3)
+
+
+WIDE = SMALL.replace("hidden = [[], [6], [5, 4]]", "hidden = [[6], [300, 300]]").replace("seeds = 3", "seeds = 1")
+"""Half of its trials don't fit into a GPU's shared memory."""
+
+
+def started(folder, spec, *options, **environment):
+    """The same with another spec, however it ends."""
+    (folder / "wide.toml").write_text(spec)
+    arguments = (folder / "wide.toml", "--store", folder / "store", "--gpu-workers", 1, *options)
+    return emulated_command.run("run", *arguments, env=environment)
+
+
+@pytest.fixture
+def _cpu_torch():
+    if without_cuda() is None:
+        pytest.skip("this torch can use GPUs")
+
+
+@pytest.mark.usefixtures("_cpu_torch")
+def test_cores_train_what_a_gpu_without_a_torch_for_it_cannot(tmp_path):
+    """Nothing fails, and no GPU worker tries it."""
+    ended = started(tmp_path, WIDE, "--workers", 1)
+    assert ended.returncode == 0, ended.stderr
+    assert "trying again" not in ended.stderr
+    rows = read_results(Store(str(tmp_path / "store"))).table.to_pylist()
+    assert {row["device"] for row in rows if "300" in str(row["hidden"])} == {"cpu"}
+    assert len(rows) == 16
+
+
+@pytest.mark.usefixtures("_cpu_torch")
+def test_without_cores_it_is_refused_before_anything_is_written(tmp_path):
+    """With the networks, the reason and the remedy."""
+    ended = started(tmp_path, WIDE, "--workers", 0)
+    assert ended.returncode == 2, ended.stderr
+    assert "no worker can train hidden = [300, 300]" in ended.stderr
+    assert "is built without CUDA; ask for CPU workers" in ended.stderr
+    assert not (tmp_path / "store").exists() or not list((tmp_path / "store").rglob("*"))
+
+
+def test_a_gpu_that_always_fails_is_given_up_soon(tmp_path):
+    """In one sentence with the last error; a new run, on a GPU that works, trains the rest."""
+    ended = started(tmp_path, SMALL, "--workers", 0, EMULATED_FAULT="launch:1:700")
+    assert ended.returncode == 5, ended.stderr
+    (last,) = ended.stderr.strip().splitlines()[-1:]
+    assert f"ended {DEATHS} times in a row without finishing anything" in last
+    assert "CUDA_ERROR_ILLEGAL_ADDRESS" in last
+    assert "run again to resume" in last
+    assert "Traceback" not in ended.stderr
+    again, rows = run(tmp_path, "--workers", 0)
+    assert len(rows) == 60
+    assert "Traceback" not in again.stderr

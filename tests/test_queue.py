@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sumsquares.cluster.inline import run_workers
-from sumsquares.cluster.queue import ATTEMPTS, WORKER_DIED, WorkQueue
+from sumsquares.cluster.queue import ATTEMPTS, DEATHS, WORKER_DIED, WorkQueue
 from sumsquares.cluster.work import Failure, WorkItem
 
 
@@ -210,3 +210,71 @@ def test_an_interrupt_is_not_a_failure_of_the_item():
 
     with pytest.raises(KeyboardInterrupt):
         run_workers(lambda _device: work, [item((1,))], split, lambda _snapshot: None)
+
+
+def ended_by_error(queue, group, device="cuda"):
+    """A worker starts, takes an item, and ends with an error of its device."""
+    queue.register(group, 0, 1, "", device)
+    if (taken := queue.take(f"{group}-0")) is not None:
+        queue.fail(f"{group}-0", Failure(taken[0], "CudaError", "an illegal address", ends_worker=True))
+    queue.lost(group, [0])
+
+
+def test_a_group_that_only_fails_is_given_up_and_the_others_continue():
+    """With the last error; it takes nothing more, and what it leaves is there for others."""
+    queue = WorkQueue([item(tuple(range(100)))], split)
+    for _ in range(DEATHS - 1):
+        ended_by_error(queue, "gpu")
+    assert not queue.is_given_up("gpu")
+    ended_by_error(queue, "gpu")
+    assert queue.is_given_up("gpu")
+    (why,) = queue.given_up().values()
+    assert f"{DEATHS} times in a row" in why
+    assert "CudaError: an illegal address" in why
+    assert why in queue.snapshot().notes
+    queue.register("gpu", 0, 1, "", "cuda")
+    assert queue.take("gpu-0") is None
+    assert dict(queue.snapshot().heard) == {}
+    queue.register("cpu", 0, 1)
+    while queue.take("cpu-0") is not None:
+        queue.done("cpu-0", None)
+    assert queue.snapshot().left == 0
+
+
+def test_workers_that_fail_to_start_count_too():
+    """As those whose device is gone."""
+    queue = WorkQueue([item((1,))], split)
+    for _ in range(DEATHS):
+        queue.register("gpu", 0, 1, "", "cuda")
+        queue.fail_to_start("gpu-0", "CudaError: no device")
+        queue.lost("gpu", [0])
+    assert "CudaError: no device" in queue.given_up()["gpu"]
+    assert queue.snapshot().left == 1
+
+
+def test_a_group_that_finishes_something_is_never_given_up():
+    """However often it ends; and what another group finishes doesn't count for it."""
+    queue = WorkQueue([item((number,)) for number in range(400)], split)
+    for _ in range(5):
+        for _ in range(DEATHS - 1):
+            ended_by_error(queue, "gpu")
+        queue.register("gpu", 0, 1, "", "cuda")
+        queue.take("gpu-0")
+        queue.done("gpu-0", None)
+    assert not queue.given_up()
+    for _ in range(DEATHS):
+        queue.register("cpu", 0, 1)
+        queue.take("cpu-0")
+        queue.done("cpu-0", None)
+        ended_by_error(queue, "gpu")
+    assert [*queue.given_up()] == ["gpu"]
+
+
+def test_a_group_that_loses_its_nodes_is_not_given_up():
+    """A cloud takes them as often as it likes."""
+    queue = WorkQueue([item((number,)) for number in range(40)], split)
+    for _ in range(3 * DEATHS):
+        queue.register("gpu", 0, 1, "", "cuda")
+        queue.take("gpu-0")
+        queue.lost("gpu", [0])
+    assert not queue.given_up()

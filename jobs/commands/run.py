@@ -21,6 +21,7 @@ from sumsquares.jobs.results.stored import read_trials
 from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.spec.job_spec import JobSpec, load_spec
 from sumsquares.jobs.stages.foreign import check_run
+from sumsquares.jobs.stages.gpu_torch import no_torch
 from sumsquares.jobs.stages.placement import IN_PROCESS, Placement
 from sumsquares.jobs.stages.plan import make_plan
 from sumsquares.jobs.stages.run_files import begin_run
@@ -108,8 +109,8 @@ def plan(path: Path, max_trials: int, placement: Placement, shared: Shared) -> i
     spec, runtime = _load(path, max_trials, shared, placement)
     warn_of_tables(spec, runtime.tables, runtime.progress)
     with runtime.progress.doing("comparing spec and store"):
-        planned = make_plan(spec, runtime.store)
         placement = placement.of_engine(spec.engine)
+        planned = make_plan(spec, runtime.store, no_torch=no_torch(placement))
         packs = planned.packs(placement.device)
     placement = placement.resolved([pack.expected_seconds for pack in packs])
     if placement.device == "cuda":

@@ -40,6 +40,8 @@ class Choice:
     engine: str
     why: str = ""
     """Empty if it is, or if the spec asks for it."""
+    device: str = ""
+    """The kind of device that trains instead of the one that was asked about; empty if it is that one."""
 
 
 def choose(wanted: str, device: str, program: Program | None = None) -> str:

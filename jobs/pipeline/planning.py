@@ -12,6 +12,7 @@ from sumsquares.jobs.show.plan_text import in_words_earlier
 from sumsquares.jobs.show.progress import Progress
 from sumsquares.jobs.show.table_words import left_out_words, rows_words, table_warnings
 from sumsquares.jobs.spec.job_spec import JobSpec
+from sumsquares.jobs.stages.gpu_torch import no_torch
 from sumsquares.jobs.stages.plan import RETRAINED, Plan, make_plan
 from sumsquares.jobs.stages.run_files import difference_to_earlier
 from sumsquares.jobs.stages.tables import TableReader
@@ -31,7 +32,7 @@ def plan_run(
     runtime.hold(spec.name)
     progress = runtime.progress
     with progress.doing("comparing spec and store"):
-        plan = make_plan(spec, runtime.store, read)
+        plan = make_plan(spec, runtime.store, read, no_torch(runtime.placement.of_engine(spec.engine)))
     reported = [problem for problem in plan.problems if not ends_in_summary or problem.kind in RETRAINED]
     progress.warn_all(problem.message for problem in reported)
     progress.warn_all(note for dataset in plan.datasets for note in dataset.notes)

@@ -22,6 +22,7 @@ from sumsquares.jobs.show.format import counted
 from sumsquares.jobs.show.progress import Progress, clock
 from sumsquares.jobs.stages.foreign import check_datasets, check_places
 from sumsquares.jobs.stages.generate import MapTasks
+from sumsquares.jobs.stages.gpu_torch import nobody_trains
 from sumsquares.jobs.stages.imported import TablePlan
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.placement import RAY_SECONDS, Placement, resources_here
@@ -110,7 +111,7 @@ class Runtime:
         Raises:
             ClusterError: there is no such cluster, it lacks the workers, or they can't see the store.
             EngineMissing: the engine that the spec names is not available.
-            UsageError: a pack needs more memory than this machine has.
+            UsageError: a pack needs more memory than this machine has, or a CPU worker, and there is none.
             StorageError: the store can't be written, or has no room.
             ForeignFile: a foreign file would be overwritten.
             LostRows: the store lacks rows of a table whose file is gone.
@@ -120,7 +121,8 @@ class Runtime:
         # The cheap checks come first; starting Ray takes up to 16 s.
         self._check_tables(plan)
         placement = resolved(plan, self.placement)
-        if why := no_room(plan.packs(placement.device), placement):
+        packs = plan.packs(placement.device)
+        if why := nobody_trains(plan, packs, placement) or no_room(packs, placement):
             raise exits.UsageError(why)
         self.store.probe(plan.bytes_needed)
         runners = self._runners(placement) if plan.todo else self._without_ray(0)

@@ -46,7 +46,9 @@ def train_packs(plan: Plan, runtime: Runtime, runners: Runners) -> tuple[Failure
         else:
             # A checkpoint is of use to the kind of device that made it.
             items = [
-                mixed.item(pack, [begun[pack.id]], is_whole=True) if pack.id in begun else mixed.item(pack)
+                mixed.item(pack, [begun[pack.id]], is_whole=True)
+                if begun.get(pack.id) in ("cpu", pack.device)
+                else mixed.item(pack)
                 for pack in packs
             ]
             runners.run_workers(make_work, items, mixed.split, on_progress, cut=mixed.cut)

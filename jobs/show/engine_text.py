@@ -16,11 +16,14 @@ SHOWN = 8
 """Reasons that a plan's text has; its JSON has all of them."""
 
 
-def engine_facts(plan: Plan, packs: Sequence[Pack]) -> list[dict[str, Any]]:
-    """Returns for each engine, and each reason for it, the trials and the networks that it is expected to train."""
+def engine_facts(plan: Plan, packs: Sequence[Pack], device: str) -> list[dict[str, Any]]:
+    """Returns for each engine, and each reason for it, the trials and the networks that it is expected to train.
+
+    `device` is the one that the plan's packs were asked for.
+    """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for pack in packs:
-        choice = plan.choice(pack.device, pack.program)
+        choice = plan.choice(device, pack.program)
         key = (pack.device, choice.engine, choice.why)
         facts = dict(zip(("device", "engine", "why"), key, strict=True)) | {"trials": 0, "hidden": []}
         each = found.setdefault(key, facts)
@@ -32,18 +35,20 @@ def engine_facts(plan: Plan, packs: Sequence[Pack]) -> list[dict[str, Any]]:
 
 def engine_lines(plan: Plan, packs: Sequence[Pack], placement: Placement) -> list[str]:
     """The same in words; of a plan with nothing to train, the engine that would train most."""
-    facts = engine_facts(plan, packs)
+    facts = engine_facts(plan, packs, placement.device)
     if not facts:
         return [] if plan.spec.engine == "cuda" else [f"engine: {_named(choose(plan.spec.engine, 'cpu'))}"]
-    if all(each["device"] == "cpu" for each in facts):
+    if placement.device == "cpu":
         return [_on_cpus(facts[0])]
-    lines = [f"engine: {_on_gpus(facts)}"]
-    if any(each["engine"] == "torch" for each in facts):
+    on_gpus = [each for each in facts if each["device"] != "cpu"]
+    lines = [f"engine: {_on_gpus(on_gpus) if on_gpus else 'none on GPUs'}"]
+    if any(each["engine"] == "torch" for each in on_gpus):
         lines.append("  torch on a GPU: the last digits of a trial depend on the trials that are trained with it")
-    refused = [f"  torch trains {counted(each['trials'], 'trial')}: {each['why']}" for each in facts if each["why"]]
+    cores = placement.wanted.workers
+    refused = [_instead(each, has_cores=bool(cores)) for each in facts if each["why"]]
     left = len(refused) - SHOWN
     lines += [*refused[:SHOWN], f"  ... and {left:,} reasons more"] if left > 1 else refused
-    if placement.wanted.workers:
+    if cores:
         lines.append(f"  CPU workers beside them: {_named(plan.cpu_engine)}")
     return lines
 
@@ -71,6 +76,13 @@ def _on_gpus(facts: Sequence[dict[str, Any]]) -> str:
     said = ", ".join(parts) if len(parts) > 1 else next(name for name, count in trials.items() if count)
     assumed = f" ({ASSUMED} and CUDA's NVRTC are assumed; the workers decide)" if is_elsewhere() else ""
     return f"{said} on GPUs{assumed if trials['cuda'] else ''}"
+
+
+def _instead(facts: dict[str, Any], has_cores: bool) -> str:
+    count = counted(facts["trials"], "trial")
+    if facts["device"] != "cpu":
+        return f"  {facts['engine']} trains {count}: {facts['why']}"
+    return f"  {facts['engine'] if has_cores else 'no worker'} trains {count} on CPUs: {facts['why']}"
 
 
 def _named(engine: str) -> str:

@@ -15,6 +15,7 @@ from sumsquares.jobs.show.table_words import left_out_words, rows_words
 from sumsquares.jobs.stages.assumed import assumed
 from sumsquares.jobs.stages.assumed import in_words as in_words_assumed
 from sumsquares.jobs.stages.cost import Estimate
+from sumsquares.jobs.stages.gpu_torch import nobody_trains
 from sumsquares.jobs.stages.memory_check import no_room
 from sumsquares.jobs.stages.packs import Pack
 from sumsquares.jobs.stages.placement import Placement
@@ -45,7 +46,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
         },
         "packs": len(packs),
         "engines": sorted({pack.engine for pack in packs}),
-        "trained_by": engine_facts(plan, packs),
+        "trained_by": engine_facts(plan, packs, placement.device),
         "cpu_workers_beside": plan.cpu_engine if placement.device == "cuda" and placement.wanted.workers else None,
         "flops": cost.flops,
         "memory_bytes_per_worker": cost.memory,
@@ -54,7 +55,7 @@ def plan_facts(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Pla
         "workers": placement.count,
         "assumed": asdict(assumed(packs, cost, placement)),
         "ray": placement.on_ray,
-        "problems": [*_problems(plan), *_too_large(packs, placement)],
+        "problems": [*_problems(plan), *_refused(plan, packs, placement)],
     }
 
 
@@ -77,7 +78,7 @@ def plan_text(plan: Plan, packs: Sequence[Pack], cost: Estimate, placement: Plac
         lines += [*_cost(cost, placement), *_assumed(packs, cost, placement)]
     else:
         lines.append("cost: none, everything has been trained")
-    lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_too_large(packs, placement))]
+    lines += [f"warning: {problem}" for problem in (*few(_problems(plan)), *_refused(plan, packs, placement))]
     return "\n".join(lines)
 
 
@@ -95,9 +96,9 @@ def _problems(plan: Plan) -> list[str]:
     return [*(problem.message for problem in plan.problems), *(note for each in plan.datasets for note in each.notes)]
 
 
-def _too_large(packs: Sequence[Pack], placement: Placement) -> list[str]:
+def _refused(plan: Plan, packs: Sequence[Pack], placement: Placement) -> list[str]:
     """The reason for which `run` would reject these packs, if any."""
-    why = no_room(packs, placement)
+    why = nobody_trains(plan, packs, placement) or no_room(packs, placement)
     return [why] if why else []
 
 

@@ -78,8 +78,9 @@ def estimate(packs: Sequence[Pack], workers: int) -> Estimate:
 def estimate_on_gpus(packs: Sequence[Pack], placement: Placement, cpu_engine: str) -> Estimate:
     """Adds up packs of GPU workers by the cost model alone: a CPU would tell nothing of them, and take hours.
 
-    CPU workers beside them train with `cpu_engine`, and take a share by which both end together.
+    CPU workers beside them train with `cpu_engine` what only they can, and take a share by which both end together.
     """
+    on_cpus, packs = [pack for pack in packs if pack.device == "cpu"], [pack for pack in packs if pack.device != "cpu"]
     wanted = placement.wanted
     gpu_workers, cores = max(1, wanted.gpu_workers or 0), wanted.workers or 0
     gpus = gpu_workers * min(1.0, wanted.gpus_per_worker or 1.0)
@@ -87,8 +88,13 @@ def estimate_on_gpus(packs: Sequence[Pack], placement: Placement, cpu_engine: st
     # Workers that share a GPU train one after the other, and do at the same time what comes beside.
     together = max(sum(pack.seconds for pack in packs) / gpus, sum(seconds) / gpu_workers)
     on_cores = sum(training_seconds(pack.program, len(pack.trials), cpu_engine, "cpu") for pack in packs)
-    shared = 1 / (1 / together + cores / on_cores) if cores and packs else max([together, *seconds])
-    return _estimate(packs, sum(seconds), shared, {})
+    before = [pack.expected_seconds for pack in on_cpus]
+    if cores and packs:
+        shared = (1 + sum(before) / on_cores) / (1 / together + cores / on_cores)
+    else:
+        shared = max([together, *seconds])
+    ended = max([shared, sum(before) / max(1, cores), *before])
+    return _estimate([*packs, *on_cpus], sum([*seconds, *before]), ended, {})
 
 
 def _estimate(packs: Sequence[Pack], worker_seconds: float, seconds: float, factors: dict[Program, float]) -> Estimate:

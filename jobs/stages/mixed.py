@@ -1,7 +1,8 @@
 """Packs that CPU and GPU workers of one run share, as the work items of cluster/sharing.py. Nothing is trained here.
 
-Packs are planned for the GPUs. A CPU worker takes a part of one, of the size that its engine is at its best with; near
-the end of a run either kind takes parts that are over when the other's are.
+Packs are planned for the GPUs, except those that only CPU workers can train. A CPU worker takes a part of one, of the
+size that its engine is at its best with; near the end of a run either kind takes parts that are over when the other's
+are.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class Mixed:
     gpus_per_worker: float = 1.0
     """Below 1, several GPU workers share a GPU, and each takes so much longer."""
 
-    def item(self, pack: Pack, devices: Collection[str] = BOTH, is_whole: bool = False, key: str = "") -> WorkItem:
-        """Returns a pack as a work item for workers with such devices."""
+    def item(self, pack: Pack, devices: Collection[str] = (), is_whole: bool = False, key: str = "") -> WorkItem:
+        """Returns a pack as a work item for workers with such devices; without any, for those that can train it."""
+        devices = devices or (BOTH if pack.device == "cuda" else ("cpu",))
         models = len(pack.trials)
         seconds = {device: self._cost(pack, device)(models) for device in devices}
         key = key or f"pack {pack.id}"

@@ -5,7 +5,7 @@ Planning only reads the store; `pipeline/run.py` runs the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -51,6 +51,8 @@ class Plan:
     """Problems of stored results."""
     earlier: int = 0
     """How many trials of `todo` have a result by an earlier training version."""
+    no_torch: str = ""
+    """Why torch can't use the GPUs that there are: CPU workers train what it would train there. Empty if it can."""
     _packs: dict[str, list[Pack]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -61,26 +63,50 @@ class Plan:
     def packs(self, device: str) -> list[Pack]:
         """Returns the packs to train, longest first: those with a checkpoint unchanged, others cut for the device.
 
+        Of GPUs, those that only CPU workers can train are cut for CPUs, and say so.
+
         Raises:
             EngineMissing: the engine that the spec names can't train them.
 
         """
         if device not in self._packs:
             # Cores would take hours for a pack of a GPU, and could not resume it.
-            resumed = [pack for pack in self.begun if device == "cuda" or pack.device == "cpu"]
+            resumed = [pack for pack in self.begun if pack.device in ("cpu", self._trains(device, pack.program))]
             begun = {trial.id for pack in resumed for trial in pack.trials}
 
             def engine_of(program: Program) -> str:
                 return self.choice(device, program).engine
 
-            fresh = plan_packs((trial for trial in self.todo if not begun or trial.id not in begun), device, engine_of)
-            old = [replace(pack, engine=engine_of(pack.program), device=device) for pack in resumed]
+            todo = [trial for trial in self.todo if not begun or trial.id not in begun]
+            fresh = [pack for on, those in self._by_device(device, todo) for pack in plan_packs(those, on, engine_of)]
+            old = [
+                replace(pack, engine=engine_of(pack.program), device=self._trains(device, pack.program))
+                for pack in resumed
+            ]
             self._packs[device] = sorted([*old, *fresh], key=lambda pack: (-pack.seconds, pack.id))
         return self._packs[device]
 
     def choice(self, device: str, program: Program) -> Choice:
-        """Returns the engine that is expected to train a program on a device; errors as for `packs`."""
-        return expect(self.spec.engine, device, program)
+        """Returns the engine that is expected to train a program where there is a device; errors as for `packs`."""
+        choice = expect(self.spec.engine, device, program)
+        if device == "cpu" or choice.engine != "torch" or not self.no_torch:
+            return choice
+        return Choice(self.cpu_engine, "; ".join(filter(None, (choice.why, self.no_torch))), "cpu")
+
+    def _by_device(self, device: str, todo: Sequence[Trial]) -> Iterable[tuple[str, Sequence[Trial]]]:
+        """The trials by the kind of device that trains them where there is a device."""
+        if not self.no_torch:
+            return [(device, todo)]
+        variants = {trial.variant.digest: trial.variant for trial in todo}
+        where = {digest: self._trains(device, program_of(variant)) for digest, variant in variants.items()}
+        found: dict[str, list[Trial]] = {}
+        for trial in todo:
+            found.setdefault(where[trial.variant.digest], []).append(trial)
+        return found.items()
+
+    def _trains(self, device: str, program: Program) -> str:
+        """The kind of device that trains a program where there is a device."""
+        return self.choice(device, program).device or device
 
     @property
     def cpu_engine(self) -> str:
@@ -107,8 +133,8 @@ class Plan:
         return sum(dataset.rows for dataset in self.datasets)
 
 
-def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_trials) -> Plan:
-    """Compares the spec with the store; `read` reads the store's results."""
+def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = read_trials, no_torch: str = "") -> Plan:
+    """Compares the spec with the store; `read` reads the store's results. `no_torch` is told by gpu_torch.py."""
     # A spec may define datasets that no grid uses: they are not generated.
     wanted = trials(spec)
     used = {trial.variant.dataset.name for trial in wanted}
@@ -132,6 +158,7 @@ def make_plan(spec: JobSpec, store: Store, read: Callable[[Store], Results] = re
         replaced=_replaced(store, {problem.path for problem in broken}, rows.filter(in_broken), todo) if broken else (),
         problems=stored.problems,
         earlier=count_earlier(todo, done) if has_others and todo and not spec.is_earlier else 0,
+        no_torch=no_torch,
     )
 
 
