@@ -24,8 +24,11 @@ def main():
     models, steps = question["models"], question["steps"]
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache  # so that compilation is measured, and nothing of it stays
+        from sumsquares.jobs.engines import cuda_engine
         from sumsquares.jobs.engines.cuda.driver import Device
 
+        if (reason := cuda_engine.available()) is not None:
+            sys.exit(reason)
         device = Device()
         print(json.dumps({"about": about(device)}), flush=True)
         for hidden in question["networks"]:
