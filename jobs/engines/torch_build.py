@@ -14,7 +14,7 @@ def without_cuda() -> str | None:
     spec = find_spec("torch")
     if spec is None:
         return "torch is not installed"
-    values = _values(Path(spec.origin).with_name("version.py")) if spec.origin else {}
+    values = _values(Path(spec.origin).with_stem("version")) if spec.origin else {}
     if "cuda" not in values or values["cuda"]:
         return None
     return f"torch {values.get('__version__', '')}".strip() + " is built without CUDA"
