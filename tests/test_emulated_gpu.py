@@ -123,7 +123,7 @@ def run(gpu):
     [
         ("add", 39, 40, 1, ILLEGAL),
         ("add", 0, -1, 1, ILLEGAL),
-        ("add", 0, 2_000_000, 1, ILLEGAL),
+        ("add", 0, 2_000_000_000, 1, ILLEGAL),
         ("aligned", 8, 9, 1, MISALIGNED),
         ("own", 3, 4, 1, MISALIGNED),
         ("shared", 39, 40, 1, ILLEGAL),
