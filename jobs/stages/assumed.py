@@ -83,9 +83,9 @@ def in_words(found: Assumed) -> list[str]:
 
 def _of_gpus(found: Assumed) -> list[str]:
     gpus = f"{found.gpus:g} GPU{'s' * (found.gpus != 1)} with nothing else to do, as fast as an H200"
-    cores = f"{found.cpu_workers} core{'s' * (found.cpu_workers != 1)} beside, which take a share of the trials"
+    cores = "1 core beside, which takes" if found.cpu_workers == 1 else f"{found.cpu_workers} cores beside, which take"
     beside = f"{1000 * found.pack_seconds:.0f} ms for each pack beside its training"
     return [
-        f"{gpus}: nothing was measured" + (f"; and {cores}" if found.cpu_workers else ""),
+        f"{gpus}: nothing was measured" + (f"; and {cores} a share of the trials" if found.cpu_workers else ""),
         f"{beside}, and {1e6 * BESIDE_SECONDS:.0f} us for each of its trials",
     ]
