@@ -78,4 +78,4 @@ def _module(device: Device) -> Module:
 
 def text() -> str:
     """Returns the source of the kernels."""
-    return source({"T": "double", "IS_DOUBLE": 1}, ("platform.cuh", "errors.cuh"))
+    return source({"T": "double"}, ("platform.cuh", "errors.cuh"))

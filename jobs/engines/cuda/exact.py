@@ -46,7 +46,7 @@ def _module(device: Device, activation: str, output: str) -> Module:
 
 def text(activation: str, output: str) -> str:
     """Returns the source of the kernels."""
-    return source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
+    return source({"T": "double", "ACTIVATION": activation, "OUTPUT": output}, FILES)
 
 
 def shape(program: Program) -> NDArray[np.int32]:

@@ -110,7 +110,6 @@ def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
     """Returns the macros that follow from the program alone."""
     return {
         "T": "double" if program.dtype == "float64" else "float",
-        "IS_DOUBLE": int(program.dtype == "float64"),
         "NIN": program.inputs,
         "NH": len(program.hidden),
         "HIDDEN": ",".join(map(str, program.hidden)) or "0",
