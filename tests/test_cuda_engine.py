@@ -48,7 +48,7 @@ def emulated():
 def forget():
     """Drops all that is on the device, while its driver is still there."""
     device_rows._resident.clear()
-    kernels._loaded.clear()
+    kernels._loaded.cache_clear()
     weights._module.cache_clear()
     cuda_engine._device.cache_clear()
     gc.collect()
@@ -170,7 +170,7 @@ def test_a_launch_takes_a_bounded_time(emulated, models):
         for _ in range(20):
             pace.took(pace.steps(), pace.steps() * seconds)
         steps = pace.steps()
-        assert steps * kernel.batch_rows * (kernel.row_stride + 1) * 4 <= training.BATCH_BYTES
+        assert steps * kernel.info.batch_rows * (kernel.info.row_stride + 1) * 4 <= training.BATCH_BYTES
         assert steps == 1 or steps * seconds <= 1.01 * training.LAUNCH_SECONDS
 
 
@@ -182,7 +182,7 @@ def test_what_the_kernels_know_of_the_lists_is_what_the_torch_engine_knows(emula
     found = {}
     for optimizer in OPTIMIZERS:
         of = case(((), 1, 8, 8), optimizer=optimizer)
-        found[optimizer] = kernels.load(cuda_engine._device(), of.program, has_decay=False).arrays
+        found[optimizer] = kernels.load(cuda_engine._device(), of.program, has_decay=False).info.arrays
     assert found == {name: optimizer.arrays for name, optimizer in OPTIMIZERS.items()} == gpu_reference.OPTIMIZERS
 
 

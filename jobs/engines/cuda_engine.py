@@ -82,7 +82,7 @@ def train(
     pace = Pace(program, len(models.seeds), kernel)
 
     # While the device trains, the order of the next steps is drawn.
-    ahead = blocks(gpu, program, rows, training.step, kernel.batch_rows, pace.steps)
+    ahead = blocks(gpu, program, rows, training.step, kernel.info.batch_rows, pace.steps)
     block = next(ahead, None)
     while block is not None:
         began = time.monotonic()
@@ -122,14 +122,14 @@ def predictor(
         return exact.predictor(gpu, program, parameters_MP) or _on_cpu(program, parameters_MP)
     kernel = kernels.load(gpu, program, has_decay=False)
     models, parameters = len(parameters_MP), gpu.put(np.ascontiguousarray(parameters_MP, program.dtype))
-    most = max(1, OUTPUT_BYTES // (program.item_bytes * (models + kernel.row_stride)))
+    most = max(1, OUTPUT_BYTES // (program.item_bytes * (models + kernel.info.row_stride)))
 
     def predict(x_NI: NDArray[np.floating]) -> Array:
-        padded = np.zeros((len(x_NI), kernel.row_stride), program.dtype)
+        padded = np.zeros((len(x_NI), kernel.info.row_stride), program.dtype)
         padded[:, : program.inputs] = x_NI
         x, predicted = gpu.put(padded), gpu.empty((models, len(x_NI)), program.dtype)
         grid = (models, min(-(-len(x_NI) // PREDICT_ROWS), PREDICT_BLOCKS))
-        threads, shared = kernel.threads, kernel.predict_shared_bytes
+        threads, shared = kernel.info.threads, kernel.info.predict_shared_bytes
         kernel.predict.launch(grid, (threads,), shared, x, len(x_NI), parameters, predicted)
         return predicted
 
