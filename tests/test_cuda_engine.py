@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.choice import recorded
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels, training, weights
+from sumsquares.jobs.engines.cuda import compiler, driver, evaluation, kernels, training, weights
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -210,7 +210,7 @@ def test_predictions_take_bounded_memory_and_have_the_same_bits_in_parts(emulate
     whole = cuda_engine.predictor(of.program, parameters)(x_NI)
     sizes, empty = [], driver.Device.empty
     monkeypatch.setattr(driver.Device, "empty", lambda self, *of: sizes.append(empty(self, *of)) or sizes[-1])
-    monkeypatch.setattr(cuda_engine, "OUTPUT_BYTES", 1000)
+    monkeypatch.setattr(evaluation, "OUTPUT_BYTES", 1000)
     np.testing.assert_array_equal(cuda_engine.predictor(of.program, parameters)(x_NI), whole)
     assert max(array.nbytes for array in sizes) <= 1000
 
