@@ -46,7 +46,7 @@ class Training:
         self._lr_M = gpu.put(np.array(models.lr, np.float64))
         self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
         count = len(models.seeds)
-        self._far = gpu.empty((max(1, count * kernel.info.far_bytes),), np.uint8)
+        self._far = gpu.empty(count * kernel.info.far_bytes, np.uint8)
         self._in_use: tuple[Array, ...] = ()
         if state is None:
             self._begin(models)
@@ -63,9 +63,9 @@ class Training:
 
     def _resume(self, state: State) -> None:
         gpu, self.step = self._gpu, state.step
-        self._parameters_MP = gpu.put(np.ascontiguousarray(state.parameters))
-        self._state = [gpu.put(np.ascontiguousarray(array)) for array in state.optimizer_state]
-        self._finite_M = gpu.put(np.ascontiguousarray(state.finite_steps, np.int64))
+        self._parameters_MP = gpu.put(state.parameters)
+        self._state = [gpu.put(array) for array in state.optimizer_state]
+        self._finite_M = gpu.put(state.finite_steps.astype(np.int64))
         self._losses_ME = gpu.put(losses_so_far(self._program, state))
 
     def launch(self, block: Block) -> None:
@@ -73,8 +73,8 @@ class Training:
         begin, end = self.step, self.step + len(block.counts_S)
         inputs = (*self._batches(block), *self._per_step(block, begin, end))
         self._kernel.train.launch(
-            (self._finite_M.shape[0],),
-            (self._kernel.info.threads,),
+            len(self._finite_M),
+            self._kernel.info.threads,
             self._kernel.info.shared_bytes,
             *inputs,
             end - begin,
@@ -98,7 +98,7 @@ class Training:
         y = self._gpu.empty((count,), self._program.dtype)
         order, rows = self._gpu.put(block.order_SR), block.rows
         grid = min(-(-count * self._kernel.info.row_stride // GATHER_THREADS), GATHER_BLOCKS)
-        self._kernel.gather.launch((grid,), (GATHER_THREADS,), 0, rows.x_NI, rows.y_N, order, count, x, y)
+        self._kernel.gather.launch(grid, GATHER_THREADS, 0, rows.x_NI, rows.y_N, order, count, x, y)
         return x, y
 
     def _per_step(self, block: Block, begin: int, end: int) -> tuple[Array, Array, Array]:
