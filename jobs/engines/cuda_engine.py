@@ -67,6 +67,7 @@ def train(
     longer count. The other models are not affected.
 
     Raises:
+        CompileError: the kernels can't be compiled, with the reason.
         CudaError: the device failed. All later calls fail in this process.
         NotForCuda: the kernels can't train this program.
 

@@ -104,7 +104,13 @@ def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
 
 
 def load(device: Device, program: Program, has_decay: bool) -> Kernels:
-    """Returns the kernels of a program, compiled if need be."""
+    """Returns the kernels of a program, compiled if need be.
+
+    Raises:
+        CompileError: they can't be compiled, with the reason.
+        NotForCuda: they can't train it, with the reason.
+
+    """
     return _loaded(device, text(program, device.architecture, has_decay))
 
 
