@@ -85,8 +85,9 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
     """Returns the layout of a program on an architecture, such as sm_90, or why the cuda engine can't train it."""
     if int("".join(filter(str.isdigit, architecture))) < 80:
         return f"the GPU's architecture is {architecture}, and the engine cuda needs sm_80 or later"
-    if program.dtype == "float32" and min(program.batch_size, program.rows) > MOST_ROWS:
-        return f"the engine cuda counts the rows of a batch in float32, up to {MOST_ROWS}"
+    batch = min(program.batch_size, program.rows)
+    if program.dtype == "float32" and batch > MOST_ROWS:
+        return f"a batch has {batch:,} rows, and the engine cuda counts up to {MOST_ROWS:,} of them in float32"
     shared = SHARED.get(architecture, SMALL)
     inputs = counted(program.inputs, "input")
     return _best(_shape(program), shared) or (
