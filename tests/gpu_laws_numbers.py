@@ -14,7 +14,7 @@ from gpu_cases import Case, case, every_kind, every_shape, some
 from gpu_checks import Broken, check, check_same, models_of, patched, trained
 
 from sumsquares.jobs.engines import cuda_engine
-from sumsquares.jobs.engines.cuda import exact, training
+from sumsquares.jobs.engines.cuda import evaluation, training
 from sumsquares.jobs.engines.cuda.compiler import CompileError
 from sumsquares.jobs.engines.cuda.kernels import NotForCuda
 from sumsquares.jobs.engines.readout import Observed, observe
@@ -107,8 +107,7 @@ def predictions(is_whole: bool) -> Iterator[str]:
             expected = gpu_reference.predict(of.program, parameters.astype(np.float64), x_NI.astype(np.float64))
             largest = max(largest, np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
         check(largest < (1e-5 if dtype == "float32" else 1e-12), of.name, "error", largest)
-        by = cuda_engine if dtype == "float32" else exact
-        with patched(by, OUTPUT_BYTES=8 * of.models * 10):
+        with patched(evaluation, OUTPUT_BYTES=8 * of.models * 10):
             parts = cuda_engine.predictor(of.program, parameters)(x_NI)
         check(np.array_equal(parts, found), of.name, "other bits in parts")
         yield f"{of.name}: error {largest:.1e} of the largest prediction"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.choice import recorded
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels, training, weights
+from sumsquares.jobs.engines.cuda import compiler, driver, evaluation, kernels, training, weights
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -48,7 +48,7 @@ def emulated():
 def forget():
     """Drops all that is on the device, while its driver is still there."""
     device_rows._resident.clear()
-    kernels._loaded.clear()
+    kernels._loaded.cache_clear()
     weights._module.cache_clear()
     cuda_engine._device.cache_clear()
     gc.collect()
@@ -170,7 +170,7 @@ def test_a_launch_takes_a_bounded_time(emulated, models):
         for _ in range(20):
             pace.took(pace.steps(), pace.steps() * seconds)
         steps = pace.steps()
-        assert steps * kernel.batch_rows * (kernel.row_stride + 1) * 4 <= training.BATCH_BYTES
+        assert steps * kernel.info.batch_rows * (kernel.info.row_stride + 1) * 4 <= training.BATCH_BYTES
         assert steps == 1 or steps * seconds <= 1.01 * training.LAUNCH_SECONDS
 
 
@@ -182,7 +182,7 @@ def test_what_the_kernels_know_of_the_lists_is_what_the_torch_engine_knows(emula
     found = {}
     for optimizer in OPTIMIZERS:
         of = case(((), 1, 8, 8), optimizer=optimizer)
-        found[optimizer] = kernels.load(cuda_engine._device(), of.program, has_decay=False).arrays
+        found[optimizer] = kernels.load(cuda_engine._device(), of.program, has_decay=False).info.arrays
     assert found == {name: optimizer.arrays for name, optimizer in OPTIMIZERS.items()} == gpu_reference.OPTIMIZERS
 
 
@@ -210,7 +210,7 @@ def test_predictions_take_bounded_memory_and_have_the_same_bits_in_parts(emulate
     whole = cuda_engine.predictor(of.program, parameters)(x_NI)
     sizes, empty = [], driver.Device.empty
     monkeypatch.setattr(driver.Device, "empty", lambda self, *of: sizes.append(empty(self, *of)) or sizes[-1])
-    monkeypatch.setattr(cuda_engine, "OUTPUT_BYTES", 1000)
+    monkeypatch.setattr(evaluation, "OUTPUT_BYTES", 1000)
     np.testing.assert_array_equal(cuda_engine.predictor(of.program, parameters)(x_NI), whole)
     assert max(array.nbytes for array in sizes) <= 1000
 

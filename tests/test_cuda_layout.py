@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_refused_with_the_reason():
     wide = replace(PROGRAM, hidden=(256, 256))
     assert refusal(wide, "sm_90") == layout(wide, "sm_90")
     assert refusal(wide, "sm_90") == (
-        "hidden = [256, 256] with 1 inputs, in float32, needs more than the 227 KiB of shared memory that one network "
+        "hidden = [256, 256] with 1 input, in float32, needs more than the 227 KiB of shared memory that one network "
         "can have on sm_90"
     )
     half = replace(PROGRAM, hidden=(128, 128))

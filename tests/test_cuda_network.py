@@ -23,12 +23,12 @@ DTYPES = ("float32", "float64")
 LAYOUTS = (
     {"WARPS": 1, "LC": 4, "CI": 4, "KS": 2, "MOM": 0},
     {"WARPS": 4, "LC": 16, "CI": 8, "KS": 1, "MOM": 1},
-    {"WARPS": 3, "LC": 2, "CI": 4, "KS": 1, "MOM": 2, "TILE": 40},
+    {"WARPS": 3, "LC": 2, "CI": 4, "KS": 1, "MOM": 1, "TILE": 40},
     {"WARPS": 1, "LC": 1, "CI": 4, "KS": 2, "MOM": 1, "TILE": 33},
     {"WARPS": 2, "LC": 16, "CI": 8, "KS": 2, "MOM": 0, "LANEMAP": 0},
-    {"WARPS": 5, "LC": 8, "CI": 8, "KS": 1, "MOM": 2},
+    {"WARPS": 5, "LC": 8, "CI": 8, "KS": 1, "MOM": 1},
 )
-WIDE = {"WARPS": 3, "LC": 32, "CI": 8, "KS": 1, "MOM": 2}
+WIDE = {"WARPS": 3, "LC": 32, "CI": 8, "KS": 1, "MOM": 1}
 """It pads every layer to 128 units."""
 SHARED = 232_448
 """Bytes of shared memory that a block may have on sm_90."""
@@ -127,7 +127,7 @@ def test_where_state_is_kept_and_how_lanes_lie_changes_no_bit():
     program, problem = program_of(1, (16, 16)), Problem(program_of(1, (16, 16)))
     results = [
         Kernels(program, LC=4, MOM=mom, LANEMAP=lanes).train(problem, problem.first)
-        for mom, lanes in ((0, 1), (1, 1), (2, 1), (0, 0))
+        for mom, lanes in ((0, 1), (1, 1), (0, 0))
     ]
     assert all(result.same_bits(results[0]) for result in results)
 

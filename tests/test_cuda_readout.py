@@ -17,7 +17,7 @@ from test_torch_engine import program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine, metrics, readout, readout_numpy, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, exact
+from sumsquares.jobs.engines.cuda import compiler, driver, evaluation, exact
 from sumsquares.jobs.engines.cuda import readout as cuda_readout
 from sumsquares.jobs.engines.cuda.evaluation import Predictor
 from sumsquares.jobs.engines.lanes import library
@@ -194,7 +194,7 @@ def test_models_and_rows_in_parts_of_any_size_have_the_same_bits(device, monkeyp
     expected = readout.observe(shape, parameters, in_memory(x_NI, y_N), observer)
     predicted = exact.predictor(device, shape, parameters)(x_NI)
     small = dict.fromkeys(("CALL_FLOPS", "MODEL_FLOPS", "GROUP_BYTES", "ROW_BYTES"), cuda_readout)
-    small |= dict.fromkeys(("PARAMETER_BYTES", "OUTPUT_BYTES"), exact)
+    small |= {"PARAMETER_BYTES": exact, "OUTPUT_BYTES": evaluation}
     for name, place in {**small, "CHUNK_ROWS": shuffle}.items():
         monkeypatch.setattr(place, name, 96 if name == "CHUNK_ROWS" else 1)
         found = readout.observe(shape, parameters, in_memory(x_NI, y_N), observer)

@@ -82,7 +82,7 @@ def alone(device, hidden, models, steps):
         after = device.event()
         busy += [] if count else card()  # while the launches run, in the round that warms up
         seconds.append(after.elapsed(before))
-    blocks = kernels.train.blocks_per_multiprocessor(kernels.threads, kernels.shared_bytes)
+    blocks = kernels.train.blocks_per_multiprocessor(kernels.info.threads, kernels.info.shared_bytes)
     facts = {"blocks per multiprocessor": blocks, "nvidia-smi": busy}
     return {"first": first, "seconds": seconds[1:], "steps": steps, **facts}
 

@@ -31,7 +31,7 @@ class Training:
     def __init__(self, device, kernels, parameters_MP, x_SBI, y_SB, lr_M):
         """Copies everything to the device."""
         models, steps = len(parameters_MP), len(x_SBI)
-        rows, stride = kernels.batch_rows, kernels.row_stride
+        rows, stride = kernels.info.batch_rows, kernels.info.row_stride
         x, y = np.zeros((steps, rows, stride), np.float32), np.zeros((steps, rows), np.float32)
         x[:, : x_SBI.shape[1], : x_SBI.shape[2]], y[:, : y_SB.shape[1]] = x_SBI, y_SB
         first_S, second_S = corrections(steps)
@@ -43,7 +43,7 @@ class Training:
         self.first_MP = np.ascontiguousarray(parameters_MP, np.float32)
         self.rates = [device.put(np.asarray(lr_M, np.float64)), device.zeros(models, np.float64)]
         self.finite, self.losses = device.zeros(models, np.int64), device.zeros((models, 1), np.float64)
-        self.far = device.empty(max(16, models * kernels.far_bytes), np.uint8)
+        self.far = device.empty(max(16, models * kernels.info.far_bytes), np.uint8)
         self.restart()
 
     def restart(self):
@@ -56,7 +56,7 @@ class Training:
         for start in range(begin, end, LAUNCH_STEPS):
             stop = min(end, start + LAUNCH_STEPS)
             self.kernels.train.launch(
-                len(self.first_MP), self.kernels.threads, self.kernels.shared_bytes,
+                len(self.first_MP), self.kernels.info.threads, self.kernels.info.shared_bytes,
                 *(array[start:stop] for array in self.batches), stop - start, 1000.0, *self.rates,
                 self.parameters, *self.state, self.finite, self.losses, 1, self.far,
             )  # fmt: skip

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sumsquares.jobs.engines import lanes_engine
 from sumsquares.jobs.engines.cuda import compiler, driver, exact, kernels, readout
 from sumsquares.jobs.engines.cuda.driver import Device
-from sumsquares.jobs.engines.cuda.evaluation import Predictor
+from sumsquares.jobs.engines.cuda.evaluation import Predictor, grid, most_rows
 from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.readout import Observer
 from sumsquares.jobs.engines.cuda.rows import blocks
@@ -29,10 +29,6 @@ from sumsquares.jobs.engines.shuffle import Rows
 from sumsquares.jobs.engines.state import PerModel, State
 
 Floats = NDArray[np.float64]
-OUTPUT_BYTES = 1 << 28
-"""Memory of the predictions of one launch."""
-PREDICT_ROWS, PREDICT_BLOCKS = 256, 65_535
-"""Rows that one block predicts, where that takes no more blocks per model than a grid can have."""
 
 
 def available() -> str | None:
@@ -71,6 +67,7 @@ def train(
     longer count. The other models are not affected.
 
     Raises:
+        CompileError: the kernels can't be compiled, with the reason.
         CudaError: the device failed. All later calls fail in this process.
         NotForCuda: the kernels can't train this program.
 
@@ -82,7 +79,7 @@ def train(
     pace = Pace(program, len(models.seeds), kernel)
 
     # While the device trains, the order of the next steps is drawn.
-    ahead = blocks(gpu, program, rows, training.step, kernel.batch_rows, pace.steps)
+    ahead = blocks(gpu, program, rows, training.step, kernel.info.batch_rows, pace.steps)
     block = next(ahead, None)
     while block is not None:
         began = time.monotonic()
@@ -121,16 +118,15 @@ def predictor(
     if program.dtype == "float64":
         return exact.predictor(gpu, program, parameters_MP) or _on_cpu(program, parameters_MP)
     kernel = kernels.load(gpu, program, has_decay=False)
+    info = kernel.info
     models, parameters = len(parameters_MP), gpu.put(np.ascontiguousarray(parameters_MP, program.dtype))
-    most = max(1, OUTPUT_BYTES // (program.item_bytes * (models + kernel.row_stride)))
 
     def predict(x_NI: NDArray[np.floating]) -> Array:
-        padded = np.zeros((len(x_NI), kernel.row_stride), program.dtype)
+        padded = np.zeros((len(x_NI), info.row_stride), program.dtype)
         padded[:, : program.inputs] = x_NI
         x, predicted = gpu.put(padded), gpu.empty((models, len(x_NI)), program.dtype)
-        grid = (models, min(-(-len(x_NI) // PREDICT_ROWS), PREDICT_BLOCKS))
-        threads, shared = kernel.threads, kernel.predict_shared_bytes
-        kernel.predict.launch(grid, (threads,), shared, x, len(x_NI), parameters, predicted)
+        threads, shared = info.threads, info.predict_shared_bytes
+        kernel.predict.launch(grid(models, len(x_NI)), threads, shared, x, len(x_NI), parameters, predicted)
         return predicted
 
-    return Predictor(gpu, models, predict, most)
+    return Predictor(gpu, models, predict, most_rows(models, info.row_stride, program.item_bytes))

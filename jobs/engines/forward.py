@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.network import affine, views
+from sumsquares.jobs.engines.network import affine, views, widest
 from sumsquares.jobs.engines.program import Program
 
 CPU_BYTES, GPU_BYTES = 1 << 22, 1 << 28
@@ -21,19 +21,13 @@ CPU_BYTES, GPU_BYTES = 1 << 22, 1 << 28
 
 def predictions(program: Program, parameters_MP: Tensor, x_NI: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yields predictions [M, N] of some models after others, with their places; the next ones overwrite them."""
-    M, N, widest = len(parameters_MP), len(x_NI), _widest(program)
+    M, N, wide = len(parameters_MP), len(x_NI), widest(program)
     limit = CPU_BYTES if parameters_MP.device.type == "cpu" else GPU_BYTES
-    size = max(1, min(M, limit // max(1, 2 * N * widest * parameters_MP.element_size())))
-    memory = parameters_MP.new_empty((2, size * N * widest))
+    size = max(1, min(M, limit // max(1, 2 * N * wide * parameters_MP.element_size())))
+    memory = parameters_MP.new_empty((2, size * N * wide))
     for first in range(0, M, size):
         part = slice(first, min(first + size, M))
         yield part, _forward(program, parameters_MP[part], x_NI, (memory[0], memory[1]))
-
-
-def _widest(program: Program) -> int:
-    """Numbers of a row in the larger of two buffers: activations, or the products of a layer with one output."""
-    layers = program.layers
-    return max(max(layer.inputs if layer.outputs == 1 else 1, layer.outputs) for layer in layers)
 
 
 def _forward(program: Program, parameters_MP: Tensor, x_NI: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:

@@ -25,8 +25,7 @@ class _Buffers:
         self.z = [like.new_empty(shape) for shape in shapes]
         self.a = [like.new_empty(shape) if own else z for shape, z in zip(shapes, self.z, strict=True)]
         self.d = [like.new_empty(shape) for shape in shapes]
-        wide = max(max(layer.inputs if layer.outputs == 1 else 1, layer.outputs) for layer in program.layers)
-        self.scratch = like.new_empty(M * N * wide)
+        self.scratch = like.new_empty(M * N * widest(program))
 
 
 class Network:
@@ -78,6 +77,11 @@ class Network:
                 _input_gradient(d_MNO, w_MIO, below)
                 self._activation.backward(below, buffers.z[index - 1], buffers.a[index - 1])
                 d_MNO = below
+
+
+def widest(program: Program) -> int:
+    """Returns how many numbers of a row fit any layer: its outputs, or the products whose sum is its only output."""
+    return max(max(layer.inputs if layer.outputs == 1 else 1, layer.outputs) for layer in program.layers)
 
 
 def views(program: Program, flat_MP: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -47,7 +47,7 @@ def engine_lines(plan: Plan, packs: Sequence[Pack], placement: Placement) -> lis
     cores = placement.wanted.workers
     refused = [_instead(each, has_cores=bool(cores)) for each in facts if each["why"]]
     left = len(refused) - SHOWN
-    lines += [*refused[:SHOWN], f"  ... and {left:,} reasons more"] if left > 1 else refused
+    lines += [*refused[:SHOWN], f"  ... and {left:,} more reasons"] if left > 1 else refused
     if cores:
         lines.append(f"  CPU workers beside them: {_named(plan.cpu_engine)}")
     return lines

@@ -22,13 +22,7 @@ __all__ = ["Array", "CudaError", "Device", "Event", "Function", "Module", "devic
 
 LIBRARY = "libcuda.so.1"
 """The driver's library. Tests name an emulated one."""
-_MULTIPROCESSORS, _MAJOR, _MINOR, _SHARED_PER_MULTIPROCESSOR, _SHARED_PER_BLOCK = (
-    16,
-    75,
-    76,
-    81,
-    97,
-)  # CUdevice_attribute
+_MULTIPROCESSORS, _MAJOR, _MINOR, _SHARED_PER_BLOCK = 16, 75, 76, 97  # CUdevice_attribute
 _BLOCKING = 4  # CU_CTX_SCHED_BLOCKING_SYNC: who waits for the GPU leaves the core to others
 
 
@@ -101,23 +95,29 @@ def version() -> tuple[int, int] | None:
 
 def architecture(index: int = 0) -> str:
     """The architecture of a device, such as sm_90, without opening it: a plan needs none of its memory."""
+    handle = _handle(index)
+    return f"sm_{_attribute(handle, _MAJOR)}{_attribute(handle, _MINOR)}"
+
+
+def _handle(index: int) -> ctypes.c_int:
     _call("cuInit", 0)
-    handle, found = ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
+    handle = ctypes.c_int()
     _call("cuDeviceGet", ctypes.byref(handle), index)
-    for value, number in zip(found, (_MAJOR, _MINOR), strict=True):
-        _call("cuDeviceGetAttribute", ctypes.byref(value), number, handle)
-    return f"sm_{found[0].value}{found[1].value}"
+    return handle
+
+
+def _attribute(handle: ctypes.c_int, number: int) -> int:
+    value = ctypes.c_int()
+    _call("cuDeviceGetAttribute", ctypes.byref(value), number, handle)
+    return value.value
 
 
 class Device:
     """A GPU, by its place among those that this process sees."""
 
     def __init__(self, index: int = 0) -> None:
-        _call("cuInit", 0)
+        handle, context = _handle(index), ctypes.c_void_p()
         self._library = _loaded(LIBRARY)
-        handle, context = ctypes.c_int(), ctypes.c_void_p()
-        _call("cuDeviceGet", ctypes.byref(handle), index)
-        self._handle = handle.value
         with suppress(CudaError):  # a context that torch has made keeps its own flags
             _call("cuDevicePrimaryCtxSetFlags_v2", handle, _BLOCKING)
         _call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
@@ -125,16 +125,9 @@ class Device:
         name = ctypes.create_string_buffer(256)
         _call("cuDeviceGetName", name, len(name), handle)
         self.name = name.value.decode(errors="replace")
-        self.capability = (self._attribute(_MAJOR), self._attribute(_MINOR))
-        self.architecture = "sm_{}{}".format(*self.capability)
-        self.multiprocessors = self._attribute(_MULTIPROCESSORS)
-        self.shared_per_block = self._attribute(_SHARED_PER_BLOCK)
-        self.shared_per_multiprocessor = self._attribute(_SHARED_PER_MULTIPROCESSOR)
-
-    def _attribute(self, number: int) -> int:
-        value = ctypes.c_int()
-        _call("cuDeviceGetAttribute", ctypes.byref(value), number, self._handle)
-        return value.value
+        self.architecture = architecture(index)
+        self.multiprocessors = _attribute(handle, _MULTIPROCESSORS)
+        self.shared_per_block = _attribute(handle, _SHARED_PER_BLOCK)
 
     def answer(self, name: str, *arguments: Any) -> int:
         """Calls a function of the driver in this device's context, on whichever thread this is; returns its code."""

@@ -19,7 +19,21 @@ from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.metrics import Floats, Sums
 
 THREADS = 128
-"""Of a block, as in errors.cuh."""
+"""Of a block that sums up errors, as in errors.cuh."""
+OUTPUT_BYTES = 1 << 28
+"""Memory on the device for the predictions of one launch."""
+BLOCK_ROWS, MOST_BLOCKS = 256, 65_535
+"""Rows that one block predicts, where that takes no more blocks per model than a grid can have."""
+
+
+def grid(models: int, rows: int) -> tuple[int, int]:
+    """Returns the blocks of a launch that predicts: for each model, and along the rows."""
+    return models, min(-(-rows // BLOCK_ROWS), MOST_BLOCKS)
+
+
+def most_rows(models: int, inputs: int, item_bytes: int) -> int:
+    """Returns how many rows with so many inputs are predicted at a time."""
+    return max(1, OUTPUT_BYTES // (item_bytes * (models + inputs)))
 
 
 @dataclass(frozen=True)
@@ -78,4 +92,4 @@ def _module(device: Device) -> Module:
 
 def text() -> str:
     """Returns the source of the kernels."""
-    return source({"T": "double", "IS_DOUBLE": 1}, ("platform.cuh", "errors.cuh"))
+    return source({"T": "double"}, ("platform.cuh", "errors.cuh"))

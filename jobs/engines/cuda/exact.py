@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.driver import Device, Module
-from sumsquares.jobs.engines.cuda.evaluation import Predictor
+from sumsquares.jobs.engines.cuda.evaluation import Predictor, grid, most_rows
 from sumsquares.jobs.engines.cuda.memory import Array
 from sumsquares.jobs.engines.cuda.source import source
 from sumsquares.jobs.engines.program import Program
@@ -28,10 +28,6 @@ MOST_THREADS = 128
 """Of a block, likewise."""
 PARAMETER_BYTES = 1 << 29
 """Memory on the device for the parameters of the models that predict at a time."""
-OUTPUT_BYTES = 1 << 28
-"""Memory on the device for the predictions of one launch."""
-BLOCK_ROWS = 256
-"""Rows that one block predicts."""
 
 
 def module(device: Device, program: Program) -> Module:
@@ -46,7 +42,7 @@ def _module(device: Device, activation: str, output: str) -> Module:
 
 def text(activation: str, output: str) -> str:
     """Returns the source of the kernels."""
-    return source({"T": "double", "IS_DOUBLE": 1, "ACTIVATION": activation, "OUTPUT": output}, FILES)
+    return source({"T": "double", "ACTIVATION": activation, "OUTPUT": output}, FILES)
 
 
 def shape(program: Program) -> NDArray[np.int32]:
@@ -85,9 +81,8 @@ def predictor(device: Device, program: Program, parameters_MP: NDArray[np.floati
         x = device.put(np.ascontiguousarray(x_NI.T, np.float64))
         for first in range(0, models, block):
             parameters = put(first) if kept is None else kept
-            grid = (len(parameters), min(-(-rows // BLOCK_ROWS), 65_535))
             arguments = (numbers, x, rows, parameters, predicted[first : first + block])
-            answer.launch(grid, threads(program), values_bytes(program), *arguments)
+            answer.launch(grid(len(parameters), rows), threads(program), values_bytes(program), *arguments)
         return predicted
 
-    return Predictor(device, models, predict, max(1, OUTPUT_BYTES // (8 * (models + program.inputs))))
+    return Predictor(device, models, predict, most_rows(models, program.inputs, 8))

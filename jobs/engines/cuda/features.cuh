@@ -9,7 +9,7 @@ constexpr int STRIDE = ROWS + 1;  // of the values of a unit: odd, so that neith
 constexpr int BLOCK = 4;          // units that a lane computes at a time
 constexpr int MOST_THREADS = 128;
 
-// A network, by the numbers that engines/cuda/readout.py writes: `width` has the inputs, and then the units of each layer.
+// A network, by the numbers that engines/cuda/exact.py writes: `width` has the inputs, and then the units of each layer.
 struct Shape {
   int depth, units, widest, parameters;
   const int* width;

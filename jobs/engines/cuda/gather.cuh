@@ -1,5 +1,5 @@
-// Copies rows into batches, in the order in which they are trained on. It comes after network.cuh or linear.cuh, which define
-// T, NIN, and XS, the numbers from one row of a batch to the next.
+// Copies rows into batches, in the order in which they are trained on. It comes after shape.cuh or linear.cuh, which define XS,
+// the numbers from one row of a batch to the next.
 
 // order [count]: indices of rows, or -1 for padding, which becomes zeros. x_rows [.][NIN], y_rows [.] -> x [count][XS],
 // y [count].

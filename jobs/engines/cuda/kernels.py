@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.driver import Device
@@ -20,16 +20,36 @@ LINEAR_FILES = ("platform.cuh", *_FUNCTIONS, "linear.cuh", "gather.cuh")
 """Of programs without hidden layers."""
 LOADED = 64
 """Modules that stay loaded in a process."""
-_loaded: OrderedDict[tuple[Device, str], Kernels] = OrderedDict()
 
 
 class NotForCuda(RuntimeError):  # noqa: N818  named for the state of things, like EngineMissing and others
     """The cuda engine can't train a program; whoever chooses the engine asks layout.py first."""
 
 
+class Info(NamedTuple):
+    """The numbers of `info` in train.cuh and linear.cuh, in their order."""
+
+    shared_bytes: int
+    """Shared memory of a block that trains."""
+    threads: int
+    """Threads of a block."""
+    parameters: int
+    """Of one model."""
+    far_bytes: int
+    """Scratch memory of one model."""
+    row_stride: int
+    """Numbers from one row of inputs to the next."""
+    batch_rows: int
+    """Rows from one batch to the next."""
+    predict_shared_bytes: int
+    """Shared memory of a block that predicts."""
+    arrays: int
+    """Arrays [M, P] of the optimizer's state."""
+
+
 @dataclass(frozen=True)
 class Kernels:
-    """A loaded module, and the numbers of its `info`."""
+    """A loaded module, its kernels, and what they tell of themselves."""
 
     module: Module
 
@@ -49,48 +69,9 @@ class Kernels:
         return self.module.function("gather")
 
     @cached_property
-    def _info(self) -> list[int]:
-        return [int(number) for number in self.module.constant("info", 8)]
-
-    @property
-    def shared_bytes(self) -> int:
-        """Shared memory of a block that trains."""
-        return self._info[0]
-
-    @property
-    def threads(self) -> int:
-        """Threads of a block."""
-        return self._info[1]
-
-    @property
-    def parameters(self) -> int:
-        """Of one model."""
-        return self._info[2]
-
-    @property
-    def far_bytes(self) -> int:
-        """Scratch memory of one model."""
-        return self._info[3]
-
-    @property
-    def row_stride(self) -> int:
-        """Numbers from one row of inputs to the next."""
-        return self._info[4]
-
-    @property
-    def batch_rows(self) -> int:
-        """Rows from one batch to the next."""
-        return self._info[5]
-
-    @property
-    def predict_shared_bytes(self) -> int:
-        """Shared memory of a block that predicts."""
-        return self._info[6]
-
-    @property
-    def arrays(self) -> int:
-        """Arrays [M, P] of the optimizer's state."""
-        return self._info[7]
+    def info(self) -> Info:
+        """What the kernels tell of themselves."""
+        return Info(*map(int, self.module.constant("info", len(Info._fields))))
 
 
 def text(program: Program, architecture: str, has_decay: bool) -> str:
@@ -110,7 +91,6 @@ def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
     """Returns the macros that follow from the program alone."""
     return {
         "T": "double" if program.dtype == "float64" else "float",
-        "IS_DOUBLE": int(program.dtype == "float64"),
         "NIN": program.inputs,
         "NH": len(program.hidden),
         "HIDDEN": ",".join(map(str, program.hidden)) or "0",
@@ -124,13 +104,16 @@ def shape_macros(program: Program, has_decay: bool) -> dict[str, object]:
 
 
 def load(device: Device, program: Program, has_decay: bool) -> Kernels:
-    """Returns the kernels of a program, compiled if need be."""
-    written = text(program, device.architecture, has_decay)
-    key = (device, written)
-    if key not in _loaded:
-        compiled = compiler.compiled(written, device.architecture)
-        _loaded[key] = Kernels(device.load(compiled.image))
-        while len(_loaded) > LOADED:
-            _loaded.popitem(last=False)
-    _loaded.move_to_end(key)
-    return _loaded[key]
+    """Returns the kernels of a program, compiled if need be.
+
+    Raises:
+        CompileError: they can't be compiled, with the reason.
+        NotForCuda: they can't train it, with the reason.
+
+    """
+    return _loaded(device, text(program, device.architecture, has_decay))
+
+
+@lru_cache(maxsize=LOADED)
+def _loaded(device: Device, written: str) -> Kernels:
+    return Kernels(device.load(compiler.compiled(written, device.architecture).image))

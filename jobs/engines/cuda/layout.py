@@ -17,6 +17,7 @@ from sumsquares.jobs.engines import cuda
 from sumsquares.jobs.engines.cuda.estimates import clocks, most_warps, registers, state_registers
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling, linear_numbers
 from sumsquares.jobs.engines.program import Program
+from sumsquares.jobs.messages.numbers import counted
 
 WARPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 COLUMNS = (1, 2, 4, 8, 16, 32)
@@ -84,11 +85,13 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
     """Returns the layout of a program on an architecture, such as sm_90, or why the cuda engine can't train it."""
     if int("".join(filter(str.isdigit, architecture))) < 80:
         return f"the GPU's architecture is {architecture}, and the engine cuda needs sm_80 or later"
-    if program.dtype == "float32" and min(program.batch_size, program.rows) > MOST_ROWS:
-        return f"the engine cuda counts the rows of a batch in float32, up to {MOST_ROWS}"
+    batch = min(program.batch_size, program.rows)
+    if program.dtype == "float32" and batch > MOST_ROWS:
+        return f"a batch has {batch:,} rows, and the engine cuda counts up to {MOST_ROWS:,} of them in float32"
     shared = SHARED.get(architecture, SMALL)
+    inputs = counted(program.inputs, "input")
     return _best(_shape(program), shared) or (
-        f"hidden = {list(program.hidden)} with {program.inputs} inputs, in {program.dtype}, needs more than the "
+        f"hidden = {list(program.hidden)} with {inputs}, in {program.dtype}, needs more than the "
         f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
     )
 

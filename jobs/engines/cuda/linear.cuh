@@ -1,5 +1,5 @@
 // Trains linear models, which have no hidden layer: one warp per model, many steps per launch. It has the kernels of
-// network.cuh, with the same arguments.
+// train.cuh and predict.cuh, with the same arguments.
 //
 // With few inputs each lane has its own rows of the batch, and all sums are in registers. With many, 32 rows are a tile: the
 // lanes share the inputs of a row to predict it; then each lane has the derivative of one row, and the gradients of its own

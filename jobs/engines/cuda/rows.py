@@ -109,8 +109,8 @@ def _stored(device: Device, program: Program, rows: Rows) -> Stored | None:
     first = 0
     for index in range(rows.chunks):
         x, y = rows.chunk(index)
-        x_NI[first : first + len(y)].set(np.ascontiguousarray(x, program.dtype))
-        y_N[first : first + len(y)].set(np.ascontiguousarray(y, program.dtype))
+        x_NI[first : first + len(y)].set(x)
+        y_N[first : first + len(y)].set(y)
         first += len(y)
     stored = Stored(x_NI, y_N)
     if rows.key is not None:

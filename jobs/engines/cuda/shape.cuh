@@ -6,8 +6,8 @@
 //
 // NIN inputs, HIDDEN (a list) widths of NH hidden layers, BATCH rows of a full batch, TILE rows of a tile, WARPS of a model,
 // LC lanes side by side along the units, CI units of the lower layer in a thread's block of a weight gradient (4 or 8), KS (1
-// or 2) lane groups that share its rows, MOM 0: the optimizer's state is in registers, 1 and 2: in global memory, read before
-// or after the products; MINB blocks per multiprocessor; LANEMAP 1 interleaves the lanes.
+// or 2) lane groups that share its rows, MOM 0: the optimizer's state is in registers, 1: in global memory; MINB blocks per
+// multiprocessor; LANEMAP 1 interleaves the lanes.
 
 HD int ceil_div(int a, int b) { return (a + b - 1) / b; }
 HD int round_up(int a, int b) { return ceil_div(a, b) * b; }

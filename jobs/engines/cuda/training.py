@@ -46,7 +46,7 @@ class Training:
         self._lr_M = gpu.put(np.array(models.lr, np.float64))
         self._decay_M = gpu.put(np.array(models.weight_decay, np.float64))
         count = len(models.seeds)
-        self._far = gpu.empty((max(1, count * kernel.far_bytes),), np.uint8)
+        self._far = gpu.empty(count * kernel.info.far_bytes, np.uint8)
         self._in_use: tuple[Array, ...] = ()
         if state is None:
             self._begin(models)
@@ -57,15 +57,15 @@ class Training:
         count, gpu, kernel = len(models.seeds), self._gpu, self._kernel
         self.step = 0
         self._parameters_MP = initial_parameters(gpu, self._program, models)
-        self._state = [gpu.zeros(self._parameters_MP.shape, self._program.dtype) for _ in range(kernel.arrays)]
+        self._state = [gpu.zeros(self._parameters_MP.shape, self._program.dtype) for _ in range(kernel.info.arrays)]
         self._finite_M = gpu.zeros((count,), np.int64)
         self._losses_ME = gpu.zeros((count, len(curve_epochs(self._program.epochs))), np.float64)
 
     def _resume(self, state: State) -> None:
         gpu, self.step = self._gpu, state.step
-        self._parameters_MP = gpu.put(np.ascontiguousarray(state.parameters))
-        self._state = [gpu.put(np.ascontiguousarray(array)) for array in state.optimizer_state]
-        self._finite_M = gpu.put(np.ascontiguousarray(state.finite_steps, np.int64))
+        self._parameters_MP = gpu.put(state.parameters)
+        self._state = [gpu.put(array) for array in state.optimizer_state]
+        self._finite_M = gpu.put(state.finite_steps.astype(np.int64))
         self._losses_ME = gpu.put(losses_so_far(self._program, state))
 
     def launch(self, block: Block) -> None:
@@ -73,9 +73,9 @@ class Training:
         begin, end = self.step, self.step + len(block.counts_S)
         inputs = (*self._batches(block), *self._per_step(block, begin, end))
         self._kernel.train.launch(
-            (self._finite_M.shape[0],),
-            (self._kernel.threads,),
-            self._kernel.shared_bytes,
+            len(self._finite_M),
+            self._kernel.info.threads,
+            self._kernel.info.shared_bytes,
             *inputs,
             end - begin,
             float(self._program.rows),
@@ -94,11 +94,11 @@ class Training:
     def _batches(self, block: Block) -> tuple[Array, Array]:
         """Gathers the rows of a block: x [S, R, I], with the kernel's stride of a row, and y [S, R]."""
         count = block.order_SR.size
-        x = self._gpu.empty((count, self._kernel.row_stride), self._program.dtype)
+        x = self._gpu.empty((count, self._kernel.info.row_stride), self._program.dtype)
         y = self._gpu.empty((count,), self._program.dtype)
         order, rows = self._gpu.put(block.order_SR), block.rows
-        grid = min(-(-count * self._kernel.row_stride // GATHER_THREADS), GATHER_BLOCKS)
-        self._kernel.gather.launch((grid,), (GATHER_THREADS,), 0, rows.x_NI, rows.y_N, order, count, x, y)
+        grid = min(-(-count * self._kernel.info.row_stride // GATHER_THREADS), GATHER_BLOCKS)
+        self._kernel.gather.launch(grid, GATHER_THREADS, 0, rows.x_NI, rows.y_N, order, count, x, y)
         return x, y
 
     def _per_step(self, block: Block, begin: int, end: int) -> tuple[Array, Array, Array]:
@@ -125,7 +125,7 @@ class Pace:
     def __init__(self, program: Program, models: int, kernel: Kernels) -> None:
         step_flops = program.flops / program.steps + UPDATE_FLOPS * program.parameters
         expected = max(LEAST_STEP_SECONDS, step_flops / MODEL_FLOPS, models * step_flops / DEVICE_FLOPS)
-        numbers = kernel.batch_rows * (kernel.row_stride + 1)
+        numbers = kernel.info.batch_rows * (kernel.info.row_stride + 1)
         self._most = max(1, min(LAUNCH_STEPS, BATCH_BYTES // (numbers * program.item_bytes)))
         self._steps = int(FIRST_SECONDS / expected)
 

@@ -69,7 +69,7 @@ DEV void gradient(T (&sum)[CI][4], const T* s, const T* x, const Block& b) {
   }
 }
 
-// Adds the sums of the tiles before. Returns whether this is the last one.
+// Adds the sums of the tiles before, and keeps them for the next one unless this is the last.
 template <int l>
 DEV void add_tiles(T (&sum)[CI][4], T* s, int round, bool first_tile, bool last_tile) {
   UNROLL for (int i = 0; i < CE; i++) {
@@ -91,9 +91,8 @@ DEV void update_from(T* s, const T* x, const Lane& t, Kept<l>& kept, T* far, con
     T sum[CI][4];
     if (KS > 1 || b.real) {  // all lanes of a warp take part in a shuffle
       T state[CE][2][4];
-      if (FAR && MOM == 1) get_far<l>(state, far, round);
+      if (FAR) get_far<l>(state, far, round);
       gradient<l>(sum, s, x, b);
-      if (FAR && MOM == 2) get_far<l>(state, far, round);
       if constexpr (TILES > 1) add_tiles<l>(sum, s, round, first_tile, last_tile);
       if (b.real && last_tile) UNROLL for (int i = 0; i < CE; i++) {
         T w[4], *at = weights_of<l>(s, b, i);

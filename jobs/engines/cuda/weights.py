@@ -44,7 +44,7 @@ class _Drawing:
         self._has_knots = bool((recipe.rise_M > 0).any())
         self._module = _module(device, program.dtype, self._has_knots)
         # Bounds of one part after those of another: [parts][kinds].
-        self._bounds = device.put(np.ascontiguousarray(recipe.bounds_KL2.transpose(1, 2, 0)))
+        self._bounds = device.put(recipe.bounds_KL2.transpose(1, 2, 0))
         self._models = (
             np.int64(len(recipe.seeds_M)),
             np.int64(program.parameters),
