@@ -103,5 +103,10 @@ def environment() -> dict[str, str]:
 
 
 def _variables() -> dict[str, str]:
-    """Where compiled kernels are kept: nothing goes to the caches of the user."""
-    return {"EMULATED_GPU_CACHE": str(cache_folder()), "XDG_CACHE_HOME": str(cache_folder())}
+    """Where compiled kernels are kept: nothing goes to the caches of the user.
+
+    The engine keeps a kernel by its source, and knows nothing of the emulation's flags: those of each have a folder.
+    """
+    flags = "".join(os.environ.get(name, "") for name in ("EMULATED_RACES", "EMULATED_FLAGS"))
+    kernels = cache_folder() / f"flags-{hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+    return {"EMULATED_GPU_CACHE": str(cache_folder()), "XDG_CACHE_HOME": str(kernels)}
