@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.choice import recorded
-from sumsquares.jobs.engines.cuda import compiler, driver, kernels, training, weights
+from sumsquares.jobs.engines.cuda import driver, kernels, training
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -28,30 +27,6 @@ pytestmark = [
     pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason())),
 ]
 FOLDED = ((5, 3), 2, 7, 30)
-
-
-@pytest.fixture(scope="module")
-def emulated():
-    """Makes the engine use the emulated GPU."""
-    with pytest.MonkeyPatch.context() as patch:
-        libcuda, libnvrtc = emulated_gpu.libraries()
-        patch.setattr(driver, "LIBRARY", libcuda)
-        patch.setattr(compiler, "LIBRARY", libnvrtc)
-        patch.setenv("XDG_CACHE_HOME", str(emulated_gpu.cache_folder()))
-        patch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
-        emulated_gpu.reset()
-        forget()
-        yield
-        forget()
-
-
-def forget():
-    """Drops all that is on the device, while its driver is still there."""
-    device_rows._resident.clear()
-    kernels._loaded.clear()
-    weights._module.cache_clear()
-    cuda_engine._device.cache_clear()
-    gc.collect()
 
 
 def same(found, expected):

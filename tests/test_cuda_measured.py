@@ -10,8 +10,6 @@ from test_measured import finished as finished
 
 from sumsquares.datasets.normalize import normalization
 from sumsquares.datasets.rows import block
-from sumsquares.jobs.engines import cuda_engine
-from sumsquares.jobs.engines.cuda import compiler, driver
 from sumsquares.jobs.spec.program import program_of
 from sumsquares.jobs.stages.packs import plan_packs
 from sumsquares.jobs.stages.rows import DatasetReader
@@ -25,17 +23,12 @@ TRIALS = [each for each in every_trial() if each.variant.hidden == (3, 2) or eac
 
 
 @pytest.fixture(scope="module")
-def trained(finished, tmp_path_factory):
+def trained(emulated, finished, tmp_path_factory):
     """The store of packs that were trained on the GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
-    cuda_engine._device.cache_clear()
     store = copied(finished, tmp_path_factory.mktemp("store"))
     for pack in plan_packs(TRIALS):
         train_pack(store, DatasetReader(store), pack, Trainer("cuda", "cuda"), lambda _share: None)
-    yield store
-    driver.LIBRARY, compiler.LIBRARY = before
-    cuda_engine._device.cache_clear()
+    return store
 
 
 def test_the_solved_readout_is_numpys_least_squares_on_the_features_of_a_sequential(trained):

@@ -17,7 +17,7 @@ from test_torch_engine import program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine, metrics, readout, readout_numpy, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, exact
+from sumsquares.jobs.engines.cuda import driver, exact
 from sumsquares.jobs.engines.cuda import readout as cuda_readout
 from sumsquares.jobs.engines.cuda.evaluation import Predictor
 from sumsquares.jobs.engines.lanes import library
@@ -35,13 +35,9 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.kernel) fo
 
 
 @pytest.fixture(scope="module")
-def device():
+def device(emulated):
     """The emulated GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
-    yield driver.Device()
-    exact._module.cache_clear()
-    driver.LIBRARY, compiler.LIBRARY = before
+    return driver.Device()
 
 
 def known_of(device, shape, parameters, x_NI, y_N, cuts=()):
