@@ -3,12 +3,12 @@
     python benchmarks/gpu.py [--models 10000] [--steps 5000] [--units 16 64] [--only cuda jax torch] [--tiny] [--json]
 
 The networks are 1-H-H-1 with ReLU and Adam in float32, on batches of 100 rows. It runs from a bare clone, installs
-nothing, and needs numpy, and torch and jax for their parts; where something is missing, its row says so. With an H200
-it takes less than four minutes. Each contender is a process of its own, one after the other; figures are medians of
-three rounds after one that warms up. Ours trains all steps, the others 100 in each round, from which their whole
-training is computed. It prints tables, how the figures compare with what was demanded, and all of it as one line of
-JSON; with --json that line alone. --tiny runs every part with a few models and steps, if need be on the CPU: its
-figures mean nothing.
+nothing, and needs numpy, and torch and jax for their parts; where something is missing, its row says so. What has not
+ended after four minutes is stopped, and says so. Each contender is a process of its own, one after the other; figures
+are medians of three rounds after one that warms up. Ours trains all steps, the others 100 in each round, from which
+their whole training is computed. It prints tables, how the figures compare with what was demanded, and all of it as one
+line of JSON; with --json that line alone. --tiny runs every part with a few models and steps, if need be on the CPU:
+its figures mean nothing.
 """
 
 from __future__ import annotations

@@ -92,18 +92,40 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Iterator[Device]":
     """An emulated GPU, as if the process were a new one, with an empty cache of compiled kernels."""
     import emulated_gpu
 
-    from sumsquares.jobs.engines.cuda import compiler, driver
+    from sumsquares.jobs.engines.cuda import driver
 
-    if reason := emulated_gpu.reason():
-        pytest.skip(reason)
-    libcuda, libnvrtc = emulated_gpu.libraries()
-    monkeypatch.setattr(driver, "LIBRARY", libcuda)
-    monkeypatch.setattr(compiler, "LIBRARY", libnvrtc)
-    monkeypatch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
+    _use_emulated(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     emulated_gpu.reset()
     yield driver.Device()
     emulated_gpu.reset()
+
+
+@pytest.fixture(scope="module")
+def emulated() -> "Iterator[None]":
+    """The cuda engine of a file's tests has an emulated GPU, which runs each launch in both orders of its threads."""
+    import emulated_gpu
+
+    with pytest.MonkeyPatch.context() as patch:
+        _use_emulated(patch)
+        patch.setenv("EMULATED_ORDER", "both")
+        emulated_gpu.reset()
+        emulated_gpu.forget()
+        yield
+        emulated_gpu.forget()
+
+
+def _use_emulated(patch: pytest.MonkeyPatch) -> None:
+    import emulated_gpu
+
+    from sumsquares.jobs.engines.cuda import compiler, driver
+
+    if reason := emulated_gpu.reason():
+        pytest.skip(reason)
+    for module, library in zip((driver, compiler), emulated_gpu.libraries(), strict=True):
+        patch.setattr(module, "LIBRARY", library)
+    for name, value in emulated_gpu.variables().items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ blocks, by registers and shared memory.
 """
 
 import csv
-import ctypes
 import re
 import struct
 import sys
@@ -141,9 +140,7 @@ def information(image: bytes) -> tuple[int, ...]:
 
 def version() -> tuple[int, int]:
     """The version of NVRTC."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    compiler._library()[1].nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
-    return major.value, minor.value
+    return compiler._version(compiler._library()[1])
 
 
 def rows() -> list[dict[str, str]]:
@@ -160,7 +157,8 @@ def kept() -> list[dict[str, str]]:
 
 def main() -> None:
     """Rewrites the table."""
-    assert version() == VERSION, version()
+    if version() != VERSION:
+        sys.exit(f"NVRTC is {version()}, and the table is that of {VERSION}: install that one, or change VERSION here")
     found = rows()
     with TABLE.open("w", newline="") as file:
         writer = csv.DictWriter(file, max(found, key=len), lineterminator="\n")

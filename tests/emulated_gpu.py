@@ -12,6 +12,7 @@ variables that make it another GPU are listed in libcuda.cpp.
 
 import ctypes
 import fcntl
+import gc
 import hashlib
 import os
 import platform
@@ -76,9 +77,20 @@ def install() -> None:
     """Makes the engine of this process use the emulation, which runs each launch in both orders of its threads."""
     from sumsquares.jobs.engines.cuda import compiler, driver
 
-    os.environ.update(_variables())
+    os.environ.update(variables())
     os.environ.setdefault("EMULATED_ORDER", "both")
     driver.LIBRARY, compiler.LIBRARY = libraries()
+
+
+def forget() -> None:
+    """Drops all that the engine keeps on the device between packs, while its driver is still there."""
+    from sumsquares.jobs.engines import cuda_engine
+    from sumsquares.jobs.engines.cuda import evaluation, exact, kernels, rows, weights
+
+    rows._resident.clear()
+    for kept in (kernels._loaded, evaluation._module, exact._module, weights._module, cuda_engine._device):
+        kept.cache_clear()
+    gc.collect()
 
 
 def libraries() -> tuple[str, str]:
@@ -99,9 +111,14 @@ def fail(kind: str, next_call: int, code: int) -> None:
 def environment() -> dict[str, str]:
     """The variables with which a child process finds the emulation by itself."""
     path = f"{folder() / 'lib64'}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
-    return {"LD_LIBRARY_PATH": path, "CUDA_PATH": str(folder()), **_variables()}
+    return {"LD_LIBRARY_PATH": path, "CUDA_PATH": str(folder()), **variables()}
 
 
-def _variables() -> dict[str, str]:
-    """Where compiled kernels are kept: nothing goes to the caches of the user."""
-    return {"EMULATED_GPU_CACHE": str(cache_folder()), "XDG_CACHE_HOME": str(cache_folder())}
+def variables() -> dict[str, str]:
+    """Where compiled kernels are kept: nothing goes to the caches of the user.
+
+    The engine keeps a kernel by its source, and knows nothing of the emulation's flags: those of each have a folder.
+    """
+    flags = "".join(os.environ.get(name, "") for name in ("EMULATED_RACES", "EMULATED_FLAGS"))
+    kernels = cache_folder() / f"flags-{hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+    return {"EMULATED_GPU_CACHE": str(cache_folder()), "XDG_CACHE_HOME": str(kernels)}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sumsquares.jobs.engines import cuda_engine, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
 from sumsquares.jobs.engines.choice import recorded
-from sumsquares.jobs.engines.cuda import compiler, driver, evaluation, kernels, training, weights
+from sumsquares.jobs.engines.cuda import driver, evaluation, kernels, training
 from sumsquares.jobs.engines.cuda import rows as device_rows
 from sumsquares.jobs.engines.objective import LOSSES
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
@@ -28,30 +28,6 @@ pytestmark = [
     pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason())),
 ]
 FOLDED = ((5, 3), 2, 7, 30)
-
-
-@pytest.fixture(scope="module")
-def emulated():
-    """Makes the engine use the emulated GPU."""
-    with pytest.MonkeyPatch.context() as patch:
-        libcuda, libnvrtc = emulated_gpu.libraries()
-        patch.setattr(driver, "LIBRARY", libcuda)
-        patch.setattr(compiler, "LIBRARY", libnvrtc)
-        patch.setenv("XDG_CACHE_HOME", str(emulated_gpu.cache_folder()))
-        patch.setenv("EMULATED_GPU_CACHE", str(emulated_gpu.cache_folder()))
-        emulated_gpu.reset()
-        forget()
-        yield
-        forget()
-
-
-def forget():
-    """Drops all that is on the device, while its driver is still there."""
-    device_rows._resident.clear()
-    kernels._loaded.cache_clear()
-    weights._module.cache_clear()
-    cuda_engine._device.cache_clear()
-    gc.collect()
 
 
 def same(found, expected):
@@ -125,15 +101,19 @@ def test_rows_on_the_device_and_rows_that_are_streamed_give_the_same_bits(emulat
     same(found[3], found[2])
 
 
+LAST = [("c", 20), ("d", 24), ("b", 24), ("e", 28), ("b", 28), ("a", 32)]
+"""Further datasets, of which four stay, and how many chunks have been read: the one not used for longest goes."""
+
+
 def test_a_dataset_stays_on_the_device_between_packs(emulated, monkeypatch):
-    """Rows with the same key are not read again; those without one are."""
+    """Rows with the same key are not read again, unless others have taken their place; those without one are."""
     monkeypatch.setattr(shuffle, "CHUNK_ROWS", 8)
     monkeypatch.setattr(device_rows, "_resident", type(device_rows._resident)())
     of, calls = case(FOLDED), []
-    for key, reads in (("a", 4), ("a", 4), (None, 8), (None, 12), ("b", 16), ("a", 16)):
+    for key, reads in (("a", 4), ("a", 4), (None, 8), (None, 12), ("b", 16), ("a", 16), *LAST):
         cuda_engine.train(of.program, of.per_model, chunked(*of.rows, calls, key))
         assert len(calls) == reads, key
-    assert len(device_rows._resident) == 2
+    assert set(device_rows._resident) == {"d", "b", "e", "a"}
 
 
 @given(
@@ -172,6 +152,14 @@ def test_a_launch_takes_a_bounded_time(emulated, models):
         steps = pace.steps()
         assert steps * kernel.info.batch_rows * (kernel.info.row_stride + 1) * 4 <= training.BATCH_BYTES
         assert steps == 1 or steps * seconds <= 1.01 * training.LAUNCH_SECONDS
+
+
+def test_a_launch_that_seems_to_take_no_time_makes_the_next_one_longer_by_a_factor_alone(emulated):
+    """A clock that jumps, or a first launch that waits for nothing, is no reason for one that takes minutes."""
+    of = case(((16, 16), 1, 100, 1000), epochs=10**6)
+    pace = training.Pace(of.program, 100, kernels.load(cuda_engine._device(), of.program, has_decay=False))
+    pace.took(10, 0.0)
+    assert 10 < pace.steps() <= 100
 
 
 def test_what_the_kernels_know_of_the_lists_is_what_the_torch_engine_knows(emulated):
@@ -224,6 +212,8 @@ def test_a_training_leaves_nothing_on_the_device(emulated):
         cuda_engine.predictor(of.program, found.parameters)(of.rows[0])
         return device.memory()[0]
 
+    everything()
+    gc.collect()  # what earlier tests have left is freed now, and not in between
     assert everything() == everything()
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from sumsquares.jobs.engines.cuda import source
 from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
-from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, Layout, layout, refusal
+from sumsquares.jobs.engines.cuda.layout import SHARED, SMALL, Layout, layout, refusal
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 from sumsquares.jobs.engines.program import Program
 
 PROGRAM = Program(1, (16, 16), "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
+RESERVED = 1024
+"""Bytes of shared memory that CUDA takes for itself of each block."""
 WIDTHS = (1, 2, 3, 5, 8, 12, 16, 24, 33, 64, 100, 128, 256)
 
 

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from cuda_kernels import Kernels, Problem, program_of
 
-from sumsquares.jobs.engines.cuda import compiler, driver
-
 pytestmark = [
     pytest.mark.kernel,
+    pytest.mark.usefixtures("emulated"),
     pytest.mark.skipif(emulated_gpu.reason() is not None, reason=str(emulated_gpu.reason())),
 ]
 ACTIVATIONS, OPTIMIZERS = tuple(gpu_reference.ACTIVATIONS), tuple(gpu_reference.OPTIMIZERS)
@@ -34,15 +33,6 @@ SHARED = 232_448
 """Bytes of shared memory that a block may have on sm_90."""
 ROUNDING = {"float32": 2e-7, "float64": 2e-15}
 """What an error is measured against at least: two units in the last place."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _emulated():
-    """Makes the engine use the emulated GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
-    yield
-    driver.LIBRARY, compiler.LIBRARY = before
 
 
 def check(program, layout, rows_S=(), has_decay=False):

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes_builds import REASON
-from test_readout import SHAPES, duplicated, observed_by, parameters_of
+from test_readout import DEGENERATE as ALIKE
+from test_readout import SHAPES, observed_by, parameters_of
 from test_torch_engine import program, rows_of
 
 from sumsquares.jobs.engines import lanes_engine, metrics, readout, readout_numpy, shuffle
 from sumsquares.jobs.engines.activations import ACTIVATIONS, OUTPUTS
-from sumsquares.jobs.engines.cuda import compiler, driver, evaluation, exact
+from sumsquares.jobs.engines.cuda import driver, evaluation, exact
 from sumsquares.jobs.engines.cuda import readout as cuda_readout
 from sumsquares.jobs.engines.cuda.evaluation import Predictor
 from sumsquares.jobs.engines.lanes import library
@@ -31,17 +32,14 @@ WIDE = [(125,), (64, 64), (200, 3)]
 """The first has the widest triangle."""
 QUICK = ("tanh", "relu")
 """Activations whose kernels are compiled by `make test`; `make test-kernel` compiles all."""
+DEGENERATE = ALIKE | {"dead": ((7,), 40, lambda shape: -abs(parameters_of(shape)))}
 EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.kernel) for name in ACTIVATIONS]
 
 
 @pytest.fixture(scope="module")
-def device():
+def device(emulated):
     """The emulated GPU."""
-    before = driver.LIBRARY, compiler.LIBRARY
-    emulated_gpu.install()
-    yield driver.Device()
-    exact._module.cache_clear()
-    driver.LIBRARY, compiler.LIBRARY = before
+    return driver.Device()
 
 
 def known_of(device, shape, parameters, x_NI, y_N, cuts=()):
@@ -119,18 +117,7 @@ def test_the_order_of_threads_does_not_matter(device, monkeypatch, order, hidden
 
 
 @needs_fused
-@pytest.mark.parametrize(
-    ("hidden", "rows", "changed"),
-    [
-        ((17,), 9, lambda shape: parameters_of(shape, scale=3.0)),
-        ((17,), 1, lambda shape: parameters_of(shape, scale=3.0)),
-        ((), 1, parameters_of),
-        ((6,), 40, duplicated),
-        ((7,), 40, lambda shape: np.zeros((3, shape.parameters))),
-        ((7,), 40, lambda shape: -abs(parameters_of(shape))),
-    ],
-    ids=["fewer rows than features", "one row", "one row without hidden layers", "copies", "constant", "dead"],
-)
+@pytest.mark.parametrize(("hidden", "rows", "changed"), DEGENERATE.values(), ids=DEGENERATE)
 @pytest.mark.parametrize("activation", QUICK)
 def test_degenerate_features_have_the_bits_of_lanes(device, activation, hidden, rows, changed):
     """The answer is the one of smallest norm, also by numpy's least squares."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import emulated_gpu
 import numpy as np
 import pytest
 
@@ -193,6 +194,17 @@ def test_a_race_is_found_in_any_order(run, name, threads):
     run(name, 1, threads)
     with pytest.raises(driver.CudaError, match=f"a race: .*, by lane .* kernel {name}"):
         run(name, 0, threads)
+
+
+def test_kernels_of_other_flags_are_not_taken_for_each_other(monkeypatch):
+    """The engine keeps them by their source: without a folder of their own no race would be found after another run."""
+    monkeypatch.delenv("EMULATED_FLAGS", raising=False)
+    monkeypatch.delenv("EMULATED_RACES", raising=False)
+    found = [emulated_gpu.environment()["XDG_CACHE_HOME"]]
+    for name, value in (("EMULATED_RACES", "1"), ("EMULATED_FLAGS", "-DEMULATED_ROUGH")):
+        monkeypatch.setenv(name, value)
+        found.append(emulated_gpu.environment()["XDG_CACHE_HOME"])
+    assert len(set(found)) == 3
 
 
 @pytest.mark.usefixtures("_races")

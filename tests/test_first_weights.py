@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from first_weights import packs, same_bits
-from lanes_builds import builds, needs_lanes
+from lanes_builds import builds, needs_lanes, peak_of
 from test_lanes_library import harmed
 
 from sumsquares.jobs.engines import initialize
@@ -90,15 +89,11 @@ def test_numpy_takes_bounded_memory(kind, by_numpy):
     assert peak < result.nbytes + 40e6
 
 
-PEAK = """
-import resource
+PREPARE = """
 from sumsquares.jobs.engines.initialize import initialize
 from sumsquares.jobs.engines.program import Program
 WIDE = Program(1, (64, 64), "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
 initialize(WIDE, [0], ["spread_knots"])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-result = initialize(WIDE, range(8000), ["spread_knots", "pytorch"] * 4000)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / result.nbytes)
 """
 
 
@@ -106,8 +101,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / res
 @pytest.mark.skipif(sys.platform != "linux", reason="kilobytes on Linux")
 def test_the_library_takes_the_memory_of_the_result_alone():
     """No draw is kept beside the weight that it becomes."""
-    completed = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert float(completed.stdout) < 1.1
+    work = 'result = initialize(WIDE, range(8000), ["spread_knots", "pytorch"] * 4000)'
+    assert peak_of(PREPARE, work, "result") < 1.1
 
 
 def recipe_of():

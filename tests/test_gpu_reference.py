@@ -7,24 +7,15 @@ from itertools import cycle, product
 import gpu_reference
 import numpy as np
 import pytest
-import torch
 from gpu_cases import SMALL, case
 from gpu_reference import ACTIVATIONS, OBJECTIVES, OPTIMIZERS
+from test_torch_engine import prepared as prepared
 
 from sumsquares.jobs.engines import torch_engine
 from sumsquares.jobs.engines.shuffle import in_memory
 
 SHAPES, PAIRS = cycle(SMALL), cycle(OBJECTIVES)
 KINDS = [(*kinds, next(PAIRS), next(SHAPES)) for kinds in product(ACTIVATIONS, OPTIMIZERS)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def prepared():
-    """Prepares this process as a worker's."""
-    threads = torch.get_num_threads()
-    torch_engine.prepare()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(("activation", "optimizer", "objective", "shape"), KINDS)

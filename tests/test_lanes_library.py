@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lanes_builds import needs_lanes
+from lanes_builds import needs_lanes, peak_of
 from test_torch_engine import program
 
 from sumsquares.jobs.engines import choice, lanes_engine
@@ -132,15 +132,12 @@ def test_an_error_is_a_new_one_each_time():
     assert found[0] is not found[1]
 
 
-PEAK = """
-import resource, numpy as np
+PREPARE = """
+import numpy as np
 from sumsquares.jobs.engines.lanes.library import load
 from tests.test_torch_engine import program
 shape = program(hidden=(3000, 3000), dtype="float32")
 parameters = np.ones((1, shape.parameters), np.float32)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-load().predict(shape, parameters, np.ones((8, 2), np.float32))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / parameters.nbytes)
 """
 
 
@@ -148,8 +145,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / par
 @pytest.mark.skipif(sys.platform != "linux", reason="kilobytes on Linux")
 def test_predictions_take_the_memory_of_the_parameters_once():
     """There is no gradient, and no second copy of the weights."""
-    completed = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert float(completed.stdout) < 1.5
+    work = "load().predict(shape, parameters, np.ones((8, 2), np.float32))"
+    assert peak_of(PREPARE, work, "parameters") < 1.5
 
 
 @needs_lanes

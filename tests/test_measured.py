@@ -147,17 +147,21 @@ def rms(error_N):
     return float(np.sqrt(np.mean(np.square(error_N))))
 
 
+def check_solved(store, trial, row):
+    """Asserts that a trial's errors with the solved readout are those of the reference."""
+    expected = reference(trial, weights_of(store, row))
+    assert row["rmse_solved"] == pytest.approx(expected["test"], rel=1e-6, abs=1e-7)
+    if trial.variant.readout == "solved":
+        assert row["rmse"] == row["rmse_solved"]
+        for split, name in WITH_SOLVED.items():
+            assert row[name] == pytest.approx(expected[split], rel=1e-6, abs=1e-7)
+
+
 def test_the_solved_readout_is_numpys_least_squares_on_the_features_of_a_sequential(trained):
     """Also of a trial with readout = "trained", for which it is evidence; in one with "solved" it is the answer."""
     rows = rows_of(trained)
     for trial in every_trial():
-        row = rows[trial.id]
-        expected = reference(trial, weights_of(trained, row))
-        assert row["rmse_solved"] == pytest.approx(expected["test"], rel=1e-6, abs=1e-7)
-        if trial.variant.readout == "solved":
-            assert row["rmse"] == row["rmse_solved"]
-            for split, name in WITH_SOLVED.items():
-                assert row[name] == pytest.approx(expected[split], rel=1e-6, abs=1e-7)
+        check_solved(trained, trial, rows[trial.id])
 
 
 def test_a_solved_readout_fits_the_training_rows_at_least_as_well_as_the_trained_one(trained):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from specs import small
 
@@ -13,6 +14,7 @@ from sumsquares.cluster.queue import WorkQueue
 from sumsquares.jobs.engines import cuda_engine
 from sumsquares.jobs.engines.choice import choose
 from sumsquares.jobs.engines.cuda import driver
+from sumsquares.jobs.engines.state import State
 from sumsquares.jobs.pipeline.generating import generate_datasets
 from sumsquares.jobs.pipeline.run import run_spec
 from sumsquares.jobs.pipeline.runtime import Runners, Runtime
@@ -101,10 +103,6 @@ def test_a_checkpoint_is_resumed_by_the_kind_of_device_that_made_it(tmp_path, mo
 @pytest.mark.usefixtures("_no_gpu")
 def test_the_engine_of_a_checkpoint_is_read_with_it(tmp_path):
     """It tells the kind of device."""
-    import numpy as np
-
-    from sumsquares.jobs.engines.state import State
-
     store = Store(str(tmp_path))
     pack = make_plan(SPEC, store).packs("cpu")[0]
     state = State(1, np.zeros((len(pack.trials), 2)), (), np.zeros(len(pack.trials)), np.zeros((len(pack.trials), 1)))

@@ -153,18 +153,18 @@ def duplicated(shape):
     return parameters
 
 
+DEGENERATE = {
+    "fewer rows than features": ((17,), 9, lambda shape: parameters_of(shape, scale=3.0)),
+    "one row": ((17,), 1, lambda shape: parameters_of(shape, scale=3.0)),
+    "one row without hidden layers": ((), 1, parameters_of),
+    "copies": ((6,), 40, duplicated),
+    "constant features": ((7,), 40, lambda shape: np.zeros((3, shape.parameters))),
+}
+"""By name: hidden layers, rows, and the parameters for which many readouts fit equally well."""
+
+
 @pytest.mark.parametrize("solver", ["numpy", *BUILDS])
-@pytest.mark.parametrize(
-    ("hidden", "rows", "changed"),
-    [
-        ((17,), 9, lambda shape: parameters_of(shape, scale=3.0)),
-        ((17,), 1, lambda shape: parameters_of(shape, scale=3.0)),
-        ((), 1, parameters_of),
-        ((6,), 40, duplicated),
-        ((7,), 40, lambda shape: np.zeros((3, shape.parameters))),
-    ],
-    ids=["fewer rows than features", "one row", "one row without hidden layers", "copies", "constant features"],
-)
+@pytest.mark.parametrize(("hidden", "rows", "changed"), DEGENERATE.values(), ids=DEGENERATE)
 def test_of_many_answers_the_one_of_smallest_norm_is_given(hidden, rows, changed, solver):
     """It is numpy's to 1e-7."""
     shape = program(activation="tanh", hidden=hidden, rows=rows)

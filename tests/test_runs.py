@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from old_ids import OLD
-from store_world import age, full, run, shared, spec
+from store_world import age, run, shared, spec
+from store_world import copied as copied
+from store_world import filled as filled
 from typer.testing import CliRunner
 
 from sumsquares.jobs import exits
@@ -21,20 +23,6 @@ from sumsquares.jobs.stages.running import Running
 from sumsquares.jobs.storage.store import Store
 
 
-@pytest.fixture(name="store", scope="module")
-def filled_store(tmp_path_factory):
-    """A full store; tests must not change it."""
-    store = Store(str(tmp_path_factory.mktemp("filled")))
-    full(store)
-    return store
-
-
-@pytest.fixture(name="copy")
-def copy_of_it(store, tmp_path):
-    """A copy that a test may change."""
-    return Store(str(shutil.copytree(store.root, tmp_path / "store")))
-
-
 def told(store, capsys):
     """What --json says, by name."""
     assert runs(True, True, shared(store)) == exits.OK
@@ -42,14 +30,14 @@ def told(store, capsys):
     return {each["name"]: each for each in facts["runs"]}, facts
 
 
-def test_it_says_what_the_summaries_say(store, capsys):
+def test_it_says_what_the_summaries_say(filled, capsys):
     """Of each run: trials, variants, the best RMSE by dataset, and when it finished."""
-    found, _ = told(store, capsys)
-    for path in store.list("runs"):
+    found, _ = told(filled, capsys)
+    for path in filled.list("runs"):
         if path.endswith("/summary.json") and "night" not in path:
             parts = path.split("/")
             entry = found[parts[1] if len(parts) == 3 else f"{parts[1]}@{parts[3]}"]
-            summary = json.loads(store.get(path))
+            summary = json.loads(filled.get(path))
             assert (entry["state"], entry["finished"]) == ("finished", summary["finished"])
             assert entry["trials"] == {key: summary["trials"][key] for key in entry["trials"]}
             assert entry["best_rmse"] == {name: best["rmse_median"] for name, best in summary["best"].items()}
@@ -57,18 +45,18 @@ def test_it_says_what_the_summaries_say(store, capsys):
     assert found["a"]["earlier"] == 2
 
 
-def test_bytes_by_area_are_those_of_the_files(store, capsys):
+def test_bytes_by_area_are_those_of_the_files(filled, capsys):
     """Each file counts once."""
-    _, facts = told(store, capsys)
-    assert sum(facts["bytes"].values()) == sum(store.sizes().values())
+    _, facts = told(filled, capsys)
+    assert sum(facts["bytes"].values()) == sum(filled.sizes().values())
     assert facts["gc_bytes"] == 0
 
 
-def test_the_newest_comes_first_and_each_has_a_line(store, monkeypatch):
+def test_the_newest_comes_first_and_each_has_a_line(filled, monkeypatch):
     """At 60 columns too: no line is longer, and what is left out is said."""
     for width in (60, 100, 200):
         monkeypatch.setenv("COLUMNS", str(width))
-        lines = CliRunner().invoke(app, ["runs", "--all", "--nights", "--store", store.root]).stdout.splitlines()
+        lines = CliRunner().invoke(app, ["runs", "--all", "--nights", "--store", filled.root]).stdout.splitlines()
         names = [line.split()[0] for line in lines[1:8]]
         assert sorted(names) == sorted({*names})
         assert len([name for name in names if name.partition("@")[0] in ("a", "b", "c")]) == 5
@@ -76,9 +64,9 @@ def test_the_newest_comes_first_and_each_has_a_line(store, monkeypatch):
         assert ("not shown for want of width" in "\n".join(lines)) == (width < 200)
 
 
-def test_nights_and_earlier_runs_are_counted_and_listed_on_request(store):
+def test_nights_and_earlier_runs_are_counted_and_listed_on_request(filled):
     """A line says how to see them."""
-    text = CliRunner().invoke(app, ["runs", "--store", store.root]).stdout
+    text = CliRunner().invoke(app, ["runs", "--store", filled.root]).stdout
     assert "2 runs of nights, the newest night-2026-11-02" in text
     assert "2 earlier runs kept" in text
     assert "@" not in text
@@ -95,15 +83,15 @@ def test_the_kinds_of_runs_are_told_apart(tmp_path, capsys):
     assert {name: found[name]["kind"] for name in names} == dict(zip(names, kinds, strict=True))
 
 
-def test_states_are_finished_unfinished_damaged_and_running(copy, capsys):
+def test_states_are_finished_unfinished_damaged_and_running(store, capsys):
     """As a listing and the heads of the files show them."""
-    begin_run(copy, spec("new"))
-    copy.put("runs/b/summary.json", copy.get("runs/b/summary.json")[:-30])
-    copy.delete("runs/c/report.html")
-    copy.put("runs/odd/job.toml", b"name = ")
-    at_work = Running(copy, "run")
+    begin_run(store, spec("new"))
+    store.put("runs/b/summary.json", store.get("runs/b/summary.json")[:-30])
+    store.delete("runs/c/report.html")
+    store.put("runs/odd/job.toml", b"name = ")
+    at_work = Running(store, "run")
     at_work.begin("a")
-    found, _ = told(copy, capsys)
+    found, _ = told(store, capsys)
     at_work.end()
     states = {name: found[name]["state"] for name in ("a", "b", "c", "new", "odd")}
     assert states == {"a": "running", "b": "damaged", "c": "damaged", "new": "unfinished", "odd": "damaged"}
@@ -123,15 +111,15 @@ def test_an_old_store_is_listed_by_the_times_of_its_files(tmp_path, capsys):
     assert "~ when its file was written" in CliRunner().invoke(app, ["runs", "--store", store.root]).stdout
 
 
-def test_what_gc_could_free_is_told_if_it_is_known(copy, capsys):
+def test_what_gc_could_free_is_told_if_it_is_known(store, capsys):
     """Not while a damaged spec hides what it needs."""
-    for path in copy.list("runs/b"):
-        copy.delete(path)
-    age(copy, copy.list(), 8)
-    _, facts = told(copy, capsys)
+    for path in store.list("runs/b"):
+        store.delete(path)
+    age(store, store.list(), 8)
+    _, facts = told(store, capsys)
     assert facts["gc_bytes"] > 0
-    copy.put("runs/odd/job.toml", b"name = ")
-    _, facts = told(copy, capsys)
+    store.put("runs/odd/job.toml", b"name = ")
+    _, facts = told(store, capsys)
     assert facts["gc_bytes"] is None
 
 
@@ -151,12 +139,12 @@ def test_sizes_have_two_digits_at_least():
     assert {count: size(count) for count in told} == told
 
 
-def test_runs_of_a_bucket_are_those_of_a_folder(store, s3_root, capsys):
+def test_runs_of_a_bucket_are_those_of_a_folder(filled, s3_root, capsys):
     """The same facts but for the times of files."""
     bucket = Store(s3_root)
-    for path in store.list():
-        bucket.put(path, store.get(path))
-    here, _ = told(store, capsys)
+    for path in filled.list():
+        bucket.put(path, filled.get(path))
+    here, _ = told(filled, capsys)
     there, _ = told(bucket, capsys)
     assert here == there
     run(bucket, spec("b", [0.03, 0.04]))

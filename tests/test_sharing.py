@@ -190,16 +190,23 @@ def test_a_worker_that_is_alone_takes_whatever_is_left():
 @pytest.mark.parametrize("has_raised", [True, False])
 def test_an_item_that_is_tried_again_is_not_cut_by_those_who_failed(device, has_raised):
     """Otherwise its parts would have their attempts anew."""
-    queue = WorkQueue(items_of((10_000, 1.0, 0.01)), split, cut)
-    queue.register(device, 0, 1, "", device)
+    now = [0.0]
+    queue = WorkQueue(items_of((10_000, 1.0, 0.01)), split, cut, lambda: now[0])
+    for worker in (device, "other"):
+        queue.register(worker, 0, 1, "", device)
     key, models = queue.take(f"{device}-0")
+    other = queue.take("other-0")[1]
     if has_raised:
         queue.fail(f"{device}-0", Failure(key, "CudaError", "", ends_worker=True))
     queue.lost(device, [0])
     queue.register(device, 0, 1, "", device)
+    now[0] = other.seconds(device)
+    queue.done("other-0", None)
+    for more in range(200):  # so many that all could end soon, and an item of this size would be cut
+        queue.register(f"more{more}", 0, 1, "", device)
     taken = _all_taken(queue, f"{device}-0")
     assert (key, models) in taken
-    assert sum(each[1].count for each in taken) == 10_000
+    assert sum(each[1].count for each in taken) == 10_000 - other.count
 
 
 def test_a_core_takes_a_part_of_what_a_gpu_has_failed_at():
@@ -270,6 +277,18 @@ def test_what_is_cut_is_told_with_its_shares():
     assert sum(parts.values()) == pytest.approx(1.0)
     assert snapshot.seconds_left > 0
     assert not queue.snapshot().cuts
+
+
+def test_the_time_left_is_that_expected_until_a_worker_shows_how_far_it_is():
+    """From a tenth and a second on, the share that is done counts."""
+    now = [0.0]
+    queue = WorkQueue(items_of((100, 1.0, 0.1)), split, cut, lambda: now[0])
+    queue.register("cuda", 0, 1, "", "cuda")
+    queue.take("cuda-0")
+    for at, share, left in ((0.5, 0.5, 12.7), (2.0, 0.05, 11.2), (2.0, 0.25, 6.0)):
+        now[0] = at
+        queue.heartbeat("cuda-0", share)
+        assert queue.snapshot().seconds_left == pytest.approx(left)
 
 
 def test_an_item_of_one_kind_waits_for_it():

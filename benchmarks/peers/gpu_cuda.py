@@ -14,6 +14,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from gpu_entry import say
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 ROUNDS = 3
 
@@ -32,20 +34,10 @@ def main():
         device = Device()
         print(json.dumps({"about": about(device)}), flush=True)
         for hidden in question["networks"]:
-            say(hidden, "kernel alone", partial(alone, device, hidden, models, steps))
+            say(hidden, "cuda engine, kernel alone", partial(alone, device, hidden, models, steps))
         for hidden in question["networks"]:
-            say(hidden, "whole training", partial(whole, hidden, models, steps))
-            say(hidden, "accuracy", partial(accuracy, device, hidden, *question["checked"]))
-
-
-def say(hidden, how, measured):
-    """Prints one measurement, or why there is none."""
-    found = {"network": hidden, "how": f"cuda engine, {how}"}
-    try:
-        found |= measured()
-    except Exception as error:  # what fails leaves the others, as long as the device answers
-        found["missing"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    print(json.dumps(found), flush=True)
+            say(hidden, "cuda engine, whole training", partial(whole, hidden, models, steps))
+            say(hidden, "cuda engine, accuracy", partial(accuracy, device, hidden, *question["checked"]))
 
 
 def about(device):

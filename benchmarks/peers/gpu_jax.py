@@ -9,7 +9,9 @@ TF32's 11 bits. Gradients by hand and Adam are those of jax_mlp.py.
 import json
 import sys
 import time
+from functools import partial
 
+from gpu_entry import say
 from jax_mlp import BATCH, ROWS, adam, first_layers, gradients
 
 VARIANTS = (
@@ -33,13 +35,12 @@ def main():
         sys.exit("JAX sees no GPU")
     for how, precision in VARIANTS:
         for hidden in question["networks"]:
-            found = {"network": hidden, "how": f"{how}, {'float32' if precision == 'highest' else 'TF32'}"}
-            try:
-                with jax.default_matmul_precision(precision):
-                    found |= measured(tuple(hidden), how, question["models"], question["steps"])
-            except Exception as error:  # a variant that fails, as by lack of memory, leaves the others
-                found["missing"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            print(json.dumps(found), flush=True)
+            with jax.default_matmul_precision(precision):
+                say(
+                    hidden,
+                    f"{how}, {'float32' if precision == 'highest' else 'TF32'}",
+                    partial(measured, tuple(hidden), how, question["models"], question["steps"]),
+                )
 
 
 def measured(hidden, how, models, steps):

@@ -8,8 +8,11 @@ before the first step. It needs torch and numpy.
 import json
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+
+from gpu_entry import say
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 ROUNDS = 3
@@ -26,12 +29,7 @@ def main():
     if device != "cuda" and not question["cpu"]:
         sys.exit("torch sees no GPU")
     for hidden in question["networks"]:
-        found = {"network": hidden, "how": "torch engine, float32"}
-        try:
-            found |= measured(tuple(hidden), question["models"], device)
-        except Exception as error:  # one network that fails, as by lack of memory, leaves the others
-            found["missing"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        print(json.dumps(found), flush=True)
+        say(hidden, "torch engine, float32", partial(measured, tuple(hidden), question["models"], device))
 
 
 def measured(hidden, models, device):

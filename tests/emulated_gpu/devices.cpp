@@ -44,7 +44,7 @@ API cuDeviceGetName(char* name, int length, int device) {
     if (device < 0 || device >= state.devices) return INVALID_DEVICE;
     return snprintf(name, length, "Emulated GPU"), SUCCESS;
 }
-API cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = total_memory(), SUCCESS; }
+API cuDeviceTotalMem_v2(size_t* bytes, int) { return *bytes = TOTAL_MEMORY, SUCCESS; }
 API cuDeviceGetAttribute(int* value, int attribute, int device) {
     if (state.initialized != getpid()) return NOT_INITIALIZED;
     if (device < 0 || device >= state.devices) return INVALID_DEVICE;
@@ -54,7 +54,7 @@ API cuDeviceGetAttribute(int* value, int attribute, int device) {
         case 10: *value = 32; break;
         case 12: *value = 65536; break;
         case 13: *value = 1980000; break;
-        case 16: *value = std::stoi(setting("EMULATED_MULTIPROCESSORS", "132")); break;
+        case 16: *value = 132; break;
         case 39: *value = 2048; break;
         case 75: *value = state.capability / 10; break;
         case 76: *value = state.capability % 10; break;

@@ -1,11 +1,10 @@
 // A CUDA driver without a GPU: the functions that jobs/engines/cuda/driver.py calls, with CUDA's rules and error codes.
 // A launch that fails spoils the context, as on a GPU: it returns success, and every later call its error.
-//   EMULATED_CAPABILITY=9.0  EMULATED_DEVICES=1  EMULATED_MULTIPROCESSORS=132  EMULATED_MEMORY=bytes
+//   EMULATED_CAPABILITY=9.0  EMULATED_DEVICES=1
 //   EMULATED_FAULT=launch:3:700   the third launch of this process fails with error 700; also alloc:2:2, copy:1:719, module:1:300
 //   EMULATED_ORDER=0   in which order blocks, warps and lanes run: 0 ascending, 1 descending, else drawn; both: each launch runs
 //                      ascending and descending, and fails if the memory differs then, since a barrier is missing
 //   EMULATED_RACES=1   races are found: see races.h
-//   EMULATED_LAUNCHES=file   a line is added for each launch: kernel, grid, block, shared bytes
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -59,13 +58,13 @@ void find_statics(Module& module) {
 
 API cuMemGetInfo_v2(size_t* free, size_t* total) {
     USABLE;
-    *total = total_memory();
+    *total = TOTAL_MEMORY;
     return *free = *total - state.memory.used(), SUCCESS;
 }
 API cuMemAlloc_v2(char** start, size_t bytes) {
     USABLE;
     if (!bytes) return refused("an allocation of 0 bytes");
-    if (state.memory.used() + bytes > total_memory()) return OUT_OF_MEMORY;
+    if (state.memory.used() + bytes > TOTAL_MEMORY) return OUT_OF_MEMORY;
     if (injected("alloc")) {
         const int code = state.spoilt;
         if (code == OUT_OF_MEMORY) state.spoilt = 0;
@@ -210,10 +209,6 @@ API cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
     if ((int)shared > function->dynamic_shared) return refused("more shared memory than the function's attribute allows");
     if (function->kernel->most_threads && threads > function->kernel->most_threads)
         return refused("more threads than the kernel's launch bound", LAUNCH_OUT_OF_RESOURCES);
-    if (FILE* log = getenv("EMULATED_LAUNCHES") ? fopen(getenv("EMULATED_LAUNCHES"), "a") : nullptr) {
-        fprintf(log, "%s %u,%u,%u %u,%u,%u %u\n", function->name.c_str(), grid_x, grid_y, grid_z, x, y, z, shared);
-        fclose(log);
-    }
     if (injected("launch")) return SUCCESS;
     const unsigned control = _mm_getcsr();
     if (function->module->flushes) _mm_setcsr(control | 0x8040);  // results, and operands

@@ -11,7 +11,6 @@ std::string setting(const char* name, const char* otherwise) {
     const char* found = getenv(name);
     return found && *found ? found : otherwise;
 }
-size_t total_memory() { return std::stoull(setting("EMULATED_MEMORY", "4294967296")); }
 int shared_of_multiprocessor() {
     switch (state.capability) {
         case 80: case 87: return 164 * 1024;

@@ -19,6 +19,7 @@ enum Code {
     ILLEGAL_ADDRESS = 700, LAUNCH_OUT_OF_RESOURCES = 701, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 719
 };
 constexpr int STATIC_SHARED = 48 * 1024, MOST_THREADS = 1024;
+constexpr size_t TOTAL_MEMORY = 4ull << 30;
 
 struct Module;
 struct Function {
@@ -54,7 +55,6 @@ extern State state;
 extern thread_local void* current_context;
 
 std::string setting(const char* name, const char* otherwise);  // of the environment
-size_t total_memory();
 int shared_of_multiprocessor();
 int shared_of_block();
 int visible_devices();  // CUDA_VISIBLE_DEVICES ends at the first entry that is no device
