@@ -1,10 +1,12 @@
-"""Tables of what benchmarks/gpu.py measured, and how it compares with what was demanded. It measures nothing."""
+"""Tables of what benchmarks/gpu.py measured, for terminals and pages, and how it compares with what was demanded."""
 
 from __future__ import annotations
 
 import statistics
 from itertools import pairwise
 from typing import Any
+
+from tables import markdown
 
 ROWS = 100
 SIZE = 10_000, 5_000
@@ -76,8 +78,7 @@ def text(found: dict[str, Any]) -> str:
 
 def table(found: dict[str, Any], network: list[int]) -> str:
     """Returns the rows of a network."""
-    name = "-".join(map(str, (1, *network, 1)))
-    lines = [f"{found['models']:,} models of {name}, {found['steps']:,} steps of {ROWS} rows"]
+    lines = [f"{found['models']:,} models of {name_of(network)}, {found['steps']:,} steps of {ROWS} rows"]
     head = ("", "ns/model/step", "whole, s", "TFLOP/s", "x JAX", "first call, s", "rounds, s")
     lines.append(f"{head[0]:40}" + "".join(f"{each:>15}" for each in head[1:]))
     jax = fastest_jax(found, network)
@@ -86,32 +87,75 @@ def table(found: dict[str, Any], network: list[int]) -> str:
 
 
 def row(found: dict[str, Any], entry: dict[str, Any], jax: float | None) -> str:
-    """Returns one row; a time that was computed from fewer steps has a ~."""
-    label = f"{entry['contender'] if entry['contender'] == 'jax' else 'ours'}: {entry['how']}"
+    """Returns one row."""
+    name = label(entry)
     if "missing" in entry:
-        return f"{label:40}  none: {entry['missing']}"
+        return f"{name:40}  none: {entry['missing']}"
     if "errors" in entry:
         numbers = ", ".join(f"{error:.1e}" for error in entry["errors"])
         numpy = ", ".join(f"{error:.1e}" for error in entry["errors of numpy in float32"])
         bits = "the same bits" if entry["same bits"] else "OTHER BITS"
-        return f"{label:40}  median, 90 %, largest error {numbers}; numpy's {numpy}; alone and in parts {bits}"
+        return f"{name:40}  median, 90 %, largest error {numbers}; numpy's {numpy}; alone and in parts {bits}"
+    rounds = " ".join(f"{each:.4g}" for each in entry["seconds"])
+    facts = [f"{key}: {entry[key]}" for key in ("blocks per multiprocessor", "nvidia-smi") if entry.get(key)]
+    return (
+        f"{name:40}" + "".join(f"{cell:>15}" for cell in cells(found, entry, jax)) + f"   {'; '.join([rounds, *facts])}"
+    )
+
+
+def cells(found: dict[str, Any], entry: dict[str, Any], jax: float | None) -> list[str]:
+    """Returns the figures of a row; a time that was computed from fewer steps has a ~."""
     taken = nanoseconds(found, entry)
     whole = taken * 1e-9 * found["models"] * found["steps"]
-    cells = (
+    return [
         f"{taken:.2f}",
         f"{'' if entry['steps'] == found['steps'] else '~'}{whole:.3f}",
         f"{flops(entry['network']) / taken / 1e3:.1f}",
         f"{jax / taken:.2f}" if jax else "",
         f"{entry['first']:.2f}",
-    )
-    rounds = " ".join(f"{each:.4g}" for each in entry["seconds"])
-    facts = [f"{key}: {entry[key]}" for key in ("blocks per multiprocessor", "nvidia-smi") if entry.get(key)]
-    return f"{label:40}" + "".join(f"{cell:>15}" for cell in cells) + f"   {'; '.join([rounds, *facts])}"
+    ]
+
+
+def label(entry: dict[str, Any]) -> str:
+    """Names a row: whose it is, and how it computes."""
+    return f"{entry['contender'] if entry['contender'] == 'jax' else 'ours'}: {entry['how']}"
+
+
+def name_of(network: list[int]) -> str:
+    """A network's name, such as 1-16-16-1."""
+    return "-".join(map(str, (1, *network, 1)))
 
 
 def verdict(result: dict[str, Any]) -> str:
     """Says whether a demand was met."""
-    name = "-".join(map(str, (1, *result["network"], 1)))
     met = result["found"] <= result["most"] if "most" in result else result["found"] >= result["least"]
     limit = f"at most {result['most']}" if "most" in result else f"at least {result['least']}"
+    name = name_of(result["network"])
     return f"{'MET' if met else 'MISSED'}: {name}, {result['what']} {result['found']:.3f}, demanded {limit}"
+
+
+def page_table(found: dict[str, Any]) -> str:
+    """Returns one Markdown table per network, with the errors of trained weights below it."""
+    parts = [f"{about_line(found)}\n"]
+    for network in networks(found):
+        jax = fastest_jax(found, network)
+        head = [name_of(network), "ns per model and step", "whole training, s", "TFLOP/s", "x JAX", "first call, s"]
+        rows = [[label(entry), *cells(found, entry, jax)] for entry in timed(found, network)]
+        parts += [markdown(head, rows), f"\n{errors_line(found, network)}\n"]
+    return "\n".join(parts)
+
+
+def about_line(found: dict[str, Any]) -> str:
+    """Says what was measured on what."""
+    about = found["about"]
+    versions = f"CUDA {about['CUDA of the driver']}, JAX {about['jax']}, torch {about['torch']}"
+    return f"On one {about['card']}, {found['models']:,} networks, {found['steps']:,} steps ({versions}):"
+
+
+def errors_line(found: dict[str, Any], network: list[int]) -> str:
+    """Says how far trained weights are from those in float64."""
+    (entry,) = (each for each in found["entries"] if each["network"] == network and "errors" in each)
+    ours, numpy = (
+        ", ".join(f"{error:.1e}" for error in entry[key]) for key in ("errors", "errors of numpy in float32")
+    )
+    return f"Errors of our weights, of the way that they moved: median, 90 % and largest {ours}; numpy's {numpy}."

@@ -8,6 +8,7 @@
     python benchmarks/own_rows.py --json > docs/figures/own_rows.json
     python benchmarks/uci.py FOLDER --json > docs/figures/uci.json
     python benchmarks/scale.py --json > docs/figures/scale.json
+    python benchmarks/gpu.py --json > docs/figures/gpu.json
     python benchmarks/causes.py --prove --cases 12 --seed 5 --json > docs/figures/causes.json
     python benchmarks/examples.py
     python benchmarks/gallery.py
@@ -27,6 +28,7 @@ from typing import Any
 
 from charts import Panel, Row, svg
 from gallery_table import gallery_table, question_head
+from gpu_table import page_table
 from printed import example_head, readme_block, readme_reading
 from tables import (
     billion_line,
@@ -73,8 +75,8 @@ def main() -> None:
 
 def made() -> dict[Path, str]:
     """Returns the content of every file that is made here."""
-    names = ("training", "generation", "billion", "choice", "endtoend", "own_rows", "uci", "scale")
-    training, generation, billion, choice, endtoend, own_rows, uci, scale = (
+    names = ("training", "generation", "billion", "choice", "endtoend", "own_rows", "uci", "scale", "gpu")
+    training, generation, billion, choice, endtoend, own_rows, uci, scale, gpu = (
         json.loads((FIGURES / f"{name}.json").read_text()) for name in names
     )
     tables = {
@@ -88,6 +90,7 @@ def made() -> dict[Path, str]:
         "own_rows": own_rows_table(own_rows),
         "uci": uci_table(uci),
         "scale": scale_table(scale),
+        "gpu": page_table(gpu),
     }
     causes = json.loads((FIGURES / "causes.json").read_text())
     examples = json.loads((FIGURES / "examples.json").read_text())
