@@ -12,7 +12,7 @@ ROWS = 100
 SIZE = 10_000, 5_000
 DEMANDED = {(16, 16): (0.27, 6.0), (64, 64): (3.2, 2.4)}
 """Of so many models and steps: the kernel's seconds on an H200, of which it may miss 5 %, and the ratio to JAX."""
-KERNEL = "cuda engine, kernel alone"
+KERNEL, WHOLE = "cuda engine, kernel alone", "cuda engine, whole training"
 
 
 def flops(network: list[int]) -> int:
@@ -143,6 +143,20 @@ def page_table(found: dict[str, Any]) -> str:
         rows = [[label(entry), *cells(found, entry, jax)] for entry in timed(found, network)]
         parts += [markdown(head, rows), f"\n{errors_line(found, network)}\n"]
     return "\n".join(parts)
+
+
+def readme_row(found: dict[str, Any]) -> tuple[str, str]:
+    """Says what was trained, and how many times as fast as by JAX."""
+    ratios = []
+    for network in networks(found):
+        (ours,) = (entry for entry in timed(found, network) if entry["how"] == WHOLE)
+        jax = fastest_jax(found, network)
+        assert jax is not None
+        ratios.append(f"{jax / nanoseconds(found, ours):.1f} x")
+    names = " and ".join(map(name_of, networks(found)))
+    return f"{found['models']:,} networks of {names} on one {found['about']['card']}, against JAX there", ", ".join(
+        ratios
+    )
 
 
 def about_line(found: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 
 from charts import Panel, Row, svg
 from gallery_table import gallery_table, question_head
-from gpu_table import page_table
+from gpu_table import page_table, readme_row
 from printed import example_head, readme_block, readme_reading
 from tables import (
     billion_line,
@@ -97,7 +97,7 @@ def made() -> dict[Path, str]:
     readme = {
         "question": readme_block(examples["question"]),
         "reading": readme_reading(examples["question"]),
-        "speed": speed_table(training, generation, endtoend, scale),
+        "speed": speed_table(training, generation, endtoend, scale, readme_row(gpu)),
     }
     paths = {ROOT / "examples" / f"{name}.toml": found for name, found in examples.items()}
     gallery = json.loads((FIGURES / "gallery.json").read_text())

@@ -244,9 +244,13 @@ def choice_table(found: dict[str, Any]) -> str:
 
 
 def speed_table(
-    training: dict[str, Any], generation: dict[str, Any], endtoend: dict[str, Any], scale: Sequence[dict[str, Any]]
+    training: dict[str, Any],
+    generation: dict[str, Any],
+    endtoend: dict[str, Any],
+    scale: Sequence[dict[str, Any]],
+    on_gpu: tuple[str, str],
 ) -> str:
-    """Returns the README's table of ratios, and the time of the largest sweep."""
+    """Returns the README's table of ratios, and the time of the largest sweep; `on_gpu` is the row of GPUs."""
 
     def trained(hidden: list[int], name: str) -> float:
         (network,) = (each for each in training["networks"] if each["hidden"] == hidden)
@@ -269,6 +273,7 @@ def speed_table(
             f"{endtoend['ratio']['median']:.0f} x",
             "endtoend",
         ),
+        (*on_gpu, "gpu"),
     ]
     most = max(stage["trials"] for stage in scale)
     seconds = next(stage["seconds"] for stage in scale if stage["trials"] == most and stage["stage"] == "train")
