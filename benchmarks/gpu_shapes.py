@@ -27,6 +27,7 @@ from typing import Any
 import peers.bare_clone  # noqa: F401  before whatever imports sumsquares
 from gpu_candidates import candidates
 from gpu_programs import GROUPS, LAYOUTS, OBSERVED, SMALL, Case
+from gpu_shapes_table import compared, head_of, line_of
 from gpu_timed import alone, beside, source_of
 
 from sumsquares.jobs.engines import cuda_engine, readout
@@ -39,7 +40,6 @@ LAUNCH_SECONDS = 0.06
 """Of each of the launches that are timed, about."""
 PROCESSES = 16
 """At most, that compile at the same time."""
-HEAD = ("ns", "expected", "ratio", "TFLOP/s", "blocks", "registers", "spilt")
 Task = tuple[str, Case, Layout | None]
 """A group, a case and its layout; None is the rule's."""
 
@@ -57,10 +57,12 @@ def main() -> int:
     tasks = planned(options, device.architecture)
     for row in measured(device, tasks, end):
         if not found["rows"] or found["rows"][-1]["group"] != row["group"]:
-            say(f"\n{row['group']:44}" + "".join(f"{each:>10}" for each in HEAD))
+            say(head_of(row["group"]))
         found["rows"].append(row)
         say(line_of(row))
     found["left out"] = len(tasks) - len(found["rows"])
+    found["compared"] = compared(found["rows"])
+    say("\n".join(f"{name}: the rule's layout takes {ratio:.3f} times the best" for name, ratio in found["compared"]))
     if not options.layouts and not options.only:
         found["beside"] = list(measured_beside(device, SMALL[:1] if options.tiny else OBSERVED, end, say))
     say(f"\n{found['left out']} left out, in {options.seconds + time.monotonic() - end:.0f} s\n")
@@ -123,18 +125,6 @@ def compiled(text: str, architecture: str) -> tuple[bytes, str]:
 def expected(case: Case) -> float:
     """Nanoseconds of a model and step, by the cost model."""
     return 1e9 * cuda_seconds(case.program, case.models) / case.program.steps / case.models
-
-
-def line_of(row: dict[str, Any]) -> str:
-    """Returns a row of the table."""
-    name = row["name"] + f", {row['models']:,} models" * (row["group"] == "packs")
-    if "layout" in row:
-        chosen = " ".join(str(row["layout"][each]) for each in ("WARPS", "LC", "CI", "KS", "MOM", "MINB", "TILE"))
-        name = f"{'*' if row['rule'] else ' '} {chosen}"
-    if "missing" in row:
-        return f"{name:44}  none: {row['missing']}"
-    numbers = "".join(f"{row[each]:10.2f}" for each in HEAD[:4])
-    return f"{name:44}{numbers}" + "".join(f"{row[each] if row[each] is not None else '':>10}" for each in HEAD[4:])
 
 
 def measured_beside(device: Device, cases: list[Case], end: float, say: Any) -> Iterator[dict[str, Any]]:

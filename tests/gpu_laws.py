@@ -19,9 +19,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import bare_clone  # noqa: F401  before whatever imports sumsquares
 import gpu_laws_bits as bits
@@ -31,10 +30,10 @@ import gpu_sanitizer
 import numpy as np
 from gpu_cases import Case, every_kind, every_shape
 from gpu_checks import Broken
+from gpu_compiled import compile_all
 
 from sumsquares.jobs.engines import cuda_engine
-from sumsquares.jobs.engines.cuda import compiler, driver
-from sumsquares.jobs.engines.cuda.layout import layout
+from sumsquares.jobs.engines.cuda import driver
 
 LAWS: dict[str, Callable[[bool], Iterator[str]]] = {
     "reference": numbers.reference,
@@ -102,7 +101,7 @@ def everything(options: argparse.Namespace) -> int:
         names = [name for name in names if name != "errors"]
     say(f"{device.name}, {device.architecture}, {device.multiprocessors} multiprocessors; {platform.platform()}")
     say(f"CUDA driver {driver.version()}, Python {platform.python_version()}, numpy {np.__version__}")
-    compile_all(names, options.whole)
+    say(compile_all([of for name in names for of in programs(name, options.whole)]))
     flags = ["--emulated"] * options.emulated + ["--whole" if options.whole else "--few"]
     commands = [[sys.executable, __file__, *flags, "--alone", "--law", name] for name in names]
     if options.sanitizer:
@@ -153,27 +152,6 @@ def programs(law: str, is_whole: bool) -> list[Case]:
     if law == "reference":
         return [*every_kind(is_whole), *every_shape(is_whole)]
     return bits.for_bits(is_whole) if law == "bits" else []
-
-
-def compile_all(names: list[str], is_whole: bool) -> None:
-    """Compiles what the laws need, in several processes; what can't be compiled is told by the law."""
-    architecture = driver.architecture()
-    cases = [of for name in names for of in programs(name, is_whole)]
-    texts = sorted({of.source(architecture) for of in cases if not isinstance(layout(of.program, architecture), str)})
-    workers = min(os.cpu_count() or 1, 16)
-    began, libraries = time.monotonic(), (driver.LIBRARY, compiler.LIBRARY)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        failed = sum(pool.map(_fails, texts, [architecture] * len(texts), [libraries] * len(texts)))
-    say(f"compiled {len(texts)} modules in {time.monotonic() - began:.0f} s, {workers} at a time; {failed} failed")
-
-
-def _fails(text: str, architecture: str, libraries: tuple[str, str | None]) -> bool:
-    driver.LIBRARY, compiler.LIBRARY = libraries
-    try:
-        compiler.compiled(text, architecture)
-    except compiler.CompileError:
-        return True
-    return False
 
 
 def say(line: str) -> None:

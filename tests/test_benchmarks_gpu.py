@@ -100,6 +100,9 @@ def test_a_tiny_run_of_all_shapes_has_every_figure(layouts):
     assert all(row["ns"] > 0 and row["expected"] > 0 and row["blocks"] > 0 for row in found["rows"])
     if layouts:
         assert [row["rule"] for row in found["rows"]] == [True, False]
+        (name, ratio), slowest = found["compared"][0], max(row["ns"] for row in found["rows"])
+        assert 1 <= ratio <= slowest / min(row["ns"] for row in found["rows"])
+        assert f"{name}: the rule's layout takes {ratio:.3f} times the best" in done.stdout
     else:
         assert {"first weights", "observing", "errors", "predictions"} <= set(found["beside"][0])
 
