@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py runs in all its parts on an emulated GPU, and compares its figures with what was demanded.
+"""The benchmarks of GPUs run in all their parts on an emulated one; gpu.py compares its figures with what was demanded.
 
 No test here depends on time.
 """
@@ -10,9 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import emulated_gpu
 import pytest
+
+from sumsquares.jobs.engines.cuda.layout import layout
+from sumsquares.jobs.spec.axes import Activation, Optimizer
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -80,6 +84,55 @@ def test_a_tiny_run_on_an_emulated_gpu_has_every_figure():
     assert accuracy["same bits"]
     assert accuracy["errors"][0] < 3 * accuracy["errors of numpy in float32"][0]
     assert all("seconds" in entry or "errors" in entry or entry["contender"] == "jax" for entry in found["entries"])
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("layouts", [[], ["--layouts"]])
+def test_a_tiny_run_of_all_shapes_has_every_figure(layouts):
+    """Of the kernel, and of what comes beside the training; with layouts, the rule's own is marked."""
+    if reason := emulated_gpu.reason():
+        pytest.skip(reason)
+    command = [sys.executable, FOLDER / "gpu_shapes.py", "--tiny", *layouts]
+    environment = {**os.environ, **emulated_gpu.environment()}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["left out"] == 0
+    assert all(row["ns"] > 0 and row["expected"] > 0 and row["blocks"] > 0 for row in found["rows"])
+    if layouts:
+        assert [row["rule"] for row in found["rows"]] == [True, False]
+        (name, ratio), slowest = found["compared"][0], max(row["ns"] for row in found["rows"])
+        assert 1 <= ratio <= slowest / min(row["ns"] for row in found["rows"])
+        assert f"{name}: the rule's layout takes {ratio:.3f} times the best" in done.stdout
+    else:
+        assert {"first weights", "observing", "errors", "predictions"} <= set(found["beside"][0])
+
+
+def test_the_benchmark_of_shapes_needs_numpy_alone():
+    """It runs in a bare clone, where none of our dependencies is installed."""
+    missing = ("pytest", "pydantic", "pyarrow", "ray", "torch", "jax", "hypothesis", "rich", "typer")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({missing}))
+sys.path[:] = [path for path in sys.path if path != {str(FOLDER.parent)!r}]
+sys.path.insert(0, {str(FOLDER)!r})
+import gpu_shapes
+print(gpu_shapes.__doc__)
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert "python benchmarks/gpu_shapes.py" in done.stdout, done.stderr
+
+
+def test_shapes_are_measured_with_every_activation_and_optimizer(monkeypatch):
+    """The benchmark names them itself, since it needs nothing but numpy."""
+    monkeypatch.syspath_prepend(FOLDER / "peers")
+    programs, candidates = (importlib.import_module(f"gpu_{name}") for name in ("programs", "candidates"))
+    cases = [case for group in programs.GROUPS.values() for case in group]
+    assert {case.program.activation for case in cases} == set(get_args(Activation))
+    assert {case.program.optimizer for case in cases} == set(get_args(Optimizer))
+    for case in programs.LAYOUTS:
+        found = candidates.candidates(case.program, "sm_90", 8)
+        assert found[0] == layout(case.program, "sm_90")
+        assert len(set(found)) == len(found) >= 6
 
 
 def test_what_is_not_installed_has_its_reason():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,38 @@ def test_no_two_threads_race():
     flags = [flag for law in laws for flag in ("--law", law)]
     answer = run(str(SCRIPT), "--emulated", *flags, env=os.environ | {"EMULATED_RACES": "1"})
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+SUMMARIES = {
+    "========= ERROR SUMMARY: 0 errors": 0,
+    "========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)": 0,
+    "========= RACECHECK SUMMARY: 1 hazard displayed (0 errors, 1 warning)": 1,
+    "========= ERROR SUMMARY: 3 errors": 1,
+    "": 1,
+}
+"""What compute-sanitizer says in the end, and the exit code of the script."""
+
+
+@pytest.mark.parametrize(("summary", "code"), SUMMARIES.items())
+def test_a_law_in_which_a_sanitizer_finds_something_is_broken(tmp_path, summary, code):
+    """So is one of which it doesn't say that it found nothing; the law of errors is left out."""
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text(f"#!/bin/sh\nwhile [ $1 != {sys.executable} ]; do shift; done\n\"$@\" && echo '{summary}'\n")
+    tool.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    laws = ("--law", "errors", "--law", "measuring", "--sanitizer", "memcheck")
+    answer = run(str(SCRIPT), "--emulated", *laws, env=os.environ | {"PATH": path})
+    assert answer.returncode == code, answer.stdout + answer.stderr
+    assert f"{1 - code} of 1 laws hold" in answer.stdout
+    assert ("memcheck: clean" in answer.stdout) == (code == 0)
+
+
+def test_without_a_sanitizer_the_script_says_so(tmp_path):
+    """Nothing is known to be broken."""
+    (tmp_path / "g++").symlink_to(str(shutil.which("g++")))
+    answer = run(str(SCRIPT), "--emulated", "--sanitizer", "racecheck", env=os.environ | {"PATH": str(tmp_path)})
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert "no compute-sanitizer" in answer.stdout
 
 
 def test_the_script_needs_numpy_alone():
