@@ -21,6 +21,7 @@ from sumsquares.jobs.engines import choice, lanes_engine
 from sumsquares.jobs.engines.lanes import library
 from sumsquares.jobs.engines.lanes.library import Steps, Trained
 from sumsquares.jobs.engines.optimizers import OPTIMIZERS
+from sumsquares.jobs.stages import cpu_cost
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++")
@@ -264,3 +265,23 @@ def test_no_access_beyond_an_array_and_no_undefined_behaviour(tmp_path, flags):
         text=True,
     )
     assert (completed.returncode, completed.stdout) == (0, "trained\n"), completed.stderr
+
+
+@needs_lanes
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [(1,), (16,), (17,), (16, 16), (40, 5, 200)])
+def test_planning_has_the_costs_by_which_the_kernel_chooses(hidden, dtype):
+    """With AVX-512 and without exponential functions: with few and with many inputs."""
+    native = library.load()
+    if native.variant != "avx512":
+        pytest.skip("this processor has no AVX-512")
+    for inputs in (1, 2, 3, 100):
+        shape = replace(program(hidden=hidden), dtype=dtype, inputs=inputs, activation="relu", batch_size=37)
+        assert native.costs(shape) == pytest.approx(cpu_cost.lanes_cycles(shape)[1:], rel=1e-12)
+
+
+@needs_lanes
+def test_the_costs_of_a_linear_model_are_refused():
+    """It has only one layout."""
+    with pytest.raises(ValueError, match="refuses these numbers"):
+        library.load().costs(program(hidden=()))

@@ -55,9 +55,15 @@ def test_torch_knows_the_activations_of_the_spec():
     assert_same(axes.Activation, activations.ACTIVATIONS, "jobs/engines/activations.py")
 
 
-def test_activations_without_an_exponential_function_are_activations():
-    """Planning assumes of all others that they have one."""
-    assert {*WITHOUT_EXP} < {*get_args(axes.Activation)}
+def test_planning_knows_which_activations_have_an_exponential_function():
+    """They are those whose code in the kernel calls one of the functions that have."""
+    text = (ROOT / "jobs/engines/lanes/activations.h").read_text()
+    functions = r"Exponential<|logistic<|tanh<|ErrorFunction<"
+    code = dict(re.findall(r"^struct (\w+) [^;]*?{\n(.*?)^};", text, re.MULTILINE | re.DOTALL))
+    (table,) = re.findall(r"define LANES_ACTIVATIONS.*?\n\n", text, re.DOTALL)
+    struct_of = dict(re.findall(r"EACH\((\w+), (\w+)\)", table))
+    assert {*struct_of} == {*get_args(axes.Activation)}
+    assert {*WITHOUT_EXP} == {name for name, struct in struct_of.items() if not re.search(functions, code[struct])}
 
 
 def test_torch_knows_the_outputs_and_losses_of_the_spec():

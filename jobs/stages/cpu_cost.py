@@ -7,7 +7,7 @@ from sumsquares.jobs.engines.program import Program
 WITHOUT_EXP = frozenset({"identity", "relu", "leaky_relu", "square"})
 """Activations without an exponential function."""
 FEW_INPUTS = 2
-"""Inputs up to which the lanes engine computes the first layer without products (lanes/network.h)."""
+"""Inputs up to which the lanes engine computes the first layer without products (lanes/program.h)."""
 TORCH_FLOPS = 60e9
 """Floating-point operations per second of the core that the torch engine's times were measured on."""
 LANES_HERTZ = 2.7e9
@@ -29,22 +29,21 @@ def lanes_seconds(program: Program, models: int) -> float:
 def lanes_cycles(program: Program) -> tuple[int, float, float]:
     """Lanes of a vector, and cycles of a step: of as many models with one in each lane, and of one alone.
 
-    These are the costs by which the kernel chooses the layout (lanes/program.h): a fixed one, and per unit or vector of
-    units the products, the passes over the rows, and the update of its weights. A square root in float64 takes twice as
-    long, and an exponential function 20 cycles.
+    These are the costs by which the kernel chooses the layout with AVX-512 (lanes/program.h, which says what they are),
+    and 20 cycles of an exponential function for each unit or vector of units, with which it chooses no other.
     """
-    lanes, update = (8, 38) if program.dtype == "float64" else (16, 24)
+    lanes, update, sums = (8, 38, 2) if program.dtype == "float64" else (16, 24, 0)
     activation = 0 if program.activation in WITHOUT_EXP else 20
     group = alone = 400.0
     if not program.hidden:
         group += program.batch_size * (10 + 8 * program.inputs)
         return lanes, group, group
+    alone += program.batch_size * sums
     for index, layer in enumerate(program.layers[:-1]):
-        # The first layer has two of the three products, and with few inputs none: it has no gradient of its inputs.
         share = 1 if index else 2 / 3 if layer.inputs > FEW_INPUTS else 0
         product, updates = layer.inputs * share, update * (layer.inputs + 1)
-        group += layer.outputs * (program.batch_size * (1.83 * product + 8 + activation) + updates)
-        alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.7 + activation) + updates)
+        group += layer.outputs * (program.batch_size * (1.72 * product + 8 + activation) + updates)
+        alone += -(-layer.outputs // lanes) * (program.batch_size * (1.5 * product + 4.4 + activation) + updates)
     return lanes, group, alone
 
 

@@ -186,6 +186,17 @@ int initialize(const Program& program, const Recipe& recipe, T* parameters) try 
   return MEMORY;
 }
 
+// Writes the costs of a step with so many rows, by which the layout is chosen, in processor cycles: of as many models as a
+// vector has lanes with one in each lane, and of one model alone.
+template <class T>
+int costs(const Program& program, int64_t rows, double* group, double* alone) {
+  if (!program.valid() || !program.depth || rows < 1 || rows > MOST || !group || !alone) return INVALID;
+  const Costs costs = program.layout_costs<T>(rows);
+  *group = costs.group * double(rows);
+  *alone = costs.alone * double(rows);
+  return 0;
+}
+
 // Adds rows to what is observed of all models.
 int observe(const Program& program, int64_t rows, const double* x, const double* y, int64_t models, const double* parameters,
             const Observed& seen) try {
@@ -284,6 +295,9 @@ LANES int lanes_fused() { return FUSED; }
                                       const double* high, const double* share, const double* knots, T* parameters) {          \
     return initialize<T>({inputs, depth, hidden, activation, output, layout, 0, 0},                                           \
                          {models, kinds, seeds, kind, bounds, rise, low, high, share, knots}, parameters);                    \
+  }                                                                                                                           \
+  LANES int lanes_costs_##SUFFIX(LANES_PROGRAM, int64_t rows, double* group, double* alone) {                                 \
+    return costs<T>({inputs, depth, hidden, activation, output, layout, 0, 0}, rows, group, alone);                           \
   }
 
 LANES_FUNCTIONS(float, f32)

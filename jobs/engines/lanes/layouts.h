@@ -79,7 +79,7 @@ void each_group(const Program& program, int64_t models, int64_t most_rows, bool 
   int64_t first = 0;
   for (const int64_t last : {whole, models}) {
     if (first == last) continue;
-    if (program.by_unit(std::min<int64_t>(last - first, Lanes<T>::count), most_rows, Lanes<T>::count))
+    if (program.by_unit<T>(std::min<int64_t>(last - first, Lanes<T>::count), most_rows))
       each_group<T, ByUnit<T>>(program, first, last, most_rows, trains, work);
     else
       each_group<T, ByModel<T>>(program, first, last, most_rows, trains, work);

@@ -198,6 +198,25 @@ class Library:
             _pointer(trained.losses_ME),
         )
 
+    def costs(self, program: Program) -> tuple[float, float]:
+        """Returns what a step costs in processor cycles, by which the kernel chooses the layout.
+
+        First as many models as a vector has lanes, with one in each lane, then one model alone.
+
+        Raises:
+            ValueError: the program has no hidden layers, so that there is only one layout.
+
+        """
+        group, alone = ctypes.c_double(), ctypes.c_double()
+        self._call(
+            f"lanes_costs_{_SUFFIXES[program.dtype]}",
+            *self._shape(program),
+            ctypes.c_int64(program.batch_size),
+            ctypes.byref(group),
+            ctypes.byref(alone),
+        )
+        return group.value, alone.value
+
     def predict(self, program: Program, parameters_MP: Array, x_NI: Array) -> Array:
         """Returns the normalised predictions [M, N], in the program's dtype.
 

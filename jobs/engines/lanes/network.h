@@ -61,9 +61,6 @@ constexpr long TILE_BYTES[] = {32 << 10, 512 << 10};  // in ByModel, ByUnit
 constexpr long TILE_ROWS[] = {8, 16};  // in ByModel, ByUnit
 static_assert(TILE_ROWS[0] % ROW_PARTS == 0 && TILE_ROWS[1] % ROW_PARTS == 0);
 
-// Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
-constexpr long FEW_INPUTS = 2;
-
 // Stands for an activation whose derivative was taken already.
 struct Differentiated {
   template <class T, class V>

@@ -43,7 +43,9 @@ class Output<T, ByModel<T>> {
   // h + n * row, `stride` from one to the next.
   template <class H>
   void compute(const V* w, const H* h, long inputs, long row, long stride, long rows) {
-    compute<PARTS<T>>(w, h, inputs, row, stride, rows);
+    long n = 0;
+    for (; n + ROWS <= rows; n += ROWS) compute<ROWS>(w, Inputs<H>{h + n * row, inputs, row, stride}, outputs_.data() + n);
+    for (; n < rows; n++) compute<1>(w, Inputs<H>{h + n * row, inputs, row, stride}, outputs_.data() + n);
   }
 
   // Replaces the pre-activations by predictions.
@@ -70,20 +72,42 @@ class Output<T, ByModel<T>> {
   T output(long row, int64_t lane) const { return outputs_[row][lane]; }
 
  private:
-  // Has the number of parts as a constant of the compiler.
-  template <int N, class H>
-  void compute(const V* w, const H* h, long inputs, long row, long stride, long rows) {
-    if constexpr (N > 1)
-      if (inputs < N) return compute<N - 1>(w, h, inputs, row, stride, rows);
-    for (long n = 0; n < rows; n++, h += row) {
-      V part[N];
-#pragma GCC unroll 16
-      for (int i = 0; i < N; i++) part[i] = vector_of(h[i * stride]) * w[i];
-      for (long first = N; first < inputs; first += N)
-#pragma GCC unroll 16
-        for (int i = 0; i < N && first + i < inputs; i++)
-          part[i] = fma(vector_of(h[(first + i) * stride]), w[first + i], part[i]);
-      outputs_[n] = sum_of_parts<T, N>(part) + w[inputs];
+  static constexpr int ROWS = 4;  // rows that share the load of a weight, whose sums fit the registers
+
+  // The inputs of some rows.
+  template <class H>
+  struct Inputs {
+    const H* first;
+    long count, row, stride;
+  };
+
+  template <int R, class H>
+  void compute(const V* w, const Inputs<H>& h, V* out) {
+    V sum[R];
+    add_parts<R, 0, 1>(w, h, sum);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) out[r] = sum[r] + V{} + w[h.count];  // see sum_of_parts
+  }
+
+  // Writes the sum of the parts FIRST, FIRST + STEP, ... of the products, added by halves (sums.h).
+  template <int R, int FIRST, int STEP, class H>
+  inline __attribute__((always_inline)) void add_parts(const V* w, const Inputs<H>& h, V* sum) {
+    if constexpr (STEP == PARTS<T>) {
+      const H* at = h.first + FIRST * h.stride;
+#pragma GCC unroll 4
+      for (int r = 0; r < R; r++) sum[r] = vector_of(at[r * h.row]) * w[FIRST];
+      for (long i = FIRST + STEP; i < h.count; i += STEP) {
+        at += STEP * h.stride;
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++) sum[r] = fma(vector_of(at[r * h.row]), w[i], sum[r]);
+      }
+    } else {
+      add_parts<R, FIRST, 2 * STEP>(w, h, sum);
+      if (FIRST + STEP >= h.count) return;
+      V other[R];
+      add_parts<R, FIRST + STEP, 2 * STEP>(w, h, other);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; r++) sum[r] += other[r];
     }
   }
 
@@ -97,8 +121,8 @@ class Output<T, ByUnit<T>> {
   static constexpr long W = Lanes<T>::count, VECTORS = PARTS<T> / W;  // vectors that hold the parts of a sum
 
  public:
-  Output(long inputs, long rows) : outputs_(size_t((rows + W - 1) / W * W)) {
-    for (long lane = 0; lane < W; lane++) numbers_[lane] = T(lane), all_[lane] = -1, last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
+  Output(long inputs, long rows) : outputs_(size_t((rows + W - 1) / W * W)), is_whole_(inputs % W == 0) {
+    for (long lane = 0; lane < W; lane++) numbers_[lane] = T(lane), last_[lane] = (inputs - 1) % W >= lane ? -1 : 0;
   }
 
   void compute(const V* w, const V* h, long inputs, long, long stride, long rows) {
@@ -134,23 +158,38 @@ class Output<T, ByUnit<T>> {
  private:
   // Returns the products of the weights with W rows, one per lane.
   V products(const V* w, const V* h, long stride, long columns) const {
-    V part[VECTORS][W];
-    for (long c = 0; c < columns; c++, h += stride) {
-      V(&sum)[W] = part[c % VECTORS];
-      // The last column may have lanes without an input, which hold anything.
-      const auto some = c + 1 < columns ? all_ : last_;
-      if (c < VECTORS)
+    V sum[W];
+    add_parts<1>(0, w, h, stride, columns, sum);
+    return sums_of_lanes<T>(sum);
+  }
+
+  // Writes the sums of the columns `first`, first + STEP, ..., for W rows: their parts, added by halves (sums.h).
+  template <long STEP>
+  void add_parts(long first, const V* w, const V* h, long stride, long columns, V* sum) const {
+    if constexpr (STEP == VECTORS) {
+      std::fill_n(sum, W, V{});
+      long c = first;
+      if (c < columns) add<true>(w[c], h + c * stride, c + 1 == columns, sum);
+      for (c += STEP; c < columns; c += STEP) add<false>(w[c], h + c * stride, c + 1 == columns, sum);
+    } else {
+      V other[W];
+      add_parts<2 * STEP>(first, w, h, stride, columns, sum);
+      add_parts<2 * STEP>(first + STEP, w, h, stride, columns, other);
 #pragma GCC unroll 16
-        for (long i = 0; i < W; i++) sum[i] = some ? h[i] * w[c] : V{};
-      else
-#pragma GCC unroll 16
-        for (long i = 0; i < W; i++) sum[i] = some ? fma(h[i], w[c], sum[i]) : sum[i];
+      for (long i = 0; i < W; i++) sum[i] += other[i];
     }
-    for (long v = columns; v < VECTORS; v++) std::fill_n(part[v], W, V{});
-    for (long half = VECTORS / 2; half; half /= 2)
-      for (long v = 0; v < half; v++)
-        for (long i = 0; i < W; i++) part[v][i] += part[v + half][i];
-    return sums_of_lanes<T>(part[0]);
+  }
+
+  // Adds the products of one column to the sums, or begins them. The last column may have lanes without an input, which hold
+  // anything.
+  template <bool BEGINS>
+  void add(V w, const V* h, bool is_last, V* sum) const {
+    if (is_last && !is_whole_)
+#pragma GCC unroll 16
+      for (long i = 0; i < W; i++) sum[i] = last_ ? (BEGINS ? h[i] * w : fma(h[i], w, sum[i])) : sum[i];
+    else
+#pragma GCC unroll 16
+      for (long i = 0; i < W; i++) sum[i] = BEGINS ? h[i] * w : fma(h[i], w, sum[i]);
   }
 
   // One vector of rows; the last one of a tile may have fewer.
@@ -182,7 +221,8 @@ class Output<T, ByUnit<T>> {
   }
 
   std::vector<T> outputs_;
-  typename Lanes<T>::I all_, last_;  // which lanes of a column of inputs, and of the last one, have an input
+  const bool is_whole_;                 // whether all lanes of the last column of inputs have an input
+  typename Lanes<T>::I last_;           // which of them do
   V numbers_;                           // of the lanes
   V loss_[VECTORS], bias_[VECTORS];
 };

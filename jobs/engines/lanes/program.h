@@ -11,6 +11,14 @@ namespace lanes {
 
 constexpr int64_t MOST = int64_t(1) << 40;  // limit of every count and array length, so that no size overflows
 
+// Weights of up to this many inputs have gradients that are sums over rows. A product would have too few chains.
+constexpr int64_t FEW_INPUTS = 2;
+
+// What a step costs in each layout.
+struct Costs {
+  double group, alone;
+};
+
 struct Program {
   int64_t inputs, depth;
   const int64_t* hidden;
@@ -19,19 +27,34 @@ struct Program {
   int64_t optimizer, loss;
 
   // Whether ByUnit trains this many models, of at most as many as there are lanes, faster than ByModel, which takes as long
-  // for one model as for all lanes. The costs are processor cycles per row of a batch, fitted to the measurements of
-  // benchmarks/choice.py: a fixed one of a step, those of the products, of the passes over the units, and of the update.
-  bool by_unit(int64_t models, int64_t rows, int64_t lanes) const {
+  // for one model as for all lanes.
+  template <class T>
+  bool by_unit(int64_t models, int64_t rows) const {
     if (layout || !depth) return layout == 2 && depth;
-    const double update = 24 / double(rows);
-    double group = 400 / double(rows), alone = group, below = double(inputs);
+    const Costs costs = layout_costs<T>(rows);
+    return double(models) * costs.alone <= costs.group;
+  }
+
+  // The costs of a step with hidden layers: in ByModel, for all lanes, and of one model in ByUnit. They are processor cycles
+  // per row of a batch: a fixed one of a step, and of each layer the products, the passes over its units, and the update of
+  // its weights. They were fitted to measurements by benchmarks/choice.py on two processors. One of them computes vectors of
+  // 64 bytes in two halves, so that a lane per model, which loads more and broadcasts less, is up to 15 % better there: the
+  // factor of products is between the two.
+  template <class T>
+  Costs layout_costs(int64_t rows) const {
+    constexpr double PASS = VECTOR_BYTES == 64 ? 4.4 : 6, LANES = Lanes<T>::count;
+    const double update = (sizeof(T) == 8 ? 38 : 24) / double(rows), fixed = 400 / double(rows);
+    Costs costs{fixed, fixed + (LANES < 16 ? 2 : 0)};
+    double below = double(inputs);
     for (int64_t l = 0; l < depth; l++) {
-      const double units = double(hidden[l]), columns = std::ceil(units / double(lanes)), product = l ? below : 0;
-      group += units * (1.83 * product + 8 + update * (below + 1));
-      alone += columns * (1.5 * product + 4.7 + update * (below + 1));
+      // The first layer has two of the three products, and with few inputs none: it has no gradient of its inputs.
+      const double units = double(hidden[l]), columns = std::ceil(units / LANES);
+      const double product = l ? below : inputs > FEW_INPUTS ? below * 2 / 3 : 0;
+      costs.group += units * (1.72 * product + 8 + update * (below + 1));
+      costs.alone += columns * (1.5 * product + PASS + update * (below + 1));
       below = units;
     }
-    return double(models) * alone <= group;
+    return costs;
   }
 
   // Parameters of one model; a double, since their number may overflow before it was validated.

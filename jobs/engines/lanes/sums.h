@@ -60,16 +60,16 @@ inline __attribute__((always_inline)) void each_row(long rows, F add) {
   if (n + 2 < rows) add(n + 2, Int<0>());
 }
 
-// Returns the sum of N parts of PARTS, the others being zero. Adding a zero makes a sum of -0 to +0, as the parts that are
-// left out here would. It changes the parts.
-template <class T, int N = PARTS<T>, int HALF = PARTS<T> / 2, class V = typename Lanes<T>::V>
+// Returns the sum of all parts. It changes them. Adding a zero makes a sum of -0 to +0, as parts would that have no number
+// and may be left out therefore.
+template <class T, int HALF = PARTS<T> / 2, class V = typename Lanes<T>::V>
 inline __attribute__((always_inline)) V sum_of_parts(V* part) {
   if constexpr (HALF == 0) {
     return part[0] + V{};
   } else {
 #pragma GCC unroll 8
-    for (int j = 0; j < HALF && j + HALF < N; j++) part[j] += part[j + HALF];
-    return sum_of_parts<T, (N < HALF ? N : HALF), HALF / 2>(part);
+    for (int j = 0; j < HALF; j++) part[j] += part[j + HALF];
+    return sum_of_parts<T, HALF / 2>(part);
   }
 }
 
