@@ -12,9 +12,13 @@ but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 but_not_nvrtc = $$(sed '/^nvidia-cuda-nvrtc==/d; s/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+IN_ORDER := $(BESIDE) --no-loadscope-reorder
 BESIDE_EACH := --numprocesses auto --maxprocesses 4 --dist load
+# Which file begins last shall not take long: the longest are the first.
+LONG := $(shell cat tests/long.txt)
+LONGEST_OF_KERNEL := lanes_library.py gpu_laws.py lanes_arm.py
 OWN := attack or chaos or cluster or containers or damage or dist or kernel or signals or trackers
-# Only the files that have such tests: importing all of them takes twenty seconds.
+# Only the files that have such tests, since importing all of them takes twenty seconds.
 marked = -m "$(1)" $(shell grep -lE 'mark\.$(firstword $(1))\b' tests/test_*.py)
 
 .PHONY: help install run test test-fast test-long list-slow test-kernel test-table chaos test-signals check-signals
@@ -46,21 +50,21 @@ run: .venv/installed  ## runs the main job: trains the question's networks and p
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## runs the tests but those that have a target of their own
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long)"
+	$(BIN)/python -m pytest $(BESIDE) $(addprefix --ignore=tests/,$(LONG)) -m "not ($(OWN) or long)"
 
 test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; about 40 seconds on two idle cores
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long or slow)"
+	$(BIN)/python -m pytest $(BESIDE) $(addprefix --ignore=tests/,$(LONG)) -m "not ($(OWN) or long or slow)"
 
 test-long: .venv/installed-dev  ## runs the test files that take longest, those in tests/long.txt
-	$(BIN)/python -m pytest $(BESIDE) -m "long and not ($(OWN))" $(wildcard $(addprefix tests/,$(shell cat tests/long.txt)))
+	$(BIN)/python -m pytest $(IN_ORDER) -m "long and not ($(OWN))" $(wildcard $(addprefix tests/,$(LONG)))
 
 list-slow: .venv/installed-dev  ## runs both, and rewrites tests/slow.txt and tests/long.txt; needs an idle machine
 	LIST_SLOW=1 $(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN))"
 
 test-kernel: .venv/installed-dev  ## runs the lanes kernel with sanitizers and for Arm, and the cuda kernels on an emulated GPU; compiles these by NVRTC
-	$(BIN)/python -m pytest $(BESIDE) $(call marked,kernel)
+	$(BIN)/python -m pytest $(IN_ORDER) $(addprefix tests/test_,$(LONGEST_OF_KERNEL)) $(call marked,kernel)
 
-test-table: .venv/installed-dev  ## compiles every cuda kernel of the table by NVRTC, of which test-kernel compiles a part; two minutes
+test-table: .venv/installed-dev  ## compiles every cuda kernel of the table by NVRTC, of which test-kernel compiles a part
 	WHOLE_TABLE=1 $(BIN)/python -m pytest tests/test_cuda_kernels.py
 
 chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with an undisturbed run
