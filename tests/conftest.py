@@ -1,6 +1,6 @@
 """Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster; a GPU.
 
-Also which tests are slow (slow.txt), and which files take longest (long.txt, those first): `make list-slow` writes both.
+Also which tests are slow (slow.txt) and which files take longest, those first (long.txt): `make list-slow` writes both.
 """
 
 import os
