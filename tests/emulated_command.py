@@ -1,8 +1,7 @@
 """The command `sumsquares` on a machine with an emulated GPU: `python emulated_command.py run ...`.
 
 The driver and NVRTC are those of emulated_gpu/, found by the environment as the real ones are. Besides, device files
-are pretended, by which the command sees how many GPUs there are: as many as EMULATED_DEVICES says, or one. A GPU is
-given up after as many deaths of its workers as DEATHS says, since each start takes seconds; or after as many as usual.
+are pretended, by which the command sees how many GPUs there are: as many as EMULATED_DEVICES says, or one.
 """
 
 import os
@@ -31,10 +30,8 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
 
 if __name__ == "__main__":
     from sumsquares.__main__ import main
-    from sumsquares.cluster import queue
     from sumsquares.jobs.stages import placement
 
     placement.gpus_here = lambda: int(os.environ.get("EMULATED_DEVICES", "1"))
-    queue.DEATHS = int(os.environ.get("DEATHS", queue.DEATHS))
     sys.argv[0] = str(Path(sys.argv[0]).with_name("sumsquares"))
     main()

@@ -9,6 +9,7 @@ import emulated_gpu
 import pytest
 from specs import SMALL, small
 
+from sumsquares.cluster.queue import DEATHS
 from sumsquares.jobs.engines.torch_build import without_cuda
 from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.spec.variants import trials
@@ -116,10 +117,10 @@ def test_without_cores_it_is_refused_before_anything_is_written(tmp_path):
 
 def test_a_gpu_that_always_fails_is_given_up_soon(tmp_path):
     """In one sentence with the last error; a new run, on a GPU that works, trains the rest."""
-    ended = started(tmp_path, SMALL, "--workers", 0, EMULATED_FAULT="launch:1:700", DEATHS="4")
+    ended = started(tmp_path, SMALL, "--workers", 0, EMULATED_FAULT="launch:1:700")
     assert ended.returncode == 5, ended.stderr
     (last,) = ended.stderr.strip().splitlines()[-1:]
-    assert "ended 4 times in a row without finishing anything" in last
+    assert f"ended {DEATHS} times in a row without finishing anything" in last
     assert "CUDA_ERROR_ILLEGAL_ADDRESS" in last
     assert "run again to resume" in last
     assert "Traceback" not in ended.stderr
