@@ -12,10 +12,17 @@ but = $$(sed 's/==.*//; s/^/--no-emit-package /' $(1))
 but_not_nvrtc = $$(sed '/^nvidia-cuda-nvrtc==/d; s/==.*//; s/^/--no-emit-package /' $(1))
 
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
-OWN := attack or chaos or cluster or containers or dist or kernel or signals or trackers
+IN_ORDER := $(BESIDE) --no-loadscope-reorder
+BESIDE_EACH := --numprocesses auto --maxprocesses 4 --dist load
+# Which file begins last shall not take long: the longest are the first.
+LONG := $(shell cat tests/long.txt)
+LONGEST_OF_KERNEL := lanes_library.py gpu_laws.py lanes_arm.py
+OWN := attack or chaos or cluster or containers or damage or dist or kernel or signals or trackers
+# Only the files that have such tests, since importing all of them takes twenty seconds.
+marked = -m "$(1)" $(shell grep -lE 'mark\.$(firstword $(1))\b' tests/test_*.py)
 
-.PHONY: help install run test test-fast test-long list-slow test-kernel chaos test-signals check-signals test-attack test-damage
-.PHONY: test-cluster test-containers browser dist image sbom lint check fmt bench lock clean
+.PHONY: help install run test test-fast test-long list-slow test-kernel test-table chaos test-signals check-signals
+.PHONY: test-attack test-damage check-damage test-cluster test-containers browser dist image sbom lint check fmt bench lock clean
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -43,40 +50,46 @@ run: .venv/installed  ## runs the main job: trains the question's networks and p
 	$(BIN)/sumsquares run examples/question.toml --workers all
 
 test: .venv/installed-dev  ## runs the tests but those that have a target of their own
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long)"
+	$(BIN)/python -m pytest $(BESIDE) $(addprefix --ignore=tests/,$(LONG)) -m "not ($(OWN) or long)"
 
 test-fast: .venv/installed-dev  ## runs the tests that aren't in tests/slow.txt, while you work; about 40 seconds on two idle cores
-	$(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN) or long or slow)"
+	$(BIN)/python -m pytest $(BESIDE) $(addprefix --ignore=tests/,$(LONG)) -m "not ($(OWN) or long or slow)"
 
 test-long: .venv/installed-dev  ## runs the test files that take longest, those in tests/long.txt
-	$(BIN)/python -m pytest $(BESIDE) -m "long and not ($(OWN))"
+	$(BIN)/python -m pytest $(IN_ORDER) -m "long and not ($(OWN))" $(wildcard $(addprefix tests/,$(LONG)))
 
 list-slow: .venv/installed-dev  ## runs both, and rewrites tests/slow.txt and tests/long.txt; needs an idle machine
 	LIST_SLOW=1 $(BIN)/python -m pytest $(BESIDE) -m "not ($(OWN))"
 
 test-kernel: .venv/installed-dev  ## runs the lanes kernel with sanitizers and for Arm, and the cuda kernels on an emulated GPU; compiles these by NVRTC
-	$(BIN)/python -m pytest $(BESIDE) -m kernel
+	$(BIN)/python -m pytest $(IN_ORDER) $(addprefix tests/test_,$(LONGEST_OF_KERNEL)) $(call marked,kernel)
+
+test-table: .venv/installed-dev  ## compiles every cuda kernel of the table by NVRTC, of which test-kernel compiles a part
+	WHOLE_TABLE=1 $(BIN)/python -m pytest tests/test_cuda_kernels.py
 
 chaos: .venv/installed-dev  ## kills launchers and workers of real runs, and compares with an undisturbed run
-	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m pytest $(call marked,chaos)
 
 test-signals: .venv/installed-dev  ## sends forty signals and kills to runs on a local Ray, at random moments; about twenty minutes
-	SIGNAL_ROUNDS=40 $(BIN)/python -m pytest -m signals
+	SIGNAL_ROUNDS=40 $(BIN)/python -m pytest $(call marked,signals)
 
 check-signals: .venv/installed-dev  ## sends four of them
-	$(BIN)/python -m pytest -m signals
+	$(BIN)/python -m pytest $(call marked,signals)
 
 test-attack: .venv/installed-dev  ## attacks the Ray of real runs from other processes and another network
-	$(BIN)/python -m pytest -m "attack and not containers"
+	$(BIN)/python -m pytest $(call marked,attack and not containers)
 
-test-damage: .venv/installed-dev  ## damages every file of a store, and puts foreign files in every place; about eight minutes
-	WHOLE_DAMAGE=1 $(BIN)/python -m pytest -m chaos tests/test_verify_nights.py tests/test_bad_input.py
+test-damage: .venv/installed-dev  ## damages every file of a store, puts foreign files in every place, and kills nights at every operation
+	WHOLE_DAMAGE=1 $(BIN)/python -m pytest $(BESIDE_EACH) $(call marked,damage)
+
+check-damage: .venv/installed-dev  ## does so with some of the files and places
+	$(BIN)/python -m pytest $(BESIDE_EACH) $(call marked,damage)
 
 test-cluster: .venv/installed-dev  ## submits to a real Ray cluster of three raylets with token authentication
-	$(BIN)/python -m pytest -m cluster
+	$(BIN)/python -m pytest $(call marked,cluster)
 
 test-containers: .venv/installed-dev  ## builds the image and runs it, alone and as a cluster; needs a Docker Engine
-	$(BIN)/python -m pytest -m containers
+	$(BIN)/python -m pytest $(call marked,containers)
 
 # The wheel is made from the source distribution. Nothing is downloaded: the build back end is the installed one.
 dist: .venv/installed-dev  ## builds dist/: the source distribution and the wheel, and tests both; about three minutes
@@ -91,7 +104,7 @@ dist: .venv/installed-dev  ## builds dist/: the source distribution and the whee
 	touch $@
 
 test-trackers: .venv/installed-dev .venv-mlflow/installed  ## exports runs to a real MLflow server on loopback
-	$(BIN)/python -m pytest -m trackers
+	$(BIN)/python -m pytest $(call marked,trackers)
 
 browser:  ## installs axe-core, with which the browser tests check the pages, by npm
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
@@ -110,7 +123,7 @@ lint: .venv/installed-dev  ## checks format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test test-long test-kernel chaos check-signals test-attack test-trackers test-cluster test-containers dist  ## runs everything that CI runs
+check: lint test test-long test-kernel check-damage chaos check-signals test-attack test-trackers test-cluster test-containers dist  ## runs everything that CI runs
 
 fmt: .venv/installed-dev  ## formats, and applies the linter's automatic fixes
 	$(BIN)/ruff format .

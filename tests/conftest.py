@@ -1,6 +1,6 @@
 """Fixtures shared by several test files: an S3 server on loopback and a fresh bucket on it; a Ray cluster; a GPU.
 
-Also which tests are slow (slow.txt), and which files take longest (long.txt): `make list-slow` writes both lists.
+Also which tests are slow (slow.txt) and which files take longest, those first (long.txt): `make list-slow` writes both.
 """
 
 import os
@@ -65,7 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         slow = {test for test, cases in seconds.items() if mean(cases.values()) > SLOW_SECONDS}
         listed = files | {test for test in slow if test.partition("::")[0] not in files}
         SLOW.write_text("\n".join(sorted(listed)) + "\n")
-        LONG.write_text("\n".join(sorted(_longest(seconds))) + "\n")
+        LONG.write_text("\n".join(_longest(seconds)) + "\n")
 
 
 def _longest(seconds: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

@@ -8,10 +8,11 @@ blocks, by registers and shared memory.
 """
 
 import csv
+import random
 import re
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
@@ -85,6 +86,18 @@ def cases() -> Iterator[Case]:
             yield Case(architecture, **changes)
 
 
+def some(share: float, kinds: tuple[str, ...]) -> list[Case]:
+    """Returns a share of the table, drawn with a fixed seed, and whatever else has a kind that the share lacks."""
+    drawn = random.Random(1).sample([*cases()], len([*cases()]))  # noqa: S311  no secret
+    found, seen = [], set[tuple[str, object]]()
+    for index, case in enumerate(drawn):
+        its = {(kind, getattr(case, kind)) for kind in kinds}
+        if index < share * len(drawn) or not its <= seen:
+            found.append(case)
+            seen |= its
+    return found
+
+
 def row(case: Case) -> dict[str, str]:
     """Compiles a kernel, and returns its row; what can't be trained has only the reason."""
     found = {field.name: str(getattr(case, field.name)) for field in fields(case)}
@@ -143,10 +156,10 @@ def version() -> tuple[int, int]:
     return compiler._version(compiler._library()[1])
 
 
-def rows() -> list[dict[str, str]]:
-    """Compiles all kernels of the table, in two processes."""
+def rows(chosen: Iterable[Case]) -> list[dict[str, str]]:
+    """Compiles kernels of the table, in two processes."""
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(row, cases()))
+        return list(pool.map(row, chosen))
 
 
 def kept() -> list[dict[str, str]]:
@@ -159,7 +172,7 @@ def main() -> None:
     """Rewrites the table."""
     if version() != VERSION:
         sys.exit(f"NVRTC is {version()}, and the table is that of {VERSION}: install that one, or change VERSION here")
-    found = rows()
+    found = rows(cases())
     with TABLE.open("w", newline="") as file:
         writer = csv.DictWriter(file, max(found, key=len), lineterminator="\n")
         writer.writeheader()

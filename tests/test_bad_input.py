@@ -155,7 +155,7 @@ def test_what_is_not_a_regular_file_is_reported_and_not_opened(cli, store, case,
     check_odd_file(cli, store, case, caplog)
 
 
-@pytest.mark.chaos
+@pytest.mark.damage
 @pytest.mark.parametrize("case", ALL if os.environ.get("WHOLE_DAMAGE") else ALL[5::12], ids=" | ".join)
 def test_anything_anywhere_in_a_store_is_reported_and_not_opened(cli, store, case, caplog):
     """No FIFO hangs, no device fills the memory, and foreign files are neither deleted nor overwritten."""

@@ -1,26 +1,31 @@
 """What the compiler makes of the cuda engine's kernels, for four architectures: registers, spills, shared memory.
 
-It needs NVRTC and no GPU. `python tests/cuda_table.py` rewrites the table after a change of a kernel or of a layout.
+It needs NVRTC and no GPU. A part of the table is compiled with the other checks, all of it by `make test-table`;
+`python tests/cuda_table.py` rewrites it after a change of a kernel or of a layout.
 """
 
+import os
+
 import pytest
-from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, of_kernels, rows, version
+from cuda_table import ARCHITECTURES, VERSION, Case, cases, kept, of_kernels, rows, some, version
 
 from sumsquares.jobs.engines.cuda import compiler, evaluation, exact
 from sumsquares.jobs.engines.cuda.layout import Layout, layout
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]  # the first test compiles all of them
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]  # the first test compiles them
+KINDS = ("architecture", "dtype", "activation", "optimizer", "loss", "output", "decay")
+CHOSEN = [*cases()] if os.environ.get("WHOLE_TABLE") else some(0.2, KINDS)
 Row = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """The table's rows, compiled now."""
+    """The chosen rows of the table, compiled now."""
     if reason := compiler.reason():
         pytest.skip(reason)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return rows()
+        return rows(CHOSEN)
 
 
 def planned(row: Row) -> tuple[Case, Layout | str]:
@@ -37,8 +42,23 @@ def test_registers_spills_and_shared_memory_are_those_of_the_table(compiled, arc
     """Of the version of NVRTC that wrote it."""
     if version() != VERSION:
         pytest.skip(f"NVRTC is {version()}, and the table was written by {VERSION}")
-    of_architecture = [[row for row in found if row["architecture"] == architecture] for found in (compiled, kept())]
-    assert of_architecture[0] == of_architecture[1]
+    found = [row for row in compiled if row["architecture"] == architecture]
+    assert found
+    assert all(row in kept() for row in found)
+
+
+def test_the_table_has_every_case_once():
+    """In their order; compiled or not."""
+    names = [{name: str(value) for name, value in vars(case).items()} for case in cases()]
+    assert [{name: row[name] for name in names[0]} for row in kept()] == names
+
+
+def test_a_part_of_the_table_has_every_kind():
+    """So `make check` compiles each kind of kernel at least once, and fewer than half of all."""
+    part, whole = some(0.2, KINDS), [*cases()]
+    for kind in KINDS:
+        assert {getattr(case, kind) for case in part} == {getattr(case, kind) for case in whole}
+    assert len(part) < len(whole) / 2
 
 
 def test_a_layout_knows_the_shared_memory_of_its_kernel(compiled):

@@ -17,7 +17,7 @@ from sumsquares.jobs.spec.job_spec import load_spec, parse_spec
 from sumsquares.jobs.spec.variants import trials
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README, MAKEFILE = ((ROOT / name).read_text() for name in ("README.md", "Makefile"))
 COMMANDS_PAGE, SPECS_PAGE, PROMISES = (
     (ROOT / f"docs/{name}.md").read_text() for name in ("commands", "specs", "reliability")
 )
@@ -55,10 +55,22 @@ def _has(command, option):
 
 def test_every_make_target_that_is_shown_exists():
     """Targets named in README and CONTRIBUTING are in the Makefile."""
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    shown = {name for page in PAGES for name in re.findall(r"\bmake (\w+)", page.read_text())}
-    assert {"run", "test", "check"} <= shown & targets
-    assert {name for name in shown if name in ("run", "test", "check", "fmt", "bench", "lock", "chaos")} <= targets
+    targets = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
+    shown = {name for page in PAGES for name in re.findall(r"\bmake ([\w-]+)", page.read_text())}
+    assert {"run", "test", "check", "test-damage"} <= shown & targets
+    words = ("run", "test", "check", "fmt", "bench", "lock", "chaos")
+    assert {name for name in shown if name in words or "-" in name} <= targets
+
+
+def test_marks_of_targets_are_written_in_files_of_tests():
+    """A target imports the files in which its mark is written, so no other file may mark their tests."""
+    (own,) = re.findall(r"^OWN := (.*)$", MAKEFILE, re.MULTILINE)
+    marks = own.split(" or ")
+    assert {"chaos", "damage", "kernel"} <= {*marks}
+    written = re.compile(rf"mark\.({'|'.join(marks)})\b")
+    found = {path: set(written.findall(path.read_text())) for path in sorted((ROOT / "tests").glob("*.py"))}
+    assert {path.name for path in found if found[path] and not path.name.startswith("test_")} == set()
+    assert set().union(*found.values()) == {*marks}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -20,10 +20,10 @@ from sumsquares.jobs.results.stored import read_results
 from sumsquares.jobs.storage.store import Store
 
 pytestmark = pytest.mark.chaos
-PLAIN = pytest.param(
-    None, marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has no use for two processes")
-)
+TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has no use for two processes")
+PLAIN = pytest.param(None, marks=TWO_CORES)
 """No --workers: two plain processes for these ten expected seconds."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +144,21 @@ def train_workers(launcher):
     return sorted(pid for pid, name in names.items() if name.startswith("ray::RayTrainWorker") and descends(pid))
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("workers", [0, PLAIN, pytest.param(1, marks=pytest.mark.ray)])
-def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_path, sent, code, workers):
+@pytest.mark.parametrize(
+    ("workers", "sent"),
+    [
+        *((0, sent) for sent in SIGNALS),
+        *(pytest.param(None, sent, marks=TWO_CORES) for sent in SIGNALS),
+        pytest.param(1, signal.SIGHUP, marks=pytest.mark.ray),  # the others with Ray are in test_signals.py
+    ],
+)
+def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_path, workers, sent):
     """In one line without a traceback, with Ray and without."""
     launcher = start(tmp_path, workers)
     store = begun(tmp_path, launcher)
     plain = plain_workers(launcher.pid)
     launcher.send_signal(sent)
-    assert launcher.wait(timeout=30) == code
+    assert launcher.wait(timeout=30) == 128 + sent
     assert not plain & {each.pid for each in processes()}
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
@@ -161,7 +167,7 @@ def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_pa
 
 
 @pytest.mark.parametrize("workers", [PLAIN])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sent", SIGNALS)
 def test_a_signal_to_all_processes_of_a_run_ends_it_in_the_same_way(tmp_path, sent, workers):
     """As by Ctrl-C in a terminal, or by a service manager that stops the run."""
     launcher = start(tmp_path, workers)

@@ -49,7 +49,6 @@ def simulated(nights, alpha, *only):
     return json.loads(run("gate", "--json", "--nights", f"{nights}", "--alpha", f"{alpha}", "--only", *only))
 
 
-@pytest.mark.chaos
 def test_edits_that_change_nothing_are_called_worse_or_better_at_most_at_the_stated_rate():
     """Near ties of 1, 6 and 33 variants, 4 to 10 seeds, three kinds of noise, on the same and on fresh rows."""
     found = simulated(25, 0.01, "normal, same", "normal, fresh", "exponential", "student3")

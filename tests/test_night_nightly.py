@@ -148,7 +148,7 @@ def a_quiet_life(store):
     return codes
 
 
-@pytest.mark.chaos
+@pytest.mark.damage
 def test_thirty_nights_with_faults_end_as_thirty_quiet_ones(tmp_path):
     """Double starts, kills in the middle, a clock that goes back, damaged results and a real regression.
 
@@ -260,7 +260,7 @@ def damaged(night, store, time, chance):
 FAULTS = (killed, doubled, set_back, overtaken, nothing, damaged)
 
 
-@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.damage)])
 def test_a_night_killed_at_any_operation_can_be_continued(tmp_path, step):
     """A night that becomes champion is killed before each of its store operations, and ends the same."""
     time, quiet = Moved(), Store(str(tmp_path / "quiet"))

@@ -36,9 +36,10 @@ def _nothing_is_left():
 
 
 def children():
-    """The processes that this one has started, without the helper of multiprocessing."""
+    """The processes that this one has started, without multiprocessing's helpers, which other tests may leave."""
     ours = [each.pid for each in running() if each.parent == os.getpid()]
-    return [pid for pid in ours if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    helpers = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
+    return [pid for pid in ours if not any(name in Path(f"/proc/{pid}/cmdline").read_bytes() for name in helpers)]
 
 
 def pulled(numbers, folder, count=2, make=make_work, split=lambda _payload: [], look=lambda _snapshot: None):

@@ -97,7 +97,6 @@ def test_a_driver_executes_requests(driver):
     assert dict(os.environ) == before
 
 
-@pytest.mark.chaos
 def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_path):
     """With groups of one and two workers, each result arrives once, and a note reports the loss."""
     snapshots = pulled(range(20), tmp_path, groups(resources, WorkerRequest(workers=3, gpu_workers=0, group_size=2)))
@@ -109,7 +108,6 @@ def test_a_killed_worker_costs_only_a_second_attempt_at_its_item(resources, tmp_
     assert not snapshots[-1].failures
 
 
-@pytest.mark.chaos
 def test_an_error_that_ends_its_worker_is_retried_in_a_new_process(resources, tmp_path):
     """Also of one of two that share a GPU; its process does nothing more, and a note says what happened."""
     cut = groups(resources, WorkerRequest(workers=0, gpu_workers=2))

@@ -23,7 +23,7 @@ from sumsquares.jobs.storage.store import Store
 
 PARTS = 16
 SHARE = range(PARTS) if os.environ.get("WHOLE_DAMAGE") else (3, 11)
-"""Of the files: `make test-damage` takes all, `make chaos` some."""
+"""Of the files: `make test-damage` takes all, `make check-damage` some."""
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_where_there_was_no_night_there_is_no_champion_yet(cli, tmp_path):  # no
     assert (ended.code, "there is no champion yet" in ended.err) == (2, True)
 
 
-@pytest.mark.chaos
+@pytest.mark.damage
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", SHARE)
 def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_works(cli, store, trained, part):  # noqa: F811
@@ -224,7 +224,7 @@ def test_every_file_harmed_in_every_way_is_repaired_or_named_with_a_remedy_that_
             assert {name for name in quiet if after.get(name) != quiet[name]} <= free, (path, harm)
 
 
-@pytest.mark.chaos
+@pytest.mark.damage
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", SHARE)
 def test_a_flip_of_any_byte_is_found(store, part):

@@ -22,9 +22,9 @@ const char* const NAMES[] = {"NVRTC_SUCCESS", "NVRTC_ERROR_OUT_OF_MEMORY", "NVRT
                              "NVRTC_ERROR_INVALID_INPUT", "NVRTC_ERROR_INVALID_PROGRAM", "NVRTC_ERROR_INVALID_OPTION",
                              "NVRTC_ERROR_COMPILATION"};
 // No contraction: what is a multiply-add is written so. Locals that are never set hold a pattern, not zeros. An address that
-// isn't aligned, and an index beyond a local array, trap.
+// isn't aligned, and an index beyond a local array, trap. Not optimized: most of the time is the compiler's.
 const char* const FLAGS =
-    "-std=c++17 -O1 -w -ffp-contract=off -fno-strict-aliasing -fwrapv -fno-math-errno -fno-exceptions -fno-rtti "
+    "-std=c++17 -O0 -w -ffp-contract=off -fno-strict-aliasing -fwrapv -fno-math-errno -fno-exceptions -fno-rtti "
     "-fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error -fno-threadsafe-statics -fno-gnu-unique "
     "-fno-stack-protector -U_FORTIFY_SOURCE -fPIC "
 #if __GNUC__ >= 12
