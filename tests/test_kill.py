@@ -149,7 +149,8 @@ def train_workers(launcher):
     [
         *((0, sent) for sent in SIGNALS),
         *(pytest.param(None, sent, marks=TWO_CORES) for sent in SIGNALS),
-        pytest.param(1, signal.SIGHUP, marks=pytest.mark.ray),  # the others with Ray are in test_signals.py
+        # SIGINT with Ray is in test_signals.py.
+        *(pytest.param(1, sent, marks=pytest.mark.ray) for sent in (signal.SIGTERM, signal.SIGHUP)),
     ],
 )
 def test_a_signal_ends_the_run_with_its_exit_code_and_keeps_finished_work(tmp_path, workers, sent):
