@@ -1,7 +1,7 @@
 """How fast the cuda engine trains networks of many shapes on a GPU, beside what its cost model expects.
 
     python benchmarks/gpu_shapes.py [--seconds 150] [--only "two layers" float64] [--tiny] [--json]
-    python benchmarks/gpu_shapes.py --layouts [--seconds 150] [--tiny] [--json]
+    python benchmarks/gpu_shapes.py --layouts [--seconds 150] [--tiny] [--json | --csv]
 
 It runs from a bare clone, installs nothing, and needs numpy. Figures are those of the training kernel alone, by CUDA
 events: the median of three launches after one that warms up, of 10,000 models each unless a row says otherwise. What a
@@ -9,7 +9,8 @@ model takes beside its training follows, in microseconds: first weights, observi
 its errors, and its predictions. With --layouts it compares ways to lay a network out: the rule's own, which is marked,
 and the best of the others by its estimate. The kernels are compiled by several processes while others are measured.
 What is measured is printed at once; when the time is up it ends, and says what is left out. The last line is all of it
-as JSON; with --json it is the only one. --tiny measures little, if need be on an emulated GPU.
+as JSON; with --json it is the only one. With --csv there are layouts and times alone. --tiny measures little, if need
+be on an emulated GPU.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from typing import Any
 import peers.bare_clone  # noqa: F401  before whatever imports sumsquares
 from gpu_candidates import candidates
 from gpu_programs import GROUPS, LAYOUTS, OBSERVED, SMALL, Case
-from gpu_shapes_table import compared, head_of, line_of
+from gpu_shapes_table import compared, csv_of, head_of, line_of
 from gpu_timed import alone, beside, source_of
 
 from sumsquares.jobs.engines import cuda_engine, readout
 from sumsquares.jobs.engines.cuda import compiler
 from sumsquares.jobs.engines.cuda.driver import CudaError, Device
-from sumsquares.jobs.engines.cuda.layout import Layout
+from sumsquares.jobs.engines.cuda.layout import Layout, layout
 from sumsquares.jobs.stages.gpu_cost import OBSERVING_SPEED, cuda_seconds
 
 LAUNCH_SECONDS = 0.06
@@ -52,7 +53,7 @@ def main() -> int:
         return 1
     end, device = time.monotonic() + options.seconds, Device()
     found: dict[str, Any] = {"card": device.name, "architecture": device.architecture, "tiny": options.tiny, "rows": []}
-    say = (lambda _: None) if options.json else (lambda line: print(line, flush=True))
+    say = (lambda _: None) if options.json or options.csv else (lambda line: print(line, flush=True))
     say(f"{device.name}, {device.architecture}, {device.multiprocessors} multiprocessors")
     tasks = planned(options, device.architecture)
     for row in measured(device, tasks, end):
@@ -66,7 +67,7 @@ def main() -> int:
     if not options.layouts and not options.only:
         found["beside"] = list(measured_beside(device, SMALL[:1] if options.tiny else OBSERVED, end, say))
     say(f"\n{found['left out']} left out, in {options.seconds + time.monotonic() - end:.0f} s\n")
-    print(json.dumps(found))
+    print(csv_of(found["rows"]) if options.csv else json.dumps(found))
     failed = any("missing" in row for row in [*found["rows"], *found.get("beside", [])])
     return int(failed or not found["rows"])
 
@@ -79,6 +80,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--layouts", action="store_true", help="compare layouts")
     parser.add_argument("--tiny", action="store_true", help="measure little")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--csv", action="store_true", help="print layouts and their times alone")
     return parser.parse_args()
 
 
@@ -103,8 +105,10 @@ def measured(device: Device, tasks: list[Task], end: float) -> Iterator[dict[str
             if time.monotonic() > end:
                 break
             row = {"group": group, "name": case.name, "models": case.models, "expected": expected(case)}
+            own = chosen or layout(case.program, device.architecture)
+            row |= {"layout": own.macros} if isinstance(own, Layout) else {}
             if chosen is not None:
-                row |= {"layout": chosen.macros, "rule": group not in seen}
+                row |= {"rule": group not in seen}
                 seen.add(group)
             try:
                 found = alone(device, case, compiler.Compiled(*future.result()), LAUNCH_SECONDS)

@@ -9,6 +9,8 @@
     python benchmarks/uci.py FOLDER --json > docs/figures/uci.json
     python benchmarks/scale.py --json > docs/figures/scale.json
     python benchmarks/gpu.py --json > docs/figures/gpu.json
+    python benchmarks/gpu_shapes.py --json > docs/figures/gpu_shapes.json
+    python benchmarks/gpu_shapes.py --layouts --csv > docs/figures/gpu_layouts.csv
     python benchmarks/causes.py --prove --cases 12 --seed 5 --json > docs/figures/causes.json
     python benchmarks/examples.py
     python benchmarks/gallery.py
@@ -20,6 +22,7 @@ It measures nothing. `--check` changes nothing, and exits with 1 if a file is ou
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -28,6 +31,7 @@ from typing import Any
 
 from charts import Panel, Row, svg
 from gallery_table import gallery_table, question_head
+from gpu_shapes_table import shapes_table
 from gpu_table import page_table, readme_row
 from printed import example_head, readme_block, readme_reading
 from tables import (
@@ -75,10 +79,12 @@ def main() -> None:
 
 def made() -> dict[Path, str]:
     """Returns the content of every file that is made here."""
-    names = ("training", "generation", "billion", "choice", "endtoend", "own_rows", "uci", "scale", "gpu")
-    training, generation, billion, choice, endtoend, own_rows, uci, scale, gpu = (
+    names = ("training", "generation", "billion", "choice", "endtoend", "own_rows", "uci", "scale", "gpu", "gpu_shapes")
+    training, generation, billion, choice, endtoend, own_rows, uci, scale, gpu, gpu_shapes = (
         json.loads((FIGURES / f"{name}.json").read_text()) for name in names
     )
+    with (FIGURES / "gpu_layouts.csv").open(newline="") as file:
+        layouts = list(csv.DictReader(file))
     tables = {
         "training": training_details(shown(training)),
         "training-all": training_table(training),
@@ -91,6 +97,7 @@ def made() -> dict[Path, str]:
         "uci": uci_table(uci),
         "scale": scale_table(scale),
         "gpu": page_table(gpu),
+        "gpu_shapes": shapes_table(gpu_shapes, layouts),
     }
     causes = json.loads((FIGURES / "causes.json").read_text())
     examples = json.loads((FIGURES / "examples.json").read_text())

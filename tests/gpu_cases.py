@@ -39,12 +39,16 @@ LARGE = (
     ((64, 64), 1, 100, 250),
     ((16, 16), 1, 100, 1000),
     ((32, 32), 2, 100, 130),
+    ((96, 96), 1, 100, 150),
     ((128, 128), 1, 100, 150),
     ((64, 64, 64), 1, 100, 150),
     ((130, 70), 5, 64, 100),
     ((200,), 1, 100, 150),
     ((64, 64), 1, 5000, 5000),
+    ((16, 16), 1, 32, 150),
+    ((16, 16), 20, 100, 150),
     ((16, 16), 300, 100, 150),
+    ((64,), 100, 100, 150),
     ((40, 20, 60), 2, 32, 100),
     ((), 1000, 100, 150),
     ((8, 8), 1, 20000, 20000),
@@ -160,4 +164,5 @@ def every_shape(is_whole: bool) -> list[Case]:
     activations, dtypes = cycle(("relu", "sigmoid", "tanh", "gelu")), cycle(["float32", "float64"])
     odd = [case(shape, next(activations), dtype=next(dtypes), models=40 if is_whole else 3, epochs=2) for shape in ODD]
     large = [case(shape, dtype=dtype, epochs=2, models=40) for shape in LARGE for dtype in ("float32", "float64")]
+    large += [case(((units, units), 1, 100, 150), "gelu", epochs=2, models=40) for units in (16, 64)]
     return odd + large * is_whole

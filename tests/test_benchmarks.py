@@ -37,7 +37,7 @@ OPTIONS = {
     "ray_start": {"--rounds", "--workers", "--against", "--json"},
     "first_weights": {"--models", "--predicted", "--rows", "--hidden", "--rounds", "--only", "--json"},
     "gpu": {"--models", "--steps", "--units", "--only", "--tiny", "--json"},
-    "gpu_shapes": {"--seconds", "--only", "--layouts", "--tiny", "--json"},
+    "gpu_shapes": {"--seconds", "--only", "--layouts", "--tiny", "--json", "--csv"},
 }
 
 

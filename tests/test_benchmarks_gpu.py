@@ -135,6 +135,18 @@ def test_shapes_are_measured_with_every_activation_and_optimizer(monkeypatch):
         assert len(set(found)) == len(found) >= 6
 
 
+def test_layouts_are_written_as_a_table(monkeypatch):
+    """What could not be timed is left out."""
+    monkeypatch.syspath_prepend(FOLDER)
+    macros = {"WARPS": 1, "LC": 4, "CI": 4, "KS": 2, "MOM": 0, "MINB": 12, "TILE": 100, "LANEMAP": 1}
+    rows = [
+        {"name": "1-16-16-1", "layout": macros, "ns": 5.31968},
+        {"name": "1-8-1", "layout": macros, "missing": "all"},
+    ]
+    lines = importlib.import_module("gpu_shapes_table").csv_of(rows).splitlines()
+    assert lines == (FOLDER.parent / "docs/figures/gpu_layouts.csv").read_text().splitlines()[:2]
+
+
 def test_what_is_not_installed_has_its_reason():
     """A contender that fails leaves the others, and the exit code says whether ours has figures."""
     environment = {**os.environ, "LD_LIBRARY_PATH": "", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,5 +1,7 @@
 """The layout of a program on a GPU: a pure function of program and architecture, without GPU and compiler."""
 
+import csv
+import importlib
 import random
 import subprocess
 from dataclasses import replace
@@ -13,6 +15,8 @@ from sumsquares.jobs.engines.cuda.layout import SHARED, SMALL, Layout, layout, r
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 from sumsquares.jobs.engines.program import Program
 
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+MACROS = "WARPS", "LC", "CI", "KS", "MOM", "MINB", "TILE"
 PROGRAM = Program(1, (16, 16), "relu", "adam", "constant", 100, 1, 1000, "float32", 0)
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 RESERVED = 1024
@@ -62,6 +66,19 @@ def test_shapes_that_were_measured_have_the_layout_that_was_the_fastest(hidden, 
     assert isinstance(found, Layout)
     assert expected == (found.WARPS, found.LC, found.CI, found.KS, found.MOM, found.MINB)
     assert found.TILE == 100
+
+
+def test_the_layout_of_what_was_measured_is_within_5_percent_of_the_fastest(monkeypatch):
+    """Of the layouts of 22 programs that were timed on an H200; each layout that is chosen is one of them."""
+    monkeypatch.syspath_prepend(BENCHMARKS / "peers")
+    programs = {case.name: case.program for case in importlib.import_module("gpu_programs").LAYOUTS}
+    with (BENCHMARKS.parent / "docs/figures/gpu_layouts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, program in programs.items():
+        found = layout(program, "sm_90")
+        assert isinstance(found, Layout)
+        timed = {tuple(int(row[each]) for each in MACROS): float(row["ns"]) for row in rows if row["name"] == name}
+        assert timed[tuple(found.macros[each] for each in MACROS)] <= 1.05 * min(timed.values()), name
 
 
 def test_what_does_not_fit_is_refused_with_the_reason():

@@ -1,31 +1,47 @@
 """Expected times on a GPU, and how many models a pack has there: a cost model of an H200, which nothing here corrects.
 
-Measured with batches of 32 and 100 rows of one input, in float32, with relu and Adam (docs/engines.md); everything else
-is an assumption by a count of operations.
+Times of the cuda engine follow from the clocks that the layout of a kernel is estimated to take. The
+constants are fitted to 75 programs that benchmarks/gpu_shapes.py measured on an H200. Times are within a factor of 1.35
+of all of them, and within 1.2 of all but two: 300-16-16-1, and a layout of 20-16-16-1 that is no longer chosen.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from functools import lru_cache
 
+from sumsquares.jobs.engines.cuda.estimates import STATE, clocks_of_step
+from sumsquares.jobs.engines.cuda.layout import Layout, layout, tiling_of
+from sumsquares.jobs.engines.cuda.shapes import LINEAR_FEW_INPUTS
 from sumsquares.jobs.engines.program import Program
-from sumsquares.jobs.stages.cpu_cost import WITHOUT_EXP
 
 MULTIPROCESSORS = 132
 """Of an H200: each trains several models at the same time."""
-CUDA_FLOPS = 42e12
-"""Floating-point operations per second of the cuda engine on all multiprocessors, widths padded to `PADDED`. With the
-constants below, times are within a factor of 1.35 of those measured for ten shapes."""
-PADDED = 16
-"""Units of a layer are computed in multiples of this number, roughly."""
-MODEL_SECONDS, UPDATE_SECONDS = 1e-9, 0.8e-12
-"""Of a step of the cuda engine: for each model, and for each of its parameters."""
-EXP_FLOPS = 20
-"""What an exponential function takes for each unit and row, in operations. Not measured."""
-DOUBLE = 4.0
-"""How many times as long float64 takes. Not measured; on cards that are no data center's it takes longer still."""
+CLOCK_SECONDS = 4.05e-12
+"""Of a model, for each clock that a multiprocessor is expected to take for it: at 1.98 GHz, 3.83e-12 on all of them."""
+DOUBLE = 1.3
+"""How many times as long an H200 takes in float64, beside what twice the bytes take; other cards take longer still."""
+DOUBLE_ACTIVATION = 5
+"""How many times as many instructions an activation with an exponential function takes in float64."""
+INSTRUCTIONS = {
+    "identity": 0,
+    "relu": 0,
+    "leaky_relu": 1,
+    "square": 10,
+    "sigmoid": 26,
+    "tanh": 28,
+    "silu": 35,
+    "elu": 39,
+    "gelu": 70,
+}
+"""Of each activation, beside those of relu, for each unit of a row."""
+STATE_BYTES_PER_SECOND = 4.8e12
+"""Of optimizer state that is in global memory, read and written: the limit of 1-64-64-1 in batches of 10."""
+CUDA_FLOPS = 30e12
+"""Operations per second of a network that has no layout, so that a plan with it has times; no GPU trains it."""
+LINEAR_SECONDS = {True: (2.3e-12, 1.16e-12), False: (62e-12, 1e-12)}
+"""Of a row of a linear model, and of each of its inputs, which are few or not."""
 STEP_SECONDS = 3.5e-6
-"""Of a step, however few models there are: up to 500 models of 16 units take 4.2 to 4.5 us."""
+"""Of a step, however few models there are: 132 models of 16 units take 3.7 us, 528 take 4.1 us."""
 LEAST_MODELS, MOST_MODELS = 2_000, 10_000
 """Models of a pack of the cuda engine: from 2,000 on a model costs at most 1.1 times as much as one of 10,000."""
 SHARES = 16
@@ -38,27 +54,34 @@ FEWEST_MODELS = 256
 """But not fewer than this, which keep all multiprocessors busy, unless the memory is too small."""
 TORCH_FLOPS, TORCH_UNIT_SECONDS = 20e12, 28e-12
 """Operations per second of the torch engine, and what each unit and row of a model takes besides. With 10,000 models,
-137 ns per model and step were measured for two layers of 16 units, and 372 ns for two of 64."""
+115 to 137 ns per model and step were measured for two layers of 16 units, and 372 to 433 ns for two of 64."""
 TORCH_LAYER_SECONDS = 150e-6
 """Of a step of the torch engine: launching its operations on one layer."""
+TORCH_DOUBLE = 4.0
+"""How many times as long the torch engine takes in float64. Not measured."""
 BESIDE_SECONDS = 50e-6
 """What a model takes beside its training: first weights, predictions and metrics, its row of results and its weights in
-a file. The aim of the work on it; not measured on a GPU."""
-OBSERVING_SPEED = 50.0
-"""How many times sooner than one core a GPU observes models after their training. Not measured."""
+a file. It is some 20 us of two layers of 16 units and 120 us of two of 64, of which the GPU takes 5 and 15."""
+OBSERVING_SPEED = 130.0
+"""How many times sooner than one core is expected to, a GPU observes models after their training: 100 to 173 times."""
 
 
 def cuda_seconds(program: Program, models: int) -> float:
     """Expected time to train so many models on a GPU of their own with the cuda engine."""
-    model = _model_seconds(program)
-    return program.steps * max(STEP_SECONDS + MULTIPROCESSORS * model, models * model)
+    return program.steps * step_seconds(_model_seconds(program), models)
+
+
+def step_seconds(model: float, models: int) -> float:
+    """Expected time of a step, where one of many models takes so many seconds of it."""
+    return max(STEP_SECONDS + MULTIPROCESSORS * model, models * model)
 
 
 def torch_seconds(program: Program, models: int) -> float:
     """Expected time to train so many models on a GPU of their own with the torch engine."""
     units = program.batch_size * sum(program.hidden)
+    scale = TORCH_DOUBLE if program.dtype == "float64" else 1.0
     model = program.flops / program.steps / TORCH_FLOPS + units * TORCH_UNIT_SECONDS
-    return program.steps * max(TORCH_LAYER_SECONDS * len(program.layers), models * _scale(program) * model)
+    return program.steps * max(TORCH_LAYER_SECONDS * len(program.layers), models * scale * model)
 
 
 def cuda_pack_size(program: Program, trials: int) -> int:
@@ -73,14 +96,23 @@ def model_bytes(program: Program) -> int:
     return 3 * program.parameters * program.item_bytes
 
 
+@lru_cache(maxsize=4096)
 def _model_seconds(program: Program) -> float:
     """Expected time of a step of one of many models."""
-    widths = [-(-width // PADDED) * PADDED for width in program.hidden]
-    first, last = (widths[0], widths[-1]) if widths else (1, 0)
-    weights = 4 * program.inputs * first + 6 * sum(below * width for below, width in pairwise(widths)) + 6 * last
-    activations = 0 if program.activation in WITHOUT_EXP else EXP_FLOPS * sum(program.hidden)
-    flops = program.batch_size * (weights + activations)
-    return MODEL_SECONDS + _scale(program) * (flops / CUDA_FLOPS + program.parameters * UPDATE_SECONDS)
+    if program.hidden:
+        found = layout(program)
+        return seconds_by(program, found) if isinstance(found, Layout) else program.flops / program.steps / CUDA_FLOPS
+    row, each = LINEAR_SECONDS[program.inputs <= LINEAR_FEW_INPUTS]
+    return _scale(program) * min(program.batch_size, program.rows) * (row + each * program.inputs)
+
+
+def seconds_by(program: Program, found: Layout) -> float:
+    """Expected time of a step of one of many models with hidden layers, by a layout of its kernel."""
+    tiling = tiling_of(program, found)
+    instructions = INSTRUCTIONS[program.activation] * (DOUBLE_ACTIVATION if program.dtype == "float64" else 1)
+    clocks = clocks_of_step(tiling, not found.MOM, found.MINB, instructions)
+    state = 2 * STATE * tiling.updated * tiling.threads * program.item_bytes * found.MOM
+    return max(_scale(program) * clocks * CLOCK_SECONDS, state / STATE_BYTES_PER_SECOND)
 
 
 def _scale(program: Program) -> float:

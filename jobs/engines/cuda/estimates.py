@@ -1,13 +1,14 @@
 """Estimates of what a layout costs: registers of a thread, and clocks of a step. It chooses nothing (layout.py).
 
-Fitted to hardware counters of 1-16-16-1 and 1-64-64-1 on an H200, and to what the compiler reports of other shapes. A
-multiprocessor issues four instructions a clock, and a load of 16 bytes per lane takes 2.3 clocks of its shared memory.
-The two overlap in part: the root of the sum of their squares was within 5 % of what was measured.
+Fitted to hardware counters of 1-16-16-1 and 1-64-64-1 on an H200, to what the compiler reports of other shapes, and to
+the times of 198 layouts of 22 programs there (`benchmarks/gpu_shapes.py --layouts`). A multiprocessor issues four
+instructions a clock, and a load of 16 bytes per lane takes 2.3 clocks of its shared memory. The two overlap in part:
+the root of the sum of their squares was within 5 % of what was measured.
 """
 
 from __future__ import annotations
 
-from math import hypot, log2
+from math import hypot, log2, sqrt
 
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling
 
@@ -18,19 +19,42 @@ PARTS_OF_PROCESSOR, REGISTERS = 4, 16_384
 LOAD_CLOCKS = 2.3
 IDLE_WARPS = 3
 """With so many warps on a multiprocessor, half of the time passes in waiting."""
+WAITING_WARPS = 3
+"""A block of so many warps or more waits for the part of the multiprocessor that has most of them: with 5 warps the
+same work took up to 1.5 times as long as with 4 or 8."""
+ROOM = 0.8
+"""Of the registers that a thread can have: up to this share, by the estimate, the optimizer's state is best among them.
+It made 1-64-64-64-1 6 % faster and 20-16-16-1 11 %. Where more was needed, it took from 6 % less to 16 % more."""
+ROOM_TILES = 2
+"""With more tiles in a batch, the state is too small a part of a step."""
 
 
 def clocks(tiling: Tiling, near: bool, blocks: int) -> float:
-    """Clocks of a multiprocessor for a step of one model, where so many blocks share it."""
+    """Clocks by which layouts are compared: more than there are where registers might not suffice."""
+    spilt = max(1.0, registers(tiling, near) / most_registers(blocks * tiling.warps))
+    return spilt**2 * clocks_of_step(tiling, near, blocks)
+
+
+def clocks_of_step(tiling: Tiling, near: bool, blocks: int, instructions: float = 0.0) -> float:
+    """Clocks of a multiprocessor for a step of one model, where so many blocks share it.
+
+    `instructions` are those of the activation, for each unit of a row. They are the same in most layouts.
+    """
     warps = blocks * tiling.warps
-    spilt = max(1.0, registers(tiling, near) / most_registers(warps))
-    busy = hypot(_instructions(tiling, near) / 4, _loads(tiling) * LOAD_CLOCKS)
-    return busy * spilt**2 * (1 + (IDLE_WARPS / warps) ** 2)
+    issued = _instructions(tiling, near) + instructions * _activations(tiling)
+    busy = hypot(issued / 4, _loads(tiling) * LOAD_CLOCKS)
+    uneven = _fullest(warps) * PARTS_OF_PROCESSOR / warps if tiling.warps >= WAITING_WARPS else 1.0
+    return busy * (1 + (IDLE_WARPS / warps) ** 2) * sqrt(uneven)
 
 
 def most_registers(warps: int) -> int:
     """Registers that a thread can have where so many warps share a multiprocessor."""
-    return min(255, REGISTERS // (32 * -(-warps // PARTS_OF_PROCESSOR)) // 8 * 8)
+    return min(255, REGISTERS // (32 * _fullest(warps)) // 8 * 8)
+
+
+def _fullest(warps: int) -> int:
+    """Warps of the part of a multiprocessor that has most of them."""
+    return -(-warps // PARTS_OF_PROCESSOR)
 
 
 def most_warps(registers: int) -> int:
@@ -41,6 +65,13 @@ def most_warps(registers: int) -> int:
 def state_registers(tiling: Tiling) -> int:
     """Registers for the optimizer's state of the weights that a thread updates."""
     return tiling.shape.item_bytes // 4 * STATE * tiling.updated
+
+
+def has_room(tiling: Tiling, blocks: int) -> bool:
+    """Whether the optimizer's state has room in registers, however much it is, where so many blocks share it all."""
+    if tiling.shape.keeps_slope or tiling.tiles > ROOM_TILES:
+        return False
+    return registers(tiling, near=True) <= ROOM * most_registers(blocks * tiling.warps)
 
 
 def registers(tiling: Tiling, near: bool) -> int:
@@ -66,6 +97,12 @@ def _instructions(tiling: Tiling, near: bool) -> float:
     count += blocks * tiles * (tiling.groups * rows * weights + weights * (tiles > 1))
     count += blocks * weights * (10 if near else 14)
     return count * tiling.warps + _loads(tiling)
+
+
+def _activations(tiling: Tiling) -> int:
+    """Activations of a step of one model, each of a unit of a row, over all warps."""
+    vectors = sum(map(tiling.vectors, range(len(tiling.shape.hidden))))
+    return tiling.tiles * tiling.rows * 4 * vectors * tiling.warps
 
 
 def _loads(tiling: Tiling) -> float:

@@ -14,7 +14,7 @@ from importlib import resources
 from itertools import product
 
 from sumsquares.jobs.engines import cuda
-from sumsquares.jobs.engines.cuda.estimates import clocks, most_warps, registers, state_registers
+from sumsquares.jobs.engines.cuda.estimates import clocks, has_room, most_warps, registers, state_registers
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling, linear_numbers
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.messages.numbers import counted
@@ -28,7 +28,7 @@ BUSY = 12
 """Warps on a multiprocessor with which the kernel is at its fastest; more of them have too few registers each."""
 
 NEAR = 32
-"""Registers that the state of a thread's weights may take; above, it is in global memory."""
+"""Registers that the state of a thread's weights may take; above, it is in global memory, unless there is room."""
 
 MOST_ROWS = 1 << 24
 """Of a batch in float32: the largest number that comes after all smaller ones."""
@@ -49,13 +49,25 @@ LARGE, MEDIUM, SMALL = Shared(232_448, 233_472), Shared(166_912, 167_936), Share
 SHARED = {"sm_80": MEDIUM, "sm_87": MEDIUM, "sm_90": LARGE, "sm_100": LARGE, "sm_103": LARGE, "sm_110": LARGE}
 """Compute capabilities and their shared memory; SMALL is that of all others, such as sm_86, sm_89 and sm_120."""
 
-MEASURED: dict[tuple[int, ...], tuple[int, int, int, int, int, int]] = {
-    (16, 16): (1, 4, 4, 2, 0, 12),
-    (24, 12): (1, 2, 4, 1, 0, 10),
-    (32, 32): (2, 8, 4, 1, 0, 6),
-    (64, 64): (4, 16, 8, 1, 1, 3),
+SIMPLE = frozenset({"identity", "relu", "leaky_relu"})
+"""Activations without an exponential function whose slope follows from their value."""
+MEASURED: dict[tuple[tuple[int, ...], int, str], tuple[int, int, int, int, int, int]] = {
+    ((16, 16), 32, "simple"): (1, 4, 4, 2, 0, 16),
+    ((16, 16), 104, "simple"): (1, 4, 4, 2, 0, 12),
+    ((16, 16), 104, "exponential"): (1, 4, 4, 2, 0, 12),
+    ((16, 16), 104, "slope"): (1, 4, 4, 2, 0, 8),
+    ((24, 12), 104, "simple"): (1, 2, 4, 1, 0, 10),
+    ((24, 12), 104, "exponential"): (1, 2, 4, 1, 0, 10),
+    ((32, 32), 104, "simple"): (2, 8, 4, 1, 0, 6),
+    ((32, 32), 104, "exponential"): (2, 8, 4, 1, 0, 6),
+    ((64, 64), 104, "simple"): (4, 16, 8, 1, 1, 3),
+    ((64, 64), 104, "exponential"): (4, 16, 8, 1, 1, 3),
+    ((96, 96), 104, "simple"): (4, 8, 8, 2, 1, 1),
+    ((128, 128), 104, "simple"): (8, 32, 8, 1, 0, 1),
 }
-"""WARPS, LC, CI, KS, MOM and MINB that were the fastest of several on an H200, in float32 with batches of 100 rows."""
+"""WARPS, LC, CI, KS, MOM and MINB that were the fastest of several on an H200, or within 1 % of it, in float32 with one
+input and batches of 32 and 100 rows: by widths, rows up to a multiple of 8, and kind of activation. With simple ones it
+was relu, with those whose slope is kept gelu, and with exponential ones tanh and sigmoid, of 16 and 64 units alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +102,15 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
         return f"a batch has {batch:,} rows, and the engine cuda counts up to {MOST_ROWS:,} of them in float32"
     shared = SHARED.get(architecture, SMALL)
     inputs = counted(program.inputs, "input")
-    return _best(_shape(program), shared) or (
+    return _best(_shape(program), _kind(program.activation), shared) or (
         f"hidden = {list(program.hidden)} with {inputs}, in {program.dtype}, needs more than the "
         f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
     )
+
+
+def tiling_of(program: Program, found: Layout) -> Tiling:
+    """How a layout cuts a program's network into threads."""
+    return Tiling(_shape(program), found.WARPS, found.LC, found.CI, found.KS, found.TILE)
 
 
 def refusal(program: Program, architecture: str = "sm_90") -> str | None:
@@ -103,9 +120,15 @@ def refusal(program: Program, architecture: str = "sm_90") -> str | None:
 
 
 def _shape(program: Program) -> Shape:
-    keeps_slope = program.activation in _keeping_slopes()
     batch = min(program.batch_size, program.rows)
-    return Shape(program.inputs, program.hidden, batch, program.item_bytes, keeps_slope)
+    return Shape(program.inputs, program.hidden, batch, program.item_bytes, _kind(program.activation) == "slope")
+
+
+def _kind(activation: str) -> str:
+    """The kind of an activation in MEASURED."""
+    if activation in _keeping_slopes():
+        return "slope"
+    return "simple" if activation in SIMPLE else "exponential"
 
 
 @lru_cache(maxsize=1)
@@ -116,19 +139,19 @@ def _keeping_slopes() -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
-def _best(shape: Shape, shared: Shared) -> Layout | None:
+def _best(shape: Shape, kind: str, shared: Shared) -> Layout | None:
     if not shape.hidden:
         size = shape.item_bytes * linear_numbers(shape.inputs)
         return Layout(1, 32, 4, 1, 0, 1, shape.batch, 1, size) if size <= shared.block else None
-    if known := _measured(shape, shared):
+    if known := _measured(shape, kind, shared):
         return known
     fitting = [found for tiling in _tilings(shape) if (found := _fitted(tiling, shared))]
     return min(fitting, key=lambda found: found[0])[1] if fitting else None
 
 
-def _measured(shape: Shape, shared: Shared) -> Layout | None:
-    known = MEASURED.get(shape.hidden) if shape.item_bytes == 4 and 97 <= shape.batch <= 104 else None
-    if known is None or not shape.few:
+def _measured(shape: Shape, kind: str, shared: Shared) -> Layout | None:
+    known = MEASURED.get((shape.hidden, -(-shape.batch // 8) * 8, kind))
+    if known is None or not shape.few or shape.item_bytes != 4:
         return None
     warps, lc, ci, ks, mom, blocks = known
     size = Tiling(shape, warps, lc, ci, ks, shape.batch).shared_bytes
@@ -156,5 +179,6 @@ def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
     near = state_registers(tiling) <= NEAR
     warps = min(most_warps(registers(tiling, near)), BUSY)
     blocks = max(1, min(shared.multiprocessor // (size + RESERVED), warps // tiling.warps))
+    near = near or has_room(tiling, blocks)
     found = Layout(tiling.warps, tiling.lc, tiling.ci, tiling.ks, int(not near), blocks, tiling.tile, 1, size)
     return clocks(tiling, near, blocks), found
