@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sumsquares.jobs.engines.cuda import layout as rules
 from sumsquares.jobs.engines.cuda import source
 from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
 from sumsquares.jobs.engines.cuda.layout import SHARED, SMALL, Layout, layout, refusal
@@ -79,6 +80,25 @@ def test_the_layout_of_what_was_measured_is_within_5_percent_of_the_fastest(monk
         assert isinstance(found, Layout)
         timed = {tuple(int(row[each]) for each in MACROS): float(row["ns"]) for row in rows if row["name"] == name}
         assert timed[tuple(found.macros[each] for each in MACROS)] <= 1.05 * min(timed.values()), name
+
+
+def test_the_search_leaves_out_only_what_is_no_better():
+    """Of all tilings, the first of those with the fewest clocks is chosen."""
+    for program in drawn(25, seed=3):
+        shape = rules._shape(program)
+        if shape.hidden:
+            for shared in {*SHARED.values(), SMALL}:
+                fitting = [found for tiling in rules._tilings(shape) if (found := rules._fitted(tiling, shared))]
+                expected = min(fitting, key=lambda found: found[0])[1] if fitting else None
+                assert rules._best.__wrapped__(shape, shared) == expected, (shape, shared)
+
+
+def test_programs_that_differ_in_the_activation_alone_are_searched_once():
+    """Unless one of them keeps its slope: a plan has many such programs, and a search takes long."""
+    rules._best.cache_clear()
+    for activation in ("relu", "identity", "tanh", "sigmoid", "elu", "gelu", "silu"):
+        layout(replace(PROGRAM, hidden=(17, 19), activation=activation), "sm_90")
+    assert rules._best.cache_info().misses == 2
 
 
 def test_what_does_not_fit_is_refused_with_the_reason():

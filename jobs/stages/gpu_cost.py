@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sumsquares.jobs.engines.cuda.estimates import STATE, clocks_of_step
-from sumsquares.jobs.engines.cuda.layout import Layout, layout, tiling_of
+from sumsquares.jobs.engines.cuda.layout import KEPT, Layout, layout, tiling_of
 from sumsquares.jobs.engines.cuda.shapes import LINEAR_FEW_INPUTS
 from sumsquares.jobs.engines.program import Program
 
@@ -96,7 +96,7 @@ def model_bytes(program: Program) -> int:
     return 3 * program.parameters * program.item_bytes
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _model_seconds(program: Program) -> float:
     """Expected time of a step of one of many models."""
     if program.hidden:

@@ -25,6 +25,8 @@ same work took up to 1.5 times as long as with 4 or 8."""
 ROOM = 0.8
 """Of the registers that a thread can have: up to this share, by the estimate, the optimizer's state is best among them.
 It made 1-64-64-64-1 6 % faster and 20-16-16-1 11 %. Where more was needed, it took from 6 % less to 16 % more."""
+ROUNDED = 1 - 1e-9
+"""What sums in another order can't exceed."""
 ROOM_TILES = 2
 """With more tiles in a batch, the state is too small a part of a step."""
 
@@ -40,11 +42,29 @@ def clocks_of_step(tiling: Tiling, near: bool, blocks: int, instructions: float 
 
     `instructions` are those of the activation, for each unit of a row. They are the same in most layouts.
     """
-    warps = blocks * tiling.warps
-    issued = _instructions(tiling, near) + instructions * _activations(tiling)
-    busy = hypot(issued / 4, _loads(tiling) * LOAD_CLOCKS)
+    warps, loads = blocks * tiling.warps, _loads(tiling)
+    issued = _instructions(tiling, near) + loads + instructions * _activations(tiling)
+    busy = hypot(issued / 4, loads * LOAD_CLOCKS)
     uneven = _fullest(warps) * PARTS_OF_PROCESSOR / warps if tiling.warps >= WAITING_WARPS else 1.0
     return busy * (1 + (IDLE_WARPS / warps) ** 2) * sqrt(uneven)
+
+
+def least_clocks(tiling: Tiling, most: int) -> float:
+    """No layout with the same warps, LC and TILE has fewer `clocks`; `tiling` has a CI of 4, and others 8 at most.
+
+    At most so many warps share a multiprocessor, or those of one block if they are more.
+    """
+    shape, tiles = tiling.shape, tiling.tiles
+    weights = sum(tiling.padded(layer - 1) * tiling.padded(layer) for layer in shape.matrices) / tiling.threads
+    of_tiles, rows = tiles * (tiles > 1), tiles * tiling.groups * tiling.rows
+    loads = _loads_of_rows(tiling) + weights * (rows * 3 / 32 + of_tiles / 2)
+    loads *= tiling.warps * shape.item_bytes / 4
+    issued = (_instructions_of_rows(tiling) + weights * (rows + of_tiles + 10)) * tiling.warps + loads
+    busy = hypot(issued / 4, loads * LOAD_CLOCKS)
+    needed = _registers(tiling, gradient=0)
+    spilt = max(1.0, needed / most_registers(tiling.warps))
+    warps = max(min(most, most_warps(needed)), tiling.warps)
+    return spilt**2 * busy * (1 + (IDLE_WARPS / warps) ** 2) * ROUNDED
 
 
 def most_registers(warps: int) -> int:
@@ -76,27 +96,38 @@ def has_room(tiling: Tiling, blocks: int) -> bool:
 
 def registers(tiling: Tiling, near: bool) -> int:
     """Registers of a thread; `near` says whether the optimizer's state of its weights is among them."""
+    gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
+    return _registers(tiling, gradient) + near * state_registers(tiling)
+
+
+def _registers(tiling: Tiling, gradient: int) -> int:
+    """Those but for the state, where a block of the gradient takes so many numbers."""
     shape = tiling.shape
     quads = max(map(tiling.vectors, range(len(shape.hidden))))
     rows_and_units = 4 * tiling.rows * (quads + bool(shape.matrices)) + 4 * quads
-    gradient = 5 * tiling.ci + 4 + (0 if near else STATE * 4 * tiling.ci // tiling.ks)
     vectors = STATE * -(-tiling.vector_words // tiling.threads)
-    words = max(rows_and_units, gradient) + vectors + 20 * shape.keeps_slope
-    return 50 + shape.item_bytes // 4 * words + near * state_registers(tiling)
+    return 50 + shape.item_bytes // 4 * (max(rows_and_units, gradient) + vectors + 20 * shape.keeps_slope)
 
 
 def _instructions(tiling: Tiling, near: bool) -> float:
-    """Instructions of a step of one model, over all warps."""
+    """Instructions of a step of one model, over all warps, but for loads."""
+    rows, tiles = tiling.rows, tiling.tiles
+    blocks = sum(map(tiling.rounds, tiling.shape.matrices))
+    weights = 4 * tiling.ci / tiling.ks
+    count = _instructions_of_rows(tiling)
+    count += blocks * tiles * (tiling.groups * rows * weights + weights * (tiles > 1))
+    count += blocks * weights * (10 if near else 14)
+    return count * tiling.warps
+
+
+def _instructions_of_rows(tiling: Tiling) -> float:
+    """Those of one warp that the gradients of matrices don't need."""
     shape, rows, tiles = tiling.shape, tiling.rows, tiling.tiles
     first, last = tiling.vectors(0), tiling.vectors(-1)
     count = 100.0 + tiles * (200 + rows * (8 * first * (1 + shape.inputs * shape.few) + 16 * last + 30))
     for outer, inner in _products(shape):
         count += tiles * tiling.fours(outer) * 16 * tiling.vectors(inner) * rows
-    blocks = sum(map(tiling.rounds, shape.matrices))
-    weights = 4 * tiling.ci / tiling.ks
-    count += blocks * tiles * (tiling.groups * rows * weights + weights * (tiles > 1))
-    count += blocks * weights * (10 if near else 14)
-    return count * tiling.warps + _loads(tiling)
+    return count
 
 
 def _activations(tiling: Tiling) -> int:
@@ -107,15 +138,22 @@ def _activations(tiling: Tiling) -> int:
 
 def _loads(tiling: Tiling) -> float:
     """Loads from shared memory, and shuffles, of a step of one model, over all warps."""
+    rows, tiles = tiling.rows, tiling.tiles
+    blocks = sum(map(tiling.rounds, tiling.shape.matrices))
+    count = _loads_of_rows(tiling)
+    count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
+    count += blocks * tiles * 2 * tiling.ci / tiling.ks * (tiles > 1)
+    return count * tiling.warps * tiling.shape.item_bytes / 4
+
+
+def _loads_of_rows(tiling: Tiling) -> float:
+    """Those of one warp that the gradients of matrices don't need, each of 16 bytes in float32."""
     shape, rows, tiles = tiling.shape, tiling.rows, tiling.tiles
     count = tiles * (rows * (shape.inputs * shape.few + log2(tiling.lc)) + 16 * tiling.vectors(-1))
     for outer, inner in _products(shape):
         quads = tiling.vectors(inner)
         count += tiles * (tiling.fours(outer) * (rows + 4 * quads) + 2 * rows * quads)
-    blocks = sum(map(tiling.rounds, shape.matrices))
-    count += blocks * tiles * tiling.groups / tiling.ks * rows * (1 + tiling.ci / 4)
-    count += blocks * tiles * 2 * tiling.ci / tiling.ks * (tiles > 1)
-    return count * tiling.warps * shape.item_bytes / 4
+    return count
 
 
 def _products(shape: Shape) -> list[tuple[int, int]]:

@@ -14,7 +14,14 @@ from importlib import resources
 from itertools import product
 
 from sumsquares.jobs.engines import cuda
-from sumsquares.jobs.engines.cuda.estimates import clocks, has_room, most_warps, registers, state_registers
+from sumsquares.jobs.engines.cuda.estimates import (
+    clocks,
+    has_room,
+    least_clocks,
+    most_warps,
+    registers,
+    state_registers,
+)
 from sumsquares.jobs.engines.cuda.shapes import Shape, Tiling, linear_numbers
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.messages.numbers import counted
@@ -29,6 +36,9 @@ BUSY = 12
 
 NEAR = 32
 """Registers that the state of a thread's weights may take; above, it is in global memory, unless there is room."""
+
+KEPT = 1 << 16
+"""Shapes whose layout a process remembers: more than a plan has."""
 
 MOST_ROWS = 1 << 24
 """Of a batch in float32: the largest number that comes after all smaller ones."""
@@ -102,9 +112,14 @@ def layout(program: Program, architecture: str = "sm_90") -> Layout | str:
         return f"a batch has {batch:,} rows, and the engine cuda counts up to {MOST_ROWS:,} of them in float32"
     shared = SHARED.get(architecture, SMALL)
     inputs = counted(program.inputs, "input")
-    return _best(_shape(program), _kind(program.activation), shared) or (
-        f"hidden = {list(program.hidden)} with {inputs}, in {program.dtype}, needs more than the "
-        f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
+    shape = _shape(program)
+    return (
+        _measured(shape, _kind(program.activation), shared)
+        or _best(shape, shared)
+        or (
+            f"hidden = {list(program.hidden)} with {inputs}, in {program.dtype}, needs more than the "
+            f"{shared.block // 1024} KiB of shared memory that one network can have on {architecture}"
+        )
     )
 
 
@@ -138,15 +153,21 @@ def _keeping_slopes() -> frozenset[str]:
     return frozenset(re.findall(r"^struct (\w+) : OfSlope", text, re.MULTILINE))
 
 
-@lru_cache(maxsize=4096)
-def _best(shape: Shape, kind: str, shared: Shared) -> Layout | None:
+@lru_cache(maxsize=KEPT)
+def _best(shape: Shape, shared: Shared) -> Layout | None:
+    """The layout of the fewest clocks; of several such layouts, the first of `_tilings`."""
     if not shape.hidden:
         size = shape.item_bytes * linear_numbers(shape.inputs)
         return Layout(1, 32, 4, 1, 0, 1, shape.batch, 1, size) if size <= shared.block else None
-    if known := _measured(shape, kind, shared):
-        return known
-    fitting = [found for tiling in _tilings(shape) if (found := _fitted(tiling, shared))]
-    return min(fitting, key=lambda found: found[0])[1] if fitting else None
+    best: tuple[float, int, Layout] | None = None
+    for least, place, cut in sorted((least_clocks(cut, BUSY), place, cut) for place, cut in enumerate(_cuts(shape))):
+        if best and least > best[0]:
+            break
+        for tiling in _tilings_of(cut):
+            found = _fitted(tiling, shared)
+            if found and (best is None or (found[0], place) < best[:2]):
+                best = found[0], place, found[1]
+    return best[2] if best else None
 
 
 def _measured(shape: Shape, kind: str, shared: Shared) -> Layout | None:
@@ -161,14 +182,26 @@ def _measured(shape: Shape, kind: str, shared: Shared) -> Layout | None:
 
 
 def _tilings(shape: Shape) -> Iterator[Tiling]:
+    for cut in _cuts(shape):
+        yield from _tilings_of(cut)
+
+
+def _cuts(shape: Shape) -> Iterator[Tiling]:
+    """Tilings with one CI and KS."""
     for warps, lc in product(WARPS, COLUMNS):
         groups = 32 * warps // lc
         tiles = dict.fromkeys(-(-shape.batch // (groups * rows)) for rows in LANE_ROWS)
         for rows in dict.fromkeys(-(-shape.batch // (groups * each)) for each in tiles):
-            for ci, ks in product((4, 8), (1, 2)):
-                tiling = Tiling(shape, warps, lc, ci, ks, min(groups * rows, shape.batch))
-                if tiling.possible:
-                    yield tiling
+            cut = Tiling(shape, warps, lc, 4, 1, min(groups * rows, shape.batch))
+            if cut.possible:
+                yield cut
+
+
+def _tilings_of(cut: Tiling) -> Iterator[Tiling]:
+    for ci, ks in product((4, 8), (1, 2)):
+        tiling = Tiling(cut.shape, cut.warps, cut.lc, ci, ks, cut.tile)
+        if tiling.possible:
+            yield tiling
 
 
 def _fitted(tiling: Tiling, shared: Shared) -> tuple[float, Layout] | None:
