@@ -22,6 +22,7 @@ from typing import get_args
 from sumsquares.jobs.engines.cuda import compiler, kernels
 from sumsquares.jobs.engines.cuda.estimates import PARTS_OF_PROCESSOR, REGISTERS
 from sumsquares.jobs.engines.cuda.layout import RESERVED, SHARED, SMALL, layout
+from sumsquares.jobs.engines.cuda.shapes import FEW_INPUTS, LINEAR_FEW_INPUTS
 from sumsquares.jobs.engines.program import Program
 from sumsquares.jobs.spec.axes import Activation, Loss, Optimizer, Output
 
@@ -53,6 +54,24 @@ class Case:
         inputs, *hidden, _ = map(int, self.network.split("-"))
         shape = inputs, tuple(hidden), self.activation, self.optimizer, "constant", self.batch
         return Program(*shape, 1, 10_000, self.dtype, 0, self.output, self.loss)
+
+    @property
+    def depth(self) -> int:
+        """Hidden layers, of which three are many; -1 if there is no kernel."""
+        hidden = len(self.program.hidden)
+        return -1 if isinstance(layout(self.program, self.architecture), str) else min(3, hidden)
+
+    @property
+    def inputs(self) -> tuple[bool, bool]:
+        """Whether the model is linear, and whether its inputs are few: each of the four is code of its own."""
+        is_linear = not self.program.hidden
+        return is_linear, self.program.inputs <= (LINEAR_FEW_INPUTS if is_linear else FEW_INPUTS)
+
+    @property
+    def memory(self) -> tuple[bool, bool]:
+        """Whether the optimizer's state is in global memory, and whether a batch has several tiles."""
+        found = layout(self.program, self.architecture)
+        return (False, False) if isinstance(found, str) else (bool(found.MOM), self.batch > found.TILE)
 
 
 EVERYWHERE = (
