@@ -90,6 +90,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--spoil", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.sanitizer and options.law and set(options.law) == {"errors"}:
+        parser.error("the law of errors makes an error: it can't be checked under compute-sanitizer")
     options.whole |= not (options.emulated or options.few or options.sanitizer)
     return options
 

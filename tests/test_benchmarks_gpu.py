@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
@@ -133,6 +134,16 @@ def test_shapes_are_measured_with_every_activation_and_optimizer(monkeypatch):
         found = candidates.candidates(case.program, "sm_90", 8)
         assert found[0] == layout(case.program, "sm_90")
         assert len(set(found)) == len(found) >= 6
+
+
+def test_a_shape_that_a_gpu_has_no_room_for_leaves_the_others(monkeypatch):
+    """Two layers of 128 units need more shared memory than some GPUs have; its row has the reason."""
+    for folder in (FOLDER / "peers", FOLDER):
+        monkeypatch.syspath_prepend(folder)
+    shapes, programs = (importlib.import_module(f"gpu_{name}") for name in ("shapes", "programs"))
+    with ThreadPoolExecutor(1) as pool:
+        refused = shapes.submitted(pool, ("two layers", programs.of(128, 128), None), "sm_120")
+    assert "needs more than the 99 KiB of shared memory" in str(refused.exception())
 
 
 def test_layouts_are_written_as_a_table(monkeypatch):
