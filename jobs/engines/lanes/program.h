@@ -42,7 +42,7 @@ struct Program {
   // factor of products is between the two.
   template <class T>
   Costs layout_costs(int64_t rows) const {
-    constexpr double PASS = VECTOR_BYTES == 64 ? 4.4 : 6, LANES = Lanes<T>::count;
+    constexpr double PASS = VECTOR_BYTES == 64 ? 4.4 : 6.5, LANES = Lanes<T>::count;
     const double update = (sizeof(T) == 8 ? 38 : 24) / double(rows), fixed = 400 / double(rows);
     Costs costs{fixed, fixed + (LANES < 16 ? 2 : 0)};
     double below = double(inputs);
