@@ -154,8 +154,9 @@ def readme_row(found: dict[str, Any]) -> tuple[str, str]:
         assert jax is not None
         ratios.append(f"{jax / nanoseconds(found, ours):.1f} x")
     names = " and ".join(map(name_of, networks(found)))
-    return f"{found['models']:,} networks of {names} on one {found['about']['card']}, against JAX there", ", ".join(
-        ratios
+    return (
+        f"{found['models']:,} networks of {names} on one {found['about']['card']}, against JAX in float32 there",
+        ", ".join(ratios),
     )
 
 

@@ -56,14 +56,21 @@ def test_torch_knows_the_activations_of_the_spec():
 
 
 def test_planning_knows_which_activations_have_an_exponential_function():
-    """They are those whose code in the kernel calls one of the functions that have."""
-    text = (ROOT / "jobs/engines/lanes/activations.h").read_text()
-    functions = r"Exponential<|logistic<|tanh<|ErrorFunction<"
-    code = dict(re.findall(r"^struct (\w+) [^;]*?{\n(.*?)^};", text, re.MULTILINE | re.DOTALL))
+    """They are those whose struct in the kernel uses Exponential, itself or by a function, a struct or its base."""
+    functions, text = ((ROOT / f"jobs/engines/lanes/{name}.h").read_text() for name in ("functions", "activations"))
+    definition = r"^(?:struct|inline .*?) ?(\w+)( [:{].*?|\(.*?)^}"
+    code = dict(re.findall(definition, functions + text, re.MULTILINE | re.DOTALL))
     (table,) = re.findall(r"define LANES_ACTIVATIONS.*?\n\n", text, re.DOTALL)
     struct_of = dict(re.findall(r"EACH\((\w+), (\w+)\)", table))
     assert {*struct_of} == {*get_args(axes.Activation)}
-    assert {*WITHOUT_EXP} == {name for name, struct in struct_of.items() if not re.search(functions, code[struct])}
+    assert {"Exponential", "tanh", *struct_of.values()} <= {*code}
+
+    found, users = set[str](), {"Exponential"}
+    while users - found:
+        found |= users
+        used = re.compile(rf"\b(?:{'|'.join(found)})\b")
+        users = {name for name, body in code.items() if used.search(body)}
+    assert {*WITHOUT_EXP} == {name for name, struct in struct_of.items() if struct not in found}
 
 
 def test_torch_knows_the_outputs_and_losses_of_the_spec():

@@ -29,8 +29,8 @@ def lanes_seconds(program: Program, models: int) -> float:
 def lanes_cycles(program: Program) -> tuple[int, float, float]:
     """Lanes of a vector, and cycles of a step: of as many models with one in each lane, and of one alone.
 
-    These are the costs by which the kernel chooses the layout with AVX-512 (lanes/program.h, which says what they are),
-    and 20 cycles of an exponential function for each unit or vector of units, with which it chooses no other.
+    These are the costs by which the kernel chooses the layout with AVX-512 (lanes/program.h says what they are). Here
+    an exponential function adds 20 cycles for each unit or vector of units, which the kernel leaves out of its choice.
     """
     lanes, update, sums = (8, 38, 2) if program.dtype == "float64" else (16, 24, 0)
     activation = 0 if program.activation in WITHOUT_EXP else 20

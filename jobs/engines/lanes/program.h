@@ -37,12 +37,12 @@ struct Program {
 
   // The costs of a step with hidden layers: in ByModel, for all lanes, and of one model in ByUnit. They are processor cycles
   // per row of a batch: a fixed one of a step, and of each layer the products, the passes over its units, and the update of
-  // its weights. They were fitted to measurements by benchmarks/choice.py on two processors. One of them computes vectors of
-  // 64 bytes in two halves, so that a lane per model, which loads more and broadcasts less, is up to 15 % better there: the
-  // factor of products is between the two.
+  // its weights; with fewer than 16 lanes, the output of a row costs ByUnit two more. They were fitted to measurements by
+  // benchmarks/choice.py on two processors. One of them computes vectors of 64 bytes in two halves, so that ByModel, which
+  // loads more and broadcasts less, is up to 15 % better there: the factor of its products is between the two.
   template <class T>
   Costs layout_costs(int64_t rows) const {
-    constexpr double PASS = VECTOR_BYTES == 64 ? 4.4 : 6, LANES = Lanes<T>::count;
+    constexpr double PASS = VECTOR_BYTES == 64 ? 4.4 : 6.5, LANES = Lanes<T>::count;
     const double update = (sizeof(T) == 8 ? 38 : 24) / double(rows), fixed = 400 / double(rows);
     Costs costs{fixed, fixed + (LANES < 16 ? 2 : 0)};
     double below = double(inputs);

@@ -60,8 +60,8 @@ inline __attribute__((always_inline)) void each_row(long rows, F add) {
   if (n + 2 < rows) add(n + 2, Int<0>());
 }
 
-// Returns the sum of all parts. It changes them. Adding a zero makes a sum of -0 to +0, as parts would that have no number
-// and may be left out therefore.
+// Returns the sum of all parts. It changes them. Parts without a number are zero, and may be left out: all that they can
+// change is a sum of -0, which the zero that is added at the end makes +0 in any case.
 template <class T, int HALF = PARTS<T> / 2, class V = typename Lanes<T>::V>
 inline __attribute__((always_inline)) V sum_of_parts(V* part) {
   if constexpr (HALF == 0) {
