@@ -14,7 +14,7 @@ but_not_nvrtc = $$(sed '/^nvidia-cuda-nvrtc==/d; s/==.*//; s/^/--no-emit-package
 BESIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 IN_ORDER := $(BESIDE) --no-loadscope-reorder
 BESIDE_EACH := --numprocesses auto --maxprocesses 4 --dist load
-# Which file begins last shall not take long: the longest are the first.
+# The longest files begin first, so that none of them is left for the end.
 LONG := $(shell cat tests/long.txt)
 LONGEST_OF_KERNEL := lanes_library.py gpu_laws.py lanes_arm.py
 OWN := attack or chaos or cluster or containers or damage or dist or kernel or signals or trackers

@@ -6,7 +6,7 @@ import statistics
 from itertools import pairwise
 from typing import Any
 
-from tables import markdown
+from tables import markdown, name_of
 
 ROWS = 100
 SIZE = 10_000, 5_000
@@ -119,11 +119,6 @@ def cells(found: dict[str, Any], entry: dict[str, Any], jax: float | None) -> li
 def label(entry: dict[str, Any]) -> str:
     """Names a row: whose it is, and how it computes."""
     return f"{entry['contender'] if entry['contender'] == 'jax' else 'ours'}: {entry['how']}"
-
-
-def name_of(network: list[int]) -> str:
-    """A network's name, such as 1-16-16-1."""
-    return "-".join(map(str, (1, *network, 1)))
 
 
 def verdict(result: dict[str, Any]) -> str:

@@ -34,9 +34,14 @@ def share(hits: int, count: int) -> str:
     return f"{hits}/{count} = {hits / count:.2f} ({low:.2f}..{high:.2f})"
 
 
-def title(network: dict[str, Any]) -> str:
+def name_of(hidden: Iterable[int]) -> str:
     """A network's name, such as 1-16-16-1."""
-    return "-".join(map(str, [1, *network["hidden"], 1]))
+    return "-".join(map(str, [1, *hidden, 1]))
+
+
+def title(network: dict[str, Any]) -> str:
+    """The name of a network that was measured."""
+    return name_of(network["hidden"])
 
 
 def spread(ratio: dict[str, float]) -> str:

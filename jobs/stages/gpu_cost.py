@@ -63,7 +63,7 @@ BESIDE_SECONDS = 50e-6
 """What a model takes beside its training: first weights, predictions and metrics, its row of results and its weights in
 a file. It is some 20 us of two layers of 16 units and 120 us of two of 64, of which the GPU takes 5 and 15."""
 OBSERVING_SPEED = 130.0
-"""How many times sooner than one core is expected to, a GPU observes models after their training: 100 to 173 times."""
+"""By how much a GPU observes trained models sooner than is expected of one core: 100 to 173 times were measured."""
 
 
 def cuda_seconds(program: Program, models: int) -> float:

@@ -26,7 +26,7 @@ ROOM = 0.8
 """Of the registers that a thread can have: up to this share, by the estimate, the optimizer's state is best among them.
 It made 1-64-64-64-1 6 % faster and 20-16-16-1 11 %. Where more was needed, it took from 6 % less to 16 % more."""
 ROUNDED = 1 - 1e-9
-"""What sums in another order can't exceed."""
+"""A lower bound is multiplied by it, since sums in another order round differently."""
 ROOM_TILES = 2
 """With more tiles in a batch, the state is too small a part of a step."""
 

@@ -187,7 +187,7 @@ def _tilings(shape: Shape) -> Iterator[Tiling]:
 
 
 def _cuts(shape: Shape) -> Iterator[Tiling]:
-    """Tilings with one CI and KS."""
+    """The possible warps, columns and rows of a tile, each as the tiling with the smallest CI and KS."""
     for warps, lc in product(WARPS, COLUMNS):
         groups = 32 * warps // lc
         tiles = dict.fromkeys(-(-shape.batch // (groups * rows)) for rows in LANE_ROWS)
